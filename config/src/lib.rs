@@ -1,0 +1,1 @@
+//! The configuration of a media node: schema, defaults, loading, errors.

@@ -1,0 +1,1 @@
+//! A media node: serves a person's audio files to peers, and plays what another node serves.

@@ -1,0 +1,1 @@
+//! Opus, each chunk encoded afresh.

@@ -1,0 +1,1 @@
+//! Sound devices, through cpal.

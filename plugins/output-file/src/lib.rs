@@ -1,0 +1,1 @@
+//! WAV and raw files, and standard output.

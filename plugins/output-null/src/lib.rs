@@ -1,0 +1,1 @@
+//! Nothing, in real time or as fast as it comes.

@@ -1,0 +1,1 @@
+//! Peer to peer over iroh, on the fastn-p2p wire.
