@@ -1,0 +1,57 @@
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What kind of refusal a node answers with, so that a client can decide what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The request is not one of this protocol, or not within its limits.
+    BadRequest,
+    /// No track of that id, or no longer.
+    UnknownTrack,
+    /// The rendition's name is none that this node makes.
+    UnknownRendition,
+    /// The chunk lies past the end.
+    OutOfRange,
+    /// None of the client's codecs can carry the track; the message lists the node's.
+    NoCommonCodec,
+    /// The file cannot be read or decoded.
+    Unreadable,
+    /// Too much asked at once; try again shortly.
+    Busy,
+    /// The node's own fault.
+    Internal,
+    /// A code that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A refusal, as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct WireError {
+    /// What kind.
+    pub code: ErrorCode,
+    /// One line for a person, at most [`WireError::MAX_MESSAGE`] bytes, no control characters.
+    #[serde(deserialize_with = "line")]
+    pub message: String,
+}
+
+impl WireError {
+    /// The longest message, in bytes.
+    pub const MAX_MESSAGE: usize = 500;
+
+    /// A refusal whose message is cut to one line of [`WireError::MAX_MESSAGE`] bytes.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let mut message = message.into().replace(char::is_control, " ");
+        message.truncate(message.floor_char_boundary(Self::MAX_MESSAGE));
+        Self { code, message }
+    }
+}
+
+/// What a peer says is held to the same bounds: it is printed on a terminal.
+fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let message = String::deserialize(deserializer)?;
+    Ok(WireError::new(ErrorCode::Unknown, message).message)
+}

@@ -1,0 +1,115 @@
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not {what}: {allowed} allowed")]
+pub struct IdError {
+    what: &'static str,
+    allowed: &'static str,
+}
+
+fn is_word(text: &str, longest: usize) -> bool {
+    text.len() <= longest && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Names a track within a node. Opaque: it says nothing of where the file lies. 1 to 64 of `[a-z0-9-]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TrackId(String);
+
+impl FromStr for TrackId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() || !is_word(text, 64) {
+            return Err(IdError { what: "a track id", allowed: "1 to 64 of a-z, 0-9 and -" });
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl TrackId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names one track in one codec format: `track.codec.rate.channels.params`.
+///
+/// All that changes the bytes is in the name, so a node answers a chunk request from the name alone, after a restart too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RenditionId {
+    /// The track.
+    pub track: TrackId,
+    /// The codec's id, 1 to 32 of `[a-z0-9-]`.
+    pub codec: String,
+    /// Frames per second.
+    pub rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// The codec's own parameters, 0 to 32 of `[a-z0-9-]`.
+    pub params: String,
+}
+
+impl FromStr for RenditionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let error = IdError { what: "a rendition id", allowed: "track.codec.rate.channels.params" };
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(error);
+        let id = Self {
+            track: part()?.parse()?,
+            codec: part()?.into(),
+            rate: part()?.parse().map_err(|_| error)?,
+            channels: part()?.parse().map_err(|_| error)?,
+            params: part()?.into(),
+        };
+        let sound = parts.next().is_none()
+            && !id.codec.is_empty()
+            && is_word(&id.codec, 32)
+            && is_word(&id.params, 32)
+            && id.rate > 0
+            && id.channels > 0
+            && id.to_string() == text;
+        if sound { Ok(id) } else { Err(error) }
+    }
+}
+
+impl fmt::Display for RenditionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { track, codec, rate, channels, params } = self;
+        write!(f, "{track}.{codec}.{rate}.{channels}.{params}")
+    }
+}
+
+impl fmt::Display for TrackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! as_text {
+    ($id:ty) => {
+        impl TryFrom<String> for $id {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$id> for String {
+            fn from(id: $id) -> Self {
+                id.to_string()
+            }
+        }
+    };
+}
+as_text!(TrackId);
+as_text!(RenditionId);

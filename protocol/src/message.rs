@@ -1,0 +1,317 @@
+use std::{fmt, str::FromStr};
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{ChunkIndex, RenditionId, TrackId, WireError, chunk_count, frames_per_chunk};
+
+/// What a stream asks for; the names are those on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// `audio.list`: a page of the catalog.
+    List,
+    /// `audio.get_info`: a track, and the rendition to play it in.
+    GetInfo,
+    /// `audio.request_chunk`: one chunk's bytes.
+    RequestChunk,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::List, Self::GetInfo, Self::RequestChunk];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::List => "audio.list",
+            Self::GetInfo => "audio.get_info",
+            Self::RequestChunk => "audio.request_chunk",
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = WireError;
+
+    fn from_str(name: &str) -> Result<Self, WireError> {
+        Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|it| it.name()).collect();
+            let message = format!("no protocol {name:?} here; this node speaks {}", known.join(", "));
+            WireError::new(crate::ErrorCode::BadRequest, message)
+        })
+    }
+}
+
+/// What a request is answered with: one JSON value, then the stream ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer<T> {
+    /// As asked.
+    Ok(T),
+    /// Refused.
+    Error(WireError),
+}
+
+impl<T> From<Result<T, WireError>> for Answer<T> {
+    fn from(result: Result<T, WireError>) -> Self {
+        match result {
+            Ok(value) => Self::Ok(value),
+            Err(error) => Self::Error(error),
+        }
+    }
+}
+
+impl<T> From<Answer<T>> for Result<T, WireError> {
+    fn from(answer: Answer<T>) -> Self {
+        match answer {
+            Answer::Ok(value) => Ok(value),
+            Answer::Error(error) => Err(error),
+        }
+    }
+}
+
+/// Asks for a page of the catalog.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// How many tracks to pass over.
+    #[serde(default)]
+    pub offset: u32,
+    /// How many to send at most; a node sends [`List::MAX`] at most.
+    pub limit: u32,
+    /// Only tracks with all of these words in title, artist, album or id, in any case. At most 200 bytes.
+    #[serde(default)]
+    pub search: String,
+}
+
+impl List {
+    /// The longest page, in tracks.
+    pub const MAX: u32 = 500;
+    /// The longest answer, in bytes.
+    pub const MAX_ANSWER: usize = 1024 * 1024;
+}
+
+/// A page of the catalog, in the order that `ls` numbers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListPage {
+    /// How many tracks match in all.
+    pub total: u32,
+    /// The tracks from the offset on.
+    pub tracks: Vec<Track>,
+}
+
+/// A track as a listener sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its name within the node.
+    pub id: TrackId,
+    /// Its number in the whole catalog, from 1.
+    pub number: u32,
+    /// From its tags, or the file's name without its ending.
+    pub title: String,
+    /// From its tags, else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub artist: String,
+    /// From its tags, else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub album: String,
+    /// In milliseconds; from the headers, so that it may be a little off until the track is opened.
+    pub duration_ms: u64,
+    /// What the file holds.
+    pub source: TrackSource,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackSource {
+    /// `flac`, `mp3`, `vorbis`, …
+    pub codec: String,
+    /// Frames per second.
+    pub rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// Bits per sample, where the codec has such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u32>,
+}
+
+impl fmt::Display for TrackSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.codec, f64::from(self.rate) / 1000.0)?;
+        match self.bits {
+            Some(bits) => write!(f, "/{bits} {}ch", self.channels),
+            None => write!(f, " {}ch", self.channels),
+        }
+    }
+}
+
+/// Asks how a track would be sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetInfo {
+    /// The track.
+    pub track: TrackId,
+    /// What the client decodes, most wanted first. At most 32.
+    pub codecs: Vec<CodecOffer>,
+    /// What the client's output takes.
+    #[serde(default)]
+    pub output: OutputOffer,
+    /// What the client knows of the path.
+    #[serde(default)]
+    pub path: PathReport,
+}
+
+impl GetInfo {
+    /// The most codecs in one request.
+    pub const MAX_CODECS: usize = 32;
+    /// The longest answer, in bytes.
+    pub const MAX_ANSWER: usize = 64 * 1024;
+}
+
+/// A codec that the client decodes, with its limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodecOffer {
+    /// The codec's id.
+    pub id: String,
+    /// The highest bitrate to send, in bit/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<u32>,
+}
+
+/// What the client's output takes; an empty list or an absent number is no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputOffer {
+    /// Rates, in frames per second. A wish: the client resamples what does not fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<u32>,
+    /// The most channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u16>,
+}
+
+/// What the client knows of the path, for the node's reason and choice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PathReport {
+    /// `memory`, `loopback`, `lan`, `direct`, `relayed` or `unknown`.
+    #[serde(default)]
+    pub kind: String,
+    /// Round-trip time, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// Packets lost, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Measured throughput, in bit/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput: Option<u64>,
+}
+
+/// A track and how it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Info {
+    /// The track, its duration exact.
+    pub track: Track,
+    /// What was chosen.
+    pub rendition: Rendition,
+    /// What else the client could have: one for each other codec that both have.
+    #[serde(default)]
+    pub alternatives: Vec<Rendition>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// One track in one codec format: all that a client must know to ask for chunks and decode them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendition {
+    /// What to ask for.
+    pub id: RenditionId,
+    /// Nominal bitrate, in bit/s.
+    pub bitrate: u32,
+    /// Whether decoding gives back the source's samples.
+    pub lossless: bool,
+    /// What the decoder needs to know, at most 4096 bytes; base64 on the wire.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
+    pub config: Vec<u8>,
+    /// The track's length at the rendition's rate.
+    pub frames: u64,
+    /// How many chunks that makes.
+    pub chunks: u32,
+    /// Frames in each chunk but the last.
+    pub frames_per_chunk: u64,
+    /// Frames that a packet holds, the last of a chunk perhaps fewer; 1 to 65,536.
+    pub packet_frames: u32,
+    /// Decoded frames to throw away at the head of each chunk.
+    pub lead_in: u32,
+    /// Decoded frames after each chunk's end that fade into the next; none after the last.
+    pub crossfade: u32,
+}
+
+/// Why a rendition from a peer is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the node describes an impossible rendition: {0}")]
+pub struct RenditionError(&'static str);
+
+impl Rendition {
+    /// The highest rate, in frames per second.
+    pub const MAX_RATE: u32 = 768_000;
+    /// The most channels.
+    pub const MAX_CHANNELS: u16 = 32;
+    /// The longest decoder configuration, in bytes.
+    pub const MAX_CONFIG: usize = 4096;
+
+    /// Checks a rendition that came from a peer: every number within bounds and in agreement with the others.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), RenditionError> {
+        let RenditionId { rate, channels, .. } = self.id;
+        let fits = |ok, what| if ok { Ok(()) } else { Err(RenditionError(what)) };
+        fits((1..=Self::MAX_RATE).contains(&rate), "its rate")?;
+        fits((1..=Self::MAX_CHANNELS).contains(&channels), "its channels")?;
+        fits(self.config.len() <= Self::MAX_CONFIG, "its configuration is too long")?;
+        fits(self.frames_per_chunk == frames_per_chunk(rate), "its chunks are not 3 s")?;
+        fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
+        fits((1..=65_536).contains(&self.packet_frames), "its packets' length")?;
+        fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
+        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
+    }
+
+    /// Frames in chunk `index`, 0 past the end.
+    #[must_use]
+    pub fn frames_in(&self, index: ChunkIndex) -> u64 {
+        let first = u64::from(index.0) * self.frames_per_chunk;
+        self.frames.saturating_sub(first).min(self.frames_per_chunk)
+    }
+
+    /// Whether chunk `index` ends the track.
+    #[must_use]
+    pub fn is_last(&self, index: ChunkIndex) -> bool {
+        index.0 + 1 >= self.chunks
+    }
+
+    /// The most bytes that a chunk of this rendition can honestly take: `f32` audio and as much again for framing,
+    /// never over 64 MiB.
+    #[must_use]
+    pub fn max_chunk_bytes(&self) -> usize {
+        let frames = self.frames_per_chunk + u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;
+        let bytes = frames.saturating_mul(u64::from(self.id.channels) * 4 + 4) + 65_536;
+        usize::try_from(bytes).unwrap_or(usize::MAX).min(64 * 1024 * 1024)
+    }
+}
+
+/// Asks for one chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChunkRequest {
+    /// Of which rendition.
+    pub rendition: RenditionId,
+    /// Which chunk.
+    pub index: ChunkIndex,
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
+}
