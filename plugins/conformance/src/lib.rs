@@ -1,1 +1,4 @@
 //! One test suite per plugin kind.
+
+#[cfg(feature = "transport")]
+pub mod transport;
