@@ -16,6 +16,8 @@ pub mod chunk;
 mod error;
 mod id;
 mod message;
+pub mod session;
+mod ticket;
 mod units;
 
 pub use error::{ErrorCode, WireError};
@@ -24,4 +26,5 @@ pub use message::{
     Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathReport, Protocol,
     Rendition, RenditionError, Track, TrackSource,
 };
+pub use ticket::{Ticket, TicketError};
 pub use units::{CHUNK_SECONDS, ChunkIndex, FrameIndex, Position, chunk_count, frames_per_chunk};

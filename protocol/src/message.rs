@@ -79,7 +79,7 @@ pub struct List {
     pub offset: u32,
     /// How many to send at most; a node sends [`List::MAX`] at most.
     pub limit: u32,
-    /// Only tracks with all of these words in title, artist, album or id, in any case. At most 200 bytes.
+    /// Only tracks with all of these words in title, artist, album or id, in any case. At most [`List::MAX_SEARCH`] bytes.
     #[serde(default)]
     pub search: String,
 }
@@ -87,6 +87,8 @@ pub struct List {
 impl List {
     /// The longest page, in tracks.
     pub const MAX: u32 = 500;
+    /// The longest search, in bytes.
+    pub const MAX_SEARCH: usize = 200;
     /// The longest answer, in bytes.
     pub const MAX_ANSWER: usize = 1024 * 1024;
 }
@@ -163,6 +165,8 @@ pub struct GetInfo {
 impl GetInfo {
     /// The most codecs in one request.
     pub const MAX_CODECS: usize = 32;
+    /// The most rates of an output in one request.
+    pub const MAX_RATES: usize = 64;
     /// The longest answer, in bytes.
     pub const MAX_ANSWER: usize = 64 * 1024;
 }
@@ -180,7 +184,7 @@ pub struct CodecOffer {
 /// What the client's output takes; an empty list or an absent number is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputOffer {
-    /// Rates, in frames per second. A wish: the client resamples what does not fit.
+    /// Rates, in frames per second, at most 64. A wish: the client resamples what does not fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<u32>,
     /// The most channels.
