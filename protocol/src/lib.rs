@@ -16,6 +16,7 @@ pub mod chunk;
 mod error;
 mod id;
 mod message;
+mod rendition;
 pub mod session;
 mod ticket;
 mod units;
@@ -24,7 +25,8 @@ pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{
     Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathReport, Protocol,
-    Rendition, RenditionError, Track, TrackSource,
+    Track, TrackSource,
 };
+pub use rendition::{Rendition, RenditionError};
 pub use ticket::{Ticket, TicketError};
 pub use units::{CHUNK_SECONDS, ChunkIndex, FrameIndex, Position, chunk_count, frames_per_chunk};
