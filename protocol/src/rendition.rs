@@ -39,6 +39,8 @@ impl Rendition {
     pub const MAX_RATE: u32 = 768_000;
     /// The most channels.
     pub const MAX_CHANNELS: u16 = 32;
+    /// The most frames that a packet holds.
+    pub const MAX_PACKET_FRAMES: u32 = 65_536;
     /// The longest decoder configuration, in bytes.
     pub const MAX_CONFIG: usize = 4096;
 
@@ -54,7 +56,7 @@ impl Rendition {
         fits(self.config.len() <= Self::MAX_CONFIG, "its configuration is too long")?;
         fits(self.frames_per_chunk == frames_per_chunk(rate), "its chunks are not 3 s")?;
         fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
-        fits((1..=65_536).contains(&self.packet_frames), "its packets' length")?;
+        fits((1..=Self::MAX_PACKET_FRAMES).contains(&self.packet_frames), "its packets' length")?;
         fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
         fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
     }
@@ -62,22 +64,23 @@ impl Rendition {
     /// Frames in chunk `index`, 0 past the end.
     #[must_use]
     pub fn frames_in(&self, index: ChunkIndex) -> u64 {
-        let first = u64::from(index.0) * self.frames_per_chunk;
+        let first = u64::from(index.0).saturating_mul(self.frames_per_chunk);
         self.frames.saturating_sub(first).min(self.frames_per_chunk)
     }
 
     /// Whether chunk `index` ends the track.
     #[must_use]
     pub fn is_last(&self, index: ChunkIndex) -> bool {
-        index.0 + 1 >= self.chunks
+        index.0.saturating_add(1) >= self.chunks
     }
 
     /// The most bytes that a chunk of this rendition can honestly take: `f32` audio and as much again for framing,
     /// never over 64 MiB.
     #[must_use]
     pub fn max_chunk_bytes(&self) -> usize {
-        let frames = self.frames_per_chunk + u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;
-        let bytes = frames.saturating_mul(u64::from(self.id.channels) * 4 + 4) + 65_536;
+        let spare = u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;
+        let frames = self.frames_per_chunk.saturating_add(spare);
+        let bytes = frames.saturating_mul(u64::from(self.id.channels) * 4 + 4).saturating_add(65_536);
         usize::try_from(bytes).unwrap_or(usize::MAX).min(64 * 1024 * 1024)
     }
 }
