@@ -9,6 +9,7 @@ use media_protocol::{
     chunk::{ChunkDecoder, ChunkError, ChunkEvent},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::mpsc;
 
 use super::dial::Dial;
 
@@ -45,13 +46,17 @@ pub async fn get_info(dial: &Dial, request: &GetInfo) -> Result<Info, FetchError
     ask(dial, Protocol::GetInfo, request, GetInfo::MAX_ANSWER).await
 }
 
-/// One chunk; `took` gets each piece as it arrives, and the number of bytes that came with it.
-pub(super) async fn chunk(
-    dial: &Dial, request: &ChunkRequest, info: &Info, mut took: impl AsyncFnMut(ChunkEvent),
-    mut received: impl FnMut(usize),
+/// One chunk. Each piece goes to `pieces`, as `wrap` makes it, as it arrives; `received` gets the number of bytes read.
+pub(super) async fn chunk<P: Send>(
+    dial: &Dial,
+    request: &ChunkRequest,
+    info: &Info,
+    received: impl Fn(usize) + Send,
+    pieces: &mpsc::Sender<P>,
+    wrap: impl Fn(ChunkEvent) -> P + Send,
 ) -> Result<(), FetchError> {
     let (connection, mut stream) = open(dial, Protocol::RequestChunk, request).await?;
-    let frames = u32::try_from(info.rendition.frames_in(request.index)).unwrap_or(u32::MAX);
+    let frames = info.rendition.frames_in(request.index);
     let mut decoder = ChunkDecoder::new(request.index, frames, info.rendition.max_chunk_bytes());
     while !decoder.is_done() {
         let bytes = read(dial, &connection, &mut stream).await?;
@@ -61,7 +66,8 @@ pub(super) async fn chunk(
         received(bytes.len());
         decoder.push(bytes);
         while let Some(event) = decoder.next().map_err(wrong_chunk)? {
-            took(event).await;
+            // Nobody waits for it any more: this task is about to be aborted.
+            let _ = pieces.send(wrap(event)).await;
         }
     }
     dial.note_path(connection.as_ref());
@@ -76,7 +82,10 @@ fn wrong_chunk(error: ChunkError) -> FetchError {
 }
 
 async fn ask<Q: Serialize, A: DeserializeOwned>(
-    dial: &Dial, protocol: Protocol, request: &Q, max: usize,
+    dial: &Dial,
+    protocol: Protocol,
+    request: &Q,
+    max: usize,
 ) -> Result<A, FetchError> {
     let nonsense = |text: String| FetchError::Nonsense(protocol.name(), text);
     let (connection, mut stream) = open(dial, protocol, request).await?;
@@ -93,7 +102,9 @@ async fn ask<Q: Serialize, A: DeserializeOwned>(
 }
 
 async fn open<Q: Serialize>(
-    dial: &Dial, protocol: Protocol, request: &Q,
+    dial: &Dial,
+    protocol: Protocol,
+    request: &Q,
 ) -> Result<(Arc<dyn Connection>, Stream), FetchError> {
     let data = serde_json::to_string(request)
         .map_err(|error| FetchError::Nonsense(protocol.name(), error.to_string()))?;
@@ -112,7 +123,9 @@ async fn open<Q: Serialize>(
 }
 
 async fn read(
-    dial: &Dial, connection: &Arc<dyn Connection>, stream: &mut Stream,
+    dial: &Dial,
+    connection: &Arc<dyn Connection>,
+    stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
     match stream.recv.recv(READ).await {
         Ok(bytes) => Ok(bytes),

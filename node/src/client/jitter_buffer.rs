@@ -1,7 +1,7 @@
 //! Packets that arrived and are not yet played, with their length in time.
 //!
 //! Filled by the session, emptied by the playback thread. It holds what the session asked for: at most the target and one
-//! chunk more, so its capacity is the session's to keep; [`JitterBuffer::MAX_BYTES`] is checked beyond that.
+//! chunk more, so its length is the session's to keep; its bytes have a bound of their own.
 
 use std::{
     collections::VecDeque,
@@ -30,10 +30,12 @@ pub(super) enum Entry {
     TrackEnd,
 }
 
-/// The buffer is over its bound: the node sends more than a chunk can honestly hold.
+/// The buffer is over its bound in bytes.
 #[derive(Debug, thiserror::Error)]
-#[error("the node sent more than {} MiB that is not yet played", JitterBuffer::MAX_BYTES / (1024 * 1024))]
-pub(super) struct Overfull;
+#[error(
+    "the audio that is held takes more than buffer.max_bytes, {0} bytes; raise it, or choose a smaller codec"
+)]
+pub(super) struct Overfull(usize);
 
 #[derive(Default)]
 struct Inner {
@@ -59,16 +61,15 @@ pub(super) struct JitterBuffer {
     inner: Mutex<Inner>,
     filled: Condvar,
     target: Duration,
+    max_bytes: usize,
     /// Told when the level falls below the target.
     pub(super) wanting: Notify,
 }
 
 impl JitterBuffer {
-    /// The most bytes of packets: two of the longest chunks.
-    pub(super) const MAX_BYTES: usize = 128 * 1024 * 1024;
-
-    pub(super) fn new(target: Duration) -> Self {
-        Self { inner: Mutex::default(), filled: Condvar::new(), target, wanting: Notify::new() }
+    /// Asks for more below `target`, and holds `max_bytes` of packets.
+    pub(super) fn new(target: Duration, max_bytes: usize) -> Self {
+        Self { inner: Mutex::default(), filled: Condvar::new(), target, max_bytes, wanting: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -123,10 +124,10 @@ impl JitterBuffer {
         inner.held += held;
         inner.peak = inner.peak.max(inner.held);
         inner.entries.push_back((entry, held));
-        let full = inner.bytes > Self::MAX_BYTES;
+        let full = inner.bytes > self.max_bytes;
         drop(inner);
         self.filled.notify_one();
-        if full { Err(Overfull) } else { Ok(()) }
+        if full { Err(Overfull(self.max_bytes)) } else { Ok(()) }
     }
 
     /// Takes the first entry, waiting for one for `wait` at most.
@@ -147,7 +148,6 @@ impl JitterBuffer {
         }
         Some(entry)
     }
-
 }
 
 impl Inner {
@@ -207,7 +207,7 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     fn filled(from: u64, packets: usize) -> JitterBuffer {
-        let buffer = JitterBuffer::new(SECOND);
+        let buffer = JitterBuffer::new(SECOND, 1 << 20);
         let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
         buffer.push(Entry::Begin { info, from: FrameIndex(from) }).unwrap();
         buffer.push(Entry::ChunkStart(ChunkIndex(0))).unwrap();

@@ -49,9 +49,11 @@ pub struct Setup {
     /// In which codec.
     pub codec: CodecChoice,
     /// The highest bitrate of a lossy codec, in bit/s.
-    pub bitrate: Option<u32>,
+    pub bitrate: u32,
     /// The next chunk is asked for while less than this is held.
     pub target: Duration,
+    /// The most bytes held, however little time they last.
+    pub max_bytes: usize,
     /// Sound starts as soon as this much is held.
     pub start: Duration,
     /// What a pause means.
@@ -140,7 +142,7 @@ impl Player {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (session, session_commands) = mpsc::channel(COMMANDS);
         let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
-        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target));
+        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
         let thread = playback::Playback {

@@ -225,7 +225,8 @@ impl Playback {
     }
 
     fn with_voice<T>(
-        &mut self, act: impl FnOnce(&mut Voice, &mut Sink) -> Result<T, PluginError>,
+        &mut self,
+        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<T, PluginError>,
     ) -> Result<(), End> {
         if let Some(voice) = &mut self.voice {
             act(voice, &mut self.sink)?;

@@ -1,7 +1,5 @@
 //! In which codec and bitrate a track is asked for.
 
-use std::str::FromStr;
-
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Path, PathKind};
 use media_protocol::{CodecOffer, PathReport};
@@ -11,31 +9,29 @@ use media_protocol::{CodecOffer, PathReport};
 pub enum CodecChoice {
     /// By the path: lossless where it is wide, lossy where it is thin.
     Auto,
-    /// This codec and no other.
-    Only(String),
-}
-
-impl FromStr for CodecChoice {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text == "auto" { Self::Auto } else { Self::Only(text.into()) })
-    }
+    /// These codecs and no others, the best first.
+    Only(Vec<String>),
 }
 
 /// The codecs to offer for a path, most wanted first. `bitrate`, in bit/s, limits the lossy ones.
 pub(super) fn offers(
-    choice: &CodecChoice, bitrate: Option<u32>, path: &Path, registry: &Registry,
+    choice: &CodecChoice,
+    bitrate: u32,
+    path: &Path,
+    registry: &Registry,
 ) -> Vec<CodecOffer> {
     let mut codecs: Vec<_> = registry.codecs().map(|codec| codec.info()).collect();
-    if let CodecChoice::Only(id) = choice {
-        codecs.retain(|codec| codec.id == *id);
+    match choice {
+        // Stable, so that equals stay in the registry's order.
+        CodecChoice::Auto => codecs.sort_by_key(|codec| codec.lossless != is_wide(path.kind)),
+        CodecChoice::Only(ids) => {
+            codecs.retain(|codec| ids.contains(&codec.id));
+            codecs.sort_by_key(|codec| ids.iter().position(|id| *id == codec.id));
+        }
     }
-    // Stable, so that equals stay in the registry's order.
-    codecs.sort_by_key(|codec| codec.lossless != is_wide(path.kind));
     codecs
         .into_iter()
-        .map(|codec| CodecOffer { bitrate: bitrate.filter(|_| !codec.lossless), id: codec.id })
+        .map(|codec| CodecOffer { bitrate: (!codec.lossless).then_some(bitrate), id: codec.id })
         .collect()
 }
 

@@ -36,7 +36,7 @@ pub(super) enum Command {
 /// How a track is asked for.
 pub(super) struct Offer {
     pub(super) choice: CodecChoice,
-    pub(super) bitrate: Option<u32>,
+    pub(super) bitrate: u32,
     pub(super) registry: Arc<Registry>,
     pub(super) output: OutputOffer,
 }
@@ -67,8 +67,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn spawn(
-        machine: Client, dial: Arc<Dial>, offer: Offer, buffer: Arc<JitterBuffer>, counts: Arc<Mutex<Counts>>,
-        events: mpsc::Sender<Event>, commands: mpsc::Receiver<Command>,
+        machine: Client,
+        dial: Arc<Dial>,
+        offer: Offer,
+        buffer: Arc<JitterBuffer>,
+        counts: Arc<Mutex<Counts>>,
+        events: mpsc::Sender<Event>,
+        commands: mpsc::Receiver<Command>,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
         let session = Self {
@@ -87,7 +92,9 @@ impl Session {
     }
 
     async fn run(
-        mut self, mut commands: mpsc::Receiver<Command>, mut reports: mpsc::Receiver<(RequestId, Fetched)>,
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut reports: mpsc::Receiver<(RequestId, Fetched)>,
     ) {
         let buffer = Arc::clone(&self.buffer);
         loop {
@@ -115,18 +122,15 @@ impl Session {
     }
 
     fn on_command(&mut self, command: Command) {
-        self.handle(match command {
+        let input = match command {
             Command::Play { track, at } => Input::Play { track, at },
             Command::Follow(track) => Input::Follow(track),
-            Command::Pause(true) => {
-                self.paused = true;
-                Input::Pause
+            Command::Pause(paused) => {
+                self.paused = paused;
+                if paused { Input::Pause } else { Input::Resume }
             }
-            Command::Pause(false) => {
-                self.paused = false;
-                Input::Resume
-            }
-        });
+        };
+        self.handle(input);
     }
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
@@ -229,13 +233,11 @@ impl Session {
         self.count_request();
         let (dial, report, counts) = (Arc::clone(&self.dial), self.report.clone(), Arc::clone(&self.counts));
         let task = tokio::spawn(async move {
-            let took = async |event| {
-                let _ = report.send((request, Fetched::Piece(event))).await;
-            };
+            let as_piece = |event| (request, Fetched::Piece(event));
             let received = |bytes: usize| {
                 counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes as u64;
             };
-            if let Err(error) = fetch::chunk(&dial, &message, &info, took, received).await {
+            if let Err(error) = fetch::chunk(&dial, &message, &info, received, &report, as_piece).await {
                 let _ = report.send((request, Fetched::Failed(error))).await;
             }
         });

@@ -109,8 +109,8 @@ impl Sink {
         if before.is_valid() && self.format != before {
             let mut rest = Vec::new();
             let mut converter = Converter::new(before, self.format)?;
-            converter.push(&self.pending[self.written..], &mut rest)?;
-            converter.flush(&mut rest)?;
+            converter.push(&self.pending[self.written..], &mut rest);
+            converter.flush(&mut rest);
             (self.pending, self.written) = (rest, 0);
         }
         if self.paused
@@ -160,18 +160,16 @@ impl Sink {
     }
 
     /// Lets `produce` append frames in the sink's format, then turns them to the volume.
-    pub(super) fn fill(
-        &mut self, produce: impl FnOnce(&mut Vec<f32>) -> Result<(), PluginError>,
-    ) -> Result<(), PluginError> {
+    pub(super) fn fill(&mut self, produce: impl FnOnce(&mut Vec<f32>)) {
         if !self.has_pending() {
             self.pending.clear();
             self.written = 0;
         }
         let first = self.pending.len();
-        produce(&mut self.pending)?;
+        produce(&mut self.pending);
         let fresh = &mut self.pending[first..];
         if self.volume == 1.0 && self.volume_reached == 1.0 || fresh.is_empty() {
-            return Ok(());
+            return;
         }
         let channels = usize::from(self.format.channels);
         let (from, to, frames) = (self.volume_reached, self.volume, (fresh.len() / channels) as f32);
@@ -180,7 +178,6 @@ impl Sink {
             frame.iter_mut().for_each(|sample| *sample *= gain);
         }
         self.volume_reached = to;
-        Ok(())
     }
 
     /// Writes what is pending. Returns how many frames the output took.

@@ -32,7 +32,10 @@ impl Voice {
 
     /// A voice for a track from a frame on, into the sink's present format.
     pub(super) fn new(
-        info: Arc<Info>, from: FrameIndex, registry: &Registry, sink: &Sink,
+        info: Arc<Info>,
+        from: FrameIndex,
+        registry: &Registry,
+        sink: &Sink,
     ) -> Result<Self, String> {
         let rendition = &info.rendition;
         let format = format_of(&info);
@@ -107,7 +110,8 @@ impl Voice {
 
     pub(super) fn end(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
         self.ended = true;
-        sink.fill(|out| self.converter.flush(out))
+        sink.fill(|out| self.converter.flush(out));
+        Ok(())
     }
 
     fn hand_on(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
@@ -115,7 +119,7 @@ impl Voice {
         let skipped = (self.joined.len() / channels).min(usize::try_from(self.unheard).unwrap_or(usize::MAX));
         self.unheard -= skipped as u64;
         let heard = &self.joined[skipped * channels..];
-        sink.fill(|out| self.converter.push(heard, out))?;
+        sink.fill(|out| self.converter.push(heard, out));
         self.joined.clear();
         Ok(())
     }

@@ -6,11 +6,7 @@ use std::{
 use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    Command, Notice, Snapshot, Stats,
-    playlist::Cursor,
-    stats::ms,
-};
+use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, stats::ms};
 use crate::client::{Dial, Event, Player, Setup};
 
 /// How a playing ended.
@@ -69,7 +65,11 @@ impl Listening {
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        playlist: Vec<Track>, setup: Setup, dial: Arc<Dial>, transport: String, wiring: Wiring,
+        playlist: Vec<Track>,
+        setup: Setup,
+        dial: Arc<Dial>,
+        transport: String,
+        wiring: Wiring,
     ) -> std::io::Result<Self> {
         let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
         let (player, events) = Player::start(setup, Arc::clone(&dial))?;
@@ -257,7 +257,13 @@ impl Listening {
             position: self.jump.unwrap_or(progress.position).into(),
             length: info.map_or_else(
                 || Duration::from_millis(track.map_or(0, |track| track.duration_ms)),
-                |info| Position::of_frame(media_protocol::FrameIndex(info.rendition.frames), info.rendition.id.rate).into(),
+                |info| {
+                    Position::of_frame(
+                        media_protocol::FrameIndex(info.rendition.frames),
+                        info.rendition.id.rate,
+                    )
+                    .into()
+                },
             ),
             held: self.player.level(),
             target: self.target,
@@ -301,7 +307,11 @@ impl Listening {
 }
 
 fn title(track: &Track) -> String {
-    if track.artist.is_empty() { track.title.clone() } else { format!("{} – {}", track.artist, track.title) }
+    if track.artist.is_empty() {
+        track.title.clone()
+    } else {
+        format!("{} – {}", track.artist, track.title)
+    }
 }
 
 fn codec(info: &media_protocol::Info) -> String {
