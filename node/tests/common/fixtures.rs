@@ -33,6 +33,8 @@ pub enum Kind {
     Vorbis,
     /// 128 kbit/s by opusenc.
     Opus,
+    /// 24 kbit/s by opusenc, in the hybrid mode.
+    OpusLow,
     /// 160 kbit/s in M4A by ffmpeg, without noise substitution, which is random by nature.
     Aac,
     /// The same with noise substitution.
@@ -58,13 +60,14 @@ impl Kind {
     ];
 
     /// Kinds that lose something.
-    pub const LOSSY: [Self; 9] = [
+    pub const LOSSY: [Self; 10] = [
         Self::Mp3,
         Self::Mp3Vbr,
         Self::Mp3Bare,
         Self::Mp3Low,
         Self::Vorbis,
         Self::Opus,
+        Self::OpusLow,
         Self::Aac,
         Self::AacNoise,
         Self::Adts,
@@ -79,7 +82,7 @@ impl Kind {
             Self::AlacS16 | Self::AlacS24 | Self::Aac | Self::AacNoise => "m4a",
             Self::Mp3 | Self::Mp3Vbr | Self::Mp3Bare | Self::Mp3Low => "mp3",
             Self::Vorbis => "ogg",
-            Self::Opus => "opus",
+            Self::Opus | Self::OpusLow => "opus",
             Self::Adts => "aac",
         }
     }
@@ -177,6 +180,7 @@ pub fn encode(dir: &Path, kind: Kind, rate: u32, channels: u16, samples: &[f32])
         Kind::Mp3Low => run("lame", &["--quiet", "-b", "32", "--resample", &kilohertz(rate), wav_arg, out]),
         Kind::Vorbis => run("oggenc", &["--quiet", "-q", "5", "-s", "1", "-o", out, wav_arg]),
         Kind::Opus => run("opusenc", &["--quiet", "--bitrate", "128", "--serial", "1", wav_arg, out]),
+        Kind::OpusLow => run("opusenc", &["--quiet", "--bitrate", "24", "--serial", "1", wav_arg, out]),
         Kind::Aac => ffmpeg(&["-c:a", "aac", "-b:a", "160k", "-aac_pns", "0"]),
         Kind::AacNoise => ffmpeg(&["-c:a", "aac", "-b:a", "64k", "-aac_pns", "1"]),
         Kind::Adts => ffmpeg(&["-c:a", "aac", "-b:a", "160k", "-aac_pns", "0", "-f", "adts"]),
