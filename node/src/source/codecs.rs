@@ -58,8 +58,9 @@ pub(super) fn traits(id: AudioCodecId, rate: u32) -> Traits {
     }
 }
 
-/// Opus predicts from all that came before, ever more faintly. RFC 7845, section 4.6, asks for 80 ms at least.
-const OPUS_PRE_ROLL: u32 = 9600;
+/// Opus predicts from all that came before, ever more faintly: after 200 ms of music at 128 kbit/s it was 59 dB below
+/// the sound, after 500 ms 134 dB, after 1 s nothing. RFC 7845, section 4.6, asks for 80 ms at least.
+const OPUS_PRE_ROLL: u32 = 48_000;
 
 /// The main data of an MP3 frame may begin 511 bytes (MPEG-1) or 255 bytes (MPEG-2) earlier, in frames that hold at
 /// least 58 (32 kbit/s at 48 kHz) or 5 bytes of it (8 kbit/s at 24 kHz). Three more frames fill the overlap of the
@@ -80,7 +81,14 @@ pub(super) fn sample_type(params: &AudioCodecParameters, lossy: bool) -> SampleT
     if lossy || is_float(params.codec) {
         return SampleType::F32;
     }
-    match params.bits_per_sample.or(params.bits_per_coded_sample) {
+    let bits = match params.codec {
+        // The magic cookie: bytes of a frame, version, then the bits.
+        CODEC_ID_ALAC => {
+            params.extra_data.as_ref().and_then(|cookie| cookie.get(5)).map(|bits| u32::from(*bits))
+        }
+        _ => params.bits_per_sample.or(params.bits_per_coded_sample),
+    };
+    match bits {
         Some(0..=16) => SampleType::S16,
         Some(17..=24) => SampleType::S24,
         Some(_) => SampleType::S32,

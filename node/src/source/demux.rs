@@ -60,6 +60,10 @@ impl Clock {
         }
     }
 
+    pub(super) fn rate(self) -> u32 {
+        self.rate
+    }
+
     pub(super) fn frames(self, ticks: i64) -> i64 {
         let scaled = i128::from(ticks) * i128::from(self.rate) * i128::from(self.base.numer.get());
         saturate(scaled.div_euclid(i128::from(self.base.denom.get())))
@@ -84,14 +88,12 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn new(mut packet: Packet, clock: Clock, shift: i64) -> Self {
-        let ticks = packet.block_dur();
-        packet.dur = ticks;
+    pub(super) fn new(mut packet: Packet, clock: Clock) -> Self {
+        packet.dur = packet.block_dur();
         packet.trim_start = Duration::ZERO;
         packet.trim_end = Duration::ZERO;
-        let start = clock.frames(packet.pts.get()).saturating_add(shift);
-        let frames = clock.frames(i64::try_from(ticks.get()).unwrap_or(i64::MAX));
-        Self { start, frames: frames.unsigned_abs(), packet }
+        let frames = clock.frames(i64::try_from(packet.dur.get()).unwrap_or(i64::MAX));
+        Self { start: clock.frames(packet.pts.get()), frames: frames.unsigned_abs(), packet }
     }
 
     pub(super) fn end(&self) -> i64 {
@@ -134,11 +136,7 @@ impl Demux {
         self.failures = 0;
         match &mut self.packets {
             Packets::Framed(framed) => framed.seek(frame),
-            Packets::Indexed(format) => {
-                let ts = Timestamp::new(self.clock.ticks(frame).max(0));
-                let to = SeekTo::Timestamp { ts, track_id: self.track };
-                format.seek(SeekMode::Accurate, to).map(|_| ())
-            }
+            Packets::Indexed(format) => seek_back(format.as_mut(), self.track, self.clock, frame),
         }
     }
 
@@ -151,7 +149,7 @@ impl Demux {
             let packet = match &mut self.packets {
                 Packets::Framed(framed) => framed.next(),
                 Packets::Indexed(format) => {
-                    format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock, 0)))
+                    format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock)))
                 }
             };
             match packet {
@@ -168,5 +166,21 @@ impl Demux {
         }
         self.failures = MAX_FAILURES;
         Ok(None)
+    }
+}
+
+/// Symphonia's search fails where it meets the end of the file, in the last packets of a FLAC and where a file is cut
+/// off. So it begins ever further before the target: 1 s, 2 s, 4 s, …
+fn seek_back(format: &mut dyn FormatReader, track_id: u32, clock: Clock, frame: i64) -> Result<()> {
+    let mut back = 0i64;
+    loop {
+        let frame = frame.saturating_sub(back).max(0);
+        let ts = Timestamp::new(clock.ticks(frame));
+        match format.seek(SeekMode::Accurate, SeekTo::Timestamp { ts, track_id }) {
+            Ok(_) => return Ok(()),
+            Err(Error::IoError(error)) if !is_end(&error) => return Err(Error::IoError(error)),
+            Err(error) if frame == 0 => return Err(error),
+            Err(_) => back = back.saturating_mul(2).max(i64::from(clock.rate)),
+        }
     }
 }
