@@ -1,0 +1,87 @@
+//! The guard around outputs.
+
+use std::sync::Arc;
+
+use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, Result};
+
+use crate::{
+    check,
+    guard::{Instance, caught},
+};
+
+/// Puts the guard around an output plugin and every output that it opens; see
+/// [`guard_codec`](crate::guard_codec).
+///
+/// # Errors
+/// `BadArgument` when its id is malformed; `Panicked` when it cannot even say what it is.
+pub fn guard_output(make: impl FnOnce() -> Box<dyn OutputPlugin>) -> Result<Arc<dyn OutputPlugin>> {
+    let (inner, info) = caught(|| {
+        let inner = make();
+        let info = inner.info();
+        Ok((inner, info))
+    })?;
+    check::id(&info.id)?;
+    Ok(Arc::new(GuardedPlugin { inner, info }))
+}
+
+struct GuardedPlugin {
+    inner: Box<dyn OutputPlugin>,
+    info: OutputInfo,
+}
+
+impl OutputPlugin for GuardedPlugin {
+    fn info(&self) -> OutputInfo {
+        self.info.clone()
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>> {
+        caught(|| self.inner.devices())
+    }
+
+    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+        check::format(open.format)?;
+        let inner = Instance::new(caught(|| self.inner.open(open))?);
+        let (format, realtime) = inner.call_ref(|o| Ok((o.format(), o.is_realtime())))?;
+        check::format(format)?;
+        Ok(Box::new(GuardedOutput { inner, format, realtime }))
+    }
+}
+
+struct GuardedOutput {
+    inner: Instance<dyn Output>,
+    // Asked once: neither changes while the output is open.
+    format: AudioFormat,
+    realtime: bool,
+}
+
+impl Output for GuardedOutput {
+    fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn is_realtime(&self) -> bool {
+        self.realtime
+    }
+
+    fn write(&mut self, frames: &[f32]) -> Result<usize> {
+        let taken = self.inner.call(|o| o.write(frames))?;
+        check::returned("frames", taken, frames.len() / usize::from(self.format.channels))
+    }
+
+    /// 0 once the output has panicked; the next call that can fail says so.
+    fn delay(&self) -> u64 {
+        self.inner.call_ref(|o| Ok(o.delay())).unwrap_or(0)
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<()> {
+        self.inner.call(|o| o.pause(paused))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.inner.call(<dyn Output>::flush)
+    }
+
+    fn drain(&mut self) -> Result<bool> {
+        self.inner.call(<dyn Output>::drain)
+    }
+}
