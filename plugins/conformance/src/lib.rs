@@ -1,1 +1,46 @@
-//! One test suite per plugin kind.
+//! One test suite per plugin kind, for built-in and loaded plugins alike.
+//!
+//! A suite is a function that drives a plugin through the host's guard and stops at the first thing that breaks the
+//! contract of the SDK. A codec's or an output's own tests call it:
+//!
+//! ```ignore
+//! media_plugin_conformance::output::check(|| Box::new(Null), &open).unwrap();
+//! ```
+
+pub mod chunks;
+pub mod codec;
+pub mod output;
+pub mod signal;
+
+use media_plugin_sdk::PluginError;
+
+/// What broke the contract, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{check}: {why}")]
+pub struct Failure {
+    /// Which rule was checked.
+    pub check: &'static str,
+    /// What the plugin did instead.
+    pub why: String,
+}
+
+impl Failure {
+    fn new(check: &'static str, why: impl Into<String>) -> Self {
+        Self { check, why: why.into() }
+    }
+}
+
+/// Names the rule that a plugin's error broke.
+trait During<T> {
+    fn during(self, check: &'static str) -> Result<T, Failure>;
+}
+
+impl<T> During<T> for Result<T, PluginError> {
+    fn during(self, check: &'static str) -> Result<T, Failure> {
+        self.map_err(|e| Failure::new(check, e.to_string()))
+    }
+}
+
+fn require(holds: bool, check: &'static str, why: impl Into<String>) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(Failure::new(check, why)) }
+}

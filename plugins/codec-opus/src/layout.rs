@@ -1,0 +1,96 @@
+use media_plugin_sdk::{PluginError, Result};
+
+/// Which channels share a stream. Multistream packets are as in RFC 7845, section 5.1.1, but our channels stay in the
+/// WAVE order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) streams: u8,
+    /// The first so many streams carry two channels.
+    pub(crate) coupled: u8,
+    /// For every channel, the place in the sequence left 0, right 0, left 1, …, then the single ones.
+    pub(crate) mapping: Vec<u8>,
+}
+
+/// The version of the configuration that a decoder gets: this byte, channels, streams, coupled streams, then the
+/// mapping, a byte for every channel.
+const VERSION: u8 = 1;
+
+impl Layout {
+    pub(crate) const MAX_CHANNELS: u16 = 8;
+
+    /// The layout for 1 to 8 channels in the WAVE order. Left and right, of the front, the sides and the back, are pairs.
+    pub(crate) fn of(channels: u16) -> Result<Self> {
+        let (streams, coupled, mapping): (u8, u8, &[u8]) = match channels {
+            1 => (1, 0, &[0]),
+            2 => (1, 1, &[0, 1]),
+            3 => (2, 1, &[0, 1, 2]),
+            4 => (2, 2, &[0, 1, 2, 3]),
+            5 => (3, 2, &[0, 1, 4, 2, 3]),
+            6 => (4, 2, &[0, 1, 4, 5, 2, 3]),
+            7 => (5, 2, &[0, 1, 4, 5, 6, 2, 3]),
+            8 => (5, 3, &[0, 1, 6, 7, 2, 3, 4, 5]),
+            _ => {
+                return Err(PluginError::Unsupported(format!(
+                    "Opus is for 1 to 8 channels here, not for {channels}"
+                )));
+            }
+        };
+        Ok(Self { streams, coupled, mapping: mapping.into() })
+    }
+
+    pub(crate) fn channels(&self) -> u16 {
+        u16::try_from(self.mapping.len()).unwrap_or(0)
+    }
+
+    pub(crate) fn config(&self) -> Vec<u8> {
+        let channels = u8::try_from(self.mapping.len()).unwrap_or(0);
+        [&[VERSION, channels, self.streams, self.coupled], self.mapping.as_slice()].concat()
+    }
+
+    /// Reads what a peer sent. Libopus checks how streams and mapping go together.
+    pub(crate) fn from_config(config: &[u8]) -> Result<Self> {
+        match *config {
+            [VERSION, channels, streams, coupled, ref mapping @ ..]
+                if (1..=Self::MAX_CHANNELS).contains(&u16::from(channels))
+                    && mapping.len() == usize::from(channels)
+                    && (1..=channels).contains(&streams)
+                    && coupled <= streams =>
+            {
+                Ok(Self { streams, coupled, mapping: mapping.into() })
+            }
+            [version, ..] if version != VERSION => Err(PluginError::Unsupported(format!(
+                "the Opus configuration is of version {version}, this node knows {VERSION}; update it"
+            ))),
+            _ => Err(PluginError::BadArgument(format!("{} bytes are no Opus configuration", config.len()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_comes_back_from_its_configuration() {
+        for channels in 1..=8 {
+            let layout = Layout::of(channels).unwrap();
+            assert_eq!(Layout::from_config(&layout.config()).unwrap(), layout);
+            let mut places = layout.mapping.clone();
+            places.sort_unstable();
+            assert!(places.iter().copied().eq(0..layout.streams + layout.coupled), "{places:?}");
+        }
+        assert!(Layout::of(0).is_err());
+        assert!(Layout::of(9).is_err());
+    }
+
+    #[test]
+    fn a_damaged_configuration_is_refused() {
+        let good = Layout::of(6).unwrap().config();
+        for cut in 0..good.len() {
+            assert!(Layout::from_config(&good[..cut]).is_err());
+        }
+        let version_2 = Layout::from_config(&[2, 1, 1, 0, 0]).unwrap_err();
+        assert!(matches!(version_2, PluginError::Unsupported(_)));
+        assert!(Layout::from_config(&[1, 2, 1, 2, 0, 1]).is_err());
+    }
+}

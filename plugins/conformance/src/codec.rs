@@ -1,0 +1,1 @@
+//! What every codec keeps to.

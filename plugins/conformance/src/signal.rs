@@ -1,0 +1,53 @@
+//! Signals that are the same on every machine, and how far two of them are apart.
+
+use media_plugin_sdk::AudioFormat;
+
+/// A small generator of pseudo-random numbers (xorshift, Marsaglia 2003), the same for the same seed.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// Any seed will do.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// Below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.bits() as usize % end
+    }
+
+    /// White noise, −1 to 1, a whole multiple of 2^-15.
+    pub fn sample(&mut self) -> f32 {
+        f32::from(self.bits() as i16) / 32_768.0
+    }
+}
+
+/// White noise at −6 dB, interleaved, its channels unlike each other, exact in 16 bits.
+#[must_use]
+pub fn noise(format: AudioFormat, frames: usize) -> Vec<f32> {
+    let mut random = Random::new(1);
+    (0..format.samples(frames)).map(|_| (random.sample() * 16_384.0).trunc() / 32_768.0).collect()
+}
+
+/// Signal to noise in dB: the energy of `original` over that of the difference; infinite when they are equal.
+///
+/// # Panics
+/// When the lengths differ.
+#[must_use]
+pub fn snr(original: &[f32], copy: &[f32]) -> f64 {
+    assert_eq!(original.len(), copy.len(), "signals of the same length");
+    let square = |x: f64| x * x;
+    let signal: f64 = original.iter().map(|x| square(f64::from(*x))).sum();
+    let error: f64 = original.iter().zip(copy).map(|(x, y)| square(f64::from(*x) - f64::from(*y))).sum();
+    10.0 * (signal / error).log10()
+}
