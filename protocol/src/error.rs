@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What kind of refusal a node answers with, so that a client can decide what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ pub enum ErrorCode {
 pub struct WireError {
     /// What kind.
     pub code: ErrorCode,
-    /// One line for a person, at most 500 bytes.
+    /// One line for a person, at most [`WireError::MAX_MESSAGE`] bytes, no control characters.
+    #[serde(deserialize_with = "line")]
     pub message: String,
 }
 
@@ -43,12 +44,14 @@ impl WireError {
     /// A refusal whose message is cut to one line of [`WireError::MAX_MESSAGE`] bytes.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let mut message = message.into().replace(['\n', '\r'], " ");
-        let mut end = message.len().min(Self::MAX_MESSAGE);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
+        let mut message = message.into().replace(char::is_control, " ");
+        message.truncate(message.floor_char_boundary(Self::MAX_MESSAGE));
         Self { code, message }
     }
+}
+
+/// What a peer says is held to the same bounds: it is printed on a terminal.
+fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let message = String::deserialize(deserializer)?;
+    Ok(WireError::new(ErrorCode::Unknown, message).message)
 }

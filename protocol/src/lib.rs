@@ -12,6 +12,7 @@
 //!
 //! Pushing audio to a client, live sources, and clocks shared between rooms.
 
+pub mod chunk;
 mod error;
 mod id;
 mod message;

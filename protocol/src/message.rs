@@ -237,6 +237,8 @@ pub struct Rendition {
     pub chunks: u32,
     /// Frames in each chunk but the last.
     pub frames_per_chunk: u64,
+    /// Frames that a packet holds, the last of a chunk perhaps fewer; 1 to 65,536.
+    pub packet_frames: u32,
     /// Decoded frames to throw away at the head of each chunk.
     pub lead_in: u32,
     /// Decoded frames after each chunk's end that fade into the next; none after the last.
@@ -268,6 +270,7 @@ impl Rendition {
         fits(self.config.len() <= Self::MAX_CONFIG, "its configuration is too long")?;
         fits(self.frames_per_chunk == frames_per_chunk(rate), "its chunks are not 3 s")?;
         fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
+        fits((1..=65_536).contains(&self.packet_frames), "its packets' length")?;
         fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
         fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
     }

@@ -1,0 +1,175 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::ErrorCode;
+
+const INDEX: ChunkIndex = ChunkIndex(7);
+const FRAMES: u32 = 132_300;
+
+fn encode(packets: &[Vec<u8>], last: bool) -> Vec<u8> {
+    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, last);
+    let mut chunk = header.to_vec();
+    for packet in packets {
+        chunk.extend(encoder.packet(packet).unwrap());
+    }
+    chunk.extend(encoder.finish());
+    chunk
+}
+
+fn decoder(max_bytes: usize) -> ChunkDecoder {
+    ChunkDecoder::new(INDEX, u64::from(FRAMES), max_bytes)
+}
+
+/// All events of a stream that comes in pieces of these lengths, over and over.
+fn decode(mut decoder: ChunkDecoder, bytes: &[u8], pieces: &[usize]) -> Result<Vec<ChunkEvent>, ChunkError> {
+    let mut rest = Bytes::copy_from_slice(bytes);
+    let mut events = Vec::new();
+    for piece in pieces.iter().cycle() {
+        decoder.push(rest.split_to((*piece).min(rest.len())));
+        while let Some(event) = decoder.next()? {
+            events.push(event);
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(decoder.is_done(), events.last() == Some(&ChunkEvent::End));
+    Ok(events)
+}
+
+fn at_once(bytes: &[u8]) -> Result<Vec<ChunkEvent>, ChunkError> {
+    decode(decoder(bytes.len()), bytes, &[bytes.len()])
+}
+
+/// A whole chunk with some bytes put elsewhere.
+fn patched(at: usize, bytes: &[u8]) -> Result<Vec<ChunkEvent>, ChunkError> {
+    let mut chunk = encode(&[vec![1, 2, 3]], false);
+    chunk[at..at + bytes.len()].copy_from_slice(bytes);
+    at_once(&chunk)
+}
+
+proptest! {
+    #[test]
+    fn a_chunk_comes_through_in_pieces_of_any_size(
+        packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..20),
+        pieces in prop::collection::vec(1_usize..700, 1..10),
+        last: bool,
+    ) {
+        let chunk = encode(&packets, last);
+        prop_assert_eq!(chunk.len(), encoded_len(packets.iter().map(Vec::len)));
+        let mut expected = vec![ChunkEvent::Header { index: INDEX, frames: FRAMES, last }];
+        expected.extend(packets.into_iter().map(|it| ChunkEvent::Packet(it.into())));
+        expected.push(ChunkEvent::End);
+        prop_assert_eq!(decode(decoder(chunk.len()), &chunk, &pieces).unwrap(), expected);
+    }
+
+    #[test]
+    fn any_changed_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let mut chunk = encode(&[vec![1; 40], vec![2; 9]], false);
+        let at = at.index(chunk.len());
+        chunk[at] ^= 1_u8 << bit;
+        let ended = at_once(&chunk).is_ok_and(|events| events.last() == Some(&ChunkEvent::End));
+        prop_assert!(!ended);
+    }
+}
+
+#[test]
+fn a_packet_within_one_push_is_not_copied() {
+    let chunk = Bytes::from(encode(&[vec![9; 1000]], false));
+    let place = chunk.as_ptr() as usize + HEADER + PACKET_PREFIX;
+    let mut decoder = decoder(chunk.len());
+    decoder.push(chunk);
+    assert!(matches!(decoder.next(), Ok(Some(ChunkEvent::Header { .. }))));
+    let Ok(Some(ChunkEvent::Packet(packet))) = decoder.next() else { panic!("no packet") };
+    assert_eq!(packet.as_ptr() as usize, place);
+}
+
+#[test]
+fn each_field_of_the_header_is_checked() {
+    assert_eq!(patched(0, b"RIFF"), Err(ChunkError::NotAChunk));
+    assert_eq!(patched(4, &[2]), Err(ChunkError::Unknown { version: 2, flags: 0 }));
+    assert_eq!(patched(5, &[2]), Err(ChunkError::Unknown { version: 1, flags: 2 }));
+    assert_eq!(patched(7, &[1]), Err(ChunkError::Unknown { version: 1, flags: 0 }));
+    let other = |index, frames| {
+        Err(ChunkError::Other { index, frames, expected_index: 7, expected_frames: u64::from(FRAMES) })
+    };
+    assert_eq!(patched(8, &[8]), other(8, FRAMES));
+    assert_eq!(patched(12, &[0; 4]), other(7, 0));
+}
+
+#[test]
+fn lengths_are_bounded() {
+    let over = u32::try_from(MAX_PACKET).unwrap() + 1;
+    assert_eq!(patched(HEADER, &over.to_le_bytes()), Err(ChunkError::PacketTooLong(over)));
+    let chunk = encode(&[vec![0; 100]], false);
+    let short = decode(decoder(chunk.len() - 1), &chunk, &[50]);
+    assert_eq!(short, Err(ChunkError::TooLong(chunk.len() - 1)));
+    let (mut encoder, _) = ChunkEncoder::new(INDEX, FRAMES, false);
+    assert_eq!(encoder.packet(&[]), Err(PacketLength(0)));
+    assert_eq!(encoder.packet(&vec![0; MAX_PACKET + 1]), Err(PacketLength(MAX_PACKET + 1)));
+    assert!(encoder.packet(&vec![0; MAX_PACKET]).is_ok());
+}
+
+#[test]
+fn a_decoder_that_is_not_asked_holds_no_more_than_its_limit() {
+    let mut decoder = decoder(1000);
+    for _ in 0..100 {
+        decoder.push(Bytes::from(vec![b'M'; 100]));
+        assert!(decoder.pushed.len() + decoder.head.len() <= 1000);
+    }
+    assert_eq!(decoder.next(), Err(ChunkError::TooLong(1000)));
+    assert_eq!(decoder.received(), 10_000);
+}
+
+#[test]
+fn a_chunk_that_stops_short_is_not_done() {
+    let chunk = encode(&[vec![5; 20]], true);
+    for length in 0..chunk.len() {
+        let events = decode(decoder(chunk.len()), &chunk[..length], &[1000]).unwrap();
+        assert_ne!(events.last(), Some(&ChunkEvent::End), "{length} bytes");
+    }
+}
+
+#[test]
+fn what_follows_the_end_is_an_error() {
+    let mut chunk = encode(&[], true);
+    chunk.push(0);
+    assert_eq!(at_once(&chunk), Err(ChunkError::Trailing));
+}
+
+#[test]
+fn a_refusal_comes_in_place_of_the_header_or_of_a_packet() {
+    let error = WireError::new(ErrorCode::Unreadable, "the file \"x\" is gone");
+    assert_eq!(at_once(&refusal(&error)), Err(ChunkError::Refused(error.clone())));
+    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, false);
+    let stream = [header, encoder.packet(&[1]).unwrap(), refusal(&error)].concat();
+    for pieces in [1, 3, 1000] {
+        assert_eq!(decode(decoder(9999), &stream, &[pieces]), Err(ChunkError::Refused(error.clone())));
+    }
+}
+
+#[test]
+fn a_refusal_is_bounded_on_both_sides() {
+    let wild = WireError { code: ErrorCode::Internal, message: "\u{1b}\"\n".repeat(5000) };
+    let bytes = refusal(&wild);
+    assert!(bytes.len() - 6 <= MAX_REFUSAL);
+    let Err(ChunkError::Refused(error)) = at_once(&bytes) else { panic!("no refusal") };
+    assert_eq!(error.message.len(), WireError::MAX_MESSAGE);
+    assert!(!error.message.contains(char::is_control));
+
+    let with_length = |length: u16| [&REFUSAL.to_le_bytes()[..], &length.to_le_bytes()].concat();
+    assert_eq!(at_once(&with_length(0)), Err(ChunkError::BadRefusal));
+    assert_eq!(at_once(&with_length(2049)), Err(ChunkError::BadRefusal));
+    assert_eq!(at_once(&[with_length(2), b"{}".to_vec()].concat()), Err(ChunkError::BadRefusal));
+}
+
+#[test]
+fn an_error_stays() {
+    let mut decoder = decoder(1000);
+    decoder.push(Bytes::from_static(b"<html>"));
+    assert_eq!(decoder.next(), Err(ChunkError::NotAChunk));
+    decoder.push(encode(&[], true).into());
+    assert_eq!(decoder.next(), Err(ChunkError::NotAChunk));
+    assert!(!decoder.is_done());
+}

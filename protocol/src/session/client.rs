@@ -1,0 +1,459 @@
+//! The client's side of a session: decides what to ask for and when, and puts what comes back in order.
+//!
+//! # Invariants
+//!
+//! - At most one request is under way.
+//! - No request leaves while paused, or while the client holds its target.
+//! - Every packet of a chunk is delivered once and in order, however often the chunk had to be asked for again: a chunk's
+//!   bytes are the same each time, so the packets that were delivered before are passed over.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, Position, RenditionError, TrackId, WireError,
+    chunk::ChunkEvent,
+};
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// It asks for the next chunk while it holds less than this.
+    pub target: Duration,
+    /// A request without a byte for this long is given up and made again.
+    pub timeout: Duration,
+    /// After this long without a byte, in spite of retries, the session fails.
+    pub give_up: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            target: Duration::from_secs(3),
+            timeout: Duration::from_secs(8),
+            give_up: Duration::from_secs(180),
+        }
+    }
+}
+
+/// Names a request within a session; late answers to one that was given up are known by it, and dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Play this track from there, and forget what was played before. A seek is this too.
+    Play {
+        /// Which track.
+        track: TrackId,
+        /// From where.
+        at: Position,
+    },
+    /// What comes after the track that is being fetched, without a gap.
+    Follow(Option<TrackId>),
+    /// Ask for nothing until [`Input::Resume`].
+    Pause,
+    /// Go on.
+    Resume,
+    /// How much audio the client holds that is not yet played.
+    Held(Duration),
+    /// The answer to [`Output::GetInfo`].
+    Info {
+        /// To which request.
+        request: RequestId,
+        /// The answer, not yet checked.
+        info: Box<Info>,
+    },
+    /// A piece of the answer to [`Output::GetChunk`].
+    Chunk {
+        /// To which request.
+        request: RequestId,
+        /// The piece.
+        event: ChunkEvent,
+    },
+    /// The node refused.
+    Refused {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        error: WireError,
+    },
+    /// The stream or the connection broke, or the answer was damaged.
+    Broken {
+        /// Which request.
+        request: RequestId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The time of [`Client::timeout`] has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send a `get_info`; the driver adds codecs, output and path.
+    GetInfo {
+        /// Name of the request.
+        request: RequestId,
+        /// Which track.
+        track: TrackId,
+    },
+    /// Send a `request_chunk`.
+    GetChunk {
+        /// Name of the request.
+        request: RequestId,
+        /// What to ask for.
+        message: ChunkRequest,
+        /// Of what it is a part, for the bounds of its decoder.
+        info: Arc<Info>,
+    },
+    /// Drop this request. `silent` says that nothing came for too long, so that its connection is suspect.
+    Abandon {
+        /// Which request.
+        request: RequestId,
+        /// Whether it timed out.
+        silent: bool,
+    },
+    /// Throw away all audio that is held.
+    Clear,
+    /// A track begins.
+    Begin {
+        /// What it is and how it comes.
+        info: Arc<Info>,
+        /// The first frame to be heard, at the rendition's rate.
+        from: FrameIndex,
+    },
+    /// A chunk begins; its packets follow.
+    ChunkStart(ChunkIndex),
+    /// The next packet of the chunk.
+    Packet(Bytes),
+    /// The chunk is complete and its hash is right.
+    ChunkEnd,
+    /// No more of this track comes.
+    TrackEnd,
+    /// Something went wrong and is tried again by itself.
+    Retrying {
+        /// What went wrong.
+        reason: String,
+        /// When it is tried again.
+        after: Duration,
+    },
+    /// This track can't go on; the session waits for [`Input::Play`].
+    Failed {
+        /// Which track.
+        track: TrackId,
+        /// Why.
+        error: Failure,
+    },
+}
+
+/// Why a track can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The node said no.
+    #[error(transparent)]
+    Refused(#[from] WireError),
+    /// The node's answer makes no sense.
+    #[error(transparent)]
+    Rendition(#[from] RenditionError),
+    /// The node could not be reached for too long.
+    #[error("the node is out of reach: {0}")]
+    Unreachable(String),
+}
+
+/// A chunk that is wanted or under way.
+#[derive(Debug, Clone)]
+struct Wanted {
+    info: Arc<Info>,
+    index: ChunkIndex,
+    /// Packets of this chunk that were delivered before it was asked for again.
+    delivered: u64,
+    /// Packets that came on the present request.
+    seen: u64,
+    started: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Want {
+    Nothing,
+    Info { track: TrackId, at: Position },
+    Chunk(Wanted),
+}
+
+/// The state machine. Feed it with [`Client::handle`], then take what it says from [`Client::poll`] until that is empty.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    now: Duration,
+    want: Want,
+    follow: Option<TrackId>,
+    /// The request under way, and when it last gave a sign of life.
+    request: Option<(RequestId, Duration)>,
+    /// When to try again, after a failure.
+    retry_at: Option<Duration>,
+    attempts: u32,
+    /// When the first failure of the present row happened.
+    failing_since: Option<Duration>,
+    paused: bool,
+    held: Duration,
+    next_request: u64,
+    /// What is known of the last few tracks, so that a seek needs no `get_info`.
+    known: VecDeque<Arc<Info>>,
+    outputs: VecDeque<Output>,
+}
+
+impl Client {
+    /// How many tracks' infos are remembered.
+    const KNOWN: usize = 4;
+    /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
+    const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+    const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+    /// A client that plays nothing yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            now: Duration::ZERO,
+            want: Want::Nothing,
+            follow: None,
+            request: None,
+            retry_at: None,
+            attempts: 0,
+            failing_since: None,
+            paused: false,
+            held: Duration::ZERO,
+            next_request: 0,
+            known: VecDeque::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes an input at `now`, counted from any fixed instant.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Play { track, at } => self.play(track, at),
+            Input::Follow(track) => self.follow = track,
+            Input::Pause => self.paused = true,
+            Input::Resume => self.paused = false,
+            Input::Held(held) => self.held = held,
+            Input::Info { request, info } => self.on_info(request, *info),
+            Input::Chunk { request, event } => self.on_chunk(request, event),
+            Input::Refused { request, error } => self.on_refused(request, error),
+            Input::Broken { request, reason } => self.on_broken(request, reason),
+            Input::Timeout => self.on_timeout(),
+        }
+        self.ask();
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call with [`Input::Timeout`], if nothing happens before.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        match (self.retry_at, self.request) {
+            (Some(at), _) => (!self.paused).then_some(at),
+            (None, Some((_, alive))) => Some(alive + self.config.timeout),
+            (None, None) => None,
+        }
+    }
+
+    /// Forgets what is known of tracks, so that the next play negotiates anew.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    fn play(&mut self, track: TrackId, at: Position) {
+        if let Some((request, _)) = self.request.take() {
+            self.outputs.push_back(Output::Abandon { request, silent: false });
+        }
+        self.outputs.push_back(Output::Clear);
+        self.held = Duration::ZERO;
+        self.recovered();
+        match self.known.iter().find(|info| info.track.id == track) {
+            Some(info) => self.begin(Arc::clone(info), at),
+            None => self.want = Want::Info { track, at },
+        }
+    }
+
+    fn begin(&mut self, info: Arc<Info>, at: Position) {
+        let rate = info.rendition.id.rate;
+        let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
+        self.outputs.push_back(Output::Begin { info: Arc::clone(&info), from });
+        match from.chunk(rate).filter(|index| index.0 < info.rendition.chunks) {
+            Some(index) => self.want = Want::Chunk(Wanted::new(info, index)),
+            None => self.end_track(),
+        }
+    }
+
+    fn end_track(&mut self) {
+        self.outputs.push_back(Output::TrackEnd);
+        self.want = Want::Nothing;
+    }
+
+    /// Sends the next request, where one is due.
+    fn ask(&mut self) {
+        if self.paused || self.request.is_some() || self.retry_at.is_some() || self.held >= self.config.target {
+            return;
+        }
+        if matches!(self.want, Want::Nothing)
+            && let Some(track) = self.follow.take()
+        {
+            match self.known.iter().find(|info| info.track.id == track) {
+                Some(info) => self.begin(Arc::clone(info), Position::START),
+                None => self.want = Want::Info { track, at: Position::START },
+            }
+        }
+        let request = RequestId(self.next_request);
+        let output = match &mut self.want {
+            Want::Nothing => return,
+            Want::Info { track, .. } => Output::GetInfo { request, track: track.clone() },
+            Want::Chunk(wanted) => {
+                wanted.seen = 0;
+                let rendition = wanted.info.rendition.id.clone();
+                let message = ChunkRequest { rendition, index: wanted.index };
+                Output::GetChunk { request, message, info: Arc::clone(&wanted.info) }
+            }
+        };
+        self.next_request += 1;
+        self.request = Some((request, self.now));
+        self.outputs.push_back(output);
+    }
+
+    /// Whether `request` is the one under way; then it has just given a sign of life.
+    fn is_current(&mut self, request: RequestId) -> bool {
+        match &mut self.request {
+            Some((current, alive)) if *current == request => {
+                *alive = self.now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn recovered(&mut self) {
+        self.attempts = 0;
+        self.retry_at = None;
+        self.failing_since = None;
+    }
+
+    fn on_info(&mut self, request: RequestId, info: Info) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.request = None;
+        let Want::Info { track, at } = &self.want else { return };
+        let (track, at) = (track.clone(), *at);
+        if let Err(error) = info.rendition.check() {
+            return self.fail(error.into());
+        }
+        if info.track.id != track || info.rendition.id.track != track {
+            let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
+            return self.fail(error.into());
+        }
+        self.recovered();
+        let info = Arc::new(info);
+        self.known.retain(|it| it.track.id != track);
+        self.known.push_back(Arc::clone(&info));
+        if self.known.len() > Self::KNOWN {
+            self.known.pop_front();
+        }
+        self.begin(info, at);
+    }
+
+    fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.recovered();
+        let Want::Chunk(wanted) = &mut self.want else { return };
+        match event {
+            ChunkEvent::Header { .. } => {
+                if !wanted.started {
+                    wanted.started = true;
+                    self.outputs.push_back(Output::ChunkStart(wanted.index));
+                }
+            }
+            ChunkEvent::Packet(packet) => {
+                wanted.seen += 1;
+                if wanted.seen > wanted.delivered {
+                    wanted.delivered = wanted.seen;
+                    self.outputs.push_back(Output::Packet(packet));
+                }
+            }
+            ChunkEvent::End => {
+                self.request = None;
+                self.outputs.push_back(Output::ChunkEnd);
+                let next = wanted.index.next().filter(|_| !wanted.info.rendition.is_last(wanted.index));
+                match next {
+                    Some(index) => *wanted = Wanted::new(Arc::clone(&wanted.info), index),
+                    None => self.end_track(),
+                }
+            }
+        }
+    }
+
+    fn on_refused(&mut self, request: RequestId, error: WireError) {
+        if error.code == ErrorCode::Busy {
+            self.on_broken(request, error.message);
+        } else if self.is_current(request) {
+            self.request = None;
+            self.fail(error.into());
+        }
+    }
+
+    fn on_broken(&mut self, request: RequestId, reason: String) {
+        if self.is_current(request) {
+            self.request = None;
+            self.retry(reason);
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        if self.retry_at.is_some_and(|at| at <= self.now) {
+            self.retry_at = None;
+        }
+        if let Some((request, alive)) = self.request
+            && self.now >= alive + self.config.timeout
+        {
+            self.request = None;
+            self.outputs.push_back(Output::Abandon { request, silent: true });
+            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()));
+        }
+    }
+
+    fn retry(&mut self, reason: String) {
+        let since = *self.failing_since.get_or_insert(self.now);
+        if self.now - since >= self.config.give_up {
+            return self.fail(Failure::Unreachable(reason));
+        }
+        let after = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
+        self.attempts += 1;
+        self.retry_at = Some(self.now + after);
+        self.outputs.push_back(Output::Retrying { reason, after });
+    }
+
+    fn fail(&mut self, error: Failure) {
+        let track = match std::mem::replace(&mut self.want, Want::Nothing) {
+            Want::Nothing => return,
+            Want::Info { track, .. } => track,
+            Want::Chunk(wanted) => wanted.info.track.id.clone(),
+        };
+        self.recovered();
+        self.follow = None;
+        self.outputs.push_back(Output::Failed { track, error });
+    }
+}
+
+impl Wanted {
+    fn new(info: Arc<Info>, index: ChunkIndex) -> Self {
+        Self { info, index, delivered: 0, seen: 0, started: false }
+    }
+}
