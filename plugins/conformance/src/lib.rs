@@ -11,6 +11,8 @@ pub mod chunks;
 pub mod codec;
 pub mod output;
 pub mod signal;
+#[cfg(feature = "transport")]
+pub mod transport;
 
 use media_plugin_sdk::PluginError;
 

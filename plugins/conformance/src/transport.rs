@@ -1,0 +1,158 @@
+//! What every transport does, as checks that a transport's own tests run: see [`transport_suite`](crate::transport_suite).
+
+pub mod connections;
+pub mod streams;
+
+use std::{
+    error::Error,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use media_plugin_sdk::transport::{
+    Admit, Bind, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
+};
+
+/// What a check returns; the error fails the test.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A check that takes longer hangs.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes one test of each check. `$subject` is an expression of type [`Subject`].
+#[macro_export]
+macro_rules! transport_suite {
+    ($subject:expr) => {
+        $crate::transport_suite!(@tests $subject;
+            connections: shakes_hands_and_answers, refuses_with_the_code, reports_a_missing_peer,
+            closes_both_ends, closes_with_the_node, connects_again_after_a_close, ends_with_its_last_handle,
+            names_an_unknown_option, derives_its_identity_from_the_key;
+            streams: runs_many_at_once, delivers_fifty_megabytes, opens_from_either_side, finishes, aborts,
+            stops_the_sender, holds_the_sender_back, bounds_what_opens_a_stream, accepts_after_a_cancelled_accept);
+    };
+    (@tests $subject:expr; $($module:ident: $($check:ident),+);+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $check() -> $crate::transport::Outcome {
+                let check = $crate::transport::$module::$check($subject);
+                tokio::time::timeout($crate::transport::LIMIT, check).await?
+            }
+        )+)+
+    };
+}
+
+/// A transport under test.
+pub struct Subject {
+    transport: Box<dyn Transport>,
+    options: String,
+}
+
+/// Two connected nodes.
+pub struct Pair {
+    /// The endpoint that was dialled.
+    pub server: Arc<dyn Endpoint>,
+    /// The endpoint that dialled.
+    pub client: Arc<dyn Endpoint>,
+    /// The server's end.
+    pub there: Arc<dyn Connection>,
+    /// The client's end.
+    pub here: Arc<dyn Connection>,
+}
+
+impl Subject {
+    /// A transport, and options under which it stays on this machine and gives up within about a second.
+    #[must_use]
+    pub fn new(transport: impl Transport + 'static, options: &str) -> Self {
+        Self { transport: Box::new(transport), options: options.to_owned() }
+    }
+
+    /// An endpoint with a key of its own.
+    ///
+    /// # Errors
+    /// Those of [`Transport::bind`].
+    pub async fn bind(&self, admit: Admit) -> Result<Arc<dyn Endpoint>, TransportError> {
+        self.transport.bind(&self.settings(fresh_key(), admit)).await
+    }
+
+    fn settings(&self, secret_key: [u8; 32], admit: Admit) -> Bind {
+        Bind {
+            secret_key,
+            options: self.options.clone(),
+            name: "conformance".into(),
+            version: "1".into(),
+            protocols: vec!["test.echo".into()],
+            admit,
+        }
+    }
+
+    /// Two nodes that are connected.
+    ///
+    /// # Errors
+    /// When they cannot be bound or connected.
+    pub async fn pair(&self) -> Result<Pair, Box<dyn Error + Send + Sync>> {
+        let server = self.bind(admit_all()).await?;
+        let client = self.bind(media_plugin_sdk::transport::refuse_all()).await?;
+        let address = server.address();
+        let (here, there) = tokio::join!(client.connect(&address, None), server.accept());
+        let (here, there) = (here?, there.ok_or("the server was closed")?);
+        Ok(Pair { server, client, there, here })
+    }
+}
+
+/// Lets everybody in.
+#[must_use]
+pub fn admit_all() -> Admit {
+    Arc::new(|_, _| Ok(()))
+}
+
+fn fresh_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    for (index, part) in key.chunks_exact_mut(8).enumerate() {
+        part.copy_from_slice(&RandomState::new().hash_one(index).to_le_bytes());
+    }
+    key
+}
+
+/// Bytes that differ from place to place, so that a lost or swapped piece is noticed.
+fn pattern(length: usize, seed: u64) -> Bytes {
+    let mut state = seed | 1;
+    let mut bytes = BytesMut::with_capacity(length + 8);
+    while bytes.len() < length {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.freeze()
+}
+
+/// Everything up to the peer's finish.
+async fn read_all(recv: &mut dyn RecvStream) -> Result<Bytes, TransportError> {
+    let mut all = BytesMut::new();
+    while let Some(piece) = recv.recv(64 * 1024).await? {
+        all.extend_from_slice(&piece);
+    }
+    Ok(all.freeze())
+}
+
+/// Sends back what comes in.
+async fn echo(mut stream: Stream) -> Result<(), TransportError> {
+    while let Some(piece) = stream.recv.recv(64 * 1024).await? {
+        stream.send.send(piece).await?;
+    }
+    stream.send.finish()
+}
+
+/// Opens a stream, sends, and reads the answer.
+async fn ask(
+    connection: &dyn Connection,
+    protocol: &str,
+    data: &str,
+    body: Bytes,
+) -> Result<Bytes, TransportError> {
+    let mut stream = connection.open(protocol, data).await?;
+    stream.send.send(body).await?;
+    stream.send.finish()?;
+    read_all(stream.recv.as_mut()).await
+}

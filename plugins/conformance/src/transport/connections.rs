@@ -1,0 +1,169 @@
+//! Checks of endpoints and connections.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use media_plugin_sdk::transport::{PeerAddress, TransportError, refuse_all};
+
+use super::{Outcome, Subject, admit_all, ask, echo, fresh_key};
+
+/// The handshake shows the client's identity and token to `admit`; both ends know each other; a request is answered.
+pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let server = subject
+        .bind(Arc::new(move |id, token| {
+            let mut log = log.lock().map_err(|_| "internal_error")?;
+            log.push((id.to_owned(), token.map(str::to_owned)));
+            Ok(())
+        }))
+        .await?;
+    let client = subject.bind(refuse_all()).await?;
+    let address = server.address();
+    let (here, there) = tokio::join!(client.connect(&address, Some("sesame")), server.accept());
+    let (here, there) = (here?, there.ok_or("nobody came in")?);
+
+    assert_eq!(*seen.lock().map_err(|_| "poisoned")?, [(client.address().id, Some("sesame".to_owned()))]);
+    assert_eq!((here.peer(), there.peer()), (server.address().id, client.address().id));
+
+    let serve = async {
+        let incoming = there.accept().await.ok_or("no stream came")?;
+        assert_eq!(
+            (incoming.protocol.as_str(), incoming.data.as_str()),
+            ("test.echo", r#"{"a":[1,"zwei"]}"#)
+        );
+        echo(incoming.stream).await?;
+        Outcome::Ok(())
+    };
+    let (served, answer) =
+        tokio::join!(serve, ask(&*here, "test.echo", r#"{"a":[1,"zwei"]}"#, Bytes::from_static(b"hello")));
+    served?;
+    assert_eq!(answer?, "hello");
+    Ok(())
+}
+
+/// A client that is not admitted learns the code; another one comes in.
+pub async fn refuses_with_the_code(subject: Subject) -> Outcome {
+    let server = subject
+        .bind(Arc::new(|_, token| if token == Some("right") { Ok(()) } else { Err("invalid_token".into()) }))
+        .await?;
+    let client = subject.bind(refuse_all()).await?;
+    let address = server.address();
+    for token in [Some("wrong"), None] {
+        let refused = client.connect(&address, token).await.err();
+        assert_eq!(refused, Some(TransportError::Refused("invalid_token".into())));
+    }
+    let (here, there) = tokio::join!(client.connect(&address, Some("right")), server.accept());
+    assert_eq!(there.ok_or("nobody came in")?.peer(), client.address().id);
+    here?;
+    Ok(())
+}
+
+/// A peer that is not there is unreachable, and so is one that has been closed.
+pub async fn reports_a_missing_peer(subject: Subject) -> Outcome {
+    let server = subject.bind(admit_all()).await?;
+    let client = subject.bind(refuse_all()).await?;
+    let address = server.address();
+    let nobody = PeerAddress { id: subject.transport.identity(&fresh_key()), ..address.clone() };
+    let unreachable = client.connect(&nobody, None).await.err();
+    assert!(
+        matches!(&unreachable, Some(TransportError::Unreachable(why)) if why.contains(&nobody.id)),
+        "{unreachable:?}"
+    );
+    server.close().await;
+    assert!(server.accept().await.is_none(), "a closed node accepts nobody");
+    let unreachable = client.connect(&address, None).await.err();
+    assert!(matches!(unreachable, Some(TransportError::Unreachable(_))), "{unreachable:?}");
+    Ok(())
+}
+
+/// Closing a connection ends it for both, with whatever runs on it.
+pub async fn closes_both_ends(subject: Subject) -> Outcome {
+    let pair = subject.pair().await?;
+    let mut stream = pair.here.open("test.echo", "null").await?;
+    let incoming = pair.there.accept().await.ok_or("no stream came")?;
+    pair.there.close("enough");
+    assert!(pair.here.closed().await.contains("enough"));
+    pair.there.closed().await;
+    assert!(pair.here.accept().await.is_none());
+    assert!(pair.there.accept().await.is_none());
+    let lost = stream.recv.recv(1).await;
+    assert!(matches!(lost, Err(TransportError::Closed(_))), "{lost:?}");
+    let lost = stream.send.send(Bytes::from_static(b"x")).await;
+    assert!(matches!(lost, Err(TransportError::Closed(_))), "{lost:?}");
+    let lost = pair.here.open("test.echo", "null").await.err();
+    assert!(matches!(lost, Some(TransportError::Closed(_))), "{lost:?}");
+    drop(incoming);
+    Ok(())
+}
+
+/// A node that closes makes its clients' streams fail at once.
+pub async fn closes_with_the_node(subject: Subject) -> Outcome {
+    let pair = subject.pair().await?;
+    let mut stream = pair.here.open("test.echo", "null").await?;
+    let incoming = pair.there.accept().await.ok_or("no stream came")?;
+    let (lost, (), nobody) = tokio::join!(stream.recv.recv(1), pair.server.close(), pair.server.accept());
+    assert!(matches!(lost, Err(TransportError::Closed(_))), "{lost:?}");
+    assert!(nobody.is_none());
+    pair.here.closed().await;
+    assert!(pair.there.accept().await.is_none());
+    drop(incoming);
+    Ok(())
+}
+
+/// After a connection has ended, the next `connect` makes a new one.
+pub async fn connects_again_after_a_close(subject: Subject) -> Outcome {
+    let pair = subject.pair().await?;
+    pair.here.close("first");
+    pair.there.closed().await;
+    let address = pair.server.address();
+    let (here, there) = tokio::join!(pair.client.connect(&address, None), pair.server.accept());
+    let (here, there) = (here?, there.ok_or("nobody came in")?);
+    let serve =
+        async { echo(there.accept().await.ok_or("no stream came")?.stream).await.map_err(Into::into) };
+    let (served, answer): (Outcome, _) =
+        tokio::join!(serve, ask(&*here, "test.echo", "null", Bytes::from_static(b"again")));
+    served?;
+    assert_eq!(answer?, "again");
+    Ok(())
+}
+
+/// Dropping the last handle ends the connection; a stream is a handle too.
+pub async fn ends_with_its_last_handle(subject: Subject) -> Outcome {
+    let pair = subject.pair().await?;
+    let mut stream = pair.here.open("test.echo", "null").await?;
+    drop(pair.here);
+    let incoming = pair.there.accept().await.ok_or("no stream came")?;
+    let serving = tokio::spawn(echo(incoming.stream));
+    stream.send.send(Bytes::from_static(b"still here")).await?;
+    stream.send.finish()?;
+    assert_eq!(super::read_all(stream.recv.as_mut()).await?, "still here");
+    serving.await??;
+    drop(stream);
+    pair.there.closed().await;
+    assert!(pair.there.accept().await.is_none());
+    Ok(())
+}
+
+/// A misspelt option is named.
+pub async fn names_an_unknown_option(subject: Subject) -> Outcome {
+    let subject = Subject { options: r#"{"colour":"red"}"#.into(), ..subject };
+    let refused = subject.bind(refuse_all()).await.err();
+    assert!(
+        matches!(&refused, Some(TransportError::BadArgument(why)) if why.contains("colour")),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+/// The same key gives the same identity, bound or not, and does not show in it.
+pub async fn derives_its_identity_from_the_key(subject: Subject) -> Outcome {
+    let key = fresh_key();
+    let identity = subject.transport.identity(&key);
+    let endpoint = subject.transport.bind(&subject.settings(key, refuse_all())).await?;
+    assert_eq!(endpoint.address().id, identity);
+    assert_ne!(subject.transport.identity(&fresh_key()), identity);
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!hex.contains(&identity) && !identity.contains(&hex[..16]));
+    Ok(())
+}

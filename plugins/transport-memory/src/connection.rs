@@ -1,0 +1,157 @@
+use std::sync::{Arc, Weak};
+
+use media_plugin_sdk::transport::{
+    BoxFuture, Connection, Incoming, Path, PathKind, Result, Stream, TransportError,
+};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use crate::stream;
+
+/// Streams that wait to be accepted, per connection and direction; past it `open` waits.
+const WAITING_STREAMS: usize = 256;
+/// Bounds on what opens a stream, in bytes.
+const MAX_PROTOCOL: usize = 256;
+const MAX_DATA: usize = 64 * 1024;
+
+/// What both ends and all streams of a connection share: whether it has ended, and why.
+pub(crate) struct Link(watch::Sender<Option<String>>);
+
+impl Link {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(None)))
+    }
+
+    /// Ends the connection; the first reason stays.
+    pub(crate) fn close(&self, reason: &str) {
+        self.0.send_if_modified(|state| {
+            let first = state.is_none();
+            state.get_or_insert_with(|| reason.to_owned());
+            first
+        });
+    }
+
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) async fn closed(&self) -> String {
+        let mut state = self.0.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let reason = state.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_default()
+    }
+}
+
+/// One side's hold on the link. The connection's handle and the streams share it; the last of them ends the connection,
+/// as in QUIC.
+pub(crate) struct Side(Arc<Link>);
+
+impl Side {
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.0
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        self.0.close("the peer let go of it");
+    }
+}
+
+/// One end of a connection.
+pub(crate) struct MemoryConnection {
+    peer: String,
+    near: Arc<Side>,
+    /// Weak, or the two sides would hold each other.
+    far: Weak<Side>,
+    outgoing: mpsc::Sender<Incoming>,
+    incoming: Mutex<mpsc::Receiver<Incoming>>,
+}
+
+/// The two ends, for the identities `near` and `far`.
+pub(crate) fn pair(near: &str, far: &str) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
+    let link = Link::new();
+    let (near_side, far_side) = (Arc::new(Side(link.clone())), Arc::new(Side(link)));
+    let (to_far, from_near) = mpsc::channel(WAITING_STREAMS);
+    let (to_near, from_far) = mpsc::channel(WAITING_STREAMS);
+    let end = |peer: &str, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {
+        Arc::new(MemoryConnection {
+            peer: peer.to_owned(),
+            near: near.clone(),
+            far: Arc::downgrade(far),
+            outgoing,
+            incoming: Mutex::new(incoming),
+        })
+    };
+    (end(far, &near_side, &far_side, to_far, from_far), end(near, &far_side, &near_side, to_near, from_near))
+}
+
+impl MemoryConnection {
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        self.near.link()
+    }
+}
+
+impl Connection for MemoryConnection {
+    fn peer(&self) -> String {
+        self.peer.clone()
+    }
+
+    fn path(&self) -> Path {
+        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, loss: None }
+    }
+
+    fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {
+        Box::pin(async move {
+            check_opening(protocol, data)?;
+            let Some(far) = self.far.upgrade() else { return Err(stream::lost("the peer let go of it")) };
+            let (near, far) = stream::pair(&self.near, &far);
+            let incoming = Incoming { protocol: protocol.to_owned(), data: data.to_owned(), stream: far };
+            tokio::select! {
+                biased;
+                reason = self.link().closed() => Err(stream::lost(&reason)),
+                sent = self.outgoing.send(incoming) => match sent {
+                    Ok(()) => Ok(near),
+                    Err(_) => Err(stream::lost("the peer let go of it")),
+                },
+            }
+        })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
+        Box::pin(async move {
+            let mut incoming = self.incoming.lock().await;
+            tokio::select! {
+                biased;
+                _ = self.link().closed() => None,
+                next = incoming.recv() => next,
+            }
+        })
+    }
+
+    fn closed(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.link().closed())
+    }
+
+    fn close(&self, reason: &str) {
+        self.link().close(reason);
+    }
+}
+
+fn check_opening(protocol: &str, data: &str) -> Result<()> {
+    if protocol.is_empty() || protocol.len() > MAX_PROTOCOL {
+        return Err(TransportError::Protocol(format!(
+            "cannot open a stream: the protocol's name is {} bytes, 1 to {MAX_PROTOCOL} are allowed",
+            protocol.len()
+        )));
+    }
+    if data.len() > MAX_DATA {
+        return Err(TransportError::Protocol(format!(
+            "cannot open a stream for `{protocol}`: its data is {} bytes, at most {MAX_DATA} are allowed",
+            data.len()
+        )));
+    }
+    serde_json::from_str::<serde_json::Value>(data).map(drop).map_err(|e| {
+        TransportError::Protocol(format!("cannot open a stream for `{protocol}`: its data is not JSON: {e}"))
+    })
+}

@@ -1,0 +1,131 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use media_plugin_sdk::transport::{
+    Admit, BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError,
+};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
+use crate::connection::{self, Link, MemoryConnection};
+
+/// Admitted peers that wait to be accepted; past it a node is full.
+const WAITING_PEERS: usize = 256;
+
+/// The endpoints of this process, by identity.
+static BOUND: Mutex<Option<HashMap<String, Entry>>> = Mutex::new(None);
+
+/// What a dialler needs of a bound endpoint.
+#[derive(Clone)]
+struct Entry {
+    admit: Admit,
+    door: mpsc::Sender<Arc<MemoryConnection>>,
+    links: Arc<Mutex<Vec<Weak<Link>>>>,
+}
+
+impl Entry {
+    fn remember(&self, link: &Arc<Link>) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|link| link.strong_count() > 0);
+        links.push(Arc::downgrade(link));
+    }
+}
+
+struct MemoryEndpoint {
+    identity: String,
+    /// Ends when the endpoint is closed.
+    life: Arc<Link>,
+    entry: Entry,
+    arrivals: AsyncMutex<mpsc::Receiver<Arc<MemoryConnection>>>,
+}
+
+pub(crate) fn bind(identity: String, admit: Admit) -> Result<Arc<dyn Endpoint>> {
+    let (door, arrivals) = mpsc::channel(WAITING_PEERS);
+    let entry = Entry { admit, door, links: Arc::default() };
+    with_bound(|bound| {
+        if bound.contains_key(&identity) {
+            return Err(TransportError::Bind(format!(
+                "transport memory: {identity} is already bound in this process; close it or use another key"
+            )));
+        }
+        bound.insert(identity.clone(), entry.clone());
+        Ok(())
+    })?;
+    Ok(Arc::new(MemoryEndpoint { identity, life: Link::new(), entry, arrivals: AsyncMutex::new(arrivals) }))
+}
+
+fn with_bound<T>(work: impl FnOnce(&mut HashMap<String, Entry>) -> T) -> T {
+    work(BOUND.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+}
+
+impl MemoryEndpoint {
+    fn shut(&self) {
+        if self.life.reason().is_some() {
+            return;
+        }
+        self.life.close("the node was closed");
+        with_bound(|bound| bound.remove(&self.identity));
+        for link in self.entry.links.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if let Some(link) = link.upgrade() {
+                link.close("the node was closed");
+            }
+        }
+    }
+
+    fn dial(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<dyn Connection>> {
+        if self.life.reason().is_some() {
+            return Err(TransportError::Closed("cannot connect: this node was closed".into()));
+        }
+        let Some(there) = with_bound(|bound| bound.get(&peer.id).cloned()) else {
+            return Err(TransportError::Unreachable(format!("no node {} in this process", peer.id)));
+        };
+        (there.admit)(&self.identity, token).map_err(TransportError::Refused)?;
+        let (near, far) = connection::pair(&self.identity, &peer.id);
+        self.entry.remember(near.link());
+        there.remember(near.link());
+        there.door.try_send(far).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => TransportError::Refused("server_full".into()),
+            mpsc::error::TrySendError::Closed(_) => {
+                TransportError::Unreachable(format!("the node {} was closed meanwhile", peer.id))
+            }
+        })?;
+        Ok(near)
+    }
+}
+
+impl Endpoint for MemoryEndpoint {
+    fn address(&self) -> PeerAddress {
+        PeerAddress { id: self.identity.clone(), addresses: vec!["memory".into()] }
+    }
+
+    fn connect<'a>(
+        &'a self,
+        peer: &'a PeerAddress,
+        token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
+        Box::pin(async move { self.dial(peer, token) })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {
+        Box::pin(async move {
+            let mut arrivals = self.arrivals.lock().await;
+            let next = tokio::select! {
+                biased;
+                _ = self.life.closed() => None,
+                next = arrivals.recv() => next,
+            };
+            next.map(|connection| -> Arc<dyn Connection> { connection })
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move { self.shut() })
+    }
+}
+
+impl Drop for MemoryEndpoint {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
