@@ -44,19 +44,21 @@ impl LiveChunk {
         });
     }
 
-    /// All that was published, in one piece.
-    pub(super) fn whole(&self) -> Bytes {
-        match &*self.0.borrow() {
-            Progress::Whole(whole) => whole.clone(),
-            Progress::Growing(parts) | Progress::Failed(parts) => {
-                let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-                parts.iter().for_each(|it| whole.extend_from_slice(it));
-                whole.freeze()
-            }
-        }
+    /// All that was published, and `trailer`, in one piece.
+    pub(super) fn with(&self, trailer: &[u8]) -> Bytes {
+        let progress = self.0.borrow();
+        let parts = match &*progress {
+            Progress::Growing(parts) | Progress::Failed(parts) => parts.as_slice(),
+            Progress::Whole(whole) => std::slice::from_ref(whole),
+        };
+        let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
+        let mut whole = BytesMut::with_capacity(length);
+        parts.iter().for_each(|it| whole.extend_from_slice(it));
+        whole.extend_from_slice(trailer);
+        whole.freeze()
     }
 
-    /// Ends the chunk; `whole` is what [`LiveChunk::whole`] gave.
+    /// Ends the chunk; `whole` is what [`LiveChunk::with`] gave.
     pub(super) fn finish(&self, whole: Bytes) {
         self.0.send_replace(Progress::Whole(whole));
     }
@@ -129,9 +131,7 @@ mod tests {
         assert_eq!(quick.next().await.unwrap(), "one ");
         chunk.push(Bytes::from_static(b"two "));
         let late = chunk.listen();
-        chunk.push(Bytes::from_static(b"three"));
-        let whole = chunk.whole();
-        chunk.finish(whole);
+        chunk.finish(chunk.with(b"three"));
         assert_eq!(rest(quick).await, b"two three");
         assert_eq!(rest(slow).await, b"one two three");
         assert_eq!(rest(late).await, b"one two three");
