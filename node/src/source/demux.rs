@@ -1,0 +1,172 @@
+//! Packets by position, from any container.
+
+use std::{fs::File, path::Path, sync::Arc};
+
+use symphonia::core::{
+    errors::{Error, Result},
+    formats::{FormatOptions, FormatReader, SeekMode, SeekTo, probe::Hint},
+    io::{MediaSourceStream, MediaSourceStreamOptions},
+    meta::MetadataOptions,
+    packet::Packet,
+    units::{Duration, TimeBase, Timestamp},
+};
+
+use super::{
+    error::is_end,
+    framed::{Checkpoints, Framed},
+};
+
+/// Damaged places to step over, one after another, before the rest of the file is given up.
+const MAX_FAILURES: u32 = 64;
+
+/// Opens `file` with whatever reader knows its container.
+pub(super) fn probe(file: File, path: &Path) -> Result<Box<dyn FormatReader>> {
+    let mut hint = Hint::new();
+    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+        hint.with_extension(extension);
+    }
+    symphonia::default::get_probe().probe(
+        &hint,
+        stream(file),
+        FormatOptions::default(),
+        MetadataOptions::default(),
+    )
+}
+
+/// Wraps `file` as Symphonia wants it.
+pub(super) fn stream(file: File) -> MediaSourceStream<'static> {
+    MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default())
+}
+
+/// Turns a track's time stamps into frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    rate: u32,
+    base: TimeBase,
+}
+
+impl Clock {
+    /// `base` is that of the track; without one a tick is a frame. `None` for a rate of 0.
+    pub(super) fn new(rate: u32, base: Option<TimeBase>) -> Option<Self> {
+        Some(Self { rate, base: base.or_else(|| TimeBase::try_from_recip(rate))? })
+    }
+
+    /// By how many frames a packet may seem to be off because ticks are coarser than frames.
+    pub(super) fn slack(self) -> i64 {
+        let (ticks, frames) = (i64::from(self.base.denom.get()), i64::from(self.rate));
+        match frames.saturating_mul(i64::from(self.base.numer.get())) {
+            same if same == ticks => 0,
+            other => other / ticks + 1,
+        }
+    }
+
+    pub(super) fn frames(self, ticks: i64) -> i64 {
+        let scaled = i128::from(ticks) * i128::from(self.rate) * i128::from(self.base.numer.get());
+        saturate(scaled.div_euclid(i128::from(self.base.denom.get())))
+    }
+
+    fn ticks(self, frames: i64) -> i64 {
+        let scaled = i128::from(frames) * i128::from(self.base.denom.get());
+        saturate(scaled.div_euclid(i128::from(self.rate) * i128::from(self.base.numer.get())))
+    }
+}
+
+fn saturate(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// A packet on the codec's own timeline, in frames; nothing is trimmed.
+#[derive(Debug)]
+pub(super) struct Timed {
+    pub(super) start: i64,
+    pub(super) frames: u64,
+    pub(super) packet: Packet,
+}
+
+impl Timed {
+    pub(super) fn new(mut packet: Packet, clock: Clock, shift: i64) -> Self {
+        let ticks = packet.block_dur();
+        packet.dur = ticks;
+        packet.trim_start = Duration::ZERO;
+        packet.trim_end = Duration::ZERO;
+        let start = clock.frames(packet.pts.get()).saturating_add(shift);
+        let frames = clock.frames(i64::try_from(ticks.get()).unwrap_or(i64::MAX));
+        Self { start, frames: frames.unsigned_abs(), packet }
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        self.start.saturating_add_unsigned(self.frames)
+    }
+}
+
+/// The packets of one track. After an error or the end it gives nothing more until the next seek.
+pub(super) struct Demux {
+    packets: Packets,
+    track: u32,
+    clock: Clock,
+    failures: u32,
+}
+
+enum Packets {
+    /// The container knows where its packets are.
+    Indexed(Box<dyn FormatReader>),
+    /// Bare packets, one after the other.
+    Framed(Framed),
+}
+
+impl Demux {
+    /// `checkpoints` are given for streams that are nothing but packets.
+    pub(super) fn new(
+        format: Box<dyn FormatReader>,
+        track: u32,
+        clock: Clock,
+        checkpoints: Option<Arc<Checkpoints>>,
+    ) -> Self {
+        let packets = match checkpoints {
+            None => Packets::Indexed(format),
+            Some(checkpoints) => Packets::Framed(Framed::new(format, clock, checkpoints)),
+        };
+        Self { packets, track, clock, failures: 0 }
+    }
+
+    /// Goes to a packet that begins at or before `frame`, or to the first.
+    pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
+        self.failures = 0;
+        match &mut self.packets {
+            Packets::Framed(framed) => framed.seek(frame),
+            Packets::Indexed(format) => {
+                let ts = Timestamp::new(self.clock.ticks(frame).max(0));
+                let to = SeekTo::Timestamp { ts, track_id: self.track };
+                format.seek(SeekMode::Accurate, to).map(|_| ())
+            }
+        }
+    }
+
+    /// The next packet; `None` once there are no more that can be read.
+    ///
+    /// # Errors
+    /// Only when the file cannot be read. Damage is stepped over.
+    pub(super) fn next(&mut self) -> std::io::Result<Option<Timed>> {
+        while self.failures < MAX_FAILURES {
+            let packet = match &mut self.packets {
+                Packets::Framed(framed) => framed.next(),
+                Packets::Indexed(format) => {
+                    format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock, 0)))
+                }
+            };
+            match packet {
+                Ok(Some(timed)) if timed.packet.track_id != self.track => {}
+                Ok(Some(timed)) => {
+                    self.failures = 0;
+                    return Ok(Some(timed));
+                }
+                Ok(None) | Err(Error::ResetRequired) => break,
+                Err(Error::IoError(error)) if is_end(&error) => break,
+                Err(Error::IoError(error)) => return Err(error),
+                Err(_) => self.failures += 1,
+            }
+        }
+        self.failures = MAX_FAILURES;
+        Ok(None)
+    }
+}

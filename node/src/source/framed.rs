@@ -1,0 +1,163 @@
+//! MP3 and ADTS: packets one after the other, with no table of where they are.
+//!
+//! Symphonia finds a position in them by walking from the first packet, which is too slow in the middle of an audio
+//! book. So the stream is walked in stretches of a fixed number of packets, and the byte where each begins is
+//! remembered the first time that anybody passes it. Every reader opens every stretch anew at that byte, also when it
+//! walks on from the one before, so that all see the same packets at the same positions however they came there.
+
+use std::{
+    fs::File,
+    io::{Seek, SeekFrom},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use symphonia::{
+    core::{
+        errors::{Error, Result},
+        formats::{FormatOptions, FormatReader, well_known::FORMAT_ID_ADTS},
+        io::{MediaSourceStream, ReadBytes},
+    },
+    default::formats::{AdtsReader, MpaReader},
+};
+
+use super::demux::{Clock, Timed, probe, stream};
+
+/// Packets in a stretch: 12 s of MP3 or AAC, so that ten hours need 3,000 entries.
+const STRETCH: u32 = 512;
+
+/// Where stretches begin, shared by all readers of a file.
+pub(super) struct Checkpoints {
+    path: PathBuf,
+    /// For each stretch but the first, in order.
+    known: Mutex<Vec<Checkpoint>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Checkpoint {
+    frame: i64,
+    byte: u64,
+}
+
+impl Checkpoints {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, known: Mutex::default() }
+    }
+
+    /// The number of the last known stretch that begins at or before `frame`, 0 being the first.
+    fn before(&self, frame: i64) -> (usize, Option<Checkpoint>) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let stretch = known.partition_point(|checkpoint| checkpoint.frame <= frame);
+        (stretch, stretch.checked_sub(1).map(|last| known[last]))
+    }
+
+    /// Remembers where stretch number `stretch` begins.
+    fn learn(&self, stretch: usize, checkpoint: Checkpoint) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() + 1 == stretch {
+            known.push(checkpoint);
+        }
+    }
+}
+
+/// A walk through the packets.
+pub(super) struct Framed {
+    checkpoints: Arc<Checkpoints>,
+    clock: Clock,
+    is_adts: bool,
+    /// `None` once nothing more can be read here.
+    format: Option<Box<dyn FormatReader>>,
+    stretch: usize,
+    /// Packets read of this stretch.
+    read: u32,
+    /// What to add to the reader's time stamps, which begin at 0 in each stretch but the first.
+    shift: i64,
+    /// Where the last packet ended.
+    end: i64,
+    pending: Option<Timed>,
+}
+
+impl Framed {
+    /// `format` stands before the first packet.
+    pub(super) fn new(format: Box<dyn FormatReader>, clock: Clock, checkpoints: Arc<Checkpoints>) -> Self {
+        let is_adts = format.format_info().format == FORMAT_ID_ADTS;
+        let format = Some(format);
+        Self { checkpoints, clock, is_adts, format, stretch: 0, read: 0, shift: 0, end: 0, pending: None }
+    }
+
+    pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
+        let (stretch, checkpoint) = self.checkpoints.before(frame);
+        let is_ahead = stretch == self.stretch && frame >= self.end && self.format.is_some();
+        if !is_ahead || self.pending.is_some() {
+            self.jump(stretch, checkpoint)?;
+        }
+        while let Some(packet) = self.next()? {
+            if packet.end() > frame {
+                self.pending = Some(packet);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn jump(&mut self, stretch: usize, checkpoint: Option<Checkpoint>) -> Result<()> {
+        self.pending = None;
+        self.format = None;
+        let file = File::open(&self.checkpoints.path)?;
+        self.format = Some(match checkpoint {
+            None => probe(file, &self.checkpoints.path)?,
+            Some(Checkpoint { byte, .. }) => {
+                let mut stream = stream(file);
+                stream.seek(SeekFrom::Start(byte))?;
+                self.reader(stream)?
+            }
+        });
+        self.enter(stretch, checkpoint.map_or(0, |checkpoint| checkpoint.frame));
+        Ok(())
+    }
+
+    fn enter(&mut self, stretch: usize, frame: i64) {
+        (self.stretch, self.read, self.shift, self.end) = (stretch, 0, frame, frame);
+    }
+
+    fn reader(&self, stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>> {
+        let options = FormatOptions::default();
+        Ok(if self.is_adts {
+            Box::new(AdtsReader::try_new(stream, options)?)
+        } else {
+            Box::new(MpaReader::try_new(stream, options)?)
+        })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Timed>> {
+        if let Some(packet) = self.pending.take() {
+            return Ok(Some(packet));
+        }
+        if self.read == STRETCH {
+            self.next_stretch()?;
+        }
+        let Some(format) = &mut self.format else { return Ok(None) };
+        let Some(packet) = format.next_packet()? else { return Ok(None) };
+        let packet = Timed::new(packet, self.clock, self.shift);
+        self.read += 1;
+        self.end = packet.end();
+        Ok(Some(packet))
+    }
+
+    fn next_stretch(&mut self) -> Result<()> {
+        let Some(format) = self.format.take() else { return Ok(()) };
+        let stream = format.into_inner();
+        let checkpoint = Checkpoint { frame: self.end, byte: stream.pos() };
+        self.format = match self.reader(stream) {
+            Ok(format) => Some(format),
+            // Nothing but tags follows the last packet.
+            Err(Error::IoError(_) | Error::DecodeError(_) | Error::Unsupported(_)) => None,
+            Err(error) => return Err(error),
+        };
+        if self.format.is_some() {
+            self.checkpoints.learn(self.stretch + 1, checkpoint);
+        }
+        self.enter(self.stretch + 1, checkpoint.frame);
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Files to frames: probe, read, seek. Only the server imports this.
+//!
+//! A [`Source`] is a file that was opened once: what it holds and how long it is, to the frame, without the delay and
+//! padding that an encoder added. All its listeners share it. Each reads through a [`Reader`] of its own, or through a
+//! [`Window`], which also converts to another rate and channel count. [`scan`] reads tags for a catalog, cheaply.
+//!
+//! # Damage
+//! A packet that cannot be decoded is silence of its length. Where the data ends before the length that the headers
+//! give, silence follows up to that length (plain PCM: the track ends with the data). So a position always means the
+//! same instant. Only a beginning that cannot be understood, or a file that cannot be read, is an error.
+
+mod codecs;
+mod demux;
+mod error;
+mod framed;
+mod mp4;
+mod open;
+mod reader;
+mod tags;
+mod window;
+
+use std::{path::Path, sync::Arc};
+
+use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
+
+pub use error::{Result, SourceError};
+pub use reader::Reader;
+pub use tags::{Scanned, Tags, scan, tags};
+pub use window::Window;
+
+use open::Inner;
+
+/// What a source holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Rate and channels, in the WAVE order.
+    pub format: AudioFormat,
+    /// What its samples fit into exactly; `F32` for a lossy codec.
+    pub sample: SampleType,
+    /// Its exact length in frames, without encoder delay and padding; at least 1.
+    pub frames: u64,
+    /// The codec: `flac`, `mp3`, `vorbis`, `opus`, `aac`, `alac`, `pcm`, `alaw`, `mulaw`.
+    pub codec: String,
+    /// The container, in Symphonia's short names: `wave`, `ogg`, `isomp4`, `flac`, `mp3`, …
+    pub container: String,
+    /// The mean bitrate over the whole file, in bit/s.
+    pub bitrate: Option<u32>,
+    /// Whether the codec loses anything.
+    pub lossy: bool,
+}
+
+impl SourceInfo {
+    /// What the choice of an encoding depends on.
+    #[must_use]
+    pub fn source_format(&self) -> SourceFormat {
+        SourceFormat { format: self.format, sample: self.sample }
+    }
+}
+
+/// A file that was opened and understood. Cheap to clone, shared by all its listeners, from any thread.
+#[derive(Clone)]
+pub struct Source {
+    inner: Arc<Inner>,
+}
+
+impl Source {
+    /// Opens a file: finds out what it holds and, where the headers do not say it, walks through it once to learn its
+    /// exact length. Blocks on the disk; decodes nothing.
+    ///
+    /// # Errors
+    /// A [`SourceError`], one line that names the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { inner: Arc::new(Inner::open(path)?) })
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn info(&self) -> &SourceInfo {
+        &self.inner.info
+    }
+
+    /// A reader at the first frame. It opens the file again, so it may fail where [`Source::open`] did not.
+    ///
+    /// # Errors
+    /// `Io` when the file is gone, `Changed` when another one stands in its place.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::new(Arc::clone(&self.inner))
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("path", &self.inner.path).field("info", &self.inner.info).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
