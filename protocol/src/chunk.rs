@@ -102,9 +102,3 @@ pub fn refusal(error: &WireError) -> Bytes {
     bytes.put_slice(&json);
     bytes.freeze()
 }
-
-/// How many bytes a chunk takes on the wire whose packets have these lengths.
-#[must_use]
-pub fn encoded_len(packets: impl IntoIterator<Item = usize>) -> usize {
-    HEADER + packets.into_iter().map(|it| PACKET_PREFIX + it).sum::<usize>() + TRAILER
-}

@@ -10,7 +10,7 @@ pub struct IdError {
     allowed: &'static str,
 }
 
-fn is_word(text: &str, longest: usize) -> bool {
+pub(crate) fn is_word(text: &str, longest: usize) -> bool {
     text.len() <= longest && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 

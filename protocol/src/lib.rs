@@ -16,12 +16,17 @@ pub mod chunk;
 mod error;
 mod id;
 mod message;
+mod rendition;
+pub mod session;
+mod ticket;
 mod units;
 
 pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{
     Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathReport, Protocol,
-    Rendition, RenditionError, Track, TrackSource,
+    Track, TrackSource,
 };
+pub use rendition::{Rendition, RenditionError};
+pub use ticket::{Ticket, TicketError};
 pub use units::{CHUNK_SECONDS, ChunkIndex, FrameIndex, Position, chunk_count, frames_per_chunk};

@@ -1,9 +1,8 @@
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE64;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
-use crate::{ChunkIndex, RenditionId, TrackId, WireError, chunk_count, frames_per_chunk};
+use crate::{ChunkIndex, Rendition, RenditionId, TrackId, WireError};
 
 /// What a stream asks for; the names are those on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,7 +78,7 @@ pub struct List {
     pub offset: u32,
     /// How many to send at most; a node sends [`List::MAX`] at most.
     pub limit: u32,
-    /// Only tracks with all of these words in title, artist, album or id, in any case. At most 200 bytes.
+    /// Only tracks with all of these words in title, artist, album or id, in any case. At most [`List::MAX_SEARCH`] bytes.
     #[serde(default)]
     pub search: String,
 }
@@ -87,6 +86,8 @@ pub struct List {
 impl List {
     /// The longest page, in tracks.
     pub const MAX: u32 = 500;
+    /// The longest search, in bytes.
+    pub const MAX_SEARCH: usize = 200;
     /// The longest answer, in bytes.
     pub const MAX_ANSWER: usize = 1024 * 1024;
 }
@@ -163,6 +164,8 @@ pub struct GetInfo {
 impl GetInfo {
     /// The most codecs in one request.
     pub const MAX_CODECS: usize = 32;
+    /// The most rates of an output in one request.
+    pub const MAX_RATES: usize = 64;
     /// The longest answer, in bytes.
     pub const MAX_ANSWER: usize = 64 * 1024;
 }
@@ -180,7 +183,7 @@ pub struct CodecOffer {
 /// What the client's output takes; an empty list or an absent number is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputOffer {
-    /// Rates, in frames per second. A wish: the client resamples what does not fit.
+    /// Rates, in frames per second, at most 64. A wish: the client resamples what does not fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<u32>,
     /// The most channels.
@@ -219,85 +222,6 @@ pub struct Info {
     pub reason: String,
 }
 
-/// One track in one codec format: all that a client must know to ask for chunks and decode them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rendition {
-    /// What to ask for.
-    pub id: RenditionId,
-    /// Nominal bitrate, in bit/s.
-    pub bitrate: u32,
-    /// Whether decoding gives back the source's samples.
-    pub lossless: bool,
-    /// What the decoder needs to know, at most 4096 bytes; base64 on the wire.
-    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
-    pub config: Vec<u8>,
-    /// The track's length at the rendition's rate.
-    pub frames: u64,
-    /// How many chunks that makes.
-    pub chunks: u32,
-    /// Frames in each chunk but the last.
-    pub frames_per_chunk: u64,
-    /// Frames that a packet holds, the last of a chunk perhaps fewer; 1 to 65,536.
-    pub packet_frames: u32,
-    /// Decoded frames to throw away at the head of each chunk.
-    pub lead_in: u32,
-    /// Decoded frames after each chunk's end that fade into the next; none after the last.
-    pub crossfade: u32,
-}
-
-/// Why a rendition from a peer is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the node describes an impossible rendition: {0}")]
-pub struct RenditionError(&'static str);
-
-impl Rendition {
-    /// The highest rate, in frames per second.
-    pub const MAX_RATE: u32 = 768_000;
-    /// The most channels.
-    pub const MAX_CHANNELS: u16 = 32;
-    /// The longest decoder configuration, in bytes.
-    pub const MAX_CONFIG: usize = 4096;
-
-    /// Checks a rendition that came from a peer: every number within bounds and in agreement with the others.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn check(&self) -> Result<(), RenditionError> {
-        let RenditionId { rate, channels, .. } = self.id;
-        let fits = |ok, what| if ok { Ok(()) } else { Err(RenditionError(what)) };
-        fits((1..=Self::MAX_RATE).contains(&rate), "its rate")?;
-        fits((1..=Self::MAX_CHANNELS).contains(&channels), "its channels")?;
-        fits(self.config.len() <= Self::MAX_CONFIG, "its configuration is too long")?;
-        fits(self.frames_per_chunk == frames_per_chunk(rate), "its chunks are not 3 s")?;
-        fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
-        fits((1..=65_536).contains(&self.packet_frames), "its packets' length")?;
-        fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
-        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
-    }
-
-    /// Frames in chunk `index`, 0 past the end.
-    #[must_use]
-    pub fn frames_in(&self, index: ChunkIndex) -> u64 {
-        let first = u64::from(index.0) * self.frames_per_chunk;
-        self.frames.saturating_sub(first).min(self.frames_per_chunk)
-    }
-
-    /// Whether chunk `index` ends the track.
-    #[must_use]
-    pub fn is_last(&self, index: ChunkIndex) -> bool {
-        index.0 + 1 >= self.chunks
-    }
-
-    /// The most bytes that a chunk of this rendition can honestly take: `f32` audio and as much again for framing,
-    /// never over 64 MiB.
-    #[must_use]
-    pub fn max_chunk_bytes(&self) -> usize {
-        let frames = self.frames_per_chunk + u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;
-        let bytes = frames.saturating_mul(u64::from(self.id.channels) * 4 + 4) + 65_536;
-        usize::try_from(bytes).unwrap_or(usize::MAX).min(64 * 1024 * 1024)
-    }
-}
-
 /// Asks for one chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRequest {
@@ -305,13 +229,4 @@ pub struct ChunkRequest {
     pub rendition: RenditionId,
     /// Which chunk.
     pub index: ChunkIndex,
-}
-
-fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&BASE64.encode(bytes))
-}
-
-fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
 }

@@ -300,7 +300,8 @@ impl Client {
 
     /// Sends the next request, where one is due.
     fn ask(&mut self) {
-        if self.paused || self.request.is_some() || self.retry_at.is_some() || self.held >= self.config.target {
+        if self.paused || self.request.is_some() || self.retry_at.is_some() || self.held >= self.config.target
+        {
             return;
         }
         if matches!(self.want, Want::Nothing)

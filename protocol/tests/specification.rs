@@ -1,0 +1,133 @@
+//! `README.md` is the specification: what it shows and says is read here and held against the code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
+
+use media_protocol::{
+    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Ticket, WireError,
+    chunk::{self, ChunkEncoder},
+    session::server,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+const README: &str = include_str!("../README.md");
+
+/// The examples, each with the type that it is one of.
+fn examples() -> Vec<(&'static str, &'static str)> {
+    let blocks = README.split("\n```json ").skip(1);
+    let blocks = blocks.map(|block| block.split("\n```").next().unwrap());
+    blocks.map(|block| block.split_once('\n').unwrap()).collect()
+}
+
+/// The rows of the table under `heading`, each cell without spaces and code marks around it.
+fn rows(heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, section) = README.split_once(heading).expect("the heading is there");
+    let table = section.lines().skip_while(|line| !line.starts_with('|'));
+    let table = table.take_while(|line| line.starts_with('|')).skip(2);
+    let cell = |cell: &'static str| cell.trim().trim_matches('`');
+    table.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
+}
+
+/// Reads an example as a `T` and writes it again: a field that `T` does not have would be lost on the way.
+fn comes_back<T: Serialize + DeserializeOwned>(example: &str) -> T {
+    let message: T = serde_json::from_str(example).unwrap_or_else(|e| panic!("{e}\n{example}"));
+    let shown: serde_json::Value = serde_json::from_str(example).unwrap();
+    assert_eq!(serde_json::to_value(&message).unwrap(), shown);
+    message
+}
+
+#[test]
+fn every_example_is_a_message() {
+    let mut seen = Vec::new();
+    for (name, example) in examples() {
+        match name {
+            "List" => drop(comes_back::<List>(example)),
+            "Answer<ListPage>" => drop(comes_back::<Answer<ListPage>>(example)),
+            "GetInfo" => drop(comes_back::<GetInfo>(example)),
+            "Answer<Info>" => match comes_back::<Answer<Info>>(example) {
+                Answer::Ok(Info { rendition, alternatives, .. }) => {
+                    rendition.check().unwrap();
+                    alternatives.iter().for_each(|it| it.check().unwrap());
+                }
+                Answer::Error(error) => assert_eq!(error.code, ErrorCode::UnknownTrack),
+            },
+            "ChunkRequest" => drop(comes_back::<ChunkRequest>(example)),
+            other => panic!("an example of an unknown type, {other}"),
+        }
+        seen.push(name);
+    }
+    assert_eq!(seen, ["List", "Answer<ListPage>", "GetInfo", "Answer<Info>", "ChunkRequest", "Answer<Info>"]);
+}
+
+#[test]
+fn every_code_is_listed() {
+    let listed = rows("### Refusals").into_iter().map(|row| row[0]);
+    let listed: Vec<ErrorCode> = listed.map(|it| serde_json::from_value(it.into()).unwrap()).collect();
+    let codes = [
+        ErrorCode::BadRequest,
+        ErrorCode::UnknownTrack,
+        ErrorCode::UnknownRendition,
+        ErrorCode::OutOfRange,
+        ErrorCode::NoCommonCodec,
+        ErrorCode::Unreadable,
+        ErrorCode::Busy,
+        ErrorCode::Internal,
+    ];
+    assert_eq!(listed, codes);
+}
+
+#[test]
+fn limits_are_those_of_the_code() {
+    let listed: Vec<usize> = rows("## Limits").iter().map(|row| row[1].parse().unwrap()).collect();
+    let huge: Rendition = serde_json::from_value(serde_json::json!({
+        "id": "t.pcm.768000.32.f32", "bitrate": 0, "lossless": true, "frames": 1, "chunks": 1,
+        "frames_per_chunk": 2_304_000, "packet_frames": 1, "lead_in": 0, "crossfade": 0,
+    }))
+    .unwrap();
+    let limits = [
+        server::Server::MAX_REQUEST,
+        server::Limits::default().requests,
+        List::MAX_ANSWER,
+        List::MAX as usize,
+        List::MAX_SEARCH,
+        GetInfo::MAX_ANSWER,
+        GetInfo::MAX_CODECS,
+        GetInfo::MAX_RATES,
+        Rendition::MAX_RATE as usize,
+        Rendition::MAX_CHANNELS.into(),
+        Rendition::MAX_CONFIG,
+        Rendition::MAX_PACKET_FRAMES as usize,
+        chunk::MAX_PACKET,
+        huge.max_chunk_bytes(),
+        chunk::MAX_REFUSAL,
+        WireError::MAX_MESSAGE,
+        longest(|id| id.parse::<media_protocol::TrackId>().is_ok()),
+        longest(|id| format!("t.{id}.48000.2.{id}").parse::<media_protocol::RenditionId>().is_ok()),
+        Ticket::MAX_ADDRESSES,
+    ];
+    assert_eq!(listed, limits);
+}
+
+/// The longest row of letters that is taken.
+fn longest(is_taken: impl Fn(&str) -> bool) -> usize {
+    (1..1000).take_while(|length| is_taken(&"a".repeat(*length))).last().unwrap_or(0)
+}
+
+#[test]
+fn bytes_per_chunk_of_pcm_are_as_listed() {
+    let rows = rows("<!-- bytes per chunk -->");
+    let pcm: Vec<_> = rows.iter().filter(|row| row[0] == "pcm").collect();
+    assert_eq!(pcm.len(), 18);
+    for row in pcm {
+        let sample_bytes = match row[1] {
+            "s16" => 2,
+            "s24" => 3,
+            "f32" => 4,
+            other => panic!("PCM has no {other}"),
+        };
+        let [rate, channels, bytes] = [row[2], row[3], row[4]].map(|cell| cell.parse::<usize>().unwrap());
+        let packet = vec![0; rate / 50 * channels * sample_bytes];
+        let (mut encoder, header) = ChunkEncoder::new(ChunkIndex(0), 3 * rate as u32, false);
+        let packets: usize = (0..3 * 50).map(|_| encoder.packet(&packet).unwrap().len()).sum();
+        assert_eq!(header.len() + packets + encoder.finish().len(), bytes, "{row:?}");
+    }
+}
