@@ -12,17 +12,14 @@ use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 mod describe;
 mod open;
 mod order;
-#[cfg(test)]
-mod tests;
 mod walk;
 
-use open::Sources;
 pub(super) use open::OpenTrack;
+use open::Sources;
 
 /// What the names of audio files end with.
-const ENDINGS: [&str; 14] = [
-    "aac", "aif", "aifc", "aiff", "flac", "m4a", "m4b", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave",
-];
+const ENDINGS: [&str; 14] =
+    ["aac", "aif", "aifc", "aiff", "flac", "m4a", "m4b", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave"];
 
 /// A file that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +143,8 @@ impl Catalog {
     /// # Errors
     /// `UnknownTrack` when there is no such track, or no longer; `Unreadable` when it cannot be decoded.
     pub(super) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
-        let unknown = || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
+        let unknown =
+            || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
         let entry = self.by_id.get(id).and_then(|it| self.entries.get(*it)).ok_or_else(unknown)?;
         self.sources.open(entry)
     }

@@ -15,11 +15,9 @@ use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
 
 mod encode;
 mod live;
-#[cfg(test)]
-mod tests;
 
-use live::LiveChunk;
 pub(super) use live::ChunkReader;
+use live::LiveChunk;
 
 /// Chunks that were asked for and wait for a thread; more are refused as busy.
 const MAX_ASKED: usize = 512;
@@ -101,7 +99,8 @@ impl ChunkEncoder {
         }
         if let Some(live) = state.live.get(request).cloned() {
             if let Some(place) = state.ahead.iter().position(|it| it == request) {
-                state.asked.extend(state.ahead.remove(place));
+                let request = state.ahead.remove(place);
+                state.asked.extend(request);
             }
             return Ok(live.listen());
         }

@@ -17,8 +17,8 @@ pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 /// The rates, beside the source's own, that a track is converted to. A peer names the rate, and a resampler for two
 /// rates without a common divisor is large.
 const RATES: [u32; 20] = [
-    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 37_800, 44_056, 44_100, 48_000, 50_000, 64_000, 88_200,
-    96_000, 176_400, 192_000, 352_800, 384_000, 768_000,
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 37_800, 44_056, 44_100, 48_000, 50_000, 64_000,
+    88_200, 96_000, 176_400, 192_000, 352_800, 384_000, 768_000,
 ];
 
 /// What a track's source holds, as far as a rendition depends on it.
@@ -82,7 +82,10 @@ pub(super) fn plan(registry: &Registry, id: &RenditionId, material: Material) ->
     let choice = Choice { format, params: id.params.clone() };
     let codec = registry.codec(&id.codec).map_err(|it| it.to_string());
     codec.and_then(|codec| realise(codec, &choice, id.track.clone(), material)).map_err(|why| {
-        WireError::new(ErrorCode::UnknownRendition, format!("this node does not make {id}: {why}; ask get_info again"))
+        WireError::new(
+            ErrorCode::UnknownRendition,
+            format!("this node does not make {id}: {why}; ask get_info again"),
+        )
     })
 }
 
@@ -124,6 +127,7 @@ fn realise(
         frames,
         chunks: chunk_count(frames, rate).ok_or("it is too long")?,
         frames_per_chunk: frames_per_chunk(rate),
+        packet_frames: encoding.packet_frames,
         lead_in: encoding.lead_in.saturating_add(encoding.lookahead),
         crossfade: encoding.crossfade,
     };
@@ -178,6 +182,3 @@ fn no_common_codec(registry: &Registry, track: &Track, passed: &[String]) -> Wir
     let message = format!("no codec for {:?}: this node has {known}; {offers}", track.title);
     WireError::new(ErrorCode::NoCommonCodec, message)
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,13 +2,12 @@
 
 use std::{
     ops::Range,
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use lru::LruCache;
 use media_plugin_sdk::AudioFormat;
-use media_protocol::{ErrorCode, Track, TrackId, WireError};
+use media_protocol::{ErrorCode, Track, TrackId, TrackSource, WireError};
 
 use super::Entry;
 use crate::{
@@ -38,8 +37,8 @@ impl Sources {
     /// `UnknownTrack` when the file is gone or another, `Unreadable` when it cannot be decoded.
     pub(super) fn open(&self, entry: &Entry) -> Result<Arc<OpenTrack>, WireError> {
         let slot = self.slot(&entry.track.id);
-        let opened =
-            still_there(entry).and_then(|()| slot.get_or_init(|| OpenTrack::open(entry).map(Arc::new)).clone());
+        let opened = still_there(entry)
+            .and_then(|()| slot.get_or_init(|| OpenTrack::open(entry).map(Arc::new)).clone());
         if opened.is_err() {
             self.forget(&entry.track.id, &slot);
         }
@@ -91,8 +90,13 @@ pub(in crate::server) struct OpenTrack {
 
 impl OpenTrack {
     fn open(entry: &Entry) -> Result<Self, WireError> {
-        let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &entry.path, &it))?;
+        let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &it))?;
         Ok(Self { track: exact(&entry.track, source.info()), source })
+    }
+
+    /// What it is called.
+    pub(in crate::server) fn title(&self) -> &str {
+        &self.track.title
     }
 
     /// The track, its duration exact.
@@ -127,15 +131,34 @@ impl OpenTrack {
         Window::new(reader, format, range).map_err(|it| self.unreadable(&it))
     }
 
-    /// Fills `pcm` from the window, with silence past its end.
-    ///
-    /// # Errors
-    /// `Unreadable`.
-    pub(in crate::server) fn fill(&self, window: &mut Window<'_>, pcm: &mut [f32]) -> Result<(), WireError> {
-        todo!()
+    /// What a peer is told of an error.
+    pub(in crate::server) fn unreadable(&self, error: &SourceError) -> WireError {
+        unreadable(&self.track.title, error)
     }
+}
 
-    fn unreadable(&self, error: &SourceError) -> WireError {
-        unreadable(&self.track.title, Path::new(""), error)
-    }
+/// What the node's log says names the file, what the peer is told names the title.
+fn unreadable(title: &str, error: &SourceError) -> WireError {
+    tracing::warn!("{error}");
+    let why = match error {
+        SourceError::Io { cause, .. } => cause.to_string(),
+        SourceError::Unsupported { cause, .. } => format!("it is no audio that this node reads ({cause})"),
+        SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
+        SourceError::Empty { .. } => "it holds no sound".into(),
+        SourceError::Changed { .. } => "it has changed on the node's disk; ask again".into(),
+        SourceError::Convert { cause, .. } => cause.to_string(),
+    };
+    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {why}"))
+}
+
+fn exact(track: &Track, info: &SourceInfo) -> Track {
+    let rate = u128::from(info.format.rate).max(1);
+    let millis = (u128::from(info.frames) * 1000 + rate / 2) / rate;
+    let source = TrackSource {
+        codec: info.codec.clone(),
+        rate: info.format.rate,
+        channels: info.format.channels,
+        bits: track.source.bits.filter(|_| !info.lossy),
+    };
+    Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX), source, ..track.clone() }
 }

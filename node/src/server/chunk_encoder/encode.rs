@@ -32,7 +32,8 @@ pub(super) fn encode(
     let mut window = track.window(&mut reader, encoding.choice.format, range.clone())?;
 
     let failed = |error: &PluginError| {
-        let message = format!("{} cannot encode chunk {index} of {:?}: {error}", rendition.id.codec, track.title());
+        let message =
+            format!("{} cannot encode chunk {index} of {:?}: {error}", rendition.id.codec, track.title());
         WireError::new(ErrorCode::Internal, message)
     };
     let frames = u32::try_from(frames).unwrap_or(u32::MAX);
@@ -47,7 +48,8 @@ pub(super) fn encode(
     while left > 0 {
         let frames = left.min(u64::from(encoding.packet_frames));
         let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
-        track.fill(&mut window, pcm)?;
+        // The range ends where `left` does, so the window fills it.
+        window.read(pcm).map_err(|it| track.unreadable(&it))?;
         packets.write(|packet| encoder.encode(pcm, packet)).map_err(|it| failed(&it))?;
         left -= frames;
     }

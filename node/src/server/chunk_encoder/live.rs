@@ -82,7 +82,11 @@ pub(in crate::server) struct ChunkReader(Inner);
 enum Inner {
     Whole(Option<Bytes>),
     /// How many parts and bytes were read.
-    Live { progress: watch::Receiver<Progress>, parts: usize, bytes: usize },
+    Live {
+        progress: watch::Receiver<Progress>,
+        parts: usize,
+        bytes: usize,
+    },
 }
 
 impl ChunkReader {

@@ -26,7 +26,8 @@ pub(super) fn words(
         words += &format!(", {} converted to {format}", source.format);
     }
     let absent = |id: &String| !request.codecs.iter().any(|it| it.id == *id);
-    let absent = registry.codecs().map(|it| it.info().id).filter(absent).map(|id| format!("{id} was not offered"));
+    let absent =
+        registry.codecs().map(|it| it.info().id).filter(absent).map(|id| format!("{id} was not offered"));
     for clause in passed.iter().cloned().chain(absent) {
         words += "; ";
         words += &clause;
