@@ -1,5 +1,10 @@
 //! A media node: serves a person's audio files to peers, and plays what another node serves.
+//!
+//! `README.md` beside this crate has the threads, the queues and the invariants.
 
+pub mod client;
+pub mod control;
 pub mod convert;
+pub mod plugins;
 pub mod server;
 pub mod source;

@@ -4,10 +4,12 @@
 //! a block. Nothing here clips: a mixed or resampled signal may pass ±1, and whoever turns it into integers limits it.
 
 mod block;
+mod converter;
 mod remix;
 mod resample;
 
 pub use block::Blocks;
+pub use converter::Converter;
 pub use remix::Remix;
 pub use resample::Resampler;
 
@@ -19,6 +21,12 @@ pub struct ConvertError {
     pub from: String,
     /// What should come out.
     pub to: String,
+}
+
+impl From<ConvertError> for media_plugin_sdk::PluginError {
+    fn from(error: ConvertError) -> Self {
+        Self::Unsupported(error.to_string())
+    }
 }
 
 impl ConvertError {

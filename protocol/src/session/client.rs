@@ -141,7 +141,8 @@ pub enum Output {
         /// When it is tried again.
         after: Duration,
     },
-    /// This track can't go on; the session waits for [`Input::Play`].
+    /// This track can't go on. If it had begun, its [`Output::TrackEnd`] came before this. The session waits for
+    /// [`Input::Play`] or [`Input::Follow`].
     Failed {
         /// Which track.
         track: TrackId,
@@ -445,7 +446,10 @@ impl Client {
         let track = match std::mem::replace(&mut self.want, Want::Nothing) {
             Want::Nothing => return,
             Want::Info { track, .. } => track,
-            Want::Chunk(wanted) => wanted.info.track.id.clone(),
+            Want::Chunk(wanted) => {
+                self.outputs.push_back(Output::TrackEnd);
+                wanted.info.track.id.clone()
+            }
         };
         self.recovered();
         self.follow = None;

@@ -1,0 +1,229 @@
+//! How a value is read from a file, read from text, and shown.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{Bitrate, Size, Time};
+
+/// A type that a key can have.
+pub(crate) trait Setting: Sized {
+    /// What it takes, to follow the word "expected".
+    fn allowed() -> String;
+
+    /// From an environment variable or a flag.
+    fn from_text(text: &str) -> Option<Self>;
+
+    /// From the file, whose values are carried as JSON.
+    fn from_json(value: &Value) -> Option<Self> {
+        Self::from_text(value.as_str()?)
+    }
+
+    /// As it would stand in the file: JSON of strings, numbers, booleans and lists of them is TOML too.
+    fn to_json(&self) -> Value;
+}
+
+/// What one source has for one key.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Given {
+    /// Untyped, as an environment variable has it.
+    Text(String),
+    /// Typed.
+    Json(Value),
+}
+
+impl Given {
+    pub(crate) fn read<T: Setting>(&self) -> Option<T> {
+        match self {
+            Self::Text(text) => T::from_text(text),
+            Self::Json(value) => T::from_json(value),
+        }
+    }
+}
+
+/// For types that are written as a string: `FromStr` and `Display` do the work.
+macro_rules! textual {
+    ($($type:ty: $allowed:expr;)+) => {$(
+        impl Setting for $type {
+            fn allowed() -> String {
+                $allowed.to_string()
+            }
+            fn from_text(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+            fn to_json(&self) -> Value {
+                self.to_string().into()
+            }
+        }
+    )+};
+}
+textual! {
+    Time: Time::ALLOWED;
+    Size: Size::ALLOWED;
+    Bitrate: Bitrate::ALLOWED;
+}
+
+impl Setting for bool {
+    fn allowed() -> String {
+        "true or false".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+    fn to_json(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Setting for String {
+    fn allowed() -> String {
+        "text of 1 to 1000 characters on one line".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        let good = (1..=1000).contains(&text.chars().count()) && !text.contains(char::is_control);
+        good.then(|| text.into())
+    }
+    fn to_json(&self) -> Value {
+        self.clone().into()
+    }
+}
+
+impl Setting for PathBuf {
+    fn allowed() -> String {
+        "a path".into()
+    }
+    /// `~/` is the home directory, as in a shell.
+    fn from_text(text: &str) -> Option<Self> {
+        match (text, text.strip_prefix("~/")) {
+            ("", _) => None,
+            ("~", _) => etcetera::home_dir().ok(),
+            (_, Some(below)) => Some(etcetera::home_dir().ok()?.join(below)),
+            _ => Some(text.into()),
+        }
+    }
+    fn to_json(&self) -> Value {
+        self.to_string_lossy().into()
+    }
+}
+
+/// Empty text is no path.
+impl Setting for Option<PathBuf> {
+    fn allowed() -> String {
+        "a path, or \"\" for none".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { PathBuf::from_text(text).map(Some) }
+    }
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or_else(|| "".into(), Setting::to_json)
+    }
+}
+
+/// `a,b` as text; or, where an item has a comma in it, a TOML list.
+impl<T: Setting> Setting for Vec<T> {
+    fn allowed() -> String {
+        format!("a list, each {}", T::allowed())
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        if text.starts_with('[') {
+            return Self::from_json(&crate::load::parse_value(text)?);
+        }
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::from_text).collect()
+    }
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(T::from_json).collect()
+    }
+    fn to_json(&self) -> Value {
+        self.iter().map(Setting::to_json).collect()
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
+    /// `value`, moved into the range.
+    pub(crate) fn clamped(value: u32) -> Self {
+        Self(value.clamp(MIN, MAX))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> Setting for Number<MIN, MAX> {
+    fn allowed() -> String {
+        format!("a whole number from {MIN} to {MAX}")
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| (MIN..=MAX).contains(number)).map(Self)
+    }
+    fn from_json(value: &Value) -> Option<Self> {
+        Self::from_text(&value.as_u64()?.to_string())
+    }
+    fn to_json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// The id of a plugin, or `auto`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PluginId(pub(crate) String);
+
+impl PluginId {
+    /// `[a-z0-9-]`, 1 to 32 characters.
+    pub(crate) fn new(id: &str) -> Option<Self> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        ((1..=32).contains(&id.len()) && id.chars().all(good)).then(|| Self(id.into()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for PluginId {
+    fn allowed() -> String {
+        "a plugin's id (a-z, 0-9, -)".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        Self::new(text)
+    }
+    fn to_json(&self) -> Value {
+        self.0.clone().into()
+    }
+}
+
+/// The public identity of a node: 52 characters of base 32 (RFC 5155's alphabet).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id52(String);
+
+impl Id52 {
+    /// The identity as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for Id52 {
+    fn allowed() -> String {
+        "an ID52 (52 characters of 0-9 and a-v, as `media-node id` prints)".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        (text.len() == 52 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='v')))
+            .then(|| Self(text.into()))
+    }
+    fn to_json(&self) -> Value {
+        self.0.clone().into()
+    }
+}

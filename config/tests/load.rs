@@ -1,0 +1,255 @@
+//! From real files, variables and flags to a configuration or one line of error.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests says what it expects by failing"
+)]
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use media_config::{AccessMode, Config, ConfigError, Flag, KEYS, Origin, Pause, PluginKind, Sources};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+struct Fixture {
+    _dir: TempDir,
+    sources: Sources,
+}
+
+fn with_file(text: &str) -> Fixture {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.toml");
+    fs::write(&file, text).unwrap();
+    Fixture { sources: Sources::bare(file, "/data"), _dir: dir }
+}
+
+impl Fixture {
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.sources.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, flag: Flag) -> Self {
+        self.sources.flags.push(flag);
+        self
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.sources)
+    }
+
+    /// The error, with the folder cut off its file's name.
+    fn error(&self) -> String {
+        let text = self.load().expect_err("a configuration with an error in it").to_string();
+        assert!(!text.contains('\n'), "more than one line: {text}");
+        let folder = self.sources.file.parent().unwrap().to_str().unwrap();
+        text.replace(folder, "").trim_start_matches(['/', '\\']).to_string()
+    }
+}
+
+#[test]
+fn with_nothing_said_the_defaults_hold() {
+    let config = Config::load(&Sources::bare("/nowhere/config.toml", "/data")).unwrap();
+    assert_eq!(config.buffer.target.get(), Duration::from_secs(3));
+    assert_eq!(config.buffer.start.get(), Duration::from_millis(200));
+    assert_eq!(config.server.cache.get(), 256 << 20);
+    assert_eq!(config.codec.bitrate.get(), 96_000);
+    assert_eq!(config.node.key, PathBuf::from("/data/key"));
+    assert_eq!(config.access.mode, AccessMode::Ticket);
+    assert_eq!(config.output.chosen, "auto");
+    assert!(config.show().iter().all(|line| line.origin == Origin::Default));
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file() {
+    let file = with_file("[buffer]\ntarget = \"4s\"\n\n[playback]\npause = \"drain\"\nvolume = 50\n");
+    let config = file
+        .env("MEDIA_NODE_BUFFER_TARGET", "5s")
+        .env("MEDIA_NODE_PLAYBACK_VOLUME", "60")
+        .env("HOME", "/root")
+        .flag(Flag::new("--volume", "playback.volume", "70"));
+    let loaded = config.load().unwrap();
+    assert_eq!(loaded.playback.pause, Pause::Drain);
+    assert_eq!(loaded.buffer.target.get(), Duration::from_secs(5));
+    assert_eq!(loaded.playback.volume.get(), 70);
+    assert_eq!(loaded.origin("playback.pause"), Origin::File { path: config.sources.file.clone(), line: 5 });
+    assert_eq!(loaded.origin("buffer.target"), Origin::Env("MEDIA_NODE_BUFFER_TARGET".into()));
+    assert_eq!(loaded.origin("playback.volume"), Origin::Flag("--volume".into()));
+    assert_eq!(loaded.origin("buffer.start"), Origin::Default);
+}
+
+#[test]
+fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
+    let config = with_file(
+        "[codec]\nprefer = [\"opus\", \"pcm\"]\n[codec.opus]\ncomplexity = 10\ndtx = false\n\
+         [output.cpal]\n[transport]\nfastn = { relay = \"off\", bind = [\"127.0.0.1:0\"] }\n",
+    )
+    .env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY", "5")
+    .env("MEDIA_NODE_TRANSPORT_FASTN_MDNS", "off")
+    .flag(Flag::new("--set", "codec.opus.dtx", "true"))
+    .load()
+    .unwrap();
+    assert_eq!(config.codec.prefer.len(), 2);
+    assert_eq!(config.plugin_options(PluginKind::Codec, "opus"), r#"{"complexity":5,"dtx":true}"#);
+    assert_eq!(
+        config.plugin_options(PluginKind::Transport, "fastn"),
+        r#"{"bind":["127.0.0.1:0"],"mdns":"off","relay":"off"}"#
+    );
+    assert_eq!(config.plugin_options(PluginKind::Output, "cpal"), "");
+    let plugins: Vec<_> = config.configured_plugins().map(|(kind, id, _)| (kind, id)).collect();
+    assert_eq!(plugins, [(PluginKind::Codec, "opus"), (PluginKind::Transport, "fastn")]);
+    let shown = config.show();
+    let line = shown.iter().find(|line| line.key == "codec.opus.complexity").unwrap();
+    assert_eq!(line.origin, Origin::Env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY".into()));
+}
+
+#[test]
+fn an_unknown_key_names_its_place_and_the_nearest_key() {
+    for (text, error) in [
+        (
+            "[buffer]\n\ntaget = \"3s\"\n",
+            "config.toml:3: unknown key buffer.taget; the nearest known is buffer.target",
+        ),
+        (
+            "[bufer]\ntarget = \"3s\"\n",
+            "config.toml:2: unknown key bufer.target; the nearest known is buffer.target",
+        ),
+        ("target = \"3s\"\n", "config.toml:1: unknown key target; the nearest known is buffer.target"),
+        (
+            "[codec]\nprefers = 1\n",
+            "config.toml:2: unknown key codec.prefers; the nearest known is codec.prefer",
+        ),
+        (
+            "[codec.Opus]\nx = 1\n",
+            "config.toml:2: unknown key codec.Opus.x; the nearest known is codec.prefer",
+        ),
+        ("node = 1\n", "config.toml:1: unknown key node; the nearest known is node.key"),
+    ] {
+        assert_eq!(with_file(text).error(), error);
+    }
+    // A key with control characters in it, and one that is very long.
+    for text in ["\"a\\nb\\u001b\" = 1\n".to_string(), format!("{} = 1\n", "k".repeat(10_000))] {
+        let error = with_file(&text).error();
+        assert!(!error.contains(char::is_control) && error.len() < 300, "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_variable_or_flag_names_the_nearest_one() {
+    let error = with_file("").env("MEDIA_NODE_BUFER_TARGET", "3s").error();
+    let name = "environment variable MEDIA_NODE_BUFER_TARGET";
+    assert_eq!(
+        error,
+        format!("{name}: unknown key MEDIA_NODE_BUFER_TARGET; the nearest known is MEDIA_NODE_BUFFER_TARGET")
+    );
+    let error = with_file("").flag(Flag::new("--set", "log.lvl", "info")).error();
+    assert_eq!(error, "flag --set: unknown key log.lvl; the nearest known is log.level");
+    for reserved in ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"] {
+        assert!(with_file("").env(reserved, "x").load().is_ok(), "{reserved}");
+    }
+}
+
+#[test]
+fn a_bad_value_names_its_place_and_what_is_allowed() {
+    for (text, error) in [
+        (
+            "[buffer]\ntarget = \"3 parsecs\"",
+            "config.toml:2: buffer.target = \"3 parsecs\": expected a duration such as \"200ms\", \"3s\" or \"1m30s\"",
+        ),
+        (
+            "buffer.target = 3",
+            "config.toml:1: buffer.target = 3: expected a duration such as \"200ms\", \"3s\" or \"1m30s\"",
+        ),
+        (
+            "playback.volume = 101",
+            "config.toml:1: playback.volume = 101: expected a whole number from 0 to 100",
+        ),
+        (
+            "access.mode = \"closed\"",
+            "config.toml:1: access.mode = \"closed\": expected one of \"ticket\", \"list\", \"open\"",
+        ),
+        (
+            "[codec.prefer]\nx = 1",
+            "config.toml:1: codec.prefer = {\"x\":1}: expected a list, each a plugin's id (a-z, 0-9, -)",
+        ),
+        ("library.paths = \"a\"", "config.toml:1: library.paths = \"a\": expected a list, each a path"),
+        (
+            "access.allow = [\"me\"]",
+            "config.toml:1: access.allow = [\"me\"]: expected a list, each an ID52 (52 characters of 0-9 and a-v, as `media-node id` prints)",
+        ),
+        (
+            "[buffer]\nstart = \"4s\"",
+            "config.toml:2: buffer.start = 4s: more than buffer.target, which is 3s",
+        ),
+        (
+            "[buffer]\ntarget = \"100ms\"",
+            "config.toml:2: buffer.target = 100ms: less than buffer.start, which is 200ms",
+        ),
+        ("buffer.target = \"0s\"", "config.toml:1: buffer.target = 0s: nothing would ever be asked for"),
+    ] {
+        assert_eq!(with_file(text).error(), error);
+    }
+    let error = with_file("").flag(Flag::new("--volume", "playback.volume", "loud")).error();
+    assert_eq!(error, "flag --volume: playback.volume = \"loud\": expected a whole number from 0 to 100");
+}
+
+#[test]
+fn what_is_not_toml_is_named_with_its_line() {
+    let error = with_file("[node]\nname = \"a\"\nname = \"b\"\n").error();
+    assert!(error.starts_with("config.toml:3: not TOML: duplicate key"), "{error}");
+    let error = with_file("[node\n").error();
+    assert!(error.starts_with("config.toml:1: not TOML: "), "{error}");
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let mut fixture = with_file("");
+    fixture.sources.file.set_file_name("other.toml");
+    assert!(fixture.load().is_ok());
+    fixture.sources.file_is_named = true;
+    assert!(fixture.error().starts_with("cannot read the configuration "));
+}
+
+#[test]
+fn lists_are_split_at_commas_unless_they_are_given_as_lists() {
+    let paths = |flag| with_file("").flag(flag).load().unwrap().library.paths;
+    let expected = [PathBuf::from("/a"), PathBuf::from("/b")];
+    assert_eq!(paths(Flag::new("--set", "library.paths", "/a, /b")), expected);
+    assert_eq!(paths(Flag::new("--set", "library.paths", "[\"/a\", \"/b\"]")), expected);
+    assert_eq!(paths(Flag::list("PATH", "library.paths", ["/a,b"])), [PathBuf::from("/a,b")]);
+    let home = etcetera::home_dir().unwrap();
+    assert_eq!(paths(Flag::list("PATH", "library.paths", ["~/Music"])), [home.join("Music")]);
+}
+
+#[test]
+fn what_is_shown_can_be_written_into_a_file_and_reads_back_the_same() {
+    let first = with_file("[codec.opus]\ncomplexity = 5\n")
+        .flag(Flag::new("--set", "library.paths", "/a,/b"))
+        .flag(Flag::new("--set", "node.name", "Åse's \"node\""))
+        .load()
+        .unwrap();
+    let text: String = first.show().iter().map(|line| format!("{} = {}\n", line.key, line.value)).collect();
+    let second = with_file(&text).load().unwrap();
+    let values = |config: &Config| -> Vec<_> {
+        config.show().into_iter().map(|line| (line.key, line.value)).collect()
+    };
+    assert_eq!(values(&first), values(&second));
+    assert!(second.show().iter().all(|line| matches!(line.origin, Origin::File { .. })));
+}
+
+proptest! {
+    #[test]
+    fn no_file_and_no_text_is_too_odd_to_be_answered_in_one_line(text: String, key in 0..KEYS.len()) {
+        let name = KEYS[key].name;
+        for fixture in [
+            with_file(&text),
+            with_file(&format!("{name} = {text}")),
+            with_file("").flag(Flag::new("--set", name, &text)),
+        ] {
+            if let Err(error) = fixture.load() {
+                prop_assert!(!error.to_string().contains('\n'), "{}", error);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The listening half: asks a node for a track, holds a few seconds of it, plays it.
+//!
+//! `session` decides what to ask for, `fetch` asks, `jitter_buffer` holds, `playback` plays; data flows in that order and
+//! nothing flows back but the buffer's level. The session and its requests are async tasks; playback is a thread.
+
+mod dial;
+mod fetch;
+mod jitter_buffer;
+mod playback;
+mod rate_choice;
+mod session;
+mod sink;
+mod splice;
+#[cfg(test)]
+mod testing;
+mod voice;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use media_plugin_host::Registry;
+use media_protocol::{
+    Info, OutputOffer, Position, TrackId,
+    session::client::{Client, Config},
+};
+use tokio::sync::mpsc;
+
+pub use dial::Dial;
+pub use fetch::{FetchError, get_info, list};
+pub use playback::Progress;
+pub use rate_choice::CodecChoice;
+pub use sink::{OnLost, OutputChoice};
+
+/// What a pause means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseMode {
+    /// Silence at once; what is held is kept.
+    Hold,
+    /// Nothing more is asked for; what is held is played out.
+    Drain,
+}
+
+/// How a player behaves.
+pub struct Setup {
+    /// Where to play.
+    pub output: OutputChoice,
+    /// In which codec.
+    pub codec: CodecChoice,
+    /// The highest bitrate of a lossy codec, in bit/s.
+    pub bitrate: u32,
+    /// The next chunk is asked for while less than this is held.
+    pub target: Duration,
+    /// The most bytes held, however little time they last.
+    pub max_bytes: usize,
+    /// Sound starts as soon as this much is held.
+    pub start: Duration,
+    /// What a pause means.
+    pub pause: PauseMode,
+    /// 0 to 1.
+    pub volume: f32,
+    /// The codecs there are.
+    pub registry: Arc<Registry>,
+    /// From when the time to first audio counts.
+    pub began: Instant,
+}
+
+/// What happened, for the one loop that owns the player.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The session has begun to fetch this track: now is the time to say what follows it.
+    Fetching(TrackId),
+    /// This track is heard from now on.
+    Began(Arc<Info>),
+    /// This track was handed to the output to its end.
+    Ended(TrackId),
+    /// All that was handed to the output is heard.
+    Drained,
+    /// The output ran dry in the middle of a track.
+    Underrun,
+    /// The output that is open, and its format.
+    Output(String),
+    /// The output is gone; another is looked for.
+    OutputLost(String),
+    /// A request failed and is made again by itself.
+    Retrying {
+        /// Why.
+        reason: String,
+        /// When.
+        after: Duration,
+    },
+    /// This track can't be played; the player waits for the next [`Player::play`].
+    TrackFailed {
+        /// Which.
+        track: TrackId,
+        /// Why.
+        reason: String,
+    },
+    /// The player can't go on.
+    Fatal(String),
+}
+
+/// What was counted, apart from [`Progress`].
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Requests sent.
+    pub requests: u64,
+    /// Chunks received whole.
+    pub chunks: u64,
+    /// Bytes of chunks received, framing included.
+    pub bytes_received: u64,
+    /// Requests sent while paused; always 0 unless there is a bug.
+    pub requests_while_paused: u64,
+    /// Requests that failed and were made again.
+    pub retries: u64,
+    /// The most that the buffer held.
+    pub peak_buffer: Duration,
+}
+
+/// Commands that may wait to be obeyed.
+const COMMANDS: usize = 64;
+/// Events that may wait to be looked at.
+const EVENTS: usize = 256;
+
+/// Plays from one node. Dropping it stops the sound and the requests.
+pub struct Player {
+    session: mpsc::Sender<session::Command>,
+    playback: std::sync::mpsc::SyncSender<playback::Command>,
+    buffer: Arc<jitter_buffer::JitterBuffer>,
+    counts: Arc<Mutex<Counts>>,
+    progress: Arc<Mutex<Progress>>,
+    pause: PauseMode,
+}
+
+impl Player {
+    /// Starts a player that plays nothing yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(setup: Setup, dial: Arc<Dial>) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
+        let (events, events_out) = mpsc::channel(EVENTS);
+        let (session, session_commands) = mpsc::channel(COMMANDS);
+        let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
+        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.max_bytes));
+        let counts = Arc::<Mutex<Counts>>::default();
+        let progress = Arc::<Mutex<Progress>>::default();
+        let thread = playback::Playback {
+            buffer: Arc::clone(&buffer),
+            commands: playback_commands,
+            events: events.clone(),
+            progress: Arc::clone(&progress),
+            sink: sink::Sink::new(setup.output, setup.volume),
+            start: setup.start,
+            began: setup.began,
+            registry: Arc::clone(&setup.registry),
+            voice: None,
+            state: playback::State::default(),
+        };
+        std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
+        let offer = session::Offer {
+            choice: setup.codec,
+            bitrate: setup.bitrate,
+            registry: setup.registry,
+            output: OutputOffer::default(),
+        };
+        let machine = Client::new(Config { target: setup.target, ..Config::default() });
+        let parts = (Arc::clone(&buffer), Arc::clone(&counts));
+        session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, session_commands);
+        Ok((Self { session, playback, buffer, counts, progress, pause: setup.pause }, events_out))
+    }
+
+    /// Plays a track from a position, and drops what was played before. A seek is this too.
+    pub async fn play(&self, track: TrackId, at: Position) {
+        self.tell_session(session::Command::Play { track, at }).await;
+    }
+
+    /// What comes after the track that is being fetched, without a gap.
+    pub async fn follow(&self, track: Option<TrackId>) {
+        self.tell_session(session::Command::Follow(track)).await;
+    }
+
+    /// Pauses or goes on. No request leaves while paused.
+    pub async fn pause(&self, paused: bool) {
+        self.tell_session(session::Command::Pause(paused)).await;
+        self.tell_playback(match self.pause {
+            PauseMode::Hold => playback::Command::Hold(paused),
+            PauseMode::Drain => playback::Command::Expect(!paused),
+        });
+    }
+
+    /// Sets the volume, 0 to 1.
+    pub fn volume(&self, volume: f32) {
+        self.tell_playback(playback::Command::Volume(volume));
+    }
+
+    /// Asks for [`Event::Drained`] once all is heard.
+    pub fn drain(&self) {
+        self.tell_playback(playback::Command::Drain);
+    }
+
+    /// What has been played.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Counts { peak_buffer: self.buffer.peak(), ..counts }
+    }
+
+    /// How much audio is held.
+    #[must_use]
+    pub fn level(&self) -> Duration {
+        self.buffer.level()
+    }
+
+    async fn tell_session(&self, command: session::Command) {
+        // It ends only with this player, or with the runtime.
+        let _ = self.session.send(command).await;
+    }
+
+    fn tell_playback(&self, command: playback::Command) {
+        // Ended means that a fatal event is on its way; full that the thread hangs in an output, where a key more or less
+        // makes no difference.
+        let _ = self.playback.try_send(command);
+    }
+}

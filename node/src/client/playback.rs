@@ -1,0 +1,315 @@
+//! The playback thread: takes packets, decodes, joins chunks, converts, writes to the output.
+//!
+//! It is a thread of its own, clocked by the output's `write`; it never waits for the network. Commands are looked at
+//! between two writes, so within about 50 ms. The decoder and the output belong to it alone.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use media_plugin_sdk::PluginError;
+use media_protocol::{FrameIndex, Info, Position};
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    Event,
+    jitter_buffer::{Entry, JitterBuffer},
+    sink::Sink,
+    voice::Voice,
+};
+
+/// What the playback thread is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Command {
+    /// Fall silent and keep everything, or go on.
+    Hold(bool),
+    /// The session asks for nothing more (or does again): running dry is no underrun.
+    Expect(bool),
+    /// 0 to 1.
+    Volume(f32),
+    /// Report [`Event::Drained`] when all is heard.
+    Drain,
+}
+
+/// What has been played, for the status line and `--stats`.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// The track that is heard.
+    pub track: Option<Arc<Info>>,
+    /// Where in it.
+    pub position: Position,
+    /// Frames handed to the output, at its rate.
+    pub frames_played: u64,
+    /// When the first frame was handed over, counted from the player's start.
+    pub first_audio: Option<Duration>,
+    /// How often the output ran dry in the middle of a track.
+    pub underruns: u64,
+    /// For how long in all.
+    pub underrun_time: Duration,
+    /// Packets that could not be decoded, each replaced by silence.
+    pub damaged_packets: u64,
+    /// Tracks played to their end.
+    pub tracks_ended: u64,
+}
+
+/// See the module.
+pub(super) struct Playback {
+    pub(super) buffer: Arc<JitterBuffer>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) events: Sender<Event>,
+    pub(super) progress: Arc<Mutex<Progress>>,
+    pub(super) sink: Sink,
+    /// How much must be held before a track, or the rest of one after an underrun, begins to sound.
+    pub(super) start: Duration,
+    /// From when [`Progress::first_audio`] counts.
+    pub(super) began: Instant,
+    pub(super) registry: Arc<media_plugin_host::Registry>,
+    pub(super) voice: Option<Voice>,
+    pub(super) state: State,
+}
+
+/// Where the thread stands.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    held: bool,
+    /// The session asks for nothing, by the person's wish.
+    resting: bool,
+    /// Enough is held to sound.
+    primed: bool,
+    draining: bool,
+    /// Since when the output has been dry in the middle of a track.
+    dry_since: Option<Instant>,
+    /// The frames of the present voice written so far, at the output's rate.
+    written: u64,
+}
+
+/// Why the thread ends.
+enum End {
+    /// The player was dropped.
+    Dropped,
+    /// It can't go on, for a reason to tell the person.
+    Fatal(String),
+}
+
+impl From<PluginError> for End {
+    fn from(error: PluginError) -> Self {
+        Self::Fatal(error.to_string())
+    }
+}
+
+/// The longest wait for something to happen.
+const IDLE: Duration = Duration::from_millis(20);
+
+impl Playback {
+    /// The thread's body; returns when the player is dropped or after [`Event::Fatal`].
+    pub(super) fn run(mut self) {
+        loop {
+            match self.obey().and_then(|()| self.step()) {
+                Ok(()) => {}
+                Err(End::Dropped) => return,
+                Err(End::Fatal(reason)) => return self.tell(Event::Fatal(reason)),
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // An error means that the player is being dropped, which the command channel says as well.
+        let _ = self.events.blocking_send(event);
+    }
+
+    fn progress(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn obey(&mut self) -> Result<(), End> {
+        loop {
+            let command = if self.state.held {
+                match self.commands.recv_timeout(IDLE * 5) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout) => return Ok(()),
+                    Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
+                }
+            } else {
+                match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Ok(()),
+                    Err(TryRecvError::Disconnected) => return Err(End::Dropped),
+                }
+            };
+            self.on_command(command)?;
+        }
+    }
+
+    fn on_command(&mut self, command: Command) -> Result<(), End> {
+        match command {
+            Command::Hold(held) => {
+                if !held && self.buffer.is_cleared() {
+                    self.clear()?;
+                }
+                self.state.held = held;
+                self.sink.pause(held)?;
+            }
+            Command::Expect(expected) => self.state.resting = !expected,
+            Command::Volume(volume) => self.sink.set_volume(volume),
+            Command::Drain => self.state.draining = true,
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), End> {
+        if self.state.held {
+            return Ok(());
+        }
+        if !self.state.primed {
+            self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
+        }
+        if self.state.primed && self.sink.has_pending() {
+            return self.write();
+        }
+        if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(|voice| voice.track()) {
+            self.voice = None;
+            self.progress(|progress| progress.tracks_ended += 1);
+            self.tell(Event::Ended(track));
+        }
+        self.fill()
+    }
+
+    fn write(&mut self) -> Result<(), End> {
+        let frames = match self.sink.write() {
+            Ok(frames) => frames,
+            Err(PluginError::Lost(reason)) => return self.find_output(&reason),
+            Err(other) => return Err(other.into()),
+        };
+        self.state.written += frames;
+        if frames > 0
+            && let Some(dry_since) = self.state.dry_since.take()
+        {
+            self.progress(|progress| progress.underrun_time += dry_since.elapsed());
+        }
+        let heard = self.state.written.saturating_sub(self.sink.delay());
+        let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
+        let position = Position(base.0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
+        let first = (frames > 0).then(|| self.began.elapsed());
+        self.progress(|progress| {
+            progress.frames_played += frames;
+            progress.position = position;
+            progress.first_audio = progress.first_audio.or(first);
+        });
+        Ok(())
+    }
+
+    /// Takes the next entry of the buffer and turns it into pending frames.
+    fn fill(&mut self) -> Result<(), End> {
+        // Before it is primed, only what makes no sound is taken.
+        if !self.state.primed && self.buffer.starts_with_packet() {
+            self.buffer.wait_ready(self.start, IDLE);
+            return Ok(());
+        }
+        let Some(entry) = self.buffer.take(IDLE) else { return self.on_dry() };
+        match entry {
+            Entry::Clear => self.clear(),
+            Entry::Begin { info, from } => self.begin(info, from),
+            Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
+            Entry::Packet(packet) => {
+                let damaged = self.decode(&packet)?;
+                self.progress(|progress| progress.damaged_packets += u64::from(damaged));
+                Ok(())
+            }
+            Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
+            Entry::TrackEnd => self.with_voice(Voice::end),
+        }
+    }
+
+    fn with_voice<T>(
+        &mut self,
+        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<T, PluginError>,
+    ) -> Result<(), End> {
+        if let Some(voice) = &mut self.voice {
+            act(voice, &mut self.sink)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the packet was damaged.
+    fn decode(&mut self, packet: &[u8]) -> Result<bool, End> {
+        match &mut self.voice {
+            Some(voice) => Ok(voice.decode(packet, &mut self.sink)?),
+            None => Ok(false),
+        }
+    }
+
+    fn clear(&mut self) -> Result<(), End> {
+        self.sink.flush()?;
+        self.voice = None;
+        self.state.primed = false;
+        self.state.dry_since = None;
+        self.state.draining = false;
+        Ok(())
+    }
+
+    fn begin(&mut self, info: Arc<Info>, from: FrameIndex) -> Result<(), End> {
+        let opened = self.sink.prepare(&info);
+        if let Err(PluginError::Lost(reason)) = opened {
+            self.find_output(&reason)?;
+        } else if let Some(message) = opened? {
+            self.tell(Event::Output(message));
+        }
+        let voice = Voice::new(Arc::clone(&info), from, &self.registry, &self.sink);
+        self.voice = Some(voice.map_err(End::Fatal)?);
+        self.state.written = 0;
+        let position = Position::of_frame(from, info.rendition.id.rate);
+        self.progress(|progress| {
+            progress.track = Some(Arc::clone(&info));
+            progress.position = position;
+        });
+        self.tell(Event::Began(info));
+        Ok(())
+    }
+
+    /// Nothing came: perhaps an underrun, perhaps all is done.
+    fn on_dry(&mut self) -> Result<(), End> {
+        let mid_track = self.voice.is_some();
+        if self.state.draining && !mid_track && self.sink.drain()? {
+            self.state.draining = false;
+            self.tell(Event::Drained);
+        }
+        let expected = mid_track && self.state.primed && !self.state.resting && self.sink.is_realtime();
+        if expected && self.state.dry_since.is_none() && self.sink.delay() == 0 {
+            self.state.dry_since = Some(Instant::now());
+            self.state.primed = false;
+            self.progress(|progress| progress.underruns += 1);
+            self.tell(Event::Underrun);
+        }
+        Ok(())
+    }
+
+    /// The output is gone: waits for one, by config, and says so.
+    fn find_output(&mut self, reason: &str) -> Result<(), End> {
+        self.tell(Event::OutputLost(reason.into()));
+        let before = self.sink.rate();
+        loop {
+            if let Some(message) = self.sink.reopen()? {
+                self.tell(Event::Output(message));
+                if let Some(voice) = &mut self.voice {
+                    voice.retarget(&self.sink)?;
+                }
+                let written = u128::from(self.state.written) * u128::from(self.sink.rate());
+                let written = written.checked_div(u128::from(before)).unwrap_or(0);
+                self.state.written = u64::try_from(written).unwrap_or(u64::MAX);
+                return Ok(());
+            }
+            match self.commands.recv_timeout(Sink::REOPEN_EVERY) {
+                Ok(Command::Hold(held)) => self.state.held = held,
+                Ok(Command::Expect(expected)) => self.state.resting = !expected,
+                Ok(Command::Volume(volume)) => self.sink.set_volume(volume),
+                Ok(Command::Drain) => self.state.draining = true,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Drives the protocol's client session: carries out what it asks for, feeds it what happens.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use media_plugin_host::Registry;
+use media_protocol::{
+    GetInfo, Info, OutputOffer, Position, TrackId,
+    chunk::ChunkEvent,
+    session::client::{Client, Input, Output, RequestId},
+};
+use tokio::{
+    sync::mpsc,
+    task::AbortHandle,
+    time::{Instant as TokioInstant, sleep_until},
+};
+
+use super::{
+    Counts, Event,
+    dial::Dial,
+    fetch::{self, FetchError},
+    jitter_buffer::{Entry, JitterBuffer},
+    rate_choice::{self, CodecChoice},
+};
+
+/// What the session is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    Play { track: TrackId, at: Position },
+    Follow(Option<TrackId>),
+    Pause(bool),
+}
+
+/// How a track is asked for.
+pub(super) struct Offer {
+    pub(super) choice: CodecChoice,
+    pub(super) bitrate: u32,
+    pub(super) registry: Arc<Registry>,
+    pub(super) output: OutputOffer,
+}
+
+/// What a request's task reports.
+enum Fetched {
+    Info(Box<Info>),
+    Piece(ChunkEvent),
+    Failed(FetchError),
+}
+
+/// Reports of the request under way that may wait to be taken in.
+const REPORTS: usize = 64;
+
+/// See the module.
+pub(super) struct Session {
+    machine: Client,
+    began: Instant,
+    dial: Arc<Dial>,
+    offer: Offer,
+    buffer: Arc<JitterBuffer>,
+    counts: Arc<Mutex<Counts>>,
+    events: mpsc::Sender<Event>,
+    paused: bool,
+    under_way: Option<AbortHandle>,
+    report: mpsc::Sender<(RequestId, Fetched)>,
+}
+
+impl Session {
+    pub(super) fn spawn(
+        machine: Client,
+        dial: Arc<Dial>,
+        offer: Offer,
+        buffer: Arc<JitterBuffer>,
+        counts: Arc<Mutex<Counts>>,
+        events: mpsc::Sender<Event>,
+        commands: mpsc::Receiver<Command>,
+    ) {
+        let (report, reports) = mpsc::channel(REPORTS);
+        let session = Self {
+            machine,
+            began: Instant::now(),
+            dial,
+            offer,
+            buffer,
+            counts,
+            events,
+            paused: false,
+            under_way: None,
+            report,
+        };
+        tokio::spawn(session.run(commands, reports));
+    }
+
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut reports: mpsc::Receiver<(RequestId, Fetched)>,
+    ) {
+        let buffer = Arc::clone(&self.buffer);
+        loop {
+            let due = self.machine.timeout().map(|at| TokioInstant::from_std(self.began + at));
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some((request, fetched)) = reports.recv() => self.on_fetched(request, fetched),
+                () = buffer.wanting.notified() => self.handle(Input::Held(buffer.level())),
+                () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
+                    self.handle(Input::Timeout);
+                }
+            }
+            while let Some(output) = self.machine.poll() {
+                self.act(output).await;
+            }
+        }
+        self.abandon();
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.machine.handle(self.began.elapsed(), input);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let input = match command {
+            Command::Play { track, at } => Input::Play { track, at },
+            Command::Follow(track) => Input::Follow(track),
+            Command::Pause(paused) => {
+                self.paused = paused;
+                if paused { Input::Pause } else { Input::Resume }
+            }
+        };
+        self.handle(input);
+    }
+
+    fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
+        self.handle(Input::Held(self.buffer.level()));
+        self.handle(match fetched {
+            Fetched::Info(info) => Input::Info { request, info },
+            Fetched::Piece(event) => {
+                if matches!(event, ChunkEvent::End) {
+                    self.count(|counts| counts.chunks += 1);
+                }
+                Input::Chunk { request, event }
+            }
+            Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
+            Fetched::Failed(other) => Input::Broken { request, reason: other.to_string() },
+        });
+    }
+
+    async fn act(&mut self, output: Output) {
+        match output {
+            Output::GetInfo { request, track } => self.ask_info(request, track),
+            Output::GetChunk { request, message, info } => self.ask_chunk(request, message, info),
+            Output::Abandon { silent, .. } => {
+                self.abandon();
+                if silent {
+                    self.dial.forget_any().await;
+                }
+            }
+            Output::Clear => self.buffer.clear(),
+            Output::Begin { info, from } => {
+                let track = info.track.id.clone();
+                self.put(Entry::Begin { info, from }).await;
+                self.tell(Event::Fetching(track)).await;
+            }
+            Output::ChunkStart(index) => self.put(Entry::ChunkStart(index)).await,
+            Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
+            Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
+            Output::TrackEnd => self.put(Entry::TrackEnd).await,
+            Output::Retrying { reason, after } => {
+                self.count(|counts| counts.retries += 1);
+                self.tell(Event::Retrying { reason, after }).await;
+            }
+            Output::Failed { track, error } => {
+                self.tell(Event::TrackFailed { track, reason: error.to_string() }).await;
+            }
+        }
+    }
+
+    async fn put(&mut self, entry: Entry) {
+        if let Err(overfull) = self.buffer.push(entry) {
+            self.abandon();
+            self.tell(Event::Fatal(overfull.to_string())).await;
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        // Nobody listens any more: the player is being dropped, and this task ends with its commands.
+        let _ = self.events.send(event).await;
+    }
+
+    fn count(&self, what: impl FnOnce(&mut Counts)) {
+        what(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count_request(&self) {
+        let paused = self.paused;
+        self.count(|counts| {
+            counts.requests += 1;
+            counts.requests_while_paused += u64::from(paused);
+        });
+    }
+
+    fn abandon(&mut self) {
+        if let Some(task) = self.under_way.take() {
+            task.abort();
+        }
+    }
+
+    fn ask_info(&mut self, request: RequestId, track: TrackId) {
+        self.count_request();
+        let path = self.dial.path();
+        let Offer { choice, bitrate, registry, output } = &self.offer;
+        let message = GetInfo {
+            track,
+            codecs: rate_choice::offers(choice, *bitrate, &path, registry),
+            output: output.clone(),
+            path: rate_choice::report(&path),
+        };
+        let (dial, report) = (Arc::clone(&self.dial), self.report.clone());
+        let task = tokio::spawn(async move {
+            let fetched = match fetch::get_info(&dial, &message).await {
+                Ok(info) => Fetched::Info(Box::new(info)),
+                Err(error) => Fetched::Failed(error),
+            };
+            let _ = report.send((request, fetched)).await;
+        });
+        self.under_way = Some(task.abort_handle());
+    }
+
+    fn ask_chunk(&mut self, request: RequestId, message: media_protocol::ChunkRequest, info: Arc<Info>) {
+        self.count_request();
+        let (dial, report, counts) = (Arc::clone(&self.dial), self.report.clone(), Arc::clone(&self.counts));
+        let task = tokio::spawn(async move {
+            let as_piece = |event| (request, Fetched::Piece(event));
+            let received = |bytes: usize| {
+                counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes as u64;
+            };
+            if let Err(error) = fetch::chunk(&dial, &message, &info, received, &report, as_piece).await {
+                let _ = report.send((request, Fetched::Failed(error))).await;
+            }
+        });
+        self.under_way = Some(task.abort_handle());
+    }
+}

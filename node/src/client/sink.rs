@@ -1,0 +1,230 @@
+//! The output as the playback thread sees it: opened when a track needs it, opened again when it is lost, with the frames
+//! that wait to be written and the volume.
+
+use std::{sync::Arc, time::Duration};
+
+use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
+use media_protocol::Info;
+
+use super::voice::format_of;
+use crate::convert::Converter;
+
+/// What to do when the output's device is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLost {
+    /// Try the same target, then the default one.
+    Follow,
+    /// Wait for the same target.
+    Wait,
+}
+
+/// Which output to play on.
+#[derive(Clone)]
+pub struct OutputChoice {
+    /// The kind of output.
+    pub plugin: Arc<dyn OutputPlugin>,
+    /// The target within it, empty for the default.
+    pub target: String,
+    /// Its table of the configuration, as JSON.
+    pub options: String,
+    /// What to do when it is lost.
+    pub on_lost: OnLost,
+}
+
+/// See the module.
+pub(super) struct Sink {
+    choice: OutputChoice,
+    output: Option<Box<dyn Output>>,
+    /// What the present output was asked for.
+    wanted: AudioFormat,
+    sample: SampleType,
+    /// What it gave; kept while it is lost.
+    format: AudioFormat,
+    realtime: bool,
+    paused: bool,
+    pending: Vec<f32>,
+    /// Samples of `pending` already written.
+    written: usize,
+    volume: f32,
+    /// The volume at the end of what was filled last; a change is a ramp, not a step.
+    volume_reached: f32,
+}
+
+impl Sink {
+    /// How often a lost output is looked for.
+    pub(super) const REOPEN_EVERY: Duration = Duration::from_millis(500);
+    /// How often [`Output::drain`] is called before an output is replaced: 2 s.
+    const DRAIN_CALLS: usize = 40;
+
+    pub(super) fn new(choice: OutputChoice, volume: f32) -> Self {
+        let none = AudioFormat { rate: 0, channels: 0 };
+        Self {
+            choice,
+            output: None,
+            wanted: none,
+            sample: SampleType::F32,
+            format: none,
+            realtime: true,
+            paused: false,
+            pending: Vec::new(),
+            written: 0,
+            volume,
+            volume_reached: volume,
+        }
+    }
+
+    /// Makes the output fit a track. Returns a line about an output that was opened.
+    pub(super) fn prepare(&mut self, info: &Info) -> Result<Option<String>, PluginError> {
+        let wanted = format_of(info);
+        // A file has one format: later tracks are converted to it.
+        if self.output.is_some() && (wanted == self.wanted || !self.realtime) {
+            return Ok(None);
+        }
+        if let Some(mut old) = self.output.take() {
+            for _ in 0..Self::DRAIN_CALLS {
+                if old.drain()? {
+                    break;
+                }
+            }
+        }
+        (self.wanted, self.sample) = (wanted, sample_of(info));
+        let target = self.choice.target.clone();
+        self.open(&target).map(Some)
+    }
+
+    /// Looks for a lost output once. Returns a line about the one it found. Its format may be another; what is pending is
+    /// converted to it.
+    pub(super) fn reopen(&mut self) -> Result<Option<String>, PluginError> {
+        self.output = None;
+        let before = self.format;
+        let target = self.choice.target.clone();
+        let mut found = self.open(&target);
+        if found.is_err() && self.choice.on_lost == OnLost::Follow && !target.is_empty() {
+            found = self.open("");
+        }
+        let Ok(message) = found else {
+            self.format = before;
+            return Ok(None);
+        };
+        if before.is_valid() && self.format != before {
+            let mut rest = Vec::new();
+            let mut converter = Converter::new(before, self.format)?;
+            converter.push(&self.pending[self.written..], &mut rest);
+            converter.flush(&mut rest);
+            (self.pending, self.written) = (rest, 0);
+        }
+        if self.paused
+            && let Some(output) = &mut self.output
+        {
+            output.pause(true)?;
+        }
+        Ok(Some(message))
+    }
+
+    fn open(&mut self, target: &str) -> Result<String, PluginError> {
+        let OutputChoice { plugin, options, .. } = &self.choice;
+        let output = plugin.open(&Open { target, format: self.wanted, sample: self.sample, options })?;
+        self.format = output.format();
+        if !self.format.is_valid() {
+            return Err(PluginError::Failed(format!("the output asks for {}", self.format)));
+        }
+        self.realtime = output.is_realtime();
+        self.output = Some(output);
+        let id = plugin.info().id;
+        let name = if target.is_empty() { id } else { format!("{id}:{target}") };
+        Ok(format!("{name}, {}", self.format))
+    }
+
+    pub(super) fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    pub(super) fn rate(&self) -> u32 {
+        self.format.rate
+    }
+
+    pub(super) fn is_realtime(&self) -> bool {
+        self.realtime
+    }
+
+    pub(super) fn delay(&self) -> u64 {
+        self.output.as_ref().map_or(0, |output| output.delay())
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        self.written < self.pending.len()
+    }
+
+    pub(super) fn set_volume(&mut self, volume: f32) {
+        self.volume = volume;
+    }
+
+    /// Lets `produce` append frames in the sink's format, then turns them to the volume.
+    pub(super) fn fill(&mut self, produce: impl FnOnce(&mut Vec<f32>)) {
+        if !self.has_pending() {
+            self.pending.clear();
+            self.written = 0;
+        }
+        let first = self.pending.len();
+        produce(&mut self.pending);
+        let fresh = &mut self.pending[first..];
+        if self.volume == 1.0 && self.volume_reached == 1.0 || fresh.is_empty() {
+            return;
+        }
+        let channels = usize::from(self.format.channels);
+        let (from, to, frames) = (self.volume_reached, self.volume, (fresh.len() / channels) as f32);
+        for (n, frame) in fresh.chunks_mut(channels).enumerate() {
+            let gain = from + (to - from) * (n as f32 + 1.0) / frames;
+            frame.iter_mut().for_each(|sample| *sample *= gain);
+        }
+        self.volume_reached = to;
+    }
+
+    /// Writes what is pending. Returns how many frames the output took.
+    pub(super) fn write(&mut self) -> Result<u64, PluginError> {
+        let Some(output) = &mut self.output else {
+            return Err(PluginError::Lost("the output is not open".into()));
+        };
+        let frames = output.write(&self.pending[self.written..])?;
+        self.written += self.format.samples(frames);
+        Ok(frames as u64)
+    }
+
+    pub(super) fn pause(&mut self, paused: bool) -> Result<(), PluginError> {
+        self.paused = paused;
+        match &mut self.output {
+            // A device that is lost is noticed by the next write.
+            Some(output) => output.pause(paused).or_else(unless_lost),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), PluginError> {
+        self.pending.clear();
+        self.written = 0;
+        match &mut self.output {
+            Some(output) => output.flush().or_else(unless_lost),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn drain(&mut self) -> Result<bool, PluginError> {
+        match &mut self.output {
+            Some(output) => output.drain().or_else(|error| unless_lost(error).map(|()| true)),
+            None => Ok(true),
+        }
+    }
+}
+
+fn unless_lost(error: PluginError) -> Result<(), PluginError> {
+    if let PluginError::Lost(_) = error { Ok(()) } else { Err(error) }
+}
+
+/// What a track's samples fit into exactly.
+fn sample_of(info: &Info) -> SampleType {
+    match info.track.source.bits {
+        Some(..=16) if info.rendition.lossless => SampleType::S16,
+        Some(..=24) if info.rendition.lossless => SampleType::S24,
+        _ => SampleType::F32,
+    }
+}

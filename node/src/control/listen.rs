@@ -1,0 +1,319 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use media_protocol::{Position, Track};
+use tokio::sync::{mpsc, watch};
+
+use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, stats::ms};
+use crate::client::{Dial, Event, Player, Setup};
+
+/// How a playing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything was played.
+    Finished,
+    /// A person quit.
+    Quit,
+    /// Not all of it could be played; the last reason.
+    Incomplete(String),
+    /// It could not go on.
+    Failed(String),
+}
+
+/// What a playing is connected to.
+pub struct Wiring {
+    /// From a person.
+    pub commands: mpsc::Receiver<Command>,
+    /// To a view.
+    pub view: watch::Sender<Snapshot>,
+    /// To a log or a plain view.
+    pub notices: mpsc::UnboundedSender<Notice>,
+}
+
+/// One playing of a list of tracks from one node.
+pub struct Listening {
+    playlist: Vec<Track>,
+    player: Player,
+    events: mpsc::Receiver<Event>,
+    dial: Arc<Dial>,
+    wiring: Wiring,
+    transport: String,
+    target: Duration,
+    /// What is being fetched, and what is heard; the first runs ahead.
+    fetching: Cursor,
+    heard: Cursor,
+    /// Where the last jump went, until it is heard.
+    jump: Option<Position>,
+    volume: u8,
+    paused_since: Option<Instant>,
+    paused_time: Duration,
+    waiting: String,
+    /// Why the last track that could not be played could not.
+    failure: Option<String>,
+}
+
+/// How often a view is told.
+const REFRESH: Duration = Duration::from_millis(100);
+/// Within this much of a track's start, `Previous` goes to the track before.
+const RESTART_AFTER: Duration = Duration::from_secs(3);
+
+impl Listening {
+    /// Starts a player for a list of tracks.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        playlist: Vec<Track>,
+        setup: Setup,
+        dial: Arc<Dial>,
+        transport: String,
+        wiring: Wiring,
+    ) -> std::io::Result<Self> {
+        let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
+        let (player, events) = Player::start(setup, Arc::clone(&dial))?;
+        Ok(Self {
+            playlist,
+            player,
+            events,
+            dial,
+            wiring,
+            transport,
+            target,
+            fetching: Cursor::default(),
+            heard: Cursor::default(),
+            jump: None,
+            volume,
+            paused_since: None,
+            paused_time: Duration::ZERO,
+            waiting: String::new(),
+            failure: None,
+        })
+    }
+
+    /// Plays the list from `at` in its first track, until its end or [`Command::Quit`].
+    pub async fn run(mut self, at: Position) -> (Ending, Stats) {
+        let mut refresh = tokio::time::interval(REFRESH);
+        self.play(0, at).await;
+        let ending = loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => if let Some(ending) = self.on_event(event).await { break ending },
+                    None => break Ending::Failed("the player stopped".into()),
+                },
+                command = self.wiring.commands.recv() => match command {
+                    None | Some(Command::Quit) => break Ending::Quit,
+                    Some(command) => self.on_command(command).await,
+                },
+                _ = refresh.tick() => {}
+            }
+            let snapshot = self.snapshot();
+            self.wiring.view.send_if_modified(|shown| {
+                let changed = *shown != snapshot;
+                *shown = snapshot;
+                changed
+            });
+        };
+        self.end_pause();
+        let stats = self.stats();
+        self.dial.close().await;
+        (ending, stats)
+    }
+
+    async fn play(&mut self, index: usize, at: Position) {
+        if let Some(track) = self.playlist.get(index) {
+            self.fetching = Cursor::at(index);
+            self.heard = Cursor::at(index);
+            self.jump = Some(at);
+            self.player.play(track.id.clone(), at).await;
+        }
+    }
+
+    async fn follow(&self, index: usize) {
+        self.player.follow(self.playlist.get(index).map(|track| track.id.clone())).await;
+    }
+
+    async fn on_event(&mut self, event: Event) -> Option<Ending> {
+        match event {
+            Event::Fetching(track) => {
+                if self.fetching.follow(&self.playlist, &track) {
+                    self.follow(self.fetching.index + 1).await;
+                }
+                self.waiting.clear();
+            }
+            Event::Began(info) => {
+                if self.heard.follow(&self.playlist, &info.track.id) {
+                    self.jump = None;
+                    let rendition = &info.rendition.id;
+                    self.info(format!(
+                        "playing {}: {} ({}), as {}, {} kbit/s: {}",
+                        info.track.number,
+                        title(&info.track),
+                        info.track.source,
+                        rendition.codec,
+                        info.rendition.bitrate / 1000,
+                        info.reason
+                    ));
+                }
+            }
+            Event::Ended(_) => {
+                if self.heard.index + 1 >= self.playlist.len() {
+                    self.player.drain();
+                }
+            }
+            Event::Drained => return Some(self.ending()),
+            Event::Underrun => self.warn("the output ran dry".into()),
+            Event::Output(line) => {
+                self.waiting.clear();
+                self.info(format!("output {line}"));
+            }
+            Event::OutputLost(reason) => {
+                self.waiting = "for an output".into();
+                self.warn(format!("the output is gone ({reason}); waiting for one"));
+            }
+            Event::Retrying { reason, after } => {
+                self.waiting = format!("{reason}; again in {:.1} s", after.as_secs_f64());
+                self.warn(self.waiting.clone());
+            }
+            Event::TrackFailed { track, reason } => self.on_failed(&track, reason).await,
+            Event::Fatal(reason) => return Some(Ending::Failed(reason)),
+        }
+        None
+    }
+
+    /// Passes over a track that can't be played.
+    async fn on_failed(&mut self, track: &media_protocol::TrackId, reason: String) {
+        // It may be the one that is heard, or the one that was to follow it.
+        let failed = self.playlist.iter().skip(self.fetching.index).position(|it| it.id == *track);
+        let failed = self.fetching.index + failed.unwrap_or(0);
+        let name = self.playlist.get(failed).map(title).unwrap_or_default();
+        self.warn(format!("{name} can't be played: {reason}"));
+        self.failure = Some(reason);
+        if failed + 1 < self.playlist.len() {
+            self.fetching = Cursor::at(failed + 1);
+            if self.player.progress().track.is_none() {
+                self.heard = Cursor::at(failed + 1);
+            }
+            self.follow(failed + 1).await;
+        } else {
+            self.player.drain();
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        self.failure.clone().map_or(Ending::Finished, Ending::Incomplete)
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        let here = self.jump.unwrap_or_else(|| self.player.progress().position);
+        let index = self.heard.index;
+        match command {
+            Command::TogglePause => self.toggle_pause().await,
+            Command::Seek(seconds) => self.play(index, here.moved(seconds)).await,
+            Command::Volume(change) => {
+                self.volume = self.volume.saturating_add_signed(change).min(100);
+                self.player.volume(f32::from(self.volume) / 100.0);
+            }
+            Command::Next => self.play(index + 1, Position::START).await,
+            Command::Previous if Duration::from(here) < RESTART_AFTER && index > 0 => {
+                self.play(index - 1, Position::START).await;
+            }
+            Command::Previous => self.play(index, Position::START).await,
+            Command::Quit => {}
+        }
+    }
+
+    async fn toggle_pause(&mut self) {
+        let paused = self.paused_since.is_none();
+        self.player.pause(paused).await;
+        if paused {
+            self.paused_since = Some(Instant::now());
+        } else {
+            self.end_pause();
+        }
+        self.info(if paused { "paused".into() } else { "going on".into() });
+    }
+
+    fn end_pause(&mut self) {
+        self.paused_time += self.paused_since.take().map(|since| since.elapsed()).unwrap_or_default();
+    }
+
+    fn info(&self, line: String) {
+        let _ = self.wiring.notices.send(Notice::Info(line));
+    }
+
+    fn warn(&self, line: String) {
+        let _ = self.wiring.notices.send(Notice::Warning(line));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let progress = self.player.progress();
+        let track = self.playlist.get(self.heard.index);
+        let info = progress.track.as_ref().filter(|info| track.is_some_and(|it| it.id == info.track.id));
+        Snapshot {
+            number: (self.heard.index + 1, self.playlist.len()),
+            title: track.map(title).unwrap_or_default(),
+            position: self.jump.unwrap_or(progress.position).into(),
+            length: info.map_or_else(
+                || Duration::from_millis(track.map_or(0, |track| track.duration_ms)),
+                |info| {
+                    Position::of_frame(
+                        media_protocol::FrameIndex(info.rendition.frames),
+                        info.rendition.id.rate,
+                    )
+                    .into()
+                },
+            ),
+            held: self.player.level(),
+            target: self.target,
+            codec: info.map(|it| codec(it)).unwrap_or_default(),
+            path: self.dial.path().kind.to_string(),
+            underruns: progress.underruns,
+            volume: self.volume,
+            paused: self.paused_since.is_some(),
+            waiting: self.waiting.clone(),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let (progress, counts) = (self.player.progress(), self.player.counts());
+        let info = progress.track.as_ref();
+        Stats {
+            track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
+            transport: self.transport.clone(),
+            path: self.dial.path().kind.to_string(),
+            codec: info.map(|info| info.rendition.id.codec.clone()).unwrap_or_default(),
+            bitrate: info.map_or(0, |info| info.rendition.bitrate),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            connect_ms: ms(self.dial.connect_time()),
+            first_audio_ms: progress.first_audio.map(ms),
+            frames_played: progress.frames_played,
+            tracks_ended: progress.tracks_ended,
+            chunks: counts.chunks,
+            requests: counts.requests,
+            bytes_received: counts.bytes_received,
+            underruns: progress.underruns,
+            underrun_ms: ms(progress.underrun_time),
+            paused_ms: ms(self.paused_time),
+            requests_while_paused: counts.requests_while_paused,
+            rendition_switches: 0,
+            reconnects: self.dial.reconnects(),
+            retries: counts.retries,
+            damaged_packets: progress.damaged_packets,
+            peak_buffer_ms: ms(counts.peak_buffer),
+        }
+    }
+}
+
+fn title(track: &Track) -> String {
+    if track.artist.is_empty() {
+        track.title.clone()
+    } else {
+        format!("{} – {}", track.artist, track.title)
+    }
+}
+
+fn codec(info: &media_protocol::Info) -> String {
+    format!("{} {}k", info.rendition.id.codec, info.rendition.bitrate / 1000)
+}

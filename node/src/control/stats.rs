@@ -1,0 +1,79 @@
+//! What `--stats FILE` holds: the objectives of one playing, measured.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// One playing, from start to end. Times in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// The last track that was heard: id, artist and title.
+    pub track: String,
+    /// The transport's id.
+    pub transport: String,
+    /// What the bytes travelled: `loopback`, `LAN`, `direct`, `relayed`, `memory`.
+    pub path: String,
+    /// The codec of the last track.
+    pub codec: String,
+    /// Its nominal bitrate, in bit/s.
+    pub bitrate: u32,
+    /// Why that codec, in the node's words.
+    pub reason: String,
+    /// From dialling to the end of the handshake.
+    pub connect_ms: f64,
+    /// From the command's start to the first frame handed to the output; `null` if there was none.
+    pub first_audio_ms: Option<f64>,
+    /// Frames handed to the output.
+    pub frames_played: u64,
+    /// Tracks played to their end.
+    pub tracks_ended: u64,
+    /// Chunks received whole.
+    pub chunks: u64,
+    /// Requests sent for tracks and chunks.
+    pub requests: u64,
+    /// Bytes of chunks received, framing included.
+    pub bytes_received: u64,
+    /// How often the output ran dry in the middle of a track.
+    pub underruns: u64,
+    /// For how long in all.
+    pub underrun_ms: f64,
+    /// How long a person had it paused.
+    pub paused_ms: f64,
+    /// Requests that left while paused.
+    pub requests_while_paused: u64,
+    /// Changes of rendition within a track.
+    pub rendition_switches: u64,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// Requests that failed and were made again.
+    pub retries: u64,
+    /// Packets that could not be decoded.
+    pub damaged_packets: u64,
+    /// The most audio that was ever held.
+    pub peak_buffer_ms: f64,
+}
+
+/// A duration in milliseconds, to the microsecond.
+pub(super) fn ms(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+impl Stats {
+    /// Writes JSON to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// One line with the file's name.
+    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
+        use anyhow::Context;
+        let mut beside: PathBuf = file.into();
+        beside.as_mut_os_string().push(".part");
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(&beside, text)
+            .and_then(|()| fs::rename(&beside, file))
+            .with_context(|| format!("writing the statistics to {}", file.display()))
+    }
+}

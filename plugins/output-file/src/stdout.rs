@@ -1,0 +1,44 @@
+use std::io;
+
+use media_plugin_sdk::{
+    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+};
+
+use crate::{
+    options::{self, StdoutOptions, Stored},
+    output::{Sink, Store},
+};
+
+inventory::submit! { OutputRegistration(|| Box::new(Stdout)) }
+
+/// The output `stdout`: raw interleaved little-endian samples. `Lost` once the reader has closed the pipe.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stdout;
+
+impl OutputPlugin for Stdout {
+    fn info(&self) -> OutputInfo {
+        OutputInfo {
+            id: "stdout".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            description: "writes raw samples to standard output".into(),
+            target: "none".into(),
+        }
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+        let options: StdoutOptions = options::parse("stdout", open.options)?;
+        if !open.target.is_empty() {
+            return Err(PluginError::BadArgument(format!(
+                "output stdout takes no target, not {:?}",
+                open.target
+            )));
+        }
+        let stored = options.format.unwrap_or(Stored::matching(open.sample));
+        let sink = Sink::Raw(Box::new(io::stdout()));
+        Ok(Box::new(Store::new(sink, "standard output".into(), open.format, stored)?))
+    }
+}

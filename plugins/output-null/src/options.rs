@@ -1,0 +1,20 @@
+use media_plugin_sdk::{PluginError, Result};
+use serde::Deserialize;
+
+/// `[output.null]`: it has no options.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {}
+
+/// Checks the options.
+///
+/// # Errors
+/// `BadArgument` names an option that does not exist.
+pub(crate) fn check(json: &str) -> Result<()> {
+    if json.is_empty() {
+        return Ok(());
+    }
+    serde_json::from_str(json)
+        .map(|Options {}| ())
+        .map_err(|error| PluginError::BadArgument(format!("options of output null: {error}")))
+}
