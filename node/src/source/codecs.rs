@@ -80,7 +80,14 @@ pub(super) fn sample_type(params: &AudioCodecParameters, lossy: bool) -> SampleT
     if lossy || is_float(params.codec) {
         return SampleType::F32;
     }
-    match params.bits_per_sample.or(params.bits_per_coded_sample) {
+    let bits = match params.codec {
+        // The magic cookie: bytes of a frame, version, then the bits.
+        CODEC_ID_ALAC => {
+            params.extra_data.as_ref().and_then(|cookie| cookie.get(5)).map(|bits| u32::from(*bits))
+        }
+        _ => params.bits_per_sample.or(params.bits_per_coded_sample),
+    };
+    match bits {
         Some(0..=16) => SampleType::S16,
         Some(17..=24) => SampleType::S24,
         Some(_) => SampleType::S32,

@@ -60,6 +60,10 @@ impl Clock {
         }
     }
 
+    pub(super) fn rate(self) -> u32 {
+        self.rate
+    }
+
     pub(super) fn frames(self, ticks: i64) -> i64 {
         let scaled = i128::from(ticks) * i128::from(self.rate) * i128::from(self.base.numer.get());
         saturate(scaled.div_euclid(i128::from(self.base.denom.get())))
@@ -84,14 +88,12 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn new(mut packet: Packet, clock: Clock, shift: i64) -> Self {
-        let ticks = packet.block_dur();
-        packet.dur = ticks;
+    pub(super) fn new(mut packet: Packet, clock: Clock) -> Self {
+        packet.dur = packet.block_dur();
         packet.trim_start = Duration::ZERO;
         packet.trim_end = Duration::ZERO;
-        let start = clock.frames(packet.pts.get()).saturating_add(shift);
-        let frames = clock.frames(i64::try_from(ticks.get()).unwrap_or(i64::MAX));
-        Self { start, frames: frames.unsigned_abs(), packet }
+        let frames = clock.frames(i64::try_from(packet.dur.get()).unwrap_or(i64::MAX));
+        Self { start: clock.frames(packet.pts.get()), frames: frames.unsigned_abs(), packet }
     }
 
     pub(super) fn end(&self) -> i64 {
@@ -151,7 +153,7 @@ impl Demux {
             let packet = match &mut self.packets {
                 Packets::Framed(framed) => framed.next(),
                 Packets::Indexed(format) => {
-                    format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock, 0)))
+                    format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock)))
                 }
             };
             match packet {

@@ -138,7 +138,10 @@ impl Framed {
         }
         let Some(format) = &mut self.format else { return Ok(None) };
         let Some(packet) = format.next_packet()? else { return Ok(None) };
-        let packet = Timed::new(packet, self.clock, self.shift);
+        let mut packet = Timed::new(packet, self.clock);
+        packet.start = packet.start.saturating_add(self.shift);
+        // Symphonia counts what is to be trimmed twice in the first and last packets of an MP3.
+        packet.frames = packet_frames(self.is_adts, self.clock.rate());
         self.read += 1;
         self.end = packet.end();
         Ok(Some(packet))
@@ -159,5 +162,14 @@ impl Framed {
         }
         self.enter(self.stretch + 1, checkpoint.frame);
         Ok(())
+    }
+}
+
+/// Frames in every packet: ISO/IEC 14496-3 for AAC-LC; 11172-3 and 13818-3 for MP3.
+fn packet_frames(is_adts: bool, rate: u32) -> u64 {
+    match rate {
+        _ if is_adts => 1024,
+        32_000.. => 1152,
+        _ => 576,
     }
 }

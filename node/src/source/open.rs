@@ -62,6 +62,9 @@ impl Inner {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (format, identity) = open_format(path)?;
         let (track, params) = choose_track(path, format.as_ref())?;
+        let decoder = codecs::decoder(&params).map_err(|error| SourceError::symphonia(path, error))?;
+        // The decoder knows better than the container, which may call mono stereo.
+        let params = decoder.codec_params().clone();
         let audio = audio_format(path, &params)?;
         let clock = Clock::new(audio.rate, track.time_base)
             .ok_or_else(|| SourceError::Damaged { path: path.into(), cause: "its rate is 0".into() })?;
@@ -90,7 +93,6 @@ impl Inner {
             checkpoints: is_framed.then(|| Arc::new(Checkpoints::new(path.to_owned()))),
             identity,
         };
-        inner.decoder()?;
         inner.measure(&track, format)?;
         Ok(inner)
     }

@@ -1,0 +1,108 @@
+use std::{path::Path, sync::LazyLock};
+
+use media_node::source::Source;
+use proptest::prelude::*;
+
+use crate::{
+    fixtures::{Kind, encode, music, snr},
+    read, read_all,
+};
+
+/// Kinds of which a frame is the same bits however it was reached.
+const EXACT: [Kind; 12] = [
+    Kind::WavS16,
+    Kind::WavF64,
+    Kind::AiffS24,
+    Kind::FlacS16,
+    Kind::FlacS24,
+    Kind::AlacS16,
+    Kind::AlacS24,
+    Kind::Mp3,
+    Kind::Mp3Vbr,
+    Kind::Mp3Bare,
+    Kind::Mp3Low,
+    Kind::Vorbis,
+];
+
+/// Kinds whose decoder never quite forgets where it began.
+const RESTARTED: [Kind; 4] = [Kind::Opus, Kind::Aac, Kind::AacNoise, Kind::Adts];
+
+const RATE: u32 = 48_000;
+
+struct Track {
+    source: Source,
+    whole: Vec<f32>,
+}
+
+impl Track {
+    fn new(dir: &Path, kind: Kind) -> Self {
+        let samples = music(RATE, 2, 20.3);
+        let source = Source::open(&encode(dir, kind, RATE, 2, &samples)).unwrap();
+        let whole = read_all(&mut source.reader().unwrap());
+        Self { source, whole }
+    }
+
+    fn slice(&self, frame: u64, frames: usize) -> &[f32] {
+        let end = self.whole.len();
+        let from = (frame as usize * 2).min(end);
+        &self.whole[from..(from + frames * 2).min(end)]
+    }
+}
+
+fn tracks<const N: usize>(kinds: [Kind; N]) -> Vec<(Kind, Track)> {
+    let dir = tempfile::tempdir().unwrap().keep();
+    kinds.into_iter().map(|kind| (kind, Track::new(&dir, kind))).collect()
+}
+
+static EXACT_TRACKS: LazyLock<Vec<(Kind, Track)>> = LazyLock::new(|| tracks(EXACT));
+static RESTARTED_TRACKS: LazyLock<Vec<(Kind, Track)>> = LazyLock::new(|| tracks(RESTARTED));
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_seek_gives_what_reading_through_gives(
+        steps in prop::collection::vec((0u64..=1_000_000, 0usize..6000), 1..5)
+    ) {
+        for (kind, track) in EXACT_TRACKS.iter() {
+            let mut reader = track.source.reader().unwrap();
+            for (millionths, frames) in &steps {
+                let frame = track.source.info().frames * millionths / 1_000_000;
+                reader.seek(frame).unwrap();
+                prop_assert!(read(&mut reader, *frames) == track.slice(frame, *frames), "{:?} at {}", kind, frame);
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_seek_does_not_depend_on_what_came_before(
+        frame in 0u64..970_000,
+        before in 0u64..970_000,
+        frames in 0usize..9000,
+    ) {
+        for (kind, track) in RESTARTED_TRACKS.iter() {
+            let mut fresh = track.source.reader().unwrap();
+            fresh.seek(frame).unwrap();
+            let expected = read(&mut fresh, frames);
+            let mut used = track.source.reader().unwrap();
+            used.seek(before).unwrap();
+            read(&mut used, 3000);
+            used.seek(frame).unwrap();
+            prop_assert!(read(&mut used, frames) == expected, "{:?} at {} after {}", kind, frame, before);
+        }
+    }
+}
+
+#[test]
+fn restarted_codecs_come_close_to_reading_through() {
+    for (kind, track) in RESTARTED_TRACKS.iter().filter(|(kind, _)| *kind != Kind::AacNoise) {
+        let mut reader = track.source.reader().unwrap();
+        let mut worst = f64::INFINITY;
+        for frame in (0..track.source.info().frames).step_by(37_777) {
+            reader.seek(frame).unwrap();
+            worst = worst.min(snr(track.slice(frame, 4800), &read(&mut reader, 4800)));
+        }
+        println!("{kind:?}: worst of the first 100 ms after a seek {worst:.1} dB");
+        assert!(worst > 80.0, "{kind:?}: {worst:.1} dB");
+    }
+}
