@@ -9,5 +9,6 @@ pub mod convert;
 pub mod fault;
 pub mod identity;
 pub mod plugins;
+pub mod server;
 pub mod source;
 pub mod ui;

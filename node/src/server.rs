@@ -1,0 +1,138 @@
+//! The serving half of a node: finds a person's tracks, encodes what peers ask for, and sends it.
+//!
+//! # Threads
+//!
+//! Sessions are async tasks, one for each connection and one for each request, and none of them touches the disk: opening
+//! a track and searching the catalog run on the runtime's blocking threads, encoding on the [`ServerConfig::encoders`]
+//! threads of its own. A slow peer holds up its own streams only.
+//!
+//! # Bounds
+//!
+//! Peers, requests for each peer, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
+//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while
+//! somebody reads it, so at most `max_peers * max_requests_per_peer` chunks are held beside it.
+
+mod accept;
+mod catalog;
+mod chunk_cache;
+mod chunk_encoder;
+mod negotiate;
+mod session;
+mod stats;
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use media_plugin_host::Registry;
+use media_plugin_sdk::transport::{Admit, Endpoint};
+use tokio::sync::{Semaphore, watch};
+
+pub use accept::Access;
+pub use catalog::{Catalog, CatalogError, Skipped};
+pub use chunk_cache::CacheStats;
+pub use chunk_encoder::EncoderStats;
+pub use stats::{Requests, ServerStats};
+
+/// What a server may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Bytes of encoded chunks that are kept.
+    pub cache: usize,
+    /// Threads that encode; 0 is one per core.
+    pub encoders: usize,
+    /// Peers connected at once; more are turned away as `server_full`.
+    pub max_peers: usize,
+    /// Requests of one peer that are answered at once; more are refused as busy.
+    pub max_requests_per_peer: usize,
+    /// Chunks that are encoded ahead of the one asked for.
+    pub encode_ahead: u32,
+    /// The `[codec.ID]` tables of the configuration, each as one JSON object, by the codec's id.
+    pub codec_options: BTreeMap<String, String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            cache: 256 * 1024 * 1024,
+            encoders: 0,
+            max_peers: 64,
+            max_requests_per_peer: 8,
+            encode_ahead: 1,
+            codec_options: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the sessions of a server share.
+struct Node {
+    config: ServerConfig,
+    registry: Arc<Registry>,
+    catalog: Arc<Catalog>,
+    encoder: chunk_encoder::ChunkEncoder,
+    counters: stats::Counters,
+    /// One permit for each peer that may still come in.
+    places: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    node: Arc<Node>,
+}
+
+impl Server {
+    /// Starts the encoder threads. Nobody is served until [`Server::serve`].
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(config: ServerConfig, registry: Arc<Registry>, catalog: Catalog) -> std::io::Result<Self> {
+        let catalog = Arc::new(catalog);
+        let encoder = chunk_encoder::ChunkEncoder::start(
+            config.encoders,
+            config.cache,
+            registry.clone(),
+            catalog.clone(),
+        )?;
+        let places = Arc::new(Semaphore::new(config.max_peers.min(Semaphore::MAX_PERMITS)));
+        let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
+        let node = Node { config, registry, catalog, encoder, counters, places, stopping };
+        Ok(Self { node: Arc::new(node) })
+    }
+
+    /// Who may come in, for [`media_plugin_sdk::transport::Bind::admit`]: whom `access` lets in, while there is room.
+    #[must_use]
+    pub fn admit(&self, access: Access) -> Admit {
+        accept::admit(access, self.node.places.clone())
+    }
+
+    /// Serves the peers that come in through `endpoint` until it is closed or the server is stopped, then closes it. May
+    /// run for several endpoints at once. Needs a Tokio runtime.
+    pub fn serve(&self, endpoint: Arc<dyn Endpoint>) -> impl Future<Output = ()> + Send + 'static {
+        accept::serve(self.node.clone(), endpoint)
+    }
+
+    /// The tracks that it serves.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.node.catalog
+    }
+
+    /// What it did since it was started.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        let (encoder, cache) = self.node.encoder.stats();
+        let peers = self.node.config.max_peers.saturating_sub(self.node.places.available_permits());
+        self.node.counters.snapshot(peers, encoder, cache)
+    }
+
+    /// Takes no more peers and requests, and closes the endpoints; [`Server::serve`] ends when that is done.
+    pub fn stop(&self) {
+        self.node.stopping.send_replace(true);
+        self.node.encoder.stop();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,164 @@
+//! Tracks that are open: each once, the last few of them.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use lru::LruCache;
+use media_plugin_sdk::AudioFormat;
+use media_protocol::{ErrorCode, Track, TrackId, TrackSource, WireError};
+
+use super::Entry;
+use crate::{
+    server::negotiate::Material,
+    source::{Reader, Source, SourceError, SourceInfo, Window},
+};
+
+/// How many tracks stay open when nobody uses them.
+const MAX_OPEN: usize = 32;
+
+/// Being opened, or open. Whoever comes while it is being opened waits for it.
+type Slot = Arc<OnceLock<Result<Arc<OpenTrack>, WireError>>>;
+
+#[derive(Debug)]
+pub(super) struct Sources {
+    slots: Mutex<LruCache<TrackId, Slot>>,
+}
+
+impl Sources {
+    pub(super) fn new() -> Self {
+        Self { slots: Mutex::new(LruCache::unbounded()) }
+    }
+
+    /// The track of `entry`; a failure is not remembered, and neither is a track whose file has gone since.
+    ///
+    /// # Errors
+    /// `UnknownTrack` when the file is gone or another, `Unreadable` when it cannot be decoded.
+    pub(super) fn open(&self, entry: &Entry) -> Result<Arc<OpenTrack>, WireError> {
+        let slot = self.slot(&entry.track.id);
+        let opened = still_there(entry)
+            .and_then(|()| slot.get_or_init(|| OpenTrack::open(entry).map(Arc::new)).clone());
+        if opened.is_err() {
+            self.forget(&entry.track.id, &slot);
+        }
+        opened
+    }
+
+    fn slot(&self, id: &TrackId) -> Slot {
+        let mut slots = self.lock();
+        let slot = slots.get_or_insert(id.clone(), Slot::default).clone();
+        while slots.len() > MAX_OPEN {
+            slots.pop_lru();
+        }
+        slot
+    }
+
+    /// Unless somebody tries again already.
+    fn forget(&self, id: &TrackId, slot: &Slot) {
+        let mut slots = self.lock();
+        if slots.peek(id).is_some_and(|it| Arc::ptr_eq(it, slot)) {
+            slots.pop(id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<TrackId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the file that was found is where it was: not gone, not of another size, not a link to somewhere else.
+fn still_there(entry: &Entry) -> Result<(), WireError> {
+    let real = entry.path.canonicalize().and_then(|path| Ok((path.metadata()?.len(), path)));
+    let title = &entry.track.title;
+    let why = match real {
+        Ok((size, path)) if path == entry.path && size == entry.size => return Ok(()),
+        Ok(_) => "has changed on the node's disk",
+        Err(_) => "is no longer on the node's disk",
+    };
+    tracing::warn!(path = %entry.path.display(), "this track {why}");
+    let message = format!("{title:?} {why}; restart the node to serve what is there now");
+    Err(WireError::new(ErrorCode::UnknownTrack, message))
+}
+
+/// A track and its source. Messages name its title, never its path.
+#[derive(Debug)]
+pub(in crate::server) struct OpenTrack {
+    track: Track,
+    source: Source,
+}
+
+impl OpenTrack {
+    fn open(entry: &Entry) -> Result<Self, WireError> {
+        let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &it))?;
+        Ok(Self { track: exact(&entry.track, source.info()), source })
+    }
+
+    /// What it is called.
+    pub(in crate::server) fn title(&self) -> &str {
+        &self.track.title
+    }
+
+    /// The track, its duration exact.
+    pub(in crate::server) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    /// What a choice of encoding depends on.
+    pub(in crate::server) fn material(&self) -> Material {
+        let info = self.source.info();
+        Material { source: info.source_format(), frames: info.frames }
+    }
+
+    /// A reader of its own.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
+        self.source.reader().map_err(|it| self.unreadable(&it))
+    }
+
+    /// The frames `range` at the rate of `format`; silence outside of the track.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(in crate::server) fn window<'a>(
+        &self,
+        reader: &'a mut Reader,
+        format: AudioFormat,
+        range: Range<i64>,
+    ) -> Result<Window<'a>, WireError> {
+        Window::new(reader, format, range).map_err(|it| self.unreadable(&it))
+    }
+
+    /// What a peer is told of an error.
+    pub(in crate::server) fn unreadable(&self, error: &SourceError) -> WireError {
+        unreadable(&self.track.title, error)
+    }
+}
+
+/// What the node's log says names the file, what the peer is told names the title.
+fn unreadable(title: &str, error: &SourceError) -> WireError {
+    tracing::warn!("{error}");
+    let why = match error {
+        SourceError::Io { cause, .. } => cause.to_string(),
+        SourceError::Unsupported { cause, .. } => format!("it is no audio that this node reads ({cause})"),
+        SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
+        SourceError::Empty { .. } => "it holds no sound".into(),
+        SourceError::Changed { .. } => "it has changed on the node's disk; ask again".into(),
+        SourceError::Convert { cause, .. } => cause.to_string(),
+    };
+    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {why}"))
+}
+
+fn exact(track: &Track, info: &SourceInfo) -> Track {
+    let rate = u128::from(info.format.rate).max(1);
+    let millis = (u128::from(info.frames) * 1000 + rate / 2) / rate;
+    let source = TrackSource {
+        codec: info.codec.clone(),
+        rate: info.format.rate,
+        channels: info.format.channels,
+        bits: track.source.bits.filter(|_| !info.lossy),
+    };
+    Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX), source, ..track.clone() }
+}

@@ -1,0 +1,231 @@
+//! Encodes chunks on threads of its own: each once, however many ask for it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use bytes::Bytes;
+use media_plugin_host::Registry;
+use media_protocol::{ChunkRequest, ErrorCode, WireError};
+
+use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
+
+mod encode;
+mod live;
+
+pub(super) use live::ChunkReader;
+use live::LiveChunk;
+
+/// Chunks that were asked for and wait for a thread; more are refused as busy.
+const MAX_ASKED: usize = 512;
+/// Chunks that wait to be encoded ahead; the oldest makes room.
+const MAX_AHEAD: usize = 64;
+
+/// What the encoders did since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncoderStats {
+    /// Chunks encoded, those ahead of a request included.
+    pub encoded: u64,
+    /// Chunks encoded before anyone asked for them.
+    pub ahead: u64,
+    /// Chunks that could not be encoded.
+    pub failed: u64,
+}
+
+/// The pool. Dropping it stops its threads after the chunk that each is at.
+pub(super) struct ChunkEncoder {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Arc<Registry>,
+    catalog: Arc<Catalog>,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+/// A chunk is in the cache, or live, or neither; a live one waits in one of the queues or is with a thread.
+struct State {
+    cache: ChunkCache,
+    live: HashMap<ChunkRequest, Arc<LiveChunk>>,
+    asked: VecDeque<ChunkRequest>,
+    ahead: VecDeque<ChunkRequest>,
+    stats: EncoderStats,
+    stopped: bool,
+}
+
+impl ChunkEncoder {
+    /// Starts `threads` threads, one per core for 0, and a cache of `cache` bytes.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(super) fn start(
+        threads: usize,
+        cache: usize,
+        registry: Arc<Registry>,
+        catalog: Arc<Catalog>,
+    ) -> std::io::Result<Self> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores() } else { threads };
+        let state = State {
+            cache: ChunkCache::new(cache),
+            live: HashMap::new(),
+            asked: VecDeque::new(),
+            ahead: VecDeque::new(),
+            stats: EncoderStats::default(),
+            stopped: false,
+        };
+        let shared = Arc::new(Shared { registry, catalog, state: Mutex::new(state), work: Condvar::new() });
+        let pool = Self { shared };
+        for number in 0..threads {
+            let shared = pool.shared.clone();
+            thread::Builder::new().name(format!("encode-{number}")).spawn(move || shared.work())?;
+        }
+        Ok(pool)
+    }
+
+    /// The chunk: from the cache, along with others who wait for it, or encoded now. What is wrong with the request
+    /// itself comes as a refusal through the reader.
+    ///
+    /// # Errors
+    /// `Busy` when too many chunks wait.
+    pub(super) fn request(&self, request: &ChunkRequest) -> Result<ChunkReader, WireError> {
+        let mut state = self.shared.lock();
+        if let Some(whole) = state.cache.get(request) {
+            return Ok(ChunkReader::of(whole));
+        }
+        if let Some(live) = state.live.get(request).cloned() {
+            if let Some(place) = state.ahead.iter().position(|it| it == request) {
+                let request = state.ahead.remove(place);
+                state.asked.extend(request);
+            }
+            return Ok(live.listen());
+        }
+        if state.asked.len() >= MAX_ASKED || state.stopped {
+            let message = format!("{} chunks wait to be encoded; ask again shortly", state.asked.len());
+            return Err(WireError::new(ErrorCode::Busy, message));
+        }
+        let live = Arc::new(LiveChunk::new());
+        let reader = live.listen();
+        state.live.insert(request.clone(), live);
+        state.asked.push_back(request.clone());
+        self.shared.work.notify_one();
+        Ok(reader)
+    }
+
+    /// Encodes a chunk that will be asked for, when there is nothing else to do.
+    pub(super) fn encode_ahead(&self, request: ChunkRequest) {
+        let mut state = self.shared.lock();
+        if state.stopped || state.cache.contains(&request) || state.live.contains_key(&request) {
+            return;
+        }
+        if state.ahead.len() >= MAX_AHEAD
+            && let Some(oldest) = state.ahead.pop_front()
+        {
+            state.live.remove(&oldest);
+        }
+        state.live.insert(request.clone(), Arc::new(LiveChunk::new()));
+        state.ahead.push_back(request);
+        self.shared.work.notify_one();
+    }
+
+    pub(super) fn stats(&self) -> (EncoderStats, CacheStats) {
+        let state = self.shared.lock();
+        (state.stats, state.cache.stats())
+    }
+
+    /// Refuses what waits and lets the threads end.
+    pub(super) fn stop(&self) {
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        state.ahead.clear();
+        let waiting = std::mem::take(&mut state.asked);
+        let waiting: Vec<_> = waiting.iter().filter_map(|it| state.live.remove(it)).collect();
+        drop(state);
+        self.shared.work.notify_all();
+        let error = WireError::new(ErrorCode::Busy, "the node is stopping");
+        waiting.iter().for_each(|it| it.fail(&error));
+    }
+}
+
+impl Drop for ChunkEncoder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Nothing in here panics while it holds the lock, and what it guards is whole between any two statements.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some((request, live, ahead)) = self.next() {
+            let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(&request, &live)));
+            let encoded = encoded.unwrap_or_else(|_| {
+                Err(WireError::new(ErrorCode::Internal, format!("encoding {} failed", request.rendition)))
+            });
+            match encoded {
+                Ok(trailer) => self.keep(request, &live, ahead, &trailer),
+                Err(error) => self.give_up(&request, &live, ahead, &error),
+            }
+        }
+    }
+
+    /// The next chunk to encode, what was asked for first; whether it is ahead of any request. `None` at the end.
+    fn next(&self) -> Option<(ChunkRequest, Arc<LiveChunk>, bool)> {
+        let mut state = self.lock();
+        while !state.stopped {
+            let (request, ahead) = match (state.asked.pop_front(), &mut state.ahead) {
+                (Some(request), _) => (request, false),
+                (None, ahead) => match ahead.pop_front() {
+                    Some(request) => (request, true),
+                    None => {
+                        state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                        continue;
+                    }
+                },
+            };
+            // Whoever asked for it may have gone, and others may not, since listening takes the lock too.
+            match state.live.get(&request).cloned() {
+                Some(live) if ahead || live.is_wanted() => return Some((request, live, ahead)),
+                _ => drop(state.live.remove(&request)),
+            }
+        }
+        None
+    }
+
+    fn encode(&self, request: &ChunkRequest, live: &LiveChunk) -> Result<Bytes, WireError> {
+        let track = self.catalog.open(&request.rendition.track)?;
+        let plan = negotiate::plan(&self.registry, &request.rendition, track.material())?;
+        encode::encode(&track, &plan, request.index, live)
+    }
+
+    /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
+    fn keep(&self, request: ChunkRequest, live: &LiveChunk, ahead: bool, trailer: &[u8]) {
+        let whole = live.with(trailer);
+        let mut state = self.lock();
+        state.live.remove(&request);
+        state.cache.insert(request, whole.clone());
+        state.stats.encoded += 1;
+        state.stats.ahead += u64::from(ahead);
+        drop(state);
+        live.finish(whole);
+    }
+
+    fn give_up(&self, request: &ChunkRequest, live: &LiveChunk, ahead: bool, error: &WireError) {
+        let mut state = self.lock();
+        state.live.remove(request);
+        // A chunk ahead may lie past the end.
+        if !ahead {
+            state.stats.failed += 1;
+            tracing::debug!(rendition = %request.rendition, chunk = request.index.0, "no chunk: {error}");
+        }
+        drop(state);
+        live.fail(error);
+    }
+}

@@ -1,0 +1,163 @@
+//! A chunk while it is being encoded: one writes, any number read, each at its own pace.
+
+use bytes::{Bytes, BytesMut};
+use media_protocol::{WireError, chunk};
+use tokio::sync::watch;
+
+/// What there is of a chunk.
+#[derive(Debug)]
+enum Progress {
+    /// What was published so far.
+    Growing(Vec<Bytes>),
+    /// All of it, in the one piece that the cache holds too, so that slow listeners hold no second copy.
+    Whole(Bytes),
+    /// What was published, then the refusal.
+    Failed(Vec<Bytes>),
+}
+
+/// The writing end. Dropping it unfinished ends the chunk where it is; a client misses the trailer then.
+#[derive(Debug)]
+pub(super) struct LiveChunk(watch::Sender<Progress>);
+
+impl LiveChunk {
+    /// A chunk of which nothing is published.
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Progress::Growing(Vec::new())))
+    }
+
+    /// A listener, from the first byte on.
+    pub(super) fn listen(&self) -> ChunkReader {
+        ChunkReader(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Publishes the next bytes.
+    pub(super) fn push(&self, part: Bytes) {
+        self.0.send_modify(|it| {
+            if let Progress::Growing(parts) = it {
+                parts.push(part);
+            }
+        });
+    }
+
+    /// All that was published, and `trailer`, in one piece.
+    pub(super) fn with(&self, trailer: &[u8]) -> Bytes {
+        let progress = self.0.borrow();
+        let parts = match &*progress {
+            Progress::Growing(parts) | Progress::Failed(parts) => parts.as_slice(),
+            Progress::Whole(whole) => std::slice::from_ref(whole),
+        };
+        let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
+        let mut whole = BytesMut::with_capacity(length);
+        parts.iter().for_each(|it| whole.extend_from_slice(it));
+        whole.extend_from_slice(trailer);
+        whole.freeze()
+    }
+
+    /// Ends the chunk; `whole` is what [`LiveChunk::with`] gave.
+    pub(super) fn finish(&self, whole: Bytes) {
+        self.0.send_replace(Progress::Whole(whole));
+    }
+
+    /// Ends the chunk with a refusal in the place of what is missing.
+    pub(super) fn fail(&self, error: &WireError) {
+        self.0.send_modify(|it| {
+            if let Progress::Growing(parts) = it {
+                parts.push(chunk::refusal(error));
+                *it = Progress::Failed(std::mem::take(parts));
+            }
+        });
+    }
+}
+
+/// One listener's way through a chunk.
+#[derive(Debug)]
+pub(in crate::server) struct ChunkReader(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Whole(Option<Bytes>),
+    /// How many parts and bytes were read.
+    Live {
+        progress: watch::Receiver<Progress>,
+        parts: usize,
+        bytes: usize,
+    },
+}
+
+impl ChunkReader {
+    /// A chunk that is complete.
+    pub(super) fn of(whole: Bytes) -> Self {
+        Self(Inner::Whole(Some(whole)))
+    }
+
+    /// The next bytes, as soon as they are there and without a copy; `None` at the end. Cancel-safe.
+    pub(in crate::server) async fn next(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Inner::Whole(whole) => whole.take(),
+            Inner::Live { progress, parts, bytes } => {
+                let is_news = |it: &Progress| !matches!(it, Progress::Growing(all) if all.len() <= *parts);
+                let next = match &*progress.wait_for(is_news).await.ok()? {
+                    Progress::Growing(all) | Progress::Failed(all) => all.get(*parts).cloned(),
+                    Progress::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
+                }?;
+                *parts += 1;
+                *bytes += next.len();
+                Some(next)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media_protocol::ErrorCode;
+
+    use super::*;
+
+    async fn rest(mut reader: ChunkReader) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(bytes) = reader.next().await {
+            all.extend_from_slice(&bytes);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn every_listener_gets_every_byte_however_late_it_comes() {
+        let chunk = LiveChunk::new();
+        let (mut quick, slow) = (chunk.listen(), chunk.listen());
+        chunk.push(Bytes::from_static(b"one "));
+        assert_eq!(quick.next().await.unwrap(), "one ");
+        chunk.push(Bytes::from_static(b"two "));
+        let late = chunk.listen();
+        chunk.finish(chunk.with(b"three"));
+        assert_eq!(rest(quick).await, b"two three");
+        assert_eq!(rest(slow).await, b"one two three");
+        assert_eq!(rest(late).await, b"one two three");
+        assert_eq!(rest(chunk.listen()).await, b"one two three");
+    }
+
+    #[tokio::test]
+    async fn a_failure_follows_what_was_published() {
+        let chunk = LiveChunk::new();
+        let reader = chunk.listen();
+        chunk.push(Bytes::from_static(b"one"));
+        let error = WireError::new(ErrorCode::Unreadable, "damaged");
+        chunk.fail(&error);
+        assert_eq!(rest(reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
+    }
+
+    #[tokio::test]
+    async fn a_listener_of_a_chunk_that_was_given_up_ends() {
+        let chunk = LiveChunk::new();
+        let reader = chunk.listen();
+        assert!(chunk.is_wanted());
+        drop(chunk);
+        assert_eq!(rest(reader).await, b"");
+    }
+}

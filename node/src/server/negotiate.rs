@@ -1,0 +1,184 @@
+//! How a track is sent to a client: which codec, in which format, and why.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use media_plugin_host::Registry;
+use media_plugin_sdk::{AudioFormat, Choice, Codec, CodecInfo, Encoding, Limits, SourceFormat};
+use media_protocol::{
+    CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, WireError, chunk_count,
+    frames_per_chunk,
+};
+
+mod reason;
+
+/// The most bytes of `f32` audio that a chunk may stand for: what bounds the memory of one that is being encoded.
+pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The rates, beside the source's own, that a track is converted to. A peer names the rate, and a resampler for two
+/// rates without a common divisor is large.
+const RATES: [u32; 20] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 37_800, 44_056, 44_100, 48_000, 50_000, 64_000,
+    88_200, 96_000, 176_400, 192_000, 352_800, 384_000, 768_000,
+];
+
+/// What a track's source holds, as far as a rendition depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Material {
+    pub(super) source: SourceFormat,
+    /// Its length, in frames at its own rate.
+    pub(super) frames: u64,
+}
+
+/// A rendition that this node can make.
+pub(super) struct Plan {
+    pub(super) codec: Arc<dyn Codec>,
+    pub(super) encoding: Encoding,
+    pub(super) rendition: Rendition,
+}
+
+/// Chooses for `request`: the first of the client's codecs that this node has and that can carry the track. `options`
+/// are the codecs' own, by id.
+///
+/// # Errors
+/// `NoCommonCodec` with what this node has; `BadRequest` for too many codecs.
+pub(super) fn choose(
+    registry: &Registry,
+    options: &BTreeMap<String, String>,
+    request: &GetInfo,
+    track: &Track,
+    material: Material,
+) -> Result<Info, WireError> {
+    if request.codecs.len() > GetInfo::MAX_CODECS {
+        let message = format!("{} codecs offered, {} at most", request.codecs.len(), GetInfo::MAX_CODECS);
+        return Err(WireError::new(ErrorCode::BadRequest, message));
+    }
+    let mut plans: Vec<(usize, Plan)> = Vec::new();
+    let mut passed = Vec::new();
+    for (place, offer) in request.codecs.iter().enumerate() {
+        if request.codecs[..place].iter().any(|it| it.id == offer.id) {
+            continue;
+        }
+        match propose(registry, options, offer, request, track, material) {
+            Ok(plan) => plans.push((place, plan)),
+            Err(why) if plans.is_empty() => passed.push(why),
+            Err(_) => {}
+        }
+    }
+    let mut plans = plans.into_iter();
+    let Some((place, chosen)) = plans.next() else {
+        return Err(no_common_codec(registry, track, &passed));
+    };
+    let reason = reason::words(registry, request, place, &chosen, &passed, material.source);
+    let alternatives = bounded(plans.map(|(_, plan)| plan.rendition));
+    Ok(Info { track: track.clone(), rendition: chosen.rendition, alternatives, reason })
+}
+
+/// What a rendition's name stands for, whoever made it and when.
+///
+/// # Errors
+/// `UnknownRendition` when this node has not the codec, or would not encode so.
+pub(super) fn plan(registry: &Registry, id: &RenditionId, material: Material) -> Result<Plan, WireError> {
+    let format = AudioFormat { rate: id.rate, channels: id.channels };
+    let choice = Choice { format, params: id.params.clone() };
+    let codec = registry.codec(&id.codec).map_err(|it| it.to_string());
+    codec.and_then(|codec| realise(codec, &choice, id.track.clone(), material)).map_err(|why| {
+        WireError::new(
+            ErrorCode::UnknownRendition,
+            format!("this node does not make {id}: {why}; ask get_info again"),
+        )
+    })
+}
+
+fn propose(
+    registry: &Registry,
+    options: &BTreeMap<String, String>,
+    offer: &CodecOffer,
+    request: &GetInfo,
+    track: &Track,
+    material: Material,
+) -> Result<Plan, String> {
+    // The registry would list what it knows; here that is said once, for all offers.
+    let codec = registry.codec(&offer.id).map_err(|_| format!("this node has no {}", offer.id))?;
+    let GetInfo { output, .. } = request;
+    let limits = Limits { bitrate: offer.bitrate, rates: output.rates.clone(), channels: output.channels };
+    let options = options.get(&offer.id).map_or("", String::as_str);
+    let choice = codec.propose(&material.source, &limits, options).map_err(|it| it.to_string());
+    choice
+        .and_then(|choice| realise(codec, &choice, track.id.clone(), material))
+        .map_err(|why| format!("{} cannot carry it ({why})", offer.id))
+}
+
+fn realise(
+    codec: Arc<dyn Codec>,
+    choice: &Choice,
+    track: media_protocol::TrackId,
+    material: Material,
+) -> Result<Plan, String> {
+    check(choice.format, material.source.format)?;
+    let encoding = codec.encoding(choice).map_err(|it| it.to_string())?;
+    let CodecInfo { id, lossless, .. } = codec.info();
+    let AudioFormat { rate, channels } = choice.format;
+    let frames = frames_at(rate, material);
+    let rendition = Rendition {
+        id: RenditionId { track, codec: id, rate, channels, params: choice.params.clone() },
+        bitrate: encoding.bitrate,
+        lossless: lossless && is_exact(codec.as_ref(), &encoding, material.source),
+        config: encoding.config.clone(),
+        frames,
+        chunks: chunk_count(frames, rate).ok_or("it is too long")?,
+        frames_per_chunk: frames_per_chunk(rate),
+        packet_frames: encoding.packet_frames,
+        lead_in: encoding.lead_in.saturating_add(encoding.lookahead),
+        crossfade: encoding.crossfade,
+    };
+    rendition.check().map_err(|it| it.to_string())?;
+    Ok(Plan { codec, encoding, rendition })
+}
+
+/// Whether this node converts `source` to `format`, and a chunk of it stays within bounds.
+fn check(format: AudioFormat, source: AudioFormat) -> Result<(), String> {
+    let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
+    if format.rate != source.rate && !RATES.contains(&format.rate) {
+        return Err(format!("{} Hz is neither the source's rate nor a common one", format.rate));
+    }
+    if format.channels > source.channels.max(2) {
+        return Err(format!("{} channels are more than the source has", format.channels));
+    }
+    if !format.is_valid() || bytes > MAX_CHUNK_BYTES {
+        return Err(format!("a chunk at {format} is larger than this node encodes"));
+    }
+    Ok(())
+}
+
+/// The track's length at `rate`, rounded to the nearest frame.
+fn frames_at(rate: u32, material: Material) -> u64 {
+    let source = u128::from(material.source.format.rate).max(1);
+    let frames = (u128::from(material.frames) * u128::from(rate) + source / 2) / source;
+    u64::try_from(frames).unwrap_or(u64::MAX)
+}
+
+/// Whether a lossless encoding gives back the source: same format, and no fewer bits than the codec takes when nothing
+/// limits it.
+fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
+    let natural = codec.propose(&source, &Limits::default(), "").and_then(|it| codec.encoding(&it));
+    source.sample != media_plugin_sdk::SampleType::S32
+        && encoding.choice.format == source.format
+        && natural.is_ok_and(|it| encoding.bitrate >= it.bitrate)
+}
+
+/// As many as fit into an answer, the most wanted first.
+fn bounded(renditions: impl Iterator<Item = Rendition>) -> Vec<Rendition> {
+    // Half of the answer is for the track, the rendition that was chosen, and the reason.
+    let mut room = GetInfo::MAX_ANSWER / 2;
+    let size = |it: &Rendition| serde_json::to_vec(it).map_or(usize::MAX, |it| it.len());
+    let fits = |it: &Rendition| room.checked_sub(size(it)).map(|left| room = left).is_some();
+    renditions.take_while(fits).collect()
+}
+
+fn no_common_codec(registry: &Registry, track: &Track, passed: &[String]) -> WireError {
+    let known: Vec<_> = registry.codecs().map(|it| it.info().id).collect();
+    let known = if known.is_empty() { "no codec".into() } else { known.join(", ") };
+    let offers = if passed.is_empty() { "the client offers no codec".into() } else { passed.join("; ") };
+    let message = format!("no codec for {:?}: this node has {known}; {offers}", track.title);
+    WireError::new(ErrorCode::NoCommonCodec, message)
+}

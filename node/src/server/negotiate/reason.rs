@@ -1,0 +1,85 @@
+//! The reason for a choice, in words for a person.
+
+use media_plugin_host::Registry;
+use media_plugin_sdk::{SampleType, SourceFormat};
+use media_protocol::{GetInfo, PathReport};
+
+use super::Plan;
+
+/// The longest reason, in bytes.
+const MAX: usize = 1000;
+
+/// Why `plan`, in place `place` of the client's codecs, and why not those before it (`passed`).
+pub(super) fn words(
+    registry: &Registry,
+    request: &GetInfo,
+    place: usize,
+    plan: &Plan,
+    passed: &[String],
+    source: SourceFormat,
+) -> String {
+    let mut words = format!("{}: {}", name(plan), rank(place, request.codecs.len()));
+    let format = plan.encoding.choice.format;
+    if plan.rendition.lossless {
+        words += &format!(", lossless for a {} source", sample(source.sample));
+    } else if format != source.format {
+        words += &format!(", {} converted to {format}", source.format);
+    }
+    let absent = |id: &String| !request.codecs.iter().any(|it| it.id == *id);
+    let absent =
+        registry.codecs().map(|it| it.info().id).filter(absent).map(|id| format!("{id} was not offered"));
+    for clause in passed.iter().cloned().chain(absent) {
+        words += "; ";
+        words += &clause;
+    }
+    let path = path(&request.path);
+    clipped(&words, MAX - path.len()) + &path
+}
+
+fn name(plan: &Plan) -> String {
+    let id = &plan.rendition.id;
+    match (plan.codec.info().lossless, id.params.as_str()) {
+        (true, "") => id.codec.clone(),
+        (true, params) => format!("{} {params}", id.codec),
+        (false, _) => format!("{} {} kbit/s", id.codec, f64::from(plan.encoding.bitrate) / 1000.0),
+    }
+}
+
+fn rank(place: usize, of: usize) -> String {
+    match (place, of) {
+        (0, 1) => "the one codec that this client offers".into(),
+        (0, _) => "this client's first choice".into(),
+        (place, _) => format!("this client's choice number {}", place + 1),
+    }
+}
+
+fn sample(sample: SampleType) -> &'static str {
+    match sample {
+        SampleType::S16 => "16-bit",
+        SampleType::S24 => "24-bit",
+        SampleType::S32 => "32-bit",
+        SampleType::F32 => "floating-point",
+    }
+}
+
+/// ` (path direct, RTT 40 ms, loss 1.5 %)`
+fn path(report: &PathReport) -> String {
+    const KINDS: [&str; 5] = ["memory", "loopback", "lan", "direct", "relayed"];
+    let kind = report.kind.to_ascii_lowercase();
+    let kind = KINDS.iter().find(|it| **it == kind).unwrap_or(&"unknown");
+    let rtt = report.rtt_ms.map(|it| format!(", RTT {it:.0} ms")).unwrap_or_default();
+    let loss = report.loss.map(|it| format!(", loss {:.1} %", it * 100.0)).unwrap_or_default();
+    let mut words = format!(" (path {kind}{rtt}{loss})");
+    // A number that somebody sent may have hundreds of digits.
+    if words.len() > 80 {
+        words = format!(" (path {kind})");
+    }
+    words
+}
+
+/// One line of `max` bytes at most. Some of it was sent by the client.
+fn clipped(text: &str, max: usize) -> String {
+    let mut line = text.replace(char::is_control, " ");
+    line.truncate(line.floor_char_boundary(max));
+    line
+}

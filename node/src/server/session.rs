@@ -1,0 +1,179 @@
+//! One peer's connection: the protocol's state machine, driven by what comes in.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use media_plugin_sdk::transport::{Connection, Incoming, Stream};
+use media_protocol::{
+    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
+    session::server::{Input, Limits, Output, Server as Machine},
+};
+use serde::Serialize;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::{Node, negotiate};
+
+/// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
+const REFUSALS: usize = 4;
+
+/// What became of a stream; an error is the transport's and ends that stream only.
+type Sent = media_plugin_sdk::transport::Result<()>;
+
+/// Answers until the connection ends. Each answer is a task of its own, so none waits for another.
+pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
+    let requests = node.config.max_requests_per_peer.max(1);
+    let limits = Limits { requests, encode_ahead: node.config.encode_ahead };
+    let mut session = Session {
+        machine: Machine::new(limits),
+        streams: HashMap::new(),
+        answers: JoinSet::new(),
+        names: HashMap::new(),
+        node,
+        connection: connection.clone(),
+    };
+    let mut next = connection.accept();
+    for name in 0.. {
+        let incoming = loop {
+            tokio::select! {
+                incoming = &mut next, if session.answers.len() < requests * (1 + REFUSALS) => break incoming,
+                Some(done) = session.answers.join_next_with_id() => session.done(done),
+            }
+        };
+        let Some(incoming) = incoming else { break };
+        next = connection.accept();
+        session.request(name, incoming);
+    }
+}
+
+struct Session {
+    node: Arc<Node>,
+    connection: Arc<dyn Connection>,
+    machine: Machine,
+    /// Streams that the machine has not yet decided on.
+    streams: HashMap<u64, Stream>,
+    answers: JoinSet<Sent>,
+    /// Which stream each answer is for.
+    names: HashMap<Id, u64>,
+}
+
+impl Session {
+    fn request(&mut self, name: u64, incoming: Incoming) {
+        let Incoming { protocol, data, stream } = incoming;
+        self.node.counters.request(&protocol);
+        self.streams.insert(name, stream);
+        self.machine.handle(Input::Request { stream: name, protocol, data });
+        while let Some(output) = self.machine.poll() {
+            self.obey(output);
+        }
+    }
+
+    fn obey(&mut self, output: Output) {
+        let node = self.node.clone();
+        match output {
+            Output::EncodeAhead(request) => node.encoder.encode_ahead(request),
+            Output::List { stream, list } => self.answer(stream, |stream| send_list(node, stream, list)),
+            Output::Info { stream, mut get_info } => {
+                if get_info.path.kind.is_empty() {
+                    get_info.path.kind = self.connection.path().kind.to_string();
+                }
+                self.answer(stream, |stream| send_info(node, stream, get_info));
+            }
+            Output::Chunk { stream, request } => {
+                self.answer(stream, |stream| send_chunk(node, stream, request))
+            }
+            Output::Refuse { stream, protocol, error } => {
+                self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
+            }
+        }
+    }
+
+    fn answer<F>(&mut self, name: u64, task: impl FnOnce(Stream) -> F)
+    where
+        F: Future<Output = Sent> + Send + 'static,
+    {
+        if let Some(stream) = self.streams.remove(&name) {
+            let task = self.answers.spawn(task(stream));
+            self.names.insert(task.id(), name);
+        }
+    }
+
+    fn done(&mut self, done: Result<(Id, Sent), JoinError>) {
+        let id = match done {
+            Ok((id, Ok(()))) => id,
+            Ok((id, Err(error))) => {
+                tracing::debug!("an answer was cut short: {error}");
+                id
+            }
+            Err(error) => {
+                tracing::error!("an answer failed: {error}");
+                error.id()
+            }
+        };
+        if let Some(stream) = self.names.remove(&id) {
+            self.machine.handle(Input::Served { stream });
+        }
+    }
+}
+
+async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
+    let shared = node.clone();
+    let page = blocking(move || Ok(shared.catalog.list(&list))).await;
+    send_answer(&node, stream, page).await
+}
+
+async fn send_info(node: Arc<Node>, stream: Stream, request: GetInfo) -> Sent {
+    let shared = node.clone();
+    let info = blocking(move || {
+        let track = shared.catalog.open(&request.track)?;
+        let Node { registry, config, .. } = shared.as_ref();
+        negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
+    });
+    send_answer(&node, stream, info.await).await
+}
+
+async fn send_chunk(node: Arc<Node>, mut stream: Stream, request: ChunkRequest) -> Sent {
+    match node.encoder.request(&request) {
+        Ok(mut reader) => {
+            while let Some(bytes) = reader.next().await {
+                send(&node, &mut stream, bytes).await?;
+            }
+        }
+        Err(error) => send(&node, &mut stream, chunk::refusal(&error)).await?,
+    }
+    stream.send.finish()
+}
+
+async fn send_refusal(
+    node: Arc<Node>,
+    mut stream: Stream,
+    protocol: Option<Protocol>,
+    error: WireError,
+) -> Sent {
+    if protocol == Some(Protocol::RequestChunk) {
+        send(&node, &mut stream, chunk::refusal(&error)).await?;
+        return stream.send.finish();
+    }
+    send_answer::<()>(&node, stream, Err(error)).await
+}
+
+async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
+    // Nothing that is answered can fail to become JSON; an empty answer would say so to the peer.
+    let json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
+    send(node, &mut stream, json.into()).await?;
+    stream.send.finish()
+}
+
+async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {
+    let length = bytes.len() as u64;
+    stream.send.send(bytes).await?;
+    node.counters.bytes_sent.add(length);
+    Ok(())
+}
+
+/// Work that waits for the disk, away from the tasks that wait for the network.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
+) -> Result<T, WireError> {
+    let internal = |_| WireError::new(ErrorCode::Internal, "the node failed at this; its log says more");
+    tokio::task::spawn_blocking(work).await.map_err(internal)?
+}
