@@ -226,7 +226,8 @@ impl Playback {
 
     /// Does something with the voice, if there is one, and counts the packets that were damaged on the way.
     fn with_voice(
-        &mut self, act: impl FnOnce(&mut Voice, &mut Sink) -> Result<(), PluginError>,
+        &mut self,
+        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<(), PluginError>,
     ) -> Result<(), End> {
         let Some(voice) = &mut self.voice else { return Ok(()) };
         act(voice, &mut self.sink).map_err(|error| End::Decoder(error.to_string()))?;

@@ -6,19 +6,19 @@ use media_config::Flag;
 /// Listen to your own music anywhere: serves audio files to your other devices, peer to peer and encrypted.
 #[derive(Debug, Parser)]
 #[command(name = "media-node", version, max_term_width = 100)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The configuration file, instead of the platform's.
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Sets any key of the configuration, as in --set buffer.target=5s.
     #[arg(long, global = true, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    pub(super) set: Vec<String>,
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Serves a bundled track and plays it, in one process.
     Demo {
         #[command(flatten)]
@@ -71,7 +71,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Plugins {
+pub(super) enum Plugins {
     /// Lists them: kind, id, version, where from.
     List {
         /// As JSON.
@@ -81,7 +81,7 @@ pub enum Plugins {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(super) enum ConfigCommand {
     /// Shows every key, its value and where the value comes from.
     Show {
         /// As JSON.
@@ -96,30 +96,31 @@ pub enum ConfigCommand {
 
 /// How to play.
 #[derive(Debug, Args)]
-pub struct Playing {
+pub(super) struct Playing {
     /// auto, or a codec and perhaps its kbit/s: pcm, opus, opus:64.
     #[arg(long, value_name = "CODEC[:KBIT]")]
-    pub codec: Option<String>,
+    pub(super) codec: Option<String>,
     /// Where the sound goes: auto, cpal, cpal:DEVICE, file:PATH, stdout, null, null:fast.
     #[arg(long, value_name = "NAME[:TARGET]")]
-    pub output: Option<String>,
+    pub(super) output: Option<String>,
     /// Where to begin in the first track: 90, 1:30, 1:02:03, 2.5.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = start)]
-    pub start: f64,
+    pub(super) start: f64,
     /// Writes figures of the playing as JSON.
     #[arg(long, value_name = "FILE")]
-    pub stats: Option<String>,
+    pub(super) stats: Option<String>,
     /// How to reach the node, by id; the ticket's own by default.
     #[arg(long, value_name = "NAME")]
-    pub transport: Option<String>,
+    pub(super) transport: Option<String>,
 }
 
 impl Playing {
     /// What these flags set in the configuration.
-    pub fn flags(&self) -> Vec<Flag> {
+    pub(super) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();
         if let Some(codec) = &self.codec {
-            let (id, bitrate) = codec.split_once(':').map_or((codec.as_str(), None), |(id, kbit)| (id, Some(kbit)));
+            let (id, bitrate) =
+                codec.split_once(':').map_or((codec.as_str(), None), |(id, kbit)| (id, Some(kbit)));
             flags.push(Flag::new("--codec", "codec.prefer", id));
             flags.extend(bitrate.map(|kbit| Flag::new("--codec", "codec.bitrate", &format!("{kbit}kbit"))));
         }
@@ -160,7 +161,9 @@ mod tests {
 
     #[test]
     fn start_takes_clock_times() {
-        for (text, seconds) in [("0", 0.0), ("90", 90.0), ("1:30", 90.0), ("1:02:03", 3723.0), ("2.5", 2.5), ("0:01.25", 1.25)] {
+        for (text, seconds) in
+            [("0", 0.0), ("90", 90.0), ("1:30", 90.0), ("1:02:03", 3723.0), ("2.5", 2.5), ("0:01.25", 1.25)]
+        {
             assert_eq!(start(text), Ok(seconds), "{text}");
         }
         for text in ["", "x", "-1", "1:60", "1:2:3:4", "1:", "nan", "inf", "99999:00", "1:-1"] {

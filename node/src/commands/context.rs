@@ -66,7 +66,10 @@ impl Context {
 
     /// Makes the local end of a transport.
     pub(super) async fn bind(
-        &self, transport: &dyn Transport, key: &Secret, admit: Admit,
+        &self,
+        transport: &dyn Transport,
+        key: &Secret,
+        admit: Admit,
     ) -> Result<Arc<dyn Endpoint>, Fault> {
         let bind = Bind {
             secret_key: key.0,
@@ -148,7 +151,8 @@ pub(super) fn ticket(text: &str) -> Result<Ticket, Fault> {
         return Err(Fault::new(Exit::Usage, error));
     }
     // A ticket is a few hundred bytes.
-    let held = std::fs::read_to_string(file).while_doing(Exit::Usage, format!("reading the ticket in {text}"))?;
+    let held =
+        std::fs::read_to_string(file).while_doing(Exit::Usage, format!("reading the ticket in {text}"))?;
     held.parse().while_doing(Exit::Usage, format!("reading the ticket in {text}"))
 }
 

@@ -18,7 +18,8 @@ pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Faul
     let setup = play::setup(context, began)?;
     let folder = Folder::make()?;
     let file = folder.0.join("media-node demo.flac");
-    std::fs::write(&file, TRACK).while_doing(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
+    std::fs::write(&file, TRACK)
+        .while_doing(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
     let catalog = Catalog::scan(&[file], false).or_fault(Exit::Failed)?;
     let transport = context.transport(None)?;
     let (node_key, listener_key) = (random_secret()?, random_secret()?);
@@ -38,7 +39,13 @@ pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Faul
     let first_audio = stats.first_audio_ms.map_or("none".into(), |ms| format!("{ms:.0} ms"));
     println!("time to first audio: {first_audio}");
     println!("underruns: {}", stats.underruns);
-    println!("codec: {} at {} kbit/s over {} ({})", stats.codec, stats.bitrate / 1000, stats.transport, stats.path);
+    println!(
+        "codec: {} at {} kbit/s over {} ({})",
+        stats.codec,
+        stats.bitrate / 1000,
+        stats.transport,
+        stats.path
+    );
     println!("reason: {}", stats.reason);
     Ok(())
 }

@@ -16,7 +16,10 @@ use crate::{
 
 /// `play TICKET [TRACK…]`.
 pub(super) async fn run(
-    context: &Context, text: &str, wanted: &[String], playing: &Playing,
+    context: &Context,
+    text: &str,
+    wanted: &[String],
+    playing: &Playing,
 ) -> Result<(), Fault> {
     let began = Instant::now();
     let setup = setup(context, began)?;
@@ -66,7 +69,12 @@ fn codec(context: &Context) -> Result<CodecChoice, Fault> {
 
 /// Plays tracks with keys and a status line, then writes `--stats`.
 pub(super) async fn listen(
-    context: &Context, tracks: Vec<Track>, setup: Setup, dial: Arc<Dial>, transport: String, start: f64,
+    context: &Context,
+    tracks: Vec<Track>,
+    setup: Setup,
+    dial: Arc<Dial>,
+    transport: String,
+    start: f64,
 ) -> Result<Stats, Fault> {
     let (command, commands) = mpsc::channel(16);
     let (snapshot, snapshots) = watch::channel(Snapshot::default());
@@ -89,7 +97,9 @@ pub(super) async fn listen(
     }
     match ending {
         Ending::Finished | Ending::Quit => Ok(stats),
-        Ending::Incomplete(reason) => Err(Fault::new(Exit::Failed, format!("not all could be played: {reason}"))),
+        Ending::Incomplete(reason) => {
+            Err(Fault::new(Exit::Failed, format!("not all could be played: {reason}")))
+        }
         Ending::Output(reason) => Err(Fault::new(Exit::Output, reason)),
         Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
     }

@@ -16,11 +16,14 @@ const NAMED: usize = 5;
 
 /// `serve PATH…`.
 pub(super) async fn run(
-    context: &Context, paths: Vec<PathBuf>, ticket_file: Option<&Path>,
+    context: &Context,
+    paths: Vec<PathBuf>,
+    ticket_file: Option<&Path>,
 ) -> Result<(), Fault> {
     let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
     if paths.is_empty() {
-        let message = "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
+        let message =
+            "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
         return Err(Fault::new(Exit::Usage, message));
     }
     for warning in context.unknown_plugins() {
@@ -37,7 +40,12 @@ pub(super) async fn run(
     if let Some(file) = ticket_file {
         write_ticket(file, &ticket)?;
     }
-    println!("serving {} as {} ({})", tracks(serving.server.catalog().len()), context.config.node.name, serving.id());
+    println!(
+        "serving {} as {} ({})",
+        tracks(serving.server.catalog().len()),
+        context.config.node.name,
+        serving.id()
+    );
     println!("ticket: {ticket}");
     println!("listen on another machine:\n  media-node play {ticket}");
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
@@ -61,7 +69,11 @@ pub(super) struct Serving {
 
 impl Serving {
     pub(super) async fn start(
-        context: &Context, transport: Arc<dyn Transport>, key: &Secret, capability: Secret, catalog: Catalog,
+        context: &Context,
+        transport: Arc<dyn Transport>,
+        key: &Secret,
+        capability: Secret,
+        catalog: Catalog,
     ) -> Result<Self, Fault> {
         let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
         let server = server.while_doing(Exit::Failed, "starting the encoders")?;
@@ -95,7 +107,11 @@ fn config(context: &Context) -> ServerConfig {
         max_peers: server.max_peers.get() as usize,
         max_requests_per_peer: server.max_requests_per_peer.get() as usize,
         encode_ahead: server.encode_ahead.get(),
-        codec_options: context.registry.codecs().map(|codec| options(codec.info().id)).collect::<BTreeMap<_, _>>(),
+        codec_options: context
+            .registry
+            .codecs()
+            .map(|codec| options(codec.info().id))
+            .collect::<BTreeMap<_, _>>(),
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) fn draw(snapshot: &Snapshot, width: usize) -> String {
     let full = held.as_secs_f64() / target.as_secs_f64().max(0.001) * GAUGE as f64;
     let full = (full.round() as usize).min(GAUGE);
     let gauge = format!("{}{}", "█".repeat(full), "·".repeat(GAUGE - full));
-    let mut rest = format!("  {}/{}  [{gauge}] {:.1} s", clock(*position), clock(*length), held.as_secs_f64());
+    let mut rest =
+        format!("  {}/{}  [{gauge}] {:.1} s", clock(*position), clock(*length), held.as_secs_f64());
     for text in [&snapshot.codec, &snapshot.path].into_iter().filter(|text| !text.is_empty()) {
         rest += &format!("  {}", printable(text));
     }
