@@ -132,11 +132,14 @@ fn devices_of(host: &Host) -> Vec<Found> {
     host.output_devices().map(|devices| devices.filter_map(examine).collect()).unwrap_or_default()
 }
 
-/// Asks a device what it is and takes; `None` when it cannot play. ALSA names devices for cards that are not there, and
-/// one that plays nothing, for which there is an output of its own.
+/// ALSA devices that are passed over: one plays nothing, for which there is an output of its own; the other's library
+/// writes to standard error when no JACK server runs.
+const PASSED_OVER: [&str; 2] = ["null", "jack"];
+
+/// Asks a device what it is and takes; `None` when it cannot play, as ALSA names devices for cards that are not there.
 fn examine(device: Device) -> Option<Found> {
     let id = device.id().ok()?;
-    if id.id() == "null" {
+    if PASSED_OVER.contains(&id.id()) {
         return None;
     }
     let ranges = match device.supported_output_configs() {
