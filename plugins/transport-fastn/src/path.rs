@@ -8,7 +8,8 @@ use media_plugin_sdk::transport::{Path, PathKind};
 /// The selected path of a connection, or the first when none is selected. `own` are this node's addresses.
 pub(crate) fn of(connection: &Connection, own: &[SocketAddr]) -> Path {
     let paths = connection.paths();
-    let Some(path) = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next()) else {
+    let Some(path) = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
+    else {
         return Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, loss: None };
     };
     let (kind, remote) = match path.remote_addr() {

@@ -63,19 +63,19 @@ impl SendStream for Sender {
 /// round trip.
 pub(crate) struct Receiver {
     reader: LineReader,
-    /// `None` while the ack is awaited.
-    ack: Option<Result<()>>,
+    /// `None` while the ack is awaited. An error stays: QUIC, asked again after an abort, would report a regular end.
+    state: Option<Result<()>>,
 }
 
 impl Receiver {
     /// On the side that the stream was opened to.
     pub(crate) fn acked(reader: LineReader) -> Self {
-        Self { reader, ack: Some(Ok(())) }
+        Self { reader, state: Some(Ok(())) }
     }
 
     /// On the side that opened it.
     pub(crate) fn awaiting_ack(reader: LineReader) -> Self {
-        Self { reader, ack: None }
+        Self { reader, state: None }
     }
 }
 
@@ -94,13 +94,17 @@ pub(crate) async fn read_ack(reader: &mut LineReader) -> Result<()> {
 impl RecvStream for Receiver {
     fn recv(&mut self, max: usize) -> BoxFuture<'_, Result<Option<Bytes>>> {
         Box::pin(async move {
-            if self.ack.is_none() {
-                self.ack = Some(read_ack(&mut self.reader).await);
+            if self.state.is_none() {
+                self.state = Some(read_ack(&mut self.reader).await);
             }
-            if let Some(Err(e)) = &self.ack {
+            if let Some(Err(e)) = &self.state {
                 return Err(e.clone());
             }
-            self.reader.piece(max).await.map_err(|e| error::read(&e))
+            let piece = self.reader.piece(max).await.map_err(|e| error::read(&e));
+            if let Err(e) = &piece {
+                self.state = Some(Err(e.clone()));
+            }
+            piece
         })
     }
 }
