@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Kinds of which a frame is the same bits however it was reached.
-const EXACT: [Kind; 12] = [
+const EXACT: [Kind; 13] = [
     Kind::WavS16,
     Kind::WavF64,
     Kind::AiffS24,
@@ -22,6 +22,7 @@ const EXACT: [Kind; 12] = [
     Kind::Mp3Bare,
     Kind::Mp3Low,
     Kind::Vorbis,
+    Kind::VorbisLongPages,
 ];
 
 /// Kinds whose decoder never quite forgets where it began.
