@@ -48,35 +48,37 @@ pub(crate) fn find(target: &str, options: &Options) -> Result<Found> {
     if ["", "default"].contains(&wish.device) {
         return hosts.iter().find_map(|host| default_of(host)).ok_or_else(|| nothing(wish.host));
     }
-    let mut all = Vec::new();
+    let mut others = Vec::new();
     for host in &hosts {
-        // By its exact id, without asking all the others.
-        let named = host.device_by_id(&DeviceId::new(host.id(), wish.device));
-        if let Some(found) = named.filter(Device::supports_output).and_then(examine) {
+        if let Some(found) = search(host, wish.device, &mut others)? {
             return Ok(found);
         }
-        let mut devices = devices_of(host);
-        let names: Vec<_> = devices.iter().map(|found| (found.id.as_str(), found.name.as_str())).collect();
-        match matching(&names, wish.device).as_slice() {
-            [] => all.extend(devices),
-            [one] => return Ok(devices.swap_remove(*one)),
-            several => {
-                let several = listed(several.iter().map(|&at| &devices[at]));
-                return Err(PluginError::BadArgument(format!(
-                    "sound device {:?} is one of: {several}",
-                    wish.device
-                )));
-            }
-        }
     }
-    if all.is_empty() {
+    if others.is_empty() {
         return Err(nothing(wish.host));
     }
-    Err(PluginError::BadArgument(format!(
-        "there is no sound device {:?}; there are: {}",
-        wish.device,
-        listed(all.iter())
-    )))
+    let (device, known) = (wish.device, listed(others.iter()));
+    Err(PluginError::BadArgument(format!("there is no sound device {device:?}; there are: {known}")))
+}
+
+/// Looks for a device on one host; those that it is not go to `others`.
+fn search(host: &Host, device: &str, others: &mut Vec<Found>) -> Result<Option<Found>> {
+    // By its exact id, without asking all the others.
+    let named = host.device_by_id(&DeviceId::new(host.id(), device));
+    if let Some(found) = named.filter(Device::supports_output).and_then(examine) {
+        return Ok(Some(found));
+    }
+    let mut devices = devices_of(host);
+    let names: Vec<_> = devices.iter().map(|found| (found.id.as_str(), found.name.as_str())).collect();
+    match matching(&names, device).as_slice() {
+        [] => others.append(&mut devices),
+        [one] => return Ok(Some(devices.swap_remove(*one))),
+        several => {
+            let several = listed(several.iter().map(|&at| &devices[at]));
+            return Err(PluginError::BadArgument(format!("sound device {device:?} is one of: {several}")));
+        }
+    }
+    Ok(None)
 }
 
 fn nothing(host: Option<HostId>) -> PluginError {
