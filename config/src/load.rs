@@ -1,6 +1,10 @@
 //! From the sources to a checked configuration, and from there to `config show`.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -14,6 +18,8 @@ use crate::{
 const ENV_PREFIX: &str = "MEDIA_NODE_";
 /// Variables that are no keys: the log filter, the file, where plugins are looked for.
 const ENV_RESERVED: [&str; 3] = ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"];
+/// The longest file, in bytes.
+const MAX_FILE: u64 = 1 << 20;
 /// The most of a key or a value that an error quotes, in characters.
 const QUOTED: usize = 80;
 
@@ -183,11 +189,18 @@ impl Config {
 
 /// `None` when there is no file and none was named.
 fn read(sources: &Sources) -> Result<Option<String>, ConfigError> {
-    match fs::read_to_string(&sources.file) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound && !sources.file_is_named => Ok(None),
-        Err(error) => Err(ConfigError::Read { path: sources.file.clone(), reason: error.to_string() }),
+    let failed = |reason: String| ConfigError::Read { path: sources.file.clone(), reason };
+    let file = match File::open(&sources.file) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound && !sources.file_is_named => return Ok(None),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(failed(format!("it is longer than {MAX_FILE} bytes")));
     }
+    Ok(Some(text))
 }
 
 /// The keys of `table`, with the byte where each stands. A table is opened where it is a section, or a plugin's options

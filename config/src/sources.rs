@@ -50,7 +50,7 @@ impl Sources {
         let platform = choose_native_strategy().map_err(|_| ConfigError::NoHome)?;
         // The Preferences folder of macOS is for property lists.
         let config_dir = if cfg!(target_os = "macos") { platform.data_dir() } else { platform.config_dir() };
-        let from_env = env::var_os("MEDIA_NODE_CONFIG").map(PathBuf::from);
+        let from_env = env::var_os("MEDIA_NODE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         let named = named.map(Path::to_path_buf).or(from_env);
         let lossy = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())

@@ -88,6 +88,7 @@ fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
     .env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY", "5")
     .env("MEDIA_NODE_TRANSPORT_FASTN_MDNS", "off")
     .flag(Flag::new("--set", "codec.opus.dtx", "true"))
+    .flag(Flag::new("--set", "output.cpal.host", "5 alsa"))
     .load()
     .unwrap();
     assert_eq!(config.codec.prefer.len(), 2);
@@ -96,9 +97,13 @@ fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
         config.plugin_options(PluginKind::Transport, "fastn"),
         r#"{"bind":["127.0.0.1:0"],"mdns":"off","relay":"off"}"#
     );
-    assert_eq!(config.plugin_options(PluginKind::Output, "cpal"), "");
+    assert_eq!(config.plugin_options(PluginKind::Output, "cpal"), r#"{"host":"5 alsa"}"#);
+    assert_eq!(config.plugin_options(PluginKind::Output, "null"), "");
     let plugins: Vec<_> = config.configured_plugins().map(|(kind, id, _)| (kind, id)).collect();
-    assert_eq!(plugins, [(PluginKind::Codec, "opus"), (PluginKind::Transport, "fastn")]);
+    assert_eq!(
+        plugins,
+        [(PluginKind::Codec, "opus"), (PluginKind::Output, "cpal"), (PluginKind::Transport, "fastn")]
+    );
     let shown = config.show();
     let line = shown.iter().find(|line| line.key == "codec.opus.complexity").unwrap();
     assert_eq!(line.origin, Origin::Env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY".into()));
@@ -209,6 +214,15 @@ fn a_named_file_must_be_there() {
     assert!(fixture.load().is_ok());
     fixture.sources.file_is_named = true;
     assert!(fixture.error().starts_with("cannot read the configuration "));
+}
+
+#[test]
+fn a_file_that_is_too_long_or_not_text_is_refused() {
+    let error = with_file(&"#".repeat((1 << 20) + 1)).error();
+    assert!(error.ends_with("config.toml: it is longer than 1048576 bytes"), "{error}");
+    let fixture = with_file("");
+    fs::write(&fixture.sources.file, b"node.name = \"\xff\"").unwrap();
+    assert!(fixture.error().contains("UTF-8"));
 }
 
 #[test]

@@ -3,8 +3,12 @@
 //! `README.md` beside this crate has the threads, the queues and the invariants.
 
 pub mod client;
+pub mod commands;
 pub mod control;
 pub mod convert;
+pub mod fault;
+pub mod identity;
 pub mod plugins;
 pub mod server;
 pub mod source;
+pub mod ui;

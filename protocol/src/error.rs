@@ -55,3 +55,17 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     let message = String::deserialize(deserializer)?;
     Ok(WireError::new(ErrorCode::Unknown, message).message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_within_its_bound() {
+        let long = format!("a\u{1b}[2J\r\n{}", "é".repeat(300));
+        let error = WireError::new(ErrorCode::Internal, &*long);
+        assert_eq!(error.message, format!("a [2J  {}", "é".repeat(246)));
+        let json = serde_json::json!({ "code": "internal", "message": long });
+        assert_eq!(serde_json::from_value::<WireError>(json).unwrap(), error);
+    }
+}

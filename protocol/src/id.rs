@@ -113,3 +113,55 @@ macro_rules! as_text {
 }
 as_text!(TrackId);
 as_text!(RenditionId);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_id_comes_back(
+            track in "[a-z0-9-]{1,64}",
+            codec in "[a-z0-9-]{1,32}",
+            rate in 1_u32..,
+            channels in 1_u16..,
+            params in "[a-z0-9-]{0,32}",
+        ) {
+            let id = RenditionId { track: track.parse().unwrap(), codec, rate, channels, params };
+            prop_assert_eq!(id.to_string().parse(), Ok(id.clone()));
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<RenditionId>(&json).unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn an_id_is_written_in_one_way_only() {
+        assert!("t.pcm.44100.2.".parse::<RenditionId>().is_ok());
+        let long = "a".repeat(65);
+        let bad = [
+            "",
+            "t",
+            "t.pcm.44100.2",
+            "t.pcm.44100.2.s16.",
+            ".pcm.44100.2.s16",
+            "t..44100.2.s16",
+            "t.pcm.0.2.s16",
+            "t.pcm.44100.0.s16",
+            "t.pcm.044100.2.s16",
+            "t.pcm.+44100.2.s16",
+            "t.pcm.44100.65536.s16",
+            "t.pcm.4294967296.2.s16",
+            "t.PCM.44100.2.s16",
+            "t.pcm.44100.2.s 16",
+            "t/u.pcm.44100.2.s16",
+            &format!("{long}.pcm.44100.2.s16"),
+            &format!("t.{long}.44100.2.s16"),
+            &format!("t.pcm.44100.2.{long}"),
+        ];
+        for text in bad {
+            assert!(text.parse::<RenditionId>().is_err(), "{text}");
+        }
+    }
+}

@@ -93,3 +93,78 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
     let text = String::deserialize(deserializer)?;
     BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendition() -> Rendition {
+        Rendition {
+            id: "t.opus.48000.2.k96".parse().unwrap(),
+            bitrate: 96_000,
+            lossless: false,
+            config: vec![1, 2],
+            frames: 144_001,
+            chunks: 2,
+            frames_per_chunk: 144_000,
+            packet_frames: 960,
+            lead_in: 1272,
+            crossfade: 240,
+        }
+    }
+
+    #[test]
+    fn each_bad_field_is_refused() {
+        assert_eq!(rendition().check(), Ok(()));
+        type Spoil = fn(&mut Rendition);
+        let bad: [(&str, Spoil); 11] = [
+            ("its rate", |it| it.id.rate = 0),
+            ("its rate", |it| it.id.rate = 768_001),
+            ("its channels", |it| it.id.channels = 0),
+            ("its channels", |it| it.id.channels = 33),
+            ("its configuration is too long", |it| it.config = vec![0; 4097]),
+            ("its chunks are not 3 s", |it| it.frames_per_chunk = 144_001),
+            ("its number of chunks", |it| it.chunks = 1),
+            ("its number of chunks", |it| it.frames = u64::MAX),
+            ("its packets' length", |it| it.packet_frames = 0),
+            ("its lead-in is over 1 s", |it| it.lead_in = 48_001),
+            ("its crossfade is over 0.5 s", |it| it.crossfade = 24_001),
+        ];
+        for (what, spoil) in bad {
+            let mut rendition = rendition();
+            spoil(&mut rendition);
+            assert_eq!(rendition.check(), Err(RenditionError(what)));
+        }
+    }
+
+    #[test]
+    fn the_last_chunk_holds_what_is_left() {
+        let rendition = rendition();
+        let frames = [0, 1, 2, u32::MAX].map(|index| rendition.frames_in(ChunkIndex(index)));
+        assert_eq!(frames, [144_000, 1, 0, 0]);
+        let last = [0, 1, u32::MAX].map(|index| rendition.is_last(ChunkIndex(index)));
+        assert_eq!(last, [false, true, true]);
+        assert_eq!(Rendition { frames: 288_000, ..rendition }.frames_in(ChunkIndex(1)), 144_000);
+    }
+
+    #[test]
+    fn a_chunk_of_pcm_fits_into_what_is_taken_for_one() {
+        for (rate, channels) in [(8000, 1), (44_100, 2), (192_000, 8)] {
+            let mut rendition = rendition();
+            (rendition.id.rate, rendition.id.channels) = (rate, channels);
+            rendition.frames_per_chunk = frames_per_chunk(rate);
+            let pcm = 3 * rate as usize * usize::from(channels) * 4;
+            assert!((pcm + 16 + 150 * 4 + 36..64 * 1024 * 1024).contains(&rendition.max_chunk_bytes()));
+        }
+    }
+
+    #[test]
+    fn the_configuration_is_base64() {
+        let json = serde_json::to_value(rendition()).unwrap();
+        assert_eq!(json["config"], "AQI=");
+        assert_eq!(serde_json::from_value::<Rendition>(json.clone()).unwrap(), rendition());
+        let mut json = json;
+        json["config"] = "A".into();
+        assert!(serde_json::from_value::<Rendition>(json).is_err());
+    }
+}

@@ -51,7 +51,13 @@ impl Ticket {
     /// The capability as text, for a handshake's `auth_token`.
     #[must_use]
     pub fn token(&self) -> String {
-        BASE32_NOPAD.encode(&self.capability).to_ascii_lowercase()
+        Self::token_of(&self.capability)
+    }
+
+    /// What [`Ticket::token`] is for a capability.
+    #[must_use]
+    pub fn token_of(capability: &[u8; 32]) -> String {
+        BASE32_NOPAD.encode(capability).to_ascii_lowercase()
     }
 
     fn to_bytes(&self) -> Vec<u8> {

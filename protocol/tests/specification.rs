@@ -58,6 +58,43 @@ fn every_example_is_a_message() {
     assert_eq!(seen, ["List", "Answer<ListPage>", "GetInfo", "Answer<Info>", "ChunkRequest", "Answer<Info>"]);
 }
 
+/// Puts a field that nobody knows into every object but an answer's own, which says `ok` or `error` and nothing else.
+fn of_a_later_version(value: &mut serde_json::Value, is_answer: bool) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.values_mut().for_each(|it| of_a_later_version(it, false));
+            if !is_answer {
+                fields.insert("later".into(), serde_json::json!({ "than": ["this"] }));
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|it| of_a_later_version(it, false)),
+        _ => {}
+    }
+}
+
+/// Reads an example as a `T` without and with fields of a later version.
+fn is_the_same_later<T: DeserializeOwned + PartialEq + std::fmt::Debug>(example: &str, is_answer: bool) {
+    let mut value: serde_json::Value = serde_json::from_str(example).unwrap();
+    of_a_later_version(&mut value, is_answer);
+    let later: T = serde_json::from_value(value).unwrap();
+    assert_eq!(later, serde_json::from_str(example).unwrap());
+}
+
+#[test]
+fn fields_of_a_later_version_are_passed_over() {
+    for (name, example) in examples() {
+        match name {
+            "List" => is_the_same_later::<List>(example, false),
+            "Answer<ListPage>" => is_the_same_later::<Answer<ListPage>>(example, true),
+            "GetInfo" => is_the_same_later::<GetInfo>(example, false),
+            "Answer<Info>" => is_the_same_later::<Answer<Info>>(example, true),
+            _ => is_the_same_later::<ChunkRequest>(example, false),
+        }
+    }
+    let error: WireError = serde_json::from_str(r#"{"code":"payment_required","message":"pay"}"#).unwrap();
+    assert_eq!(error.code, ErrorCode::Unknown);
+}
+
 #[test]
 fn every_code_is_listed() {
     let listed = rows("### Refusals").into_iter().map(|row| row[0]);

@@ -97,6 +97,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The output can't be opened or written to; the player can't go on.
+    OutputFailed(String),
     /// The player can't go on.
     Fatal(String),
 }

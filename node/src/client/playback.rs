@@ -91,13 +91,16 @@ pub(super) struct State {
 enum End {
     /// The player was dropped.
     Dropped,
-    /// It can't go on, for a reason to tell the person.
-    Fatal(String),
+    /// The output can't be opened or written to.
+    Output(String),
+    /// The track can't be decoded here.
+    Decoder(String),
 }
 
+/// What the sink says; the decoder's errors are turned where they come from.
 impl From<PluginError> for End {
     fn from(error: PluginError) -> Self {
-        Self::Fatal(error.to_string())
+        Self::Output(error.to_string())
     }
 }
 
@@ -111,7 +114,8 @@ impl Playback {
             match self.obey().and_then(|()| self.step()) {
                 Ok(()) => {}
                 Err(End::Dropped) => return,
-                Err(End::Fatal(reason)) => return self.tell(Event::Fatal(reason)),
+                Err(End::Output(reason)) => return self.tell(Event::OutputFailed(reason)),
+                Err(End::Decoder(reason)) => return self.tell(Event::Fatal(reason)),
             }
         }
     }
@@ -214,32 +218,22 @@ impl Playback {
             Entry::Clear => self.clear(),
             Entry::Begin { info, from } => self.begin(info, from),
             Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
-            Entry::Packet(packet) => {
-                let damaged = self.decode(&packet)?;
-                self.progress(|progress| progress.damaged_packets += u64::from(damaged));
-                Ok(())
-            }
-            Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
-            Entry::TrackEnd => self.with_voice(Voice::end),
+            Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
+            Entry::ChunkEnd => self.with_voice(|voice, sink| Ok(voice.end_chunk(sink))),
+            Entry::TrackEnd => self.with_voice(|voice, sink| Ok(voice.end(sink))),
         }
     }
 
-    fn with_voice<T>(
+    /// Does something with the voice, if there is one, and counts the packets that were damaged on the way.
+    fn with_voice(
         &mut self,
-        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<T, PluginError>,
+        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<(), PluginError>,
     ) -> Result<(), End> {
-        if let Some(voice) = &mut self.voice {
-            act(voice, &mut self.sink)?;
-        }
+        let Some(voice) = &mut self.voice else { return Ok(()) };
+        act(voice, &mut self.sink).map_err(|error| End::Decoder(error.to_string()))?;
+        let damaged = std::mem::take(&mut voice.damaged);
+        self.progress(|progress| progress.damaged_packets += damaged);
         Ok(())
-    }
-
-    /// Returns whether the packet was damaged.
-    fn decode(&mut self, packet: &[u8]) -> Result<bool, End> {
-        match &mut self.voice {
-            Some(voice) => Ok(voice.decode(packet, &mut self.sink)?),
-            None => Ok(false),
-        }
     }
 
     fn clear(&mut self) -> Result<(), End> {
@@ -259,7 +253,7 @@ impl Playback {
             self.tell(Event::Output(message));
         }
         let voice = Voice::new(Arc::clone(&info), from, &self.registry, &self.sink);
-        self.voice = Some(voice.map_err(End::Fatal)?);
+        self.voice = Some(voice.map_err(End::Decoder)?);
         self.state.written = 0;
         let position = Position::of_frame(from, info.rendition.id.rate);
         self.progress(|progress| {

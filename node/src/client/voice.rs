@@ -22,6 +22,8 @@ pub(super) struct Voice {
     decoded: Vec<f32>,
     /// What the splicer writes into.
     joined: Vec<f32>,
+    /// Packets damaged since somebody looked.
+    pub(super) damaged: u64,
     /// Whether the track is complete.
     pub(super) ended: bool,
 }
@@ -52,6 +54,7 @@ impl Voice {
             unheard: 0,
             decoded: vec![0.0; format.samples(rendition.packet_frames as usize)],
             joined: Vec::new(),
+            damaged: 0,
             ended: false,
             from,
             info,
@@ -80,48 +83,48 @@ impl Voice {
         self.decoder.reset()
     }
 
-    /// Returns whether the packet was damaged; silence takes its place, so that nothing shifts.
-    pub(super) fn decode(&mut self, packet: &[u8], sink: &mut Sink) -> Result<bool, PluginError> {
+    /// Where a packet is damaged silence takes its place, so that nothing shifts.
+    pub(super) fn decode(&mut self, packet: &[u8], sink: &mut Sink) -> Result<(), PluginError> {
         let channels = usize::from(self.info.rendition.id.channels);
-        let (frames, damaged) = match self.decoder.decode(packet, &mut self.decoded) {
-            Ok(frames) => (frames, false),
-            Err(PluginError::NoSpace { need, .. })
-                if self.decoded.len() < need && need <= Self::MAX_FRAMES * channels =>
-            {
-                self.decoded.resize(need, 0.0);
-                (self.decoder.decode(packet, &mut self.decoded)?, false)
-            }
+        let mut result = self.decoder.decode(packet, &mut self.decoded);
+        if let Err(PluginError::NoSpace { need, .. }) = result
+            && (self.decoded.len()..=Self::MAX_FRAMES * channels).contains(&need)
+        {
+            self.decoded.resize(need, 0.0);
+            result = self.decoder.decode(packet, &mut self.decoded);
+        }
+        let frames = match result {
+            Ok(frames) => frames,
             Err(PluginError::Corrupt(_) | PluginError::NoSpace { .. }) => {
+                self.damaged += 1;
                 let frames = self.info.rendition.packet_frames as usize;
                 self.decoded[..frames * channels].fill(0.0);
-                (frames, true)
+                frames
             }
             Err(other) => return Err(other),
         };
         self.splicer.push(&self.decoded[..frames * channels], &mut self.joined);
-        self.hand_on(sink)?;
-        Ok(damaged)
-    }
-
-    pub(super) fn end_chunk(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
-        self.splicer.end(&mut self.joined);
-        self.hand_on(sink)
-    }
-
-    pub(super) fn end(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
-        self.ended = true;
-        sink.fill(|out| self.converter.flush(out));
+        self.hand_on(sink);
         Ok(())
     }
 
-    fn hand_on(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
+    pub(super) fn end_chunk(&mut self, sink: &mut Sink) {
+        self.splicer.end(&mut self.joined);
+        self.hand_on(sink);
+    }
+
+    pub(super) fn end(&mut self, sink: &mut Sink) {
+        self.ended = true;
+        sink.fill(|out| self.converter.flush(out));
+    }
+
+    fn hand_on(&mut self, sink: &mut Sink) {
         let channels = usize::from(self.info.rendition.id.channels);
         let skipped = (self.joined.len() / channels).min(usize::try_from(self.unheard).unwrap_or(usize::MAX));
         self.unheard -= skipped as u64;
         let heard = &self.joined[skipped * channels..];
         sink.fill(|out| self.converter.push(heard, out));
         self.joined.clear();
-        Ok(())
     }
 }
 

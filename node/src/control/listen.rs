@@ -18,6 +18,8 @@ pub enum Ending {
     Quit,
     /// Not all of it could be played; the last reason.
     Incomplete(String),
+    /// The output can't be opened or written to.
+    Output(String),
     /// It could not go on.
     Failed(String),
 }
@@ -177,6 +179,7 @@ impl Listening {
                 self.warn(self.waiting.clone());
             }
             Event::TrackFailed { track, reason } => self.on_failed(&track, reason).await,
+            Event::OutputFailed(reason) => return Some(Ending::Output(reason)),
             Event::Fatal(reason) => return Some(Ending::Failed(reason)),
         }
         None

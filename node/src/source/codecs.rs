@@ -58,8 +58,9 @@ pub(super) fn traits(id: AudioCodecId, rate: u32) -> Traits {
     }
 }
 
-/// Opus predicts from all that came before, ever more faintly. RFC 7845, section 4.6, asks for 80 ms at least.
-const OPUS_PRE_ROLL: u32 = 9600;
+/// Opus predicts from all that came before, ever more faintly: after 200 ms of music at 128 kbit/s it was 59 dB below
+/// the sound, after 500 ms 134 dB, after 1 s nothing. RFC 7845, section 4.6, asks for 80 ms at least.
+const OPUS_PRE_ROLL: u32 = 48_000;
 
 /// The main data of an MP3 frame may begin 511 bytes (MPEG-1) or 255 bytes (MPEG-2) earlier, in frames that hold at
 /// least 58 (32 kbit/s at 48 kHz) or 5 bytes of it (8 kbit/s at 24 kHz). Three more frames fill the overlap of the

@@ -136,11 +136,7 @@ impl Demux {
         self.failures = 0;
         match &mut self.packets {
             Packets::Framed(framed) => framed.seek(frame),
-            Packets::Indexed(format) => {
-                let ts = Timestamp::new(self.clock.ticks(frame).max(0));
-                let to = SeekTo::Timestamp { ts, track_id: self.track };
-                format.seek(SeekMode::Accurate, to).map(|_| ())
-            }
+            Packets::Indexed(format) => seek_back(format.as_mut(), self.track, self.clock, frame),
         }
     }
 
@@ -170,5 +166,21 @@ impl Demux {
         }
         self.failures = MAX_FAILURES;
         Ok(None)
+    }
+}
+
+/// Symphonia's search fails where it meets the end of the file, in the last packets of a FLAC and where a file is cut
+/// off. So it begins ever further before the target: 1 s, 2 s, 4 s, …
+fn seek_back(format: &mut dyn FormatReader, track_id: u32, clock: Clock, frame: i64) -> Result<()> {
+    let mut back = 0i64;
+    loop {
+        let frame = frame.saturating_sub(back).max(0);
+        let ts = Timestamp::new(clock.ticks(frame));
+        match format.seek(SeekMode::Accurate, SeekTo::Timestamp { ts, track_id }) {
+            Ok(_) => return Ok(()),
+            Err(Error::IoError(error)) if !is_end(&error) => return Err(Error::IoError(error)),
+            Err(error) if frame == 0 => return Err(error),
+            Err(_) => back = back.saturating_mul(2).max(i64::from(clock.rate)),
+        }
     }
 }

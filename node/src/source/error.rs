@@ -68,6 +68,10 @@ impl SourceError {
                 Self::Damaged { path, cause: "it ends within its headers".into() }
             }
             Symphonia::IoError(cause) => Self::Io { path, cause },
+            // "core (probe): no suitable format reader found"
+            Symphonia::Unsupported(what) if what.contains("probe") => {
+                Self::Unsupported { path, cause: "no known format in it".into() }
+            }
             Symphonia::Unsupported(what) => Self::Unsupported { path, cause: what.into() },
             other => Self::Damaged { path, cause: other.to_string() },
         }

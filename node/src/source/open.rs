@@ -135,9 +135,12 @@ impl Inner {
     /// Reads all packets to see where the last one ends.
     fn walk(&self, format: Box<dyn FormatReader>) -> Result<i64> {
         let mut demux = Demux::new(format, self.track, self.clock, self.checkpoints.clone());
+        let frame_bytes = codecs::pcm_frame_bytes(&self.params);
         let mut end = 0;
         while let Some(packet) = demux.next().map_err(|error| SourceError::io(&self.path, error))? {
-            end = end.max(packet.end());
+            // The last packet of PCM that is cut off is shorter than it claims.
+            let held = frame_bytes.map_or(u64::MAX, |bytes| packet.packet.data.len() as u64 / bytes.max(1));
+            end = end.max(packet.start.saturating_add_unsigned(packet.frames.min(held)));
         }
         Ok(end)
     }

@@ -1,6 +1,9 @@
 //! Sound files for tests, made on the fly from a synthesised signal by the encoders that people use.
 //!
-//! Needs `ffmpeg`, `flac`, `lame`, `oggenc` and `opusenc` on the path; a test fails by name where one is missing.
+//! Needs `ffmpeg`, `flac`, `lame`, `oggenc` and `opusenc` on the path; a test fails by name where one is missing. A test
+//! binary takes it in by `#[path = "common/fixtures.rs"] mod fixtures;`.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 use std::{
     path::{Path, PathBuf},
@@ -31,8 +34,12 @@ pub enum Kind {
     /// 32 kbit/s, where frames lean most on the bit reservoir.
     Mp3Low,
     Vorbis,
+    /// The same in pages of 3 s, so that much lies on the last one.
+    VorbisLongPages,
     /// 128 kbit/s by opusenc.
     Opus,
+    /// 24 kbit/s by opusenc, in the hybrid mode.
+    OpusLow,
     /// 160 kbit/s in M4A by ffmpeg, without noise substitution, which is random by nature.
     Aac,
     /// The same with noise substitution.
@@ -58,13 +65,15 @@ impl Kind {
     ];
 
     /// Kinds that lose something.
-    pub const LOSSY: [Self; 9] = [
+    pub const LOSSY: [Self; 11] = [
         Self::Mp3,
         Self::Mp3Vbr,
         Self::Mp3Bare,
         Self::Mp3Low,
         Self::Vorbis,
+        Self::VorbisLongPages,
         Self::Opus,
+        Self::OpusLow,
         Self::Aac,
         Self::AacNoise,
         Self::Adts,
@@ -78,8 +87,8 @@ impl Kind {
             Self::FlacS16 | Self::FlacS24 => "flac",
             Self::AlacS16 | Self::AlacS24 | Self::Aac | Self::AacNoise => "m4a",
             Self::Mp3 | Self::Mp3Vbr | Self::Mp3Bare | Self::Mp3Low => "mp3",
-            Self::Vorbis => "ogg",
-            Self::Opus => "opus",
+            Self::Vorbis | Self::VorbisLongPages => "ogg",
+            Self::Opus | Self::OpusLow => "opus",
             Self::Adts => "aac",
         }
     }
@@ -176,7 +185,11 @@ pub fn encode(dir: &Path, kind: Kind, rate: u32, channels: u16, samples: &[f32])
         Kind::Mp3Bare => run("lame", &["--quiet", "-V", "4", "-t", wav_arg, out]),
         Kind::Mp3Low => run("lame", &["--quiet", "-b", "32", "--resample", &kilohertz(rate), wav_arg, out]),
         Kind::Vorbis => run("oggenc", &["--quiet", "-q", "5", "-s", "1", "-o", out, wav_arg]),
+        Kind::VorbisLongPages => {
+            ffmpeg(&["-c:a", "libvorbis", "-q:a", "2", "-page_duration", "3000000", "-serial_offset", "1"]);
+        }
         Kind::Opus => run("opusenc", &["--quiet", "--bitrate", "128", "--serial", "1", wav_arg, out]),
+        Kind::OpusLow => run("opusenc", &["--quiet", "--bitrate", "24", "--serial", "1", wav_arg, out]),
         Kind::Aac => ffmpeg(&["-c:a", "aac", "-b:a", "160k", "-aac_pns", "0"]),
         Kind::AacNoise => ffmpeg(&["-c:a", "aac", "-b:a", "64k", "-aac_pns", "1"]),
         Kind::Adts => ffmpeg(&["-c:a", "aac", "-b:a", "160k", "-aac_pns", "0", "-f", "adts"]),
@@ -239,4 +252,13 @@ fn output(tool: &str, arguments: &[&str]) -> Vec<u8> {
     let message = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{tool} {arguments:?} failed: {message}");
     done.stdout
+}
+
+/// Encodes `wav` into `path`, whose ending names the format, with tags.
+pub fn tag(wav: &Path, path: &Path, tags: &[(&str, &str)]) {
+    let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let mut arguments = vec!["-v", "error", "-y", "-i", wav.to_str().expect("UTF-8 path")];
+    arguments.extend(tags.iter().flat_map(|tag| ["-metadata", tag]));
+    arguments.push(path.to_str().expect("UTF-8 path"));
+    run("ffmpeg", &arguments);
 }

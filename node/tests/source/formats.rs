@@ -71,7 +71,7 @@ fn lossy_files_sound_as_ffmpeg_decodes_them() {
 #[test]
 fn lossy_files_are_as_long_as_their_original_and_aligned_with_it() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in [Kind::Mp3, Kind::Mp3Vbr, Kind::Vorbis, Kind::Opus, Kind::Aac] {
+    for kind in [Kind::Mp3, Kind::Mp3Vbr, Kind::Vorbis, Kind::VorbisLongPages, Kind::Opus, Kind::Aac] {
         for seconds in [0.05, 0.5, 1.0, SECONDS, 7.77] {
             let samples = music(48_000, 2, seconds);
             let path = encode(dir.path(), kind, 48_000, 2, &samples);

@@ -3,8 +3,10 @@
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 
+mod damage;
 mod formats;
 mod seek;
+mod window;
 
 use media_node::source::Reader;
 

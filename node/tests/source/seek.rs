@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Kinds of which a frame is the same bits however it was reached.
-const EXACT: [Kind; 12] = [
+const EXACT: [Kind; 13] = [
     Kind::WavS16,
     Kind::WavF64,
     Kind::AiffS24,
@@ -22,10 +22,11 @@ const EXACT: [Kind; 12] = [
     Kind::Mp3Bare,
     Kind::Mp3Low,
     Kind::Vorbis,
+    Kind::VorbisLongPages,
 ];
 
 /// Kinds whose decoder never quite forgets where it began.
-const RESTARTED: [Kind; 4] = [Kind::Opus, Kind::Aac, Kind::AacNoise, Kind::Adts];
+const RESTARTED: [Kind; 5] = [Kind::Opus, Kind::OpusLow, Kind::Aac, Kind::AacNoise, Kind::Adts];
 
 const RATE: u32 = 48_000;
 
@@ -104,5 +105,25 @@ fn restarted_codecs_come_close_to_reading_through() {
         }
         println!("{kind:?}: worst of the first 100 ms after a seek {worst:.1} dB");
         assert!(worst > 80.0, "{kind:?}: {worst:.1} dB");
+    }
+}
+
+#[test]
+fn seeks_near_the_end_are_exact() {
+    for (kind, track) in
+        EXACT_TRACKS.iter().chain(RESTARTED_TRACKS.iter().filter(|(kind, _)| *kind != Kind::AacNoise))
+    {
+        let mut reader = track.source.reader().unwrap();
+        let end = track.source.info().frames;
+        for back in [1u64, 2, 17, 500, 1152, 4000, 10_007, 20_011, 40_009, 80_021] {
+            reader.seek(end - back).unwrap();
+            let tail = read(&mut reader, 100_000);
+            assert_eq!(tail.len() as u64, back * 2, "{kind:?}");
+            let snr = snr(track.slice(end - back, 100_000), &tail);
+            assert!(
+                snr > 80.0 || tail == track.slice(end - back, 100_000),
+                "{kind:?}, {back} before the end: {snr:.1} dB"
+            );
+        }
     }
 }

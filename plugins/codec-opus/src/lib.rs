@@ -22,6 +22,9 @@ const RATE: u32 = 48_000;
 /// Frames in a packet: 20 ms.
 const PACKET_FRAMES: u32 = 960;
 
+/// Frames by which libopus delays at 48 kHz: 6.5 ms.
+const LOOKAHEAD: u32 = 312;
+
 /// The codec.
 pub struct Opus;
 
@@ -53,9 +56,11 @@ impl Codec for Opus {
             config: layout.config(),
             packet_frames: PACKET_FRAMES,
             whole_packets: true,
-            lead_in: 960,
-            lookahead: 312,
-            crossfade: 480,
+            // Both measured (tests/borders.rs): with a crossfade of 10 ms borders lost 0.4 dB at 96 kbit/s, with 20 ms
+            // none; a longer lead-in brings less than it costs.
+            lead_in: PACKET_FRAMES,
+            lookahead: LOOKAHEAD,
+            crossfade: PACKET_FRAMES,
             max_packet_bytes: stream::max_packet_bytes(&layout),
         })
     }

@@ -23,15 +23,15 @@ pub(crate) struct OpusEncoder {
 
 impl OpusEncoder {
     pub(crate) fn new(layout: &Layout, params: &Params) -> Result<Self> {
-        let application = match params.application {
-            Application::Audio => opus::Application::Audio,
-            Application::Voip => opus::Application::Voip,
-            Application::LowDelay => opus::Application::LowDelay,
+        let (application, signal) = match params.application {
+            Application::Audio => (opus::Application::Audio, opus::Signal::Music),
+            Application::Voip => (opus::Application::Voip, opus::Signal::Voice),
         };
         let bitrate = i32::try_from(params.bitrate()).unwrap_or(i32::MAX);
         let set_up = || {
             let mut inner =
                 MSEncoder::new(RATE, layout.streams, layout.coupled, &layout.mapping, application)?;
+            inner.set_signal(signal)?;
             inner.set_bitrate(opus::Bitrate::Bits(bitrate))?;
             inner.set_complexity(params.complexity.into())?;
             inner.set_vbr(params.vbr)?;

@@ -1,6 +1,6 @@
 //! Signals that are the same on every machine, and how far two of them are apart.
 
-use media_plugin_sdk::AudioFormat;
+use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
 
 /// A small generator of pseudo-random numbers (xorshift, Marsaglia 2003), the same for the same seed.
 #[derive(Debug, Clone)]
@@ -37,6 +37,31 @@ impl Random {
 pub fn noise(format: AudioFormat, frames: usize) -> Vec<f32> {
     let mut random = Random::new(1);
     (0..format.samples(frames)).map(|_| (random.sample() * 16_384.0).trunc() / 32_768.0).collect()
+}
+
+/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB, interleaved, its channels unlike each other, exact in the
+/// source's sample type.
+#[must_use]
+pub fn coloured(source: &SourceFormat, frames: usize) -> Vec<f32> {
+    let mut random = Random::new(2);
+    let scale = match source.sample {
+        SampleType::S16 => 32_768.0,
+        SampleType::S24 | SampleType::S32 | SampleType::F32 => 8_388_608.0,
+    };
+    let per_frame = |hz: f32| (hz * std::f32::consts::TAU / source.format.rate as f32).min(1.0);
+    let (fast, slow) = (per_frame(800.0), per_frame(200.0));
+    let channels = usize::from(source.format.channels);
+    let mut state = vec![[0.0_f32; 3]; channels];
+    (0..source.format.samples(frames))
+        .map(|i| {
+            let [low, lower, lowest] = &mut state[i % channels];
+            *low += fast * (random.sample() - *low);
+            *lower += fast * (*low - *lower);
+            *lowest += slow * (*lower - *lowest);
+            let level = ((*lower - *lowest) * 0.7 / fast.sqrt()).clamp(-0.9, 0.9);
+            (level * scale).round() / scale
+        })
+        .collect()
 }
 
 /// Signal to noise in dB: the energy of `original` over that of the difference; infinite when they are equal.

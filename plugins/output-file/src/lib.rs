@@ -5,7 +5,7 @@
 //!
 //! # Blocking
 //! A write lasts as long as the system takes to store or to pass on. For a disk that is well under
-//! [`Output::MAX_WAIT`](media_plugin_sdk::Output); a pipe blocks until its reader reads, for ever if it never does, and
+//! `MAX_WAIT`; a pipe blocks until its reader reads, for ever if it never does, and
 //! nothing portable can interrupt that. [`Store::STEP`] keeps it short when the reader is one that plays.
 
 mod file;

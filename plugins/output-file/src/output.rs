@@ -32,7 +32,7 @@ pub struct Store {
 
 impl Store {
     /// How many frames one write takes at most, as a part of a second: 1/50. A pipe whose reader plays in real time
-    /// then blocks for that long, which is less than [`Output::MAX_WAIT`].
+    /// then blocks for that long, which is less than `MAX_WAIT`.
     pub const STEP: u32 = 50;
 
     pub(crate) fn new(sink: Sink, name: String, format: AudioFormat, stored: Stored) -> Result<Self> {

@@ -65,7 +65,7 @@ pub trait OutputPlugin: Send + Sync {
 /// An open output. It clocks the playback thread, which is its one user. Dropping it stops at once; a file keeps what
 /// was written.
 ///
-/// No method blocks for longer than [`Output::MAX_WAIT`], so that a command is never late.
+/// No method blocks for longer than `MAX_WAIT`, so that a command is never late.
 pub trait Output: Send {
     /// The format that [`Output::write`] takes, perhaps not the one that was asked for.
     fn format(&self) -> AudioFormat;
@@ -74,7 +74,7 @@ pub trait Output: Send {
     fn is_realtime(&self) -> bool;
 
     /// Hands over interleaved frames in [`Output::format`], nominal ±1. Returns how many frames were taken, maybe none
-    /// when there was no room within [`Output::MAX_WAIT`]. Takes none while paused.
+    /// when there was no room within `MAX_WAIT`. Takes none while paused.
     ///
     /// # Errors
     /// `Lost` when the device is gone: drop this output and open again. `Failed` for the rest (a full disk).
@@ -95,7 +95,7 @@ pub trait Output: Send {
     /// As [`Output::write`].
     fn flush(&mut self) -> Result<()>;
 
-    /// Waits until what was handed over is heard, or stored, for [`Output::MAX_WAIT`] at most. Returns whether it is;
+    /// Waits until what was handed over is heard, or stored, for `MAX_WAIT` at most. Returns whether it is;
     /// call it again until then.
     ///
     /// # Errors

@@ -121,6 +121,12 @@ impl Server {
         self.outputs.pop_front()
     }
 
+    /// How many requests are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// How often `protocol` was asked for so far, refused requests included.
     #[must_use]
     pub fn requests(&self, protocol: Protocol) -> u64 {

@@ -1,0 +1,175 @@
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
+
+use media_config::{Config, Flag, PluginKind, Sources};
+use media_plugin_host::Registry;
+use media_plugin_sdk::transport::{Admit, Bind, Endpoint, PeerAddress, Transport, refuse_all};
+use media_protocol::{List, Protocol, Ticket, Track};
+
+use crate::{
+    client::{self, Dial, FetchError},
+    fault::{Exit, Fault, OrFault},
+    identity::Secret,
+    plugins, ui,
+};
+
+/// What every command starts from.
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Context {
+    /// Loads the configuration, starts the log, collects the plugins.
+    pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Fault> {
+        let mut sources = Sources::from_process(file).or_fault(Exit::Usage)?;
+        sources.flags = flags;
+        let config = Config::load(&sources).or_fault(Exit::Usage)?;
+        start_log(&config)?;
+        let registry = plugins::registry();
+        for problem in registry.problems() {
+            tracing::warn!("{problem}");
+        }
+        Ok(Self { config, registry })
+    }
+
+    /// Runs a command's async part on a runtime of its own.
+    pub(super) fn block_on(&self, command: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.while_doing(Exit::Failed, "starting")?;
+        let result = runtime.block_on(command);
+        // A thread that reads the terminal or a device that hangs must not keep the process.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// The transport that `transport.use` names, or another.
+    pub(super) fn transport(&self, id: Option<&str>) -> Result<Arc<dyn Transport>, Fault> {
+        self.registry.transport(id.unwrap_or(self.config.transport.chosen.as_str())).or_fault(Exit::Usage)
+    }
+
+    /// This node's key.
+    pub(super) fn key(&self) -> Result<Secret, Fault> {
+        Secret::load_or_create(&self.config.node.key).or_fault(Exit::Failed)
+    }
+
+    /// The capability that this node's tickets carry.
+    pub(super) fn capability(&self) -> Result<Secret, Fault> {
+        let mut file = self.config.node.key.clone();
+        file.as_mut_os_string().push(".capability");
+        Secret::load_or_create(&file).or_fault(Exit::Failed)
+    }
+
+    /// The key to listen with to the node of this same key: nobody can call themselves.
+    pub(super) fn second_key(key: &Secret) -> Secret {
+        key.derive("media-node 2026 a listener beside its own node")
+    }
+
+    /// Makes the local end of a transport.
+    pub(super) async fn bind(
+        &self,
+        transport: &dyn Transport,
+        key: &Secret,
+        admit: Admit,
+    ) -> Result<Arc<dyn Endpoint>, Fault> {
+        let bind = Bind {
+            secret_key: key.0,
+            options: self.config.plugin_options(PluginKind::Transport, &transport.info().id),
+            name: self.config.node.name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            protocols: Protocol::ALL.iter().map(|protocol| protocol.name().into()).collect(),
+            admit,
+        };
+        transport.bind(&bind).await.or_fault(Exit::Failed)
+    }
+
+    /// Connects to the node of a ticket. Returns the way to it and the transport's id.
+    pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<Dial>, String), Fault> {
+        let chosen = self.config.transport.chosen.as_str();
+        // A flag that names a transport holds; a default does not outweigh the ticket.
+        let named = self.config.origin("transport.use") != media_config::Origin::Default;
+        let transport = self.transport(Some(if named { chosen } else { &ticket.transport }))?;
+        let mut key = self.key()?;
+        if transport.identity(&key.0) == ticket.peer {
+            key = Self::second_key(&key);
+        }
+        let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
+        let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+        let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+        dial.connection().await.while_doing(Exit::Unreachable, "connecting to the node of the ticket")?;
+        Ok((Arc::new(dial), transport.info().id))
+    }
+
+    /// The node's whole catalog, or what of it fits `search`, page by page.
+    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<Vec<Track>, Fault> {
+        let mut tracks = Vec::new();
+        loop {
+            let offset = u32::try_from(tracks.len()).unwrap_or(u32::MAX);
+            let request = List { offset, limit: List::MAX, search: search.into() };
+            let page = client::list(dial, &request).await.map_err(fetch_fault)?;
+            let (total, came) = (page.total as usize, page.tracks.len());
+            tracks.extend(page.tracks);
+            if came == 0 || tracks.len() >= total.min(MAX_TRACKS) {
+                return Ok(tracks);
+            }
+        }
+    }
+
+    /// The ids of configured plugins that do not exist, each as one warning.
+    pub(super) fn unknown_plugins(&self) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for (kind, id, origin) in self.config.configured_plugins() {
+            let known: BTreeSet<_> = match kind {
+                PluginKind::Codec => self.registry.codecs().map(|it| it.info().id).collect(),
+                PluginKind::Output => self.registry.outputs().map(|it| it.info().id).collect(),
+                PluginKind::Transport => self.registry.transports().map(|it| it.info().id).collect(),
+            };
+            if !known.contains(id) {
+                let known: Vec<_> = known.into_iter().collect();
+                unknown.push(format!("{origin}: options for {id:?}, which is none of {}", known.join(", ")));
+            }
+        }
+        unknown
+    }
+}
+
+/// The most tracks that a client takes from a node: a bound, not a limit anybody meets.
+const MAX_TRACKS: usize = 1_000_000;
+
+fn fetch_fault(error: FetchError) -> Fault {
+    let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
+    Fault::new(exit, format!("asking the node for its tracks: {error}"))
+}
+
+/// A ticket as it is, or the name of a file that holds one.
+pub(super) fn ticket(text: &str) -> Result<Ticket, Fault> {
+    let error = match text.parse() {
+        Ok(ticket) => return Ok(ticket),
+        Err(error) => error,
+    };
+    let file = Path::new(text);
+    if !file.is_file() {
+        return Err(Fault::new(Exit::Usage, error));
+    }
+    // A ticket is a few hundred bytes.
+    let held =
+        std::fs::read_to_string(file).while_doing(Exit::Usage, format!("reading the ticket in {text}"))?;
+    held.parse().while_doing(Exit::Usage, format!("reading the ticket in {text}"))
+}
+
+/// Logs to standard error, by `log.level` or, finer, by `MEDIA_NODE_LOG`.
+fn start_log(config: &Config) -> Result<(), Fault> {
+    use tracing_subscriber::EnvFilter;
+    let filter = match std::env::var("MEDIA_NODE_LOG") {
+        Ok(filter) => EnvFilter::try_new(filter).while_doing(Exit::Usage, "MEDIA_NODE_LOG")?,
+        // What the libraries below say is of use to us, not to a person.
+        Err(_) => EnvFilter::new(format!("off,media_node={}", config.log.level.as_str())),
+    };
+    // A second run within one process (a test) keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    Ok(())
+}
+
+/// For standard output: text from elsewhere, made harmless.
+pub(super) fn shown(text: &str) -> String {
+    ui::printable(text)
+}

@@ -1,0 +1,75 @@
+use std::{sync::Arc, time::Instant};
+
+use super::{Context, args::Playing, play, serve::Serving};
+use crate::{
+    client::Dial,
+    fault::{Exit, Fault, OrFault},
+    identity::Secret,
+    server::Catalog,
+};
+use media_plugin_sdk::transport::{PeerAddress, refuse_all};
+
+/// The bundled track; `assets/README.md` says how it was made.
+const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
+
+/// `demo`: a node and a listener with a key each, over a real transport, in one process.
+pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Fault> {
+    let began = Instant::now();
+    let setup = play::setup(context, began)?;
+    let folder = Folder::make()?;
+    let file = folder.0.join("media-node demo.flac");
+    std::fs::write(&file, TRACK)
+        .while_doing(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
+    let catalog = Catalog::scan(&[file], false).or_fault(Exit::Failed)?;
+    let transport = context.transport(None)?;
+    let (node_key, listener_key) = (random_secret()?, random_secret()?);
+    let serving =
+        Serving::start(context, Arc::clone(&transport), &node_key, random_secret()?, catalog).await?;
+    let ticket = serving.ticket();
+    let serve = tokio::spawn(serving.server.serve(Arc::clone(&serving.endpoint)));
+    let endpoint = context.bind(transport.as_ref(), &listener_key, refuse_all()).await?;
+    let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+    let dial = Arc::new(Dial::new(endpoint, peer, Some(ticket.token())));
+    dial.connection().await.while_doing(Exit::Unreachable, "connecting to this process's own node")?;
+    let tracks = Context::catalog(&dial, "").await?;
+    let stats = play::listen(context, tracks, setup, dial, transport.info().id, playing.start).await;
+    serving.server.stop();
+    let _ = serve.await;
+    let stats = stats?;
+    let first_audio = stats.first_audio_ms.map_or("none".into(), |ms| format!("{ms:.0} ms"));
+    println!("time to first audio: {first_audio}");
+    println!("underruns: {}", stats.underruns);
+    println!(
+        "codec: {} at {} kbit/s over {} ({})",
+        stats.codec,
+        stats.bitrate / 1000,
+        stats.transport,
+        stats.path
+    );
+    println!("reason: {}", stats.reason);
+    Ok(())
+}
+
+fn random_secret() -> Result<Secret, Fault> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).while_doing(Exit::Failed, "making a secret")?;
+    Ok(Secret(bytes))
+}
+
+/// A folder of our own, removed when done.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn make() -> Result<Self, Fault> {
+        let folder = std::env::temp_dir().join(format!("media-node-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).while_doing(Exit::Failed, format!("making {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left behind in the temporary folder is the system's to clear.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

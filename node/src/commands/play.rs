@@ -1,0 +1,106 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use media_protocol::{Position, Track};
+use tokio::sync::{mpsc, watch};
+
+use super::{Context, args::Playing, context::ticket};
+use crate::{
+    client::{CodecChoice, Dial, PauseMode, Setup},
+    control::{self, Command, Ending, Listening, Snapshot, Stats, Wiring},
+    fault::{Exit, Fault, OrFault},
+    ui::View,
+};
+
+/// `play TICKET [TRACK…]`.
+pub(super) async fn run(
+    context: &Context,
+    text: &str,
+    wanted: &[String],
+    playing: &Playing,
+) -> Result<(), Fault> {
+    let began = Instant::now();
+    let setup = setup(context, began)?;
+    let (dial, transport) = context.dial(&ticket(text)?).await?;
+    let catalog = Context::catalog(&dial, "").await?;
+    let tracks = control::select(&catalog, wanted).or_fault(Exit::NotFound)?;
+    if tracks.is_empty() {
+        return Err(Fault::new(Exit::NotFound, "the node serves no tracks"));
+    }
+    listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
+}
+
+/// How to play, by the configuration. Fails before anything is asked of a node.
+pub(super) fn setup(context: &Context, began: Instant) -> Result<Setup, Fault> {
+    let config = &context.config;
+    let (output, line) = context.output()?;
+    if let Some(line) = line {
+        eprintln!("{line}");
+    }
+    Ok(Setup {
+        output,
+        codec: codec(context)?,
+        bitrate: config.codec.bitrate.get(),
+        target: config.buffer.target.get(),
+        max_bytes: usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
+        start: config.buffer.start.get(),
+        pause: match config.playback.pause {
+            media_config::Pause::Hold => PauseMode::Hold,
+            media_config::Pause::Drain => PauseMode::Drain,
+        },
+        volume: config.playback.volume.get() as f32 / 100.0,
+        registry: Arc::clone(&context.registry),
+        began,
+    })
+}
+
+fn codec(context: &Context) -> Result<CodecChoice, Fault> {
+    let ids: Vec<_> = context.config.codec.prefer.iter().map(|id| id.as_str().to_owned()).collect();
+    if ids.iter().any(|id| id == "auto") {
+        return Ok(CodecChoice::Auto);
+    }
+    for id in &ids {
+        context.registry.codec(id).or_fault(Exit::Usage)?;
+    }
+    Ok(CodecChoice::Only(ids))
+}
+
+/// Plays tracks with keys and a status line, then writes `--stats`.
+pub(super) async fn listen(
+    context: &Context,
+    tracks: Vec<Track>,
+    setup: Setup,
+    dial: Arc<Dial>,
+    transport: String,
+    start: f64,
+) -> Result<Stats, Fault> {
+    let (command, commands) = mpsc::channel(16);
+    let (snapshot, snapshots) = watch::channel(Snapshot::default());
+    let (notice, notices) = mpsc::unbounded_channel();
+    let seek_step = context.config.playback.seek_step.get();
+    let view = View { commands: command.clone(), snapshots, notices, seek_step };
+    let wiring = Wiring { commands, view: snapshot, notices: notice };
+    let listening = Listening::start(tracks, setup, dial, transport, wiring);
+    let listening = listening.while_doing(Exit::Failed, "starting to play")?;
+    let view = tokio::spawn(view.run());
+    tokio::spawn(async move {
+        super::serve::interrupted().await;
+        let _ = command.send(Command::Quit).await;
+    });
+    let (ending, stats) = listening.run(Position::from(Duration::from_secs_f64(start))).await;
+    // The view has shown what there was to show; a terminal that is gone is no reason to fail.
+    let _ = view.await;
+    if let Some(file) = &context.config.stats.file {
+        stats.write(file).map_err(|error| Fault::new(Exit::Failed, format!("{error:#}")))?;
+    }
+    match ending {
+        Ending::Finished | Ending::Quit => Ok(stats),
+        Ending::Incomplete(reason) => {
+            Err(Fault::new(Exit::Failed, format!("not all could be played: {reason}")))
+        }
+        Ending::Output(reason) => Err(Fault::new(Exit::Output, reason)),
+        Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
+    }
+}

@@ -1,0 +1,163 @@
+//! A node's secrets: its key, which is its identity, and the capability that its tickets carry. Each is a file that only
+//! its owner may read.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+
+/// A secret of 32 bytes. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub [u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Why a secret can't be had. Each message is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The system says no.
+    #[error("{} {}: {error}", .doing, .file.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With which file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is no secret any more.
+    #[error("{} can be read by others: make it yours alone (chmod 600), or remove it to get a new one", .0.display())]
+    Exposed(PathBuf),
+    /// It holds something else.
+    #[error("{} holds no key: 64 hexadecimal digits expected; restore it, or remove it to get a new one", .0.display())]
+    Malformed(PathBuf),
+    /// No randomness to be had.
+    #[error("no random bytes for a new key: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Secret {
+    /// Reads a secret from its file, which is made with a random one if there is none.
+    ///
+    /// # Errors
+    /// See [`SecretError`].
+    pub fn load_or_create(file: &Path) -> Result<Self, SecretError> {
+        let failed = |doing| move |error| SecretError::Io { doing, file: file.into(), error };
+        match fs::File::open(file) {
+            Ok(open) => Self::load(file, open),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut bytes = [0; 32];
+                getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
+                match create(file, &bytes) {
+                    // Another process was faster: what it made is the secret.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        Self::load(file, fs::File::open(file).map_err(failed("reading"))?)
+                    }
+                    made => made.map(|()| Self(bytes)).map_err(failed("making")),
+                }
+            }
+            Err(error) => Err(failed("reading")(error)),
+        }
+    }
+
+    fn load(file: &Path, open: fs::File) -> Result<Self, SecretError> {
+        let failed = |error| SecretError::Io { doing: "reading", file: file.into(), error };
+        if is_exposed(&open.metadata().map_err(failed)?) {
+            return Err(SecretError::Exposed(file.into()));
+        }
+        let mut text = String::new();
+        // One byte more than a key and its line end, to tell a longer file.
+        open.take(66).read_to_string(&mut text).map_err(failed)?;
+        let bytes = HEXLOWER.decode(text.trim_end().as_bytes()).ok();
+        bytes.and_then(|it| it.try_into().ok()).map(Self).ok_or_else(|| SecretError::Malformed(file.into()))
+    }
+
+    /// Another secret that follows from this one and from `context`, and does not tell this one.
+    #[must_use]
+    pub fn derive(&self, context: &str) -> Self {
+        Self(blake3::derive_key(context, &self.0))
+    }
+}
+
+/// Written beside and linked into place, so that no reader ever finds half a key.
+fn create(file: &Path, secret: &[u8; 32]) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut beside = file.to_path_buf();
+    beside.as_mut_os_string().push(format!(".{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(&beside).and_then(|mut open| {
+        open.write_all((HEXLOWER.encode(secret) + "\n").as_bytes())?;
+        open.sync_all()?;
+        fs::hard_link(&beside, file)
+    });
+    let _ = fs::remove_file(&beside);
+    made
+}
+
+#[cfg(unix)]
+fn is_exposed(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+}
+
+/// Elsewhere, a file in a person's profile is theirs by the folder's access list.
+#[cfg(not(unix))]
+fn is_exposed(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/key");
+        let secret = Secret::load_or_create(&file).unwrap();
+        assert_eq!(Secret::load_or_create(&file).unwrap(), secret);
+        assert_ne!(Secret::load_or_create(&folder.path().join("other")).unwrap(), secret);
+        assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Secret::load_or_create(&folder.path().join("key")).unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn refuses_what_is_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        for text in ["", "abc", &"0".repeat(65), &"g".repeat(64)] {
+            Secret::load_or_create(&file).unwrap();
+            fs::write(&file, text).unwrap();
+            assert!(matches!(Secret::load_or_create(&file), Err(SecretError::Malformed(_))), "{text:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn refuses_what_others_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        Secret::load_or_create(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Secret::load_or_create(&file), Err(SecretError::Exposed(_))));
+    }
+}

@@ -1,0 +1,70 @@
+use std::{io, time::Duration};
+
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::sync::mpsc;
+
+use crate::control::Command;
+
+/// How often the thread looks whether anybody still listens.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Volume change of one key, in percent.
+const VOLUME_STEP: i8 = 5;
+
+/// Reads keys until the loop ends. Blocks; runs on a thread of its own.
+pub(super) fn read(commands: &mpsc::Sender<Command>, seek_step: Duration) -> io::Result<()> {
+    while !commands.is_closed() {
+        if !event::poll(POLL)? {
+            continue;
+        }
+        if let Event::Key(key) = event::read()?
+            && let Some(command) = command(key, seek_step)
+            && commands.blocking_send(command).is_err()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn command(key: KeyEvent, seek_step: Duration) -> Option<Command> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    let step = seek_step.as_secs_f64();
+    match key.code {
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Command::Quit),
+        KeyCode::Char('q') | KeyCode::Esc => Some(Command::Quit),
+        KeyCode::Char(' ') => Some(Command::TogglePause),
+        KeyCode::Left => Some(Command::Seek(-step)),
+        KeyCode::Right => Some(Command::Seek(step)),
+        KeyCode::Up => Some(Command::Volume(VOLUME_STEP)),
+        KeyCode::Down => Some(Command::Volume(-VOLUME_STEP)),
+        KeyCode::Char('n') => Some(Command::Next),
+        KeyCode::Char('p') => Some(Command::Previous),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_the_readme() {
+        let step = Duration::from_secs(10);
+        let pressed = |code| command(KeyEvent::new(code, KeyModifiers::NONE), step);
+        assert_eq!(pressed(KeyCode::Char(' ')), Some(Command::TogglePause));
+        assert_eq!(pressed(KeyCode::Left), Some(Command::Seek(-10.0)));
+        assert_eq!(pressed(KeyCode::Right), Some(Command::Seek(10.0)));
+        assert_eq!(pressed(KeyCode::Up), Some(Command::Volume(5)));
+        assert_eq!(pressed(KeyCode::Char('n')), Some(Command::Next));
+        assert_eq!(pressed(KeyCode::Char('p')), Some(Command::Previous));
+        for quit in [KeyCode::Char('q'), KeyCode::Esc] {
+            assert_eq!(pressed(quit), Some(Command::Quit));
+        }
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(command(interrupt, step), Some(Command::Quit));
+        assert_eq!(pressed(KeyCode::Char('c')), None);
+    }
+}

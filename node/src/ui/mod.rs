@@ -1,0 +1,72 @@
+//! How a person hears of what goes on, and says what to do: one status line and keys on a terminal, plain lines elsewhere.
+//!
+//! All of it goes to standard error, so that standard output stays free for sound.
+
+mod keys;
+mod status;
+mod terminal;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::control::{Command, Notice, Snapshot};
+
+/// What a view is connected to; the counterpart of [`crate::control::Wiring`].
+pub struct View {
+    /// To the loop.
+    pub commands: mpsc::Sender<Command>,
+    /// From the loop.
+    pub snapshots: watch::Receiver<Snapshot>,
+    /// From the loop.
+    pub notices: mpsc::UnboundedReceiver<Notice>,
+    /// How far a seek key moves.
+    pub seek_step: Duration,
+}
+
+impl View {
+    /// Shows what goes on until the loop ends. Draws a status line where standard error is a terminal, and listens to keys
+    /// where standard input is one too.
+    ///
+    /// # Errors
+    /// When the terminal can't be set up or written to.
+    pub async fn run(self) -> io::Result<()> {
+        if io::stderr().is_terminal() && io::stdin().is_terminal() {
+            terminal::run(self).await
+        } else {
+            self.plain().await
+        }
+    }
+
+    async fn plain(mut self) -> io::Result<()> {
+        while let Some(notice) = self.notices.recv().await {
+            writeln!(io::stderr(), "{}", line(&notice))?;
+        }
+        Ok(())
+    }
+}
+
+/// A notice as one line.
+fn line(notice: &Notice) -> String {
+    match notice {
+        Notice::Info(text) => printable(text),
+        Notice::Warning(text) => format!("warning: {}", printable(text)),
+    }
+}
+
+/// Text from a peer or a file with nothing in it that a terminal would obey.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn printable_text_has_no_control_codes() {
+        assert_eq!(super::printable("a\u{1b}[2Jb\r\n\u{9b}c"), "a\u{FFFD}[2Jb\u{FFFD}\u{FFFD}\u{FFFD}c");
+    }
+}

@@ -1,0 +1,43 @@
+//! One chunk of 3 s, encoded afresh and decoded again. Throughput is in frames: 48,000 a second are real time.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a bench is its own documentation, and stops at an error"
+)]
+
+use std::hint::black_box;
+
+use codec_pcm::Pcm;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use media_plugin_conformance::{chunks, signal};
+use media_plugin_sdk::{AudioFormat, Choice, Codec, SampleType, SourceFormat};
+
+const CHUNK: usize = 144_000;
+
+fn chunk(c: &mut Criterion) {
+    let format = AudioFormat { rate: 48_000, channels: 2 };
+    let track = signal::coloured(&SourceFormat { format, sample: SampleType::S16 }, 3 * CHUNK);
+    let mut group = c.benchmark_group("pcm");
+    group.throughput(Throughput::Elements(CHUNK as u64)).sample_size(10);
+    for params in ["s16", "s24", "f32"] {
+        let encoding = Pcm.encoding(&Choice { format, params: params.into() }).unwrap();
+        let encode = || {
+            let mut encoder = Pcm.encoder(&encoding.choice).unwrap();
+            chunks::encode(encoder.as_mut(), &encoding, &track, CHUNK, 2 * CHUNK).unwrap()
+        };
+        group.bench_function(BenchmarkId::new("encode", params), |b| b.iter(|| black_box(encode())));
+        let packets = encode();
+        let mut decoder = Pcm.decoder(format, &encoding.config).unwrap();
+        group.bench_function(BenchmarkId::new("decode", params), |b| {
+            b.iter(|| {
+                decoder.reset().unwrap();
+                black_box(chunks::decode(decoder.as_mut(), &encoding, &packets).unwrap())
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, chunk);
+criterion_main!(benches);

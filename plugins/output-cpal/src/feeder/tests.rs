@@ -1,0 +1,182 @@
+use proptest::prelude::*;
+use rtrb::{Producer, RingBuffer};
+
+use super::*;
+
+/// A mono feeder at 1000 frames a second, so that a frame is a millisecond and a fade lasts 5 frames.
+struct Bench {
+    ring: Producer<f32>,
+    shared: Arc<Shared>,
+    feeder: Feeder,
+    now: Duration,
+}
+
+impl Bench {
+    const LATENCY: Duration = Duration::from_millis(20);
+
+    fn new() -> Self {
+        let format = AudioFormat { rate: 1_000, channels: 1 };
+        let (ring, consumer) = RingBuffer::new(200);
+        let shared = Arc::new(Shared::default());
+        let feeder = Feeder::new(consumer, Arc::clone(&shared), format);
+        Self { ring, shared, feeder, now: Duration::ZERO }
+    }
+
+    fn push(&mut self, frames: impl IntoIterator<Item = u16>) {
+        for frame in frames {
+            self.ring.push(f32::from(frame)).unwrap();
+        }
+    }
+
+    /// One callback for so many frames, after which they pass.
+    fn call(&mut self, frames: usize) -> Vec<f32> {
+        let mut out = vec![f32::NAN; frames];
+        self.feeder.fill(&mut out, self.now, Self::LATENCY);
+        self.now += Duration::from_millis(frames as u64);
+        out
+    }
+
+    fn pause(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::Release);
+    }
+
+    fn heard(&self) -> u64 {
+        self.shared.heard(1_000, self.now)
+    }
+}
+
+#[test]
+fn it_starts_with_a_whole_buffer_and_is_exact() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.call(4), [0.0; 4]);
+    bench.push(1..=3);
+    assert_eq!(bench.call(4), [0.0; 4]);
+    bench.push(4..=9);
+    assert_eq!(bench.call(4), [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(bench.call(4), [5.0, 6.0, 7.0, 8.0]);
+    assert!(!bench.shared.dry.load(Ordering::Acquire));
+    assert_eq!(bench.call(4), [9.0, 0.0, 0.0, 0.0]);
+    assert!(bench.shared.dry.load(Ordering::Acquire));
+}
+
+#[test]
+fn less_than_a_buffer_plays_once_nothing_more_comes_or_comes_in_time() {
+    let mut bench = Bench::new();
+    bench.push(1..=2);
+    bench.shared.draining.store(true, Ordering::Release);
+    assert_eq!(bench.call(4), [1.0, 2.0, 0.0, 0.0]);
+    assert!(!bench.shared.dry.load(Ordering::Acquire));
+
+    let mut bench = Bench::new();
+    bench.push(1..=2);
+    assert_eq!(bench.call(60), [0.0; 60]);
+    assert_eq!(bench.call(60), [0.0; 60]);
+    assert_eq!(bench.call(3), [1.0, 2.0, 0.0]);
+}
+
+#[test]
+fn a_buffer_larger_than_the_ring_starts_when_the_ring_is_full() {
+    let mut bench = Bench::new();
+    bench.push(1..=200);
+    assert_eq!(bench.call(300)[..201].iter().filter(|&&x| x != 0.0).count(), 200);
+}
+
+#[test]
+fn a_pause_fades_out_keeps_the_rest_and_fades_in() {
+    let mut bench = Bench::new();
+    bench.push(1..=100);
+    bench.call(10);
+    bench.pause(true);
+    assert_eq!(bench.call(8), [11.0 * 0.8, 12.0 * 0.6, 13.0 * 0.4, 14.0 * 0.2, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(bench.call(50), [0.0; 50]);
+    bench.pause(false);
+    assert_eq!(bench.call(7), [16.0 * 0.2, 17.0 * 0.4, 18.0 * 0.6, 19.0 * 0.8, 20.0, 21.0, 22.0]);
+}
+
+#[test]
+fn a_fade_may_take_several_callbacks_and_turn_back() {
+    let mut bench = Bench::new();
+    bench.push(1..=100);
+    bench.call(10);
+    bench.pause(true);
+    assert_eq!(bench.call(2), [11.0 * 0.8, 12.0 * 0.6]);
+    bench.pause(false);
+    assert_eq!(bench.call(3), [13.0 * 0.8, 14.0, 15.0]);
+}
+
+#[test]
+fn a_flush_fades_out_drops_the_rest_and_fades_the_new_in() {
+    let mut bench = Bench::new();
+    bench.push(1..=100);
+    bench.call(10);
+    bench.shared.discard.store(100, Ordering::Release);
+    bench.push(101..=120);
+    let out = bench.call(12);
+    assert_eq!(out[..5], [11.0 * 0.8, 12.0 * 0.6, 13.0 * 0.4, 14.0 * 0.2, 0.0]);
+    assert_eq!(out[5..], [101.0 * 0.2, 102.0 * 0.4, 103.0 * 0.6, 104.0 * 0.8, 105.0, 106.0, 107.0]);
+}
+
+#[test]
+fn a_flush_in_silence_drops_at_once_and_what_follows_is_exact() {
+    let mut bench = Bench::new();
+    bench.push(1..=3);
+    bench.call(4);
+    bench.shared.discard.store(3, Ordering::Release);
+    bench.push(4..=9);
+    assert_eq!(bench.call(4), [4.0, 5.0, 6.0, 7.0]);
+}
+
+#[test]
+fn a_flush_in_a_pause_leaves_nothing_to_go_on_with() {
+    let mut bench = Bench::new();
+    bench.push(1..=100);
+    bench.call(10);
+    bench.pause(true);
+    bench.call(10);
+    bench.shared.discard.store(100, Ordering::Release);
+    assert_eq!(bench.call(10), [0.0; 10]);
+    bench.pause(false);
+    assert_eq!(bench.call(10), [0.0; 10]);
+    assert_eq!(bench.ring.slots(), 200);
+}
+
+#[test]
+fn heard_lags_by_the_latency_and_catches_up() {
+    let mut bench = Bench::new();
+    bench.push(1..=30);
+    for heard in [0, 0, 10, 20, 30, 30] {
+        bench.shared.draining.store(true, Ordering::Release);
+        bench.call(10);
+        assert_eq!(bench.heard(), heard, "at {:?}", bench.now);
+    }
+}
+
+#[test]
+fn every_channel_fades_alike() {
+    let (mut ring, consumer) = RingBuffer::new(40);
+    let shared = Arc::new(Shared::default());
+    let mut feeder = Feeder::new(consumer, Arc::clone(&shared), AudioFormat { rate: 1_000, channels: 2 });
+    let _ = ring.push_partial_slice(&[1.0; 40]);
+    let mut out = [0_i16; 8];
+    feeder.fill(&mut out, Duration::ZERO, Duration::ZERO);
+    shared.paused.store(true, Ordering::Release);
+    feeder.fill(&mut out, Duration::ZERO, Duration::ZERO);
+    assert_eq!(out, [0.8, 0.8, 0.6, 0.6, 0.4, 0.4, 0.2, 0.2].map(|x: f32| (x * 32_768.0).round() as i16));
+}
+
+proptest! {
+    /// However writes and callbacks fall, what is played is what was written, and no frame is heard before it is taken.
+    #[test]
+    fn no_frame_is_lost_doubled_or_changed(steps in prop::collection::vec((0_u16..80, 1_usize..80), 1..60)) {
+        let mut bench = Bench::new();
+        let (mut next, mut played) = (1, Vec::new());
+        for (push, call) in steps {
+            let push = push.min(bench.ring.slots() as u16);
+            bench.push(next..next + push);
+            next += push;
+            played.extend(bench.call(call).into_iter().filter(|&x| x != 0.0));
+            prop_assert!(bench.heard() <= played.len() as u64);
+        }
+        prop_assert!(played.windows(2).all(|pair| pair[1] == pair[0] + 1.0));
+    }
+}

@@ -1,0 +1,132 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
+
+use crate::{feeder::nanos, stream::Playing};
+
+/// How long a playing device may go without asking for frames before it counts as gone. A sound server that hangs
+/// reports nothing.
+const STALL: Duration = Duration::from_secs(3);
+
+/// A sound device that plays.
+///
+/// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
+/// it is 0 until the next write, even though the device may still be playing its last frames: so that no gap goes
+/// unseen by a caller that looks before each write.
+pub(crate) struct SoundDevice {
+    playing: Playing,
+    format: AudioFormat,
+    /// How long to sleep between looks at the ring; the callback may not wake anyone.
+    step: Duration,
+    /// Frames handed over, and how many had been at the last flush.
+    written: u64,
+    flushed: u64,
+    /// The most frames ever reported as heard, so that the position never goes back.
+    heard: AtomicU64,
+    paused: bool,
+}
+
+impl SoundDevice {
+    /// An output on a stream whose device buffer holds `buffer`.
+    pub(crate) fn new(playing: Playing, format: AudioFormat, buffer: Duration) -> Self {
+        let step = (buffer / 8).clamp(Duration::from_millis(1), Duration::from_millis(10));
+        Self { playing, format, step, written: 0, flushed: 0, heard: AtomicU64::new(0), paused: false }
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(fault) = self.playing.fault() {
+            return Err(PluginError::Lost(fault.into()));
+        }
+        let ran = Duration::from_nanos(self.playing.shared.ran.load(Ordering::Acquire));
+        if !self.paused && self.playing.now().saturating_sub(ran) > STALL {
+            return Err(PluginError::Lost(format!(
+                "the sound device has not moved for {} s",
+                STALL.as_secs()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Sleeps in steps until `done`, for `MAX_WAIT` at most. Returns whether it is.
+    fn wait_until(&self, done: impl Fn(&Self) -> bool) -> Result<bool> {
+        let end = Instant::now() + <dyn Output>::MAX_WAIT;
+        loop {
+            self.check()?;
+            if done(self) {
+                return Ok(true);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            thread::sleep(self.step.min(left));
+        }
+    }
+
+    /// Frames that have come out of the device.
+    fn played(&self) -> u64 {
+        self.playing.shared.heard(self.format.rate, self.playing.now()).max(self.flushed)
+    }
+}
+
+impl Output for SoundDevice {
+    fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn is_realtime(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, frames: &[f32]) -> Result<usize> {
+        self.check()?;
+        let channels = usize::from(self.format.channels);
+        let given = frames.len() / channels;
+        if self.paused || given == 0 || !self.wait_until(|this| this.playing.ring.slots() >= channels)? {
+            return Ok(0);
+        }
+        let taken = given.min(self.playing.ring.slots() / channels);
+        self.playing.shared.draining.store(false, Ordering::Release);
+        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
+        let taken = pushed.len() / channels;
+        self.written += taken as u64;
+        self.playing.shared.dry.store(false, Ordering::Release);
+        Ok(taken)
+    }
+
+    fn delay(&self) -> u64 {
+        let is_dry = self.playing.shared.dry.load(Ordering::Acquire);
+        let heard = if is_dry { self.written } else { self.played() };
+        self.written - self.heard.fetch_max(heard, Ordering::AcqRel).max(heard)
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<()> {
+        self.check()?;
+        if !paused && self.paused {
+            // The device may have slept: its time starts now.
+            self.playing.shared.ran.store(nanos(self.playing.now()).unsigned_abs(), Ordering::Release);
+        }
+        self.paused = paused;
+        self.playing.shared.paused.store(paused, Ordering::Release);
+        self.playing.rest(paused);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.check()?;
+        self.flushed = self.written;
+        self.playing.shared.draining.store(false, Ordering::Release);
+        self.playing.shared.discard.store(self.written, Ordering::Release);
+        self.playing.shared.dry.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<bool> {
+        self.playing.shared.draining.store(true, Ordering::Release);
+        self.wait_until(|this| this.played() >= this.written)
+    }
+}

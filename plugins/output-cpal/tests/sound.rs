@@ -1,0 +1,154 @@
+//! The output on a real sound system: PulseAudio with a sink that plays to nobody, recorded from its monitor, and ALSA
+//! with a device that stores what it is given. A missing pulseaudio fails these tests.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
+#[path = "sound/player.rs"]
+mod player;
+#[path = "sound/server.rs"]
+mod server;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use player::{Player, noise};
+use server::{Recorder, Server};
+use tempfile::TempDir;
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn player() {
+    player::run();
+}
+
+/// What the sink plays of a scene, and what the player says of it.
+fn recorded(scene: &str, target: &str) -> (Vec<[f32; 2]>, String) {
+    let server = Server::start();
+    let recorder = Recorder::start(&server);
+    let report = server.path().join("report");
+    let mut command = Player::command(scene, target, &report);
+    Player(server.connect(&mut command).spawn().unwrap()).finish();
+    (recorder.finish(), fs::read_to_string(report).unwrap())
+}
+
+/// Asserts that `frames` are those of `sound`, without printing them all.
+fn assert_same(frames: &[[f32; 2]], sound: &[[f32; 2]]) {
+    let wrong = frames.iter().zip(sound).position(|(one, other)| one != other);
+    assert_eq!((wrong, frames.len()), (None, sound.len()));
+}
+
+/// The frames that are not silent, and the length of the longest silence. A busy machine may add a gap anywhere.
+fn sounding(frames: &[[f32; 2]]) -> (Vec<[f32; 2]>, usize) {
+    let silences = frames.split(|frame| *frame != [0.0; 2]).map(<[_]>::len);
+    let longest = silences.max().unwrap_or(0);
+    (frames.iter().copied().filter(|frame| *frame != [0.0; 2]).collect(), longest)
+}
+
+/// Frames of a fade at 48 kHz.
+const FADE: usize = 240;
+
+#[test]
+fn what_is_played_is_what_was_written() {
+    for target in ["", "kitchen", "pulseaudio:kitchen"] {
+        assert_same(&recorded("play", target).0, &noise(96_000, 1));
+    }
+}
+
+#[test]
+fn a_pause_is_silent_and_loses_nothing() {
+    let (frames, delay) = recorded("pause", "pulseaudio");
+    let (frames, silence) = sounding(&frames);
+    let mut sound = noise(96_000, 2);
+    assert!(silence > 24_000, "{silence} frames of silence");
+    assert!(delay.parse::<u64>().unwrap() > 0);
+
+    let fades = frames.iter().zip(&sound).take_while(|(frame, sound)| frame == sound).count();
+    assert!(fades < 48_000, "it never paused");
+    // The last frame of the fade is silent.
+    sound.remove(fades + FADE - 1);
+    let back = fades + 2 * (FADE - 1);
+    assert!((fades..back).all(|at| frames[at][0].abs() <= sound[at][0].abs()));
+    assert_same(&frames[back..], &sound[back..]);
+}
+
+#[test]
+fn a_flush_drops_what_is_not_yet_heard() {
+    let (frames, _) = sounding(&recorded("flush", "pulseaudio").0);
+    let (old, new) = (noise(48_000, 3), noise(48_000, 4));
+    let heard = frames.iter().zip(&old).take_while(|(frame, old)| frame == old).count();
+    assert!(heard > 0 && heard < 48_000 - 4_800, "{heard} frames of the old");
+    assert_same(&frames[frames.len() - (48_000 - FADE)..], &new[FADE..]);
+}
+
+#[test]
+fn a_server_that_dies_is_lost_at_once_and_without_a_flood() {
+    let mut server = Server::start();
+    let report = server.path().join("report");
+    let mut command = Player::command("lose", "", &report);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut player = Player(server.connect(&mut command).spawn().unwrap());
+    let mut lines = BufReader::new(player.0.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("playing")));
+    server.kill();
+    let noise = std::io::read_to_string(player.0.stderr.take().unwrap()).unwrap();
+    player.finish();
+    let said = fs::read_to_string(report).unwrap();
+    assert!(said.starts_with("Lost(\"the sound device is gone"), "{said}");
+    assert_eq!(noise, "");
+}
+
+#[test]
+fn devices_are_listed_and_unknown_ones_answered_with_the_list() {
+    let (_, said) = recorded("devices", "");
+    assert!(said.starts_with(r#"[DeviceInfo { id: "pulseaudio:kitchen", name: "Null Output""#), "{said}");
+    assert!(said.contains("default: true") && said.contains("48000"), "{said}");
+    let (_, said) = recorded("error", "bathroom");
+    assert!(
+        said.starts_with("BadArgument") && said.contains("bathroom") && said.contains("pulseaudio:kitchen"),
+        "{said}"
+    );
+}
+
+/// Runs a scene with ALSA alone, configured by `config`; returns the folder, the report and standard error.
+fn with_alsa(scene: &str, config: impl Fn(&TempDir) -> String) -> (TempDir, String, String) {
+    let room = TempDir::new().unwrap();
+    let (report, asound) = (room.path().join("report"), room.path().join("asound.conf"));
+    fs::write(&asound, config(&room)).unwrap();
+    let mut command: Command = Player::command(scene, "", &report);
+    command.env_remove("PULSE_SERVER").env("XDG_RUNTIME_DIR", room.path()).env("ALSA_CONFIG_PATH", &asound);
+    let done = command.stdout(Stdio::null()).output().unwrap();
+    let noise = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{noise}");
+    (room, fs::read_to_string(report).unwrap(), noise)
+}
+
+#[test]
+fn alsa_gets_what_was_written() {
+    let (room, _, _) = with_alsa("play", |room| {
+        let file = room.path().join("played.raw");
+        format!(
+            "pcm.nothing {{ type null }}\npcm.!default {{ type file slave.pcm nothing format raw file {file:?} }}\n"
+        )
+    });
+    let bytes = fs::read(room.path().join("played.raw")).unwrap();
+    // This device has no clock: it asks for more than there can be, and is given silence.
+    let frames = bytes.chunks_exact(8).map(server::frame).filter(|frame| *frame != [0.0; 2]);
+    assert_same(&frames.collect::<Vec<_>>(), &noise(96_000, 1));
+}
+
+#[test]
+fn without_a_device_there_is_an_empty_list_and_one_clear_line() {
+    let (_, said, noise) = with_alsa("devices", |_| String::new());
+    assert_eq!((said.as_str(), noise.as_str()), ("[]", ""));
+    let (_, said, noise) = with_alsa("error", |_| String::new());
+    assert!(said.starts_with("Lost(\"there is no sound device") && said.contains("--output null"), "{said}");
+    assert_eq!(noise, "");
+}

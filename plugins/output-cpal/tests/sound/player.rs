@@ -1,0 +1,134 @@
+//! What plays: a process of its own, since where its sound goes is told by its environment.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, SampleType};
+use output_cpal::Cpal;
+
+const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
+
+/// Noise of 24 bits without a silent frame, 48 kHz stereo.
+pub(crate) fn noise(frames: usize, seed: u32) -> Vec<[f32; 2]> {
+    let mut state = seed;
+    let mut sample = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as i32 - (1 << 23)) as f32 / 8_388_608.0
+    };
+    (0..frames).map(|_| [sample(), sample()].map(|x| if x == 0.0 { 0.5 } else { x })).collect()
+}
+
+/// A scene below, in a process that is killed when dropped. It leaves what it has to say in `report`.
+pub(crate) struct Player(pub(crate) Child);
+
+impl Player {
+    pub(crate) fn command(scene: &str, target: &str, report: &Path) -> Command {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "player", "--ignored", "--nocapture"]);
+        command.env("PLAYER_SCENE", scene).env("PLAYER_TARGET", target).env("PLAYER_REPORT", report);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) {
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Plays the scene that the environment names.
+pub(crate) fn run() {
+    let [scene, target, report] =
+        ["SCENE", "TARGET", "REPORT"].map(|name| env::var(format!("PLAYER_{name}")).unwrap());
+    let said = match scene.as_str() {
+        "devices" => format!("{:?}", Cpal.devices().unwrap()),
+        "error" => open(&target, 100).err().map_or(String::new(), |error| format!("{error:?}")),
+        "play" => play(&target),
+        "pause" => pause(&target),
+        "flush" => flush(&target),
+        "lose" => lose(&target),
+        other => panic!("no scene {other}"),
+    };
+    fs::write(report, said).unwrap();
+}
+
+fn open(target: &str, buffer_ms: u32) -> media_plugin_sdk::Result<Box<dyn Output>> {
+    let options = format!(r#"{{"buffer_ms": {buffer_ms}}}"#);
+    Cpal.open(&Open { target, format: FORMAT, sample: SampleType::S24, options: &options })
+}
+
+fn write(output: &mut dyn Output, frames: &[[f32; 2]]) {
+    let mut rest = frames.as_flattened();
+    while !rest.is_empty() {
+        rest = &rest[output.write(rest).unwrap() * 2..];
+    }
+}
+
+fn drain(output: &mut dyn Output) {
+    while !output.drain().unwrap() {}
+    assert_eq!(output.delay(), 0);
+}
+
+fn play(target: &str) -> String {
+    let mut output = open(target, 1_000).unwrap();
+    assert_eq!((output.format(), output.is_realtime()), (FORMAT, true));
+    write(output.as_mut(), &noise(96_000, 1));
+    assert!(output.delay() > 0);
+    drain(output.as_mut());
+    String::new()
+}
+
+/// The pause is longer than the device is kept awake for.
+fn pause(target: &str) -> String {
+    let mut output = open(target, 200).unwrap();
+    let sound = noise(96_000, 2);
+    write(output.as_mut(), &sound[..48_000]);
+    output.pause(true).unwrap();
+    assert_eq!(output.write(&[0.5; 2]).unwrap(), 0);
+    thread::sleep(Duration::from_millis(1_500));
+    let delay = output.delay();
+    assert!(delay > 0);
+    output.pause(false).unwrap();
+    write(output.as_mut(), &sound[48_000..]);
+    drain(output.as_mut());
+    delay.to_string()
+}
+
+fn flush(target: &str) -> String {
+    let mut output = open(target, 200).unwrap();
+    write(output.as_mut(), &noise(48_000, 3));
+    output.flush().unwrap();
+    assert_eq!(output.delay(), 0);
+    write(output.as_mut(), &noise(48_000, 4));
+    drain(output.as_mut());
+    String::new()
+}
+
+/// Plays until it cannot.
+fn lose(target: &str) -> String {
+    let mut output = open(target, 100).unwrap();
+    write(output.as_mut(), &noise(24_000, 5));
+    println!("playing");
+    let error = loop {
+        if let Err(error) = output.write(&[0.5; 960]) {
+            break error;
+        }
+    };
+    let all =
+        [output.write(&[0.5; 2]).map(|_| ()), output.pause(true), output.flush(), output.drain().map(|_| ())];
+    assert!(all.into_iter().all(|result| result.as_ref() == Err(&error)));
+    drop(output);
+    format!("{error:?}")
+}

@@ -1,0 +1,130 @@
+//! A connection after its handshake.
+
+use std::{sync::Arc, time::Duration};
+
+use iroh::{Endpoint, endpoint::Connection as QuicConnection};
+use media_plugin_sdk::transport::{BoxFuture, Connection, Incoming, Path, Result, Stream};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, mpsc},
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    error, id52,
+    lines::LineReader,
+    opening::{self, Opening},
+    path,
+    stream::{Receiver, Sender},
+    wire::{self, code},
+};
+
+/// Opened streams that wait for `accept`; more wait in their opening, of which QUIC bounds the number.
+const WAITING: usize = 16;
+
+/// Ends the task with its owner.
+pub(crate) struct Task(pub(crate) AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(crate) struct FastnConnection {
+    quic: QuicConnection,
+    endpoint: Endpoint,
+    incoming: Mutex<mpsc::Receiver<Incoming>>,
+    /// Reads the openings of the peer's streams. It holds the connection, so it ends with this handle.
+    _openings: Task,
+    /// The place among the peers that this node lets in at once.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl FastnConnection {
+    /// Starts to read what the peer opens. `limit` bounds the time of each opening, `first` is one already begun.
+    pub(crate) fn start(
+        endpoint: Endpoint,
+        quic: QuicConnection,
+        limit: Duration,
+        place: Option<OwnedSemaphorePermit>,
+        first: Option<Opening>,
+    ) -> Arc<Self> {
+        let (ready, incoming) = mpsc::channel(WAITING);
+        let openings = tokio::spawn(read_openings(quic.clone(), limit, first, ready));
+        let _openings = Task(openings.abort_handle());
+        Arc::new(Self { quic, endpoint, incoming: Mutex::new(incoming), _openings, _place: place })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.quic.close_reason().is_none()
+    }
+}
+
+/// Openings run beside each other, so a slow one holds up nobody.
+async fn read_openings(
+    quic: QuicConnection,
+    limit: Duration,
+    first: Option<Opening>,
+    ready: mpsc::Sender<Incoming>,
+) {
+    let mut openings = JoinSet::new();
+    let begin = |openings: &mut JoinSet<()>, opening| {
+        let ready = ready.clone();
+        openings.spawn(async move {
+            if let Some(incoming) = opening::read(opening, limit).await {
+                // Fails when the connection's handle is gone, and the stream ends with it.
+                let _ = ready.send(incoming).await;
+            }
+        });
+    };
+    if let Some(opening) = first {
+        begin(&mut openings, opening);
+    }
+    loop {
+        tokio::select! {
+            accepted = quic.accept_bi() => {
+                let Ok((send, recv)) = accepted else { return };
+                let (send, reader) = (Sender::new(send), LineReader::new(recv));
+                begin(&mut openings, Opening { send, reader, header: None });
+            }
+            Some(_) = openings.join_next() => {}
+        }
+    }
+}
+
+impl Connection for FastnConnection {
+    fn peer(&self) -> String {
+        id52::encode(&self.quic.remote_id())
+    }
+
+    fn path(&self) -> Path {
+        let own: Vec<_> = self.endpoint.addr().ip_addrs().copied().collect();
+        path::of(&self.quic, &own)
+    }
+
+    fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {
+        Box::pin(async move {
+            let lines = wire::session_lines(protocol, data)?;
+            let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
+            let mut send = Sender::new(send);
+            send.write(lines.into()).await?;
+            let recv = Receiver::awaiting_ack(LineReader::new(recv));
+            Ok(Stream { send: Box::new(send), recv: Box::new(recv) })
+        })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
+        Box::pin(async move {
+            let next = self.incoming.lock().await.recv().await;
+            next.filter(|_| self.is_alive())
+        })
+    }
+
+    fn closed(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move { error::reason(&self.quic.closed().await) })
+    }
+
+    fn close(&self, reason: &str) {
+        self.quic.close(code::DONE.into(), reason.as_bytes());
+    }
+}

@@ -1,0 +1,222 @@
+//! What the fuzz targets do with their bytes. `tests/fuzz_bodies.rs` of the protocol runs the same on every `cargo test`.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use data_encoding::BASE32_NOPAD;
+use media_protocol::{
+    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
+    RenditionId, Ticket, WireError,
+    chunk::{ChunkDecoder, ChunkEncoder, ChunkEvent},
+    session::server::{Input, Limits, Output, Server},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What takes a target's bytes.
+pub type Body = fn(&[u8]);
+
+/// Every target.
+pub const TARGETS: [(&str, Body); 5] = [
+    ("chunk", chunk),
+    ("ticket", ticket),
+    ("rendition_id", rendition_id),
+    ("messages", messages),
+    ("server", server),
+];
+
+const INDEX: ChunkIndex = ChunkIndex(3);
+const FRAMES: u32 = 144_000;
+const MAX_CHUNK: usize = 4096;
+
+/// A chunk's stream: first as it is, then behind a sound header; in pieces of the length that the first byte says. What is taken
+/// as whole is exactly what an encoder writes.
+pub fn chunk(data: &[u8]) {
+    let Some((piece, data)) = data.split_first() else { return };
+    let (_, header) = ChunkEncoder::new(INDEX, FRAMES, false);
+    for stream in [data.to_vec(), [&*header, data].concat()] {
+        let whole = decode(&stream, stream.len().max(1));
+        assert_eq!(whole, decode(&stream, usize::from(*piece).max(1)));
+        if let Some(events) = whole {
+            assert_eq!(encode(&events), stream);
+        }
+    }
+}
+
+/// The events of a stream that is a whole chunk.
+fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
+    let mut decoder = ChunkDecoder::new(INDEX, FRAMES.into(), MAX_CHUNK);
+    let mut events = Vec::new();
+    for piece in stream.chunks(piece) {
+        decoder.push(Bytes::copy_from_slice(piece));
+        while let Some(event) = decoder.next().ok()? {
+            events.push(event);
+        }
+    }
+    assert!(!decoder.is_done() || stream.len() <= MAX_CHUNK);
+    decoder.is_done().then_some(events)
+}
+
+fn encode(events: &[ChunkEvent]) -> Vec<u8> {
+    let Some(ChunkEvent::Header { index, frames, last }) = events.first() else { return Vec::new() };
+    let (mut encoder, header) = ChunkEncoder::new(*index, *frames, *last);
+    let mut stream = header.to_vec();
+    for event in events {
+        if let ChunkEvent::Packet(packet) = event {
+            stream.extend(encoder.packet(packet).into_iter().flatten());
+        }
+    }
+    stream.extend(encoder.finish());
+    stream
+}
+
+/// A ticket: as text, then as the bytes within one whose checksum is right. One that is read comes back.
+pub fn ticket(data: &[u8]) {
+    let sealed = [data, &blake3::hash(data).as_bytes()[..4]].concat();
+    let sealed = format!("medianode1{}", BASE32_NOPAD.encode(&sealed));
+    for text in [&*String::from_utf8_lossy(data), &sealed] {
+        if let Ok(ticket) = text.parse::<Ticket>() {
+            assert!(ticket.addresses.len() <= Ticket::MAX_ADDRESSES);
+            assert_eq!(ticket.to_string().parse(), Ok(ticket));
+        }
+    }
+}
+
+/// A rendition's id. One that is read is written in exactly the same way.
+pub fn rendition_id(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(id) = text.parse::<RenditionId>() {
+        assert_eq!(id.to_string(), text);
+    }
+}
+
+/// All messages. One that is read comes back.
+pub fn messages(data: &[u8]) {
+    comes_back::<List>(data);
+    comes_back::<Answer<ListPage>>(data);
+    comes_back::<ChunkRequest>(data);
+    if let Some(Answer::Ok(info)) = comes_back::<Answer<Info>>(data) {
+        info.alternatives.iter().chain([&info.rendition]).for_each(rendition);
+    }
+    if let Some(error) = comes_back::<WireError>(data) {
+        is_line(&error);
+    }
+    // It holds floats, whose text may be read back one bit off.
+    if let Ok(get_info) = serde_json::from_slice::<GetInfo>(data) {
+        assert!(serde_json::to_vec(&get_info).is_ok_and(|it| serde_json::from_slice::<GetInfo>(&it).is_ok()));
+    }
+}
+
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(data: &[u8]) -> Option<T> {
+    let message: T = serde_json::from_slice(data).ok()?;
+    let again = serde_json::to_vec(&message).ok().and_then(|it| serde_json::from_slice(&it).ok());
+    assert_eq!(again.as_ref(), Some(&message));
+    Some(message)
+}
+
+/// What is asked of a rendition never panics, and adds up once it is checked.
+fn rendition(rendition: &Rendition) {
+    let last = ChunkIndex(rendition.chunks.saturating_sub(1));
+    let asked = [ChunkIndex(0), last, ChunkIndex(u32::MAX)].map(|index| rendition.frames_in(index));
+    assert!(rendition.max_chunk_bytes() <= 64 * 1024 * 1024);
+    if rendition.check().is_ok() && rendition.chunks > 0 {
+        assert!(rendition.is_last(last));
+        assert!((1..=rendition.frames_per_chunk).contains(&asked[1]));
+        let before = u64::from(last.0) * rendition.frames_per_chunk;
+        assert_eq!(before + asked[1], rendition.frames);
+    }
+}
+
+fn is_line(error: &WireError) {
+    assert!(error.message.len() <= WireError::MAX_MESSAGE);
+    assert!(!error.message.contains(char::is_control));
+}
+
+/// A server's session: each line is a request, its first byte says of which protocol, or the end of one. Each request has one
+/// answer, and what is admitted is within limits.
+pub fn server(data: &[u8]) {
+    let limits = Limits { requests: 3, encode_ahead: 2 };
+    let mut server = Server::new(limits);
+    let mut under_way = 0_usize;
+    for (stream, line) in (0..).zip(data.split(|it| *it == b'\n')) {
+        let Some((kind, json)) = line.split_first() else { continue };
+        let protocol = match kind % 5 {
+            4 => {
+                under_way = 0;
+                (0..stream).for_each(|stream| server.handle(Input::Served { stream }));
+                continue;
+            }
+            3 => String::from_utf8_lossy(json).into_owned(),
+            known => Protocol::ALL[usize::from(known)].name().into(),
+        };
+        server.handle(Input::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
+        under_way += usize::from(admitted(&server.poll(), stream));
+        assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, Output::EncodeAhead(_))));
+        assert!(server.under_way() == under_way && under_way <= limits.requests);
+    }
+}
+
+/// Whether this answer to stream `asked` is no refusal.
+fn admitted(output: &Option<Output>, asked: u64) -> bool {
+    let stream = match output {
+        Some(Output::List { stream, list }) => {
+            assert!(list.limit <= List::MAX && list.search.len() <= List::MAX_SEARCH);
+            stream
+        }
+        Some(Output::Info { stream, get_info }) => {
+            assert!(get_info.codecs.len() <= GetInfo::MAX_CODECS);
+            assert!(get_info.output.rates.len() <= GetInfo::MAX_RATES);
+            stream
+        }
+        Some(Output::Chunk { stream, request }) => {
+            assert!(request.rendition.rate <= Rendition::MAX_RATE);
+            assert!(request.rendition.channels <= Rendition::MAX_CHANNELS);
+            stream
+        }
+        Some(Output::Refuse { stream, error, .. }) => {
+            is_line(error);
+            stream
+        }
+        other => unreachable!("{other:?} in place of an answer"),
+    };
+    assert_eq!(*stream, asked);
+    !matches!(output, Some(Output::Refuse { .. }))
+}
+
+/// Valid input for each target, to change a little.
+pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, true);
+    let mut stream = [&[50], &*header].concat();
+    for packet in [&[7; 40][..], &[8; 90]] {
+        stream.extend(encoder.packet(packet).into_iter().flatten());
+    }
+    let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
+    let broken = [&*stream, &*refusal].concat();
+    stream.extend(encoder.finish());
+    let ticket = Ticket {
+        transport: "fastn".into(),
+        peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),
+        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
+        capability: [0x5a; 32],
+    };
+    let text = ticket.to_string().into_bytes();
+    let bytes = BASE32_NOPAD.decode(&text[10..].to_ascii_uppercase()).unwrap_or_default();
+    let mut seeds = vec![
+        ("chunk", stream),
+        ("chunk", broken),
+        ("ticket", bytes[..bytes.len() - 4].to_vec()),
+        ("ticket", text),
+        ("rendition_id", b"7m2kq4xw.opus.48000.2.k96c10".to_vec()),
+    ];
+    let mut conversation = Vec::new();
+    for (block, kind) in
+        include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x01\x04\x02\x03")
+    {
+        let json = block.split_once('\n').and_then(|(_, it)| it.split("\n```").next()).unwrap_or_default();
+        conversation.push(*kind);
+        conversation.extend(json.replace('\n', " ").bytes());
+        conversation.push(b'\n');
+        seeds.push(("messages", json.as_bytes().to_vec()));
+    }
+    seeds.push(("server", conversation));
+    seeds
+}

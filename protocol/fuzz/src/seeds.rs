@@ -1,0 +1,10 @@
+//! Writes valid encodings to `corpus/`, for the fuzzers to start from: `cargo run --bin seeds`.
+
+fn main() -> std::io::Result<()> {
+    for (target, seed) in media_protocol_fuzz::seeds() {
+        let folder = std::path::Path::new("corpus").join(target);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(blake3::hash(&seed).to_string()), seed)?;
+    }
+    Ok(())
+}
