@@ -68,7 +68,7 @@ pub(super) fn choose(
     let Some((place, chosen)) = plans.next() else {
         return Err(no_common_codec(registry, track, &passed));
     };
-    let reason = reason::words(registry, request, place, &chosen, &passed, material.source);
+    let reason = reason::words(registry, request, place, &chosen, &passed, track, material.source);
     let alternatives = bounded(plans.map(|(_, plan)| plan.rendition));
     Ok(Info { track: track.clone(), rendition: chosen.rendition, alternatives, reason })
 }

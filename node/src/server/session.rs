@@ -35,8 +35,10 @@ pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
     for name in 0.. {
         let incoming = loop {
             tokio::select! {
-                incoming = &mut next, if session.answers.len() < requests * (1 + REFUSALS) => break incoming,
+                // What is done makes room for what comes.
+                biased;
                 Some(done) = session.answers.join_next_with_id() => session.done(done),
+                incoming = &mut next, if session.answers.len() < requests * (1 + REFUSALS) => break incoming,
             }
         };
         let Some(incoming) = incoming else { break };

@@ -93,6 +93,3 @@ impl std::fmt::Debug for Source {
         f.debug_struct("Source").field("path", &self.inner.path).field("info", &self.inner.info).finish()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@
 //! binary takes it in by `#[path = "common/fixtures.rs"] mod fixtures;`.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a fixture that cannot be made fails the test")]
 
 use std::{
     path::{Path, PathBuf},

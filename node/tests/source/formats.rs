@@ -82,3 +82,18 @@ fn lossy_files_are_as_long_as_their_original_and_aligned_with_it() {
         }
     }
 }
+
+#[test]
+fn surround_comes_in_the_wave_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = music(48_000, 6, 1.0);
+    for kind in [Kind::WavS24, Kind::AiffS24, Kind::FlacS16, Kind::AlacS16] {
+        let path = encode(dir.path(), kind, 48_000, 6, &samples);
+        let decoded = read_all(&mut Source::open(&path).unwrap().reader().unwrap());
+        assert!(decoded == stored(kind, &samples), "{kind:?}");
+    }
+    let path = encode(dir.path(), Kind::Vorbis, 48_000, 6, &samples);
+    let decoded = read_all(&mut Source::open(&path).unwrap().reader().unwrap());
+    let snr = snr(&ffmpeg_decode(&path), &decoded);
+    assert!(decoded.len() == samples.len() && snr > 80.0, "{snr:.1} dB from ffmpeg");
+}

@@ -2,7 +2,7 @@
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::{SampleType, SourceFormat};
-use media_protocol::{GetInfo, PathReport};
+use media_protocol::{GetInfo, PathReport, Track};
 
 use super::Plan;
 
@@ -16,12 +16,16 @@ pub(super) fn words(
     place: usize,
     plan: &Plan,
     passed: &[String],
+    track: &Track,
     source: SourceFormat,
 ) -> String {
     let mut words = format!("{}: {}", name(plan), rank(place, request.codecs.len()));
     let format = plan.encoding.choice.format;
     if plan.rendition.lossless {
-        words += &format!(", lossless for a {} source", sample(source.sample));
+        words += &match (source.sample, track.source.codec.as_str()) {
+            (SampleType::F32, codec) if codec != "pcm" => format!(", the {codec} exactly as it decodes"),
+            (sample, _) => format!(", lossless for a {} source", self::sample(sample)),
+        };
     } else if format != source.format {
         words += &format!(", {} converted to {format}", source.format);
     }
