@@ -29,7 +29,11 @@ impl Context {
         for problem in registry.problems() {
             tracing::warn!("{problem}");
         }
-        Ok(Self { config, registry })
+        let context = Self { config, registry };
+        for unknown in context.unknown_plugins() {
+            eprintln!("warning: {unknown}");
+        }
+        Ok(context)
     }
 
     /// Runs a command's async part on a runtime of its own.
@@ -114,7 +118,7 @@ impl Context {
         }
     }
 
-    /// The ids of configured plugins that do not exist, each as one warning.
+    /// The configured plugins that do not exist, a line each.
     pub(super) fn unknown_plugins(&self) -> Vec<String> {
         let mut unknown = Vec::new();
         for (kind, id, origin) in self.config.configured_plugins() {
