@@ -81,7 +81,7 @@ impl Session {
                 self.answer(stream, |stream| send_info(node, stream, get_info));
             }
             Output::Chunk { stream, request } => {
-                self.answer(stream, |stream| send_chunk(node, stream, request))
+                self.answer(stream, |stream| send_chunk(node, stream, request));
             }
             Output::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));

@@ -22,8 +22,11 @@ fn a_text_named_like_music_is_skipped_with_a_reason() {
     let catalog = music.catalog();
     assert_eq!(catalog.len(), 1);
     let [skipped] = catalog.skipped() else { panic!("{:?}", catalog.skipped()) };
-    assert!(skipped.to_string().contains("notes.mp3: "), "{skipped}");
-    assert_eq!(skipped.to_string().lines().count(), 1);
+    let words = skipped.to_string();
+    assert!(
+        words.ends_with("notes.mp3: it is no audio that this node reads (unknown kind of file)"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -39,7 +42,7 @@ fn nothing_to_serve_is_an_error_that_says_what_would_do() {
         "{words}"
     );
     let nowhere = music.path().join("nowhere");
-    let error = Catalog::scan(&[nowhere.clone()], false).unwrap_err().to_string();
+    let error = Catalog::scan(std::slice::from_ref(&nowhere), false).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot read {}: ", nowhere.display())), "{error}");
 }
 

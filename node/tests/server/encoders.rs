@@ -149,7 +149,7 @@ async fn a_codec_that_fails_ends_its_own_chunk_only() {
         let pcm = other.rendition("pcm").await;
         assert!(other.chunk(&pcm, 0).await.is_ok());
         // The failure is not remembered.
-        script.from_now_on(Then::Encode);
+        script.then(Then::Encode);
         assert!(listener.chunk(&rendition, 0).await.is_ok());
         assert_eq!(rig.server.stats().encoder, EncoderStats { encoded: 2, ahead: 0, failed: 1 });
     }

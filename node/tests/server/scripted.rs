@@ -47,7 +47,7 @@ impl Script {
         self.opened.notify_all();
     }
 
-    pub(crate) fn from_now_on(&self, then: Then) {
+    pub(crate) fn then(&self, then: Then) {
         *self.then.lock().unwrap() = then;
     }
 

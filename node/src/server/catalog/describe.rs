@@ -10,7 +10,7 @@ use std::{
 
 use media_protocol::{IdError, Track, TrackId, TrackSource};
 
-use super::{Entry, Skipped, walk::Candidate};
+use super::{Entry, Skipped, open::why, walk::Candidate};
 use crate::source::{self, Scanned};
 
 /// Threads that read headers: the disk is what they wait for.
@@ -60,7 +60,7 @@ fn scan(candidates: &[Candidate]) -> Vec<(usize, Result<Scanned, String>)> {
 /// A parser that panics on a damaged file costs that file only.
 fn scan_one(path: &Path) -> Result<Scanned, String> {
     match catch_unwind(|| source::scan(path)) {
-        Ok(scanned) => scanned.map_err(|it| it.to_string()),
+        Ok(scanned) => scanned.map_err(|it| why(&it)),
         Err(_) => Err("its headers cannot be understood".into()),
     }
 }

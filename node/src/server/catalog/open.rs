@@ -140,15 +140,19 @@ impl OpenTrack {
 /// What the node's log says names the file, what the peer is told names the title.
 fn unreadable(title: &str, error: &SourceError) -> WireError {
     tracing::warn!("{error}");
-    let why = match error {
+    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {}", why(error)))
+}
+
+/// What is wrong with a file, without its path.
+pub(super) fn why(error: &SourceError) -> String {
+    match error {
         SourceError::Io { cause, .. } => cause.to_string(),
         SourceError::Unsupported { cause, .. } => format!("it is no audio that this node reads ({cause})"),
         SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
         SourceError::Empty { .. } => "it holds no sound".into(),
         SourceError::Changed { .. } => "it has changed on the node's disk; ask again".into(),
         SourceError::Convert { cause, .. } => cause.to_string(),
-    };
-    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {why}"))
+    }
 }
 
 fn exact(track: &Track, info: &SourceInfo) -> Track {
