@@ -7,12 +7,14 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a fixture that cannot be made fails the test")]
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 /// A file format with its encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     WavU8,
     WavS16,
@@ -108,7 +110,13 @@ impl Kind {
 /// Something like music, interleaved, within ±0.8: chords that change twice a second, beats, a little noise, another
 /// phase in every channel. The same on every machine, in steps of 2^-23, which a 24-bit integer and `f32` hold exactly.
 pub fn music(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
+    static MADE: LazyLock<Mutex<HashMap<(u32, u16, usize), Vec<f32>>>> = LazyLock::new(Mutex::default);
     let frames = (f64::from(rate) * seconds).round() as usize;
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry((rate, channels, frames)).or_insert_with(|| synthesise(rate, channels, frames)).clone()
+}
+
+fn synthesise(rate: u32, channels: u16, frames: usize) -> Vec<f32> {
     let mut noise = 1u32;
     let mut samples = Vec::with_capacity(frames * usize::from(channels));
     for frame in 0..frames {
