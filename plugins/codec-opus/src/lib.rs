@@ -56,7 +56,7 @@ impl Codec for Opus {
             config: layout.config(),
             packet_frames: PACKET_FRAMES,
             whole_packets: true,
-            // Both measured (tests/borders.rs): with a crossfade of 10 ms borders lost 0.4 dB at 96 kbit/s, with 20 ms
+            // Both measured (tests/borders): with a crossfade of 10 ms borders lost 0.4 dB at 96 kbit/s, with 20 ms
             // none; a longer lead-in brings less than it costs.
             lead_in: PACKET_FRAMES,
             lookahead: LOOKAHEAD,
