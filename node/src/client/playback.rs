@@ -176,7 +176,7 @@ impl Playback {
         if self.state.primed && self.sink.has_pending() {
             return self.write();
         }
-        if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(|voice| voice.track()) {
+        if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(Voice::track) {
             self.voice = None;
             self.progress(|progress| progress.tracks_ended += 1);
             self.tell(Event::Ended(track));
@@ -226,8 +226,8 @@ impl Playback {
             Entry::Begin { info, from } => self.begin(info, from),
             Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
-            Entry::ChunkEnd => self.with_voice(|voice, sink| Ok(voice.end_chunk(sink))),
-            Entry::TrackEnd => self.with_voice(|voice, sink| Ok(voice.end(sink))),
+            Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
+            Entry::TrackEnd => self.with_voice(Voice::end),
         }
     }
 
