@@ -80,6 +80,8 @@ pub(super) struct State {
     resting: bool,
     /// Enough is held to sound.
     primed: bool,
+    /// The output was given frames and is to be kept from running dry.
+    sounding: bool,
     draining: bool,
     /// Since when the output has been dry in the middle of a track.
     dry_since: Option<Instant>,
@@ -174,7 +176,7 @@ impl Playback {
         if self.state.primed && self.sink.has_pending() {
             return self.write();
         }
-        if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(|voice| voice.track()) {
+        if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(Voice::track) {
             self.voice = None;
             self.progress(|progress| progress.tracks_ended += 1);
             self.tell(Event::Ended(track));
@@ -183,16 +185,21 @@ impl Playback {
     }
 
     fn write(&mut self) -> Result<(), End> {
+        // This thread may be what came too late, not the network.
+        if self.state.sounding && self.sink.is_dry() {
+            self.on_underrun();
+        }
         let frames = match self.sink.write() {
             Ok(frames) => frames,
             Err(PluginError::Lost(reason)) => return self.find_output(&reason),
             Err(other) => return Err(other.into()),
         };
         self.state.written += frames;
-        if frames > 0
-            && let Some(dry_since) = self.state.dry_since.take()
-        {
-            self.progress(|progress| progress.underrun_time += dry_since.elapsed());
+        if frames > 0 {
+            self.state.sounding = true;
+            if let Some(dry_since) = self.state.dry_since.take() {
+                self.progress(|progress| progress.underrun_time += dry_since.elapsed());
+            }
         }
         let heard = self.state.written.saturating_sub(self.sink.delay());
         let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
@@ -219,8 +226,8 @@ impl Playback {
             Entry::Begin { info, from } => self.begin(info, from),
             Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
-            Entry::ChunkEnd => self.with_voice(|voice, sink| Ok(voice.end_chunk(sink))),
-            Entry::TrackEnd => self.with_voice(|voice, sink| Ok(voice.end(sink))),
+            Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
+            Entry::TrackEnd => self.with_voice(Voice::end),
         }
     }
 
@@ -240,6 +247,7 @@ impl Playback {
         self.sink.flush()?;
         self.voice = None;
         self.state.primed = false;
+        self.state.sounding = false;
         self.state.dry_since = None;
         self.state.draining = false;
         Ok(())
@@ -250,6 +258,7 @@ impl Playback {
         if let Err(PluginError::Lost(reason)) = opened {
             self.find_output(&reason)?;
         } else if let Some(message) = opened? {
+            self.state.sounding = false;
             self.tell(Event::Output(message));
         }
         let voice = Voice::new(Arc::clone(&info), from, &self.registry, &self.sink);
@@ -271,14 +280,20 @@ impl Playback {
             self.state.draining = false;
             self.tell(Event::Drained);
         }
-        let expected = mid_track && self.state.primed && !self.state.resting && self.sink.is_realtime();
-        if expected && self.state.dry_since.is_none() && self.sink.delay() == 0 {
-            self.state.dry_since = Some(Instant::now());
-            self.state.primed = false;
-            self.progress(|progress| progress.underruns += 1);
-            self.tell(Event::Underrun);
+        if self.state.sounding && self.sink.is_dry() {
+            if mid_track && !self.state.resting {
+                self.on_underrun();
+                self.state.primed = false;
+            }
+            self.state.sounding = false;
         }
         Ok(())
+    }
+
+    fn on_underrun(&mut self) {
+        self.state.dry_since.get_or_insert_with(Instant::now);
+        self.progress(|progress| progress.underruns += 1);
+        self.tell(Event::Underrun);
     }
 
     /// The output is gone: waits for one, by config, and says so.
@@ -288,6 +303,7 @@ impl Playback {
         loop {
             if let Some(message) = self.sink.reopen()? {
                 self.tell(Event::Output(message));
+                self.state.sounding = false;
                 if let Some(voice) = &mut self.voice {
                     voice.retarget(&self.sink)?;
                 }

@@ -151,6 +151,11 @@ impl Sink {
         self.output.as_ref().map_or(0, |output| output.delay())
     }
 
+    /// Whether a real-time output has nothing left to play.
+    pub(super) fn is_dry(&self) -> bool {
+        self.realtime && self.delay() == 0
+    }
+
     pub(super) fn has_pending(&self) -> bool {
         self.written < self.pending.len()
     }

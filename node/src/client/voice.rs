@@ -108,14 +108,18 @@ impl Voice {
         Ok(())
     }
 
-    pub(super) fn end_chunk(&mut self, sink: &mut Sink) {
+    /// Always `Ok`, as its neighbours may not be.
+    pub(super) fn end_chunk(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
         self.splicer.end(&mut self.joined);
         self.hand_on(sink);
+        Ok(())
     }
 
-    pub(super) fn end(&mut self, sink: &mut Sink) {
+    /// Always `Ok`, as its neighbours may not be.
+    pub(super) fn end(&mut self, sink: &mut Sink) -> Result<(), PluginError> {
         self.ended = true;
         sink.fill(|out| self.converter.flush(out));
+        Ok(())
     }
 
     fn hand_on(&mut self, sink: &mut Sink) {

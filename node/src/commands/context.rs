@@ -29,7 +29,11 @@ impl Context {
         for problem in registry.problems() {
             tracing::warn!("{problem}");
         }
-        Ok(Self { config, registry })
+        let context = Self { config, registry };
+        for unknown in context.unknown_plugins() {
+            eprintln!("warning: {unknown}");
+        }
+        Ok(context)
     }
 
     /// Runs a command's async part on a runtime of its own.
@@ -105,7 +109,7 @@ impl Context {
         loop {
             let offset = u32::try_from(tracks.len()).unwrap_or(u32::MAX);
             let request = List { offset, limit: List::MAX, search: search.into() };
-            let page = client::list(dial, &request).await.map_err(fetch_fault)?;
+            let page = client::list(dial, &request).await.map_err(|error| fetch_fault(&error))?;
             let (total, came) = (page.total as usize, page.tracks.len());
             tracks.extend(page.tracks);
             if came == 0 || tracks.len() >= total.min(MAX_TRACKS) {
@@ -114,7 +118,7 @@ impl Context {
         }
     }
 
-    /// The ids of configured plugins that do not exist, each as one warning.
+    /// The configured plugins that do not exist, a line each.
     pub(super) fn unknown_plugins(&self) -> Vec<String> {
         let mut unknown = Vec::new();
         for (kind, id, origin) in self.config.configured_plugins() {
@@ -135,7 +139,7 @@ impl Context {
 /// The most tracks that a client takes from a node: a bound, not a limit anybody meets.
 const MAX_TRACKS: usize = 1_000_000;
 
-fn fetch_fault(error: FetchError) -> Fault {
+fn fetch_fault(error: &FetchError) -> Fault {
     let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
     Fault::new(exit, format!("asking the node for its tracks: {error}"))
 }

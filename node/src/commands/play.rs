@@ -22,8 +22,9 @@ pub(super) async fn run(
     playing: &Playing,
 ) -> Result<(), Fault> {
     let began = Instant::now();
+    let ticket = ticket(text)?;
     let setup = setup(context, began)?;
-    let (dial, transport) = context.dial(&ticket(text)?).await?;
+    let (dial, transport) = context.dial(&ticket).await?;
     let catalog = Context::catalog(&dial, "").await?;
     let tracks = control::select(&catalog, wanted).or_fault(Exit::NotFound)?;
     if tracks.is_empty() {

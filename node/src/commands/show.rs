@@ -131,12 +131,12 @@ pub(super) fn config(context: &Context, as_json: bool) -> Result<(), Fault> {
     print(table(&shown_keys.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// `config check`: that we are here means that all of it could be read.
+/// `config check`: that we are here means that all of it could be read, and what is odd about it was said.
 pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
-    match context.unknown_plugins().into_iter().next() {
-        Some(unknown) => Err(Fault::new(Exit::Usage, unknown)),
-        None => print(["the configuration is sound".into()]),
+    if context.unknown_plugins().is_empty() {
+        return print(["the configuration is sound".into()]);
     }
+    Err(Fault::new(Exit::Usage, "the configuration has options for plugins that do not exist"))
 }
 
 /// `config path`.

@@ -8,6 +8,8 @@ use symphonia::core::codecs::{
     registry::CodecRegistry,
 };
 
+use super::error::guarded;
+
 /// Symphonia's decoders, and libopus, which it lacks.
 static REGISTRY: LazyLock<CodecRegistry> = LazyLock::new(|| {
     let mut registry = CodecRegistry::new();
@@ -73,7 +75,7 @@ fn mp3_pre_roll(rate: u32) -> u32 {
 pub(super) fn decoder(
     params: &AudioCodecParameters,
 ) -> symphonia::core::errors::Result<Box<dyn AudioDecoder>> {
-    REGISTRY.make_audio_decoder(params, &AudioDecoderOptions::default().gapless(false))
+    guarded(|| REGISTRY.make_audio_decoder(params, &AudioDecoderOptions::default().gapless(false)))
 }
 
 /// What the samples of this stream fit into exactly.

@@ -12,7 +12,7 @@ use symphonia::core::{
 };
 
 use super::{
-    error::is_end,
+    error::{guarded, is_end},
     framed::{Checkpoints, Framed},
 };
 
@@ -25,12 +25,8 @@ pub(super) fn probe(file: File, path: &Path) -> Result<Box<dyn FormatReader>> {
     if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
     }
-    symphonia::default::get_probe().probe(
-        &hint,
-        stream(file),
-        FormatOptions::default(),
-        MetadataOptions::default(),
-    )
+    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+    guarded(|| symphonia::default::get_probe().probe(&hint, stream(file), format, metadata))
 }
 
 /// Wraps `file` as Symphonia wants it.
@@ -135,7 +131,7 @@ impl Demux {
     pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
         self.failures = 0;
         match &mut self.packets {
-            Packets::Framed(framed) => framed.seek(frame),
+            Packets::Framed(framed) => guarded(|| framed.seek(frame)),
             Packets::Indexed(format) => seek_back(format.as_mut(), self.track, self.clock, frame),
         }
     }
@@ -146,12 +142,12 @@ impl Demux {
     /// Only when the file cannot be read. Damage is stepped over.
     pub(super) fn next(&mut self) -> std::io::Result<Option<Timed>> {
         while self.failures < MAX_FAILURES {
-            let packet = match &mut self.packets {
+            let packet = guarded(|| match &mut self.packets {
                 Packets::Framed(framed) => framed.next(),
                 Packets::Indexed(format) => {
                     format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock)))
                 }
-            };
+            });
             match packet {
                 Ok(Some(timed)) if timed.packet.track_id != self.track => {}
                 Ok(Some(timed)) => {
@@ -176,7 +172,7 @@ fn seek_back(format: &mut dyn FormatReader, track_id: u32, clock: Clock, frame: 
     loop {
         let frame = frame.saturating_sub(back).max(0);
         let ts = Timestamp::new(clock.ticks(frame));
-        match format.seek(SeekMode::Accurate, SeekTo::Timestamp { ts, track_id }) {
+        match guarded(|| format.seek(SeekMode::Accurate, SeekTo::Timestamp { ts, track_id })) {
             Ok(_) => return Ok(()),
             Err(Error::IoError(error)) if !is_end(&error) => return Err(Error::IoError(error)),
             Err(error) if frame == 0 => return Err(error),

@@ -82,3 +82,11 @@ impl SourceError {
 pub(super) fn is_end(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidInput)
 }
+
+/// Runs a call into Symphonia, which panics on some damaged files (an overflow in a FLAC's seek table): damage too.
+pub(super) fn guarded<T>(
+    call: impl FnOnce() -> symphonia::core::errors::Result<T>,
+) -> symphonia::core::errors::Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+        .unwrap_or(Err(Symphonia::DecodeError("it makes the decoder fail")))
+}

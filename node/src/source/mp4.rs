@@ -188,3 +188,64 @@ impl Boxes {
         Some(u64::from(self.u32()?) << 32 | u64::from(self.u32()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(body.len() + 8).unwrap();
+        [&size.to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    fn parse(bytes: &[u8], rate: u32) -> Option<Edit> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.m4a");
+        std::fs::write(&path, bytes).unwrap();
+        edit(&path, rate)
+    }
+
+    fn movie(udta: &[u8]) -> Vec<u8> {
+        let mvhd = boxed(b"mvhd", &words(&[0, 0, 0, 1000, 10_000]));
+        let elst = boxed(b"elst", &words(&[0, 2, 500, u32::MAX, 1 << 16, 2000, 1024, 1 << 16]));
+        let mdhd = boxed(b"mdhd", &words(&[0, 0, 0, 44_100, 90_000]));
+        let hdlr = boxed(b"hdlr", &[&words(&[0, 0])[..], b"soun"].concat());
+        let mdia = boxed(b"mdia", &[mdhd, hdlr].concat());
+        let trak = boxed(b"trak", &[boxed(b"edts", &elst), mdia].concat());
+        boxed(b"moov", &[&mvhd[..], &trak, udta].concat())
+    }
+
+    #[test]
+    fn an_edit_list_is_read_past_its_empty_entries() {
+        let edit = parse(&movie(&[]), 44_100).unwrap();
+        assert_eq!(edit, Edit { start: 1024, frames: 88_200, tolerance: 45 });
+        // Its duration is in milliseconds; what is within that of the media's end is the end.
+        assert_eq!(edit.apply(89_240), (1024, 89_240));
+        assert_eq!(edit.apply(100_000), (1024, 89_224));
+    }
+
+    #[test]
+    fn the_note_of_itunes_counts_more() {
+        let text = b" 00000000 00000840 000001CA 00000000000186A0 00000000 00000000";
+        let data = boxed(b"data", &[&words(&[1, 0])[..], text].concat());
+        let name = boxed(b"name", &[&words(&[0])[..], b"iTunSMPB"].concat());
+        let note = boxed(b"----", &[name, data].concat());
+        let meta = boxed(b"meta", &[words(&[0]), boxed(b"ilst", &note)].concat());
+        let edit = parse(&movie(&boxed(b"udta", &meta)), 44_100).unwrap();
+        assert_eq!(edit.apply(110_000), (2112, 102_112));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_no_edit() {
+        let whole = movie(&[]);
+        for cut in 0..whole.len() {
+            let _ = parse(&whole[..cut], 44_100);
+        }
+        assert_eq!(parse(b"", 44_100), None);
+        assert_eq!(parse(&[0xFF; 64], 44_100), None);
+    }
+}

@@ -160,16 +160,22 @@ impl Inner {
 }
 
 fn open_format(path: &Path) -> Result<(Box<dyn FormatReader>, Identity)> {
-    let file = File::open(path).map_err(|error| SourceError::io(path, error))?;
-    let metadata = file.metadata().map_err(|error| SourceError::io(path, error))?;
-    if metadata.is_dir() {
-        return Err(SourceError::io(path, std::io::ErrorKind::IsADirectory.into()));
-    }
+    let (file, metadata) = open_file(path)?;
     if metadata.len() == 0 {
         return Err(SourceError::Empty { path: path.into() });
     }
     let format = probe(file, path).map_err(|error| SourceError::symphonia(path, error))?;
     Ok((format, Identity::of(&metadata)))
+}
+
+/// Opens a regular file; a pipe or a device could keep the caller waiting for ever.
+pub(super) fn open_file(path: &Path) -> Result<(File, Metadata)> {
+    let io = |error| SourceError::io(path, error);
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(SourceError::Unsupported { path: path.into(), cause: "not a file".into() });
+    }
+    Ok((File::open(path).map_err(io)?, metadata))
 }
 
 fn choose_track(path: &Path, format: &dyn FormatReader) -> Result<(Track, AudioCodecParameters)> {

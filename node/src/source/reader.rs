@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::AudioDecoder;
 use super::{
     Result, SourceError,
     demux::{Demux, Timed},
-    error::is_end,
+    error::{guarded, is_end},
     open::Inner,
 };
 
@@ -174,19 +174,29 @@ impl Reader {
         };
         let expected = self.block_start.saturating_add(signed((self.block.len() / self.channels()) as u64));
         self.block.clear();
-        let format = self.inner.info.format;
-        match self.decoder.decode_ref(&timed.packet.as_packet_ref()) {
-            Ok(decoded) if decoded.spec().channels().count() == usize::from(format.channels) => {
-                decoded.copy_to_vec_interleaved(&mut self.block);
-            }
-            _ if timed.end().saturating_sub(self.inner.origin) > signed(self.position) => self.damaged += 1,
-            _ => {}
+        if self.decode_packet(&timed).is_err() {
+            self.block.clear();
+            let is_heard = timed.end().saturating_sub(self.inner.origin) > signed(self.position);
+            self.damaged += u64::from(is_heard);
         }
         if self.inner.gain != 1.0 {
             self.block.iter_mut().for_each(|sample| *sample *= self.inner.gain);
         }
         self.block_start = self.place(&timed, expected);
         Ok(())
+    }
+
+    fn decode_packet(&mut self, timed: &Timed) -> symphonia::core::errors::Result<()> {
+        let (decoder, block, channels) =
+            (&mut self.decoder, &mut self.block, self.inner.info.format.channels);
+        guarded(|| {
+            let decoded = decoder.decode_ref(&timed.packet.as_packet_ref())?;
+            if decoded.spec().channels().count() == usize::from(channels) {
+                decoded.copy_to_vec_interleaved(block);
+                return Ok(());
+            }
+            symphonia::core::errors::decode_error("another number of channels")
+        })
     }
 
     /// Where the decoded block begins. A decoder that gives less than the packet's length has left out its beginning.

@@ -7,7 +7,7 @@ use lofty::{
     probe::Probe,
 };
 
-use super::{Result, SourceError};
+use super::{Result, SourceError, open::open_file};
 
 /// What a file says of itself, for a catalog.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn scan(path: &Path) -> Result<Scanned> {
     let unsupported = || SourceError::Unsupported { path: path.into(), cause: "unknown kind of file".into() };
     let mut options = ParseOptions::new();
     options.read_cover_art(false);
-    let file = std::fs::File::open(path).map_err(|error| SourceError::io(path, error))?;
+    let (file, _) = open_file(path)?;
     let probe = Probe::new(std::io::BufReader::new(file))
         .options(options)
         .guess_file_type()

@@ -7,12 +7,14 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a fixture that cannot be made fails the test")]
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 /// A file format with its encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     WavU8,
     WavS16,
@@ -32,7 +34,7 @@ pub enum Kind {
     Mp3Vbr,
     /// Variable bitrate by LAME with no tag at all: the length is nowhere in the file.
     Mp3Bare,
-    /// 32 kbit/s, where frames lean most on the bit reservoir.
+    /// The lowest bitrate, 32 kbit/s or, below 32 kHz, 8 kbit/s, where frames lean most on the bit reservoir.
     Mp3Low,
     Vorbis,
     /// The same in pages of 3 s, so that much lies on the last one.
@@ -108,7 +110,14 @@ impl Kind {
 /// Something like music, interleaved, within ±0.8: chords that change twice a second, beats, a little noise, another
 /// phase in every channel. The same on every machine, in steps of 2^-23, which a 24-bit integer and `f32` hold exactly.
 pub fn music(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
+    type Made = HashMap<(u32, u16, usize), Vec<f32>>;
+    static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
     let frames = (f64::from(rate) * seconds).round() as usize;
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry((rate, channels, frames)).or_insert_with(|| synthesise(rate, channels, frames)).clone()
+}
+
+fn synthesise(rate: u32, channels: u16, frames: usize) -> Vec<f32> {
     let mut noise = 1u32;
     let mut samples = Vec::with_capacity(frames * usize::from(channels));
     for frame in 0..frames {
@@ -184,7 +193,10 @@ pub fn encode(dir: &Path, kind: Kind, rate: u32, channels: u16, samples: &[f32])
         Kind::Mp3 => run("lame", &["--quiet", "-b", "192", wav_arg, out]),
         Kind::Mp3Vbr => run("lame", &["--quiet", "-V", "4", wav_arg, out]),
         Kind::Mp3Bare => run("lame", &["--quiet", "-V", "4", "-t", wav_arg, out]),
-        Kind::Mp3Low => run("lame", &["--quiet", "-b", "32", "--resample", &kilohertz(rate), wav_arg, out]),
+        Kind::Mp3Low => {
+            let bitrate = if rate < 32_000 { "8" } else { "32" };
+            run("lame", &["--quiet", "-b", bitrate, "--resample", &kilohertz(rate), wav_arg, out]);
+        }
         Kind::Vorbis => run("oggenc", &["--quiet", "-q", "5", "-s", "1", "-o", out, wav_arg]),
         Kind::VorbisLongPages => {
             ffmpeg(&["-c:a", "libvorbis", "-q:a", "2", "-page_duration", "3000000", "-serial_offset", "1"]);

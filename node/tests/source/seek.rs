@@ -127,3 +127,20 @@ fn seeks_near_the_end_are_exact() {
         }
     }
 }
+
+#[test]
+fn seeks_are_exact_where_mp3_frames_are_smallest() {
+    let dir = tempfile::tempdir().unwrap();
+    for (rate, channels) in [(24_000, 1), (22_050, 2), (8_000, 1), (32_000, 2)] {
+        let samples = music(rate, channels, 12.0);
+        let source = Source::open(&encode(dir.path(), Kind::Mp3Low, rate, channels, &samples)).unwrap();
+        let whole = read_all(&mut source.reader().unwrap());
+        let mut reader = source.reader().unwrap();
+        for frame in (0..source.info().frames).step_by(9973) {
+            reader.seek(frame).unwrap();
+            let from = frame as usize * usize::from(channels);
+            let part = read(&mut reader, 2000);
+            assert!(part == whole[from..from + part.len()], "{rate} Hz, {channels} channels, at {frame}");
+        }
+    }
+}

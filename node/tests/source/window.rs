@@ -168,10 +168,7 @@ fn shared(kind: Kind) -> Source {
         collections::HashMap,
         sync::{LazyLock, Mutex},
     };
-    static SOURCES: LazyLock<Mutex<HashMap<String, Source>>> = LazyLock::new(Mutex::default);
+    static SOURCES: LazyLock<Mutex<HashMap<Kind, Source>>> = LazyLock::new(Mutex::default);
     let mut sources = SOURCES.lock().unwrap();
-    sources
-        .entry(format!("{kind:?}"))
-        .or_insert_with(|| source(kind, 44_100, 2, &music(44_100, 2, 4.0)))
-        .clone()
+    sources.entry(kind).or_insert_with(|| source(kind, 44_100, 2, &music(44_100, 2, 4.0))).clone()
 }

@@ -56,8 +56,8 @@ impl Codec for Opus {
             config: layout.config(),
             packet_frames: PACKET_FRAMES,
             whole_packets: true,
-            // Both measured (tests/borders.rs): with a crossfade of 10 ms borders lost 0.4 dB at 96 kbit/s, with 20 ms
-            // none; a longer lead-in brings less than it costs.
+            // On a real song at 96 kbit/s borders lost 0.43 dB to a continuous decode with a crossfade of 10 ms, nothing
+            // with one of 20 ms; with that, lead-ins of 40 and 80 ms changed it by less than 0.1 dB and cost more.
             lead_in: PACKET_FRAMES,
             lookahead: LOOKAHEAD,
             crossfade: PACKET_FRAMES,

@@ -3,7 +3,7 @@
 //! A suite is a function that drives a plugin through the host's guard and stops at the first thing that breaks the
 //! contract of the SDK. A codec's or an output's own tests call it:
 //!
-//! ```ignore
+//! ```text
 //! media_plugin_conformance::output::check(|| Box::new(Null), &open).unwrap();
 //! ```
 

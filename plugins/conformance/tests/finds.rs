@@ -107,7 +107,7 @@ fn each_fault_is_named() {
     let source = SourceFormat { format: AudioFormat { rate: 48_000, channels: 1 }, sample: SampleType::F32 };
     for (fault, least_snr, named) in [
         (Fault::None, f64::INFINITY, ""),
-        (Fault::Late, 0.0, "declares its delay"),
+        (Fault::Late, f64::NEG_INFINITY, "declares its delay"),
         (Fault::Forgetful, f64::NEG_INFINITY, "is lossless as it says"),
         (Fault::Inexact, f64::INFINITY, "keeps the sound"),
         (Fault::Inexact, 20.0, "is lossless as it says"),

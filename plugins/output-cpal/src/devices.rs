@@ -1,5 +1,7 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
 use cpal::{
-    ALL_HOSTS, Device, ErrorKind, Host, HostId, SupportedStreamConfigRange,
+    ALL_HOSTS, Device, DeviceId, ErrorKind, Host, HostId, SupportedStreamConfigRange,
     traits::{DeviceTrait, HostTrait},
 };
 use media_plugin_sdk::{AudioFormat, DeviceInfo, PluginError, Result};
@@ -44,32 +46,39 @@ pub(crate) fn find(target: &str, options: &Options) -> Result<Found> {
     let wish = parse(if target.is_empty() { &options.device } else { target }, &options.host)?;
     let hosts = hosts(wish.host);
     if ["", "default"].contains(&wish.device) {
-        return hosts.iter().find_map(default_of).ok_or_else(|| nothing(wish.host));
+        return hosts.iter().find_map(|host| default_of(host)).ok_or_else(|| nothing(wish.host));
     }
-    let mut all = Vec::new();
+    let mut others = Vec::new();
     for host in &hosts {
-        let mut devices = devices_of(host);
-        let names: Vec<_> = devices.iter().map(|found| (found.id.as_str(), found.name.as_str())).collect();
-        match matching(&names, wish.device).as_slice() {
-            [] => all.extend(devices),
-            [one] => return Ok(devices.swap_remove(*one)),
-            several => {
-                let several = listed(several.iter().map(|&at| &devices[at]));
-                return Err(PluginError::BadArgument(format!(
-                    "sound device {:?} is one of: {several}",
-                    wish.device
-                )));
-            }
+        if let Some(found) = search(host, wish.device, &mut others)? {
+            return Ok(found);
         }
     }
-    if all.is_empty() {
+    if others.is_empty() {
         return Err(nothing(wish.host));
     }
-    Err(PluginError::BadArgument(format!(
-        "there is no sound device {:?}; there are: {}",
-        wish.device,
-        listed(all.iter())
-    )))
+    let (device, known) = (wish.device, listed(others.iter()));
+    Err(PluginError::BadArgument(format!("there is no sound device {device:?}; there are: {known}")))
+}
+
+/// Looks for a device on one host; those that it is not go to `others`.
+fn search(host: &Host, device: &str, others: &mut Vec<Found>) -> Result<Option<Found>> {
+    // By its exact id, without asking all the others.
+    let named = host.device_by_id(&DeviceId::new(host.id(), device));
+    if let Some(found) = named.filter(Device::supports_output).and_then(examine) {
+        return Ok(Some(found));
+    }
+    let mut devices = devices_of(host);
+    let names: Vec<_> = devices.iter().map(|found| (found.id.as_str(), found.name.as_str())).collect();
+    match matching(&names, device).as_slice() {
+        [] => others.append(&mut devices),
+        [one] => return Ok(Some(devices.swap_remove(*one))),
+        several => {
+            let several = listed(several.iter().map(|&at| &devices[at]));
+            return Err(PluginError::BadArgument(format!("sound device {device:?} is one of: {several}")));
+        }
+    }
+    Ok(None)
 }
 
 fn nothing(host: Option<HostId>) -> PluginError {
@@ -118,10 +127,33 @@ fn matching(devices: &[(&str, &str)], text: &str) -> Vec<usize> {
 }
 
 /// The hosts that run, or the one that is asked for.
-fn hosts(only: Option<HostId>) -> Vec<Host> {
+fn hosts(only: Option<HostId>) -> Vec<Arc<Host>> {
     quiet();
     let wanted = ALL_HOSTS.iter().filter(|&&id| only.is_none_or(|only| only == id));
-    wanted.filter_map(|&id| cpal::host_from_id(id).ok()).collect()
+    wanted.filter_map(|&id| host(id)).collect()
+}
+
+/// The connection to the sound server, kept for as long as the server answers: each one that is closed would leave a
+/// thread and a socket behind, as nothing wakes the reactor of `pulseaudio` 0.3.2 when its client is dropped.
+static SERVER: Mutex<Option<Arc<Host>>> = Mutex::new(None);
+
+fn host(id: HostId) -> Option<Arc<Host>> {
+    if !id.name().eq_ignore_ascii_case("pulseaudio") {
+        return cpal::host_from_id(id).ok().map(Arc::new);
+    }
+    let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    if server.as_ref().is_none_or(|host| host.devices().is_err()) {
+        *server = cpal::host_from_id(id).ok().map(Arc::new);
+    }
+    server.clone()
+}
+
+/// Gives up a sound server that hangs: the next connection is tried for 2 s, where the old one would wait for ever.
+/// Does nothing while another thread asks the server, which may be waiting itself.
+pub(crate) fn forget_server() {
+    if let Ok(mut server) = SERVER.try_lock() {
+        *server = None;
+    }
 }
 
 fn default_of(host: &Host) -> Option<Found> {

@@ -6,7 +6,7 @@ use std::{
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
-use crate::{feeder::nanos, stream::Playing};
+use crate::{devices::forget_server, feeder::nanos, stream::Playing};
 
 /// How long a playing device may go without asking for frames before it counts as gone. A sound server that hangs
 /// reports nothing.
@@ -33,7 +33,7 @@ pub(crate) struct SoundDevice {
 impl SoundDevice {
     /// An output on a stream whose device buffer holds `buffer`.
     pub(crate) fn new(playing: Playing, format: AudioFormat, buffer: Duration) -> Self {
-        let step = (buffer / 8).clamp(Duration::from_millis(1), Duration::from_millis(10));
+        let step = (buffer / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
         Self { playing, format, step, written: 0, flushed: 0, heard: AtomicU64::new(0), paused: false }
     }
 
@@ -43,6 +43,7 @@ impl SoundDevice {
         }
         let ran = Duration::from_nanos(self.playing.shared.ran.load(Ordering::Acquire));
         if !self.paused && self.playing.now().saturating_sub(ran) > STALL {
+            forget_server();
             return Err(PluginError::Lost(format!(
                 "the sound device has not moved for {} s",
                 STALL.as_secs()

@@ -117,6 +117,13 @@ fn devices_are_listed_and_unknown_ones_answered_with_the_list() {
     );
 }
 
+#[test]
+fn opening_again_and_again_leaves_nothing_behind() {
+    let grown: usize = recorded("again", "").1.parse().unwrap();
+    // The last stream may still be closing.
+    assert!(grown < 10, "{grown} threads and files more after twenty times");
+}
+
 /// Runs a scene with ALSA alone, configured by `config`; returns the folder, the report and standard error.
 fn with_alsa(scene: &str, config: impl Fn(&TempDir) -> String) -> (TempDir, String, String) {
     let room = TempDir::new().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use iroh::{Endpoint, endpoint::Connection as QuicConnection};
+use iroh::endpoint::Connection as QuicConnection;
 use media_plugin_sdk::transport::{BoxFuture, Connection, Incoming, Path, Result, Stream};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
@@ -32,7 +32,6 @@ impl Drop for Task {
 
 pub(crate) struct FastnConnection {
     quic: QuicConnection,
-    endpoint: Endpoint,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
     /// Reads the openings of the peer's streams. It holds the connection, so it ends with this handle.
     _openings: Task,
@@ -43,7 +42,6 @@ pub(crate) struct FastnConnection {
 impl FastnConnection {
     /// Starts to read what the peer opens. `limit` bounds the time of each opening, `first` is one already begun.
     pub(crate) fn start(
-        endpoint: Endpoint,
         quic: QuicConnection,
         limit: Duration,
         place: Option<OwnedSemaphorePermit>,
@@ -52,7 +50,7 @@ impl FastnConnection {
         let (ready, incoming) = mpsc::channel(WAITING);
         let openings = tokio::spawn(read_openings(quic.clone(), limit, first, ready));
         let _openings = Task(openings.abort_handle());
-        Arc::new(Self { quic, endpoint, incoming: Mutex::new(incoming), _openings, _place: place })
+        Arc::new(Self { quic, incoming: Mutex::new(incoming), _openings, _place: place })
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -98,8 +96,7 @@ impl Connection for FastnConnection {
     }
 
     fn path(&self) -> Path {
-        let own: Vec<_> = self.endpoint.addr().ip_addrs().copied().collect();
-        path::of(&self.quic, &own)
+        path::of(&self.quic)
     }
 
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {

@@ -88,7 +88,7 @@ async fn accept_all(
                     incoming.refuse();
                     continue;
                 };
-                handshakes.spawn(receive(quic.clone(), incoming, greeting.clone(), limit, ready.clone(), place));
+                handshakes.spawn(receive(incoming, greeting.clone(), limit, ready.clone(), place));
             }
             Some(_) = handshakes.join_next() => {}
         }
@@ -96,7 +96,6 @@ async fn accept_all(
 }
 
 async fn receive(
-    quic: QuicEndpoint,
     incoming: Incoming,
     greeting: Arc<Greeting>,
     limit: Duration,
@@ -108,14 +107,13 @@ async fn receive(
         Ok(Err(e)) => return tracing::debug!("a peer did not complete its connection: {e:#}"),
         Err(_) => return tracing::debug!("a peer did not complete its connection in time"),
     };
-    if let Some(connection) = shake_hands(quic, connection, &greeting, limit).await {
+    if let Some(connection) = shake_hands(connection, &greeting, limit).await {
         // Fails when the endpoint is gone, and the connection ends with it.
         let _ = ready.send(connection).await;
     }
 }
 
 async fn shake_hands(
-    quic: QuicEndpoint,
     connection: QuicConnection,
     greeting: &Greeting,
     limit: Duration,
@@ -125,7 +123,7 @@ async fn shake_hands(
         Ok(Ok(admitted)) => {
             tracing::debug!(%peer, "admitted");
             let place = Some(admitted.place);
-            Some(FastnConnection::start(quic, connection, limit, place, admitted.first))
+            Some(FastnConnection::start(connection, limit, place, admitted.first))
         }
         Ok(Err(refusal)) => {
             tracing::debug!(%peer, reason = refusal.reason, "refused");

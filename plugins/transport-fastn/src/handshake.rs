@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     error, id52,
     lines::{LineError, LineReader},
-    opening::{self, Opening},
+    opening::{self, Fault, Opening},
     stream::{Sender, read_ack},
     wire::{self, ClientHello, Header, ServerHello, code},
 };
@@ -58,20 +58,24 @@ impl Greeting {
 
     /// The dialled side. Not bounded in time.
     pub(crate) async fn receive(&self, connection: &Connection) -> std::result::Result<Admitted, Refusal> {
-        let gone = |_| Refusal::protocol("the handshake was broken off");
-        let (send, recv) = connection.accept_bi().await.map_err(|_| Refusal::protocol(""))?;
+        let gone = |()| Refusal::protocol("the handshake was broken off");
+        let (send, recv) = connection.accept_bi().await.map_err(|_| gone(()))?;
         let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
-        let Some(header) = reader.line().await.ok().and_then(|line| Header::parse(&line)) else {
-            opening::refuse(&mut send, "bad_header").await;
-            send.delivered().await;
-            return Err(Refusal::protocol("bad_header"));
+        let header = match opening::read_header(&mut reader).await {
+            Ok(header) => header,
+            Err(Fault::BeforeAck(why)) => {
+                opening::refuse(&mut send, why).await;
+                send.delivered().await;
+                return Err(Refusal::protocol(why));
+            }
+            Err(_) => return Err(gone(())),
         };
         if header != Header::Handshake {
             let place =
                 self.decide(connection, None).map_err(|reason| Refusal { code: code::REFUSED, reason })?;
             return Ok(Admitted { place, first: Some(Opening { send, reader, header: Some(header) }) });
         }
-        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(gone)?;
+        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| gone(()))?;
         let hello = reader.line().await.map_err(|e| Refusal::protocol(bad_hello(&e)))?;
         // The parser's message would quote the line, which holds the token.
         let hello: ClientHello =
@@ -89,7 +93,7 @@ impl Greeting {
         };
         let mut line = serde_json::to_vec(&reply).map_err(|_| Refusal::protocol("internal_error"))?;
         line.push(b'\n');
-        send.write(line.into()).await.map_err(gone)?;
+        send.write(line.into()).await.map_err(|_| gone(()))?;
         let _ = send.finish();
         match decided {
             Ok(place) => Ok(Admitted { place, first: None }),

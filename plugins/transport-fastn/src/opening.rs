@@ -20,7 +20,8 @@ pub(crate) struct Opening {
     pub(crate) header: Option<Header>,
 }
 
-enum Fault {
+/// Why an opening is not taken.
+pub(crate) enum Fault {
     /// Nothing was answered yet, so there is room for a line that tells why.
     BeforeAck(&'static str),
     AfterAck,
@@ -86,7 +87,8 @@ async fn exchange(opening: &mut Opening) -> Result<Option<(String, String)>, Fau
     }
 }
 
-async fn read_header(reader: &mut LineReader) -> Result<Header, Fault> {
+/// The first line of a stream.
+pub(crate) async fn read_header(reader: &mut LineReader) -> Result<Header, Fault> {
     let line = reader.line().await.map_err(|e| fault(&e))?;
     Header::parse(&line).ok_or(Fault::BeforeAck("bad_header"))
 }

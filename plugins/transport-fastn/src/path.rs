@@ -1,19 +1,28 @@
 //! What a connection travels at the moment.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
-use iroh::{TransportAddr, endpoint::Connection};
+use iroh::{
+    TransportAddr,
+    endpoint::{Connection, LocalTransportAddr},
+};
 use media_plugin_sdk::transport::{Path, PathKind};
 
-/// The selected path of a connection, or the first when none is selected. `own` are this node's addresses.
-pub(crate) fn of(connection: &Connection, own: &[SocketAddr]) -> Path {
+/// The selected path of a connection, or the first when none is selected.
+pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();
     let Some(path) = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
     else {
         return Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, loss: None };
     };
     let (kind, remote) = match path.remote_addr() {
-        TransportAddr::Ip(address) => (kind(address.ip(), own), address.to_string()),
+        TransportAddr::Ip(address) => {
+            let local = match path.local_addr() {
+                LocalTransportAddr::Ip(ip) => *ip,
+                _ => None,
+            };
+            (kind(address.ip(), local), address.to_string())
+        }
         TransportAddr::Relay(url) => (PathKind::Relayed, url.to_string()),
         _ => (PathKind::Unknown, String::new()),
     };
@@ -23,19 +32,16 @@ pub(crate) fn of(connection: &Connection, own: &[SocketAddr]) -> Path {
     Path { kind, remote, rtt: Some(stats.rtt), loss }
 }
 
-fn kind(ip: IpAddr, own: &[SocketAddr]) -> PathKind {
-    let ip = ip.to_canonical();
-    if ip.is_loopback() {
-        return PathKind::Loopback;
-    }
-    if !is_private(ip) {
-        return PathKind::Direct;
-    }
-    // A machine reaches its own address without leaving. Only private ones: a public one may be that of a whole house.
-    if own.iter().any(|address| address.ip().to_canonical() == ip) {
+/// `local` is the address of ours that the packets carry, where the system tells it.
+fn kind(remote: IpAddr, local: Option<IpAddr>) -> PathKind {
+    let remote = remote.to_canonical();
+    // A machine reaches its own address without leaving.
+    if remote.is_loopback() || local.is_some_and(|local| local.to_canonical() == remote) {
         PathKind::Loopback
-    } else {
+    } else if is_private(remote) {
         PathKind::Lan
+    } else {
+        PathKind::Direct
     }
 }
 
@@ -55,14 +61,10 @@ mod tests {
 
     #[test]
     fn addresses_tell_the_kind() {
-        let own =
-            ["192.168.1.7:1".parse().unwrap(), "[fd00::7]:1".parse().unwrap(), "8.8.8.8:1".parse().unwrap()];
         let cases = [
             ("127.0.0.1", PathKind::Loopback),
             ("::1", PathKind::Loopback),
             ("::ffff:127.0.0.1", PathKind::Loopback),
-            ("192.168.1.7", PathKind::Loopback),
-            ("fd00::7", PathKind::Loopback),
             ("192.168.1.8", PathKind::Lan),
             ("::ffff:192.168.1.8", PathKind::Lan),
             ("10.1.2.3", PathKind::Lan),
@@ -75,7 +77,8 @@ mod tests {
             ("2001:db8::1", PathKind::Direct),
         ];
         for (ip, expected) in cases {
-            assert_eq!(kind(ip.parse().unwrap(), &own), expected, "{ip}");
+            assert_eq!(kind(ip.parse().unwrap(), None), expected, "{ip}");
+            assert_eq!(kind(ip.parse().unwrap(), ip.parse().ok()), PathKind::Loopback, "{ip} from itself");
         }
     }
 }

@@ -7,163 +7,15 @@
 //! - Every packet of a chunk is delivered once and in order, however often the chunk had to be asked for again: a chunk's
 //!   bytes are the same each time, so the packets that were delivered before are passed over.
 
+mod event;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use crate::{
-    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, Position, RenditionError, TrackId, WireError,
-    chunk::ChunkEvent,
+    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, Position, TrackId, WireError, chunk::ChunkEvent,
 };
 
-/// How a client behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// It asks for the next chunk while it holds less than this.
-    pub target: Duration,
-    /// A request without a byte for this long is given up and made again.
-    pub timeout: Duration,
-    /// After this long without a byte, in spite of retries, the session fails.
-    pub give_up: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            target: Duration::from_secs(3),
-            timeout: Duration::from_secs(8),
-            give_up: Duration::from_secs(180),
-        }
-    }
-}
-
-/// Names a request within a session; late answers to one that was given up are known by it, and dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Play this track from there, and forget what was played before. A seek is this too.
-    Play {
-        /// Which track.
-        track: TrackId,
-        /// From where.
-        at: Position,
-    },
-    /// What comes after the track that is being fetched, without a gap.
-    Follow(Option<TrackId>),
-    /// Ask for nothing until [`Input::Resume`].
-    Pause,
-    /// Go on.
-    Resume,
-    /// How much audio the client holds that is not yet played.
-    Held(Duration),
-    /// The answer to [`Output::GetInfo`].
-    Info {
-        /// To which request.
-        request: RequestId,
-        /// The answer, not yet checked.
-        info: Box<Info>,
-    },
-    /// A piece of the answer to [`Output::GetChunk`].
-    Chunk {
-        /// To which request.
-        request: RequestId,
-        /// The piece.
-        event: ChunkEvent,
-    },
-    /// The node refused.
-    Refused {
-        /// Which request.
-        request: RequestId,
-        /// Why.
-        error: WireError,
-    },
-    /// The stream or the connection broke, or the answer was damaged.
-    Broken {
-        /// Which request.
-        request: RequestId,
-        /// Why, in words.
-        reason: String,
-    },
-    /// The time of [`Client::timeout`] has come.
-    Timeout,
-}
-
-/// What to do.
-#[derive(Debug, Clone)]
-pub enum Output {
-    /// Send a `get_info`; the driver adds codecs, output and path.
-    GetInfo {
-        /// Name of the request.
-        request: RequestId,
-        /// Which track.
-        track: TrackId,
-    },
-    /// Send a `request_chunk`.
-    GetChunk {
-        /// Name of the request.
-        request: RequestId,
-        /// What to ask for.
-        message: ChunkRequest,
-        /// Of what it is a part, for the bounds of its decoder.
-        info: Arc<Info>,
-    },
-    /// Drop this request. `silent` says that nothing came for too long, so that its connection is suspect.
-    Abandon {
-        /// Which request.
-        request: RequestId,
-        /// Whether it timed out.
-        silent: bool,
-    },
-    /// Throw away all audio that is held.
-    Clear,
-    /// A track begins.
-    Begin {
-        /// What it is and how it comes.
-        info: Arc<Info>,
-        /// The first frame to be heard, at the rendition's rate.
-        from: FrameIndex,
-    },
-    /// A chunk begins; its packets follow.
-    ChunkStart(ChunkIndex),
-    /// The next packet of the chunk.
-    Packet(Bytes),
-    /// The chunk is complete and its hash is right.
-    ChunkEnd,
-    /// No more of this track comes.
-    TrackEnd,
-    /// Something went wrong and is tried again by itself.
-    Retrying {
-        /// What went wrong.
-        reason: String,
-        /// When it is tried again.
-        after: Duration,
-    },
-    /// This track can't go on. If it had begun, its [`Output::TrackEnd`] came before this. The session waits for
-    /// [`Input::Play`] or [`Input::Follow`].
-    Failed {
-        /// Which track.
-        track: TrackId,
-        /// Why.
-        error: Failure,
-    },
-}
-
-/// Why a track can't go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The node said no.
-    #[error(transparent)]
-    Refused(#[from] WireError),
-    /// The node's answer makes no sense.
-    #[error(transparent)]
-    Rendition(#[from] RenditionError),
-    /// The node could not be reached for too long.
-    #[error("the node is out of reach: {0}")]
-    Unreachable(String),
-}
+pub use event::{Config, Failure, Input, Output, RequestId};
 
 /// A chunk that is wanted or under way.
 #[derive(Debug, Clone)]
@@ -240,7 +92,8 @@ impl Client {
             Input::Play { track, at } => self.play(track, at),
             Input::Follow(track) => self.follow = track,
             Input::Pause => self.paused = true,
-            Input::Resume => self.paused = false,
+            // A pause is no time in which the node could have answered.
+            Input::Resume => (self.paused, self.failing_since) = (false, None),
             Input::Held(held) => self.held = held,
             Input::Info { request, info } => self.on_info(request, *info),
             Input::Chunk { request, event } => self.on_chunk(request, event),

@@ -192,8 +192,8 @@ fn check_list(list: List) -> Result<List, WireError> {
     Ok(List { limit: list.limit.min(List::MAX), ..list })
 }
 
-fn check_get_info(get_info: GetInfo) -> Result<GetInfo, WireError> {
-    let GetInfo { codecs, output, path, .. } = &get_info;
+fn check_get_info(mut get_info: GetInfo) -> Result<GetInfo, WireError> {
+    let GetInfo { codecs, output, path, .. } = &mut get_info;
     let is_id = |text: &str| !text.is_empty() && is_word(text, 32);
     fits(codecs.len() <= GetInfo::MAX_CODECS, "more than 32 codecs")?;
     fits(codecs.iter().all(|it| is_id(&it.id)), "a codec's id is 1 to 32 of a-z, 0-9 and -")?;
@@ -201,9 +201,12 @@ fn check_get_info(get_info: GetInfo) -> Result<GetInfo, WireError> {
     let rates = 1..=Rendition::MAX_RATE;
     fits(output.rates.iter().all(|it| rates.contains(it)), "a rate is 1 to 768000 frames per second")?;
     fits(output.channels != Some(0), "an output has at least 1 channel")?;
-    fits(is_word(&path.kind, 32), "a path's kind is at most 32 of a-z, 0-9 and -")?;
-    fits(path.rtt_ms.is_none_or(|it| it >= 0.0), "a round trip takes 0 ms or more")?;
-    fits(path.loss.is_none_or(|it| (0.0..=1.0).contains(&it)), "a loss is 0 to 1")?;
+    // What is said of the path is advice: where it makes no sense, it is as if it had not been said.
+    if !is_word(&path.kind, 32) {
+        path.kind.clear();
+    }
+    path.rtt_ms = path.rtt_ms.filter(|it| *it >= 0.0);
+    path.loss = path.loss.filter(|it| (0.0..=1.0).contains(it));
     Ok(get_info)
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn run() {
     let said = match scene.as_str() {
         "devices" => format!("{:?}", Cpal.devices().unwrap()),
         "error" => open(&target, 100).err().map_or(String::new(), |error| format!("{error:?}")),
+        "again" => again(),
         "play" => play(&target),
         "pause" => pause(&target),
         "flush" => flush(&target),
@@ -67,6 +68,20 @@ pub(crate) fn run() {
 fn open(target: &str, buffer_ms: u32) -> media_plugin_sdk::Result<Box<dyn Output>> {
     let options = format!(r#"{{"buffer_ms": {buffer_ms}}}"#);
     Cpal.open(&Open { target, format: FORMAT, sample: SampleType::S24, options: &options })
+}
+
+/// By how many threads and open files this process grows in twenty more openings of each kind.
+fn again() -> String {
+    let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
+    let counts = [1, 20].map(|times| {
+        for _ in 0..times {
+            Cpal.devices().unwrap();
+            assert!(open("bathroom", 100).is_err());
+            write(open("kitchen", 100).unwrap().as_mut(), &noise(100, 6));
+        }
+        count("task") + count("fd")
+    });
+    counts[1].saturating_sub(counts[0]).to_string()
 }
 
 fn write(output: &mut dyn Output, frames: &[[f32; 2]]) {

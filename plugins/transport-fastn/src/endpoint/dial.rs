@@ -52,7 +52,7 @@ impl FastnEndpoint {
     ) -> Result<Arc<FastnConnection>> {
         let connection = self.quic.connect(target, ALPN).await.map_err(|e| connect_error(&e, peer, tried))?;
         self.greeting.send(&connection, token).await?;
-        Ok(FastnConnection::start(self.quic.clone(), connection, self.connect_timeout, None, None))
+        Ok(FastnConnection::start(connection, self.connect_timeout, None, None))
     }
 
     fn slot(&self, id: EndpointId) -> Arc<Mutex<Slot>> {

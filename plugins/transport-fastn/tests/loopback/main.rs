@@ -1,4 +1,11 @@
-//! The suite for transports, run against `fastn` on loopback.
+//! The transport `fastn` on loopback: the suite for transports, the wire word for word, and what is fastn's own.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod endpoint;
+#[cfg(test)]
+mod wire;
 
 use media_plugin_conformance::{transport::Subject, transport_suite};
 use transport_fastn::FastnTransport;

@@ -1,0 +1,106 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use iroh::{
+    Endpoint, EndpointAddr, TransportAddr,
+    endpoint::{Connection, QuicTransportConfig, presets},
+};
+use tokio::net::UdpSocket;
+
+use super::{Auto, factory};
+use crate::options::Congestion;
+
+const ALPN: &[u8] = b"test";
+
+async fn endpoint() -> Endpoint {
+    let config =
+        QuicTransportConfig::builder().congestion_controller_factory(factory(Congestion::Auto)).build();
+    Endpoint::builder(presets::Minimal)
+        .clear_ip_transports()
+        .bind_addr("127.0.0.1:0")
+        .unwrap()
+        .alpns(vec![ALPN.to_vec()])
+        .transport_config(config)
+        .bind()
+        .await
+        .unwrap()
+}
+
+/// Passes datagrams between one client and `server`, each held back for `delay`.
+async fn slow_way(server: SocketAddr, delay: Duration) -> SocketAddr {
+    let near = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let far = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    far.connect(server).await.unwrap();
+    let address = near.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut out, mut back) = (vec![0; 65_536], vec![0; 65_536]);
+        let mut client = None;
+        loop {
+            tokio::select! {
+                Ok((size, from)) = near.recv_from(&mut out) => {
+                    client = Some(from);
+                    let (far, datagram) = (far.clone(), out[..size].to_vec());
+                    tokio::spawn(async move { tokio::time::sleep(delay).await; far.send(&datagram).await });
+                }
+                Ok(size) = far.recv(&mut back) => {
+                    let (near, datagram, Some(client)) = (near.clone(), back[..size].to_vec(), client) else { continue };
+                    tokio::spawn(async move { tokio::time::sleep(delay).await; near.send_to(&datagram, client).await });
+                }
+            }
+        }
+    });
+    address
+}
+
+async fn connect(client: &Endpoint, server: &Endpoint, way: SocketAddr) -> Connection {
+    let serving = server.clone();
+    tokio::spawn(async move {
+        let connection = serving.accept().await.unwrap().await.unwrap();
+        while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+            send.write_all(&recv.read_to_end(1 << 20).await.unwrap()).await.unwrap();
+            send.finish().unwrap();
+        }
+    });
+    client.connect(EndpointAddr::new(server.id()).with_ip_addr(way), ALPN).await.unwrap()
+}
+
+async fn round_trip(connection: &Connection) {
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&[1; 1000]).await.unwrap();
+    send.finish().unwrap();
+    recv.read_to_end(1 << 20).await.unwrap();
+}
+
+/// Whether the path to `remote` is under BBR3, `None` when there is no such path any more.
+fn is_far(connection: &Connection, remote: SocketAddr) -> Option<bool> {
+    let path = connection.paths().iter().find(|path| *path.remote_addr() == TransportAddr::Ip(remote))?.id();
+    let controller = connection.congestion_state(path)?;
+    Some(controller.into_any().downcast::<Auto>().unwrap().far)
+}
+
+#[tokio::test]
+async fn loopback_gets_cubic() {
+    let (client, server) = (endpoint().await, endpoint().await);
+    let address = server.bound_sockets()[0];
+    let connection = connect(&client, &server, address).await;
+    // On a busy machine the first round trips are long; one short one is enough.
+    let switch = async {
+        while is_far(&connection, address).unwrap() {
+            round_trip(&connection).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), switch).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_longer_way_keeps_bbr() {
+    let (client, server) = (endpoint().await, endpoint().await);
+    let way = slow_way(server.bound_sockets()[0], Duration::from_millis(5)).await;
+    let connection = connect(&client, &server, way).await;
+    // The handshake has been acknowledged by now, so the first round trips are known.
+    assert_eq!(is_far(&connection, way), Some(true));
+    for _ in 0..10 {
+        round_trip(&connection).await;
+        // The endpoints soon find the shorter way and leave this one.
+        assert_ne!(is_far(&connection, way), Some(false));
+    }
+}

@@ -1,0 +1,131 @@
+//! Client and server as a pair, on virtual time, with a seeded network between them that delays, breaks, damages and
+//! swallows. [`listener::Listener`] checks what arrives, [`world::World`] what leaves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
+
+mod listener;
+mod node;
+mod random;
+mod world;
+
+use std::time::Duration;
+
+use media_protocol::{
+    ErrorCode, Position, TrackId, WireError,
+    session::client::{Client, Config, Failure, Input, Output, RequestId},
+};
+use world::{Act, World};
+
+/// Says which seed it was, if this one fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failing seed: {}", self.0);
+        }
+    }
+}
+
+fn track(world: &mut World) -> TrackId {
+    ["a", "b", "c"][world.random.below(3) as usize].parse().unwrap()
+}
+
+/// What a restless person on a bad network does within a minute.
+fn restless(world: &mut World) {
+    let mut at = Duration::ZERO;
+    let first = track(world);
+    world.act(at, Act::Play(first, Position::START));
+    for _ in 0..world.random.below(12) {
+        at += world.random.millis(10_000);
+        let act = match world.random.below(6) {
+            // Up to 40 s into a track, which may be past its end.
+            0 | 1 => Act::Play(track(world), world.random.millis(40_000).into()),
+            2 => Act::Follow(world.random.chance(80).then(|| track(world))),
+            3 => Act::Pause,
+            4 => Act::Resume,
+            _ => Act::Outage(world.random.millis(30_000)),
+        };
+        world.act(at, act);
+    }
+    at += world.random.millis(300_000);
+    world.act(at, Act::Resume);
+}
+
+#[test]
+fn every_frame_arrives_once_and_in_order_whatever_happens() {
+    let (mut requests, mut failures, mut ended) = (0, 0, 0);
+    for seed in 0..1000 {
+        let _seed = Seed(seed);
+        let mut world = World::new(seed);
+        restless(&mut world);
+        world.run();
+        requests += world.requests;
+        failures += world.failures;
+        ended += world.listener.ended;
+    }
+    // The simulation is worth something only as long as much of it happens.
+    println!("{requests} requests, {failures} failed, {ended} tracks ended");
+    assert!(requests > 10_000 && failures > 1000 && ended > 1000);
+}
+
+#[test]
+fn a_long_pause_is_not_held_against_the_node() {
+    let worlds = (0..).map(|seed| (seed, World::new(seed)));
+    let (seed, mut world) = worlds.into_iter().find(|(_, it)| it.node.infos[0].rendition.chunks > 8).unwrap();
+    let _seed = Seed(seed);
+    let second = Duration::from_secs(1);
+    world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
+    world.act(5 * second, Act::Outage(10 * second));
+    world.act(10 * second, Act::Pause);
+    world.act(299 * second, Act::Outage(2 * second));
+    world.act(300 * second, Act::Resume);
+    world.run();
+    assert_eq!(world.listener.ended, 1);
+}
+
+/// Plays a track whose requests are all answered with `answer`; when and why it failed.
+fn failure(answer: impl Fn(&Output) -> Input) -> (Duration, Failure) {
+    let mut client = Client::new(Config::default());
+    let mut now = Duration::ZERO;
+    client.handle(now, Input::Play { track: "a".parse().unwrap(), at: Position::START });
+    for _ in 0..10_000 {
+        match client.poll() {
+            Some(Output::Failed { error, .. }) => return (now, error),
+            Some(request @ Output::GetInfo { .. }) => client.handle(now, answer(&request)),
+            Some(_) => {}
+            None => {
+                now = client.timeout().expect("there is something to wait for");
+                client.handle(now, Input::Timeout);
+            }
+        }
+    }
+    panic!("never given up")
+}
+
+fn request_of(output: &Output) -> RequestId {
+    let Output::GetInfo { request, .. } = output else { panic!("{output:?}") };
+    *request
+}
+
+#[test]
+fn a_node_that_stays_away_is_given_up_in_time() {
+    let (after, error) = failure(|it| Input::Broken { request: request_of(it), reason: "no route".into() });
+    assert_eq!(error, Failure::Unreachable("no route".into()));
+    let give_up = Config::default().give_up;
+    assert!((give_up..give_up + Duration::from_secs(2)).contains(&after), "{after:?}");
+}
+
+#[test]
+fn a_refusal_is_final_unless_the_node_is_busy() {
+    let refusal = |code| {
+        move |it: &Output| {
+            let error = WireError::new(code, "no");
+            Input::Refused { request: request_of(it), error }
+        }
+    };
+    let (after, error) = failure(refusal(ErrorCode::UnknownTrack));
+    assert_eq!((after, error.to_string()), (Duration::ZERO, "no".into()));
+    let (after, _) = failure(refusal(ErrorCode::Busy));
+    assert!(after >= Config::default().give_up);
+}

@@ -1,0 +1,123 @@
+use media_protocol::{
+    Answer, ChunkRequest, ErrorCode, GetInfo, Info, Protocol, Rendition, Track, TrackSource, WireError,
+    chunk::{self, ChunkEncoder},
+    chunk_count, frames_per_chunk,
+    session::server::{Input, Limits, Output, Server},
+};
+
+use crate::random::Random;
+
+/// A node with a few tracks, whose packets say which frames they hold.
+pub(crate) struct Node {
+    pub(crate) infos: Vec<Info>,
+    server: Server,
+}
+
+const LIMITS: Limits = Limits { requests: 2, encode_ahead: 1 };
+
+impl Node {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let infos = ["a", "b", "c"].map(|id| info(id, random));
+        Self { infos: infos.into(), server: Server::new(LIMITS) }
+    }
+
+    /// The client's next connection.
+    pub(crate) fn reconnected(&mut self) {
+        self.server = Server::new(LIMITS);
+    }
+
+    pub(crate) fn served(&mut self, stream: u64) {
+        self.server.handle(Input::Served { stream });
+    }
+
+    /// All that is sent back on a stream, and whether it is under way from now on.
+    pub(crate) fn answer(&mut self, stream: u64, protocol: Protocol, data: String) -> (Vec<u8>, bool) {
+        self.server.handle(Input::Request { stream, protocol: protocol.name().into(), data });
+        let output = self.server.poll().expect("a request has an answer");
+        let ahead: Vec<_> = std::iter::from_fn(|| self.server.poll()).collect();
+        match output {
+            Output::Info { stream: s, get_info } => {
+                assert_eq!((s, ahead), (stream, vec![]));
+                (self.info(&get_info), true)
+            }
+            Output::Chunk { stream: s, request } => {
+                let index = request.index.next().unwrap();
+                let next = ChunkRequest { index, ..request.clone() };
+                assert_eq!((s, ahead), (stream, vec![Output::EncodeAhead(next)]));
+                (self.chunk(&request), true)
+            }
+            Output::Refuse { error, .. } => {
+                assert_eq!(error.code, ErrorCode::Busy, "{error}");
+                (refusal(protocol, error), false)
+            }
+            other => panic!("{other:?} in place of an answer"),
+        }
+    }
+
+    fn info(&self, get_info: &GetInfo) -> Vec<u8> {
+        let info = self.infos.iter().find(|it| it.track.id == get_info.track).unwrap();
+        serde_json::to_vec(&Answer::Ok(info)).unwrap()
+    }
+
+    fn chunk(&self, request: &ChunkRequest) -> Vec<u8> {
+        let info = self.infos.iter().find(|it| it.rendition.id == request.rendition).unwrap();
+        let rendition = &info.rendition;
+        assert!(request.index.0 < rendition.chunks, "chunk {} past the end", request.index);
+        let (first, frames) =
+            (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
+        let last = rendition.is_last(request.index);
+        let (mut encoder, header) = ChunkEncoder::new(request.index, frames as u32, last);
+        let mut bytes = header.to_vec();
+        for at in (first..first + frames).step_by(rendition.packet_frames as usize) {
+            let count = (first + frames - at).min(rendition.packet_frames.into());
+            let packet =
+                [info.track.id.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
+            bytes.extend(encoder.packet(&packet).unwrap());
+        }
+        bytes.extend(encoder.finish());
+        bytes
+    }
+}
+
+/// A refusal as the protocol has it.
+pub(crate) fn refusal(protocol: Protocol, error: WireError) -> Vec<u8> {
+    match protocol {
+        Protocol::RequestChunk => chunk::refusal(&error).into(),
+        _ => serde_json::to_vec(&Answer::<()>::Error(error)).unwrap(),
+    }
+}
+
+/// A track of 0 to 12 chunks, often ending at a border or beside one.
+fn info(id: &str, random: &mut Random) -> Info {
+    let rate = random.pick(&[8000, 44_100, 48_000]);
+    let rest = random.below(frames_per_chunk(rate));
+    let whole = random.below(12) * frames_per_chunk(rate);
+    let frames = match random.below(6) {
+        0 => whole,
+        1 => whole + 1,
+        2 => (whole + frames_per_chunk(rate)) - 1,
+        _ => whole + rest,
+    };
+    let rendition = Rendition {
+        id: format!("{id}.pcm.{rate}.2.s16").parse().unwrap(),
+        bitrate: rate * 32,
+        lossless: true,
+        config: vec![],
+        frames,
+        chunks: chunk_count(frames, rate).unwrap(),
+        frames_per_chunk: frames_per_chunk(rate),
+        packet_frames: rate / 10,
+        lead_in: 0,
+        crossfade: 0,
+    };
+    let track = Track {
+        id: id.parse().unwrap(),
+        number: 1,
+        title: id.into(),
+        artist: String::new(),
+        album: String::new(),
+        duration_ms: frames * 1000 / u64::from(rate),
+        source: TrackSource { codec: "wav".into(), rate, channels: 2, bits: Some(16) },
+    };
+    Info { track, rendition, alternatives: vec![], reason: "the only one".into() }
+}

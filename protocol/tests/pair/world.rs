@@ -1,0 +1,291 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use media_protocol::{
+    CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
+    chunk::{ChunkDecoder, ChunkEvent},
+    session::client::{Client, Config, Input, Output, RequestId},
+};
+
+use self::fetch::Fetch;
+use crate::{listener::Listener, node::Node, node::refusal, random::Random};
+
+mod fetch;
+
+const TICK: Duration = Duration::from_millis(50);
+
+/// What a person does, or the network by itself.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    Play(TrackId, Position),
+    Follow(Option<TrackId>),
+    Pause,
+    Resume,
+    /// The connection is lost, and there is none for so long.
+    Outage(Duration),
+}
+
+enum Event {
+    Act(Act),
+    Tick,
+    Request { connection: u64, id: RequestId, protocol: Protocol, data: String },
+    Served { connection: u64, id: RequestId },
+    Piece { id: RequestId, bytes: Bytes },
+    Finished { id: RequestId },
+    Reset { id: RequestId },
+}
+
+/// A client, a node, what lies between them, and the time.
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) node: Node,
+    pub(crate) listener: Listener,
+    /// Requests that left.
+    pub(crate) requests: u64,
+    /// Requests that the network or the node failed.
+    pub(crate) failures: u64,
+    now: Duration,
+    events: BTreeMap<(Duration, u64), Event>,
+    scheduled: u64,
+    acts: usize,
+    client: Client,
+    config: Config,
+    paused: bool,
+    reported: Duration,
+    under_way: Option<RequestId>,
+    fetches: HashMap<RequestId, Fetch>,
+    connection: u64,
+    down_until: Duration,
+    latency: Duration,
+    jitter: u64,
+    failing_percent: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let config = Config::default();
+        let mut world = Self {
+            node: Node::new(&mut random),
+            listener: Listener::default(),
+            requests: 0,
+            failures: 0,
+            now: Duration::ZERO,
+            events: BTreeMap::new(),
+            scheduled: 0,
+            acts: 0,
+            client: Client::new(config),
+            config,
+            paused: false,
+            reported: Duration::ZERO,
+            under_way: None,
+            fetches: HashMap::new(),
+            connection: 0,
+            down_until: Duration::ZERO,
+            latency: random.millis(300),
+            jitter: random.below(200),
+            failing_percent: random.pick(&[0, 5, 40]),
+            random,
+        };
+        world.after(TICK, Event::Tick);
+        world
+    }
+
+    /// Has something done at that time.
+    pub(crate) fn act(&mut self, at: Duration, act: Act) {
+        self.acts += 1;
+        self.after(at, Event::Act(act));
+    }
+
+    /// Runs until all acts are done and everything that was asked for has come.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..500_000 {
+            if self.acts == 0 && self.listener.is_idle() {
+                return;
+            }
+            self.step();
+        }
+        panic!("the session has come to a halt");
+    }
+
+    fn step(&mut self) {
+        let (at, _) = *self.events.first_key_value().expect("there is always a tick").0;
+        if let Some(timeout) = self.client.timeout().filter(|timeout| *timeout <= at) {
+            self.now = self.now.max(timeout);
+            return self.feed(Input::Timeout);
+        }
+        self.now = at;
+        let (_, event) = self.events.pop_first().expect("there is always a tick");
+        match event {
+            Event::Act(act) => self.on_act(act),
+            Event::Tick => self.on_tick(),
+            Event::Request { connection, id, protocol, data } if connection == self.connection => {
+                self.on_request(id, protocol, data);
+            }
+            Event::Served { connection, id } if connection == self.connection => self.node.served(id.0),
+            Event::Request { .. } | Event::Served { .. } => {}
+            Event::Piece { id, bytes } => self.on_piece(id, bytes),
+            Event::Finished { id } => self.on_finished(id),
+            Event::Reset { id } if self.fetches.remove(&id).is_some() => self.broken(id, "reset"),
+            Event::Reset { .. } => {}
+        }
+    }
+
+    fn after(&mut self, delay: Duration, event: Event) {
+        self.scheduled += 1;
+        self.events.insert((self.now + delay, self.scheduled), event);
+    }
+
+    fn on_tick(&mut self) {
+        self.after(TICK, Event::Tick);
+        if !self.paused && !self.listener.held.is_zero() {
+            self.listener.play(TICK);
+            self.report();
+        }
+    }
+
+    fn on_act(&mut self, act: Act) {
+        self.acts -= 1;
+        match act {
+            Act::Play(track, at) => {
+                self.listener.next = Some((track.clone(), at));
+                self.feed(Input::Play { track, at });
+            }
+            Act::Follow(track) => {
+                self.listener.follow.clone_from(&track);
+                self.feed(Input::Follow(track));
+            }
+            Act::Pause => {
+                self.paused = true;
+                self.feed(Input::Pause);
+            }
+            Act::Resume => {
+                self.paused = false;
+                self.feed(Input::Resume);
+            }
+            Act::Outage(time) => {
+                self.down_until = self.now + time;
+                self.connection += 1;
+                self.node.reconnected();
+                let open: Vec<_> = self.fetches.keys().copied().collect();
+                open.into_iter().for_each(|id| self.after(Duration::ZERO, Event::Reset { id }));
+            }
+        }
+    }
+
+    /// Hands an input to the client and does what it says.
+    fn feed(&mut self, input: Input) {
+        let ends = match &input {
+            Input::Info { request, .. }
+            | Input::Chunk { request, event: ChunkEvent::End }
+            | Input::Refused { request, .. }
+            | Input::Broken { request, .. } => Some(*request),
+            _ => None,
+        };
+        if ends.is_some() && ends == self.under_way {
+            self.under_way = None;
+        }
+        self.client.handle(self.now, input);
+        while let Some(output) = self.client.poll() {
+            match output {
+                Output::GetInfo { request, track } => self.get_info(request, track),
+                Output::GetChunk { request, message, info } => {
+                    let (frames, most) =
+                        (info.rendition.frames_in(message.index), info.rendition.max_chunk_bytes());
+                    let decoder = ChunkDecoder::new(message.index, frames, most);
+                    let data = serde_json::to_string(&message).unwrap();
+                    self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
+                }
+                Output::Abandon { request, .. } => self.abandon(request),
+                other => {
+                    if matches!(other, Output::Clear) {
+                        self.reported = Duration::ZERO;
+                    }
+                    self.listener.take(other);
+                }
+            }
+        }
+        if self.listener.held != self.reported {
+            self.report();
+        }
+    }
+
+    fn report(&mut self) {
+        self.reported = self.listener.held;
+        self.feed(Input::Held(self.reported));
+    }
+
+    fn get_info(&mut self, request: RequestId, track: TrackId) {
+        self.listener.expects(&track);
+        let codecs = vec![CodecOffer { id: "pcm".into(), bitrate: None }];
+        let (output, path) = (OutputOffer::default(), PathReport::default());
+        let data = serde_json::to_string(&GetInfo { track, codecs, output, path }).unwrap();
+        self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new()));
+    }
+
+    fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {
+        assert!(!self.paused, "a request leaves while paused");
+        assert!(self.reported < self.config.target, "a request leaves while {:?} are held", self.reported);
+        assert_eq!(self.under_way, None, "two requests at a time");
+        self.under_way = Some(id);
+        self.requests += 1;
+        self.fetches.insert(id, fetch);
+        if self.now < self.down_until {
+            self.failures += 1;
+            // Refused at once, or swallowed: then the client has to notice by itself.
+            if self.random.chance(50) {
+                self.after(Duration::from_millis(10), Event::Reset { id });
+            }
+            return;
+        }
+        let delay = self.delay();
+        self.after(delay, Event::Request { connection: self.connection, id, protocol, data });
+    }
+
+    fn abandon(&mut self, id: RequestId) {
+        assert_eq!(self.under_way.take(), Some(id), "what is abandoned was under way");
+        // A driver may be late in dropping a stream; what still comes of it must do no harm.
+        if self.random.chance(50) {
+            self.fetches.remove(&id);
+        }
+        let delay = self.delay();
+        self.after(delay, Event::Served { connection: self.connection, id });
+    }
+
+    fn delay(&mut self) -> Duration {
+        self.latency + self.random.millis(self.jitter)
+    }
+
+    /// The node answers, and the network does with that what it likes.
+    fn on_request(&mut self, id: RequestId, protocol: Protocol, data: String) {
+        let (mut bytes, under_way) = self.node.answer(id.0, protocol, data);
+        let fails = self.random.chance(self.failing_percent);
+        let how = self.random.below(5);
+        self.failures += u64::from(fails);
+        match how {
+            0 if fails => bytes = refusal(protocol, WireError::new(ErrorCode::Busy, "try again")),
+            1 if fails && protocol == Protocol::RequestChunk => *bytes.last_mut().unwrap() ^= 1,
+            _ => {}
+        }
+        let arrives =
+            if fails && how >= 2 { self.random.below(bytes.len() as u64) as usize } else { bytes.len() };
+        let mut bytes = Bytes::from(bytes).slice(..arrives);
+        let mut delay = self.delay();
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(1 + self.random.below(400) as usize));
+            self.after(delay, Event::Piece { id, bytes: piece });
+            delay += self.random.millis(self.jitter);
+        }
+        match how {
+            2 if fails => return, // Silence: it is for the client to give up.
+            3 if fails => self.after(delay, Event::Reset { id }),
+            _ => self.after(delay, Event::Finished { id }),
+        }
+        if under_way {
+            self.after(delay, Event::Served { connection: self.connection, id });
+        }
+    }
+}
