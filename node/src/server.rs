@@ -84,7 +84,11 @@ impl Server {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(config: ServerConfig, registry: Arc<Registry>, catalog: Catalog) -> std::io::Result<Self> {
+    pub fn start(
+        mut config: ServerConfig,
+        registry: Arc<Registry>,
+        catalog: Catalog,
+    ) -> std::io::Result<Self> {
         let catalog = Arc::new(catalog);
         let encoder = chunk_encoder::ChunkEncoder::start(
             config.encoders,
@@ -92,7 +96,8 @@ impl Server {
             registry.clone(),
             catalog.clone(),
         )?;
-        let places = Arc::new(Semaphore::new(config.max_peers.min(Semaphore::MAX_PERMITS)));
+        config.max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(config.max_peers));
         let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
         let node = Node { config, registry, catalog, encoder, counters, places, stopping };
         Ok(Self { node: Arc::new(node) })

@@ -36,6 +36,11 @@ impl ChunkCache {
         Self { chunks: LruCache::unbounded(), capacity, stats: CacheStats::default() }
     }
 
+    /// Whether it keeps nothing.
+    pub(super) fn is_off(&self) -> bool {
+        self.capacity == 0
+    }
+
     /// The chunk, when it is here. Counts a hit or a miss.
     pub(super) fn get(&mut self, request: &ChunkRequest) -> Option<Bytes> {
         let found = self.chunks.get(request).cloned();

@@ -57,6 +57,21 @@ struct State {
     stopped: bool,
 }
 
+/// A chunk for a thread to encode.
+struct Job {
+    request: ChunkRequest,
+    live: Arc<LiveChunk>,
+    /// Whether nobody had asked for it yet.
+    ahead: bool,
+}
+
+impl State {
+    /// Whether the chunk is kept, or on its way.
+    fn is_there(&self, request: &ChunkRequest) -> bool {
+        self.cache.contains(request) || self.live.contains_key(request)
+    }
+}
+
 impl ChunkEncoder {
     /// Starts `threads` threads, one per core for 0, and a cache of `cache` bytes.
     ///
@@ -119,7 +134,8 @@ impl ChunkEncoder {
     /// Encodes a chunk that will be asked for, when there is nothing else to do.
     pub(super) fn encode_ahead(&self, request: ChunkRequest) {
         let mut state = self.shared.lock();
-        if state.stopped || state.cache.contains(&request) || state.live.contains_key(&request) {
+        // Without a cache there is nowhere to keep it until then.
+        if state.stopped || state.cache.is_off() || state.is_there(&request) {
             return;
         }
         if state.ahead.len() >= MAX_AHEAD
@@ -164,49 +180,47 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some((request, live, ahead)) = self.next() {
-            let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(&request, &live)));
+        while let Some(job) = self.next() {
+            // The host guards codecs; this is for what decodes the file.
+            let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(&job)));
             let encoded = encoded.unwrap_or_else(|_| {
-                Err(WireError::new(ErrorCode::Internal, format!("encoding {} failed", request.rendition)))
+                let message = format!("encoding {} failed; the node's log says more", job.request.rendition);
+                Err(WireError::new(ErrorCode::Internal, message))
             });
             match encoded {
-                Ok(trailer) => self.keep(request, &live, ahead, &trailer),
-                Err(error) => self.give_up(&request, &live, ahead, &error),
+                Ok(trailer) => self.keep(job, &trailer),
+                Err(error) => self.give_up(&job, &error),
             }
         }
     }
 
-    /// The next chunk to encode, what was asked for first; whether it is ahead of any request. `None` at the end.
-    fn next(&self) -> Option<(ChunkRequest, Arc<LiveChunk>, bool)> {
+    /// The next chunk to encode, those that were asked for first. `None` at the end.
+    fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         while !state.stopped {
-            let (request, ahead) = match (state.asked.pop_front(), &mut state.ahead) {
-                (Some(request), _) => (request, false),
-                (None, ahead) => match ahead.pop_front() {
-                    Some(request) => (request, true),
-                    None => {
-                        state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-                        continue;
-                    }
-                },
+            let asked = state.asked.pop_front().map(|it| (it, false));
+            let next = asked.or_else(|| state.ahead.pop_front().map(|it| (it, true)));
+            let Some((request, ahead)) = next else {
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
-            // Whoever asked for it may have gone, and others may not, since listening takes the lock too.
+            // Whoever asked for it may have left; nobody joins meanwhile, since that takes the lock too.
             match state.live.get(&request).cloned() {
-                Some(live) if ahead || live.is_wanted() => return Some((request, live, ahead)),
+                Some(live) if ahead || live.is_wanted() => return Some(Job { request, live, ahead }),
                 _ => drop(state.live.remove(&request)),
             }
         }
         None
     }
 
-    fn encode(&self, request: &ChunkRequest, live: &LiveChunk) -> Result<Bytes, WireError> {
+    fn encode(&self, Job { request, live, .. }: &Job) -> Result<Bytes, WireError> {
         let track = self.catalog.open(&request.rendition.track)?;
         let plan = negotiate::plan(&self.registry, &request.rendition, track.material())?;
         encode::encode(&track, &plan, request.index, live)
     }
 
     /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, request: ChunkRequest, live: &LiveChunk, ahead: bool, trailer: &[u8]) {
+    fn keep(&self, Job { request, live, ahead }: Job, trailer: &[u8]) {
         let whole = live.with(trailer);
         let mut state = self.lock();
         state.live.remove(&request);
@@ -217,15 +231,13 @@ impl Shared {
         live.finish(whole);
     }
 
-    fn give_up(&self, request: &ChunkRequest, live: &LiveChunk, ahead: bool, error: &WireError) {
+    fn give_up(&self, Job { request, live, ahead }: &Job, error: &WireError) {
         let mut state = self.lock();
         state.live.remove(request);
         // A chunk ahead may lie past the end.
-        if !ahead {
-            state.stats.failed += 1;
-            tracing::debug!(rendition = %request.rendition, chunk = request.index.0, "no chunk: {error}");
-        }
+        state.stats.failed += u64::from(!ahead);
         drop(state);
+        tracing::debug!(rendition = %request.rendition, chunk = request.index.0, "no chunk: {error}");
         live.fail(error);
     }
 }

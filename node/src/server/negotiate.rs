@@ -16,9 +16,9 @@ pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The rates, beside the source's own, that a track is converted to. A peer names the rate, and a resampler for two
 /// rates without a common divisor is large.
-const RATES: [u32; 20] = [
-    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 37_800, 44_056, 44_100, 48_000, 50_000, 64_000,
-    88_200, 96_000, 176_400, 192_000, 352_800, 384_000, 768_000,
+const RATES: [u32; 16] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
+    192_000, 352_800, 384_000,
 ];
 
 /// What a track's source holds, as far as a rendition depends on it.

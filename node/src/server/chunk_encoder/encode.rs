@@ -54,6 +54,10 @@ pub(super) fn encode(
         left -= frames;
     }
     while packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
+    if reader.damaged() > 0 {
+        let (track, packets) = (track.title(), reader.damaged());
+        tracing::warn!(track, chunk = index.0, packets, "damaged packets became silence");
+    }
     Ok(packets.writer.finish())
 }
 
