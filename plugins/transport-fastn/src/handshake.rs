@@ -147,7 +147,7 @@ impl Greeting {
         read_ack(&mut reader).await?;
         let line = reader.line().await.map_err(|e| error::line(&e, "the node's handshake"))?;
         let reply = serde_json::from_str(&line)
-            .map_err(|e| TransportError::Protocol(format!("the node's handshake is not understood: {e}")))?;
+            .map_err(|_| TransportError::Protocol("the node's handshake is not understood".into()))?;
         let _ = send.finish();
         Ok(reply)
     }

@@ -137,6 +137,24 @@ async fn silence_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn nothing_much_is_held_for_a_peer_before_its_handshake() {
+    let server = node(1, json!({"connect_timeout_ms": 300}), admit_all()).await;
+    let (_caller, connection) = caller(2, &server, 1).await;
+    let (mut send, _recv) = connection.open_bi().await.unwrap();
+    // It is never taken: the write waits until the connection is closed.
+    assert!(send.write_all(&vec![b'x'; 1 << 20]).await.is_err());
+    connection.closed().await;
+
+    let (_caller, connection) = caller(3, &server, 1).await;
+    greet(&connection).await;
+    let there = server.accept().await.unwrap();
+    let (mut send, _recv) =
+        say(&connection, "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"p\",\"data\":1}\n").await;
+    send.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+    assert_eq!(there.accept().await.unwrap().protocol, "p");
+}
+
+#[tokio::test]
 async fn a_bad_opening_ends_its_stream_only() {
     let server = node(1, json!({}), admit_all()).await;
     let (_caller, connection) = caller(2, &server, 1).await;
