@@ -70,10 +70,12 @@ async fn a_peer_of_v05_is_served() {
 
 #[tokio::test]
 async fn a_refusal_tells_its_code() {
-    let server = node(1, json!({}), Arc::new(|_, _| Err("unauthorized".into()))).await;
+    let admit: Admit = Arc::new(|_, token| token.map(drop).ok_or_else(|| "unauthorized".into()));
+    let server = node(1, json!({}), admit).await;
     let cases = [
         (hello(&["audio.list"], None), "unauthorized"),
-        (hello(&["chess"], None), "no_common_protocols"),
+        (hello(&["chess"], None), "unauthorized"),
+        (hello(&["chess"], Some("in")), "no_common_protocols"),
         (hello(&[], None), "unauthorized"),
     ];
     for (seed, (hello, code)) in (2..).zip(cases) {
