@@ -23,9 +23,10 @@ use crate::{
 
 /// The name that fastn's peers announce themselves under on a local network.
 const MDNS_SERVICE: &str = "iroh.local.swarm";
-/// Bounds on what a peer makes us hold: per stream (100 Mbit/s at 160 ms) and per connection.
+/// Bounds on what a peer makes us hold, in bytes: on one stream (100 Mbit/s at 160 ms), and on all of a connection until it
+/// is admitted.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+const HANDSHAKE_WINDOW: u32 = 128 * 1024;
 /// iroh's bounds for a single path.
 const PATH_IDLE: Duration = Duration::from_secs(15);
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -117,7 +118,7 @@ fn quic_config(options: &Options) -> Result<QuicTransportConfig> {
         .max_concurrent_bidi_streams(options.max_streams_per_peer.into())
         .max_concurrent_uni_streams(0_u32.into())
         .stream_receive_window(STREAM_WINDOW.into())
-        .receive_window(CONNECTION_WINDOW.into())
+        .receive_window(HANDSHAKE_WINDOW.into())
         .max_idle_timeout(Some(idle_timeout))
         .keep_alive_interval(keep_alive)
         .default_path_max_idle_timeout(idle.min(PATH_IDLE))
