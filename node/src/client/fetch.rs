@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, WireError,
+    Answer, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, Rendition, WireError,
     chunk::{ChunkDecoder, ChunkError, ChunkEvent},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -50,14 +50,14 @@ pub async fn get_info(dial: &Dial, request: &GetInfo) -> Result<Info, FetchError
 pub(super) async fn chunk<P: Send>(
     dial: &Dial,
     request: &ChunkRequest,
-    info: &Info,
+    rendition: &Rendition,
     received: impl Fn(usize) + Send,
     pieces: &mpsc::Sender<P>,
     wrap: impl Fn(ChunkEvent) -> P + Send,
 ) -> Result<(), FetchError> {
     let (connection, mut stream) = open(dial, Protocol::RequestChunk, request).await?;
-    let frames = info.rendition.frames_in(request.index);
-    let mut decoder = ChunkDecoder::new(request.index, frames, info.rendition.max_chunk_bytes());
+    let frames = rendition.frames_in(request.index);
+    let mut decoder = ChunkDecoder::new(request.index, frames, rendition.max_chunk_bytes());
     while !decoder.is_done() {
         let bytes = read(dial, &connection, &mut stream).await?;
         let Some(bytes) = bytes else {

@@ -7,7 +7,7 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    GetInfo, Info, OutputOffer, Position, TrackId,
+    GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
     chunk::ChunkEvent,
     session::client::{Client, Failure, Input, Output, RequestId},
 };
@@ -143,6 +143,9 @@ impl Session {
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
         self.handle(Input::Held(self.buffer.level()));
+        if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_))) {
+            self.handle(Input::Path(rate_choice::report(&self.dial.path())));
+        }
         self.handle(match fetched {
             Fetched::Info(info) => Input::Info { request, info },
             Fetched::Piece(event) => {
@@ -159,7 +162,7 @@ impl Session {
     async fn act(&mut self, output: Output) {
         match output {
             Output::GetInfo { request, track } => self.ask_info(request, track),
-            Output::GetChunk { request, message, info } => self.ask_chunk(request, message, info),
+            Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
@@ -172,7 +175,13 @@ impl Session {
                 self.put(Entry::Begin { info, from }).await;
                 self.tell(Event::Fetching(track)).await;
             }
-            Output::ChunkStart(index) => self.put(Entry::ChunkStart(index)).await,
+            Output::ChunkStart { index, from, rendition } => {
+                self.put(Entry::ChunkStart { index, from, rendition }).await;
+            }
+            Output::Switched { to, reason, .. } => {
+                self.count(|counts| counts.rendition_switches += 1);
+                self.tell(Event::Switched { to, reason }).await;
+            }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
@@ -242,7 +251,12 @@ impl Session {
         self.under_way = Some(task.abort_handle());
     }
 
-    fn ask_chunk(&mut self, request: RequestId, message: media_protocol::ChunkRequest, info: Arc<Info>) {
+    fn ask_chunk(
+        &mut self,
+        request: RequestId,
+        message: media_protocol::ChunkRequest,
+        rendition: Arc<Rendition>,
+    ) {
         self.count_request();
         let (dial, report, counts) = (Arc::clone(&self.dial), self.report.clone(), Arc::clone(&self.counts));
         let task = tokio::spawn(async move {
@@ -250,7 +264,7 @@ impl Session {
             let received = |bytes: usize| {
                 counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes as u64;
             };
-            if let Err(error) = fetch::chunk(&dial, &message, &info, received, &report, as_piece).await {
+            if let Err(error) = fetch::chunk(&dial, &message, &rendition, received, &report, as_piece).await {
                 let _ = report.send((request, Fetched::Failed(error))).await;
             }
         });

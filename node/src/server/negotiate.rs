@@ -55,10 +55,12 @@ pub(super) fn choose(
     let mut plans: Vec<(usize, Plan)> = Vec::new();
     let mut passed = Vec::new();
     for (place, offer) in request.codecs.iter().enumerate() {
-        if request.codecs[..place].iter().any(|it| it.id == offer.id) {
+        // One codec may be offered at several bitrates, for the client to change between.
+        if request.codecs[..place].contains(offer) {
             continue;
         }
         match propose(registry, options, offer, request, track, material) {
+            Ok(plan) if plans.iter().any(|(_, it)| it.rendition.id == plan.rendition.id) => {}
             Ok(plan) => plans.push((place, plan)),
             Err(why) if plans.is_empty() => passed.push(why),
             Err(_) => {}
