@@ -75,11 +75,12 @@ impl Dial {
         }
     }
 
-    /// Says goodbye.
+    /// Says goodbye, so that the node need not find out by itself, and closes the local end.
     pub async fn close(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
             connection.close("done");
         }
+        self.endpoint.close().await;
     }
 
     pub(super) fn note_path(&self, connection: &dyn Connection) {

@@ -83,13 +83,12 @@ pub enum Event {
     Output(String),
     /// The output is gone; another is looked for.
     OutputLost(String),
-    /// A request failed and is made again by itself.
-    Retrying {
-        /// Why.
-        reason: String,
-        /// When.
-        after: Duration,
-    },
+    /// A request failed; it is made again by itself until [`Event::Recovered`].
+    Retrying(String),
+    /// The node answers again.
+    Recovered,
+    /// The node could not be reached for too long; the player can't go on.
+    Unreachable(String),
     /// This track can't be played; the player waits for the next [`Player::play`].
     TrackFailed {
         /// Which.
@@ -129,6 +128,7 @@ const EVENTS: usize = 256;
 pub struct Player {
     session: mpsc::Sender<session::Command>,
     playback: std::sync::mpsc::SyncSender<playback::Command>,
+    thread: std::thread::JoinHandle<()>,
     buffer: Arc<jitter_buffer::JitterBuffer>,
     counts: Arc<Mutex<Counts>>,
     progress: Arc<Mutex<Progress>>,
@@ -159,7 +159,7 @@ impl Player {
             voice: None,
             state: playback::State::default(),
         };
-        std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
+        let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
         let offer = session::Offer {
             choice: setup.codec,
             bitrate: setup.bitrate,
@@ -169,7 +169,8 @@ impl Player {
         let machine = Client::new(Config { target: setup.target, ..Config::default() });
         let parts = (Arc::clone(&buffer), Arc::clone(&counts));
         session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, session_commands);
-        Ok((Self { session, playback, buffer, counts, progress, pause: setup.pause }, events_out))
+        let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
+        Ok((player, events_out))
     }
 
     /// Plays a track from a position, and drops what was played before. A seek is this too.
@@ -218,6 +219,15 @@ impl Player {
     #[must_use]
     pub fn level(&self) -> Duration {
         self.buffer.level()
+    }
+
+    /// Stops, and waits until the output is closed, so that a file is whole; 2 s at most, for a device may hang.
+    pub async fn close(self, events: mpsc::Receiver<Event>) {
+        // A thread that has something to say must not wait for a listener.
+        drop((self.session, self.playback, events));
+        let thread = self.thread;
+        let closed = tokio::task::spawn_blocking(move || thread.join());
+        let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
     }
 
     async fn tell_session(&self, command: session::Command) {

@@ -52,7 +52,7 @@ pub struct Progress {
     pub underrun_time: Duration,
     /// Packets that could not be decoded, each replaced by silence.
     pub damaged_packets: u64,
-    /// Tracks played to their end.
+    /// Tracks that ended, be it by a failure.
     pub tracks_ended: u64,
 }
 
@@ -227,7 +227,11 @@ impl Playback {
             Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
             Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
-            Entry::TrackEnd => self.with_voice(Voice::end),
+            Entry::TrackEnd => {
+                // However short the rest is, nothing comes to make it longer.
+                self.state.primed = true;
+                self.with_voice(Voice::end)
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use media_plugin_host::Registry;
 use media_protocol::{
     GetInfo, Info, OutputOffer, Position, TrackId,
     chunk::ChunkEvent,
-    session::client::{Client, Input, Output, RequestId},
+    session::client::{Client, Failure, Input, Output, RequestId},
 };
 use tokio::{
     sync::mpsc,
@@ -61,6 +61,8 @@ pub(super) struct Session {
     counts: Arc<Mutex<Counts>>,
     events: mpsc::Sender<Event>,
     paused: bool,
+    /// Whether the last request failed.
+    retrying: bool,
     under_way: Option<AbortHandle>,
     report: mpsc::Sender<(RequestId, Fetched)>,
 }
@@ -85,6 +87,7 @@ impl Session {
             counts,
             events,
             paused: false,
+            retrying: false,
             under_way: None,
             report,
         };
@@ -104,7 +107,12 @@ impl Session {
                     Some(command) => self.on_command(command),
                     None => break,
                 },
-                Some((request, fetched)) = reports.recv() => self.on_fetched(request, fetched),
+                Some((request, fetched)) = reports.recv() => {
+                    if !matches!(fetched, Fetched::Failed(_)) && std::mem::take(&mut self.retrying) {
+                        self.tell(Event::Recovered).await;
+                    }
+                    self.on_fetched(request, fetched);
+                }
                 () = buffer.wanting.notified() => self.handle(Input::Held(buffer.level())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
                     self.handle(Input::Timeout);
@@ -168,9 +176,14 @@ impl Session {
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
-            Output::Retrying { reason, after } => {
+            Output::Retrying { reason, .. } => {
                 self.count(|counts| counts.retries += 1);
-                self.tell(Event::Retrying { reason, after }).await;
+                if !std::mem::replace(&mut self.retrying, true) {
+                    self.tell(Event::Retrying(reason)).await;
+                }
+            }
+            Output::Failed { error: Failure::Unreachable(reason), .. } => {
+                self.tell(Event::Unreachable(reason)).await;
             }
             Output::Failed { track, error } => {
                 self.tell(Event::TrackFailed { track, reason: error.to_string() }).await;

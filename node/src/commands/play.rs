@@ -101,6 +101,9 @@ pub(super) async fn listen(
         Ending::Incomplete(reason) => {
             Err(Fault::new(Exit::Failed, format!("not all could be played: {reason}")))
         }
+        Ending::Unreachable(reason) => {
+            Err(Fault::new(Exit::Unreachable, format!("the node is out of reach: {reason}")))
+        }
         Ending::Output(reason) => Err(Fault::new(Exit::Output, reason)),
         Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
     }

@@ -18,6 +18,8 @@ pub enum Ending {
     Quit,
     /// Not all of it could be played; the last reason.
     Incomplete(String),
+    /// The node was out of reach for too long.
+    Unreachable(String),
     /// The output can't be opened or written to.
     Output(String),
     /// It could not go on.
@@ -119,6 +121,7 @@ impl Listening {
         };
         self.end_pause();
         let stats = self.stats();
+        self.player.close(self.events).await;
         self.dial.close().await;
         (ending, stats)
     }
@@ -142,20 +145,16 @@ impl Listening {
                 if self.fetching.follow(&self.playlist, &track) {
                     self.follow(self.fetching.index + 1).await;
                 }
-                self.waiting.clear();
             }
             Event::Began(info) => {
                 if self.heard.follow(&self.playlist, &info.track.id) {
                     self.jump = None;
-                    let rendition = &info.rendition.id;
+                    let (track, reason) = (&info.track, &info.reason);
                     self.info(format!(
-                        "playing {}: {} ({}), as {}, {} kbit/s: {}",
-                        info.track.number,
-                        title(&info.track),
-                        info.track.source,
-                        rendition.codec,
-                        info.rendition.bitrate / 1000,
-                        info.reason
+                        "playing {}: {} ({}) as {reason}",
+                        track.number,
+                        title(track),
+                        track.source
                     ));
                 }
             }
@@ -174,10 +173,15 @@ impl Listening {
                 self.waiting = "for an output".into();
                 self.warn(format!("the output is gone ({reason}); waiting for one"));
             }
-            Event::Retrying { reason, after } => {
-                self.waiting = format!("{reason}; again in {:.1} s", after.as_secs_f64());
-                self.warn(self.waiting.clone());
+            Event::Retrying(reason) => {
+                self.waiting = "for the node".into();
+                self.warn(format!("{reason}; trying again"));
             }
+            Event::Recovered => {
+                self.waiting.clear();
+                self.info("the node answers again".into());
+            }
+            Event::Unreachable(reason) => return Some(Ending::Unreachable(reason)),
             Event::TrackFailed { track, reason } => self.on_failed(&track, reason).await,
             Event::OutputFailed(reason) => return Some(Ending::Output(reason)),
             Event::Fatal(reason) => return Some(Ending::Failed(reason)),

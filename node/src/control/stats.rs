@@ -29,7 +29,7 @@ pub struct Stats {
     pub first_audio_ms: Option<f64>,
     /// Frames handed to the output.
     pub frames_played: u64,
-    /// Tracks played to their end.
+    /// Tracks that ended, be it by a failure.
     pub tracks_ended: u64,
     /// Chunks received whole.
     pub chunks: u64,

@@ -21,6 +21,9 @@ use crate::{
 /// Opened streams that wait for `accept`; more wait in their opening, of which QUIC bounds the number.
 const WAITING: usize = 16;
 
+/// What an admitted peer can make us hold on all its streams, in bytes.
+const WINDOW: u32 = 8 * 1024 * 1024;
+
 /// Ends the task with its owner.
 pub(crate) struct Task(pub(crate) AbortHandle);
 
@@ -47,6 +50,7 @@ impl FastnConnection {
         place: Option<OwnedSemaphorePermit>,
         first: Option<Opening>,
     ) -> Arc<Self> {
+        quic.set_receive_window(WINDOW.into());
         let (ready, incoming) = mpsc::channel(WAITING);
         let openings = tokio::spawn(read_openings(quic.clone(), limit, first, ready));
         let _openings = Task(openings.abort_handle());

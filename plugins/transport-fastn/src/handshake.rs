@@ -43,6 +43,14 @@ impl Refusal {
     fn protocol(reason: &str) -> Self {
         Self { code: code::PROTOCOL, reason: reason.to_owned() }
     }
+
+    fn gone() -> Self {
+        Self::protocol("the handshake was broken off")
+    }
+
+    fn refused(reason: String) -> Self {
+        Self { code: code::REFUSED, reason }
+    }
 }
 
 impl Greeting {
@@ -58,51 +66,54 @@ impl Greeting {
 
     /// The dialled side. Not bounded in time.
     pub(crate) async fn receive(&self, connection: &Connection) -> std::result::Result<Admitted, Refusal> {
-        let gone = |()| Refusal::protocol("the handshake was broken off");
-        let (send, recv) = connection.accept_bi().await.map_err(|_| gone(()))?;
+        let (send, recv) = connection.accept_bi().await.map_err(|_| Refusal::gone())?;
         let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
-        let header = match opening::read_header(&mut reader).await {
-            Ok(header) => header,
+        match opening::read_header(&mut reader).await {
+            Ok(Header::Handshake) => self.answer(connection, send, reader).await,
+            Ok(header) => {
+                let place = self.decide(connection, None).map_err(Refusal::refused)?;
+                Ok(Admitted { place, first: Some(Opening { send, reader, header: Some(header) }) })
+            }
             Err(Fault::BeforeAck(why)) => {
                 opening::refuse(&mut send, why).await;
                 send.delivered().await;
-                return Err(Refusal::protocol(why));
+                Err(Refusal::protocol(why))
             }
-            Err(_) => return Err(gone(())),
-        };
-        if header != Header::Handshake {
-            let place =
-                self.decide(connection, None).map_err(|reason| Refusal { code: code::REFUSED, reason })?;
-            return Ok(Admitted { place, first: Some(Opening { send, reader, header: Some(header) }) });
+            Err(_) => Err(Refusal::gone()),
         }
-        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| gone(()))?;
+    }
+
+    async fn answer(
+        &self,
+        connection: &Connection,
+        mut send: Sender,
+        mut reader: LineReader,
+    ) -> std::result::Result<Admitted, Refusal> {
+        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| Refusal::gone())?;
         let hello = reader.line().await.map_err(|e| Refusal::protocol(bad_hello(&e)))?;
         // The parser's message would quote the line, which holds the token.
         let hello: ClientHello =
             serde_json::from_str(&hello).map_err(|_| Refusal::protocol("bad_handshake"))?;
-        let decided = self.accepted(&hello).and_then(|accepted| {
-            let place = self.decide(connection, hello.auth_token.as_deref())?;
-            Ok((accepted, place))
-        });
-        let (reply, decided) = match decided {
-            Ok((accepted_protocols, place)) => {
-                let (server_name, server_version) = (self.name.clone(), self.version.clone());
-                (ServerHello::Success { server_name, server_version, accepted_protocols }, Ok(place))
-            }
-            Err(code) => (ServerHello::Failure { code: code.clone() }, Err(code)),
+        let decided = self
+            .decide(connection, hello.auth_token.as_deref())
+            .and_then(|place| Ok((place, self.accepted(&hello)?)));
+        let reply = match &decided {
+            Ok((_, accepted)) => ServerHello::Success {
+                server_name: self.name.clone(),
+                server_version: self.version.clone(),
+                accepted_protocols: accepted.clone(),
+            },
+            Err(code) => ServerHello::Failure { code: code.clone() },
         };
         let mut line = serde_json::to_vec(&reply).map_err(|_| Refusal::protocol("internal_error"))?;
         line.push(b'\n');
-        send.write(line.into()).await.map_err(|_| gone(()))?;
+        send.write(line.into()).await.map_err(|_| Refusal::gone())?;
         let _ = send.finish();
-        match decided {
-            Ok(place) => Ok(Admitted { place, first: None }),
-            Err(reason) => {
-                // A close would overtake the line.
-                send.delivered().await;
-                Err(Refusal { code: code::REFUSED, reason })
-            }
+        if decided.is_err() {
+            // A close would overtake the line.
+            send.delivered().await;
         }
+        decided.map(|(place, _)| Admitted { place, first: None }).map_err(Refusal::refused)
     }
 
     fn decide(
@@ -147,7 +158,7 @@ impl Greeting {
         read_ack(&mut reader).await?;
         let line = reader.line().await.map_err(|e| error::line(&e, "the node's handshake"))?;
         let reply = serde_json::from_str(&line)
-            .map_err(|e| TransportError::Protocol(format!("the node's handshake is not understood: {e}")))?;
+            .map_err(|_| TransportError::Protocol("the node's handshake is not understood".into()))?;
         let _ = send.finish();
         Ok(reply)
     }

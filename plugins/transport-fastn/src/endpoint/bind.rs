@@ -1,6 +1,10 @@
 //! Options into a bound endpoint.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use iroh::{
     Endpoint as QuicEndpoint, RelayMode, SecretKey,
@@ -19,21 +23,35 @@ use crate::{
 
 /// The name that fastn's peers announce themselves under on a local network.
 const MDNS_SERVICE: &str = "iroh.local.swarm";
-/// Bounds on what a peer makes us hold: per stream (100 Mbit/s at 160 ms) and per connection.
+/// Bounds on what a peer makes us hold, in bytes: on one stream (100 Mbit/s at 160 ms), and on all of a connection until it
+/// is admitted.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+const HANDSHAKE_WINDOW: u32 = 128 * 1024;
 /// iroh's bounds for a single path.
 const PATH_IDLE: Duration = Duration::from_secs(15);
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn bind(bind: &Bind) -> Result<Arc<FastnEndpoint>> {
     let options = Options::parse(&bind.options)?;
-    let builder = with_sockets(with_relays(&options)?, &options)?
-        .secret_key(SecretKey::from_bytes(&bind.secret_key))
-        .alpns(vec![ALPN.to_vec()])
-        .transport_config(quic_config(&options)?)
-        .portmapper_config(PortmapperConfig::Disabled);
-    let quic = builder.bind().await.map_err(|e| bind_error(&options, &format!("{e:#}")))?;
+    let key = SecretKey::from_bytes(&bind.secret_key);
+    let builder = || -> Result<Builder> {
+        Ok(with_relays(&options)?
+            .secret_key(key.clone())
+            .alpns(vec![ALPN.to_vec()])
+            .transport_config(quic_config(&options)?)
+            .portmapper_config(PortmapperConfig::Disabled))
+    };
+    let usual = match options.bind.is_empty() && options.direct {
+        true => with_port(builder()?, usual_port(&key))?.bind().await.ok(),
+        false => None,
+    };
+    let quic = match usual {
+        Some(quic) => quic,
+        None => {
+            let bound = with_sockets(builder()?, &options)?.bind().await;
+            bound.map_err(|e| bind_error(&options, &format!("{e:#}")))?
+        }
+    };
     if options.mdns {
         announce(&quic);
     }
@@ -47,6 +65,23 @@ fn with_relays(options: &Options) -> Result<Builder> {
         RelayChoice::Default => QuicEndpoint::builder(presets::N0),
         RelayChoice::Own(mode) => QuicEndpoint::builder(presets::Minimal).relay_mode(mode),
     })
+}
+
+/// The port that a node takes where it may choose, so that the addresses in its tickets outlive a restart. A second process
+/// with the same key finds it taken and takes any. In the range for private use (RFC 6335, section 6).
+fn usual_port(key: &SecretKey) -> u16 {
+    let [high, low, ..] = *key.public().as_bytes();
+    49_152 + u16::from_be_bytes([high, low]) % 16_384
+}
+
+/// All interfaces, with IPv6 where there is any.
+fn with_port(builder: Builder, port: u16) -> Result<Builder> {
+    let optional = BindOpts::default().set_is_required(false);
+    builder
+        .clear_ip_transports()
+        .bind_addr((Ipv4Addr::UNSPECIFIED, port))
+        .and_then(|builder| builder.bind_addr_with_opts((Ipv6Addr::UNSPECIFIED, port), optional))
+        .map_err(|e| TransportError::Bind(format!("transport fastn: port {port} cannot be used: {e:#}")))
 }
 
 /// iroh listens on all interfaces unless told otherwise, and does without IPv6 where there is none.
@@ -83,7 +118,7 @@ fn quic_config(options: &Options) -> Result<QuicTransportConfig> {
         .max_concurrent_bidi_streams(options.max_streams_per_peer.into())
         .max_concurrent_uni_streams(0_u32.into())
         .stream_receive_window(STREAM_WINDOW.into())
-        .receive_window(CONNECTION_WINDOW.into())
+        .receive_window(HANDSHAKE_WINDOW.into())
         .max_idle_timeout(Some(idle_timeout))
         .keep_alive_interval(keep_alive)
         .default_path_max_idle_timeout(idle.min(PATH_IDLE))

@@ -125,6 +125,9 @@ fn connect_error(error: &ConnectError, peer: &str, tried: &str) -> TransportErro
             ConnectError::Connect { source: ConnectWithOptsError::SelfConnect { .. }, .. } => {
                 unreachable(peer, tried, "that is this node itself")
             }
+            ConnectError::Connect { source: ConnectWithOptsError::NoAddress { .. }, .. } => {
+                unreachable(peer, tried, "no address is known and none was found")
+            }
             other => unreachable(peer, tried, &error::printable(&format!("{other:#}"))),
         },
     }

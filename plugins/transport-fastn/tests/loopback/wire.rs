@@ -70,10 +70,12 @@ async fn a_peer_of_v05_is_served() {
 
 #[tokio::test]
 async fn a_refusal_tells_its_code() {
-    let server = node(1, json!({}), Arc::new(|_, _| Err("unauthorized".into()))).await;
+    let admit: Admit = Arc::new(|_, token| token.map(drop).ok_or_else(|| "unauthorized".into()));
+    let server = node(1, json!({}), admit).await;
     let cases = [
         (hello(&["audio.list"], None), "unauthorized"),
-        (hello(&["chess"], None), "no_common_protocols"),
+        (hello(&["chess"], None), "unauthorized"),
+        (hello(&["chess"], Some("in")), "no_common_protocols"),
         (hello(&[], None), "unauthorized"),
     ];
     for (seed, (hello, code)) in (2..).zip(cases) {
@@ -134,6 +136,24 @@ async fn silence_is_not_waited_for() {
     // The connection lives on.
     let _stream = say(&connection, "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"p\",\"data\":1}\n").await;
     assert_eq!(there.accept().await.unwrap().data, "1");
+}
+
+#[tokio::test]
+async fn nothing_much_is_held_for_a_peer_before_its_handshake() {
+    let server = node(1, json!({"connect_timeout_ms": 300}), admit_all()).await;
+    let (_caller, connection) = caller(2, &server, 1).await;
+    let (mut send, _recv) = connection.open_bi().await.unwrap();
+    // It is never taken: the write waits until the connection is closed.
+    assert!(send.write_all(&vec![b'x'; 1 << 20]).await.is_err());
+    connection.closed().await;
+
+    let (_caller, connection) = caller(3, &server, 1).await;
+    greet(&connection).await;
+    let there = server.accept().await.unwrap();
+    let (mut send, _recv) =
+        say(&connection, "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"p\",\"data\":1}\n").await;
+    send.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+    assert_eq!(there.accept().await.unwrap().protocol, "p");
 }
 
 #[tokio::test]
