@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use media_plugin_sdk::transport::{Connection, Incoming, Stream};
 use media_protocol::{
-    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
+    Answer, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
     session::server::{Input, Limits, Output, Server as Machine},
 };
 use serde::Serialize;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::{Node, negotiate};
+use super::{Node, chunk_encoder::ChunkReader, negotiate};
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -81,7 +81,9 @@ impl Session {
                 self.answer(stream, |stream| send_info(node, stream, get_info));
             }
             Output::Chunk { stream, request } => {
-                self.answer(stream, |stream| send_chunk(node, stream, request));
+                // Here and not in the task, so that it is queued before the chunks that follow it.
+                let chunk = node.encoder.request(&request);
+                self.answer(stream, |stream| send_chunk(node, stream, chunk));
             }
             Output::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
@@ -133,8 +135,8 @@ async fn send_info(node: Arc<Node>, stream: Stream, request: GetInfo) -> Sent {
     send_answer(&node, stream, info.await).await
 }
 
-async fn send_chunk(node: Arc<Node>, mut stream: Stream, request: ChunkRequest) -> Sent {
-    match node.encoder.request(&request) {
+async fn send_chunk(node: Arc<Node>, mut stream: Stream, chunk: Result<ChunkReader, WireError>) -> Sent {
+    match chunk {
         Ok(mut reader) => {
             while let Some(bytes) = reader.next().await {
                 send(&node, &mut stream, bytes).await?;
