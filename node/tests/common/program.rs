@@ -33,6 +33,7 @@ impl Home {
     pub fn new() -> Self {
         let home = Self(TempDir::new().unwrap());
         home.configure("");
+        fs::create_dir(home.path("tmp")).unwrap();
         home
     }
 
@@ -57,7 +58,6 @@ impl Home {
     /// All of the environment that the program gets.
     pub fn environment(&self) -> Vec<(String, String)> {
         let inside = |name: &str| self.path(name).to_str().unwrap().to_owned();
-        fs::create_dir_all(self.path("tmp")).unwrap();
         [
             ("PATH", std::env::var("PATH").unwrap_or_default()),
             ("HOME", inside("")),
@@ -146,6 +146,14 @@ impl Running {
             }
         }
         panic!("it ended without the line waited for: {}{}", self.out, self.err);
+    }
+
+    /// Waits for its end, which must be with this exit code.
+    #[track_caller]
+    pub fn finish_with(self, code: i32) -> Done {
+        let done = self.finish();
+        assert_eq!(done.code, code, "{}", done.err);
+        done
     }
 
     /// Waits for its end.
