@@ -160,7 +160,9 @@ async fn send_refusal(
 
 async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
     // Nothing that is answered can fail to become JSON; an empty answer would say so to the peer.
-    let json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
+    let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
+    // A peer of the fastn family reads lines.
+    json.push(b'\n');
     send(node, &mut stream, json.into()).await?;
     stream.send.finish()
 }
