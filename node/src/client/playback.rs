@@ -262,6 +262,10 @@ impl Playback {
     fn begin(&mut self, info: Arc<Info>, from: FrameIndex) -> Result<(), End> {
         let opened = self.sink.prepare(&info);
         if let Err(PluginError::Lost(reason)) = opened {
+            // What was never there is not lost.
+            if !self.sink.format().is_valid() {
+                return Err(End::Output(reason));
+            }
             self.find_output(&reason)?;
         } else if let Some(message) = opened? {
             self.state.sounding = false;

@@ -2,7 +2,9 @@ use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Admit, Bind, Endpoint, PeerAddress, Transport, refuse_all};
+use media_plugin_sdk::transport::{
+    Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
+};
 use media_protocol::{List, Protocol, Ticket, Track};
 
 use crate::{
@@ -83,7 +85,10 @@ impl Context {
             protocols: Protocol::ALL.iter().map(|protocol| protocol.name().into()).collect(),
             admit,
         };
-        transport.bind(&bind).await.or_fault(Exit::Failed)
+        transport.bind(&bind).await.map_err(|error| {
+            let exit = if let TransportError::BadArgument(_) = error { Exit::Usage } else { Exit::Failed };
+            Fault::new(exit, error)
+        })
     }
 
     /// Connects to the node of a ticket. Returns the way to it and the transport's id.
@@ -99,7 +104,11 @@ impl Context {
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
         let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
         let dial = Dial::new(endpoint, peer, Some(ticket.token()));
-        dial.connection().await.while_doing(Exit::Unreachable, "connecting to the node of the ticket")?;
+        dial.connection().await.map_err(|error| {
+            let next = what_next(&error);
+            let message = format!("connecting to the node of the ticket: {error}{next}");
+            Fault::new(Exit::Unreachable, message)
+        })?;
         Ok((Arc::new(dial), transport.info().id))
     }
 
@@ -133,6 +142,17 @@ impl Context {
             }
         }
         unknown
+    }
+}
+
+/// What a person who was turned away can do.
+fn what_next(error: &TransportError) -> &'static str {
+    let TransportError::Refused(code) = error else { return "" };
+    match code.as_str() {
+        "invalid_token" => "; the ticket is old or another node's: ask for a new one",
+        "unauthorized" => "; its owner can allow this one's id (media-node id)",
+        "server_full" => "; try again later",
+        _ => "",
     }
 }
 
