@@ -29,7 +29,7 @@ use media_protocol::{
 use tokio::sync::mpsc;
 
 pub use dial::Dial;
-pub use fetch::{FetchError, get_info, list};
+pub use fetch::{FetchError, list};
 pub use playback::Progress;
 pub use rate_choice::CodecChoice;
 pub use sink::{OnLost, OutputChoice};

@@ -7,7 +7,7 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
+    ChunkRequest, GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
     chunk::ChunkEvent,
     session::client::{Client, Failure, Input, Output, RequestId},
 };
@@ -42,10 +42,24 @@ pub(super) struct Offer {
 }
 
 /// What a request's task reports.
-enum Fetched {
-    Info(Box<Info>),
+pub(super) enum Fetched {
+    Info { info: Box<Info>, chunk_follows: bool },
     Piece(ChunkEvent),
     Failed(FetchError),
+}
+
+/// Where a request's task reports to.
+pub(super) struct Reports {
+    request: RequestId,
+    to: mpsc::Sender<(RequestId, Fetched)>,
+}
+
+impl Reports {
+    /// Waits while the session has more to take in than it can.
+    pub(super) async fn send(&self, fetched: Fetched) {
+        // Nobody listens any more: this task is about to be aborted.
+        let _ = self.to.send((self.request, fetched)).await;
+    }
 }
 
 /// Reports of the request under way that may wait to be taken in.
@@ -147,7 +161,7 @@ impl Session {
             self.handle(Input::Path(rate_choice::report(&self.dial.path())));
         }
         self.handle(match fetched {
-            Fetched::Info(info) => Input::Info { request, info },
+            Fetched::Info { info, chunk_follows } => Input::Info { request, info, chunk_follows },
             Fetched::Piece(event) => {
                 if matches!(event, ChunkEvent::End) {
                     self.count(|counts| counts.chunks += 1);
@@ -161,7 +175,7 @@ impl Session {
 
     async fn act(&mut self, output: Output) {
         match output {
-            Output::GetInfo { request, track } => self.ask_info(request, track),
+            Output::GetInfo { request, track, at } => self.ask_info(request, track, at),
             Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
                 self.abandon();
@@ -230,7 +244,7 @@ impl Session {
         }
     }
 
-    fn ask_info(&mut self, request: RequestId, track: TrackId) {
+    fn ask_info(&mut self, request: RequestId, track: TrackId, at: Position) {
         self.count_request();
         let path = self.dial.path();
         let Offer { choice, bitrate, registry, output } = &self.offer;
@@ -239,35 +253,30 @@ impl Session {
             codecs: rate_choice::offers(choice, *bitrate, &path, registry),
             output: output.clone(),
             path: rate_choice::report(&path),
+            then_chunk_at: Some(at),
         };
-        let (dial, report) = (Arc::clone(&self.dial), self.report.clone());
+        let (dial, reports, counts) = self.for_a_request(request);
         let task = tokio::spawn(async move {
-            let fetched = match fetch::get_info(&dial, &message).await {
-                Ok(info) => Fetched::Info(Box::new(info)),
-                Err(error) => Fetched::Failed(error),
-            };
-            let _ = report.send((request, fetched)).await;
+            if let Err(error) = fetch::info_and_chunk(&dial, &message, &reports, &counts).await {
+                reports.send(Fetched::Failed(error)).await;
+            }
         });
         self.under_way = Some(task.abort_handle());
     }
 
-    fn ask_chunk(
-        &mut self,
-        request: RequestId,
-        message: media_protocol::ChunkRequest,
-        rendition: Arc<Rendition>,
-    ) {
+    fn ask_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
         self.count_request();
-        let (dial, report, counts) = (Arc::clone(&self.dial), self.report.clone(), Arc::clone(&self.counts));
+        let (dial, reports, counts) = self.for_a_request(request);
         let task = tokio::spawn(async move {
-            let as_piece = |event| (request, Fetched::Piece(event));
-            let received = |bytes: usize| {
-                counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes as u64;
-            };
-            if let Err(error) = fetch::chunk(&dial, &message, &rendition, received, &report, as_piece).await {
-                let _ = report.send((request, Fetched::Failed(error))).await;
+            if let Err(error) = fetch::chunk(&dial, &message, &rendition, &reports, &counts).await {
+                reports.send(Fetched::Failed(error)).await;
             }
         });
         self.under_way = Some(task.abort_handle());
+    }
+
+    fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
+        let reports = Reports { request, to: self.report.clone() };
+        (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use media_plugin_sdk::transport::{Connection, Incoming, Stream};
 use media_protocol::{
-    Answer, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
+    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
     session::server::{Input, Limits, Output, Server as Machine},
 };
 use serde::Serialize;
@@ -125,14 +125,27 @@ async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
     send_answer(&node, stream, page).await
 }
 
-async fn send_info(node: Arc<Node>, stream: Stream, request: GetInfo) -> Sent {
+async fn send_info(node: Arc<Node>, mut stream: Stream, request: GetInfo) -> Sent {
     let shared = node.clone();
+    let then_chunk_at = request.then_chunk_at;
     let info = blocking(move || {
         let track = shared.catalog.open(&request.track)?;
         let Node { registry, config, .. } = shared.as_ref();
         negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
     });
-    send_answer(&node, stream, info.await).await
+    let info = info.await;
+    let rendition = info.as_ref().ok().map(|info| &info.rendition);
+    let first = rendition.and_then(|rendition| {
+        let index = rendition.chunk_at(then_chunk_at?)?;
+        Some(ChunkRequest { rendition: rendition.id.clone(), index })
+    });
+    // Queued before the answer leaves, so that it is being encoded while that is on its way.
+    let chunk = first.map(|request| node.encoder.request(&request));
+    send(&node, &mut stream, line(info)).await?;
+    match chunk {
+        Some(chunk) => send_chunk(node, stream, chunk).await,
+        None => stream.send.finish(),
+    }
 }
 
 async fn send_chunk(node: Arc<Node>, mut stream: Stream, chunk: Result<ChunkReader, WireError>) -> Sent {
@@ -161,12 +174,16 @@ async fn send_refusal(
 }
 
 async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
+    send(node, &mut stream, line(answer)).await?;
+    stream.send.finish()
+}
+
+/// An answer as a line of JSON.
+fn line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
     // Nothing that is answered can fail to become JSON; an empty answer would say so to the peer.
     let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
-    // A peer of the fastn family reads lines.
     json.push(b'\n');
-    send(node, &mut stream, json.into()).await?;
-    stream.send.finish()
+    json.into()
 }
 
 async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {

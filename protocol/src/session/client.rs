@@ -119,7 +119,7 @@ impl Client {
             Input::Resume => (self.paused, self.failing_since) = (false, None),
             Input::Held(held) => self.held = held,
             Input::Path(path) => self.path = path,
-            Input::Info { request, info } => self.on_info(request, *info),
+            Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
@@ -165,7 +165,7 @@ impl Client {
         let rate = info.rendition.id.rate;
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
         self.outputs.push_back(Output::Begin { info: Arc::clone(info), from });
-        match from.chunk(rate).filter(|index| index.0 < info.rendition.chunks) {
+        match info.rendition.chunk_at(at) {
             Some(index) => self.want = Want::Chunk(Wanted::new(Playing::new(info), index)),
             None => self.end_track(),
         }
@@ -194,7 +194,7 @@ impl Client {
         let request = RequestId(self.next_request);
         let output = match &mut self.want {
             Want::Nothing => return,
-            Want::Info { track, .. } => Output::GetInfo { request, track: track.clone() },
+            Want::Info { track, at } => Output::GetInfo { request, track: track.clone(), at: *at },
             Want::Chunk(wanted) => {
                 (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
                 let rendition = Arc::clone(&wanted.playing.rendition);
@@ -252,7 +252,7 @@ impl Client {
         self.failing_since = None;
     }
 
-    fn on_info(&mut self, request: RequestId, info: Info) {
+    fn on_info(&mut self, request: RequestId, info: Info, chunk_follows: bool) {
         if !self.is_current(request) {
             return;
         }
@@ -274,6 +274,12 @@ impl Client {
             self.known.pop_front();
         }
         self.begin(&info, at);
+        if let Want::Chunk(wanted) = &mut self.want
+            && chunk_follows
+        {
+            wanted.sent = self.now;
+            self.request = Some((request, self.now));
+        }
     }
 
     fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {

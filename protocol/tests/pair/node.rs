@@ -56,7 +56,12 @@ impl Node {
 
     fn info(&self, get_info: &GetInfo) -> Vec<u8> {
         let info = self.infos.iter().find(|it| it.track.id == get_info.track).unwrap();
-        serde_json::to_vec(&Answer::Ok(info)).unwrap()
+        let mut bytes = serde_json::to_vec(&Answer::Ok(info)).unwrap();
+        bytes.push(b'\n');
+        if let Some(index) = get_info.then_chunk_at.and_then(|at| info.rendition.chunk_at(at)) {
+            bytes.extend(self.chunk(&ChunkRequest { rendition: info.rendition.id.clone(), index }));
+        }
+        bytes
     }
 
     fn chunk(&self, request: &ChunkRequest) -> Vec<u8> {

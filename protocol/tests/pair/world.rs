@@ -200,7 +200,7 @@ impl World {
     /// Hands an input to the client and does what it says.
     fn feed(&mut self, input: Input) {
         let ends = match &input {
-            Input::Info { request, .. }
+            Input::Info { request, chunk_follows: false, .. }
             | Input::Chunk { request, event: ChunkEvent::End }
             | Input::Refused { request, .. }
             | Input::Broken { request, .. } => Some(*request),
@@ -212,7 +212,7 @@ impl World {
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
             match output {
-                Output::GetInfo { request, track } => self.get_info(request, track),
+                Output::GetInfo { request, track, at } => self.get_info(request, track, at),
                 Output::GetChunk { request, message, rendition } => {
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
                     let decoder = ChunkDecoder::new(message.index, frames, most);
@@ -238,12 +238,14 @@ impl World {
         self.feed(Input::Held(self.reported));
     }
 
-    fn get_info(&mut self, request: RequestId, track: TrackId) {
+    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position) {
         self.listener.expects(&track);
         let codecs = vec![CodecOffer { id: "pcm".into(), bitrate: None }];
         let (output, path) = (OutputOffer::default(), PathReport::default());
-        let data = serde_json::to_string(&GetInfo { track, codecs, output, path }).unwrap();
-        self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new()));
+        // A node of before this was thought of answers without a chunk, as if it had not been asked for.
+        let then_chunk_at = self.random.chance(70).then_some(at);
+        let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
+        self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
     }
 
     fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {

@@ -60,6 +60,8 @@ pub enum Input {
         request: RequestId,
         /// The answer, not yet checked.
         info: Box<Info>,
+        /// Whether the chunk that was asked for with it comes next, by the same name of the request.
+        chunk_follows: bool,
     },
     /// A piece of the answer to [`Output::GetChunk`].
     Chunk {
@@ -95,6 +97,8 @@ pub enum Output {
         request: RequestId,
         /// Which track.
         track: TrackId,
+        /// Where it is to be heard from: the chunk there is asked for at once.
+        at: Position,
     },
     /// Send a `request_chunk`.
     GetChunk {
