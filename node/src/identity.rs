@@ -142,8 +142,8 @@ mod tests {
     fn refuses_what_is_no_key() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
+        Secret::load_or_create(&file).unwrap();
         for text in ["", "abc", &"0".repeat(65), &"g".repeat(64)] {
-            Secret::load_or_create(&file).unwrap();
             fs::write(&file, text).unwrap();
             assert!(matches!(Secret::load_or_create(&file), Err(SecretError::Malformed(_))), "{text:?}");
         }

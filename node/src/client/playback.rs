@@ -224,7 +224,9 @@ impl Playback {
         match entry {
             Entry::Clear => self.clear(),
             Entry::Begin { info, from } => self.begin(info, from),
-            Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
+            Entry::ChunkStart { index, from, rendition } => {
+                self.with_voice(|voice, sink| voice.start_chunk(index, from, rendition, sink))
+            }
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
             Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
             Entry::TrackEnd => {
@@ -260,6 +262,10 @@ impl Playback {
     fn begin(&mut self, info: Arc<Info>, from: FrameIndex) -> Result<(), End> {
         let opened = self.sink.prepare(&info);
         if let Err(PluginError::Lost(reason)) = opened {
+            // What was never there is not lost.
+            if !self.sink.format().is_valid() {
+                return Err(End::Output(reason));
+            }
             self.find_output(&reason)?;
         } else if let Some(message) = opened? {
             self.state.sounding = false;

@@ -1,8 +1,10 @@
 use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 use media_config::{Config, Flag, PluginKind, Sources};
-use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Admit, Bind, Endpoint, PeerAddress, Transport, refuse_all};
+use media_plugin_host::{Folders, Registry};
+use media_plugin_sdk::transport::{
+    Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
+};
 use media_protocol::{List, Protocol, Ticket, Track};
 
 use crate::{
@@ -15,22 +17,27 @@ use crate::{
 /// What every command starts from.
 pub(super) struct Context {
     pub(super) config: Config,
+    /// Where libraries with plugins are looked for.
+    pub(super) folders: Folders,
     pub(super) registry: Arc<Registry>,
 }
 
 impl Context {
-    /// Loads the configuration, starts the log, collects the plugins.
-    pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Fault> {
+    /// Loads the configuration, starts the log, collects the plugins; with `libraries`, those of shared libraries too,
+    /// which runs code of theirs.
+    pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>, libraries: bool) -> Result<Self, Fault> {
         let mut sources = Sources::from_process(file).or_fault(Exit::Usage)?;
         sources.flags = flags;
         let config = Config::load(&sources).or_fault(Exit::Usage)?;
         start_log(&config)?;
-        let registry = plugins::registry();
+        let folders = plugins::folders(&config, &sources);
+        let registry = if libraries { plugins::loaded(&config, &folders) } else { plugins::registry() };
         for problem in registry.problems() {
-            tracing::warn!("{problem}");
+            eprintln!("warning: {}", ui::printable(&problem.to_string()));
         }
-        let context = Self { config, registry };
-        for unknown in context.unknown_plugins() {
+        let context = Self { config, folders, registry };
+        let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
+        for unknown in unknown {
             eprintln!("warning: {unknown}");
         }
         Ok(context)
@@ -83,7 +90,10 @@ impl Context {
             protocols: Protocol::ALL.iter().map(|protocol| protocol.name().into()).collect(),
             admit,
         };
-        transport.bind(&bind).await.or_fault(Exit::Failed)
+        transport.bind(&bind).await.map_err(|error| {
+            let exit = if let TransportError::BadArgument(_) = error { Exit::Usage } else { Exit::Failed };
+            Fault::new(exit, error)
+        })
     }
 
     /// Connects to the node of a ticket. Returns the way to it and the transport's id.
@@ -99,7 +109,11 @@ impl Context {
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
         let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
         let dial = Dial::new(endpoint, peer, Some(ticket.token()));
-        dial.connection().await.while_doing(Exit::Unreachable, "connecting to the node of the ticket")?;
+        dial.connection().await.map_err(|error| {
+            let next = what_next(&error);
+            let message = format!("connecting to the node of the ticket: {error}{next}");
+            Fault::new(Exit::Unreachable, message)
+        })?;
         Ok((Arc::new(dial), transport.info().id))
     }
 
@@ -133,6 +147,17 @@ impl Context {
             }
         }
         unknown
+    }
+}
+
+/// What a person who was turned away can do.
+fn what_next(error: &TransportError) -> &'static str {
+    let TransportError::Refused(code) = error else { return "" };
+    match code.as_str() {
+        "invalid_token" => "; the ticket is old or another node's: ask for a new one",
+        "unauthorized" => "; its owner can allow this one's id (media-node id)",
+        "server_full" => "; try again later",
+        _ => "",
     }
 }
 

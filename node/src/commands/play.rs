@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Context, args::Playing, context::ticket};
 use crate::{
     client::{CodecChoice, Dial, PauseMode, Setup},
-    control::{self, Command, Ending, Listening, Snapshot, Stats, Wiring},
+    control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
     fault::{Exit, Fault, OrFault},
     ui::View,
 };
@@ -33,14 +33,11 @@ pub(super) async fn run(
     listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
 }
 
-/// How to play, by the configuration. Fails before anything is asked of a node.
-pub(super) fn setup(context: &Context, began: Instant) -> Result<Setup, Fault> {
+/// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.
+pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<String>), Fault> {
     let config = &context.config;
     let (output, line) = context.output()?;
-    if let Some(line) = line {
-        eprintln!("{line}");
-    }
-    Ok(Setup {
+    let setup = Setup {
         output,
         codec: codec(context)?,
         bitrate: config.codec.bitrate.get(),
@@ -54,7 +51,8 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<Setup, Fault> {
         volume: config.playback.volume.get() as f32 / 100.0,
         registry: Arc::clone(&context.registry),
         began,
-    })
+    };
+    Ok((setup, line))
 }
 
 fn codec(context: &Context) -> Result<CodecChoice, Fault> {
@@ -72,7 +70,7 @@ fn codec(context: &Context) -> Result<CodecChoice, Fault> {
 pub(super) async fn listen(
     context: &Context,
     tracks: Vec<Track>,
-    setup: Setup,
+    (setup, line): (Setup, Option<String>),
     dial: Arc<Dial>,
     transport: String,
     start: f64,
@@ -80,6 +78,9 @@ pub(super) async fn listen(
     let (command, commands) = mpsc::channel(16);
     let (snapshot, snapshots) = watch::channel(Snapshot::default());
     let (notice, notices) = mpsc::unbounded_channel();
+    if let Some(line) = line {
+        let _ = notice.send(Notice::Info(line));
+    }
     let seek_step = context.config.playback.seek_step.get();
     let view = View { commands: command.clone(), snapshots, notices, seek_step };
     let wiring = Wiring { commands, view: snapshot, notices: notice };
@@ -98,13 +99,10 @@ pub(super) async fn listen(
     }
     match ending {
         Ending::Finished | Ending::Quit => Ok(stats),
-        Ending::Incomplete(reason) => {
-            Err(Fault::new(Exit::Failed, format!("not all could be played: {reason}")))
-        }
         Ending::Unreachable(reason) => {
             Err(Fault::new(Exit::Unreachable, format!("the node is out of reach: {reason}")))
         }
         Ending::Output(reason) => Err(Fault::new(Exit::Output, reason)),
-        Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
+        Ending::Incomplete(reason) | Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
     }
 }

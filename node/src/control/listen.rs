@@ -16,7 +16,7 @@ pub enum Ending {
     Finished,
     /// A person quit.
     Quit,
-    /// Not all of it could be played; the last reason.
+    /// Not all of it could be played; what, in words.
     Incomplete(String),
     /// The node was out of reach for too long.
     Unreachable(String),
@@ -54,8 +54,8 @@ pub struct Listening {
     paused_since: Option<Instant>,
     paused_time: Duration,
     waiting: String,
-    /// Why the last track that could not be played could not.
-    failure: Option<String>,
+    /// The tracks that could not be played, each with why.
+    failures: Vec<String>,
 }
 
 /// How often a view is told.
@@ -92,7 +92,7 @@ impl Listening {
             paused_since: None,
             paused_time: Duration::ZERO,
             waiting: String::new(),
-            failure: None,
+            failures: Vec::new(),
         })
     }
 
@@ -158,6 +158,9 @@ impl Listening {
                     ));
                 }
             }
+            Event::Switched { to, reason } => {
+                self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
+            }
             Event::Ended(_) => {
                 if self.heard.index + 1 >= self.playlist.len() {
                     self.player.drain();
@@ -195,8 +198,12 @@ impl Listening {
         let failed = self.playlist.iter().skip(self.fetching.index).position(|it| it.id == *track);
         let failed = self.fetching.index + failed.unwrap_or(0);
         let name = self.playlist.get(failed).map(title).unwrap_or_default();
-        self.warn(format!("{name} can't be played: {reason}"));
-        self.failure = Some(reason);
+        let line = format!("{name} can't be played: {reason}");
+        // Of a track played alone it is the last word.
+        if self.playlist.len() > 1 {
+            self.warn(line.clone());
+        }
+        self.failures.push(line);
         if failed + 1 < self.playlist.len() {
             self.fetching = Cursor::at(failed + 1);
             if self.player.progress().track.is_none() {
@@ -209,7 +216,14 @@ impl Listening {
     }
 
     fn ending(&self) -> Ending {
-        self.failure.clone().map_or(Ending::Finished, Ending::Incomplete)
+        match self.failures.as_slice() {
+            [] => Ending::Finished,
+            [only] if self.playlist.len() == 1 => Ending::Incomplete(only.clone()),
+            many => {
+                let (failed, of) = (many.len(), self.playlist.len());
+                Ending::Incomplete(format!("{failed} of {of} tracks could not be played"))
+            }
+        }
     }
 
     async fn on_command(&mut self, command: Command) {
@@ -304,7 +318,7 @@ impl Listening {
             underrun_ms: ms(progress.underrun_time),
             paused_ms: ms(self.paused_time),
             requests_while_paused: counts.requests_while_paused,
-            rendition_switches: 0,
+            rendition_switches: counts.rendition_switches,
             reconnects: self.dial.reconnects(),
             retries: counts.retries,
             damaged_packets: progress.damaged_packets,

@@ -66,7 +66,8 @@ impl Reader {
         &self.inner.path
     }
 
-    /// Packets that could not be decoded so far, each replaced by silence. Those read again count again.
+    /// Packets that could not be decoded so far, each replaced by silence; a hole, or all that a file cut short lacks, is
+    /// one. Those read again count again.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged
@@ -160,6 +161,7 @@ impl Reader {
             }
             Err(_) => {
                 self.ended = true;
+                self.damaged += 1;
                 Ok(())
             }
         }
@@ -169,7 +171,9 @@ impl Reader {
     fn decode(&mut self) -> Result<()> {
         let next = self.demux.next().map_err(|error| SourceError::io(&self.inner.path, error))?;
         let Some(timed) = next else {
+            // Frames were due here: the file is cut short.
             self.ended = true;
+            self.damaged += 1;
             return Ok(());
         };
         let expected = self.block_start.saturating_add(signed((self.block.len() / self.channels()) as u64));
@@ -183,6 +187,8 @@ impl Reader {
             self.block.iter_mut().for_each(|sample| *sample *= self.inner.gain);
         }
         self.block_start = self.place(&timed, expected);
+        let is_gap = !self.block.is_empty() && self.block_start > signed(self.position);
+        self.damaged += u64::from(is_gap);
         Ok(())
     }
 

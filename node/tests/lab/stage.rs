@@ -137,7 +137,8 @@ impl Node {
         let registry = plugins::registry();
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
         let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
-        let server = Arc::new(Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap());
+        let server =
+            Arc::new(Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap());
         let access = Access { open: true, ..Access::default() };
         let here = SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).to_string();
         let endpoint = bind(&registry, key, &[here], server.admit(access)).await;
@@ -240,7 +241,9 @@ impl Listener {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
                 Event::Began(_) | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
-                bad @ (Event::Fatal(_) | Event::TrackFailed { .. } | Event::OutputFailed(_)) => panic!("{bad:?}"),
+                bad @ (Event::Fatal(_) | Event::TrackFailed { .. } | Event::OutputFailed(_)) => {
+                    panic!("{bad:?}")
+                }
                 other => told.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
             }
         }

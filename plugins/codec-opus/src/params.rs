@@ -45,10 +45,13 @@ impl Options {
             .map_err(|e| PluginError::BadArgument(format!("the options of codec opus: {e}")))
     }
 
-    /// What is encoded with, for so many channels and at most `limit` bit/s. Without an option it is 96 kbit/s for mono
-    /// and stereo, and 48 for every channel of more.
+    /// What is encoded with, for so many channels and at most `limit` bit/s. Without an option it is what the limit
+    /// allows; with neither it is 96 kbit/s for mono and stereo, and 48 for every channel of more.
     pub(crate) fn params(&self, channels: u16, limit: Option<u32>) -> Result<Params> {
-        let wished = self.bitrate.map_or(48 * u32::from(channels).max(2), |bitrate| bitrate / 1000);
+        let limit = limit.map(|bitrate| bitrate / 1000);
+        let by_itself =
+            || limit.map_or(48 * u32::from(channels).max(2), |kbit| kbit.clamp(*KBIT.start(), *KBIT.end()));
+        let wished = self.bitrate.map_or_else(by_itself, |bitrate| bitrate / 1000);
         if !KBIT.contains(&wished) {
             return Err(PluginError::BadArgument(format!(
                 "the option bitrate of codec opus is {wished} kbit/s, outside 6 to 510"
@@ -60,7 +63,7 @@ impl Options {
                 "the option complexity of codec opus is {complexity}, outside 0 to 10"
             )));
         }
-        let kbit = wished.min(limit.unwrap_or(u32::MAX) / 1000);
+        let kbit = wished.min(limit.unwrap_or(u32::MAX));
         if !KBIT.contains(&kbit) {
             return Err(PluginError::Unsupported(format!(
                 "Opus takes 6 kbit/s at least, the limit is {kbit} kbit/s"
@@ -142,6 +145,9 @@ mod tests {
             ("{}", 1, None, "k96c10"),
             ("", 6, None, "k288c10"),
             ("", 2, Some(64_000), "k64c10"),
+            ("", 1, Some(256_000), "k256c10"),
+            ("", 2, Some(u32::MAX), "k510c10"),
+            (r#"{"bitrate": 96000}"#, 2, Some(256_000), "k96c10"),
             (r#"{"bitrate": 510000, "complexity": 0, "vbr": false}"#, 2, None, "k510c0-cbr"),
             (r#"{"bitrate": 24999, "application": "voip"}"#, 1, Some(32_000), "k24c10-voip"),
             (r#"{"vbr": false, "application": "voip"}"#, 2, Some(6_000), "k6c10-cbr-voip"),

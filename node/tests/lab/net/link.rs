@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn jitter_keeps_the_order_and_reordering_does_not() {
-        let overtaken = |link: &Link| arrivals(link, 3).windows(2).filter(|pair| pair[1].1 < pair[0].1).count();
+        let overtaken =
+            |link: &Link| arrivals(link, 3).windows(2).filter(|pair| pair[1].1 < pair[0].1).count();
         assert_eq!(overtaken(&Link { jitter: Link::LATE, ..Link::of(50, 0.0) }), 0);
         let reordered = share(overtaken(&Link { reorder: 0.05, ..Link::default() }));
         assert!((0.04..0.06).contains(&reordered), "{reordered}");
@@ -173,7 +174,8 @@ mod tests {
         let arrived = arrivals(&link, 1);
         let seconds = f64::from(PACKETS) / 1000.0;
         assert!((share(arrived.len()) - 0.1).abs() < 0.005, "a tenth fits: {}", arrived.len());
-        let longest = arrived.iter().map(|(due, number)| *due - Duration::from_millis((*number).into())).max();
+        let longest =
+            arrived.iter().map(|(due, number)| *due - Duration::from_millis((*number).into())).max();
         assert!(longest.expect("some arrive") <= Duration::from_millis(320), "32 kB last 320 ms");
         assert!(arrived.last().expect("some arrive").0.as_secs_f64() <= seconds + 0.32);
     }

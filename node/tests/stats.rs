@@ -1,0 +1,117 @@
+//! What a playing tells of itself: the file of `--stats`, and the lines of `demo`.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
+#[path = "common/program.rs"]
+mod program;
+
+use std::{fs, path::Path};
+
+use fixtures::{Kind, encode, music};
+use program::Home;
+use serde_json::Value;
+
+fn stats(file: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn stats_of_a_playing() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 7.5));
+    let node = home.serve(&[&file]);
+    home.ok(&["play", &node.ticket, "--codec", "pcm", "--output", "null:fast", "--stats", "stats.json"]);
+    let stats = stats(&home.path("stats.json"));
+    let expected = [
+        ("transport", Value::from("fastn")),
+        ("path", "loopback".into()),
+        ("codec", "pcm".into()),
+        ("bitrate", 1_411_200.into()),
+        ("frames_played", 330_750.into()),
+        ("chunks", 3.into()),
+        // One for the track and one for each chunk.
+        ("requests", 4.into()),
+        ("underruns", 0.into()),
+        ("underrun_ms", 0.0.into()),
+        ("paused_ms", 0.0.into()),
+        ("requests_while_paused", 0.into()),
+        ("rendition_switches", 0.into()),
+        ("reconnects", 0.into()),
+    ];
+    for (field, value) in expected {
+        assert_eq!(stats[field], value, "{field}");
+    }
+    let title = file.file_stem().unwrap().to_str().unwrap();
+    assert!(stats["track"].as_str().unwrap().contains(title), "{stats}");
+    assert!(stats["reason"].as_str().unwrap().contains("lossless"), "{stats}");
+    let number = |field: &str| stats[field].as_f64().unwrap();
+    assert!(number("connect_ms") > 0.0);
+    assert!(number("first_audio_ms") > number("connect_ms"));
+    // The samples, and a few bytes for each packet of 20 ms.
+    let (bytes, pcm) = (number("bytes_received"), 330_750.0 * 4.0);
+    assert!(bytes > pcm && bytes < pcm * 1.01, "{bytes}");
+    // Less than the target and one chunk.
+    assert!((200.0..=6000.0).contains(&number("peak_buffer_ms")), "{stats}");
+}
+
+/// Without a flag a client on this machine is given PCM; a bitrate asked for is the bitrate given.
+#[test]
+fn stats_tell_codec_and_bitrate() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 4.0));
+    let node = home.serve(&[&file]);
+    for (codec, id, bitrate) in
+        [("auto", "pcm", 1_411_200), ("opus", "opus", 96_000), ("opus:160", "opus", 160_000)]
+    {
+        home.ok(&["play", &node.ticket, "--codec", codec, "--output", "null:fast", "--stats", "stats.json"]);
+        let stats = stats(&home.path("stats.json"));
+        assert_eq!((&stats["codec"], &stats["bitrate"]), (&id.into(), &bitrate.into()), "{codec}");
+    }
+}
+
+#[test]
+fn stats_that_cannot_be_written() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 1, &music(44_100, 1, 1.0));
+    let node = home.serve(&[&file]);
+    let done = home.run(&["play", &node.ticket, "--output", "null:fast", "--stats", "/nowhere/stats.json"]);
+    assert_eq!(done.code, 1);
+    let last = done.err.lines().last().unwrap();
+    assert!(last.contains("writing the statistics to /nowhere/stats.json"), "{last}");
+}
+
+/// The home of a test has no sound device.
+#[test]
+fn demo_without_a_sound_device() {
+    let home = Home::new();
+    let done = home.ok(&["demo", "--stats", "stats.json"]);
+    assert_eq!(done.err.lines().filter(|line| line.contains("no sound device")).count(), 1, "{}", done.err);
+    assert!(done.err.contains("--output null"), "{}", done.err);
+    let stats = stats(&home.path("stats.json"));
+    let (first_audio, codec) = (stats["first_audio_ms"].as_f64().unwrap(), stats["codec"].as_str().unwrap());
+    for line in [
+        format!("time to first audio: {first_audio:.0} ms"),
+        "underruns: 0".into(),
+        format!("codec: {codec} at 1411 kbit/s over fastn (loopback)"),
+        format!("reason: {}", stats["reason"].as_str().unwrap()),
+    ] {
+        assert!(done.out.lines().any(|it| it == line), "no {line:?} in {}", done.out);
+    }
+    assert_eq!(fs::read_dir(home.path("tmp")).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn demo_needs_no_network_and_no_home() {
+    let home = Home::new();
+    let done = home.ok(&["demo", "--transport", "memory", "--output", "null:fast", "--codec", "opus:64"]);
+    assert!(done.out.contains("codec: opus at 64 kbit/s over memory (memory)"), "{}", done.out);
+    assert!(!home.path("data").exists(), "its keys are made for this once");
+}
