@@ -1,6 +1,9 @@
 //! Carries out one request: opens a stream, reads the answer, bounded.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
@@ -9,6 +12,7 @@ use media_protocol::{
     chunk::{ChunkDecoder, ChunkError},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
 use super::{
     Counts,
@@ -32,6 +36,10 @@ pub enum FetchError {
 
 /// The most bytes taken from a stream at once.
 const READ: usize = 64 * 1024;
+/// A stream without a byte for so long, or for so many round trips, is given up, to be asked for again on another. What the
+/// node has begun to encode is not lost by that.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_RTTS: u32 = 8;
 
 /// A page of the node's catalog.
 ///
@@ -170,8 +178,16 @@ async fn read(
     connection: &Arc<dyn Connection>,
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
-    match stream.recv.recv(READ).await {
-        Ok(bytes) => Ok(bytes),
+    let patience = PATIENCE.max(PATIENCE_RTTS * dial.rtt().unwrap_or_default());
+    let received = timeout(patience, stream.recv.recv(READ)).await.map_err(|_| {
+        let seconds = patience.as_secs_f32();
+        TransportError::Closed(format!("the node sent nothing for {seconds} s"))
+    })?;
+    match received {
+        Ok(bytes) => {
+            dial.note_heard();
+            Ok(bytes)
+        }
         Err(error) => {
             dial.forget(connection).await;
             Err(error.into())

@@ -7,6 +7,7 @@ mod dial;
 mod fetch;
 mod format;
 mod jitter_buffer;
+mod path_watch;
 mod playback;
 mod rate_choice;
 mod session;

@@ -12,7 +12,7 @@ use media_protocol::{
     session::client::{Client, Failure, Input, Output, RequestId},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::AbortHandle,
     time::{Instant as TokioInstant, sleep_until},
 };
@@ -22,6 +22,7 @@ use super::{
     dial::Dial,
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
+    path_watch,
     rate_choice::{self, CodecChoice},
 };
 
@@ -78,6 +79,8 @@ pub(super) struct Session {
     /// Whether the last request failed.
     retrying: bool,
     under_way: Option<AbortHandle>,
+    /// Whether the node is wanted now, for the watch over the path.
+    wanted: watch::Sender<bool>,
     report: mpsc::Sender<(RequestId, Fetched)>,
 }
 
@@ -92,6 +95,8 @@ impl Session {
         commands: mpsc::Receiver<Command>,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
+        let (wanted, watched) = watch::channel(false);
+        tokio::spawn(path_watch::run(Arc::clone(&dial), watched));
         let session = Self {
             machine,
             began: Instant::now(),
@@ -103,6 +108,7 @@ impl Session {
             paused: false,
             retrying: false,
             under_way: None,
+            wanted,
             report,
         };
         tokio::spawn(session.run(commands, reports));
@@ -135,6 +141,8 @@ impl Session {
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
+            let wanted = self.machine.wants();
+            self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();
     }

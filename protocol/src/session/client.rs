@@ -84,7 +84,7 @@ impl Client {
     const KNOWN: usize = 4;
     /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+    const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
     /// A client that plays nothing yet.
     #[must_use]
@@ -141,6 +141,12 @@ impl Client {
             (None, Some((_, alive))) => Some(alive + self.config.timeout),
             (None, None) => None,
         }
+    }
+
+    /// Whether something is wanted from the node, be it asked for already or once there is room.
+    #[must_use]
+    pub fn wants(&self) -> bool {
+        !self.paused && !matches!(self.want, Want::Nothing)
     }
 
     /// Forgets what is known of tracks, so that the next play negotiates anew.
