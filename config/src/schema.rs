@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 
 use crate::{
-    Bitrate, Id52, Number, Origin, PluginId, Size, Sources, Time,
+    Bitrate, Id52, Number, Origin, Pin, PluginId, Size, Sources, Time,
     options::PluginOptions,
     setting::{Given, Setting},
 };
@@ -222,6 +222,15 @@ schema! {
     transport: Transport {
         /// The transport by id.
         chosen as "use": PluginId = |_| PluginId("fastn".into());
+    }
+    /// Plugins from shared libraries. Their code runs in the node and can do whatever the node can.
+    plugins: Plugins {
+        /// Folders with libraries, or single libraries, looked at after those of `MEDIA_NODE_PLUGIN_PATH`.
+        paths: Vec<PathBuf> = |_| Vec::new();
+        /// Codecs, outputs and libraries that are left out, by id, built in or loaded.
+        disable: Vec<String> = |_| Vec::new();
+        /// Who provides what several have; without a word here what is built in counts, then what was found first.
+        prefer: Vec<Pin> = |_| Vec::new();
     }
     /// Figures of a run.
     stats: Stats {

@@ -203,6 +203,28 @@ impl Setting for PluginId {
     }
 }
 
+/// Who provides a codec or an output that several have: `ID=PROVIDER`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The codec's or output's id.
+    pub id: PluginId,
+    /// The id of a library, or `built-in`.
+    pub provider: String,
+}
+
+impl Setting for Pin {
+    fn allowed() -> String {
+        "`ID=PROVIDER`, the provider a library's id or built-in".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        let (id, provider) = text.split_once('=')?;
+        Some(Self { id: PluginId::new(id.trim())?, provider: String::from_text(provider.trim())? })
+    }
+    fn to_json(&self) -> Value {
+        format!("{}={}", self.id.as_str(), self.provider).into()
+    }
+}
+
 /// The public identity of a node: 52 characters of base 32 (RFC 5155's alphabet).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id52(String);

@@ -1,10 +1,11 @@
-//! The only file that names built-in plugins: a crate that nothing names vanishes at link time, and its registration with
-//! it.
+//! Which plugins there are: the only file that names those that are built in (a crate that nothing names vanishes at link
+//! time, and its registration with it), and where others are looked for.
 
-use std::sync::Arc;
+use std::{env, path::PathBuf, sync::Arc};
 
 use codec_pcm as _;
-use media_plugin_host::Registry;
+use media_config::{Config, Sources};
+use media_plugin_host::{Folders, Registry};
 use output_file as _;
 use output_null as _;
 use transport_memory as _;
@@ -20,6 +21,30 @@ use transport_fastn as _;
 #[must_use]
 pub fn registry() -> Arc<Registry> {
     Arc::new(Registry::built_in())
+}
+
+/// All that is built in, and what the libraries of this person and of the system have.
+#[must_use]
+pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
+    let plugins = &config.plugins;
+    let pins = plugins.prefer.iter().map(|pin| (pin.id.as_str().to_owned(), pin.provider.clone()));
+    Arc::new(Registry::load(&media_plugin_host::Sources {
+        folders: folders.clone(),
+        disable: plugins.disable.clone(),
+        prefer: pins.collect(),
+    }))
+}
+
+/// Where libraries are looked for: `MEDIA_NODE_PLUGIN_PATH`, the configuration, the person's data, the system.
+#[must_use]
+pub fn folders(config: &Config, sources: &Sources) -> Folders {
+    let from_env = env::var_os("MEDIA_NODE_PLUGIN_PATH").unwrap_or_default();
+    let from_env = env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty());
+    let mut usual = vec![sources.data_dir.join("plugins")];
+    if cfg!(unix) {
+        usual.push(PathBuf::from("/usr/lib/media-node/plugins"));
+    }
+    Folders { named: from_env.chain(config.plugins.paths.iter().cloned()).collect(), usual }
 }
 
 #[cfg(test)]

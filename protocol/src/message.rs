@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChunkIndex, Rendition, RenditionId, TrackId, WireError};
+use crate::{ChunkIndex, Position, Rendition, RenditionId, TrackId, WireError};
 
 /// What a stream asks for; the names are those on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,6 +159,10 @@ pub struct GetInfo {
     /// What the client knows of the path.
     #[serde(default)]
     pub path: PathReport,
+    /// Asks for the chunk that holds this instant as well, in the rendition that the node chooses: it follows the answer's
+    /// line on the same stream, so that playing begins one round trip earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then_chunk_at: Option<Position>,
 }
 
 impl GetInfo {

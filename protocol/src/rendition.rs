@@ -1,7 +1,7 @@
 use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{ChunkIndex, RenditionId, chunk_count, frames_per_chunk};
+use crate::{ChunkIndex, Position, RenditionId, chunk_count, frames_per_chunk};
 
 /// One track in one codec format: all that a client must know to ask for chunks and decode them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,13 @@ impl Rendition {
         fits((1..=Self::MAX_PACKET_FRAMES).contains(&self.packet_frames), "its packets' length")?;
         fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
         fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
+    }
+
+    /// The chunk that holds an instant; `None` past the end.
+    #[must_use]
+    pub fn chunk_at(&self, at: Position) -> Option<ChunkIndex> {
+        let rate = self.id.rate;
+        at.frame(rate).chunk(rate).filter(|index| index.0 < self.chunks)
     }
 
     /// Frames in chunk `index`, 0 past the end.

@@ -1,4 +1,7 @@
 //! The way to one node: connects on first use, keeps the connection, connects again once it is lost.
+//!
+//! Attempts to connect overlap: an answer that was lost costs a fraction of a second, not the transport's patience, and
+//! after an outage however long the next attempt is near.
 
 use std::{
     sync::{
@@ -9,7 +12,11 @@ use std::{
 };
 
 use media_plugin_sdk::transport::{Connection, Endpoint, Path, PathKind, PeerAddress, TransportError};
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    task::JoinSet,
+    time::{Instant as TokioInstant, sleep_until, timeout},
+};
 
 /// See the module.
 pub struct Dial {
@@ -21,7 +28,19 @@ pub struct Dial {
     last_path: std::sync::Mutex<Path>,
     connects: AtomicU64,
     connect_micros: AtomicU64,
+    born: Instant,
+    /// When the node last gave a sign of life, in microseconds since `born`.
+    heard: AtomicU64,
 }
+
+type Dialled = Result<Arc<dyn Connection>, TransportError>;
+
+/// The first attempt has all the time that the transport gives it; those after it are cut short.
+const LATER_ATTEMPT: Duration = Duration::from_secs(3);
+/// Between two attempts where the round trip is not known, or is short; longer round trips stretch it.
+const UNKNOWN_GAP: Duration = Duration::from_secs(1);
+const SHORTEST_GAP: Duration = Duration::from_millis(200);
+const LONGEST_GAP: Duration = Duration::from_millis(400);
 
 impl Dial {
     /// A way to `peer` through `endpoint`, with the handshake's token. Connects to nothing yet.
@@ -36,6 +55,8 @@ impl Dial {
             last_path: std::sync::Mutex::new(unknown),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
+            born: Instant::now(),
+            heard: AtomicU64::new(0),
         }
     }
 
@@ -48,15 +69,67 @@ impl Dial {
         if let Some(connection) = slot.as_ref() {
             return Ok(Arc::clone(connection));
         }
+        let connection = self.dial().await?;
+        *slot = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Attempts to connect until one succeeds, the node says no, or the first has failed.
+    async fn dial(&self) -> Dialled {
         let began = Instant::now();
-        let connection = self.endpoint.connect(&self.peer, self.token.as_deref()).await?;
+        let mut attempts = JoinSet::<(u32, Dialled)>::new();
+        let (mut number, mut next) = (0, TokioInstant::now());
+        loop {
+            tokio::select! {
+                Some(Ok((number, attempt))) = attempts.join_next() => match attempt {
+                    Err(TransportError::Unreachable(_)) if number > 0 => {}
+                    Err(error) => return Err(error),
+                    Ok(connection) => {
+                        self.connected(connection.as_ref(), began);
+                        return Ok(connection);
+                    }
+                },
+                () = sleep_until(next) => {
+                    attempts.spawn(self.attempt(number));
+                    next += self.gap(number);
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    /// One attempt, with its number.
+    fn attempt(&self, number: u32) -> impl Future<Output = (u32, Dialled)> + use<> {
+        let (endpoint, peer, token) = (Arc::clone(&self.endpoint), self.peer.clone(), self.token.clone());
+        async move {
+            let connecting = endpoint.connect_anew(&peer, token.as_deref());
+            let connected = match number {
+                0 => connecting.await,
+                _ => timeout(LATER_ATTEMPT, connecting)
+                    .await
+                    .unwrap_or_else(|_| Err(TransportError::Unreachable("no answer".into()))),
+            };
+            (number, connected)
+        }
+    }
+
+    /// From one attempt to the next: room for a handshake, growing to a bound, and a random part so that the listeners of a
+    /// node that comes back do not all come at once.
+    fn gap(&self, number: u32) -> Duration {
+        let gap = match self.rtt() {
+            Some(rtt) => (3 * rtt).max((SHORTEST_GAP * (1 + number / 4)).min(LONGEST_GAP)),
+            None => UNKNOWN_GAP,
+        };
+        gap.mul_f64(0.8 + 0.2 * f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+    }
+
+    fn connected(&self, connection: &dyn Connection, began: Instant) {
         if self.connects.fetch_add(1, Ordering::Relaxed) == 0 {
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.connect_micros.store(micros, Ordering::Relaxed);
         }
-        self.note_path(connection.as_ref());
-        *slot = Some(Arc::clone(&connection));
-        Ok(connection)
+        self.note_heard();
+        self.note_path(connection);
     }
 
     /// Drops `bad`, so that the next request connects anew. Does nothing if another has taken its place.
@@ -75,6 +148,26 @@ impl Dial {
         }
     }
 
+    /// Moves from a connection that has fallen silent to a new one. For `grace` the old one stays, in case it recovers: drop
+    /// this then. After that it is closed, because a transport may send what is new along the path of what is there.
+    pub(super) async fn move_from(
+        &self,
+        silent: &Arc<dyn Connection>,
+        grace: Duration,
+    ) -> Result<(), TransportError> {
+        let Ok(dialled) = timeout(grace, self.dial()).await else {
+            self.forget(silent).await;
+            return self.connection().await.map(drop);
+        };
+        let fresh = dialled?;
+        let mut slot = self.connection.lock().await;
+        if slot.as_ref().is_none_or(|it| Arc::ptr_eq(it, silent)) {
+            *slot = Some(fresh);
+            silent.close("silent");
+        }
+        Ok(())
+    }
+
     /// Says goodbye, so that the node need not find out by itself, and closes the local end.
     pub async fn close(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
@@ -85,6 +178,22 @@ impl Dial {
 
     pub(super) fn note_path(&self, connection: &dyn Connection) {
         *self.last_path.lock().unwrap_or_else(PoisonError::into_inner) = connection.path();
+    }
+
+    /// Something came from the node.
+    pub(super) fn note_heard(&self) {
+        let micros = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.heard.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    /// When something last came from the node; when this was made, if nothing did.
+    pub(super) fn heard(&self) -> Instant {
+        self.born + Duration::from_micros(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// The round trip, as last seen; cheap.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.last_path.lock().unwrap_or_else(PoisonError::into_inner).rtt
     }
 
     /// What the bytes travel, as last seen.

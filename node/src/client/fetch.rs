@@ -1,17 +1,24 @@
 //! Carries out one request: opens a stream, reads the answer, bounded.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, WireError,
-    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
+    Answer, ChunkIndex, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, Rendition, WireError,
+    chunk::{ChunkDecoder, ChunkError},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::dial::Dial;
+use super::{
+    Counts,
+    dial::Dial,
+    session::{Fetched, Reports},
+};
 
 /// Why a request got no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +36,10 @@ pub enum FetchError {
 
 /// The most bytes taken from a stream at once.
 const READ: usize = 64 * 1024;
+/// A stream without a byte for so long, or for so many round trips, is given up, to be asked for again on another. What the
+/// node has begun to encode is not lost by that.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_RTTS: u32 = 8;
 
 /// A page of the node's catalog.
 ///
@@ -38,40 +49,80 @@ pub async fn list(dial: &Dial, request: &List) -> Result<ListPage, FetchError> {
     ask(dial, Protocol::List, request, List::MAX_ANSWER).await
 }
 
-/// A track and how it would be sent.
-///
-/// # Errors
-/// See [`FetchError`].
-pub async fn get_info(dial: &Dial, request: &GetInfo) -> Result<Info, FetchError> {
-    ask(dial, Protocol::GetInfo, request, GetInfo::MAX_ANSWER).await
+/// A track and how it is sent, then the chunk that was asked for with it, where the node sends it.
+pub(super) async fn info_and_chunk(
+    dial: &Dial,
+    request: &GetInfo,
+    reports: &Reports,
+    counts: &Mutex<Counts>,
+) -> Result<(), FetchError> {
+    let nonsense = |text: String| FetchError::Nonsense(Protocol::GetInfo.name(), text);
+    let (connection, mut stream) = open(dial, Protocol::GetInfo, request).await?;
+    let mut answer = BytesMut::new();
+    let (end, mut more) = loop {
+        let bytes = read(dial, &connection, &mut stream).await?;
+        let more = bytes.is_some();
+        answer.extend_from_slice(&bytes.unwrap_or_default());
+        match answer.iter().position(|byte| *byte == b'\n') {
+            Some(end) if end <= GetInfo::MAX_ANSWER => break (end, more),
+            None if !more => break (answer.len(), more),
+            _ if answer.len() <= GetInfo::MAX_ANSWER => {}
+            _ => return Err(nonsense(format!("it is longer than {} bytes", GetInfo::MAX_ANSWER))),
+        }
+    };
+    let mut rest = answer.split_off(end);
+    rest.advance(rest.len().min(1));
+    let info: Answer<Info> = serde_json::from_slice(&answer).map_err(|error| nonsense(error.to_string()))?;
+    let info = Result::from(info)?;
+    info.rendition.check().map_err(|error| nonsense(error.to_string()))?;
+    while rest.is_empty() && more {
+        let bytes = read(dial, &connection, &mut stream).await?;
+        more = bytes.is_some();
+        rest.extend_from_slice(&bytes.unwrap_or_default());
+    }
+    let index = request.then_chunk_at.and_then(|at| info.rendition.chunk_at(at)).filter(|_| !rest.is_empty());
+    let rendition = info.rendition.clone();
+    reports.send(Fetched::Info { info: Box::new(info), chunk_follows: index.is_some() }).await;
+    let Some(index) = index else { return Ok(()) };
+    receive(dial, (connection, stream), rest.freeze(), &rendition, index, reports, counts).await
 }
 
-/// One chunk. Each piece goes to `pieces`, as `wrap` makes it, as it arrives; `received` gets the number of bytes read.
-pub(super) async fn chunk<P: Send>(
+/// One chunk, reported piece by piece as it comes.
+pub(super) async fn chunk(
     dial: &Dial,
     request: &ChunkRequest,
-    info: &Info,
-    received: impl Fn(usize) + Send,
-    pieces: &mpsc::Sender<P>,
-    wrap: impl Fn(ChunkEvent) -> P + Send,
+    rendition: &Rendition,
+    reports: &Reports,
+    counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
-    let (connection, mut stream) = open(dial, Protocol::RequestChunk, request).await?;
-    let frames = info.rendition.frames_in(request.index);
-    let mut decoder = ChunkDecoder::new(request.index, frames, info.rendition.max_chunk_bytes());
-    while !decoder.is_done() {
-        let bytes = read(dial, &connection, &mut stream).await?;
-        let Some(bytes) = bytes else {
-            return Err(TransportError::Closed("the node ended the chunk too early".into()).into());
-        };
-        received(bytes.len());
+    let opened = open(dial, Protocol::RequestChunk, request).await?;
+    receive(dial, opened, Bytes::new(), rendition, request.index, reports, counts).await
+}
+
+/// Takes in a chunk whose first bytes are there already.
+async fn receive(
+    dial: &Dial,
+    (connection, mut stream): (Arc<dyn Connection>, Stream),
+    mut bytes: Bytes,
+    rendition: &Rendition,
+    index: ChunkIndex,
+    reports: &Reports,
+    counts: &Mutex<Counts>,
+) -> Result<(), FetchError> {
+    let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    loop {
+        counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
         decoder.push(bytes);
         while let Some(event) = decoder.next().map_err(wrong_chunk)? {
-            // Nobody waits for it any more: this task is about to be aborted.
-            let _ = pieces.send(wrap(event)).await;
+            reports.send(Fetched::Piece(event)).await;
         }
+        if decoder.is_done() {
+            dial.note_path(connection.as_ref());
+            return Ok(());
+        }
+        let next = read(dial, &connection, &mut stream).await?;
+        bytes = next.ok_or_else(|| TransportError::Closed("the node ended the chunk too early".into()))?;
     }
-    dial.note_path(connection.as_ref());
-    Ok(())
 }
 
 fn wrong_chunk(error: ChunkError) -> FetchError {
@@ -127,8 +178,16 @@ async fn read(
     connection: &Arc<dyn Connection>,
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
-    match stream.recv.recv(READ).await {
-        Ok(bytes) => Ok(bytes),
+    let patience = PATIENCE.max(PATIENCE_RTTS * dial.rtt().unwrap_or_default());
+    let received = timeout(patience, stream.recv.recv(READ)).await.map_err(|_| {
+        let seconds = patience.as_secs_f32();
+        TransportError::Closed(format!("the node sent nothing for {seconds} s"))
+    })?;
+    match received {
+        Ok(bytes) => {
+            dial.note_heard();
+            Ok(bytes)
+        }
         Err(error) => {
             dial.forget(connection).await;
             Err(error.into())

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use media_protocol::{ChunkIndex, FrameIndex, Info, frames_per_chunk};
+use media_protocol::{ChunkIndex, FrameIndex, Info, Position, Rendition};
 use tokio::sync::Notify;
 
 /// What the buffer holds, in order.
@@ -21,7 +21,7 @@ pub(super) enum Entry {
     /// A track begins, to be heard from this frame on.
     Begin { info: Arc<Info>, from: FrameIndex },
     /// A chunk begins.
-    ChunkStart(ChunkIndex),
+    ChunkStart { index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition> },
     /// A packet of the chunk.
     Packet(Bytes),
     /// The chunk is complete.
@@ -45,13 +45,16 @@ struct Inner {
     bytes: usize,
     /// How many of `entries` end a track.
     ends: usize,
+    /// Where the track that is being filled in is heard from.
+    from: Position,
     filling: Option<Filling>,
 }
 
 /// Where the filling side stands, in frames of the present chunk.
 struct Filling {
-    info: Arc<Info>,
-    from: FrameIndex,
+    /// Frames of the chunk that are passed over.
+    unheard: u64,
+    rendition: Arc<Rendition>,
     index: ChunkIndex,
     packets: u64,
 }
@@ -163,20 +166,21 @@ impl Inner {
     fn count(&mut self, entry: &Entry) -> Duration {
         match entry {
             Entry::Begin { info, from } => {
-                let (info, from) = (Arc::clone(info), *from);
-                self.filling = Some(Filling { info, from, index: ChunkIndex(0), packets: 0 });
+                self.from = Position::of_frame(*from, info.rendition.id.rate);
+                self.filling = None;
             }
-            Entry::ChunkStart(index) => {
-                if let Some(filling) = &mut self.filling {
-                    (filling.index, filling.packets) = (*index, 0);
-                }
+            Entry::ChunkStart { index, from, rendition } => {
+                let rate = rendition.id.rate;
+                let from = self.from.frame(rate).max(*from).0.saturating_sub(index.first_frame(rate).0);
+                let (index, rendition) = (*index, Arc::clone(rendition));
+                self.filling = Some(Filling { unheard: from, rendition, index, packets: 0 });
             }
             Entry::Packet(packet) => {
                 self.bytes += packet.len();
                 if let Some(filling) = &mut self.filling {
                     let before = filling.audible();
                     filling.packets += 1;
-                    let rate = f64::from(filling.info.rendition.id.rate);
+                    let rate = f64::from(filling.rendition.id.rate);
                     return Duration::from_secs_f64((filling.audible() - before) as f64 / rate);
                 }
             }
@@ -190,12 +194,10 @@ impl Inner {
 impl Filling {
     /// Frames to be heard among the packets of this chunk so far.
     fn audible(&self) -> u64 {
-        let rendition = &self.info.rendition;
-        let first = u64::from(self.index.0) * frames_per_chunk(rendition.id.rate);
-        let unheard = self.from.0.saturating_sub(first);
+        let rendition = &self.rendition;
         let decoded = self.packets.saturating_mul(u64::from(rendition.packet_frames));
         let kept = decoded.saturating_sub(u64::from(rendition.lead_in)).min(rendition.frames_in(self.index));
-        kept.saturating_sub(unheard)
+        kept.saturating_sub(self.unheard)
     }
 }
 
@@ -209,8 +211,9 @@ mod tests {
     fn filled(from: u64, packets: usize) -> JitterBuffer {
         let buffer = JitterBuffer::new(SECOND, 1 << 20);
         let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
+        let rendition = Arc::new(info.rendition.clone());
         buffer.push(Entry::Begin { info, from: FrameIndex(from) }).unwrap();
-        buffer.push(Entry::ChunkStart(ChunkIndex(0))).unwrap();
+        buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
         for _ in 0..packets {
             buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
         }

@@ -5,7 +5,9 @@
 
 mod dial;
 mod fetch;
+mod format;
 mod jitter_buffer;
+mod path_watch;
 mod playback;
 mod rate_choice;
 mod session;
@@ -22,13 +24,13 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    Info, OutputOffer, Position, TrackId,
+    Info, OutputOffer, Position, Rendition, TrackId,
     session::client::{Client, Config},
 };
 use tokio::sync::mpsc;
 
 pub use dial::Dial;
-pub use fetch::{FetchError, get_info, list};
+pub use fetch::{FetchError, list};
 pub use playback::Progress;
 pub use rate_choice::CodecChoice;
 pub use sink::{OnLost, OutputChoice};
@@ -73,6 +75,13 @@ pub enum Event {
     Fetching(TrackId),
     /// This track is heard from now on.
     Began(Arc<Info>),
+    /// From the next chunk on the track comes in another rendition.
+    Switched {
+        /// Which.
+        to: Arc<Rendition>,
+        /// Why, in words.
+        reason: String,
+    },
     /// This track was handed to the output to its end.
     Ended(TrackId),
     /// All that was handed to the output is heard.
@@ -115,6 +124,8 @@ pub struct Counts {
     pub requests_while_paused: u64,
     /// Requests that failed and were made again.
     pub retries: u64,
+    /// Changes of rendition within a track.
+    pub rendition_switches: u64,
     /// The most that the buffer held.
     pub peak_buffer: Duration,
 }
@@ -160,13 +171,14 @@ impl Player {
             state: playback::State::default(),
         };
         let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
+        let choice = rate_choice::chooser(&setup.codec);
         let offer = session::Offer {
             choice: setup.codec,
             bitrate: setup.bitrate,
             registry: setup.registry,
             output: OutputOffer::default(),
         };
-        let machine = Client::new(Config { target: setup.target, ..Config::default() });
+        let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
         let parts = (Arc::clone(&buffer), Arc::clone(&counts));
         session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, session_commands);
         let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };

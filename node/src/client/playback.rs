@@ -224,7 +224,9 @@ impl Playback {
         match entry {
             Entry::Clear => self.clear(),
             Entry::Begin { info, from } => self.begin(info, from),
-            Entry::ChunkStart(index) => self.with_voice(|voice, _| voice.start_chunk(index)),
+            Entry::ChunkStart { index, from, rendition } => {
+                self.with_voice(|voice, sink| voice.start_chunk(index, from, rendition, sink))
+            }
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
             Entry::ChunkEnd => self.with_voice(Voice::end_chunk),
             Entry::TrackEnd => {

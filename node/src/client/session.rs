@@ -7,12 +7,12 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    GetInfo, Info, OutputOffer, Position, TrackId,
+    ChunkRequest, GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
     chunk::ChunkEvent,
     session::client::{Client, Failure, Input, Output, RequestId},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::AbortHandle,
     time::{Instant as TokioInstant, sleep_until},
 };
@@ -22,6 +22,7 @@ use super::{
     dial::Dial,
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
+    path_watch,
     rate_choice::{self, CodecChoice},
 };
 
@@ -42,10 +43,24 @@ pub(super) struct Offer {
 }
 
 /// What a request's task reports.
-enum Fetched {
-    Info(Box<Info>),
+pub(super) enum Fetched {
+    Info { info: Box<Info>, chunk_follows: bool },
     Piece(ChunkEvent),
     Failed(FetchError),
+}
+
+/// Where a request's task reports to.
+pub(super) struct Reports {
+    request: RequestId,
+    to: mpsc::Sender<(RequestId, Fetched)>,
+}
+
+impl Reports {
+    /// Waits while the session has more to take in than it can.
+    pub(super) async fn send(&self, fetched: Fetched) {
+        // Nobody listens any more: this task is about to be aborted.
+        let _ = self.to.send((self.request, fetched)).await;
+    }
 }
 
 /// Reports of the request under way that may wait to be taken in.
@@ -64,6 +79,8 @@ pub(super) struct Session {
     /// Whether the last request failed.
     retrying: bool,
     under_way: Option<AbortHandle>,
+    /// Whether the node is wanted now, for the watch over the path.
+    wanted: watch::Sender<bool>,
     report: mpsc::Sender<(RequestId, Fetched)>,
 }
 
@@ -78,6 +95,8 @@ impl Session {
         commands: mpsc::Receiver<Command>,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
+        let (wanted, watched) = watch::channel(false);
+        tokio::spawn(path_watch::run(Arc::clone(&dial), watched));
         let session = Self {
             machine,
             began: Instant::now(),
@@ -89,6 +108,7 @@ impl Session {
             paused: false,
             retrying: false,
             under_way: None,
+            wanted,
             report,
         };
         tokio::spawn(session.run(commands, reports));
@@ -121,6 +141,8 @@ impl Session {
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
+            let wanted = self.machine.wants();
+            self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();
     }
@@ -143,8 +165,11 @@ impl Session {
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
         self.handle(Input::Held(self.buffer.level()));
+        if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_))) {
+            self.handle(Input::Path(rate_choice::report(&self.dial.path())));
+        }
         self.handle(match fetched {
-            Fetched::Info(info) => Input::Info { request, info },
+            Fetched::Info { info, chunk_follows } => Input::Info { request, info, chunk_follows },
             Fetched::Piece(event) => {
                 if matches!(event, ChunkEvent::End) {
                     self.count(|counts| counts.chunks += 1);
@@ -158,8 +183,8 @@ impl Session {
 
     async fn act(&mut self, output: Output) {
         match output {
-            Output::GetInfo { request, track } => self.ask_info(request, track),
-            Output::GetChunk { request, message, info } => self.ask_chunk(request, message, info),
+            Output::GetInfo { request, track, at } => self.ask_info(request, track, at),
+            Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
@@ -172,7 +197,13 @@ impl Session {
                 self.put(Entry::Begin { info, from }).await;
                 self.tell(Event::Fetching(track)).await;
             }
-            Output::ChunkStart(index) => self.put(Entry::ChunkStart(index)).await,
+            Output::ChunkStart { index, from, rendition } => {
+                self.put(Entry::ChunkStart { index, from, rendition }).await;
+            }
+            Output::Switched { to, reason, .. } => {
+                self.count(|counts| counts.rendition_switches += 1);
+                self.tell(Event::Switched { to, reason }).await;
+            }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
@@ -221,7 +252,7 @@ impl Session {
         }
     }
 
-    fn ask_info(&mut self, request: RequestId, track: TrackId) {
+    fn ask_info(&mut self, request: RequestId, track: TrackId, at: Position) {
         self.count_request();
         let path = self.dial.path();
         let Offer { choice, bitrate, registry, output } = &self.offer;
@@ -230,30 +261,30 @@ impl Session {
             codecs: rate_choice::offers(choice, *bitrate, &path, registry),
             output: output.clone(),
             path: rate_choice::report(&path),
+            then_chunk_at: Some(at),
         };
-        let (dial, report) = (Arc::clone(&self.dial), self.report.clone());
+        let (dial, reports, counts) = self.for_a_request(request);
         let task = tokio::spawn(async move {
-            let fetched = match fetch::get_info(&dial, &message).await {
-                Ok(info) => Fetched::Info(Box::new(info)),
-                Err(error) => Fetched::Failed(error),
-            };
-            let _ = report.send((request, fetched)).await;
+            if let Err(error) = fetch::info_and_chunk(&dial, &message, &reports, &counts).await {
+                reports.send(Fetched::Failed(error)).await;
+            }
         });
         self.under_way = Some(task.abort_handle());
     }
 
-    fn ask_chunk(&mut self, request: RequestId, message: media_protocol::ChunkRequest, info: Arc<Info>) {
+    fn ask_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
         self.count_request();
-        let (dial, report, counts) = (Arc::clone(&self.dial), self.report.clone(), Arc::clone(&self.counts));
+        let (dial, reports, counts) = self.for_a_request(request);
         let task = tokio::spawn(async move {
-            let as_piece = |event| (request, Fetched::Piece(event));
-            let received = |bytes: usize| {
-                counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes as u64;
-            };
-            if let Err(error) = fetch::chunk(&dial, &message, &info, received, &report, as_piece).await {
-                let _ = report.send((request, Fetched::Failed(error))).await;
+            if let Err(error) = fetch::chunk(&dial, &message, &rendition, &reports, &counts).await {
+                reports.send(Fetched::Failed(error)).await;
             }
         });
         self.under_way = Some(task.abort_handle());
+    }
+
+    fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
+        let reports = Reports { request, to: self.report.clone() };
+        (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
     }
 }

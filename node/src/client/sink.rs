@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
 use media_protocol::Info;
 
-use super::voice::format_of;
+use super::format::{format_of, sample_of};
 use crate::convert::Converter;
 
 /// What to do when the output's device is gone.
@@ -75,7 +75,7 @@ impl Sink {
 
     /// Makes the output fit a track. Returns a line about an output that was opened.
     pub(super) fn prepare(&mut self, info: &Info) -> Result<Option<String>, PluginError> {
-        let wanted = format_of(info);
+        let wanted = format_of(&info.rendition);
         // A file has one format: later tracks are converted to it.
         if self.output.is_some() && (wanted == self.wanted || !self.realtime) {
             return Ok(None);
@@ -223,13 +223,4 @@ impl Sink {
 
 fn unless_lost(error: PluginError) -> Result<(), PluginError> {
     if let PluginError::Lost(_) = error { Ok(()) } else { Err(error) }
-}
-
-/// What a track's samples fit into exactly.
-fn sample_of(info: &Info) -> SampleType {
-    match info.track.source.bits {
-        Some(..=16) if info.rendition.lossless => SampleType::S16,
-        Some(..=24) if info.rendition.lossless => SampleType::S24,
-        _ => SampleType::F32,
-    }
 }

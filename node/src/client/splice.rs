@@ -12,10 +12,8 @@ pub(super) struct Splicer {
     to_drop: usize,
     /// Frames that the present chunk still owes.
     owed: usize,
-    /// Frames of the present chunk handed out so far.
-    done: usize,
     /// What followed the end of the chunk before, at most `crossfade` frames.
-    tail: Vec<f32>,
+    fading: Fading,
     /// What follows the end of the present chunk.
     next_tail: Vec<f32>,
     present: Option<ChunkIndex>,
@@ -32,8 +30,7 @@ impl Splicer {
             crossfade,
             to_drop: 0,
             owed: 0,
-            done: 0,
-            tail: Vec::with_capacity(crossfade * channels),
+            fading: Fading::default(),
             next_tail: Vec::with_capacity(crossfade * channels),
             present: None,
         }
@@ -41,15 +38,14 @@ impl Splicer {
 
     /// Begins chunk `index`, which covers `frames` frames.
     pub(super) fn start(&mut self, index: ChunkIndex, frames: u64) {
-        std::mem::swap(&mut self.tail, &mut self.next_tail);
-        self.next_tail.clear();
-        if self.present.and_then(ChunkIndex::next) != Some(index) {
-            self.tail.clear();
-        }
+        let tail = self.take_tail();
+        self.fading = match self.present.and_then(ChunkIndex::next) == Some(index) {
+            true => Fading::new(tail, self.channels),
+            false => Fading::default(),
+        };
         self.present = Some(index);
         self.to_drop = self.lead_in;
         self.owed = usize::try_from(frames).unwrap_or(usize::MAX);
-        self.done = 0;
     }
 
     /// Takes decoded audio, appends what is to be heard to `out`.
@@ -59,7 +55,10 @@ impl Splicer {
         let pcm = &pcm[dropped * self.channels..];
         let kept = self.owed.min(pcm.len() / self.channels);
         let (kept, rest) = pcm.split_at(kept * self.channels);
-        self.keep(kept, out);
+        let first = out.len();
+        out.extend_from_slice(kept);
+        self.fading.apply(&mut out[first..]);
+        self.owed -= kept.len() / self.channels;
         let room = (self.crossfade * self.channels).saturating_sub(self.next_tail.len());
         self.next_tail.extend_from_slice(&rest[..rest.len().min(room)]);
     }
@@ -73,19 +72,39 @@ impl Splicer {
         missing
     }
 
-    /// Linear: both sides are the same signal, so their gains add up to one.
-    fn keep(&mut self, kept: &[f32], out: &mut Vec<f32>) {
-        let tail_frames = self.tail.len() / self.channels;
-        for frame in kept.chunks_exact(self.channels) {
-            match self.tail.get(self.done * self.channels..(self.done + 1) * self.channels) {
-                Some(tail) => {
-                    let gain = (self.done as f32 + 0.5) / tail_frames as f32;
-                    out.extend(frame.iter().zip(tail).map(|(new, old)| old + (new - old) * gain));
-                }
-                None => out.extend_from_slice(frame),
-            }
+    /// Takes what followed the end of the last chunk, to fade from it elsewhere.
+    pub(super) fn take_tail(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.next_tail)
+    }
+}
+
+/// What is left of one signal, fading into another that comes piece by piece. Linear: where both are the same music, their
+/// gains must add up to one.
+#[derive(Default)]
+pub(super) struct Fading {
+    tail: Vec<f32>,
+    channels: usize,
+    /// Frames faded so far.
+    done: usize,
+}
+
+impl Fading {
+    /// Fades from `tail`, interleaved.
+    pub(super) fn new(tail: Vec<f32>, channels: usize) -> Self {
+        Self { tail, channels, done: 0 }
+    }
+
+    /// Fades into the next piece of the other signal.
+    pub(super) fn apply(&mut self, piece: &mut [f32]) {
+        if self.done * self.channels >= self.tail.len() {
+            return;
+        }
+        let frames = (self.tail.len() / self.channels) as f32;
+        let tail = self.tail[self.done * self.channels..].chunks_exact(self.channels);
+        for (new, old) in piece.chunks_exact_mut(self.channels).zip(tail) {
+            let gain = (self.done as f32 + 0.5) / frames;
+            new.iter_mut().zip(old).for_each(|(new, old)| *new = old + (*new - old) * gain);
             self.done += 1;
-            self.owed -= 1;
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 use media_config::{Config, Flag, PluginKind, Sources};
-use media_plugin_host::Registry;
+use media_plugin_host::{Folders, Registry};
 use media_plugin_sdk::transport::{
     Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
 };
@@ -17,22 +17,27 @@ use crate::{
 /// What every command starts from.
 pub(super) struct Context {
     pub(super) config: Config,
+    /// Where libraries with plugins are looked for.
+    pub(super) folders: Folders,
     pub(super) registry: Arc<Registry>,
 }
 
 impl Context {
-    /// Loads the configuration, starts the log, collects the plugins.
-    pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Fault> {
+    /// Loads the configuration, starts the log, collects the plugins; with `libraries`, those of shared libraries too,
+    /// which runs code of theirs.
+    pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>, libraries: bool) -> Result<Self, Fault> {
         let mut sources = Sources::from_process(file).or_fault(Exit::Usage)?;
         sources.flags = flags;
         let config = Config::load(&sources).or_fault(Exit::Usage)?;
         start_log(&config)?;
-        let registry = plugins::registry();
+        let folders = plugins::folders(&config, &sources);
+        let registry = if libraries { plugins::loaded(&config, &folders) } else { plugins::registry() };
         for problem in registry.problems() {
-            tracing::warn!("{problem}");
+            eprintln!("warning: {}", ui::printable(&problem.to_string()));
         }
-        let context = Self { config, registry };
-        for unknown in context.unknown_plugins() {
+        let context = Self { config, folders, registry };
+        let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
+        for unknown in unknown {
             eprintln!("warning: {unknown}");
         }
         Ok(context)

@@ -38,7 +38,8 @@ pub fn run() -> Result<(), Fault> {
         }
         _ => Vec::new(),
     });
-    let context = Context::load(arguments.config.as_deref(), flags)?;
+    let libraries = !matches!(arguments.command, Command::Plugins(_) | Command::Id);
+    let context = Context::load(arguments.config.as_deref(), flags, libraries)?;
     match arguments.command {
         Command::Demo { playing } => context.block_on(demo::run(&context, &playing)),
         Command::Serve { paths, ticket_file, .. } => {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use media_config::Sources;
+use media_plugin_host::{Listing, Origin, Scanned};
 use media_protocol::Track;
 use serde::Serialize;
 use serde_json::json;
@@ -103,15 +104,28 @@ fn any<T: ToString>(values: &[T], unit: &str) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join("/") + unit
 }
 
-/// `plugins list`.
+/// `plugins list`: libraries are read and not opened, so none of their code runs.
 pub(super) fn plugins(context: &Context, as_json: bool) -> Result<(), Fault> {
-    let list = context.registry.list();
+    let mut list = context.registry.list();
+    let (libraries, problems) = media_plugin_host::scan(&context.folders);
+    for problem in problems {
+        eprintln!("warning: {}", shown(&problem.to_string()));
+    }
+    for Scanned { path, note } in &libraries {
+        list.extend(note.provides.iter().map(|(kind, id)| Listing {
+            kind: *kind,
+            id: id.clone(),
+            version: note.version.clone(),
+            origin: Origin::Loaded(path.clone()),
+            description: format!("of {}", note.id),
+        }));
+    }
     if as_json {
         return print_json(&list);
     }
-    let row = |it: &media_plugin_host::Listing| {
-        let description = shown(&it.description);
-        vec![it.kind.to_string(), it.id.clone(), it.version.clone(), it.origin.to_string(), description]
+    let row = |it: &Listing| {
+        let (version, origin, description) = (&it.version, it.origin.to_string(), &it.description);
+        vec![it.kind.to_string(), it.id.clone(), shown(version), shown(&origin), shown(description)]
     };
     print(table(&list.iter().map(row).collect::<Vec<_>>()))
 }

@@ -158,6 +158,9 @@ impl Listening {
                     ));
                 }
             }
+            Event::Switched { to, reason } => {
+                self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
+            }
             Event::Ended(_) => {
                 if self.heard.index + 1 >= self.playlist.len() {
                     self.player.drain();
@@ -315,7 +318,7 @@ impl Listening {
             underrun_ms: ms(progress.underrun_time),
             paused_ms: ms(self.paused_time),
             requests_while_paused: counts.requests_while_paused,
-            rendition_switches: 0,
+            rendition_switches: counts.rendition_switches,
             reconnects: self.dial.reconnects(),
             retries: counts.retries,
             damaged_packets: progress.damaged_packets,

@@ -15,7 +15,7 @@ pub struct CacheStats {
     pub evictions: u64,
     /// Chunks held.
     pub chunks: usize,
-    /// Bytes held, [`ChunkCache::OVERHEAD`] a chunk included.
+    /// Bytes held, half a kilobyte for the keeping of each chunk included.
     pub bytes: usize,
 }
 

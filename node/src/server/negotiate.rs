@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::{AudioFormat, Choice, Codec, CodecInfo, Encoding, Limits, SourceFormat};
+use media_plugin_sdk::{AudioFormat, Choice, Codec, CodecInfo, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
-    CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, WireError, chunk_count,
+    CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError, chunk_count,
     frames_per_chunk,
 };
+
+use crate::source::Window;
 
 mod reason;
 
@@ -55,10 +57,12 @@ pub(super) fn choose(
     let mut plans: Vec<(usize, Plan)> = Vec::new();
     let mut passed = Vec::new();
     for (place, offer) in request.codecs.iter().enumerate() {
-        if request.codecs[..place].iter().any(|it| it.id == offer.id) {
+        // One codec may be offered at several bitrates, for the client to change between.
+        if request.codecs[..place].contains(offer) {
             continue;
         }
         match propose(registry, options, offer, request, track, material) {
+            Ok(plan) if plans.iter().any(|(_, it)| it.rendition.id == plan.rendition.id) => {}
             Ok(plan) => plans.push((place, plan)),
             Err(why) if plans.is_empty() => passed.push(why),
             Err(_) => {}
@@ -111,14 +115,14 @@ fn propose(
 fn realise(
     codec: Arc<dyn Codec>,
     choice: &Choice,
-    track: media_protocol::TrackId,
+    track: TrackId,
     material: Material,
 ) -> Result<Plan, String> {
     check(choice.format, material.source.format)?;
     let encoding = codec.encoding(choice).map_err(|it| it.to_string())?;
     let CodecInfo { id, lossless, .. } = codec.info();
     let AudioFormat { rate, channels } = choice.format;
-    let frames = frames_at(rate, material);
+    let frames = Window::frames(material.frames, material.source.format.rate, rate);
     let rendition = Rendition {
         id: RenditionId { track, codec: id, rate, channels, params: choice.params.clone() },
         bitrate: encoding.bitrate,
@@ -150,18 +154,11 @@ fn check(format: AudioFormat, source: AudioFormat) -> Result<(), String> {
     Ok(())
 }
 
-/// The track's length at `rate`, rounded to the nearest frame.
-fn frames_at(rate: u32, material: Material) -> u64 {
-    let source = u128::from(material.source.format.rate).max(1);
-    let frames = (u128::from(material.frames) * u128::from(rate) + source / 2) / source;
-    u64::try_from(frames).unwrap_or(u64::MAX)
-}
-
 /// Whether a lossless encoding gives back the source: same format, and no fewer bits than the codec takes when nothing
 /// limits it.
 fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
     let natural = codec.propose(&source, &Limits::default(), "").and_then(|it| codec.encoding(&it));
-    source.sample != media_plugin_sdk::SampleType::S32
+    source.sample != SampleType::S32
         && encoding.choice.format == source.format
         && natural.is_ok_and(|it| encoding.bitrate >= it.bitrate)
 }

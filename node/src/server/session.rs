@@ -11,7 +11,7 @@ use media_protocol::{
 use serde::Serialize;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::{Node, negotiate};
+use super::{Node, chunk_encoder::ChunkReader, negotiate};
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -81,7 +81,9 @@ impl Session {
                 self.answer(stream, |stream| send_info(node, stream, get_info));
             }
             Output::Chunk { stream, request } => {
-                self.answer(stream, |stream| send_chunk(node, stream, request));
+                // Here and not in the task, so that it is queued before the chunks that follow it.
+                let chunk = node.encoder.request(&request);
+                self.answer(stream, |stream| send_chunk(node, stream, chunk));
             }
             Output::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
@@ -123,18 +125,31 @@ async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
     send_answer(&node, stream, page).await
 }
 
-async fn send_info(node: Arc<Node>, stream: Stream, request: GetInfo) -> Sent {
+async fn send_info(node: Arc<Node>, mut stream: Stream, request: GetInfo) -> Sent {
     let shared = node.clone();
+    let then_chunk_at = request.then_chunk_at;
     let info = blocking(move || {
         let track = shared.catalog.open(&request.track)?;
         let Node { registry, config, .. } = shared.as_ref();
         negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
     });
-    send_answer(&node, stream, info.await).await
+    let info = info.await;
+    let rendition = info.as_ref().ok().map(|info| &info.rendition);
+    let first = rendition.and_then(|rendition| {
+        let index = rendition.chunk_at(then_chunk_at?)?;
+        Some(ChunkRequest { rendition: rendition.id.clone(), index })
+    });
+    // Queued before the answer leaves, so that it is being encoded while that is on its way.
+    let chunk = first.map(|request| node.encoder.request(&request));
+    send(&node, &mut stream, line(info)).await?;
+    match chunk {
+        Some(chunk) => send_chunk(node, stream, chunk).await,
+        None => stream.send.finish(),
+    }
 }
 
-async fn send_chunk(node: Arc<Node>, mut stream: Stream, request: ChunkRequest) -> Sent {
-    match node.encoder.request(&request) {
+async fn send_chunk(node: Arc<Node>, mut stream: Stream, chunk: Result<ChunkReader, WireError>) -> Sent {
+    match chunk {
         Ok(mut reader) => {
             while let Some(bytes) = reader.next().await {
                 send(&node, &mut stream, bytes).await?;
@@ -159,12 +174,16 @@ async fn send_refusal(
 }
 
 async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
+    send(node, &mut stream, line(answer)).await?;
+    stream.send.finish()
+}
+
+/// An answer as a line of JSON.
+fn line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
     // Nothing that is answered can fail to become JSON; an empty answer would say so to the peer.
     let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
-    // A peer of the fastn family reads lines.
     json.push(b'\n');
-    send(node, &mut stream, json.into()).await?;
-    stream.send.finish()
+    json.into()
 }
 
 async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {

@@ -4,7 +4,7 @@ use media_node::server::ServerConfig;
 use media_protocol::{ChunkIndex, ErrorCode};
 
 use crate::{
-    fixtures::{Kind, music, stored},
+    fixtures::{Kind, music, snr, stored},
     rig::{Listener, Music, Rig, code},
 };
 
@@ -90,6 +90,29 @@ async fn every_chunk_is_three_seconds_in_every_codec() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn opus_is_in_time_with_the_source() {
+    let folder = Music::of(Kind::WavS16, 48_000, 2, 7.0);
+    let listener = Rig::new(&folder).await.listener().await;
+    let rendition = listener.rendition("opus").await;
+    let source = music(48_000, 2, 7.0);
+    for (index, source) in (0..).zip(source.chunks(48_000 * 2 * 3)) {
+        let snr = snr(source, &listener.decoded(&rendition, index).await);
+        // A millisecond off would leave a few dB.
+        assert!(snr > 12.0, "chunk {index}: {snr} dB");
+    }
+}
+
+#[tokio::test]
+async fn a_length_between_two_frames_is_rounded() {
+    let folder = Music::of(Kind::WavS16, 44_100, 2, 3.0 + 6.0 / 44_100.0);
+    let listener = Rig::new(&folder).await.listener().await;
+    // 132,306 * 48,000 / 44,100 = 144,006.53
+    let rendition = listener.rendition("opus").await;
+    assert_eq!((rendition.frames, rendition.chunks), (144_007, 2));
+    assert_eq!(listener.decoded(&rendition, 1).await.len(), 2 * 7);
 }
 
 #[tokio::test]

@@ -209,6 +209,7 @@ pub(crate) fn offering(track: &Track, codecs: &[&str]) -> GetInfo {
         codecs: codecs.iter().map(offer).collect(),
         output: Default::default(),
         path: Default::default(),
+        then_chunk_at: None,
     }
 }
 

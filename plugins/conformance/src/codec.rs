@@ -28,7 +28,14 @@ pub struct Case<'a> {
 /// # Errors
 /// The first rule that is broken.
 pub fn check(make: impl FnOnce() -> Box<dyn Codec>, case: &Case<'_>) -> Result<(), Failure> {
-    let codec = guard_codec(make).during("says what it is")?;
+    check_guarded(guard_codec(make).during("says what it is")?, case)
+}
+
+/// The same for a codec that a registry gave out, built in or loaded.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_guarded(codec: Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failure> {
     let choice = codec.propose(&case.source, &case.limits, case.options).during("proposes")?;
     let encoding = codec.encoding(&choice).during("knows its own choice")?;
     let again = codec.encoding(&choice).during("knows its own choice")?;

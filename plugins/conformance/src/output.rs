@@ -17,7 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// The first rule that is broken.
 pub fn check(make: impl FnOnce() -> Box<dyn OutputPlugin>, open: &Open<'_>) -> Result<(), Failure> {
-    let plugin = guard_output(make).during("says what it is")?;
+    check_guarded(guard_output(make).during("says what it is")?.as_ref(), open)
+}
+
+/// The same for an output that a registry gave out, built in or loaded.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_guarded(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
     plugin.devices().during("lists its devices")?;
     let mut output = plugin.open(open).during("opens")?;
     let output = output.as_mut();

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use media_plugin_sdk::{
     AudioFormat, Choice, Codec, CodecInfo, Decoder, Encoder, Encoding, Limits, Result, SourceFormat,
+    guard::caught,
 };
 
-use crate::{
-    check,
-    guard::{Instance, caught},
-};
+use crate::{check, guard::Instance};
 
 /// Puts the guard around a codec and everything that it makes. The codec itself is never poisoned, because it is shared
 /// and a peer's bad request must not end it for the others; each of its encoders and decoders is.

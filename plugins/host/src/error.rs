@@ -1,6 +1,8 @@
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use serde::Serialize;
+
+use crate::Origin;
 
 /// What a plugin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,17 +42,17 @@ pub enum HostError {
     },
     /// Two plugins of a kind have the same id; the later one is left out.
     #[error(
-        "{kind} \"{id}\" exists twice: version {kept} is used, version {dropped} left out; remove one of them"
+        "{kind} \"{id}\" exists twice: {kept} is used, {dropped} left out; remove one, or name one in plugins.prefer"
     )]
     Duplicate {
         /// What they are.
         kind: Kind,
         /// Their id.
         id: String,
-        /// The version that is used.
-        kept: String,
-        /// The version that is left out.
-        dropped: String,
+        /// The one that is used.
+        kept: Provider,
+        /// The one that is left out.
+        dropped: Provider,
     },
     /// A plugin did not say properly what it is, and is left out.
     #[error("a {kind} is left out: {why}; report it to its author")]
@@ -60,6 +62,37 @@ pub enum HostError {
         /// What is wrong with it.
         why: String,
     },
+    /// A library, or a place where libraries are looked for, is left out.
+    #[error("the plugin {} is left out: {why}", path.display())]
+    Library {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The configuration pins a plugin that there is not.
+    #[error("plugins.prefer wants {id} from {provider}, which does not provide it; see plugins list")]
+    NotProvided {
+        /// The id of the codec or output.
+        id: String,
+        /// The provider that was named.
+        provider: String,
+    },
+}
+
+/// Who provides a plugin: which version, from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// The version.
+    pub version: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.version, self.origin)
+    }
 }
 
 fn list(known: &[String]) -> String {

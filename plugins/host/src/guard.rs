@@ -1,30 +1,8 @@
 //! Where a panic in a plugin stops.
 
-use std::{
-    any::Any,
-    cell::OnceCell,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::cell::OnceCell;
 
-use media_plugin_sdk::{PluginError, Result};
-
-/// Runs one call into a plugin; a panic becomes [`PluginError::Panicked`].
-pub(crate) fn caught<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|payload| Err(PluginError::Panicked(message(payload))))
-}
-
-/// The first line of a panic's message. The payload is leaked, because its drop is the plugin's code and can panic again.
-fn message(payload: Box<dyn Any + Send>) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    let line = text.lines().next().unwrap_or_default().chars().take(200).collect();
-    std::mem::forget(payload);
-    line
-}
+use media_plugin_sdk::{PluginError, Result, guard::caught};
 
 /// An encoder, decoder or open output, which the first panic poisons: every later call gives the same error.
 pub(crate) struct Instance<T: ?Sized> {

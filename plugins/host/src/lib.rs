@@ -9,11 +9,13 @@ mod check;
 mod codec;
 mod error;
 mod guard;
+mod load;
 mod output;
 mod registry;
 
 pub use check::MAX_EDGE;
 pub use codec::guard_codec;
-pub use error::{HostError, Kind};
+pub use error::{HostError, Kind, Provider};
+pub use load::{Folders, Inspected, Note, Scanned, inspect, scan};
 pub use output::guard_output;
-pub use registry::{Listing, Origin, Registry};
+pub use registry::{Listing, Origin, Registry, Sources};

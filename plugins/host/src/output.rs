@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, Result};
-
-use crate::{
-    check,
-    guard::{Instance, caught},
+use media_plugin_sdk::{
+    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, Result, guard::caught,
 };
+
+use crate::{check, guard::Instance};
 
 /// Puts the guard around an output plugin and every output that it opens; see
 /// [`guard_codec`](crate::guard_codec).

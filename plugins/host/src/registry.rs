@@ -1,12 +1,20 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod table;
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use media_plugin_sdk::{
-    Codec, CodecRegistration, OutputPlugin, OutputRegistration, PluginError, inventory,
+    Codec, CodecRegistration, OutputPlugin, OutputRegistration,
+    guard::caught,
+    inventory,
     transport::{Transport, TransportRegistration},
 };
 use serde::Serialize;
 
-use crate::{HostError, Kind, check, guard::caught, guard_codec, guard_output};
+use self::table::{Entry, Found, Table, find, is_as_preferred, kept, table};
+use crate::{
+    Folders, HostError, Kind, Scanned, check, guard_codec, guard_output,
+    load::{self, Library},
+};
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,12 +23,15 @@ use crate::{HostError, Kind, check, guard::caught, guard_codec, guard_output};
 pub enum Origin {
     /// Linked into the binary.
     BuiltIn,
+    /// Loaded from this file.
+    Loaded(PathBuf),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.pad("built in"),
+            Self::Loaded(path) => path.display().fmt(f),
         }
     }
 }
@@ -40,6 +51,17 @@ pub struct Listing {
     pub description: String,
 }
 
+/// Where plugins come from beside those that are built in, and which of them are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Where libraries are looked for.
+    pub folders: Folders,
+    /// What to leave out, built in or loaded: ids of codecs, outputs or whole libraries.
+    pub disable: Vec<String>,
+    /// Who provides a codec or output that several have, by its id: the id of a library, or `built-in`.
+    pub prefer: BTreeMap<String, String>,
+}
+
 /// All plugins of this process, by kind and id. Immutable once made; share it freely.
 pub struct Registry {
     codecs: Table<dyn Codec>,
@@ -52,11 +74,34 @@ impl Registry {
     /// The plugins that are linked in. A duplicate or malformed one is left out and named in [`Registry::problems`].
     #[must_use]
     pub fn built_in() -> Self {
-        Self::new(
+        Self::load(&Sources::default())
+    }
+
+    /// The plugins that are linked in and those of the libraries in `sources`. Of two with the same id, the built-in one
+    /// counts, then the one that was found first, unless `prefer` says otherwise. A library that cannot be loaded is one
+    /// line in [`Registry::problems`] and stops nobody else.
+    ///
+    /// A library runs code of its own when it is opened, in this process: it can do whatever the node can. It stays open
+    /// for as long as the process runs, and a second registry takes it as the first one found it.
+    #[must_use]
+    pub fn load(sources: &Sources) -> Self {
+        load::install_log();
+        let mut all = Candidates::built_in(
             inventory::iter::<CodecRegistration>().map(|r| r.0),
             inventory::iter::<OutputRegistration>().map(|r| r.0),
             inventory::iter::<TransportRegistration>().map(|r| r.0),
-        )
+        );
+        let (libraries, problems) = load::scan(&sources.folders);
+        all.problems.extend(problems);
+        for (library, found) in libraries.iter().zip(1..) {
+            if sources.wants(library) {
+                match load::open(library) {
+                    Ok(open) => all.library(open, &Found::loaded(library, found)),
+                    Err(problem) => all.problems.push(problem),
+                }
+            }
+        }
+        all.choose(sources)
     }
 
     /// The plugins that these constructors make, each called once; for tests, and for what is not linked in.
@@ -70,27 +115,7 @@ impl Registry {
         O: FnOnce() -> Box<dyn OutputPlugin>,
         T: FnOnce() -> Box<dyn Transport>,
     {
-        let mut problems = Vec::new();
-        let codecs = codecs.into_iter().map(|make| {
-            let codec = guard_codec(make)?;
-            let info = codec.info();
-            Ok(Entry::new(Kind::Codec, info.id, info.version, info.description, codec))
-        });
-        let codecs = table(Kind::Codec, codecs, &mut problems);
-        let outputs = outputs.into_iter().map(|make| {
-            let output = guard_output(make)?;
-            let info = output.info();
-            Ok(Entry::new(Kind::Output, info.id, info.version, info.description, output))
-        });
-        let outputs = table(Kind::Output, outputs, &mut problems);
-        let transports = transports.into_iter().map(|make| {
-            let transport: Arc<dyn Transport> = Arc::from(caught(|| Ok(make()))?);
-            let info = caught(|| Ok(transport.info()))?;
-            check::id(&info.id)?;
-            Ok(Entry::new(Kind::Transport, info.id, info.version, info.description, transport))
-        });
-        let transports = table(Kind::Transport, transports, &mut problems);
-        Self { codecs, outputs, transports, problems }
+        Candidates::built_in(codecs, outputs, transports).choose(&Sources::default())
     }
 
     /// The codec with that id, guarded.
@@ -148,56 +173,80 @@ impl Registry {
     }
 }
 
-type Table<T> = BTreeMap<String, Entry<T>>;
+impl Sources {
+    fn disables(&self, id: &str) -> bool {
+        self.disable.iter().any(|it| it == id)
+    }
 
-struct Entry<T: ?Sized> {
-    listing: Listing,
-    plugin: Arc<T>,
-}
-
-impl<T: ?Sized> Entry<T> {
-    fn new(kind: Kind, id: String, version: String, description: String, plugin: Arc<T>) -> Self {
-        Self { listing: Listing { kind, id, version, origin: Origin::BuiltIn, description }, plugin }
+    /// Whether anything of a library is wanted: one that is not is not opened at all.
+    fn wants(&self, library: &Scanned) -> bool {
+        !self.disables(&library.note.id) && !library.note.provides.iter().all(|(_, id)| self.disables(id))
     }
 }
 
-/// Sorted before duplicates are dropped, because the order in which plugins register differs between builds.
-fn table<T: ?Sized>(
-    kind: Kind,
-    entries: impl Iterator<Item = Result<Entry<T>, PluginError>>,
-    problems: &mut Vec<HostError>,
-) -> Table<T> {
-    let (good, bad): (Vec<_>, Vec<_>) = entries.partition(Result::is_ok);
-    problems.extend(
-        bad.into_iter().filter_map(Result::err).map(|e| HostError::Refused { kind, why: e.to_string() }),
-    );
-    let mut good: Vec<Entry<T>> = good.into_iter().flatten().collect();
-    good.sort_by(|a, b| key(&a.listing).cmp(&key(&b.listing)));
+/// All that could be in a registry, several of an id among them.
+#[derive(Default)]
+struct Candidates {
+    codecs: Vec<Entry<dyn Codec>>,
+    outputs: Vec<Entry<dyn OutputPlugin>>,
+    transports: Vec<Entry<dyn Transport>>,
+    problems: Vec<HostError>,
+}
 
-    let mut table = Table::<T>::new();
-    for entry in good {
-        let id = entry.listing.id.clone();
-        match table.get(&id) {
-            None => drop(table.insert(id, entry)),
-            Some(kept) => problems.push(HostError::Duplicate {
-                kind,
-                id,
-                kept: kept.listing.version.clone(),
-                dropped: entry.listing.version,
-            }),
+impl Candidates {
+    fn built_in<C, O, T>(
+        codecs: impl IntoIterator<Item = C>,
+        outputs: impl IntoIterator<Item = O>,
+        transports: impl IntoIterator<Item = T>,
+    ) -> Self
+    where
+        C: FnOnce() -> Box<dyn Codec>,
+        O: FnOnce() -> Box<dyn OutputPlugin>,
+        T: FnOnce() -> Box<dyn Transport>,
+    {
+        let mut all = Self::default();
+        let found = Found::built_in();
+        codecs.into_iter().for_each(|make| all.codec(make, &found));
+        outputs.into_iter().for_each(|make| all.output(make, &found));
+        transports.into_iter().for_each(|make| all.transport(make));
+        all
+    }
+
+    fn codec(&mut self, make: impl FnOnce() -> Box<dyn Codec>, found: &Found) {
+        let entry = guard_codec(make).map(|it| Entry::codec(it, found.clone()));
+        self.codecs.extend(kept(Kind::Codec, entry, &mut self.problems));
+    }
+
+    fn output(&mut self, make: impl FnOnce() -> Box<dyn OutputPlugin>, found: &Found) {
+        let entry = guard_output(make).map(|it| Entry::output(it, found.clone()));
+        self.outputs.extend(kept(Kind::Output, entry, &mut self.problems));
+    }
+
+    fn transport(&mut self, make: impl FnOnce() -> Box<dyn Transport>) {
+        let entry = caught(|| {
+            let entry = Entry::transport(Arc::from(make()));
+            check::id(&entry.listing.id)?;
+            Ok(entry)
+        });
+        self.transports.extend(kept(Kind::Transport, entry, &mut self.problems));
+    }
+
+    fn library(&mut self, library: &Library, found: &Found) {
+        library.codecs.iter().for_each(|it| self.codec(|| Box::new(it.clone()), found));
+        library.outputs.iter().for_each(|it| self.output(|| Box::new(it.clone()), found));
+    }
+
+    fn choose(self, sources: &Sources) -> Registry {
+        let mut problems = self.problems;
+        let codecs = table(self.codecs, sources, &mut problems);
+        let outputs = table(self.outputs, sources, &mut problems);
+        let transports = table(self.transports, sources, &mut problems);
+        for (id, provider) in &sources.prefer {
+            let tables = [is_as_preferred(&codecs, id, sources), is_as_preferred(&outputs, id, sources)];
+            if !tables.contains(&Some(true)) {
+                problems.push(HostError::NotProvided { id: id.clone(), provider: provider.clone() });
+            }
         }
+        Registry { codecs, outputs, transports, problems }
     }
-    table
-}
-
-fn key(listing: &Listing) -> (&str, &str, &str) {
-    (&listing.id, &listing.version, &listing.description)
-}
-
-fn find<T: ?Sized>(table: &Table<T>, kind: Kind, id: &str) -> Result<Arc<T>, HostError> {
-    table.get(id).map(|e| e.plugin.clone()).ok_or_else(|| HostError::Unknown {
-        kind,
-        id: id.into(),
-        known: table.keys().cloned().collect(),
-    })
 }

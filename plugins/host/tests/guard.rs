@@ -215,7 +215,9 @@ fn the_registry_sorts_and_reports() {
     let [HostError::Refused { .. }, HostError::Refused { .. }, duplicate] = registry.problems() else {
         panic!("{:?}", registry.problems())
     };
-    assert!(matches!(duplicate, HostError::Duplicate { kept, dropped, .. } if kept == "1" && dropped == "2"));
+    assert!(
+        matches!(duplicate, HostError::Duplicate { kept, dropped, .. } if kept.version == "1" && dropped.version == "2")
+    );
     let unknown = registry.codec("opsu").err().unwrap().to_string();
     assert_eq!(unknown, "there is no codec \"opsu\"; choose one of: alpha, zeta");
 }

@@ -56,3 +56,22 @@ pub struct SourceFormat {
     /// What its samples fit into exactly. A lossy source decodes to [`SampleType::F32`].
     pub sample: SampleType,
 }
+
+impl SampleType {
+    // In the order of the C header.
+    const ALL: [Self; 4] = [Self::S16, Self::S24, Self::S32, Self::F32];
+
+    /// Its number in the C header.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn to_abi(self) -> u32 {
+        self as u32
+    }
+
+    /// The sample type with that number in the C header.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_abi(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+}

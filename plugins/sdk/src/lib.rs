@@ -12,7 +12,12 @@
 
 mod codec;
 mod error;
+#[doc(hidden)]
+pub mod export;
 mod format;
+#[doc(hidden)]
+pub mod guard;
+pub mod log;
 mod output;
 mod registration;
 #[cfg(feature = "transport")]

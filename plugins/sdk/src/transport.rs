@@ -133,6 +133,19 @@ pub trait Endpoint: Send + Sync {
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>>;
 
+    /// As [`Endpoint::connect`], but never hands out a connection that there is: for when that one is suspected to be dead.
+    /// It is let be. What is given here is right for a transport that always connects anew.
+    ///
+    /// # Errors
+    /// As [`Endpoint::connect`].
+    fn connect_anew<'a>(
+        &'a self,
+        peer: &'a PeerAddress,
+        token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
+        self.connect(peer, token)
+    }
+
     /// The next peer that came in and was admitted; `None` once closed. Handshakes run beside each other, so a slow peer
     /// holds up nobody.
     fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>>;
@@ -157,6 +170,13 @@ pub trait Connection: Send + Sync {
 
     /// The next stream that the peer opened; `None` once the connection has ended.
     fn accept(&self) -> BoxFuture<'_, Option<Incoming>>;
+
+    /// Comes back once the peer's transport has answered, which costs a round trip and a few bytes and disturbs nobody above
+    /// it. On a path that swallows packets that is never: the caller bounds the wait. Cancel-safe.
+    ///
+    /// # Errors
+    /// `Closed`, `Protocol`.
+    fn ping(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Ends when the connection has, with the reason in words.
     fn closed(&self) -> BoxFuture<'_, String>;

@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use iroh::endpoint::Connection as QuicConnection;
-use media_plugin_sdk::transport::{BoxFuture, Connection, Incoming, Path, Result, Stream};
+use media_plugin_sdk::transport::{
+    BoxFuture, Connection, Incoming, Path, Result, SendStream, Stream, TransportError,
+};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
     task::{AbortHandle, JoinSet},
@@ -14,7 +17,7 @@ use crate::{
     lines::LineReader,
     opening::{self, Opening},
     path,
-    stream::{Receiver, Sender},
+    stream::{self, Receiver, Sender},
     wire::{self, code},
 };
 
@@ -118,6 +121,20 @@ impl Connection for FastnConnection {
         Box::pin(async move {
             let next = self.incoming.lock().await.recv().await;
             next.filter(|_| self.is_alive())
+        })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
+            let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+            send.write(Bytes::from_static(wire::PING_LINE)).await?;
+            send.finish()?;
+            stream::read_ack(&mut reader).await?;
+            match reader.line().await.map_err(|e| error::line(&e, "the peer's pong"))? {
+                line if line == wire::PONG => Ok(()),
+                _ => Err(TransportError::Protocol("the peer did not answer a ping with a pong".into())),
+            }
         })
     }
 

@@ -160,6 +160,17 @@ impl Endpoint for FastnEndpoint {
         })
     }
 
+    fn connect_anew<'a>(
+        &'a self,
+        peer: &'a PeerAddress,
+        token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
+        Box::pin(async move {
+            let connection: Arc<dyn Connection> = self.dial_anew(peer, token).await?;
+            Ok(connection)
+        })
+    }
+
     fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {
         Box::pin(async move {
             let mut arrivals = self.arrivals.lock().await;

@@ -129,6 +129,10 @@ impl Connection for MemoryConnection {
         })
     }
 
+    fn ping(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.link().reason().map_or(Ok(()), |reason| Err(stream::lost(&reason))) })
+    }
+
     fn closed(&self) -> BoxFuture<'_, String> {
         Box::pin(self.link().closed())
     }

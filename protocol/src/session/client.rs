@@ -8,25 +8,44 @@
 //!   bytes are the same each time, so the packets that were delivered before are passed over.
 
 mod event;
+mod rate;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
-    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, Position, TrackId, WireError, chunk::ChunkEvent,
+    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, PathReport, Position, Rendition, TrackId,
+    WireError, chunk::ChunkEvent,
 };
 
 pub use event::{Config, Failure, Input, Output, RequestId};
+pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
+
+/// A track that is being fetched.
+#[derive(Debug, Clone)]
+struct Playing {
+    track: TrackId,
+    /// All renditions that fit together; the session may change between them at any border.
+    all: Arc<[Arc<Rendition>]>,
+    rendition: Arc<Rendition>,
+}
 
 /// A chunk that is wanted or under way.
 #[derive(Debug, Clone)]
 struct Wanted {
-    info: Arc<Info>,
+    playing: Playing,
     index: ChunkIndex,
     /// Packets of this chunk that were delivered before it was asked for again.
     delivered: u64,
-    /// Packets that came on the present request.
+    /// Packets that came on the present request, and their bytes.
     seen: u64,
+    bytes: u64,
+    /// When the present request was sent, and when its header came.
+    sent: Duration,
+    header: Option<Duration>,
+    /// Whether its start was told.
     started: bool,
+    /// What of it came in another rendition before it was asked for in this one, in frames of this one.
+    had: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +74,8 @@ pub struct Client {
     next_request: u64,
     /// What is known of the last few tracks, so that a seek needs no `get_info`.
     known: VecDeque<Arc<Info>>,
+    path: PathReport,
+    choice: Box<dyn RateChoice>,
     outputs: VecDeque<Output>,
 }
 
@@ -63,11 +84,11 @@ impl Client {
     const KNOWN: usize = 4;
     /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+    const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
     /// A client that plays nothing yet.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, choice: Box<dyn RateChoice>) -> Self {
         Self {
             config,
             now: Duration::ZERO,
@@ -81,6 +102,8 @@ impl Client {
             held: Duration::ZERO,
             next_request: 0,
             known: VecDeque::new(),
+            path: PathReport::default(),
+            choice,
             outputs: VecDeque::new(),
         }
     }
@@ -95,7 +118,8 @@ impl Client {
             // A pause is no time in which the node could have answered.
             Input::Resume => (self.paused, self.failing_since) = (false, None),
             Input::Held(held) => self.held = held,
-            Input::Info { request, info } => self.on_info(request, *info),
+            Input::Path(path) => self.path = path,
+            Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
@@ -119,6 +143,12 @@ impl Client {
         }
     }
 
+    /// Whether something is wanted from the node, be it asked for already or once there is room.
+    #[must_use]
+    pub fn wants(&self) -> bool {
+        !self.paused && !matches!(self.want, Want::Nothing)
+    }
+
     /// Forgets what is known of tracks, so that the next play negotiates anew.
     pub fn forget(&mut self) {
         self.known.clear();
@@ -132,17 +162,17 @@ impl Client {
         self.held = Duration::ZERO;
         self.recovered();
         match self.known.iter().find(|info| info.track.id == track) {
-            Some(info) => self.begin(Arc::clone(info), at),
+            Some(info) => self.begin(&Arc::clone(info), at),
             None => self.want = Want::Info { track, at },
         }
     }
 
-    fn begin(&mut self, info: Arc<Info>, at: Position) {
+    fn begin(&mut self, info: &Arc<Info>, at: Position) {
         let rate = info.rendition.id.rate;
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
-        self.outputs.push_back(Output::Begin { info: Arc::clone(&info), from });
-        match from.chunk(rate).filter(|index| index.0 < info.rendition.chunks) {
-            Some(index) => self.want = Want::Chunk(Wanted::new(info, index)),
+        self.outputs.push_back(Output::Begin { info: Arc::clone(info), from });
+        match info.rendition.chunk_at(at) {
+            Some(index) => self.want = Want::Chunk(Wanted::new(Playing::new(info), index)),
             None => self.end_track(),
         }
     }
@@ -162,24 +192,53 @@ impl Client {
             && let Some(track) = self.follow.take()
         {
             match self.known.iter().find(|info| info.track.id == track) {
-                Some(info) => self.begin(Arc::clone(info), Position::START),
+                Some(info) => self.begin(&Arc::clone(info), Position::START),
                 None => self.want = Want::Info { track, at: Position::START },
             }
         }
+        self.choose();
         let request = RequestId(self.next_request);
         let output = match &mut self.want {
             Want::Nothing => return,
-            Want::Info { track, .. } => Output::GetInfo { request, track: track.clone() },
+            Want::Info { track, at } => Output::GetInfo { request, track: track.clone(), at: *at },
             Want::Chunk(wanted) => {
-                wanted.seen = 0;
-                let rendition = wanted.info.rendition.id.clone();
-                let message = ChunkRequest { rendition, index: wanted.index };
-                Output::GetChunk { request, message, info: Arc::clone(&wanted.info) }
+                (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
+                let rendition = Arc::clone(&wanted.playing.rendition);
+                let message = ChunkRequest { rendition: rendition.id.clone(), index: wanted.index };
+                Output::GetChunk { request, message, rendition }
             }
         };
         self.next_request += 1;
         self.request = Some((request, self.now));
         self.outputs.push_back(output);
+    }
+
+    /// Settles the rendition of the chunk that is asked for next.
+    fn choose(&mut self) {
+        let Want::Chunk(wanted) = &mut self.want else { return };
+        // What was begun is ended as it was begun, unless it is given up.
+        if wanted.started || wanted.had > 0 {
+            return;
+        }
+        let situation = wanted.playing.situation(self.held, self.config.target, &self.path);
+        if let Some(switch) = self.choice.choose(&situation) {
+            self.outputs.extend(wanted.playing.switch(switch));
+        }
+    }
+
+    /// Gives the chunk that is coming up for the rest of it in another rendition, where that is better.
+    fn reconsider(&mut self) {
+        let Want::Chunk(wanted) = &mut self.want else { return };
+        let situation = wanted.playing.situation(self.held, self.config.target, &self.path);
+        let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
+        let (had, rate) = (wanted.audible(), wanted.playing.rendition.id.rate);
+        let Some(switched) = wanted.playing.switch(switch) else { return };
+        if let Some((request, _)) = self.request.take() {
+            self.outputs.push_back(Output::Abandon { request, silent: false });
+        }
+        self.outputs.push_back(switched);
+        let had = Position::of_frame(FrameIndex(had), rate).frame(wanted.playing.rendition.id.rate).0;
+        *wanted = Wanted { had, ..Wanted::new(wanted.playing.clone(), wanted.index) };
     }
 
     /// Whether `request` is the one under way; then it has just given a sign of life.
@@ -199,7 +258,7 @@ impl Client {
         self.failing_since = None;
     }
 
-    fn on_info(&mut self, request: RequestId, info: Info) {
+    fn on_info(&mut self, request: RequestId, info: Info, chunk_follows: bool) {
         if !self.is_current(request) {
             return;
         }
@@ -220,7 +279,13 @@ impl Client {
         if self.known.len() > Self::KNOWN {
             self.known.pop_front();
         }
-        self.begin(info, at);
+        self.begin(&info, at);
+        if let Want::Chunk(wanted) = &mut self.want
+            && chunk_follows
+        {
+            wanted.sent = self.now;
+            self.request = Some((request, self.now));
+        }
     }
 
     fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
@@ -231,24 +296,30 @@ impl Client {
         let Want::Chunk(wanted) = &mut self.want else { return };
         match event {
             ChunkEvent::Header { .. } => {
+                wanted.header = Some(self.now);
                 if !wanted.started {
                     wanted.started = true;
-                    self.outputs.push_back(Output::ChunkStart(wanted.index));
+                    let (index, rendition) = (wanted.index, Arc::clone(&wanted.playing.rendition));
+                    let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had);
+                    self.outputs.push_back(Output::ChunkStart { index, from, rendition });
                 }
             }
             ChunkEvent::Packet(packet) => {
                 wanted.seen += 1;
+                wanted.bytes += packet.len() as u64;
                 if wanted.seen > wanted.delivered {
                     wanted.delivered = wanted.seen;
                     self.outputs.push_back(Output::Packet(packet));
                 }
+                self.reconsider();
             }
             ChunkEvent::End => {
                 self.request = None;
                 self.outputs.push_back(Output::ChunkEnd);
-                let next = wanted.index.next().filter(|_| !wanted.info.rendition.is_last(wanted.index));
+                self.choice.delivered(wanted.delivery(self.now));
+                let next = wanted.index.next().filter(|_| !wanted.playing.rendition.is_last(wanted.index));
                 match next {
-                    Some(index) => *wanted = Wanted::new(Arc::clone(&wanted.info), index),
+                    Some(index) => *wanted = Wanted::new(wanted.playing.clone(), index),
                     None => self.end_track(),
                 }
             }
@@ -301,7 +372,7 @@ impl Client {
             Want::Info { track, .. } => track,
             Want::Chunk(wanted) => {
                 self.outputs.push_back(Output::TrackEnd);
-                wanted.info.track.id.clone()
+                wanted.playing.track
             }
         };
         self.recovered();
@@ -310,8 +381,59 @@ impl Client {
     }
 }
 
+impl Playing {
+    fn new(info: &Info) -> Self {
+        let rendition = Arc::new(info.rendition.clone());
+        // An alternative that is malformed, or not the same track cut at the same instants, is none.
+        let fits = |it: &&Rendition| {
+            it.check().is_ok() && it.id.track == info.track.id && it.chunks == rendition.chunks
+        };
+        let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
+        let all = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
+        Self { track: info.track.id.clone(), all, rendition }
+    }
+
+    fn situation<'a>(&'a self, held: Duration, target: Duration, path: &'a PathReport) -> Situation<'a> {
+        Situation { held, target, current: &self.rendition, all: &self.all, path }
+    }
+
+    fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {
+        let to = self.all.get(to).filter(|to| to.id != self.rendition.id)?;
+        let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
+        Some(Output::Switched { from, to: Arc::clone(to), reason })
+    }
+}
+
 impl Wanted {
-    fn new(info: Arc<Info>, index: ChunkIndex) -> Self {
-        Self { info, index, delivered: 0, seen: 0, started: false }
+    fn new(playing: Playing, index: ChunkIndex) -> Self {
+        let zero = Duration::ZERO;
+        Self {
+            playing,
+            index,
+            delivered: 0,
+            seen: 0,
+            bytes: 0,
+            sent: zero,
+            header: None,
+            started: false,
+            had: 0,
+        }
+    }
+
+    /// How many frames of the chunk were delivered, in any rendition.
+    fn audible(&self) -> u64 {
+        let rendition = &self.playing.rendition;
+        let decoded = self.delivered.saturating_mul(u64::from(rendition.packet_frames));
+        let kept = decoded.saturating_sub(u64::from(rendition.lead_in));
+        kept.max(self.had).min(rendition.frames_in(self.index))
+    }
+
+    fn delivery(&self, now: Duration) -> Delivery {
+        let header = self.header.unwrap_or(now);
+        Delivery {
+            bytes: self.bytes,
+            waited: header.saturating_sub(self.sent),
+            took: now.saturating_sub(header),
+        }
     }
 }

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
-use media_protocol::{ChunkIndex, FrameIndex, Info, Position, TrackId, session::client::Output};
+use media_protocol::{ChunkIndex, FrameIndex, Info, Position, Rendition, TrackId, session::client::Output};
 
 /// What comes out at the client's end: checks that it is what was asked for, each frame once and in order.
 #[derive(Default)]
@@ -14,17 +14,22 @@ pub(crate) struct Listener {
     pub(crate) held: Duration,
     /// Tracks that came to their end.
     pub(crate) ended: u32,
+    /// Changes of rendition.
+    pub(crate) switches: u32,
     track: Option<Playing>,
 }
 
 struct Playing {
     info: Arc<Info>,
-    from: FrameIndex,
+    from: Position,
+    /// What the present chunk comes in.
+    rendition: Arc<Rendition>,
     /// The chunk that must come next, or is coming.
     chunk: Option<ChunkIndex>,
     coming: bool,
-    /// The next frame to come.
+    /// The next frame to come, and up to which it came before in another rendition.
     at: u64,
+    had: u64,
 }
 
 impl Listener {
@@ -49,19 +54,35 @@ impl Listener {
         match output {
             Output::Clear => (self.track, self.held) = (None, Duration::ZERO),
             Output::Begin { info, from } => self.begin(info, from),
-            Output::ChunkStart(index) => {
+            Output::ChunkStart { index, from, rendition } => {
                 let playing = self.track.as_mut().expect("a chunk of a track");
-                assert_eq!((playing.chunk, playing.coming), (Some(index), false));
-                playing.at = index.first_frame(playing.info.rendition.id.rate).0;
+                assert_eq!(playing.chunk, Some(index));
+                let rate = rendition.id.rate;
+                let first = index.first_frame(rate).0;
+                if playing.coming {
+                    let so_far = Position::of_frame(
+                        FrameIndex(playing.at.max(playing.had)),
+                        playing.rendition.id.rate,
+                    );
+                    assert!(from.0.abs_diff(so_far.frame(rate).0) <= 1, "frames are missing, or come twice");
+                } else {
+                    assert_eq!(from.0, first);
+                }
+                (playing.at, playing.had) = (first, from.0);
+                playing.rendition = rendition;
                 playing.coming = true;
+            }
+            Output::Switched { from, to, .. } => {
+                assert!(self.track.is_some(), "a switch without a track");
+                assert!(from.id != to.id && from.chunks == to.chunks);
+                self.switches += 1;
             }
             Output::Packet(packet) => self.packet(packet),
             Output::ChunkEnd => {
                 let playing = self.track.as_mut().expect("a chunk of a track");
-                let Playing { info, chunk: Some(index), coming: true, .. } = playing else {
+                let Playing { rendition, chunk: Some(index), coming: true, .. } = playing else {
                     panic!("no chunk to end")
                 };
-                let rendition = &info.rendition;
                 assert_eq!(playing.at, index.first_frame(rendition.id.rate).0 + rendition.frames_in(*index));
                 playing.chunk = index.next();
                 playing.coming = false;
@@ -69,7 +90,7 @@ impl Listener {
             Output::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
                 assert!(!playing.coming);
-                assert_eq!(playing.at, playing.info.rendition.frames);
+                assert_eq!(playing.at, playing.rendition.frames);
                 self.ended += 1;
             }
             Output::Failed { track, error } => panic!("{track} failed: {error}"),
@@ -83,7 +104,9 @@ impl Listener {
         let rate = info.rendition.id.rate;
         let at = self.next.take().unwrap().1.frame(rate).0.min(info.rendition.frames);
         assert_eq!(from.0, at, "begins elsewhere");
-        self.track = Some(Playing { info, from, chunk: from.chunk(rate), coming: false, at });
+        let rendition = Arc::new(info.rendition.clone());
+        let (chunk, from) = (from.chunk(rate), Position::of_frame(from, rate));
+        self.track = Some(Playing { info, from, rendition, chunk, coming: false, at, had: at });
     }
 
     fn packet(&mut self, mut packet: Bytes) {
@@ -93,7 +116,8 @@ impl Listener {
         let (first, count) = (packet.get_u64_le(), packet.get_u64_le());
         assert_eq!(first, playing.at, "frames are missing, or come twice");
         playing.at += count;
-        let heard = playing.at.saturating_sub(first.max(playing.from.0));
-        self.held += Duration::from_nanos(heard * 1_000_000_000 / u64::from(playing.info.rendition.id.rate));
+        let rate = playing.rendition.id.rate;
+        let heard = playing.at.saturating_sub(first.max(playing.from.frame(rate).0).max(playing.had));
+        self.held += Duration::from_nanos(heard * 1_000_000_000 / u64::from(rate));
     }
 }

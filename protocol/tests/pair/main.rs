@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use media_protocol::{
     ErrorCode, Position, TrackId, WireError,
-    session::client::{Client, Config, Failure, Input, Output, RequestId},
+    session::client::{Client, Config, Failure, Input, Output, RequestId, Stay},
 };
 use world::{Act, World};
 
@@ -54,7 +54,7 @@ fn restless(world: &mut World) {
 
 #[test]
 fn every_frame_arrives_once_and_in_order_whatever_happens() {
-    let (mut requests, mut failures, mut ended) = (0, 0, 0);
+    let (mut requests, mut failures, mut ended, mut switches) = (0, 0, 0, 0);
     for seed in 0..1000 {
         let _seed = Seed(seed);
         let mut world = World::new(seed);
@@ -63,10 +63,11 @@ fn every_frame_arrives_once_and_in_order_whatever_happens() {
         requests += world.requests;
         failures += world.failures;
         ended += world.listener.ended;
+        switches += world.listener.switches;
     }
     // The simulation is worth something only as long as much of it happens.
-    println!("{requests} requests, {failures} failed, {ended} tracks ended");
-    assert!(requests > 10_000 && failures > 1000 && ended > 1000);
+    println!("{requests} requests, {failures} failed, {ended} tracks ended, {switches} switches");
+    assert!(requests > 10_000 && failures > 1000 && ended > 1000 && switches > 1000);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_long_pause_is_not_held_against_the_node() {
 
 /// Plays a track whose requests are all answered with `answer`; when and why it failed.
 fn failure(answer: impl Fn(&Output) -> Input) -> (Duration, Failure) {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(Config::default(), Box::new(Stay));
     let mut now = Duration::ZERO;
     client.handle(now, Input::Play { track: "a".parse().unwrap(), at: Position::START });
     for _ in 0..10_000 {

@@ -56,12 +56,19 @@ impl Node {
 
     fn info(&self, get_info: &GetInfo) -> Vec<u8> {
         let info = self.infos.iter().find(|it| it.track.id == get_info.track).unwrap();
-        serde_json::to_vec(&Answer::Ok(info)).unwrap()
+        let mut bytes = serde_json::to_vec(&Answer::Ok(info)).unwrap();
+        bytes.push(b'\n');
+        if let Some(index) = get_info.then_chunk_at.and_then(|at| info.rendition.chunk_at(at)) {
+            bytes.extend(self.chunk(&ChunkRequest { rendition: info.rendition.id.clone(), index }));
+        }
+        bytes
     }
 
     fn chunk(&self, request: &ChunkRequest) -> Vec<u8> {
-        let info = self.infos.iter().find(|it| it.rendition.id == request.rendition).unwrap();
-        let rendition = &info.rendition;
+        let renditions =
+            |info: &Info| -> Vec<_> { [&[info.rendition.clone()][..], &info.alternatives].concat() };
+        let mut all = self.infos.iter().flat_map(renditions);
+        let rendition = all.find(|it| it.id == request.rendition).unwrap();
         assert!(request.index.0 < rendition.chunks, "chunk {} past the end", request.index);
         let (first, frames) =
             (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
@@ -71,7 +78,7 @@ impl Node {
         for at in (first..first + frames).step_by(rendition.packet_frames as usize) {
             let count = (first + frames - at).min(rendition.packet_frames.into());
             let packet =
-                [info.track.id.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
+                [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
             bytes.extend(encoder.packet(&packet).unwrap());
         }
         bytes.extend(encoder.finish());
@@ -98,7 +105,25 @@ fn info(id: &str, random: &mut Random) -> Info {
         2 => (whole + frames_per_chunk(rate)) - 1,
         _ => whole + rest,
     };
-    let rendition = Rendition {
+    let rendition = rendition(id, rate, frames);
+    // One of them may have another number of chunks than the rest.
+    let others = [8000, 44_100, 48_000].into_iter().filter(|it| *it != rate);
+    let frames_at = |other: u32| (frames * u64::from(other) + u64::from(rate / 2)) / u64::from(rate);
+    let alternatives = others.map(|other| self::rendition(id, other, frames_at(other))).collect();
+    let track = Track {
+        id: id.parse().unwrap(),
+        number: 1,
+        title: id.into(),
+        artist: String::new(),
+        album: String::new(),
+        duration_ms: frames * 1000 / u64::from(rate),
+        source: TrackSource { codec: "wav".into(), rate, channels: 2, bits: Some(16) },
+    };
+    Info { track, rendition, alternatives, reason: "the first one".into() }
+}
+
+fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
+    Rendition {
         id: format!("{id}.pcm.{rate}.2.s16").parse().unwrap(),
         bitrate: rate * 32,
         lossless: true,
@@ -109,15 +134,5 @@ fn info(id: &str, random: &mut Random) -> Info {
         packet_frames: rate / 10,
         lead_in: 0,
         crossfade: 0,
-    };
-    let track = Track {
-        id: id.parse().unwrap(),
-        number: 1,
-        title: id.into(),
-        artist: String::new(),
-        album: String::new(),
-        duration_ms: frames * 1000 / u64::from(rate),
-        source: TrackSource { codec: "wav".into(), rate, channels: 2, bits: Some(16) },
-    };
-    Info { track, rendition, alternatives: vec![], reason: "the only one".into() }
+    }
 }

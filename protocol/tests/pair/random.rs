@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 /// Repeatable choices: SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
     chunk::{ChunkDecoder, ChunkEvent},
-    session::client::{Client, Config, Input, Output, RequestId},
+    session::client::{Client, Config, Delivery, Input, Output, RateChoice, RequestId, Situation, Switch},
 };
 
 use self::fetch::Fetch;
@@ -64,6 +64,27 @@ pub(crate) struct World {
     failing_percent: u64,
 }
 
+/// Changes its mind at one border in four.
+#[derive(Debug)]
+struct Fickle(Random);
+
+impl RateChoice for Fickle {
+    fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
+        let to = self.0.below(situation.all.len() as u64) as usize;
+        self.0.chance(25).then(|| Switch { to, reason: "a whim".into() })
+    }
+
+    fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
+        assert!(so_far.bytes > 0);
+        let to = self.0.below(situation.all.len() as u64) as usize;
+        self.0.chance(1).then(|| Switch { to, reason: "another whim".into() })
+    }
+
+    fn delivered(&mut self, delivery: Delivery) {
+        assert!(delivery.bytes > 0);
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
@@ -77,7 +98,7 @@ impl World {
             events: BTreeMap::new(),
             scheduled: 0,
             acts: 0,
-            client: Client::new(config),
+            client: Client::new(config, Box::new(Fickle(Random(seed ^ 0x5eed)))),
             config,
             paused: false,
             reported: Duration::ZERO,
@@ -179,7 +200,7 @@ impl World {
     /// Hands an input to the client and does what it says.
     fn feed(&mut self, input: Input) {
         let ends = match &input {
-            Input::Info { request, .. }
+            Input::Info { request, chunk_follows: false, .. }
             | Input::Chunk { request, event: ChunkEvent::End }
             | Input::Refused { request, .. }
             | Input::Broken { request, .. } => Some(*request),
@@ -191,10 +212,9 @@ impl World {
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
             match output {
-                Output::GetInfo { request, track } => self.get_info(request, track),
-                Output::GetChunk { request, message, info } => {
-                    let (frames, most) =
-                        (info.rendition.frames_in(message.index), info.rendition.max_chunk_bytes());
+                Output::GetInfo { request, track, at } => self.get_info(request, track, at),
+                Output::GetChunk { request, message, rendition } => {
+                    let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
                     let decoder = ChunkDecoder::new(message.index, frames, most);
                     let data = serde_json::to_string(&message).unwrap();
                     self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
@@ -218,12 +238,14 @@ impl World {
         self.feed(Input::Held(self.reported));
     }
 
-    fn get_info(&mut self, request: RequestId, track: TrackId) {
+    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position) {
         self.listener.expects(&track);
         let codecs = vec![CodecOffer { id: "pcm".into(), bitrate: None }];
         let (output, path) = (OutputOffer::default(), PathReport::default());
-        let data = serde_json::to_string(&GetInfo { track, codecs, output, path }).unwrap();
-        self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new()));
+        // A node of before this was thought of answers without a chunk, as if it had not been asked for.
+        let then_chunk_at = self.random.chance(70).then_some(at);
+        let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
+        self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
     }
 
     fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {

@@ -39,6 +39,11 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
         tokio::join!(serve, ask(&*here, "test.echo", r#"{"a":[1,"zwei"]}"#, Bytes::from_static(b"hello")));
     served?;
     assert_eq!(answer?, "hello");
+
+    here.ping().await?;
+    there.close("done");
+    here.closed().await;
+    assert!(here.ping().await.is_err(), "an ended connection answers no ping");
     Ok(())
 }
 

@@ -24,33 +24,46 @@ impl FastnEndpoint {
         peer: &PeerAddress,
         token: Option<&str>,
     ) -> Result<Arc<FastnConnection>> {
-        let id = id52::decode(&peer.id)?;
-        let target = self.target(id, &peer.addresses);
-        let tried = tried(&target);
-        let slot = self.slot(id);
+        let slot = self.slot(id52::decode(&peer.id)?);
         let dial = async {
             let mut slot = slot.lock().await;
             if let Some(live) = slot.live(token) {
                 return Ok(live);
             }
-            let connection = self.dial(target, token, &peer.id, &tried).await?;
-            *slot = Slot { token: token.map(str::to_owned), connection: Arc::downgrade(&connection) };
+            let connection = self.dial(peer, token).await?;
+            *slot = Slot::new(token, &connection);
             Ok(connection)
         };
+        self.bounded(peer, dial).await
+    }
+
+    /// Beside whatever the pool has; what comes of it takes that one's place.
+    pub(super) async fn dial_anew(
+        &self,
+        peer: &PeerAddress,
+        token: Option<&str>,
+    ) -> Result<Arc<FastnConnection>> {
+        let connection = self.bounded(peer, self.dial(peer, token)).await?;
+        // Whoever holds the lock dials too, and puts what comes of that in its place.
+        if let Ok(mut slot) = self.slot(id52::decode(&peer.id)?).try_lock() {
+            *slot = Slot::new(token, &connection);
+        }
+        Ok(connection)
+    }
+
+    async fn bounded<T>(&self, peer: &PeerAddress, dial: impl Future<Output = Result<T>>) -> Result<T> {
         timeout(self.connect_timeout, dial).await.unwrap_or_else(|_| {
+            let tried = tried(&self.target(id52::decode(&peer.id)?, &peer.addresses));
             let seconds = self.connect_timeout.as_secs_f32();
             Err(unreachable(&peer.id, &tried, &format!("no answer within {seconds} s")))
         })
     }
 
-    async fn dial(
-        &self,
-        target: EndpointAddr,
-        token: Option<&str>,
-        peer: &str,
-        tried: &str,
-    ) -> Result<Arc<FastnConnection>> {
-        let connection = self.quic.connect(target, ALPN).await.map_err(|e| connect_error(&e, peer, tried))?;
+    async fn dial(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
+        let target = self.target(id52::decode(&peer.id)?, &peer.addresses);
+        let tried = tried(&target);
+        let connecting = self.quic.connect(target, ALPN).await;
+        let connection = connecting.map_err(|e| connect_error(&e, &peer.id, &tried))?;
         self.greeting.send(&connection, token).await?;
         Ok(FastnConnection::start(connection, self.connect_timeout, None, None))
     }
@@ -76,6 +89,10 @@ impl FastnEndpoint {
 }
 
 impl Slot {
+    fn new(token: Option<&str>, connection: &Arc<FastnConnection>) -> Self {
+        Self { token: token.map(str::to_owned), connection: Arc::downgrade(connection) }
+    }
+
     fn live(&self, token: Option<&str>) -> Option<Arc<FastnConnection>> {
         let connection = Weak::upgrade(&self.connection)?;
         (self.token.as_deref() == token && connection.is_alive()).then_some(connection)

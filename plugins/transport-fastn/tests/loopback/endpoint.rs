@@ -23,6 +23,23 @@ async fn a_live_connection_is_handed_out_again() {
     assert!(!Arc::ptr_eq(&one, &again), "a closed one is not handed out");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
+    let server = node(1, json!({}), admit_all()).await;
+    let client = node(2, json!({}), refuse_all()).await;
+    let address = server.address();
+    let first = client.connect(&address, None).await.unwrap();
+    let fresh = client.connect_anew(&address, None).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &fresh));
+    first.ping().await.unwrap();
+    fresh.ping().await.unwrap();
+    let pooled = client.connect(&address, None).await.unwrap();
+    assert!(Arc::ptr_eq(&fresh, &pooled), "from now on it is the one that is handed out");
+    first.close("done");
+    assert!(matches!(first.ping().await, Err(TransportError::Closed(_))));
+    fresh.ping().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_node_is_full_until_somebody_leaves() {
     let server = node(1, json!({"max_peers": 1}), admit_all()).await;

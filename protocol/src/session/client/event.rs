@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    ChunkIndex, ChunkRequest, FrameIndex, Info, Position, RenditionError, TrackId, WireError,
-    chunk::ChunkEvent,
+    ChunkIndex, ChunkRequest, FrameIndex, Info, PathReport, Position, Rendition, RenditionError, TrackId,
+    WireError, chunk::ChunkEvent,
 };
 
 /// How a client behaves.
@@ -52,12 +52,16 @@ pub enum Input {
     Resume,
     /// How much audio the client holds that is not yet played.
     Held(Duration),
+    /// What is known of the path now.
+    Path(PathReport),
     /// The answer to [`Output::GetInfo`].
     Info {
         /// To which request.
         request: RequestId,
         /// The answer, not yet checked.
         info: Box<Info>,
+        /// Whether the chunk that was asked for with it comes next, by the same name of the request.
+        chunk_follows: bool,
     },
     /// A piece of the answer to [`Output::GetChunk`].
     Chunk {
@@ -93,6 +97,8 @@ pub enum Output {
         request: RequestId,
         /// Which track.
         track: TrackId,
+        /// Where it is to be heard from: the chunk there is asked for at once.
+        at: Position,
     },
     /// Send a `request_chunk`.
     GetChunk {
@@ -101,7 +107,16 @@ pub enum Output {
         /// What to ask for.
         message: ChunkRequest,
         /// Of what it is a part, for the bounds of its decoder.
-        info: Arc<Info>,
+        rendition: Arc<Rendition>,
+    },
+    /// From here on the track comes in another rendition.
+    Switched {
+        /// The one it has come in so far.
+        from: Arc<Rendition>,
+        /// The one it comes in now.
+        to: Arc<Rendition>,
+        /// Why, in words.
+        reason: String,
     },
     /// Drop this request. `silent` says that nothing came for too long, so that its connection is suspect.
     Abandon {
@@ -119,8 +134,16 @@ pub enum Output {
         /// The first frame to be heard, at the rendition's rate.
         from: FrameIndex,
     },
-    /// A chunk begins; its packets follow.
-    ChunkStart(ChunkIndex),
+    /// A chunk begins; its packets follow. May come again before its end, in another rendition: then what it has from
+    /// `from` on goes on where the packets so far ended.
+    ChunkStart {
+        /// Which of the track.
+        index: ChunkIndex,
+        /// The first frame of the track that is of use, at the rendition's rate; the chunk's own first, mostly.
+        from: FrameIndex,
+        /// What its packets are.
+        rendition: Arc<Rendition>,
+    },
     /// The next packet of the chunk.
     Packet(Bytes),
     /// The chunk is complete and its hash is right.

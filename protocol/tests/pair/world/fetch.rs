@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use media_protocol::{
-    Answer, Info,
+    Answer, Info, Position,
     chunk::{ChunkDecoder, ChunkError},
     session::client::{Input, RequestId},
 };
@@ -9,7 +9,8 @@ use super::World;
 
 /// The client's end of a stream.
 pub(super) enum Fetch {
-    Info(Vec<u8>),
+    /// The answer so far, and where the chunk that may follow it is.
+    Info(Vec<u8>, Position),
     Chunk(Box<ChunkDecoder>),
 }
 
@@ -27,7 +28,10 @@ impl World {
                     }
                 }
             }
-            Some(Fetch::Info(json)) => return json.extend(bytes),
+            Some(Fetch::Info(answer, _)) => {
+                answer.extend(bytes);
+                return self.on_info(id);
+            }
             None => None,
         };
         events.into_iter().for_each(|event| self.feed(Input::Chunk { request: id, event }));
@@ -40,12 +44,33 @@ impl World {
         }
     }
 
+    /// Something of an answer came. What comes after its line is a chunk.
+    fn on_info(&mut self, id: RequestId) {
+        let Some(Fetch::Info(answer, at)) = self.fetches.get(&id) else { return };
+        let Some(end) = answer.iter().position(|byte| *byte == b'\n') else { return };
+        let (line, rest) = (&answer[..end], Bytes::copy_from_slice(&answer[end + 1..]));
+        if rest.is_empty() {
+            return;
+        }
+        let Answer::Ok(info) = serde_json::from_slice::<Answer<Info>>(line).unwrap() else {
+            panic!("a chunk follows a refusal")
+        };
+        let index = info.rendition.chunk_at(*at).expect("a chunk past the end");
+        let (frames, most) = (info.rendition.frames_in(index), info.rendition.max_chunk_bytes());
+        let decoder = Box::new(ChunkDecoder::new(index, frames, most));
+        self.fetches.insert(id, Fetch::Chunk(decoder));
+        self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: true });
+        self.on_piece(id, rest);
+    }
+
     pub(super) fn on_finished(&mut self, id: RequestId) {
         match self.fetches.remove(&id) {
             Some(Fetch::Chunk(decoder)) if !decoder.is_done() => self.broken(id, "cut short"),
             Some(Fetch::Chunk(_)) | None => {}
-            Some(Fetch::Info(json)) => match serde_json::from_slice::<Answer<Info>>(&json) {
-                Ok(Answer::Ok(info)) => self.feed(Input::Info { request: id, info: Box::new(info) }),
+            Some(Fetch::Info(json, _)) => match serde_json::from_slice::<Answer<Info>>(&json) {
+                Ok(Answer::Ok(info)) => {
+                    self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: false });
+                }
                 Ok(Answer::Error(error)) => self.feed(Input::Refused { request: id, error }),
                 Err(_) => self.broken(id, "cut short"),
             },

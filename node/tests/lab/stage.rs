@@ -1,0 +1,258 @@
+//! A node, a listener, and an output that remembers what it was given and when.
+
+#![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
+
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use media_node::{
+    client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup},
+    plugins,
+    server::{Access, Catalog, Server, ServerConfig},
+};
+use media_plugin_host::Registry;
+use media_plugin_sdk::{
+    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError,
+    transport::{Admit, Bind, Endpoint, PeerAddress, refuse_all},
+};
+use media_protocol::{List, Position, TrackId};
+use output_null::{Fast, RealTime, SystemClock};
+
+/// What a recorder was given.
+#[derive(Debug, Default)]
+pub struct Recording {
+    pub samples: Vec<f32>,
+    /// When frames were handed over, and how many there were with them.
+    pub writes: Vec<(Instant, u64)>,
+}
+
+impl Recording {
+    /// When the first frames after `instant` were handed over, counted from it.
+    pub fn first_after(&self, instant: Instant) -> Option<Duration> {
+        let (at, _) = self.writes.iter().find(|(at, _)| *at >= instant)?;
+        Some(*at - instant)
+    }
+}
+
+/// The output `null`, with a memory.
+pub struct Recorder {
+    pub recording: Arc<Mutex<Recording>>,
+    realtime: bool,
+}
+
+impl OutputPlugin for Recorder {
+    fn info(&self) -> OutputInfo {
+        let text = String::new;
+        OutputInfo { id: "recorder".into(), version: text(), description: text(), target: text() }
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>, PluginError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        let output: Box<dyn Output> = match self.realtime {
+            true => Box::new(RealTime::new(open.format, SystemClock::default())),
+            false => Box::new(Fast::new(open.format)),
+        };
+        Ok(Box::new(Recorded { output, recording: Arc::clone(&self.recording) }))
+    }
+}
+
+struct Recorded {
+    output: Box<dyn Output>,
+    recording: Arc<Mutex<Recording>>,
+}
+
+impl Output for Recorded {
+    fn format(&self) -> AudioFormat {
+        self.output.format()
+    }
+
+    fn is_realtime(&self) -> bool {
+        self.output.is_realtime()
+    }
+
+    fn write(&mut self, frames: &[f32]) -> Result<usize, PluginError> {
+        let taken = self.output.write(frames)?;
+        if taken > 0 {
+            let mut recording = self.recording.lock().unwrap();
+            recording.samples.extend_from_slice(&frames[..self.format().samples(taken)]);
+            let total = recording.samples.len() / usize::from(self.format().channels);
+            recording.writes.push((Instant::now(), total as u64));
+        }
+        Ok(taken)
+    }
+
+    fn delay(&self) -> u64 {
+        self.output.delay()
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), PluginError> {
+        self.output.pause(paused)
+    }
+
+    fn flush(&mut self) -> Result<(), PluginError> {
+        self.output.flush()
+    }
+
+    fn drain(&mut self) -> Result<bool, PluginError> {
+        self.output.drain()
+    }
+}
+
+async fn bind(registry: &Registry, key: u8, addresses: &[String], admit: Admit) -> Arc<dyn Endpoint> {
+    let options = serde_json::json!({ "bind": addresses, "relay": "off", "mdns": false });
+    let bind = Bind {
+        secret_key: [key; 32],
+        options: options.to_string(),
+        name: "lab".into(),
+        version: String::new(),
+        protocols: Vec::new(),
+        admit,
+    };
+    registry.transport("fastn").unwrap().bind(&bind).await.unwrap()
+}
+
+/// A node that serves one file on `[::1]`.
+pub struct Node {
+    pub registry: Arc<Registry>,
+    pub track: TrackId,
+    file: PathBuf,
+    key: u8,
+    server: Arc<Server>,
+    endpoint: Arc<dyn Endpoint>,
+}
+
+impl Node {
+    pub async fn start(file: &Path) -> Self {
+        Self::with_key(file, 1).await
+    }
+
+    async fn with_key(file: &Path, key: u8) -> Self {
+        let registry = plugins::registry();
+        let catalog = Catalog::scan(&[file.into()], false).unwrap();
+        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
+        let server =
+            Arc::new(Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap());
+        let access = Access { open: true, ..Access::default() };
+        let here = SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).to_string();
+        let endpoint = bind(&registry, key, &[here], server.admit(access)).await;
+        tokio::spawn(server.serve(Arc::clone(&endpoint)));
+        Self { registry, track, file: file.into(), key, server, endpoint }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.endpoint.address().addresses[0].parse().unwrap()
+    }
+
+    /// Another node with this one's key and file, as after a restart; this one has forgotten everything.
+    pub async fn again(self) -> Self {
+        self.stop().await;
+        Self::with_key(&self.file, self.key).await
+    }
+
+    pub async fn stop(&self) {
+        self.server.stop();
+        self.endpoint.close().await;
+    }
+
+    /// A way to it by these addresses and no others.
+    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<Dial> {
+        let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
+        let addresses = addresses.iter().map(ToString::to_string).collect();
+        Arc::new(Dial::new(endpoint, PeerAddress { id: self.endpoint.address().id, addresses }, None))
+    }
+}
+
+/// How to listen.
+#[derive(Debug, Clone, Copy)]
+pub struct Listen {
+    pub codec: &'static str,
+    pub bitrate: u32,
+    pub realtime: bool,
+}
+
+/// Somebody who listens.
+pub struct Listener {
+    pub player: Player,
+    pub recording: Arc<Mutex<Recording>>,
+    pub began: Instant,
+    pub dial: Arc<Dial>,
+    events: tokio::sync::mpsc::Receiver<Event>,
+}
+
+/// How it was.
+pub struct Heard {
+    pub recording: Recording,
+    pub began: Instant,
+    pub progress: Progress,
+    pub counts: Counts,
+    pub reconnects: u64,
+    /// What the listener was told, apart from how the playing went.
+    pub told: Vec<String>,
+}
+
+impl Listener {
+    /// Plays the node's track from the beginning.
+    pub async fn start(node: &Node, dial: Arc<Dial>, listen: Listen) -> Self {
+        let recording = Arc::<Mutex<Recording>>::default();
+        let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
+        let began = Instant::now();
+        let setup = Setup {
+            output: OutputChoice {
+                plugin: Arc::new(plugin),
+                target: String::new(),
+                options: String::new(),
+                on_lost: OnLost::Wait,
+            },
+            codec: CodecChoice::Only(vec![listen.codec.into()]),
+            bitrate: listen.bitrate,
+            target: Duration::from_secs(3),
+            max_bytes: 64 << 20,
+            start: Duration::from_millis(200),
+            pause: PauseMode::Hold,
+            volume: 1.0,
+            registry: Arc::clone(&node.registry),
+            began,
+        };
+        let (player, events) = Player::start(setup, Arc::clone(&dial)).unwrap();
+        player.play(node.track.clone(), Position::START).await;
+        Self { player, recording, began, dial, events }
+    }
+
+    /// Until so many frames were handed to the output.
+    pub async fn until(&mut self, frames: u64) {
+        while self.player.progress().frames_played < frames {
+            let event = tokio::time::timeout(Duration::from_millis(5), self.events.recv()).await;
+            assert!(!matches!(event, Ok(Some(Event::Ended(_)))), "it ended before frame {frames}");
+        }
+    }
+
+    /// To the end of the track.
+    pub async fn finish(mut self) -> Heard {
+        let mut told = Vec::new();
+        loop {
+            match self.events.recv().await.expect("the player goes on") {
+                Event::Ended(_) => break,
+                Event::Began(_) | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
+                bad @ (Event::Fatal(_) | Event::TrackFailed { .. } | Event::OutputFailed(_)) => {
+                    panic!("{bad:?}")
+                }
+                other => told.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
+            }
+        }
+        let Self { player, recording, began, dial, events } = self;
+        let (progress, counts) = (player.progress(), player.counts());
+        player.close(events).await;
+        let reconnects = dial.reconnects();
+        dial.close().await;
+        let recording = std::mem::take(&mut *recording.lock().unwrap());
+        Heard { recording, began, progress, counts, reconnects, told }
+    }
+}

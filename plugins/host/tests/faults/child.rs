@@ -1,0 +1,108 @@
+//! A process that loads a folder and uses all that is in it, because a bad library may end it.
+
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use media_plugin_host::{Folders, Registry, Sources};
+use media_plugin_sdk::{
+    AudioFormat, Choice, Codec, Limits, Open, Output, OutputPlugin, Result, SampleType, SourceFormat,
+};
+
+use super::common::compile;
+
+const FOLDER: &str = "MEDIA_NODE_TEST_FOLDER";
+const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
+
+/// What a process said that loaded the libraries in `folder`, with one more that is sound.
+pub(crate) fn load(folder: &Path) -> Vec<String> {
+    compile(folder, "sound", &["-DNOTE_ID=\"sound\"", "-DCODEC_ID=\"sound\"", "-DOUTPUT_ID=\"sound\""]);
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "child::in_a_process_of_its_own", "--nocapture", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .output()
+        .unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "the process ended with {}: {errors}", output.status);
+    let said: Vec<String> = text.lines().filter_map(|it| it.split_once("| ")).map(|it| it.1.into()).collect();
+    for it in ["codec sound: works", "output sound: works"] {
+        assert!(said.iter().any(|line| line == it), "{said:#?}");
+    }
+    said
+}
+
+/// The line that names this library, without the path and what every such line says.
+pub(crate) fn problem<'a>(said: &'a [String], library: &Path) -> &'a str {
+    let start = format!("problem: the plugin {} is left out: ", library.canonicalize().unwrap().display());
+    let mut lines = said.iter().filter_map(|line| line.strip_prefix(&start));
+    let line = lines.next().unwrap_or_else(|| panic!("nothing about {}: {said:#?}", library.display()));
+    assert_eq!(lines.next(), None);
+    line
+}
+
+#[test]
+#[ignore = "the other tests start it, in a process of its own"]
+fn in_a_process_of_its_own() {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    let folders = Folders { named: vec![folder], ..Folders::default() };
+    let registry = Registry::load(&Sources { folders, ..Sources::default() });
+    println!();
+    for problem in registry.problems() {
+        println!("| problem: {}", problem.to_string().replace('\n', "⏎"));
+    }
+    for codec in registry.codecs() {
+        println!("| codec {}: {}", codec.info().id, told(&use_codec(codec.as_ref())));
+    }
+    for output in registry.outputs() {
+        println!("| output {}: {}", output.info().id, told(&use_output(output.as_ref())));
+    }
+}
+
+fn told(errors: &[String]) -> String {
+    if errors.is_empty() { "works".into() } else { errors.join("; ").replace('\n', "⏎") }
+}
+
+/// Notes an error as "step: error".
+fn step<T>(errors: &mut Vec<String>, step: impl Display, result: Result<T>) -> Option<T> {
+    result.map_err(|e| errors.push(format!("{step}: {e}"))).ok()
+}
+
+fn use_codec(codec: &dyn Codec) -> Vec<String> {
+    let mut errors = Vec::new();
+    let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
+    let fallback = Choice { format: STEREO, params: "s16".into() };
+    let choice = step(&mut errors, "propose", codec.propose(&source, &Limits::default(), ""));
+    let choice = choice.unwrap_or(fallback);
+    step(&mut errors, "encoding", codec.encoding(&choice));
+    let (mut packet, mut pcm) = (vec![0; 3840], vec![0.25; 1920]);
+    if let Some(mut encoder) = step(&mut errors, "encoder", codec.encoder(&choice)) {
+        step(&mut errors, "encode", encoder.encode(&pcm, &mut packet));
+        step(&mut errors, "flush", encoder.flush(&mut packet));
+        step(&mut errors, "encoder reset", encoder.reset());
+    }
+    if let Some(mut decoder) = step(&mut errors, "decoder", codec.decoder(STEREO, &[])) {
+        step(&mut errors, "decode", decoder.decode(&packet, &mut pcm));
+        step(&mut errors, "decoder reset", decoder.reset());
+    }
+    errors
+}
+
+fn use_output(plugin: &dyn OutputPlugin) -> Vec<String> {
+    let mut errors = Vec::new();
+    step(&mut errors, "devices", plugin.devices());
+    let open = Open { target: "", format: STEREO, sample: SampleType::S16, options: "" };
+    if let Some(mut output) = step(&mut errors, "open", plugin.open(&open)) {
+        play(output.as_mut(), &mut errors);
+    }
+    errors
+}
+
+fn play(output: &mut dyn Output, errors: &mut Vec<String>) {
+    step(errors, "write", output.write(&[0.0; 960]));
+    output.delay();
+    step(errors, "pause", output.pause(true));
+    step(errors, "flush", output.flush());
+    step(errors, "drain", output.drain());
+}
