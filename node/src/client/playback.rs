@@ -177,8 +177,9 @@ impl Playback {
         if !self.state.primed {
             self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
         }
-        if self.state.primed && self.sink.has_pending() {
-            return self.write();
+        let more = self.voice.as_ref().is_some_and(|voice| !voice.ended);
+        if self.state.primed && self.sink.has_pending(more) {
+            return self.write(more);
         }
         if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(Voice::track) {
             self.voice = None;
@@ -188,12 +189,13 @@ impl Playback {
         self.fill()
     }
 
-    fn write(&mut self) -> Result<(), End> {
+    fn write(&mut self, more: bool) -> Result<(), End> {
         // This thread may be what came too late, not the network.
         if self.state.sounding && self.sink.is_dry() {
             self.on_underrun();
+            self.sink.fade_in();
         }
-        let frames = match self.sink.write() {
+        let frames = match self.sink.write(more) {
             Ok(frames) => frames,
             Err(PluginError::Lost(reason)) if self.sink.is_realtime() => return self.find_output(&reason),
             Err(other) => return Err(other.into()),
@@ -224,7 +226,9 @@ impl Playback {
             self.buffer.wait_ready(self.start, IDLE);
             return Ok(());
         }
-        let Some(entry) = self.buffer.take(IDLE) else { return self.on_dry() };
+        // Back in time to fade, should nothing come.
+        let wait = if self.state.sounding { self.sink.above_low().min(IDLE) } else { IDLE };
+        let Some(entry) = self.buffer.take(wait) else { return self.on_dry() };
         match entry {
             Entry::Clear => self.clear(),
             Entry::Begin { info, from } => self.begin(info, from),
@@ -294,19 +298,31 @@ impl Playback {
             self.state.draining = false;
             self.tell(Event::Drained);
         }
-        if self.state.sounding && self.sink.is_dry() {
-            if mid_track && !self.state.resting {
+        if self.state.sounding && mid_track && self.sink.is_low() {
+            // What is kept back fades out behind what is still heard; too late for that, it is the first to be heard again.
+            if !self.sink.is_dry() {
+                self.sink.fade_out();
+                self.write(false)?;
+            }
+            self.sink.fade_in();
+            if !self.state.resting {
                 self.on_underrun();
                 self.state.primed = false;
             }
+            self.state.sounding = false;
+        } else if self.sink.is_dry() {
             self.state.sounding = false;
         }
         Ok(())
     }
 
     fn on_underrun(&mut self) {
-        self.state.dry_since.get_or_insert_with(Instant::now);
+        let left = self.sink.left();
+        self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
         self.progress(|progress| progress.underruns += 1);
         self.tell(Event::Underrun);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ impl Session {
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
-                    self.dial.forget_any().await;
+                    self.dial.forget_any();
                 }
             }
             Output::Clear => self.buffer.clear(),
