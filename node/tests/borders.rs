@@ -14,7 +14,10 @@ mod fixtures;
 #[path = "common/program.rs"]
 mod program;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use fixtures::{Kind, encode, ffmpeg_decode, music};
 use program::{Home, Node, Wav};
@@ -69,8 +72,8 @@ fn tracks_follow_each_other_without_a_gap() {
     let home = Home::new();
     let make = |seconds: f64| encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, seconds));
     let files = [make(3.3), make(0.1), make(3.0), make(4.567)];
-    let node = home.serve(&files.iter().map(|it| it.as_path()).collect::<Vec<_>>());
-    let sound: Vec<f32> = files.iter().flat_map(|file| ffmpeg_decode(file)).collect();
+    let node = home.serve(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let sound: Vec<f32> = files.iter().flat_map(|it| ffmpeg_decode(it.as_path())).collect();
     let wav = played(&home, &node, "pcm", &["--codec", "pcm", "--stats", "stats.json"]);
     assert_eq!(wav.samples.len(), sound.len());
     assert!(wav.samples == sound);
