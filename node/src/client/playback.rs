@@ -3,6 +3,8 @@
 //! It is a thread of its own, clocked by the output's `write`; it never waits for the network. Commands are looked at
 //! between two writes, so within about 50 ms. The decoder and the output belong to it alone.
 
+mod lost;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -85,6 +87,8 @@ pub(super) struct State {
     draining: bool,
     /// Since when the output has been dry in the middle of a track.
     dry_since: Option<Instant>,
+    /// When a lost output was last found again.
+    found: Option<Instant>,
     /// The frames of the present voice written so far, at the output's rate.
     written: u64,
 }
@@ -193,7 +197,7 @@ impl Playback {
         }
         let frames = match self.sink.write(more) {
             Ok(frames) => frames,
-            Err(PluginError::Lost(reason)) => return self.find_output(&reason),
+            Err(PluginError::Lost(reason)) if self.sink.is_realtime() => return self.find_output(&reason),
             Err(other) => return Err(other.into()),
         };
         self.state.written += frames;
@@ -317,33 +321,6 @@ impl Playback {
         self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
         self.progress(|progress| progress.underruns += 1);
         self.tell(Event::Underrun);
-    }
-
-    /// The output is gone: waits for one, by config, and says so.
-    fn find_output(&mut self, reason: &str) -> Result<(), End> {
-        self.tell(Event::OutputLost(reason.into()));
-        let before = self.sink.rate();
-        loop {
-            if let Some(message) = self.sink.reopen()? {
-                self.tell(Event::Output(message));
-                self.state.sounding = false;
-                if let Some(voice) = &mut self.voice {
-                    voice.retarget(&self.sink)?;
-                }
-                let written = u128::from(self.state.written) * u128::from(self.sink.rate());
-                let written = written.checked_div(u128::from(before)).unwrap_or(0);
-                self.state.written = u64::try_from(written).unwrap_or(u64::MAX);
-                return Ok(());
-            }
-            match self.commands.recv_timeout(Sink::REOPEN_EVERY) {
-                Ok(Command::Hold(held)) => self.state.held = held,
-                Ok(Command::Expect(expected)) => self.state.resting = !expected,
-                Ok(Command::Volume(volume)) => self.sink.set_volume(volume),
-                Ok(Command::Drain) => self.state.draining = true,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
-            }
-        }
     }
 }
 

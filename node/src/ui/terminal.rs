@@ -70,3 +70,42 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
     }
     keys.await.map_err(io::Error::other)?
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Read;
+
+    use pty_process::blocking::{Command, open};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "run by the test below, on a terminal of its own"]
+    fn panics_in_raw_mode() {
+        // Never dropped: the hook has to do it alone.
+        std::mem::forget(Raw::enter().unwrap());
+        assert!(terminal::is_raw_mode_enabled().unwrap());
+        assert!(std::thread::spawn(|| panic!("on purpose")).join().is_err());
+        assert!(!terminal::is_raw_mode_enabled().unwrap());
+    }
+
+    #[test]
+    fn a_panic_leaves_the_terminal_as_it_was() {
+        let script =
+            r#"before=$(stty -g); "$0" "$@"; echo "exit=$?"; [ "$before" = "$(stty -g)" ] && echo same"#;
+        let test = "ui::terminal::tests::panics_in_raw_mode";
+        let (mut pty, terminal) = open().unwrap();
+        let shell = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap());
+        let mut shell = shell.args([test, "--exact", "--ignored", "--nocapture"]).spawn(terminal).unwrap();
+        let (mut drawn, mut buffer) = (Vec::new(), [0; 1024]);
+        // A terminal that nobody has open any more gives an error, not an end.
+        while let Ok(read @ 1..) = pty.read(&mut buffer) {
+            drawn.extend_from_slice(&buffer[..read]);
+        }
+        shell.wait().unwrap();
+        let drawn = String::from_utf8_lossy(&drawn);
+        for words in ["1 passed", "on purpose", "exit=0", "same"] {
+            assert!(drawn.contains(words), "no {words:?} in {drawn}");
+        }
+    }
+}
