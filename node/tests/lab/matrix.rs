@@ -9,33 +9,56 @@ use crate::{
 };
 
 const RATE: u32 = 44_100;
-/// Ten chunks and a bit.
-const SECONDS: f64 = 31.0;
+/// Five chunks, the last one short.
+const SECONDS: f64 = 13.0;
+/// What is done to the network is done in the middle of a chunk.
+const AT: Duration = Duration::from_millis(700);
 
 const PCM: Listen = Listen { codec: "pcm", bitrate: 0, realtime: false };
-#[cfg(feature = "opus")]
-const OPUS: Listen = Listen { codec: "opus", bitrate: 96_000, realtime: false };
+const QUIET: Change = Change::Silence(true, true);
+const LOUD: Change = Change::Silence(false, false);
 
-/// Enough for PCM to be fetched in seconds, with a queue that BBR fills without loss.
-fn wide(link: Link) -> Link {
-    Link { queue: 256 << 10, ..link }.at(40_000_000)
+/// PCM takes 2 s, with a queue that BBR fills without loss.
+fn wide(rtt: u64, loss: f64) -> Link {
+    Link { queue: 256 << 10, ..Link::of(rtt, loss) }.at(10_000_000)
 }
 
-async fn hear(listen: Listen, link: Link, script: &[(u64, Change)]) -> Heard {
-    let folder = tempfile::tempdir().unwrap();
-    let file = fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &music());
-    let node = Node::start(&file).await;
-    let relay = Relay::start(node.address(), 11, link).await;
-    let script: Vec<_> = script.iter().map(|(ms, change)| (Duration::from_millis(*ms), *change)).collect();
-    relay.play(&script);
-    let dial = node.dial(&[relay.address]).await;
-    let heard = Listener::start(&node, dial, listen).await.finish().await;
-    node.stop().await;
-    heard
+struct Lab {
+    node: Node,
+    relays: Vec<Relay>,
+    listener: Listener,
+}
+
+impl Lab {
+    /// Somebody has just begun to listen through as many relays.
+    async fn begin(listen: Listen, link: Link, relays: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &music());
+        let node = Node::start(&file, folder).await;
+        let mut started = Vec::new();
+        for seed in 0..relays {
+            started.push(Relay::start(node.address(), seed, link).await);
+        }
+        let dial = node.dial(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
+        let listener = Listener::start(&node, dial, listen).await;
+        Self { node, relays: started, listener }
+    }
+
+    async fn finish(self) -> Heard {
+        let heard = self.listener.finish().await;
+        self.node.stop().await;
+        heard
+    }
 }
 
 fn music() -> Vec<f32> {
     fixtures::music(RATE, 2, SECONDS)
+}
+
+async fn hear(link: Link, script: &[(Duration, Change)]) -> Heard {
+    let lab = Lab::begin(PCM, link, 1).await;
+    lab.relays[0].play(script);
+    lab.finish().await
 }
 
 fn assert_exact(heard: &Heard) {
@@ -47,13 +70,69 @@ fn assert_exact(heard: &Heard) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loss_and_delay() {
-    for (rtt, loss) in [(50, 0.01), (100, 0.03)] {
-        assert_exact(&hear(PCM, wide(Link::of(rtt, loss)), &[]).await);
+    for (rtt, loss) in [(50, 0.01), (100, 0.03), (300, 0.05)] {
+        assert_exact(&hear(wide(rtt, loss), &[]).await);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_reordering_and_bursts() {
-    let link = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..Link::of(50, 0.0) };
-    assert_exact(&hear(PCM, wide(link), &[]).await);
+    let link = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..wide(50, 0.0) };
+    assert_exact(&hear(link, &[]).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_in_both_directions_and_in_one() {
+    for silence in [QUIET, Change::Silence(true, false), Change::Silence(false, true)] {
+        let heard = hear(wide(50, 0.0), &[(AT, silence), (AT + Duration::from_secs(3), LOUD)]).await;
+        assert_exact(&heard);
+        assert!(heard.reconnects > 0, "{silence:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_client_address() {
+    let heard = hear(wide(50, 0.0), &[(AT, Change::Rebind), (2 * AT, Change::Rebind)]).await;
+    assert_exact(&heard);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_path_beside_another() {
+    let mut lab = Lab::begin(PCM, wide(50, 0.0), 2).await;
+    lab.listener.until(RATE.into()).await;
+    let used = lab.listener.dial.path().remote;
+    let dead = lab.relays.iter().find(|relay| relay.address.to_string() == used).unwrap();
+    dead.change(QUIET);
+    let heard = lab.finish().await;
+    assert_exact(&heard);
+    assert!(heard.reconnects > 0);
+}
+
+/// The old node's goodbye is not heard, as none is when a process is killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_dies_and_comes_back() {
+    let mut lab = Lab::begin(PCM, wide(50, 0.0), 1).await;
+    lab.listener.until(4 * u64::from(RATE)).await;
+    lab.relays[0].change(QUIET);
+    lab.node = lab.node.again().await;
+    lab.relays[0].change(Change::Server(lab.node.address()));
+    lab.relays[0].change(LOUD);
+    let heard = lab.finish().await;
+    assert_exact(&heard);
+    assert!(heard.reconnects > 0);
+}
+
+/// Opus at 48 kHz, through everything at once.
+#[cfg(feature = "opus")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opus_keeps_its_length_and_its_likeness() {
+    let listen = Listen { codec: "opus", bitrate: 96_000, realtime: false };
+    let whole = Lab::begin(listen, Link::default(), 1).await.finish().await;
+    let link = Link { duplicate: 0.01, reorder: 0.05, burst: (0.001, 20), ..Link::of(100, 0.03) }.at(150_000);
+    let lab = Lab::begin(listen, link, 1).await;
+    lab.relays[0].play(&[(AT, QUIET), (2 * AT, LOUD), (3 * AT, Change::Rebind)]);
+    let heard = lab.finish().await;
+    let frames = (SECONDS * 48_000.0) as usize;
+    assert_eq!(heard.recording.samples.len(), 2 * frames);
+    assert!(heard.recording.samples == whole.recording.samples, "the same as through a good network");
 }

@@ -21,11 +21,14 @@ use media_plugin_sdk::{
 };
 use media_protocol::{List, Position, TrackId};
 use output_null::{Fast, RealTime, SystemClock};
+use tempfile::TempDir;
 
 /// What a recorder was given.
 #[derive(Debug, Default)]
 pub struct Recording {
     pub samples: Vec<f32>,
+    /// What the samples are.
+    pub format: Option<AudioFormat>,
     /// When frames were handed over, and how many there were with them.
     pub writes: Vec<(Instant, u64)>,
 }
@@ -59,6 +62,7 @@ impl OutputPlugin for Recorder {
             true => Box::new(RealTime::new(open.format, SystemClock::default())),
             false => Box::new(Fast::new(open.format)),
         };
+        self.recording.lock().unwrap().format = Some(open.format);
         Ok(Box::new(Recorded { output, recording: Arc::clone(&self.recording) }))
     }
 }
@@ -123,17 +127,14 @@ pub struct Node {
     pub registry: Arc<Registry>,
     pub track: TrackId,
     file: PathBuf,
-    key: u8,
+    folder: TempDir,
     server: Arc<Server>,
     endpoint: Arc<dyn Endpoint>,
 }
 
 impl Node {
-    pub async fn start(file: &Path) -> Self {
-        Self::with_key(file, 1).await
-    }
-
-    async fn with_key(file: &Path, key: u8) -> Self {
+    /// `folder` is where the file is; it goes with the node.
+    pub async fn start(file: &Path, folder: TempDir) -> Self {
         let registry = plugins::registry();
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
         let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
@@ -141,9 +142,9 @@ impl Node {
             Arc::new(Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap());
         let access = Access { open: true, ..Access::default() };
         let here = SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).to_string();
-        let endpoint = bind(&registry, key, &[here], server.admit(access)).await;
+        let endpoint = bind(&registry, 1, &[here], server.admit(access)).await;
         tokio::spawn(server.serve(Arc::clone(&endpoint)));
-        Self { registry, track, file: file.into(), key, server, endpoint }
+        Self { registry, track, file: file.into(), folder, server, endpoint }
     }
 
     /// Where it listens.
@@ -154,7 +155,7 @@ impl Node {
     /// Another node with this one's key and file, as after a restart; this one has forgotten everything.
     pub async fn again(self) -> Self {
         self.stop().await;
-        Self::with_key(&self.file, self.key).await
+        Self::start(&self.file, self.folder).await
     }
 
     pub async fn stop(&self) {
@@ -173,6 +174,7 @@ impl Node {
 /// How to listen.
 #[derive(Debug, Clone, Copy)]
 pub struct Listen {
+    /// A codec's id, or `auto`.
     pub codec: &'static str,
     pub bitrate: u32,
     pub realtime: bool,
@@ -211,7 +213,10 @@ impl Listener {
                 options: String::new(),
                 on_lost: OnLost::Wait,
             },
-            codec: CodecChoice::Only(vec![listen.codec.into()]),
+            codec: match listen.codec {
+                "auto" => CodecChoice::Auto,
+                codec => CodecChoice::Only(vec![codec.into()]),
+            },
             bitrate: listen.bitrate,
             target: Duration::from_secs(3),
             max_bytes: 64 << 20,
