@@ -199,7 +199,7 @@ schema! {
         target: Time = |_| Time::from_millis(3000);
         /// Sound starts once this much can be decoded.
         start: Time = |_| Time::from_millis(200);
-        /// The most bytes that are held, however little time they last.
+        /// Nothing more is asked for once this many bytes are held, however little time they last.
         max_bytes: Size = |_| Size::from_bytes(64 << 20);
     }
     /// How a client plays.

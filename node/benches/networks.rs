@@ -74,12 +74,20 @@ fn rows() -> Vec<Row> {
         row("2.5 s of silence", good, outage(2.5), 20.0),
         row("10 s of silence", good, outage(10.0), 30.0),
         row("75 s of silence", good, outage(75.0), 30.0),
-        row("2.5 s of silence towards the listener", good, Event::Changes(vec![
-            (AT, Change::Silence(false, true)),
-            (AT + Duration::from_millis(2500), LOUD),
-        ]), 20.0),
+        row(
+            "2.5 s of silence towards the listener",
+            good,
+            Event::Changes(vec![
+                (AT, Change::Silence(false, true)),
+                (AT + Duration::from_millis(2500), LOUD),
+            ]),
+            20.0,
+        ),
         row("address change", good, Event::Changes(vec![(AT, Change::Rebind)]), 20.0),
-        Row { listen: PCM, ..row("address change, PCM", good, Event::Changes(vec![(AT, Change::Rebind)]), 20.0) },
+        Row {
+            listen: PCM,
+            ..row("address change, PCM", good, Event::Changes(vec![(AT, Change::Rebind)]), 20.0)
+        },
         row("path dead, another works", good, Event::Dead, 20.0),
         row("node killed, back after 5 s", good, Event::Killed(Duration::from_secs(5)), 20.0),
         // These two depend on the choice of rate, and are expected to fail without.
@@ -98,7 +106,8 @@ fn falls(rate: u64) -> Event {
 /// Plays one row, on a connection that is warm. Returns what was heard and when the network was whole again.
 async fn play(row: &Row) -> (Heard, Option<Instant>) {
     let folder = tempfile::tempdir().unwrap();
-    let file = fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &fixtures::music(RATE, 2, row.seconds));
+    let file =
+        fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &fixtures::music(RATE, 2, row.seconds));
     let mut node = Node::start(&file).await;
     let relay = Relay::start(node.address(), 11, row.link).await;
     let spare = Relay::start(node.address(), 12, row.link).await;
@@ -140,7 +149,8 @@ fn report(row: &Row, heard: &Heard, whole: Option<Instant>) {
     let progress = &heard.progress;
     let frames = heard.recording.samples.len() / 2;
     let expected = (f64::from(RATE) * row.seconds).round() as usize;
-    let expected = if row.listen.codec == "opus" { (expected * 48_000).div_ceil(RATE as usize) } else { expected };
+    let expected =
+        if row.listen.codec == "opus" { (expected * 48_000).div_ceil(RATE as usize) } else { expected };
     let first = progress.first_audio.unwrap_or_default().as_secs_f64() * 1000.0;
     let sound_again = whole.filter(|_| progress.underruns > 0).and_then(|at| heard.recording.first_after(at));
     let again = sound_again.map_or("-".into(), |gap| format!("{:.2} s", gap.as_secs_f64()));
@@ -160,7 +170,9 @@ fn report(row: &Row, heard: &Heard, whole: Option<Instant>) {
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    println!("| network | codec | underruns | dry for | first audio, warm | sound after its return | new connections | retries | frame-exact |");
+    println!(
+        "| network | codec | underruns | dry for | first audio, warm | sound after its return | new connections | retries | frame-exact |"
+    );
     println!("|---|---|---:|---:|---:|---:|---:|---:|---|");
     for row in rows() {
         if words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str())) {

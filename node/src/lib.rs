@@ -7,6 +7,7 @@ pub mod commands;
 pub mod control;
 pub mod convert;
 pub mod fault;
+pub mod files;
 pub mod identity;
 pub mod plugins;
 pub mod server;

@@ -193,28 +193,34 @@ fn files_that_are_no_audio_are_named_and_passed_over() {
 #[test]
 fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     let home = Home::new();
-    let folder = library(&home, &["good", "holed", "torn"]);
+    let folder = library(&home, &["good", "holed"]);
     let mut holed = fs::read(folder.join("holed.flac")).unwrap();
     let middle = holed.len() / 2;
     holed[middle..middle + 3000].fill(0x55);
     fs::write(folder.join("holed.flac"), holed).unwrap();
-    let torn = fs::read(folder.join("torn.flac")).unwrap();
-    fs::write(folder.join("torn.flac"), &torn[..torn.len() / 2]).unwrap();
     let mut node = home.serve(&[&folder]);
-    for (name, seconds) in [("holed", 5), ("torn", 6)] {
-        let wav = home.path(&format!("{name}.wav"));
-        home.ok(&[
-            "play",
-            &node.ticket,
-            name,
-            "--codec",
-            "pcm",
-            "--output",
-            &format!("file:{}", wav.display()),
-        ]);
-        assert_eq!(program::Wav::read(&wav).frames(), seconds * 44_100, "{name}");
-        node.process.line(|line| line.contains("became silence") && line.contains(name));
-    }
+    let wav = home.path("holed.wav");
+    let output = format!("file:{}", wav.display());
+    home.ok(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
+    assert_eq!(program::Wav::read(&wav).frames(), 5 * 44_100);
+    node.process.line(|line| line.contains("became silence") && line.contains("holed"));
+    assert_serves(&node, "good");
+}
+
+#[test]
+fn a_file_cut_short_is_played_as_far_as_it_goes() {
+    let home = Home::new();
+    let folder = library(&home, &["good", "torn"]);
+    let torn = fs::read(folder.join("torn.flac")).unwrap();
+    fs::write(folder.join("torn.flac"), &torn[..torn.len() / 3]).unwrap();
+    let node = home.serve(&[&folder]);
+    let wav = home.path("torn.wav");
+    let output = format!("file:{}", wav.display());
+    let play = home.run(&["play", &node.ticket, "torn", "--codec", "pcm", "--output", &output]);
+    assert_eq!(play.code, FAILED);
+    let said = play.err.lines().filter(|line| line.contains("torn can't be played")).collect::<Vec<_>>();
+    assert!(said.len() == 1 && said[0].contains("cut short") && said[0].contains("0:03"), "{}", play.err);
+    assert_eq!(program::Wav::read(&wav).frames(), 3 * 44_100, "the chunk in which it ends");
     assert_serves(&node, "good");
 }
 

@@ -141,9 +141,9 @@ impl Dial {
         }
     }
 
-    /// Drops whatever connection there is.
-    pub(super) async fn forget_any(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
+    /// Drops whatever connection there is. Does nothing while one is being made.
+    pub(super) fn forget_any(&self) {
+        if let Some(connection) = self.connection.try_lock().ok().and_then(|mut slot| slot.take()) {
             connection.close("silent");
         }
     }

@@ -32,10 +32,8 @@ pub(super) enum Entry {
 
 /// The buffer is over its bound in bytes.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the audio that is held takes more than buffer.max_bytes, {0} bytes; raise it, or choose a smaller codec"
-)]
-pub(super) struct Overfull(usize);
+#[error("the node sends more than a chunk can hold")]
+pub(super) struct Overfull;
 
 #[derive(Default)]
 struct Inner {
@@ -70,13 +68,22 @@ pub(super) struct JitterBuffer {
 }
 
 impl JitterBuffer {
-    /// Asks for more below `target`, and holds `max_bytes` of packets.
+    /// The most bytes that a chunk can have: one may come when the buffer is all but full.
+    const LONGEST_CHUNK: usize = 64 * 1024 * 1024;
+
+    /// Asks for more below `target` and `max_bytes`.
     pub(super) fn new(target: Duration, max_bytes: usize) -> Self {
         Self { inner: Mutex::default(), filled: Condvar::new(), target, max_bytes, wanting: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the session goes by: how much audio it holds, or its target where the bytes are all that it may hold.
+    pub(super) fn fullness(&self) -> Duration {
+        let inner = self.lock();
+        if inner.bytes >= self.max_bytes { inner.held.max(self.target) } else { inner.held }
     }
 
     /// How much audio it holds.
@@ -127,10 +134,10 @@ impl JitterBuffer {
         inner.held += held;
         inner.peak = inner.peak.max(inner.held);
         inner.entries.push_back((entry, held));
-        let full = inner.bytes > self.max_bytes;
+        let full = inner.bytes > self.max_bytes.saturating_add(Self::LONGEST_CHUNK);
         drop(inner);
         self.filled.notify_one();
-        if full { Err(Overfull(self.max_bytes)) } else { Ok(()) }
+        if full { Err(Overfull) } else { Ok(()) }
     }
 
     /// Takes the first entry, waiting for one for `wait` at most.
@@ -138,7 +145,7 @@ impl JitterBuffer {
         let inner = self.lock();
         let waited = self.filled.wait_timeout_while(inner, wait, |inner| inner.entries.is_empty());
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let before = inner.held;
+        let (before, bytes_before) = (inner.held, inner.bytes);
         let (entry, held) = inner.entries.pop_front()?;
         inner.held = before.saturating_sub(held);
         match &entry {
@@ -146,7 +153,8 @@ impl JitterBuffer {
             Entry::TrackEnd => inner.ends -= 1,
             _ => {}
         }
-        if before >= self.target && inner.held < self.target {
+        let wanting = inner.held < self.target && inner.bytes < self.max_bytes;
+        if wanting && (before >= self.target || bytes_before >= self.max_bytes) {
             self.wanting.notify_one();
         }
         Some(entry)

@@ -3,6 +3,8 @@
 //! It is a thread of its own, clocked by the output's `write`; it never waits for the network. Commands are looked at
 //! between two writes, so within about 50 ms. The decoder and the output belong to it alone.
 
+mod lost;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -85,6 +87,8 @@ pub(super) struct State {
     draining: bool,
     /// Since when the output has been dry in the middle of a track.
     dry_since: Option<Instant>,
+    /// When a lost output was last found again.
+    found: Option<Instant>,
     /// The frames of the present voice written so far, at the output's rate.
     written: u64,
 }
@@ -173,8 +177,9 @@ impl Playback {
         if !self.state.primed {
             self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
         }
-        if self.state.primed && self.sink.has_pending() {
-            return self.write();
+        let more = self.voice.as_ref().is_some_and(|voice| !voice.ended);
+        if self.state.primed && self.sink.has_pending(more) {
+            return self.write(more);
         }
         if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(Voice::track) {
             self.voice = None;
@@ -184,14 +189,15 @@ impl Playback {
         self.fill()
     }
 
-    fn write(&mut self) -> Result<(), End> {
+    fn write(&mut self, more: bool) -> Result<(), End> {
         // This thread may be what came too late, not the network.
         if self.state.sounding && self.sink.is_dry() {
             self.on_underrun();
+            self.sink.fade_in();
         }
-        let frames = match self.sink.write() {
+        let frames = match self.sink.write(more) {
             Ok(frames) => frames,
-            Err(PluginError::Lost(reason)) => return self.find_output(&reason),
+            Err(PluginError::Lost(reason)) if self.sink.is_realtime() => return self.find_output(&reason),
             Err(other) => return Err(other.into()),
         };
         self.state.written += frames;
@@ -220,7 +226,9 @@ impl Playback {
             self.buffer.wait_ready(self.start, IDLE);
             return Ok(());
         }
-        let Some(entry) = self.buffer.take(IDLE) else { return self.on_dry() };
+        // Back in time to fade, should nothing come.
+        let wait = if self.state.sounding { self.sink.above_low().min(IDLE) } else { IDLE };
+        let Some(entry) = self.buffer.take(wait) else { return self.on_dry() };
         match entry {
             Entry::Clear => self.clear(),
             Entry::Begin { info, from } => self.begin(info, from),
@@ -290,46 +298,31 @@ impl Playback {
             self.state.draining = false;
             self.tell(Event::Drained);
         }
-        if self.state.sounding && self.sink.is_dry() {
-            if mid_track && !self.state.resting {
+        if self.state.sounding && mid_track && self.sink.is_low() {
+            // What is kept back fades out behind what is still heard; too late for that, it is the first to be heard again.
+            if !self.sink.is_dry() {
+                self.sink.fade_out();
+                self.write(false)?;
+            }
+            self.sink.fade_in();
+            if !self.state.resting {
                 self.on_underrun();
                 self.state.primed = false;
             }
+            self.state.sounding = false;
+        } else if self.sink.is_dry() {
             self.state.sounding = false;
         }
         Ok(())
     }
 
     fn on_underrun(&mut self) {
-        self.state.dry_since.get_or_insert_with(Instant::now);
+        let left = self.sink.left();
+        self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
         self.progress(|progress| progress.underruns += 1);
         self.tell(Event::Underrun);
     }
-
-    /// The output is gone: waits for one, by config, and says so.
-    fn find_output(&mut self, reason: &str) -> Result<(), End> {
-        self.tell(Event::OutputLost(reason.into()));
-        let before = self.sink.rate();
-        loop {
-            if let Some(message) = self.sink.reopen()? {
-                self.tell(Event::Output(message));
-                self.state.sounding = false;
-                if let Some(voice) = &mut self.voice {
-                    voice.retarget(&self.sink)?;
-                }
-                let written = u128::from(self.state.written) * u128::from(self.sink.rate());
-                let written = written.checked_div(u128::from(before)).unwrap_or(0);
-                self.state.written = u64::try_from(written).unwrap_or(u64::MAX);
-                return Ok(());
-            }
-            match self.commands.recv_timeout(Sink::REOPEN_EVERY) {
-                Ok(Command::Hold(held)) => self.state.held = held,
-                Ok(Command::Expect(expected)) => self.state.resting = !expected,
-                Ok(Command::Volume(volume)) => self.sink.set_volume(volume),
-                Ok(Command::Drain) => self.state.draining = true,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
-            }
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,7 @@ impl Session {
                     }
                     self.on_fetched(request, fetched);
                 }
-                () = buffer.wanting.notified() => self.handle(Input::Held(buffer.level())),
+                () = buffer.wanting.notified() => self.handle(Input::Held(buffer.fullness())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
                     self.handle(Input::Timeout);
                 }
@@ -164,7 +164,7 @@ impl Session {
     }
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
-        self.handle(Input::Held(self.buffer.level()));
+        self.handle(Input::Held(self.buffer.fullness()));
         if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_))) {
             self.handle(Input::Path(rate_choice::report(&self.dial.path())));
         }
@@ -188,7 +188,7 @@ impl Session {
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
-                    self.dial.forget_any().await;
+                    self.dial.forget_any();
                 }
             }
             Output::Clear => self.buffer.clear(),

@@ -45,6 +45,8 @@ pub(super) struct Sink {
     pending: Vec<f32>,
     /// Samples of `pending` already written.
     written: usize,
+    /// Frames of the present fade in that are done; [`Sink::fade_frames`] when there is none.
+    risen: usize,
     volume: f32,
     /// The volume at the end of what was filled last; a change is a ramp, not a step.
     volume_reached: f32,
@@ -55,6 +57,11 @@ impl Sink {
     pub(super) const REOPEN_EVERY: Duration = Duration::from_millis(500);
     /// How often [`Output::drain`] is called before an output is replaced: 2 s.
     const DRAIN_CALLS: usize = 40;
+    /// How long sound takes to fade out when nothing more comes, and to fade in when it goes on.
+    const FADE_MS: usize = 5;
+    /// With less than this left in the output it is time to fade: the playback thread and a device's callback take what it
+    /// holds in steps.
+    const LOW: Duration = Duration::from_millis(20);
 
     pub(super) fn new(choice: OutputChoice, volume: f32) -> Self {
         let none = AudioFormat { rate: 0, channels: 0 };
@@ -68,6 +75,7 @@ impl Sink {
             paused: false,
             pending: Vec::new(),
             written: 0,
+            risen: usize::MAX,
             volume,
             volume_reached: volume,
         }
@@ -156,8 +164,64 @@ impl Sink {
         self.realtime && self.delay() == 0
     }
 
-    pub(super) fn has_pending(&self) -> bool {
-        self.written < self.pending.len()
+    /// Whether a real-time output is about to have nothing left to play.
+    pub(super) fn is_low(&self) -> bool {
+        self.realtime && self.above_low().is_zero()
+    }
+
+    /// How long it takes until [`Sink::is_low`].
+    pub(super) fn above_low(&self) -> Duration {
+        self.left().saturating_sub(Self::LOW)
+    }
+
+    /// How long what was handed over lasts.
+    pub(super) fn left(&self) -> Duration {
+        match self.rate() {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs_f64(self.delay() as f64 / f64::from(rate)),
+        }
+    }
+
+    /// Whether there is something to write. While `more` is to come, the last frames are kept back, so that there is
+    /// something to fade if it does not come.
+    pub(super) fn has_pending(&self, more: bool) -> bool {
+        self.written < self.writable(more)
+    }
+
+    /// The end of what may be written of `pending`.
+    fn writable(&self, more: bool) -> usize {
+        let kept = if more && self.realtime { self.format.samples(self.fade_frames()) } else { 0 };
+        self.pending.len().saturating_sub(kept)
+    }
+
+    fn fade_frames(&self) -> usize {
+        self.rate() as usize * Self::FADE_MS / 1000
+    }
+
+    /// Turns what is pending down to nothing, for a silence that could not be helped.
+    pub(super) fn fade_out(&mut self) {
+        let pending = &mut self.pending[self.written..];
+        let channels = usize::from(self.format.channels).max(1);
+        let frames = (pending.len() / channels) as f32;
+        for (n, frame) in pending.chunks_mut(channels).enumerate() {
+            let gain = 1.0 - (n as f32 + 1.0) / frames;
+            frame.iter_mut().for_each(|sample| *sample *= gain);
+        }
+    }
+
+    /// Turns what comes next up from nothing.
+    pub(super) fn fade_in(&mut self) {
+        self.risen = 0;
+        self.rise(self.written);
+    }
+
+    fn rise(&mut self, first: usize) {
+        let (all, channels) = (self.fade_frames(), usize::from(self.format.channels).max(1));
+        for frame in self.pending[first..].chunks_mut(channels).take(all.saturating_sub(self.risen)) {
+            self.risen += 1;
+            let gain = self.risen as f32 / all as f32;
+            frame.iter_mut().for_each(|sample| *sample *= gain);
+        }
     }
 
     pub(super) fn set_volume(&mut self, volume: f32) {
@@ -166,12 +230,11 @@ impl Sink {
 
     /// Lets `produce` append frames in the sink's format, then turns them to the volume.
     pub(super) fn fill(&mut self, produce: impl FnOnce(&mut Vec<f32>)) {
-        if !self.has_pending() {
-            self.pending.clear();
-            self.written = 0;
-        }
+        self.pending.drain(..self.written);
+        self.written = 0;
         let first = self.pending.len();
         produce(&mut self.pending);
+        self.rise(first);
         let fresh = &mut self.pending[first..];
         if self.volume == 1.0 && self.volume_reached == 1.0 || fresh.is_empty() {
             return;
@@ -185,12 +248,13 @@ impl Sink {
         self.volume_reached = to;
     }
 
-    /// Writes what is pending. Returns how many frames the output took.
-    pub(super) fn write(&mut self) -> Result<u64, PluginError> {
+    /// Writes what is pending, as [`Sink::has_pending`] says. Returns how many frames the output took.
+    pub(super) fn write(&mut self, more: bool) -> Result<u64, PluginError> {
+        let end = self.writable(more).max(self.written);
         let Some(output) = &mut self.output else {
             return Err(PluginError::Lost("the output is not open".into()));
         };
-        let frames = output.write(&self.pending[self.written..])?;
+        let frames = output.write(&self.pending[self.written..end])?;
         self.written += self.format.samples(frames);
         Ok(frames as u64)
     }
@@ -206,7 +270,7 @@ impl Sink {
 
     pub(super) fn flush(&mut self) -> Result<(), PluginError> {
         self.pending.clear();
-        self.written = 0;
+        (self.written, self.risen) = (0, usize::MAX);
         match &mut self.output {
             Some(output) => output.flush().or_else(unless_lost),
             None => Ok(()),

@@ -145,7 +145,7 @@ fn start(text: &str) -> Result<f64, String> {
         return Err(wrong());
     }
     let seconds: f64 = last.parse().map_err(|_| wrong())?;
-    if !seconds.is_finite() || seconds < 0.0 || (!whole.is_empty() && seconds >= 60.0) {
+    if !(0.0..1e9).contains(&seconds) || (!whole.is_empty() && seconds >= 60.0) {
         return Err(wrong());
     }
     let minutes = whole.iter().try_fold(0_u32, |sum, part| {

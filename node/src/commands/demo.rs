@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Instant};
 
-use super::{Context, args::Playing, play, serve::Serving};
+use super::{Context, args::Playing, context::shown, play, serve::Serving, show::print};
 use crate::{
     client::Dial,
     fault::{Exit, Fault, OrFault},
@@ -16,8 +16,9 @@ const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
 pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Fault> {
     let began = Instant::now();
     let setup = play::setup(context, began)?;
-    let folder = Folder::make()?;
-    let file = folder.0.join("media-node demo.flac");
+    let is_on_stdout = setup.0.output.plugin.info().id == "stdout";
+    let folder = tempfile::tempdir().while_doing(Exit::Failed, "making a temporary folder")?;
+    let file = folder.path().join("media-node demo.flac");
     std::fs::write(&file, TRACK)
         .while_doing(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
     let catalog = Catalog::scan(&[file], false).or_fault(Exit::Failed)?;
@@ -37,39 +38,27 @@ pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Faul
     let _ = serve.await;
     let stats = stats?;
     let first_audio = stats.first_audio_ms.map_or("none".into(), |ms| format!("{ms:.0} ms"));
-    println!("time to first audio: {first_audio}");
-    println!("underruns: {}", stats.underruns);
-    println!(
-        "codec: {} at {} kbit/s over {} ({})",
-        stats.codec,
-        stats.bitrate / 1000,
-        stats.transport,
-        stats.path
-    );
-    println!("reason: {}", stats.reason);
-    Ok(())
+    let lines = [
+        format!("time to first audio: {first_audio}"),
+        format!("underruns: {}", stats.underruns),
+        format!(
+            "codec: {} at {} kbit/s over {} ({})",
+            stats.codec,
+            stats.bitrate / 1000,
+            stats.transport,
+            stats.path
+        ),
+        format!("reason: {}", stats.reason),
+    ];
+    if is_on_stdout {
+        lines.iter().for_each(|line| eprintln!("{}", shown(line)));
+        return Ok(());
+    }
+    print(lines.iter().map(|line| shown(line)))
 }
 
 fn random_secret() -> Result<Secret, Fault> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).while_doing(Exit::Failed, "making a secret")?;
     Ok(Secret(bytes))
-}
-
-/// A folder of our own, removed when done.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, Fault> {
-        let folder = std::env::temp_dir().join(format!("media-node-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).while_doing(Exit::Failed, format!("making {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left behind in the temporary folder is the system's to clear.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

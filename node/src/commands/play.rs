@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
@@ -55,16 +52,23 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<
     Ok((setup, line))
 }
 
-fn codec(context: &Context) -> Result<CodecChoice, Fault> {
+pub(super) fn codec(context: &Context) -> Result<CodecChoice, Fault> {
     let ids: Vec<_> = context.config.codec.prefer.iter().map(|id| id.as_str().to_owned()).collect();
-    if ids.iter().any(|id| id == "auto") {
-        return Ok(CodecChoice::Auto);
+    match ids.as_slice() {
+        [] => {
+            return Err(Fault::new(Exit::Usage, "codec.prefer names no codec: write auto, or codecs by id"));
+        }
+        [only] if only == "auto" => return Ok(CodecChoice::Auto),
+        _ => {}
     }
     for id in &ids {
         context.registry.codec(id).or_fault(Exit::Usage)?;
     }
     Ok(CodecChoice::Only(ids))
 }
+
+/// Notices that may wait to be shown; past them some are lost, so that a view that hangs holds nothing up.
+const NOTICES: usize = 256;
 
 /// Plays tracks with keys and a status line, then writes `--stats`.
 pub(super) async fn listen(
@@ -77,9 +81,9 @@ pub(super) async fn listen(
 ) -> Result<Stats, Fault> {
     let (command, commands) = mpsc::channel(16);
     let (snapshot, snapshots) = watch::channel(Snapshot::default());
-    let (notice, notices) = mpsc::unbounded_channel();
+    let (notice, notices) = mpsc::channel(NOTICES);
     if let Some(line) = line {
-        let _ = notice.send(Notice::Info(line));
+        let _ = notice.try_send(Notice::Info(line));
     }
     let seek_step = context.config.playback.seek_step.get();
     let view = View { commands: command.clone(), snapshots, notices, seek_step };
@@ -91,11 +95,13 @@ pub(super) async fn listen(
         super::serve::interrupted().await;
         let _ = command.send(Command::Quit).await;
     });
-    let (ending, stats) = listening.run(Position::from(Duration::from_secs_f64(start))).await;
+    let (ending, stats) = listening.run(Position::START.moved(start)).await;
     // The view has shown what there was to show; a terminal that is gone is no reason to fail.
     let _ = view.await;
     if let Some(file) = &context.config.stats.file {
-        stats.write(file).map_err(|error| Fault::new(Exit::Failed, format!("{error:#}")))?;
+        stats
+            .write(file)
+            .while_doing(Exit::Failed, format!("writing the statistics to {}", file.display()))?;
     }
     match ending {
         Ending::Finished | Ending::Quit => Ok(stats),

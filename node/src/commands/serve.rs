@@ -4,9 +4,10 @@ use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::Ticket;
 
-use super::{Context, context::shown};
+use super::{Context, context::shown, show::print};
 use crate::{
     fault::{Exit, Fault, OrFault},
+    files,
     identity::Secret,
     server::{Access, Catalog, Server, ServerConfig},
 };
@@ -35,16 +36,16 @@ pub(super) async fn run(
     let serving = Serving::start(context, transport, &key, context.capability()?, catalog).await?;
     let ticket = serving.ticket().to_string();
     if let Some(file) = ticket_file {
-        write_ticket(file, &ticket)?;
+        let doing = format!("writing the ticket to {}", file.display());
+        files::write(file, &format!("{ticket}\n"), true).while_doing(Exit::Failed, doing)?;
     }
-    println!(
-        "serving {} as {} ({})",
-        tracks(serving.server.catalog().len()),
-        context.config.node.name,
-        serving.id()
-    );
-    println!("ticket: {ticket}");
-    println!("listen on another machine:\n  media-node play {ticket}");
+    let count = tracks(serving.server.catalog().len());
+    print([
+        format!("serving {count} as {} ({})", context.config.node.name, serving.id()),
+        format!("ticket: {ticket}"),
+        "listen on another machine:".into(),
+        format!("  media-node play {ticket}"),
+    ])?;
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
         () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),
@@ -131,22 +132,6 @@ fn warn_of_skipped(catalog: &Catalog) {
     if skipped.len() > NAMED {
         eprintln!("warning: and {} more that can't be read", skipped.len() - NAMED);
     }
-}
-
-/// A ticket lets its holder in, so its file is for its owner alone.
-fn write_ticket(file: &Path, ticket: &str) -> Result<(), Fault> {
-    use std::io::Write;
-    let doing = || format!("writing the ticket to {}", file.display());
-    let mut beside = file.to_path_buf();
-    beside.as_mut_os_string().push(".part");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut open = options.open(&beside).while_doing(Exit::Failed, doing())?;
-    writeln!(open, "{ticket}").while_doing(Exit::Failed, doing())?;
-    // Whoever waits for the file finds it whole.
-    std::fs::rename(&beside, file).while_doing(Exit::Failed, doing())
 }
 
 fn tracks(count: usize) -> String {

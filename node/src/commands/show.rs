@@ -5,8 +5,9 @@ use std::{
     path::Path,
 };
 
-use media_config::Sources;
+use media_config::{PluginKind, Sources};
 use media_plugin_host::{Listing, Origin, Scanned};
+use media_plugin_sdk::{AudioFormat, Limits, PluginError, SampleType, SourceFormat};
 use media_protocol::Track;
 use serde::Serialize;
 use serde_json::json;
@@ -18,7 +19,7 @@ use super::{
 use crate::fault::{Exit, Fault, OrFault};
 
 /// Standard output that may be a closed pipe: `ls … | head` is no error.
-fn print(lines: impl IntoIterator<Item = String>) -> Result<(), Fault> {
+pub(super) fn print(lines: impl IntoIterator<Item = String>) -> Result<(), Fault> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for line in lines {
         match writeln!(out, "{line}") {
@@ -145,12 +146,25 @@ pub(super) fn config(context: &Context, as_json: bool) -> Result<(), Fault> {
     print(table(&shown_keys.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// `config check`: that we are here means that all of it could be read, and what is odd about it was said.
+/// `config check`: that we are here means that all of it could be read; whether it names what there is, is left to see.
 pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
-    if context.unknown_plugins().is_empty() {
-        return print(["the configuration is sound".into()]);
+    if !context.unknown_plugins().is_empty() {
+        return Err(Fault::new(Exit::Usage, "the configuration has options for plugins that do not exist"));
     }
-    Err(Fault::new(Exit::Usage, "the configuration has options for plugins that do not exist"))
+    context.output()?;
+    context.transport(None)?;
+    super::play::codec(context)?;
+    for codec in context.registry.codecs() {
+        let id = codec.info().id;
+        let options = context.config.plugin_options(PluginKind::Codec, &id);
+        let format = AudioFormat { rate: 44_100, channels: 2 };
+        let source = SourceFormat { format, sample: SampleType::S16 };
+        if let Err(error @ PluginError::BadArgument(_)) = codec.propose(&source, &Limits::default(), &options)
+        {
+            return Err(Fault::new(Exit::Usage, format!("[codec.{id}]: {error}")));
+        }
+    }
+    print(["the configuration is sound".into()])
 }
 
 /// `config path`.

@@ -33,7 +33,7 @@ pub struct Wiring {
     /// To a view.
     pub view: watch::Sender<Snapshot>,
     /// To a log or a plain view.
-    pub notices: mpsc::UnboundedSender<Notice>,
+    pub notices: mpsc::Sender<Notice>,
 }
 
 /// One playing of a list of tracks from one node.
@@ -148,7 +148,10 @@ impl Listening {
             }
             Event::Began(info) => {
                 if self.heard.follow(&self.playlist, &info.track.id) {
-                    self.jump = None;
+                    let length = Duration::from_millis(info.track.duration_ms);
+                    if self.jump.take().is_some_and(|at| Duration::from(at) > length) {
+                        self.warn(format!("{} ends before that", title(&info.track)));
+                    }
                     let (track, reason) = (&info.track, &info.reason);
                     self.info(format!(
                         "playing {}: {} ({}) as {reason}",
@@ -261,11 +264,11 @@ impl Listening {
     }
 
     fn info(&self, line: String) {
-        let _ = self.wiring.notices.send(Notice::Info(line));
+        let _ = self.wiring.notices.try_send(Notice::Info(line));
     }
 
     fn warn(&self, line: String) {
-        let _ = self.wiring.notices.send(Notice::Warning(line));
+        let _ = self.wiring.notices.try_send(Notice::Warning(line));
     }
 
     fn snapshot(&self) -> Snapshot {

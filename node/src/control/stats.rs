@@ -1,12 +1,10 @@
 //! What `--stats FILE` holds: the objectives of one playing, measured.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
 
 use serde::Serialize;
+
+use crate::files;
 
 /// One playing, from start to end. Times in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -66,14 +64,9 @@ impl Stats {
     /// Writes JSON to a file, whole or not at all.
     ///
     /// # Errors
-    /// One line with the file's name.
-    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
-        use anyhow::Context;
-        let mut beside: PathBuf = file.into();
-        beside.as_mut_os_string().push(".part");
+    /// As [`files::write`].
+    pub fn write(&self, file: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(&beside, text)
-            .and_then(|()| fs::rename(&beside, file))
-            .with_context(|| format!("writing the statistics to {}", file.display()))
+        files::write(file, &text, false)
     }
 }

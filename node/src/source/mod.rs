@@ -79,6 +79,12 @@ impl Source {
         &self.inner.info
     }
 
+    /// Whether the file is still the one that was opened, by size and time of change.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.inner.is_current()
+    }
+
     /// A reader at the first frame. It opens the file again, so it may fail where [`Source::open`] did not.
     ///
     /// # Errors

@@ -59,6 +59,11 @@ impl Identity {
 }
 
 impl Inner {
+    /// Whether the file is still the one that was opened.
+    pub(super) fn is_current(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+    }
+
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (format, identity) = open_format(path)?;
         let (track, params) = choose_track(path, format.as_ref())?;

@@ -73,6 +73,11 @@ impl Reader {
         self.damaged
     }
 
+    /// Whether all that is left is silence, for a file that was cut short.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.ended
+    }
+
     /// Goes to `frame`, or to the end if that comes first. Costs nothing at the current position, but for the codecs
     /// (AAC, Opus) whose decoder would give something slightly different if it started there: it starts there.
     ///

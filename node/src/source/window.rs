@@ -99,6 +99,12 @@ impl<'a> Window<'a> {
         Ok(wanted)
     }
 
+    /// Whether what comes next is silence in place of what a file that was cut short lacks.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.reader.is_cut_short()
+    }
+
     /// Makes the next piece of output ready.
     fn refill(&mut self) -> Result<()> {
         self.fetch()?;

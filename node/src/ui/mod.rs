@@ -22,7 +22,7 @@ pub struct View {
     /// From the loop.
     pub snapshots: watch::Receiver<Snapshot>,
     /// From the loop.
-    pub notices: mpsc::UnboundedReceiver<Notice>,
+    pub notices: mpsc::Receiver<Notice>,
     /// How far a seek key moves.
     pub seek_step: Duration,
 }
@@ -57,10 +57,11 @@ fn line(notice: &Notice) -> String {
     }
 }
 
-/// Text from a peer or a file with nothing in it that a terminal would obey.
+/// Text from a peer or a file with nothing in it that a terminal would obey, or that would turn the writing around.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    let obeyed = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if obeyed(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]

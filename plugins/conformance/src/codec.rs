@@ -1,5 +1,9 @@
 //! What every codec keeps to.
 
+mod buffers;
+mod leaks;
+mod threads;
+
 use std::sync::Arc;
 
 use media_plugin_host::guard_codec;
@@ -9,6 +13,13 @@ use crate::{
     During, Failure, chunks, require,
     signal::{self, Random},
 };
+
+pub use buffers::check_buffers;
+pub use leaks::check_leaks;
+pub use threads::check_threads;
+
+/// The seed of the damage that [`check`] does to packets.
+const SEED: u64 = 3;
 
 /// What to encode, and how well it must come back.
 #[derive(Debug, Clone)]
@@ -36,6 +47,28 @@ pub fn check(make: impl FnOnce() -> Box<dyn Codec>, case: &Case<'_>) -> Result<(
 /// # Errors
 /// As [`check`].
 pub fn check_guarded(codec: Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failure> {
+    check_seeded(codec, case, SEED)
+}
+
+/// As [`check_guarded`], with other damage: the same seed damages the same packets in the same way.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_seeded(codec: Arc<dyn Codec>, case: &Case<'_>, seed: u64) -> Result<(), Failure> {
+    let (encoding, track) = prepared(&codec, case)?;
+    let second = encoding.choice.format.rate as usize;
+    let suite = Suite { track, second, codec, encoding };
+    suite.comes_back(case.least_snr)?;
+    suite.declares_its_delay()?;
+    let packets = suite.encodes_the_same_again()?;
+    let pcm = suite.decodes_the_same_again(&packets)?;
+    suite.needs_the_room_it_said(&packets[0])?;
+    suite.survives_damage(&packets, &pcm, seed)?;
+    suite.refuses_strangers()
+}
+
+/// What the codec chooses for this case, and a track of two seconds and a bit for it.
+fn prepared(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(Encoding, Vec<f32>), Failure> {
     let choice = codec.propose(&case.source, &case.limits, case.options).during("proposes")?;
     let encoding = codec.encoding(&choice).during("knows its own choice")?;
     let again = codec.encoding(&choice).during("knows its own choice")?;
@@ -44,17 +77,9 @@ pub fn check_guarded(codec: Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failu
     require(encoding.bitrate <= allowed, "keeps to the bitrate", format!("{} bit/s", encoding.bitrate))?;
 
     let format = choice.format;
-    // Two chunks and a third that is shorter and odd.
-    let second = format.rate as usize;
     let heard = SourceFormat { format, ..case.source };
-    let suite = Suite { track: signal::coloured(&heard, 2 * second + 1_237), second, codec, encoding };
-    suite.comes_back(case.least_snr)?;
-    suite.declares_its_delay()?;
-    let packets = suite.encodes_the_same_again()?;
-    let pcm = suite.decodes_the_same_again(&packets)?;
-    suite.needs_the_room_it_said(&packets[0])?;
-    suite.survives_damage(&packets, &pcm)?;
-    suite.refuses_strangers()
+    // Two chunks of a second and a third that is shorter and odd.
+    Ok((encoding, signal::coloured(&heard, 2 * format.rate as usize + 1_237)))
 }
 
 struct Suite {
@@ -153,11 +178,11 @@ impl Suite {
     }
 
     /// Any bytes are decoded to finite samples or refused, and after a reset nothing is left of them.
-    fn survives_damage(&self, packets: &[Vec<u8>], pcm: &[f32]) -> Result<(), Failure> {
+    fn survives_damage(&self, packets: &[Vec<u8>], pcm: &[f32], seed: u64) -> Result<(), Failure> {
         let check = "survives damaged packets";
         let (format, config) = (self.encoding.choice.format, &self.encoding.config);
         let mut decoder = self.codec.decoder(format, config).during(check)?;
-        let mut random = Random::new(3);
+        let mut random = Random::new(seed);
         let mut room = self.pcm_room();
         for round in 0..2_000 {
             let mut packet = packets[random.below(packets.len())].clone();

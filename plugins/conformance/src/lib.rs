@@ -9,6 +9,7 @@
 
 pub mod chunks;
 pub mod codec;
+pub mod library;
 pub mod output;
 pub mod signal;
 #[cfg(feature = "transport")]

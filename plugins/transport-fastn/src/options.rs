@@ -64,7 +64,7 @@ impl Default for Options {
             relay: Relay::Word("default".into()),
             congestion: Congestion::Auto,
             connect_timeout_ms: 10_000,
-            max_peers: 64,
+            max_peers: 4096,
             max_streams_per_peer: 256,
             idle_timeout_ms: 30_000,
             keep_alive_ms: 5_000,

@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
     panic::catch_unwind,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
@@ -19,6 +21,8 @@ const THREADS: usize = 4;
 const MAX_TEXT: usize = 200;
 /// Hexadecimal digits of a track's id: 64 bits, enough to tell a billion files apart.
 const ID_LENGTH: usize = 16;
+/// Bytes of each sample of a file's content.
+const SAMPLE: u64 = 4096;
 /// Makes track ids differ from any other use of the hash.
 const CONTEXT: &str = "media-node 2026-01 track id";
 
@@ -91,22 +95,35 @@ fn text(tag: &str) -> String {
     tag.chars().take(MAX_TEXT).map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
-/// The same at every start, wherever the folder lies, for as long as the file keeps its place in it and its size.
+/// The same at every start and on every node that has the same file, wherever it lies; copies of it are told apart by
+/// their order.
 fn id(file: &Candidate, twins: &mut HashMap<TrackId, u64>) -> Result<TrackId, IdError> {
-    let first = hashed(file, 0)?;
+    let content = fingerprint(file);
+    let first = hashed(content, 0)?;
     let nth = twins.entry(first.clone()).and_modify(|it| *it += 1).or_insert(0);
-    if *nth == 0 { Ok(first) } else { hashed(file, *nth) }
+    if *nth == 0 { Ok(first) } else { hashed(content, *nth) }
 }
 
-fn hashed(file: &Candidate, nth: u64) -> Result<TrackId, IdError> {
+/// Names a file's content: its size, and a sample of its head, middle and tail, where tags and sound lie. Reading all of
+/// it would make a start with a large library take minutes.
+fn fingerprint(file: &Candidate) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-    let parts = file.relative.iter().map(|it| it.to_string_lossy());
-    for part in std::iter::once(file.root.as_str().into()).chain(parts) {
-        hasher.update(part.as_bytes());
-        // No file's name holds it, so no two ways read the same.
-        hasher.update(&[0]);
-    }
     hasher.update(&file.size.to_le_bytes());
+    let mut sample = |from: u64| -> std::io::Result<()> {
+        let mut open = File::open(&file.path)?;
+        open.seek(SeekFrom::Start(from))?;
+        hasher.update_reader(open.take(SAMPLE)).map(drop)
+    };
+    for from in [0, file.size / 2, file.size.saturating_sub(SAMPLE)] {
+        // A file that cannot be read is skipped before it is named, or fails when it is played.
+        let _ = sample(from);
+    }
+    hasher.finalize()
+}
+
+fn hashed(content: blake3::Hash, nth: u64) -> Result<TrackId, IdError> {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    hasher.update(content.as_bytes());
     hasher.update(&nth.to_le_bytes());
     let mut text = hasher.finalize().to_hex().to_string();
     text.truncate(ID_LENGTH);

@@ -7,7 +7,7 @@ use std::{
 
 use lru::LruCache;
 use media_plugin_sdk::AudioFormat;
-use media_protocol::{ErrorCode, Track, TrackId, TrackSource, WireError};
+use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackId, TrackSource, WireError};
 
 use super::Entry;
 use crate::{
@@ -39,10 +39,12 @@ impl Sources {
         let slot = self.slot(&entry.track.id);
         let opened = still_there(entry)
             .and_then(|()| slot.get_or_init(|| OpenTrack::open(entry).map(Arc::new)).clone());
-        if opened.is_err() {
+        let is_current = opened.as_ref().is_ok_and(|track| track.source.is_current());
+        if !is_current {
             self.forget(&entry.track.id, &slot);
         }
-        opened
+        // What was open was of the file before; another of the same size has taken its place.
+        if opened.is_ok() && !is_current { OpenTrack::open(entry).map(Arc::new) } else { opened }
     }
 
     fn slot(&self, id: &TrackId) -> Slot {
@@ -129,6 +131,15 @@ impl OpenTrack {
         range: Range<i64>,
     ) -> Result<Window<'a>, WireError> {
         Window::new(reader, format, range).map_err(|it| self.unreadable(&it))
+    }
+
+    /// What a peer is told of a file that ends before chunk `index` begins.
+    pub(in crate::server) fn cut_short(&self, index: ChunkIndex) -> WireError {
+        let seconds = u64::from(index.0) * u64::from(CHUNK_SECONDS);
+        let (title, minutes, seconds) = (self.title(), seconds / 60, seconds % 60);
+        let message =
+            format!("the file of {title:?} is cut short: nothing is left after {minutes}:{seconds:02}");
+        WireError::new(ErrorCode::Unreadable, message)
     }
 
     /// What a peer is told of an error.

@@ -9,10 +9,13 @@ use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 use super::live::LiveChunk;
 use crate::server::{catalog::OpenTrack, negotiate::Plan};
 
+/// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
+const TOLERANCE: u32 = 10;
+
 /// Encodes chunk `index`, publishing each packet as it is made. Returns the trailer, which is not published.
 ///
 /// # Errors
-/// `OutOfRange`; `Unreadable` when the file fails; `Internal` when the codec does.
+/// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `Internal` when the codec does.
 pub(super) fn encode(
     track: &OpenTrack,
     plan: &Plan,
@@ -50,6 +53,13 @@ pub(super) fn encode(
         let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
         // The range ends where `left` does, so the window fills it.
         window.read(pcm).map_err(|it| track.unreadable(&it))?;
+        let is_first = left == range.end.abs_diff(range.start);
+        if is_first
+            && window.is_cut_short()
+            && rendition.frames_in(index) > u64::from(rendition.id.rate / TOLERANCE)
+        {
+            return Err(track.cut_short(index));
+        }
         packets.write(|packet| encoder.encode(pcm, packet)).map_err(|it| failed(&it))?;
         left -= frames;
     }

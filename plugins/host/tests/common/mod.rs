@@ -12,7 +12,8 @@ use media_plugin_host::{Folders, HostError, Registry, Sources};
 
 /// Compiles `fixtures/plugin.c` into `folder`, with flags such as `-DFAULT_NAME`.
 pub(crate) fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The tests of `conformance` take this file as well.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
     let library = folder.join(format!("{DLL_PREFIX}media_node_{name}{DLL_SUFFIX}"));
     let compiler = std::env::var_os("CC").unwrap_or("cc".into());
     let output = Command::new(compiler)

@@ -30,11 +30,15 @@ impl Server {
     pub(crate) fn start() -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let room = TempDir::new().unwrap();
-        let socket = room.path().join("native");
+        let (socket, cookie) = (room.path().join("native"), room.path().join("cookie"));
         let mut process = Command::new("pulseaudio")
             .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-level=info"])
             .arg("-L")
-            .arg(format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display()))
+            .arg(format!(
+                "module-native-protocol-unix socket={} auth-cookie={} auth-anonymous=1",
+                socket.display(),
+                cookie.display()
+            ))
             // Without norewinds it takes back and changes what the monitor has recorded already.
             .arg("-L")
             .arg("module-null-sink sink_name=kitchen norewinds=1 rate=48000 format=float32le channels=2")
@@ -72,6 +76,8 @@ impl Server {
     pub(crate) fn connect<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("PULSE_SERVER", format!("unix:{}", self.room.path().join("native").display()))
+            // A client without any cookie is turned away, even where anybody may come.
+            .env("PULSE_COOKIE", self.room.path().join("cookie"))
             .env("XDG_RUNTIME_DIR", self.room.path())
             .env("ALSA_CONFIG_PATH", "/dev/null")
     }

@@ -1,0 +1,206 @@
+//! The thread's steps, on an output whose time is the test's.
+
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    mpsc::{SyncSender, sync_channel},
+};
+
+use bytes::Bytes;
+use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
+use media_protocol::ChunkIndex;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::client::{OnLost, OutputChoice, testing};
+
+const RATE: u32 = 8_000;
+/// 20 ms.
+const PACKET: usize = 160;
+/// 5 ms.
+const FADE: usize = 40;
+
+/// What the output was given, and how many frames of it are not yet heard.
+#[derive(Default)]
+struct Device {
+    given: Mutex<Vec<f32>>,
+    left: AtomicU64,
+}
+
+struct Plugin(Arc<Device>);
+struct Opened(Arc<Device>);
+
+impl OutputPlugin for Plugin {
+    fn info(&self) -> OutputInfo {
+        let text = String::new;
+        OutputInfo { id: "test".into(), version: text(), description: text(), target: text() }
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>, PluginError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        Ok(Box::new(Opened(Arc::clone(&self.0))))
+    }
+}
+
+impl Output for Opened {
+    fn format(&self) -> AudioFormat {
+        AudioFormat { rate: RATE, channels: 1 }
+    }
+
+    fn is_realtime(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, frames: &[f32]) -> Result<usize, PluginError> {
+        self.0.given.lock().unwrap().extend_from_slice(frames);
+        self.0.left.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        Ok(frames.len())
+    }
+
+    fn delay(&self) -> u64 {
+        self.0.left.load(Ordering::Relaxed)
+    }
+
+    fn pause(&mut self, _: bool) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<bool, PluginError> {
+        Ok(true)
+    }
+}
+
+struct Rig {
+    playback: Playback,
+    device: Arc<Device>,
+    _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
+}
+
+impl Rig {
+    /// At the beginning of a track of one chunk of PCM.
+    fn new() -> Self {
+        let device = Arc::<Device>::default();
+        let plugin = Arc::new(Plugin(Arc::clone(&device)));
+        let text = String::new;
+        let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
+        let (commands_in, commands) = sync_channel(8);
+        let (events, events_out) = mpsc::channel(64);
+        let playback = Playback {
+            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), 1 << 20)),
+            commands,
+            events,
+            progress: Arc::default(),
+            sink: Sink::new(choice, 1.0),
+            start: Duration::from_millis(20),
+            began: Instant::now(),
+            registry: crate::plugins::registry(),
+            voice: None,
+            state: State::default(),
+        };
+        let mut info = testing::info(RATE, 1, 20_000);
+        let rendition = &mut info.rendition;
+        rendition.id = "0123456789abcdef.pcm.8000.1.f32".parse().unwrap();
+        (rendition.config, rendition.packet_frames) = (b"f32".to_vec(), PACKET as u32);
+        (rendition.lead_in, rendition.crossfade) = (0, 0);
+        let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
+        for entry in [
+            Entry::Begin { info: Arc::new(info), from },
+            Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
+        ] {
+            playback.buffer.push(entry).unwrap();
+        }
+        Self { playback, device, _ends: (commands_in, events_out) }
+    }
+
+    /// So many packets of ones arrive.
+    fn arrive(&self, packets: usize) {
+        for _ in 0..packets {
+            let packet: Bytes = 1.0_f32.to_le_bytes().repeat(PACKET).into();
+            self.playback.buffer.push(Entry::Packet(packet)).unwrap();
+        }
+    }
+
+    /// The thread does what there is to do; then there are `left` frames in the device.
+    fn run(&mut self, left: u64) {
+        while self.playback.buffer.level() > Duration::ZERO || self.playback.sink.has_pending(true) {
+            assert!(self.playback.step().is_ok());
+        }
+        self.device.left.store(left, Ordering::Relaxed);
+    }
+
+    fn given(&self) -> Vec<f32> {
+        self.device.given.lock().unwrap().clone()
+    }
+
+    fn underruns(&self) -> u64 {
+        self.playback.progress.lock().unwrap().underruns
+    }
+}
+
+/// As long as a fade, from full to nothing or the other way.
+fn is_ramp(samples: &[f32], up: bool) -> bool {
+    let steps = samples.windows(2).all(|pair| (pair[0] < pair[1]) == up);
+    samples.len() == FADE && steps && samples.iter().all(|it| (0.0..=1.0).contains(it))
+}
+
+#[test]
+fn silence_that_could_not_be_helped_fades_out_and_in() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    // 10 ms are left.
+    rig.run(80);
+    assert_eq!(rig.given(), vec![1.0; 4 * PACKET - FADE], "the last 5 ms are kept back");
+    assert!(rig.playback.step().is_ok());
+    assert_eq!(rig.underruns(), 1);
+    assert!(is_ramp(&rig.given()[4 * PACKET - FADE..], false));
+    assert_eq!(rig.given().last(), Some(&0.0));
+    rig.run(0);
+    rig.arrive(4);
+    rig.run(800);
+    let given = rig.given();
+    assert!(is_ramp(&given[4 * PACKET..][..FADE], true), "{:?}", &given[4 * PACKET..][..FADE]);
+    assert!(given[4 * PACKET + FADE..].iter().all(|it| *it == 1.0));
+    assert_eq!(given.len(), 8 * PACKET - FADE, "nothing is lost or repeated");
+}
+
+#[test]
+fn sound_that_goes_on_in_time_is_untouched() {
+    let mut rig = Rig::new();
+    for _ in 0..4 {
+        rig.arrive(4);
+        rig.run(800);
+    }
+    assert_eq!((rig.given(), rig.underruns()), (vec![1.0; 16 * PACKET - FADE], 0));
+}
+
+#[test]
+fn what_is_kept_back_is_heard_at_the_end_of_a_track() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(800);
+    rig.playback.buffer.push(Entry::TrackEnd).unwrap();
+    for _ in 0..4 {
+        assert!(rig.playback.step().is_ok());
+    }
+    assert_eq!((rig.given(), rig.underruns()), (vec![1.0; 4 * PACKET], 0));
+}
+
+#[test]
+fn too_late_to_fade_out_the_rest_is_heard_first_when_it_goes_on() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(0);
+    assert!(rig.playback.step().is_ok());
+    assert_eq!((rig.given().len(), rig.underruns()), (4 * PACKET - FADE, 1));
+    rig.arrive(4);
+    rig.run(800);
+    let given = rig.given();
+    assert!(is_ramp(&given[4 * PACKET - FADE..][..FADE], true));
+    assert!(given[4 * PACKET..].iter().all(|it| *it == 1.0));
+}

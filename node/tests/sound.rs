@@ -1,0 +1,164 @@
+//! The program on a real sound system: PulseAudio with sinks that play to nobody, recorded from their monitors.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
+#[path = "common/program.rs"]
+mod program;
+#[allow(dead_code, reason = "made for the output's own tests")]
+#[path = "../../plugins/output-cpal/tests/sound/server.rs"]
+mod server;
+
+use std::{fs, process::Command};
+
+use fixtures::{Kind, encode, music, stored};
+use program::{Done, Home, Node, Running};
+use serde_json::Value;
+use server::{Recorder, Server};
+
+/// Seconds of the track that is played.
+const SECONDS: f64 = 3.5;
+
+/// A node with one track, as deep and as fast as the sinks take it, and what it holds.
+fn node(home: &Home) -> (Node, Vec<[f32; 2]>) {
+    let samples = music(48_000, 2, SECONDS);
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 48_000, 2, &samples);
+    let frames = stored(Kind::FlacS16, &samples);
+    (home.serve(&[&file]), frames.chunks_exact(2).map(|it| [it[0], it[1]]).collect())
+}
+
+fn play(home: &Home, server: &Server, node: &Node, words: &[&str]) -> Running {
+    let arguments = [&["play", &node.ticket, "--codec", "pcm", "--stats", "stats.json"], words].concat();
+    Running::start(server.connect(&mut home.command(&arguments)))
+}
+
+/// Asks the sound server for something; returns its answer.
+fn pactl(server: &Server, words: &[&str]) -> String {
+    let done = server.connect(Command::new("pactl").args(words)).output().unwrap();
+    assert!(done.status.success(), "pactl {words:?}: {done:?}");
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+/// A second sink, which is the default from now on. Only "kitchen" is recorded.
+fn add_default(server: &Server) {
+    pactl(server, &["load-module", "module-null-sink", "sink_name=garden", "norewinds=1", "rate=48000"]);
+    pactl(server, &["set-default-sink", "garden"]);
+}
+
+/// Takes the sink "kitchen" away.
+fn remove_kitchen(server: &Server) {
+    let modules = pactl(server, &["list", "short", "modules"]);
+    let kitchen = modules.lines().find(|line| line.contains("sink_name=kitchen")).unwrap();
+    pactl(server, &["unload-module", kitchen.split_whitespace().next().unwrap()]);
+}
+
+fn add_kitchen(server: &Server) {
+    pactl(server, &["load-module", "module-null-sink", "sink_name=kitchen", "norewinds=1", "rate=48000"]);
+}
+
+/// Asserts that what was heard is the track, sample for sample. A busy machine may add silence anywhere.
+fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
+    let sound = |frames: &[[f32; 2]]| frames.iter().copied().filter(|it| *it != [0.0; 2]).collect::<Vec<_>>();
+    let (heard, track) = (sound(heard), sound(track));
+    let wrong = heard.iter().zip(&track).position(|(one, other)| one != other);
+    assert_eq!(
+        (wrong, heard.len()),
+        (None, track.len()),
+        "the first frame that differs, and how many there are"
+    );
+}
+
+/// Asserts that every frame of the track was handed to an output, once.
+fn assert_all_played(home: &Home, track: &[[f32; 2]]) {
+    let stats: Value = serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap();
+    assert_eq!(stats["frames_played"], track.len(), "{stats}");
+}
+
+#[test]
+fn what_is_heard_is_what_is_in_the_file() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, track) = node(&home);
+    // By itself it takes the default device.
+    let recorder = Recorder::start(&server);
+    play(&home, &server, &node, &[]).finish_with(0);
+    assert_heard(&recorder.finish(), &track);
+}
+
+#[test]
+fn a_device_by_flag_and_by_configuration() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, track) = node(&home);
+    add_default(&server);
+    for (config, words) in [
+        ("", &["--output", "cpal:kitchen"][..]),
+        ("[output]\nuse = \"cpal:kitchen\"", &[]),
+        ("[output.cpal]\ndevice = \"kitchen\"", &["--output", "cpal"]),
+    ] {
+        home.configure(config);
+        let recorder = Recorder::start(&server);
+        play(&home, &server, &node, words).finish_with(0);
+        assert_heard(&recorder.finish(), &track);
+    }
+}
+
+#[test]
+fn an_unknown_device_is_answered_with_the_list() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, _) = node(&home);
+    let done: Done = play(&home, &server, &node, &["--output", "cpal:bathroom"]).finish();
+    done.refused(5, &["no sound device \"bathroom\"", "kitchen"]);
+    let devices = Running::start(server.connect(&mut home.command(&["devices"]))).finish_with(0).out;
+    assert!(devices.lines().any(|line| line.starts_with("* cpal:pulseaudio:kitchen")), "{devices}");
+}
+
+/// Takes the only sink away while it plays, then adds another and perhaps the first one again. Returns the outputs
+/// that were opened one after the other. (Where another sink is left, the sound server itself moves what plays to it.)
+fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, track) = node(&home);
+    let on_lost = format!("playback.on_lost={on_lost}");
+    let mut playing = play(&home, &server, &node, &["--output", "cpal:kitchen", "--set", &on_lost]);
+    playing.line(|line| line.starts_with("playing 1"));
+    remove_kitchen(&server);
+    playing.line(|line| line.starts_with("warning: the output is gone"));
+    add_default(&server);
+    if kitchen_again {
+        add_kitchen(&server);
+    }
+    let done = playing.finish_with(0);
+    assert_eq!(done.err.matches("the output is gone").count(), 1, "{}", done.err);
+    assert_all_played(&home, &track);
+    let outputs = done.err.lines().filter_map(|line| line.strip_prefix("output "));
+    outputs.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_lost_device_is_followed_to_the_default() {
+    assert_eq!(lose_kitchen("follow", false), ["cpal:kitchen", "cpal"]);
+}
+
+#[test]
+fn a_lost_device_is_waited_for() {
+    assert_eq!(lose_kitchen("wait", true), ["cpal:kitchen", "cpal:kitchen"]);
+}
+
+#[test]
+fn a_device_whose_server_died_is_waited_for() {
+    let (home, mut server) = (Home::new(), Server::start());
+    let (node, _) = node(&home);
+    let mut playing = play(&home, &server, &node, &[]);
+    playing.line(|line| line.starts_with("playing 1"));
+    server.kill();
+    playing.line(|line| line.starts_with("warning: the output is gone"));
+    // It goes on waiting, and can be told to end.
+    playing.signal("INT");
+    let done = playing.finish_with(0);
+    assert!(done.err.lines().count() < 10, "one line, not a flood: {}", done.err);
+}
