@@ -85,6 +85,7 @@ fn rows() -> Vec<Row> {
             20.0,
         ),
         row("address change", good, Event::Changes(vec![(AT, Change::Rebind)]), 20.0),
+        Row { listen: PCM, ..row("PCM, rate 1.5x", good.at(2_200_000), Event::Nothing, 20.0) },
         // At 1.5 times PCM's rate, so that a chunk is under way two times out of three.
         Row {
             listen: PCM,
@@ -184,6 +185,11 @@ fn report(row: &Row, heard: &Heard, instants: &Instants) {
         if frames == expected { "yes".into() } else { format!("no: {frames} of {expected} frames") },
     );
     heard.told.iter().for_each(|told| eprintln!("    {told}"));
+    for pair in heard.recording.writes.windows(2) {
+        if pair[1].0 - pair[0].0 > Duration::from_millis(150) {
+            eprintln!("    gap at {:.2} s: {:?}", (pair[0].0 - heard.began).as_secs_f64(), pair[1].0 - pair[0].0);
+        }
+    }
 }
 
 fn main() {

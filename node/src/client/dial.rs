@@ -8,14 +8,14 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use media_plugin_sdk::transport::{Connection, Endpoint, Path, PathKind, PeerAddress, TransportError};
 use tokio::{
     sync::Mutex,
     task::JoinSet,
-    time::{Instant as TokioInstant, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// See the module.
@@ -78,7 +78,7 @@ impl Dial {
     async fn dial(&self) -> Dialled {
         let began = Instant::now();
         let mut attempts = JoinSet::<(u32, Dialled)>::new();
-        let (mut number, mut next) = (0, TokioInstant::now());
+        let (mut number, mut next) = (0, Instant::now());
         loop {
             tokio::select! {
                 Some(Ok((number, attempt))) = attempts.join_next() => match attempt {

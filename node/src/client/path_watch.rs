@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use media_plugin_sdk::transport::TransportError;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout},
@@ -21,8 +22,9 @@ const PATIENCE_RTTS: u32 = 4;
 /// So long a silent connection stays while another is tried, or so many round trips.
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
-/// Between two attempts, when there is no connection and one can't be made.
-const RETRY: Duration = Duration::from_secs(1);
+/// Between two attempts, when there is no connection and one can't be made, or the node says no.
+const RETRY: Duration = Duration::from_millis(200);
+const RETRY_REFUSED: Duration = Duration::from_secs(2);
 
 /// Watches while `wanted` says that something is wanted from the node; ends with its sender.
 pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<bool>) {
@@ -41,14 +43,18 @@ pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<bool>) {
 
 /// Waits for quiet, pings, and acts on what comes of it.
 async fn look(dial: &Dial) {
-    let Ok(connection) = dial.connection().await else { return sleep(RETRY).await };
+    let connection = match dial.connection().await {
+        Ok(connection) => connection,
+        Err(TransportError::Unreachable(_)) => return sleep(RETRY).await,
+        Err(_) => return sleep(RETRY_REFUSED).await,
+    };
     let quiet_at = dial.heard() + QUIET;
-    if quiet_at > std::time::Instant::now() {
-        return sleep_until(quiet_at.into()).await;
+    if quiet_at > Instant::now() {
+        return sleep_until(quiet_at).await;
     }
     dial.note_path(connection.as_ref());
     let rtt = dial.rtt().unwrap_or_default();
-    let asked = Instant::now().into_std();
+    let asked = Instant::now();
     let mut ping = connection.ping();
     match timeout(PATIENCE.max(PATIENCE_RTTS * rtt), &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
@@ -61,9 +67,12 @@ async fn look(dial: &Dial) {
     tokio::select! {
         Ok(()) = &mut ping => dial.note_heard(),
         moved = dial.move_from(&connection, GRACE.max(GRACE_RTTS * rtt)) => {
-            if moved.is_err() {
-                sleep(RETRY).await;
+            if let Err(error) = moved {
+                tracing::debug!("dialling anew: {error}");
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

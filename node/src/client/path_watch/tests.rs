@@ -1,0 +1,179 @@
+//! On time that the test owns, with a node that answers or does not.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use media_plugin_sdk::transport::{
+    BoxFuture, Connection, Endpoint, Incoming, Path, PathKind, PeerAddress, Result, Stream,
+};
+
+use super::*;
+
+/// A network with a node behind it.
+struct Net {
+    /// How often the network broke; a connection works until the next time.
+    breaks: watch::Sender<u64>,
+    silent: watch::Sender<bool>,
+    pings: AtomicU64,
+    dials: AtomicU64,
+}
+
+struct FakeEndpoint(Arc<Net>);
+struct FakeConnection {
+    net: Arc<Net>,
+    made_after: u64,
+}
+
+impl Endpoint for FakeEndpoint {
+    fn address(&self) -> PeerAddress {
+        PeerAddress { id: String::new(), addresses: Vec::new() }
+    }
+
+    fn connect<'a>(
+        &'a self,
+        _: &'a PeerAddress,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
+        Box::pin(async {
+            self.0.dials.fetch_add(1, Ordering::Relaxed);
+            // What was sent into the silence is lost.
+            if *self.0.silent.borrow() {
+                sleep(Duration::from_secs(10)).await;
+                return Err(TransportError::Unreachable("no answer".into()));
+            }
+            let made_after = *self.0.breaks.borrow();
+            Ok(Arc::new(FakeConnection { net: Arc::clone(&self.0), made_after }) as Arc<dyn Connection>)
+        })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {
+        Box::pin(async { None })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl Connection for FakeConnection {
+    fn peer(&self) -> String {
+        String::new()
+    }
+
+    fn path(&self) -> Path {
+        let rtt = Some(Duration::from_millis(50));
+        Path { kind: PathKind::Direct, remote: String::new(), rtt, loss: None }
+    }
+
+    fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {
+        Box::pin(async { Err(TransportError::Closed("not in this test".into())) })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
+        Box::pin(async { None })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            self.net.pings.fetch_add(1, Ordering::Relaxed);
+            if *self.net.breaks.borrow() > self.made_after {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn closed(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
+    fn close(&self, _: &str) {}
+}
+
+struct Rig {
+    net: Arc<Net>,
+    dial: Arc<Dial>,
+    wanted: watch::Sender<bool>,
+}
+
+impl Rig {
+    /// Connected, and wanted.
+    async fn new() -> Self {
+        let net = Arc::new(Net {
+            breaks: watch::Sender::new(0),
+            silent: watch::Sender::new(false),
+            pings: AtomicU64::new(0),
+            dials: AtomicU64::new(0),
+        });
+        let peer = PeerAddress { id: String::new(), addresses: Vec::new() };
+        let dial = Arc::new(Dial::new(Arc::new(FakeEndpoint(Arc::clone(&net))), peer, None));
+        dial.connection().await.unwrap();
+        let (wanted, watched) = watch::channel(true);
+        tokio::spawn(run(Arc::clone(&dial), watched));
+        Self { net, dial, wanted }
+    }
+
+    /// Connections that are there stop to work, and none can be made while `silent`.
+    fn breaks(&self, silent: bool) {
+        self.net.breaks.send_modify(|breaks| *breaks += 1);
+        self.net.silent.send_replace(silent);
+    }
+
+    /// How long it takes until there is one connection more.
+    async fn time_to_reconnect(&self) -> Duration {
+        let (began, before) = (Instant::now(), self.dial.reconnects());
+        while self.dial.reconnects() == before {
+            sleep(Duration::from_millis(1)).await;
+        }
+        began.elapsed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_noticed_within_two_seconds_at_any_moment() {
+    for moment in [0, 100, 250, 499, 501, 777] {
+        let rig = Rig::new().await;
+        sleep(Duration::from_millis(10_000 + moment)).await;
+        rig.breaks(false);
+        let took = rig.time_to_reconnect().await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_however_long_the_next_attempt_is_near() {
+    for millis in (3000..16_000).step_by(130).chain([75_000, 150_000]) {
+        let (rig, seconds) = (Rig::new().await, millis / 1000);
+        rig.breaks(true);
+        sleep(Duration::from_millis(millis)).await;
+        let dials = rig.net.dials.load(Ordering::Relaxed);
+        assert!((seconds..seconds * 6).contains(&dials), "{dials} in {seconds} s");
+        rig.net.silent.send_replace(false);
+        let took = rig.time_to_reconnect().await;
+        assert!(took <= Duration::from_millis(500), "after {millis} ms: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_nothing_is_wanted() {
+    let rig = Rig::new().await;
+    sleep(Duration::from_secs(10)).await;
+    rig.wanted.send_replace(false);
+    let sent = || (rig.net.pings.load(Ordering::Relaxed), rig.net.dials.load(Ordering::Relaxed));
+    let before = sent();
+    assert!((10..=20).contains(&before.0), "{before:?}");
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(sent(), before);
+    rig.breaks(false);
+    rig.wanted.send_replace(true);
+    assert!(rig.time_to_reconnect().await < Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_of_itself_needs_no_ping() {
+    let rig = Rig::new().await;
+    for _ in 0..100 {
+        sleep(Duration::from_millis(300)).await;
+        rig.dial.note_heard();
+    }
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), 0);
+}
