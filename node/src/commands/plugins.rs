@@ -42,8 +42,11 @@ pub(super) fn inspect(file: &Path, as_json: bool, here: bool) -> Result<(), Faul
 
 fn inspected(file: &Path) -> Result<Inspected, Fault> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
-    child::answer(&arguments, OPENING)
-        .while_doing(Exit::Failed, format!("inspecting the plugin {}", file.display()))
+    child::answer(&arguments, OPENING).map_err(|why| {
+        let file = file.display();
+        let why = why.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&why);
+        Fault::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {why}"))
+    })
 }
 
 #[derive(Serialize)]
