@@ -18,7 +18,7 @@ mod testing;
 mod voice;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -158,12 +158,13 @@ impl Player {
         let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
+        let paced = Arc::new(AtomicBool::new(true));
         let thread = playback::Playback {
             buffer: Arc::clone(&buffer),
             commands: playback_commands,
             events: events.clone(),
             progress: Arc::clone(&progress),
-            sink: sink::Sink::new(setup.output, setup.volume),
+            sink: sink::Sink::new(setup.output, setup.volume, Arc::clone(&paced)),
             start: setup.start,
             began: setup.began,
             registry: Arc::clone(&setup.registry),
@@ -171,7 +172,7 @@ impl Player {
             state: playback::State::default(),
         };
         let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
-        let choice = rate_choice::chooser(&setup.codec);
+        let choice = rate_choice::chooser(&setup.codec, paced);
         let offer = session::Offer {
             choice: setup.codec,
             bitrate: setup.bitrate,

@@ -4,7 +4,13 @@
 //! held. That is between the rate-based and the buffer-based families (BBA: Huang et al., SIGCOMM 2014; a survey is in Yin
 //! et al., SIGCOMM 2015). Down at once, up after two chunks that allow it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Path, PathKind};
@@ -69,17 +75,20 @@ pub(super) fn report(path: &Path) -> PathReport {
     }
 }
 
-/// Who chooses the rendition of each chunk. A codec that a person named stays.
-pub(super) fn chooser(choice: &CodecChoice) -> Box<dyn RateChoice> {
+/// Who chooses the rendition of each chunk. A codec that a person named stays, and so does any where the output is not
+/// `paced`: a file waits for as long as it takes.
+pub(super) fn chooser(choice: &CodecChoice, paced: Arc<AtomicBool>) -> Box<dyn RateChoice> {
     match choice {
-        CodecChoice::Auto => Box::new(Adaptive::default()),
+        CodecChoice::Auto => Box::new(Adaptive { paced, throughput: None, better: 0 }),
         CodecChoice::Only(_) => Box::new(Stay),
     }
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Adaptive {
+    /// Whether the output plays in real time.
+    paced: Arc<AtomicBool>,
     /// What the path carries, in bit/s, once measured: falls at once, rises slowly.
     throughput: Option<f64>,
     /// Chunks in a row that would have allowed a better rendition.
@@ -116,7 +125,7 @@ impl Adaptive {
 
 impl RateChoice for Adaptive {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
-        let throughput = self.throughput?;
+        let throughput = self.throughput.filter(|_| self.paced.load(Ordering::Relaxed))?;
         let fill = situation.held.as_secs_f64() / situation.target.as_secs_f64().max(0.001);
         let share = 0.5 + 0.35 * fill.clamp(0.0, 1.0);
         let to = Self::best(situation, throughput * share)?;
@@ -136,7 +145,7 @@ impl RateChoice for Adaptive {
     }
 
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
-        if so_far.took < Self::MEASURED {
+        if so_far.took < Self::MEASURED || !self.paced.load(Ordering::Relaxed) {
             return None;
         }
         let throughput = so_far.bytes as f64 * 8.0 / so_far.took.as_secs_f64();
@@ -165,11 +174,13 @@ impl RateChoice for Adaptive {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::{super::testing, *};
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn adaptive(paced: bool) -> Adaptive {
+        Adaptive { paced: Arc::new(AtomicBool::new(paced)), throughput: None, better: 0 }
+    }
 
     fn ladder() -> Vec<Arc<Rendition>> {
         let rendition = |bitrate, lossless| {
@@ -182,7 +193,7 @@ mod tests {
     /// Bitrates of 30 chunks on a path of this kind and rate, in bit/s, that starts with `first` of the ladder.
     fn run(kind: &str, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
         let (all, path) = (ladder(), PathReport { kind: kind.into(), ..PathReport::default() });
-        let (mut choice, mut current) = (Adaptive::default(), Arc::clone(&all[first]));
+        let (mut choice, mut current) = (adaptive(true), Arc::clone(&all[first]));
         (0..30)
             .map(|chunk| {
                 let situation = Situation {
@@ -232,8 +243,10 @@ mod tests {
             |held| Situation { held, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
         // A tenth of 576 kB came in one second: nine more to go.
         let so_far = Delivery { bytes: 57_600, waited: SECOND / 20, took: SECOND };
-        let mut choice = Adaptive::default();
+        let mut choice = adaptive(true);
         assert_eq!(choice.reconsider(&situation(12 * SECOND), so_far), None, "there is time");
+        let unpaced = adaptive(false).reconsider(&situation(Duration::ZERO), so_far);
+        assert_eq!(unpaced, None, "a file waits");
         let switch = choice.reconsider(&situation(2 * SECOND), so_far).unwrap();
         assert_eq!(all[switch.to].bitrate, 160_000);
         let too_early = Delivery { took: SECOND / 5, ..so_far };

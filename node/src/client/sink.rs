@@ -1,7 +1,13 @@
 //! The output as the playback thread sees it: opened when a track needs it, opened again when it is lost, with the frames
 //! that wait to be written and the volume.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
 use media_protocol::Info;
@@ -41,6 +47,8 @@ pub(super) struct Sink {
     /// What it gave; kept while it is lost.
     format: AudioFormat,
     realtime: bool,
+    /// The same, for the choice of renditions.
+    paced: Arc<AtomicBool>,
     paused: bool,
     pending: Vec<f32>,
     /// Samples of `pending` already written.
@@ -63,7 +71,7 @@ impl Sink {
     /// holds in steps.
     const LOW: Duration = Duration::from_millis(20);
 
-    pub(super) fn new(choice: OutputChoice, volume: f32) -> Self {
+    pub(super) fn new(choice: OutputChoice, volume: f32, paced: Arc<AtomicBool>) -> Self {
         let none = AudioFormat { rate: 0, channels: 0 };
         Self {
             choice,
@@ -72,6 +80,7 @@ impl Sink {
             sample: SampleType::F32,
             format: none,
             realtime: true,
+            paced,
             paused: false,
             pending: Vec::new(),
             written: 0,
@@ -137,6 +146,7 @@ impl Sink {
             return Err(PluginError::Failed(format!("the output asks for {}", self.format)));
         }
         self.realtime = output.is_realtime();
+        self.paced.store(self.realtime, Ordering::Relaxed);
         self.output = Some(output);
         let id = plugin.info().id;
         let name = if target.is_empty() { id } else { format!("{id}:{target}") };

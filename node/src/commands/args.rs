@@ -78,6 +78,43 @@ pub(super) enum Plugins {
         #[arg(long)]
         json: bool,
     },
+    /// Says what a library has, asked in a process of its own.
+    Inspect {
+        /// The library.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// In this process: for what this command starts itself.
+        #[arg(long, hide = true)]
+        here: bool,
+    },
+    /// Checks that a library keeps to the rules, each check in a process of its own.
+    Check(Checking),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Checking {
+    /// The library.
+    pub(super) file: PathBuf,
+    /// Repeats what an earlier run did to packets.
+    #[arg(long)]
+    pub(super) seed: Option<u32>,
+    /// What outputs open, instead of their default.
+    #[arg(long, default_value = "")]
+    pub(super) target: String,
+    /// The options of the codec or output, a JSON object.
+    #[arg(long, value_name = "JSON", default_value = "")]
+    pub(super) options: String,
+    /// How long one check may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) timeout: u64,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// One check, in this process: for what this command starts itself.
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub(super) only: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

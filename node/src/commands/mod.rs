@@ -5,6 +5,7 @@ mod context;
 mod demo;
 mod output;
 mod play;
+mod plugins;
 mod serve;
 mod show;
 
@@ -23,6 +24,14 @@ pub fn run() -> Result<(), Fault> {
     let arguments = Arguments::parse();
     if let Command::Config(ConfigCommand::Path) = arguments.command {
         return show::config_path(arguments.config.as_deref());
+    }
+    // A library is looked at without the configuration, which may name it.
+    match &arguments.command {
+        Command::Plugins(Plugins::Inspect { file, json, here }) => {
+            return plugins::inspect(file, *json, *here);
+        }
+        Command::Plugins(Plugins::Check(checking)) => return plugins::check(checking),
+        _ => {}
     }
     let mut flags = Vec::new();
     for set in &arguments.set {
@@ -53,6 +62,8 @@ pub fn run() -> Result<(), Fault> {
         }
         Command::Devices { json } => show::devices(&context, json),
         Command::Plugins(Plugins::List { json }) => show::plugins(&context, json),
+        // Dispatched above.
+        Command::Plugins(_) => Ok(()),
         Command::Config(ConfigCommand::Show { json }) => show::config(&context, json),
         Command::Config(_) => show::config_check(&context),
         Command::Id => show::id(&context),

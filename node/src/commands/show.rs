@@ -33,12 +33,12 @@ pub(super) fn print(lines: impl IntoIterator<Item = String>) -> Result<(), Fault
     }
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Fault> {
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Fault> {
     print([serde_json::to_string_pretty(value).or_fault(Exit::Failed)?])
 }
 
 /// Columns as wide as their widest cell.
-fn table(rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
     use unicode_width::UnicodeWidthStr;
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|it| it.width()).max();

@@ -6,7 +6,7 @@ use std::{
 use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, stats::ms};
+use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, report::title};
 use crate::client::{Dial, Event, Player, Setup};
 
 /// How a playing ended.
@@ -38,24 +38,24 @@ pub struct Wiring {
 
 /// One playing of a list of tracks from one node.
 pub struct Listening {
-    playlist: Vec<Track>,
-    player: Player,
-    events: mpsc::Receiver<Event>,
-    dial: Arc<Dial>,
-    wiring: Wiring,
-    transport: String,
-    target: Duration,
+    pub(super) playlist: Vec<Track>,
+    pub(super) player: Player,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) dial: Arc<Dial>,
+    pub(super) wiring: Wiring,
+    pub(super) transport: String,
+    pub(super) target: Duration,
     /// What is being fetched, and what is heard; the first runs ahead.
-    fetching: Cursor,
-    heard: Cursor,
+    pub(super) fetching: Cursor,
+    pub(super) heard: Cursor,
     /// Where the last jump went, until it is heard.
-    jump: Option<Position>,
-    volume: u8,
-    paused_since: Option<Instant>,
-    paused_time: Duration,
-    waiting: String,
+    pub(super) jump: Option<Position>,
+    pub(super) volume: u8,
+    pub(super) paused_since: Option<Instant>,
+    pub(super) paused_time: Duration,
+    pub(super) waiting: String,
     /// The tracks that could not be played, each with why.
-    failures: Vec<String>,
+    pub(super) failures: Vec<String>,
 }
 
 /// How often a view is told.
@@ -270,74 +270,4 @@ impl Listening {
     fn warn(&self, line: String) {
         let _ = self.wiring.notices.try_send(Notice::Warning(line));
     }
-
-    fn snapshot(&self) -> Snapshot {
-        let progress = self.player.progress();
-        let track = self.playlist.get(self.heard.index);
-        let info = progress.track.as_ref().filter(|info| track.is_some_and(|it| it.id == info.track.id));
-        Snapshot {
-            number: (self.heard.index + 1, self.playlist.len()),
-            title: track.map(title).unwrap_or_default(),
-            position: self.jump.unwrap_or(progress.position).into(),
-            length: info.map_or_else(
-                || Duration::from_millis(track.map_or(0, |track| track.duration_ms)),
-                |info| {
-                    Position::of_frame(
-                        media_protocol::FrameIndex(info.rendition.frames),
-                        info.rendition.id.rate,
-                    )
-                    .into()
-                },
-            ),
-            held: self.player.level(),
-            target: self.target,
-            codec: info.map(|it| codec(it)).unwrap_or_default(),
-            path: self.dial.path().kind.to_string(),
-            underruns: progress.underruns,
-            volume: self.volume,
-            paused: self.paused_since.is_some(),
-            waiting: self.waiting.clone(),
-        }
-    }
-
-    fn stats(&self) -> Stats {
-        let (progress, counts) = (self.player.progress(), self.player.counts());
-        let info = progress.track.as_ref();
-        Stats {
-            track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
-            transport: self.transport.clone(),
-            path: self.dial.path().kind.to_string(),
-            codec: info.map(|info| info.rendition.id.codec.clone()).unwrap_or_default(),
-            bitrate: info.map_or(0, |info| info.rendition.bitrate),
-            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
-            connect_ms: ms(self.dial.connect_time()),
-            first_audio_ms: progress.first_audio.map(ms),
-            frames_played: progress.frames_played,
-            tracks_ended: progress.tracks_ended,
-            chunks: counts.chunks,
-            requests: counts.requests,
-            bytes_received: counts.bytes_received,
-            underruns: progress.underruns,
-            underrun_ms: ms(progress.underrun_time),
-            paused_ms: ms(self.paused_time),
-            requests_while_paused: counts.requests_while_paused,
-            rendition_switches: counts.rendition_switches,
-            reconnects: self.dial.reconnects(),
-            retries: counts.retries,
-            damaged_packets: progress.damaged_packets,
-            peak_buffer_ms: ms(counts.peak_buffer),
-        }
-    }
-}
-
-fn title(track: &Track) -> String {
-    if track.artist.is_empty() {
-        track.title.clone()
-    } else {
-        format!("{} – {}", track.artist, track.title)
-    }
-}
-
-fn codec(info: &media_protocol::Info) -> String {
-    format!("{} {}k", info.rendition.id.codec, info.rendition.bitrate / 1000)
 }

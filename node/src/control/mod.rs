@@ -3,6 +3,7 @@
 
 mod listen;
 mod playlist;
+mod report;
 mod stats;
 
 use std::time::Duration;

@@ -62,7 +62,11 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
             },
             changed = view.snapshots.changed() => if changed.is_err() { break },
         }
-        let width = terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        // A serial line or a bare pty says that it has 0 columns.
+        let width = match terminal::size() {
+            Ok((columns @ 1.., _)) => usize::from(columns),
+            _ => 80,
+        };
         // A line that fills the last column would wrap.
         let line = status::draw(&view.snapshots.borrow_and_update(), width.saturating_sub(1));
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;

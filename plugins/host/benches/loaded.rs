@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 use codec_pcm::Pcm;
 use common::{built, sources};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use media_plugin_host::{Registry, Sources, guard_codec};
+use media_plugin_host::{Registry, Sources, guard_codec, scan};
 use media_plugin_sdk::{AudioFormat, Choice, Codec};
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
@@ -51,5 +51,11 @@ fn calls(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, calls);
+/// What `plugins list` costs for one library: its file is checked and its note read.
+fn scanning(c: &mut Criterion) {
+    let folders = sources(&[&built("pcm")]).folders;
+    c.bench_function("scan", |b| b.iter(|| scan(black_box(&folders))));
+}
+
+criterion_group!(benches, calls, scanning);
 criterion_main!(benches);

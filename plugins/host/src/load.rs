@@ -24,7 +24,7 @@ pub(crate) use log::install as install_log;
 pub use note::Note;
 pub(crate) use output::LoadedOutput;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{HostError, Kind, Listing, Origin};
 
@@ -60,7 +60,7 @@ pub(crate) fn open(scanned: &Scanned) -> Result<&'static Library, HostError> {
 }
 
 /// What a library says of itself once it is open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspected {
     /// The file, by absolute path.
     pub path: PathBuf,

@@ -8,7 +8,7 @@ use media_plugin_sdk::{
     inventory,
     transport::{Transport, TransportRegistration},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::table::{Entry, Found, Table, find, is_as_preferred, kept, table};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where a plugin comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Origin {
@@ -37,7 +37,7 @@ impl fmt::Display for Origin {
 }
 
 /// One line of `plugins list`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// What it is.
     pub kind: Kind,

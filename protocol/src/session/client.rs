@@ -9,44 +9,17 @@
 
 mod event;
 mod rate;
+mod wanted;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
-    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, Info, PathReport, Position, Rendition, TrackId,
-    WireError, chunk::ChunkEvent,
+    ChunkRequest, ErrorCode, FrameIndex, Info, PathReport, Position, TrackId, WireError, chunk::ChunkEvent,
 };
 
+use self::wanted::{Playing, Wanted};
 pub use event::{Config, Failure, Input, Output, RequestId};
 pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
-
-/// A track that is being fetched.
-#[derive(Debug, Clone)]
-struct Playing {
-    track: TrackId,
-    /// All renditions that fit together; the session may change between them at any border.
-    all: Arc<[Arc<Rendition>]>,
-    rendition: Arc<Rendition>,
-}
-
-/// A chunk that is wanted or under way.
-#[derive(Debug, Clone)]
-struct Wanted {
-    playing: Playing,
-    index: ChunkIndex,
-    /// Packets of this chunk that were delivered before it was asked for again.
-    delivered: u64,
-    /// Packets that came on the present request, and their bytes.
-    seen: u64,
-    bytes: u64,
-    /// When the present request was sent, and when its header came.
-    sent: Duration,
-    header: Option<Duration>,
-    /// Whether its start was told.
-    started: bool,
-    /// What of it came in another rendition before it was asked for in this one, in frames of this one.
-    had: u64,
-}
 
 #[derive(Debug, Clone)]
 enum Want {
@@ -378,62 +351,5 @@ impl Client {
         self.recovered();
         self.follow = None;
         self.outputs.push_back(Output::Failed { track, error });
-    }
-}
-
-impl Playing {
-    fn new(info: &Info) -> Self {
-        let rendition = Arc::new(info.rendition.clone());
-        // An alternative that is malformed, or not the same track cut at the same instants, is none.
-        let fits = |it: &&Rendition| {
-            it.check().is_ok() && it.id.track == info.track.id && it.chunks == rendition.chunks
-        };
-        let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
-        let all = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
-        Self { track: info.track.id.clone(), all, rendition }
-    }
-
-    fn situation<'a>(&'a self, held: Duration, target: Duration, path: &'a PathReport) -> Situation<'a> {
-        Situation { held, target, current: &self.rendition, all: &self.all, path }
-    }
-
-    fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {
-        let to = self.all.get(to).filter(|to| to.id != self.rendition.id)?;
-        let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
-        Some(Output::Switched { from, to: Arc::clone(to), reason })
-    }
-}
-
-impl Wanted {
-    fn new(playing: Playing, index: ChunkIndex) -> Self {
-        let zero = Duration::ZERO;
-        Self {
-            playing,
-            index,
-            delivered: 0,
-            seen: 0,
-            bytes: 0,
-            sent: zero,
-            header: None,
-            started: false,
-            had: 0,
-        }
-    }
-
-    /// How many frames of the chunk were delivered, in any rendition.
-    fn audible(&self) -> u64 {
-        let rendition = &self.playing.rendition;
-        let decoded = self.delivered.saturating_mul(u64::from(rendition.packet_frames));
-        let kept = decoded.saturating_sub(u64::from(rendition.lead_in));
-        kept.max(self.had).min(rendition.frames_in(self.index))
-    }
-
-    fn delivery(&self, now: Duration) -> Delivery {
-        let header = self.header.unwrap_or(now);
-        Delivery {
-            bytes: self.bytes,
-            waited: header.saturating_sub(self.sent),
-            took: now.saturating_sub(header),
-        }
     }
 }

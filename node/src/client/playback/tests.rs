@@ -96,7 +96,7 @@ impl Rig {
             commands,
             events,
             progress: Arc::default(),
-            sink: Sink::new(choice, 1.0),
+            sink: Sink::new(choice, 1.0, Arc::default()),
             start: Duration::from_millis(20),
             began: Instant::now(),
             registry: crate::plugins::registry(),

@@ -56,6 +56,9 @@ pub struct Relay {
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
+/// When it arrives, a number that keeps the order, the way it goes, and the packet.
+type OnWay = (Duration, u64, usize, Vec<u8>);
+
 impl Relay {
     /// Starts one in front of `server`.
     pub async fn start(server: SocketAddr, seed: u64, link: Link) -> Self {
@@ -127,7 +130,7 @@ struct Wire {
     pipes: [Pipe; 2],
     began: Instant,
     /// Due instant, number and direction of what is on its way.
-    on_way: BinaryHeap<Reverse<(Duration, u64, usize, Vec<u8>)>>,
+    on_way: BinaryHeap<Reverse<OnWay>>,
     sent: u64,
     tally: Arc<Mutex<Tally>>,
 }

@@ -118,11 +118,7 @@ impl<T: Bits> Room<T> {
             std::hint::black_box(self.all[*at]).bits() != self.untouched.bits()
         });
         let Some(at) = touched else { return Ok(()) };
-        let place = if at < start {
-            format!("{} before its start", start - at)
-        } else {
-            format!("{} past its end", at - end)
-        };
-        Err(Failure::new(rule, format!("it wrote {place}")))
+        let (at, len) = (at as i64 - start as i64, end - start);
+        Err(Failure::new(rule, format!("it wrote at {at}, outside of the {len} items it was given")))
     }
 }

@@ -62,7 +62,10 @@ unsafe extern "C" fn log(host: *const mn_host, level: u32, message: mn_str) {
     // SAFETY: a plugin has no other table than the one that `leak` made for it.
     let table = unsafe { &*host.cast::<Table>() };
     // SAFETY: the plugin vouches for its own text.
-    let message = unsafe { text::bounded("message", message) }.unwrap_or_else(|why| why);
+    let message = match unsafe { text::bytes("message", message) } {
+        Ok(bytes) => text::one_line(&String::from_utf8_lossy(bytes)),
+        Err(why) => why,
+    };
     let level = match level {
         MN_LOG_ERROR => Level::Error,
         MN_LOG_WARN => Level::Warn,

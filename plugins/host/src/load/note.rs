@@ -8,13 +8,13 @@ use object::{
     Architecture, BinaryFormat, Object, ObjectKind, ObjectSection, ObjectSegment,
     read::{ReadCache, ReadRef},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Checked;
 use crate::{Kind, check};
 
 /// What a library says of itself in its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The id of the library.
     pub id: String,

@@ -4,24 +4,33 @@ use media_plugin_abi::{MN_MAX_STRING, mn_error, mn_str};
 
 use super::Checked;
 
-/// A plugin's text: UTF-8 within the bound of the ABI, without control characters.
+/// A plugin's text: one line of UTF-8 within the bound of the ABI.
 ///
 /// # Safety
-/// If `text.ptr` is not NULL, it can be read for `text.len` bytes, for as long as that is within the bound.
+/// As [`bytes`].
 pub(super) unsafe fn bounded(what: &str, text: mn_str) -> Checked<String> {
+    // SAFETY: the caller vouches for it.
+    let bytes = unsafe { bytes(what, text) }?;
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
+    text.map(Into::into).ok_or_else(|| format!("its {what} is no line of text in UTF-8"))
+}
+
+/// The bytes of a plugin's text, for the length of a call.
+///
+/// # Safety
+/// If `text.ptr` is not NULL, it can be read for `text.len` bytes, for as long as that is within the bound of the ABI.
+pub(super) unsafe fn bytes<'a>(what: &str, text: mn_str) -> Checked<&'a [u8]> {
     if text.len > MN_MAX_STRING {
         return Err(format!("its {what} claims {} bytes, more than {MN_MAX_STRING}", text.len));
     }
     if text.len == 0 {
-        return Ok(String::new());
+        return Ok(&[]);
     }
     if text.ptr.is_null() {
         return Err(format!("its {what} has {} bytes at NULL", text.len));
     }
     // SAFETY: the caller vouches for it.
-    let bytes = unsafe { slice::from_raw_parts(text.ptr.cast::<u8>(), text.len as usize) };
-    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
-    text.map(Into::into).ok_or_else(|| format!("its {what} is no text in UTF-8"))
+    Ok(unsafe { slice::from_raw_parts(text.ptr.cast::<u8>(), text.len as usize) })
 }
 
 /// The host's text for the length of a call, or `None` beyond the bound of the ABI.

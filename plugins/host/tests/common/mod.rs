@@ -12,15 +12,16 @@ use media_plugin_host::{Folders, HostError, Registry, Sources};
 
 /// Compiles `fixtures/plugin.c` into `folder`, with flags such as `-DFAULT_NAME`.
 pub(crate) fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
-    // The tests of `conformance` take this file as well.
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    // The tests of `conformance` and `node` take this file as well.
+    let mut rooms = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|it| it.join("plugins/host"));
+    let here = rooms.find(|it| it.is_dir()).unwrap();
     let library = folder.join(format!("{DLL_PREFIX}media_node_{name}{DLL_SUFFIX}"));
     let compiler = std::env::var_os("CC").unwrap_or("cc".into());
     let output = Command::new(compiler)
         .args(["-std=c99", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+        .args(flags)
         .arg("-I")
         .arg(here.join("../abi/include"))
-        .args(flags)
         .arg("-o")
         .arg(&library)
         .arg(here.join("tests/fixtures/plugin.c"))

@@ -9,6 +9,14 @@ const CASES: &[(&str, &str)] = &[
         "host->log(host, MN_LOG_ERROR, mn_text(\"no licence\")); return NULL;",
         "it refuses to be loaded: no licence",
     ),
+    (
+        "mn_str odd = {\"no\\n\\xff\", 4}; host->log(host, MN_LOG_ERROR, odd); return NULL;",
+        "it refuses to be loaded: no \u{fffd}",
+    ),
+    (
+        "mn_str far = {NULL, 9}; host->log(host, MN_LOG_ERROR, far); return NULL;",
+        "it refuses to be loaded: its message has",
+    ),
     ("plugin.struct_size = 8;", "its description has only 8 bytes"),
     ("plugin.abi_major = 2;", "its description is of ABI 2, its note of ABI 1"),
     ("plugin.id.len = 3;", "it is fix 1.0 and its note says fixture-c 1.0"),
@@ -28,8 +36,14 @@ const CASES: &[(&str, &str)] = &[
     ("codec.id.len = 0;", "the id \"\" is not 1 to 32 characters of a-z, 0-9 and -"),
     ("codec.id.ptr = \"c17\";", "it provides codec:c17 output:sink and its note says codec:c16 output:sink"),
     ("plugin.codec_count = 0;", "it provides output:sink and its note says codec:c16 output:sink"),
-    ("codec.description.ptr = \"16\\xff bit PCM, in C\";", "its codec's description is no text in UTF-8"),
-    ("codec.description.ptr = \"16\\nbit PCM, in C\";", "its codec's description is no text in UTF-8"),
+    (
+        "codec.description.ptr = \"16\\xff bit PCM, in C\";",
+        "its codec's description is no line of text in UTF-8",
+    ),
+    (
+        "codec.description.ptr = \"16\\nbit PCM, in C\";",
+        "its codec's description is no line of text in UTF-8",
+    ),
     ("output.target.ptr = NULL;", "its output's target has 4 bytes at NULL"),
     ("codec.propose = NULL;", "its codec c16 has no function propose"),
     ("codec.encoding = NULL;", "its codec c16 has no function encoding"),

@@ -84,7 +84,7 @@ pub enum Input {
         /// Why, in words.
         reason: String,
     },
-    /// The time of [`Client::timeout`] has come.
+    /// The time of [`super::Client::timeout`] has come.
     Timeout,
 }
 

@@ -1,0 +1,73 @@
+//! What a playing shows at an instant, and what it came to.
+
+use std::time::Duration;
+
+use media_protocol::{FrameIndex, Position, Track};
+
+use super::{Snapshot, Stats, listen::Listening, stats::ms};
+
+impl Listening {
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let progress = self.player.progress();
+        let track = self.playlist.get(self.heard.index);
+        let info = progress.track.as_ref().filter(|info| track.is_some_and(|it| it.id == info.track.id));
+        Snapshot {
+            number: (self.heard.index + 1, self.playlist.len()),
+            title: track.map(title).unwrap_or_default(),
+            position: self.jump.unwrap_or(progress.position).into(),
+            length: info.map_or_else(
+                || Duration::from_millis(track.map_or(0, |track| track.duration_ms)),
+                |info| Position::of_frame(FrameIndex(info.rendition.frames), info.rendition.id.rate).into(),
+            ),
+            held: self.player.level(),
+            target: self.target,
+            codec: info.map(|it| codec(it)).unwrap_or_default(),
+            path: self.dial.path().kind.to_string(),
+            underruns: progress.underruns,
+            volume: self.volume,
+            paused: self.paused_since.is_some(),
+            waiting: self.waiting.clone(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let (progress, counts) = (self.player.progress(), self.player.counts());
+        let info = progress.track.as_ref();
+        Stats {
+            track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
+            transport: self.transport.clone(),
+            path: self.dial.path().kind.to_string(),
+            codec: info.map(|info| info.rendition.id.codec.clone()).unwrap_or_default(),
+            bitrate: info.map_or(0, |info| info.rendition.bitrate),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            connect_ms: ms(self.dial.connect_time()),
+            first_audio_ms: progress.first_audio.map(ms),
+            frames_played: progress.frames_played,
+            tracks_ended: progress.tracks_ended,
+            chunks: counts.chunks,
+            requests: counts.requests,
+            bytes_received: counts.bytes_received,
+            underruns: progress.underruns,
+            underrun_ms: ms(progress.underrun_time),
+            paused_ms: ms(self.paused_time),
+            requests_while_paused: counts.requests_while_paused,
+            rendition_switches: counts.rendition_switches,
+            reconnects: self.dial.reconnects(),
+            retries: counts.retries,
+            damaged_packets: progress.damaged_packets,
+            peak_buffer_ms: ms(counts.peak_buffer),
+        }
+    }
+}
+
+pub(super) fn title(track: &Track) -> String {
+    if track.artist.is_empty() {
+        track.title.clone()
+    } else {
+        format!("{} – {}", track.artist, track.title)
+    }
+}
+
+fn codec(info: &media_protocol::Info) -> String {
+    format!("{} {}k", info.rendition.id.codec, info.rendition.bitrate / 1000)
+}

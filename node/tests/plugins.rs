@@ -1,0 +1,66 @@
+//! `plugins inspect` and `plugins check` as a person runs them, on libraries that work, fail, crash and never come back.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+
+#[path = "../../plugins/host/tests/common/mod.rs"]
+mod library;
+
+use std::{fs, path::Path, process::Command};
+
+use library::compile;
+use serde_json::Value;
+
+/// The exit code, standard output and standard error.
+fn plugins(command: &str, file: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let mut node = Command::new(env!("CARGO_BIN_EXE_media-node"));
+    let output = node.args(["plugins", command]).args(more).arg(file).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn inspect_says_what_a_library_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = compile(folder.path(), "sound", &[]);
+    let (code, text, _) = plugins("inspect", &sound, &["--json"]);
+    let said: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (code, &said["note"]["id"], &said["plugins"][0]["id"]),
+        (Some(0), &"fixture-c".into(), &"c16".into())
+    );
+
+    let crashes = compile(folder.path(), "crashes", &["-DABORT_WHEN_OPENED"]);
+    let text = folder.path().join("text.so");
+    fs::write(&text, "no library").unwrap();
+    for (file, why) in [
+        (&crashes, "it ended the process with signal: 6"),
+        (&text, "it is no shared library, or a damaged one"),
+        (&folder.path().join("absent.so"), "it cannot be read"),
+    ] {
+        let (code, said, error) = plugins("inspect", file, &[]);
+        assert_eq!((code, said.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn check_finds_what_is_wrong_and_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = compile(folder.path(), "sound", &[]);
+    let (code, text, error) = plugins("check", &sound, &[]);
+    assert_eq!((code, text.lines().count(), error.as_str()), (Some(0), 6, ""), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("ok ")), "{text}");
+
+    let crashes = "-DIN_DECODE=if (len % 4 == 3) abort();";
+    let hangs = "-DIN_OPEN=for (volatile int once = 1; once;);";
+    let bad = compile(folder.path(), "bad", &[crashes, hangs, "-Wno-unused-parameter"]);
+    let with = ["--seed", "7", "--timeout", "20", "--json"];
+    let (code, text, error) = plugins("check", &bad, &with);
+    let said: Value = serde_json::from_str(&text).unwrap();
+    let failures: Vec<_> = said["checks"].as_array().unwrap().iter().map(|it| &it["failure"]).collect();
+    assert_eq!(code, Some(1));
+    assert!(error.contains("fails 2 of 6 checks; repeat them with --seed 7"), "{error}");
+    assert!(failures[1].as_str().unwrap().starts_with("it ended the process with signal: 6"), "{text}");
+    assert_eq!(failures[5], "it did not come back within 20 s");
+}

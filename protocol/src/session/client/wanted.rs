@@ -1,0 +1,96 @@
+//! The chunk that is wanted, and the track it is of.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Delivery, Output, Situation, Switch};
+use crate::{ChunkIndex, Info, PathReport, Rendition, TrackId};
+
+/// A track that is being fetched.
+#[derive(Debug, Clone)]
+pub(super) struct Playing {
+    pub(super) track: TrackId,
+    /// All renditions that fit together; the session may change between them at any border.
+    pub(super) all: Arc<[Arc<Rendition>]>,
+    pub(super) rendition: Arc<Rendition>,
+}
+
+/// A chunk that is wanted or under way.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) playing: Playing,
+    pub(super) index: ChunkIndex,
+    /// Packets of this chunk that were delivered before it was asked for again.
+    pub(super) delivered: u64,
+    /// Packets that came on the present request, and their bytes.
+    pub(super) seen: u64,
+    pub(super) bytes: u64,
+    /// When the present request was sent, and when its header came.
+    pub(super) sent: Duration,
+    pub(super) header: Option<Duration>,
+    /// Whether its start was told.
+    pub(super) started: bool,
+    /// What of it came in another rendition before it was asked for in this one, in frames of this one.
+    pub(super) had: u64,
+}
+
+impl Playing {
+    pub(super) fn new(info: &Info) -> Self {
+        let rendition = Arc::new(info.rendition.clone());
+        // An alternative that is malformed, or not the same track cut at the same instants, is none.
+        let fits = |it: &&Rendition| {
+            it.check().is_ok() && it.id.track == info.track.id && it.chunks == rendition.chunks
+        };
+        let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
+        let all = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
+        Self { track: info.track.id.clone(), all, rendition }
+    }
+
+    pub(super) fn situation<'a>(
+        &'a self,
+        held: Duration,
+        target: Duration,
+        path: &'a PathReport,
+    ) -> Situation<'a> {
+        Situation { held, target, current: &self.rendition, all: &self.all, path }
+    }
+
+    pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {
+        let to = self.all.get(to).filter(|to| to.id != self.rendition.id)?;
+        let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
+        Some(Output::Switched { from, to: Arc::clone(to), reason })
+    }
+}
+
+impl Wanted {
+    pub(super) fn new(playing: Playing, index: ChunkIndex) -> Self {
+        let zero = Duration::ZERO;
+        Self {
+            playing,
+            index,
+            delivered: 0,
+            seen: 0,
+            bytes: 0,
+            sent: zero,
+            header: None,
+            started: false,
+            had: 0,
+        }
+    }
+
+    /// How many frames of the chunk were delivered, in any rendition.
+    pub(super) fn audible(&self) -> u64 {
+        let rendition = &self.playing.rendition;
+        let decoded = self.delivered.saturating_mul(u64::from(rendition.packet_frames));
+        let kept = decoded.saturating_sub(u64::from(rendition.lead_in));
+        kept.max(self.had).min(rendition.frames_in(self.index))
+    }
+
+    pub(super) fn delivery(&self, now: Duration) -> Delivery {
+        let header = self.header.unwrap_or(now);
+        Delivery {
+            bytes: self.bytes,
+            waited: header.saturating_sub(self.sent),
+            took: now.saturating_sub(header),
+        }
+    }
+}
