@@ -9,6 +9,8 @@ const ROUNDS: usize = 4_000;
 /// What may remain of each round, in bytes: less than the smallest thing that anyone would allocate, because a heap grows
 /// by itself for a while.
 const TOLERATED: usize = 16;
+/// A heap grows once in a while, a leak each time.
+const TRIES: usize = 5;
 const PAGE: usize = 4096;
 
 /// Makes, uses and ends instances by the thousand: the process does not grow. Looked at on Linux only.
@@ -34,11 +36,18 @@ pub fn check_leaks(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failur
         Ok(())
     };
     rounds()?;
-    let before = resident();
-    rounds()?;
-    let grown = resident().zip(before).map_or(0, |(after, before)| after.saturating_sub(before));
-    let why = format!("the process grew by {grown} bytes in {ROUNDS} encoders and decoders");
-    require(grown <= ROUNDS * TOLERATED + 16 * PAGE, "gives back what it takes", why)
+    let mut least = usize::MAX;
+    for _ in 0..TRIES {
+        let before = resident();
+        rounds()?;
+        least = least.min(resident().zip(before).map_or(0, |(after, before)| after.saturating_sub(before)));
+        if least <= ROUNDS * TOLERATED + 16 * PAGE {
+            return Ok(());
+        }
+    }
+    let why =
+        format!("the process grew by {least} bytes and more, each time, in {ROUNDS} encoders and decoders");
+    require(false, "gives back what it takes", why)
 }
 
 /// Memory of this process, in bytes (proc_pid_statm(5), second field, in pages).
