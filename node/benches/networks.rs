@@ -187,7 +187,11 @@ fn report(row: &Row, heard: &Heard, instants: &Instants) {
     heard.told.iter().for_each(|told| eprintln!("    {told}"));
     for pair in heard.recording.writes.windows(2) {
         if pair[1].0 - pair[0].0 > Duration::from_millis(150) {
-            eprintln!("    gap at {:.2} s: {:?}", (pair[0].0 - heard.began).as_secs_f64(), pair[1].0 - pair[0].0);
+            eprintln!(
+                "    gap at {:.2} s: {:?}",
+                (pair[0].0 - heard.began).as_secs_f64(),
+                pair[1].0 - pair[0].0
+            );
         }
     }
 }
