@@ -79,6 +79,8 @@ impl Output for Opened {
 struct Rig {
     playback: Playback,
     device: Arc<Device>,
+    /// What the session is told of the decoder.
+    failed: mpsc::Receiver<DecoderFailed>,
     _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
 }
 
@@ -91,10 +93,12 @@ impl Rig {
         let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
         let (commands_in, commands) = sync_channel(8);
         let (events, events_out) = mpsc::channel(64);
+        let (failures, failed) = mpsc::channel(1);
         let playback = Playback {
             buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), 1 << 20)),
             commands,
             events,
+            failures,
             progress: Arc::default(),
             sink: Sink::new(choice, 1.0, Arc::default()),
             start: Duration::from_millis(20),
@@ -110,12 +114,12 @@ impl Rig {
         (rendition.lead_in, rendition.crossfade) = (0, 0);
         let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
         for entry in [
-            Entry::Begin { info: Arc::new(info), from },
+            Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
             Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
         ] {
             playback.buffer.push(entry).unwrap();
         }
-        Self { playback, device, _ends: (commands_in, events_out) }
+        Self { playback, device, failed, _ends: (commands_in, events_out) }
     }
 
     /// So many packets of ones arrive.
