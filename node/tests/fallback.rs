@@ -41,9 +41,9 @@ struct Rig {
 impl Rig {
     fn new(fail: &str) -> Self {
         let home = Home::new();
-        // One thread, so that chunks are encoded in their order.
+        // Each chunk is encoded once and while it is listened to, so that packets have left when it fails.
         home.configure(&format!(
-            "[plugins]\npaths = [{:?}]\n[codec.fails]\nfail = {fail:?}\n[server]\nencoders = 1\n",
+            "[plugins]\npaths = [{:?}]\n[codec.fails]\nfail = {fail:?}\n[server]\nencode_ahead = 0\n",
             library()
         ));
         let mut samples = Vec::new();

@@ -55,6 +55,7 @@ fn restless(world: &mut World) {
 #[test]
 fn every_frame_arrives_once_and_in_order_whatever_happens() {
     let (mut requests, mut failures, mut ended, mut switches) = (0, 0, 0, 0);
+    let (mut rewinds, mut given_up) = (0, 0);
     for seed in 0..1000 {
         let _seed = Seed(seed);
         let mut world = World::new(seed);
@@ -64,10 +65,14 @@ fn every_frame_arrives_once_and_in_order_whatever_happens() {
         failures += world.failures;
         ended += world.listener.ended;
         switches += world.listener.switches;
+        rewinds += world.listener.rewinds;
+        given_up += world.listener.given_up;
     }
     // The simulation is worth something only as long as much of it happens.
     println!("{requests} requests, {failures} failed, {ended} tracks ended, {switches} switches");
+    println!("{rewinds} decoders failed, {given_up} tracks were given up");
     assert!(requests > 10_000 && failures > 1000 && ended > 1000 && switches > 1000);
+    assert!(rewinds > 300 && given_up > 100);
 }
 
 #[test]
