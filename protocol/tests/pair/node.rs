@@ -123,13 +123,14 @@ pub(crate) fn refusal(protocol: Protocol, error: WireError) -> Vec<u8> {
     }
 }
 
-/// A track of 0 to 12 chunks, often ending at a border or beside one.
+/// A track of 0 to 12 chunks, often ending at a border or beside one, or short.
 fn info(id: &str, random: &mut Random) -> Info {
     let rate = random.pick(&[8000, 44_100, 48_000]);
     let rest = random.below(frames_per_chunk(rate));
     let whole = random.below(12) * frames_per_chunk(rate);
-    let frames = match random.below(6) {
+    let frames = match random.below(8) {
         0 => whole,
+        6 => rest / 4,
         1 => whole + 1,
         2 => (whole + frames_per_chunk(rate)) - 1,
         _ => whole + rest,

@@ -67,8 +67,10 @@ pub(crate) struct World {
     jitter: u64,
     failing_percent: u64,
     /// How often an encoder fails, in percent of the chunks, and a decoder, in permille of the ticks.
-    encoder_fails: u64,
-    decoder_fails: u64,
+    pub(crate) encoder_fails: u64,
+    pub(crate) decoder_fails: u64,
+    /// So many tracks follow by themselves, as those of an album do.
+    pub(crate) album: u32,
 }
 
 /// Changes its mind at one border in four.
@@ -118,6 +120,7 @@ impl World {
             failing_percent: random.pick(&[0, 5, 40]),
             encoder_fails: random.pick(&[0, 0, 2, 10]),
             decoder_fails: random.pick(&[0, 0, 2, 10]),
+            album: random.pick(&[0, 0, 8]),
             random,
         };
         world.after(TICK, Event::Tick);
@@ -195,10 +198,7 @@ impl World {
                 self.listener.next = Some((track.clone(), at));
                 self.feed(Input::Play { track, at });
             }
-            Act::Follow(track) => {
-                self.listener.follow.clone_from(&track);
-                self.feed(Input::Follow(track));
-            }
+            Act::Follow(track) => self.follow(track),
             Act::Pause => {
                 self.paused = true;
                 self.feed(Input::Pause);
@@ -215,6 +215,11 @@ impl World {
                 open.into_iter().for_each(|id| self.after(Duration::ZERO, Event::Reset { id }));
             }
         }
+    }
+
+    fn follow(&mut self, track: Option<TrackId>) {
+        self.listener.follow.clone_from(&track);
+        self.feed(Input::Follow(track));
     }
 
     /// Hands an input to the client and does what it says.
@@ -248,7 +253,13 @@ impl World {
                     if matches!(other, Output::Clear | Output::Rewind) {
                         self.reported = Duration::ZERO;
                     }
+                    let begins = matches!(other, Output::Begin { again: false, .. });
                     self.listener.take(other);
+                    if begins && self.album > 0 && self.listener.follow.is_none() {
+                        self.album -= 1;
+                        let track = self.random.pick(&["a", "b", "c"]).parse().unwrap();
+                        self.follow(Some(track));
+                    }
                 }
             }
         }
