@@ -98,7 +98,7 @@ fn goes_on(fail: &str, words: &str) {
 fn an_encoder_that_fails_on_the_node() {
     // A packet is 20 ms: these calls lie within the second chunk.
     for how in ["panic", "error"] {
-        goes_on(&format!("encode-{how}-200"), &format!("failed on the node (fails cannot encode chunk 1 of"));
+        goes_on(&format!("encode-{how}-200"), "failed on the node (fails cannot encode chunk 1 of");
     }
     // Of a chunk's first packet, after its last one, and before there is any.
     goes_on("encode-error-301", "chunk 2 of");

@@ -158,3 +158,6 @@ impl Client {
         self.outputs.push_back(Output::Failed { track, error });
     }
 }
+
+#[cfg(test)]
+mod tests;
