@@ -16,11 +16,15 @@ mod program;
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
+    fs,
     path::{Path, PathBuf},
 };
 
 use fixtures::{Kind, encode, music, stored};
 use program::{Done, Home, Node, Wav};
+
+/// Four chunks and two.
+const TWO: [f64; 2] = [10.123, 4.321];
 
 /// `tests/fixtures/fails.rs`, which cargo builds with the tests.
 fn library() -> PathBuf {
@@ -31,7 +35,7 @@ fn library() -> PathBuf {
     library
 }
 
-/// Two tracks on a node whose codec `fails` is to fail as told, and a listener who has it too.
+/// Tracks of CD audio on a node whose codec `fails` is to fail as told, and a listener who has it too.
 struct Rig {
     home: Home,
     node: Node,
@@ -39,7 +43,8 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(fail: &str) -> Self {
+    /// With tracks of so many seconds.
+    fn new(fail: &str, tracks: &[f64]) -> Self {
         let home = Home::new();
         // Each chunk is encoded once and while it is listened to, so that packets have left when it fails.
         home.configure(&format!(
@@ -47,20 +52,21 @@ impl Rig {
             library()
         ));
         let mut samples = Vec::new();
-        let files = [(44_100, 10.123), (44_100, 4.321)].map(|(rate, seconds)| {
-            let sound = music(rate, 2, seconds);
+        let files = tracks.iter().enumerate().map(|(n, seconds)| {
+            let sound = music(44_100, 2, *seconds);
             samples.extend(stored(Kind::FlacS16, &sound));
-            let folder = home.path(&seconds.to_string());
-            std::fs::create_dir(&folder).unwrap();
-            encode(&folder, Kind::FlacS16, rate, 2, &sound)
+            let folder = home.path(&n.to_string());
+            fs::create_dir(&folder).unwrap();
+            encode(&folder, Kind::FlacS16, 44_100, 2, &sound)
         });
-        let node = home.serve(&[&files[0], &files[1]]);
+        let files: Vec<_> = files.collect();
+        let node = home.serve(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
         Self { home, node, samples }
     }
 
     fn play(&self, more: &[&str]) -> Done {
         let output = format!("file:{}", self.home.path("out.wav").display());
-        let all = [&["play", &self.node.ticket, "1", "2", "--output", &output], more].concat();
+        let all = [&["play", &self.node.ticket, "--output", &output], more].concat();
         self.home.run(&all)
     }
 
@@ -72,7 +78,7 @@ impl Rig {
 /// Plays both tracks, the first of which begins in the codec that fails.
 #[track_caller]
 fn goes_on(fail: &str, words: &str) {
-    let rig = Rig::new(fail);
+    let rig = Rig::new(fail, &TWO);
     let done = rig.play(&[]);
     assert_eq!(done.code, 0, "{fail}: {done:?}");
     let said: Vec<_> = done.out.lines().chain(done.err.lines()).collect();
@@ -125,7 +131,7 @@ fn a_decoder_that_fails_at_the_listener() {
 #[test]
 fn a_codec_that_cannot_even_begin_is_passed_over() {
     for place in ["propose", "encoding"] {
-        let rig = Rig::new(&format!("{place}-panic-1"));
+        let rig = Rig::new(&format!("{place}-panic-1"), &TWO);
         let done = rig.play(&[]);
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.err.contains("playing 1: ") && done.err.contains(" as pcm"), "{done:?}");
@@ -137,7 +143,7 @@ fn a_codec_that_cannot_even_begin_is_passed_over() {
 #[test]
 fn without_another_codec_it_ends_with_what_failed() {
     for (fail, words) in [("encode-panic-200", "failed on the node"), ("decode-error-200", "failed here")] {
-        let rig = Rig::new(fail);
+        let rig = Rig::new(fail, &TWO);
         let done = rig.play(&["--codec", "fails"]);
         assert_eq!(done.code, 1, "{done:?}");
         assert!(done.err.contains(words) && done.err.contains("there is no other codec"), "{done:?}");
@@ -147,4 +153,24 @@ fn without_another_codec_it_ends_with_what_failed() {
         assert_eq!(wav.frames(), 199 * 882);
         assert!(wav.samples[..] == rig.samples[..wav.samples.len()]);
     }
+}
+
+/// What is played in real time is fetched ahead: here the last tracks are there when the decoder of the second fails.
+#[test]
+fn tracks_that_were_there_already_are_fetched_again_and_told_of_once() {
+    let tracks = [1.0, 0.5, 0.75, 0.64];
+    let rig = Rig::new("decode-panic-60", &tracks);
+    let play = ["play", &rig.node.ticket, "--output", "null", "--stats", "stats.json"];
+    let done = rig.home.ok(&play);
+    let stats = fs::read_to_string(rig.home.path("stats.json")).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let frames: f64 = tracks.iter().map(|it| it * 44_100.0).sum();
+    assert_eq!((&stats["tracks_ended"], &stats["rendition_switches"]), (&4.into(), &1.into()), "{stats}");
+    assert_eq!(stats["frames_played"].as_f64(), Some(frames), "{stats}");
+    let playing: Vec<_> = done.err.lines().filter(|it| it.starts_with("playing ")).collect();
+    let codecs = playing.iter().map(|it| it.contains(" as fails")).collect::<Vec<_>>();
+    assert_eq!(codecs, [true, true, false, false], "{done:?}");
+    let done = rig.home.run(&[&play[..], &["--codec", "fails"]].concat());
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.err.ends_with("media-node: 3 of 4 tracks could not be played\n"), "{done:?}");
 }
