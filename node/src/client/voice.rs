@@ -27,6 +27,8 @@ pub(super) struct Voice {
     fading: Fading,
     /// Frames to pass over until `from`.
     unheard: u64,
+    /// Frames of the present chunk, from its first packet on, that were decoded with the chunk before.
+    had: usize,
     /// What the decoder writes into, one packet.
     decoded: Vec<f32>,
     /// What the splicer writes into.
@@ -62,6 +64,7 @@ impl Voice {
             converter,
             fading: Fading::default(),
             unheard: 0,
+            had: 0,
             decoded: vec![0.0; format.samples(rendition.packet_frames as usize)],
             joined: Vec::new(),
             damaged: 0,
@@ -93,14 +96,17 @@ impl Voice {
         rendition: Arc<Rendition>,
         sink: &mut Sink,
     ) -> Result<(), PluginError> {
-        if rendition.id == self.rendition.id {
-            self.decoder.reset()?;
-        } else {
+        let switched = rendition.id != self.rendition.id;
+        if switched {
             self.switch(rendition, sink)?;
         }
         let rate = self.rendition.id.rate;
         self.unheard = self.from.frame(rate).max(from).0.saturating_sub(index.first_frame(rate).0);
-        self.splicer.start(index, self.rendition.frames_in(index));
+        let had = self.splicer.start(index, self.rendition.frames_in(index), &mut self.joined);
+        if had.is_none() && !switched {
+            self.decoder.reset()?;
+        }
+        self.had = had.unwrap_or(0);
         Ok(())
     }
 
@@ -129,6 +135,10 @@ impl Voice {
     /// Where a packet is damaged silence takes its place, so that nothing shifts.
     pub(super) fn decode(&mut self, packet: &[u8], sink: &mut Sink) -> Result<(), PluginError> {
         let channels = usize::from(self.rendition.id.channels);
+        if let Some(left) = self.had.checked_sub(self.rendition.packet_frames as usize) {
+            self.had = left;
+            return Ok(());
+        }
         let mut result = self.decoder.decode(packet, &mut self.decoded);
         if let Err(PluginError::NoSpace { need, .. }) = result
             && (self.decoded.len()..=Self::MAX_FRAMES * channels).contains(&need)

@@ -22,7 +22,7 @@ pub struct OpusStream {
     pub packet_frames: u32,
     /// How many packets there are.
     pub packets: u64,
-    /// Frames before the track's first.
+    /// Frames before the track's first; at most 1 s.
     pub skip: u32,
     /// The mean bitrate of the packets alone, in bit/s.
     pub bitrate: u32,
@@ -56,7 +56,7 @@ impl OpusStream {
             end = end.checked_add_unsigned(frames)?;
             next = demux.next().ok()?;
         }
-        let skip = u32::try_from(inner.origin.checked_sub(start)?).ok()?;
+        let skip = u32::try_from(inner.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
         // What is cut off at the end is less than a packet; otherwise positions on the last page could not be told.
         let over = end.checked_sub(inner.origin)?.checked_sub_unsigned(inner.info.frames)?;
         let is_whole = start >= 0 && (0..i64::from(packet_frames)).contains(&over);
@@ -221,7 +221,7 @@ mod tests {
             (&[0b11111_011], None),
             (&[], None),
         ] {
-            assert_eq!(frames_in(packet), frames, "{packet:08b?}");
+            assert_eq!(frames_in(packet), frames, "{packet:?}");
         }
         let nothing = nothing(&[0b10011_001, 1, 2]).unwrap();
         assert_eq!((nothing, frames_in(&nothing)), ([0b10011_011, 2], Some(1920)));
