@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fixtures::{Kind, ffmpeg_decode, music, snr};
+use fixtures::{Kind, snr};
 use media_node::{
     client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
     plugins,
@@ -32,10 +32,8 @@ use media_node::{
     source::Source,
 };
 use media_plugin_sdk::transport::refuse_all;
-use media_protocol::{
-    ChunkIndex, ChunkRequest, CodecOffer, ErrorCode, GetInfo, Info, Position, Rendition, RenditionId,
-};
-use rig::{Listener, Music, Rig, code, offering};
+use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, Position, Rendition, RenditionId};
+use rig::{Listener, Music, Rig, offering};
 use stage::{Recorder, Recording};
 
 /// Over several borders, and no whole number of packets or chunks.
@@ -60,6 +58,14 @@ fn decoded(path: &Path) -> Vec<f32> {
     let read = source.reader().unwrap().read(&mut samples).unwrap();
     assert_eq!(read as u64, info.frames);
     samples
+}
+
+/// What ffmpeg's libopus decodes a file to, unrounded.
+fn by_ffmpeg(path: &Path) -> Vec<f32> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-request_sample_fmt", "flt", "-c:a", "libopus", "-i"]).arg(path);
+    let bytes = command.args(["-f", "f32le", "-"]).output().expect("these tests need ffmpeg").stdout;
+    bytes.chunks_exact(4).map(|it| f32::from_le_bytes(it.try_into().unwrap())).collect()
 }
 
 fn offer(bitrate: Option<u32>) -> CodecOffer {
@@ -146,13 +152,197 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
         assert_eq!(samples.len(), expected.len(), "{options:?}");
         let differs = samples.iter().zip(&expected).position(|(a, b)| a != b);
         assert_eq!(differs, None, "{options:?}");
-        let ffmpeg = ffmpeg_decode(&file);
-        eprintln!(
-            "{options:?}: {} dB from ffmpeg's ({} {}), {} bytes of {}: {:.4}",
-            snr(&ffmpeg, &samples), ffmpeg.len(), samples.len(),
-            counts.bytes_received,
-            file.metadata().unwrap().len(),
-            counts.bytes_received as f64 / file.metadata().unwrap().len() as f64
-        );
+        // Another build of libopus, another demuxer.
+        let others = by_ffmpeg(&file);
+        assert_eq!(samples.len(), others.len(), "{options:?}");
+        let snr = snr(&others, &samples);
+        eprintln!("ffmpeg {snr}");
+        assert!(snr > 110.0, "{options:?}: {snr:.1} dB from ffmpeg's");
     }
+}
+
+/// The bytes received are those of the file and, for each chunk, lead-in and tail, 80 and 20 ms at least.
+#[tokio::test]
+async fn little_more_is_sent_than_the_file_holds() {
+    for (options, most) in [
+        (&["--bitrate", "96"][..], 1.06),
+        (&["--bitrate", "128"], 1.06),
+        (&["--bitrate", "24", "--speech"], 1.1),
+        (&["--bitrate", "32", "--speech", "--framesize", "60"], 1.1),
+    ] {
+        let music = Music::new();
+        // Whole chunks, so that each has its tail and lead-in.
+        let file = opus_file(&music, 2, 30.0, &[options, &["--padding", "0"]].concat());
+        let rig = Rig::new(&music).await;
+        let (_, counts) = played(&rig, opus(), 510_000, Position::START).await;
+        let ratio = counts.bytes_received as f64 / file.metadata().unwrap().len() as f64;
+        eprintln!("{options:?} {ratio}");
+        assert!((1.0..most).contains(&ratio), "{options:?}: {ratio:.3} times the file");
+    }
+}
+
+/// From the first frame after a seek on: how far it is from the continuous decode, in dB.
+#[tokio::test]
+async fn after_a_seek_it_comes_near_at_once_and_nearer_with_time() {
+    for options in [&["--bitrate", "128", "--music"][..], &["--bitrate", "24", "--speech"]] {
+        let music = Music::new();
+        let file = opus_file(&music, 2, SECONDS, options);
+        let whole = decoded(&file);
+        let rig = Rig::new(&music).await;
+        for (millis, least) in [(3000, 15.0), (3500, 30.0), (4500, 60.0), (5900, 60.0), (9500, 30.0)] {
+            let (samples, _) = played(&rig, opus(), 510_000, Position(millis * 1000)).await;
+            let expected = &whole[usize::try_from(millis).unwrap() * 48 * 2..];
+            assert_eq!(samples.len(), expected.len(), "{options:?} from {millis} ms");
+            let first = 4800.min(samples.len());
+            let snr = snr(&expected[..first], &samples[..first]);
+            eprintln!("{options:?} {millis} {snr}");
+            assert!(snr > least, "{options:?} from {millis} ms: {snr:.1} dB over the first 50 ms");
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_comes_first_where_a_listener_allows_for_it() {
+    let music = Music::new();
+    opus_file(&music, 2, 4.0, &["--bitrate", "96", "--hard-cbr"]);
+    let listener = Rig::new(&music).await.listener().await;
+    let allowed = [
+        vec![offer(None)],
+        vec![offer(Some(96_000))],
+        vec![offer(Some(64_000)), pcm(), offer(Some(96_000)), offer(Some(160_000))],
+        vec![pcm(), offer(Some(64_000)), offer(Some(510_000))],
+    ];
+    for codecs in allowed {
+        let info = info(&listener, codecs.clone()).await;
+        assert!(passes(&info.rendition), "{codecs:?}: {}", info.rendition.id);
+        assert!(info.rendition.lossless && info.rendition.continuous);
+        assert!((94_000..=98_000).contains(&info.rendition.bitrate), "{}", info.rendition.bitrate);
+        assert!(info.reason.contains("pass through"), "{}", info.reason);
+        let others = info.alternatives.iter().map(|it| it.id.params.as_str()).collect::<Vec<_>>();
+        let lower = codecs.contains(&offer(Some(64_000)));
+        assert_eq!(others, if lower { vec!["k64c10"] } else { vec![] }, "no PCM, and itself only once");
+    }
+    for codecs in [vec![offer(Some(64_000))], vec![pcm()]] {
+        let info = info(&listener, codecs).await;
+        assert!(!passes(&info.rendition) && !info.rendition.continuous);
+    }
+    let track = listener.track().await;
+    let mono = GetInfo {
+        codecs: vec![offer(None)],
+        output: media_protocol::OutputOffer { channels: Some(1), ..Default::default() },
+        ..offering(&track, &[])
+    };
+    assert!(!passes(&listener.get_info(&mono).await.unwrap().rendition), "two channels are not one");
+}
+
+#[tokio::test]
+async fn a_nodes_own_limit_holds() {
+    let music = Music::new();
+    opus_file(&music, 2, 4.0, &["--bitrate", "96"]);
+    let limit = |bitrate: u32| ("opus".to_owned(), format!(r#"{{"bitrate": {bitrate}}}"#));
+    for (bitrate, expected) in [(64_000, false), (128_000, true)] {
+        let config = ServerConfig { codec_options: [limit(bitrate)].into(), ..ServerConfig::default() };
+        let listener = Rig::with(&music, config, plugins::registry()).await.listener().await;
+        let info = info(&listener, vec![offer(Some(160_000))]).await;
+        assert_eq!(passes(&info.rendition), expected, "{}", info.reason);
+    }
+}
+
+/// A file that is not what it could hand on is decoded and encoded, and has its length.
+async fn is_encoded(music: &Music, why: &str) {
+    let listener = Rig::new(music).await.listener().await;
+    let info = info(&listener, vec![offer(Some(510_000))]).await;
+    assert!(!passes(&info.rendition), "{why}");
+    listener.chunk(&info.rendition, 0).await.unwrap();
+    let named = format!("{}.opus.48000.2.copy", info.track.id).parse::<RenditionId>().unwrap();
+    let rendition = Rendition { id: named, ..info.rendition };
+    let refused = listener.chunk(&rendition, 0).await.unwrap_err();
+    assert!(refused.message.contains("no Opus"), "{}", refused.message);
+    assert_eq!(refused.code, ErrorCode::UnknownRendition);
+}
+
+#[tokio::test]
+async fn what_cannot_be_handed_on_is_encoded() {
+    let music = Music::of(Kind::FlacS16, 48_000, 2, 4.0);
+    is_encoded(&music, "FLAC").await;
+
+    let music = Music::new();
+    let file = opus_file(&music, 2, 7.0, &["--bitrate", "96"]);
+    let good = std::fs::read(&file).unwrap();
+
+    let mut gain = good.clone();
+    let head = find(&gain, b"OpusHead");
+    gain[head + 16] = 1;
+    set_checksum(&mut gain[..head + 19]);
+    std::fs::write(&file, &gain).unwrap();
+    is_encoded(&music, "gain").await;
+
+    let mut hole = good.clone();
+    let middle = hole.len() / 2;
+    hole[middle] ^= 1;
+    std::fs::write(&file, &hole).unwrap();
+    is_encoded(&music, "a page that is damaged").await;
+
+    let lengths = Music::new();
+    let other = opus_file(&lengths, 2, 7.0, &["--bitrate", "96", "--framesize", "10"]);
+    let other = std::fs::read(other).unwrap();
+    // A page of one file in the place of one in the other: the serial number stays, its checksum is right.
+    std::fs::write(&file, with_page_of(&good, &other)).unwrap();
+    is_encoded(&music, "packets of two lengths").await;
+
+    std::fs::remove_file(&file).unwrap();
+    let music = Music::new();
+    opus_file(&music, 6, 4.0, &["--bitrate", "256"]);
+    is_encoded(&music, "six channels").await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_passes_through_as_far_as_it_goes() {
+    let music = Music::new();
+    let file = opus_file(&music, 2, SECONDS, &["--bitrate", "96"]);
+    let good = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &good[..good.len() * 2 / 3]).unwrap();
+    let rig = Rig::new(&music).await;
+    let info = info(&rig.listener().await, vec![offer(None)]).await;
+    assert!(passes(&info.rendition), "{}", info.reason);
+    let (samples, _) = played(&rig, opus(), 510_000, Position::START).await;
+    assert!(samples == decoded(&file));
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> usize {
+    bytes.windows(what.len()).position(|it| it == what).unwrap()
+}
+
+/// Makes the checksum of the one page that `page` is right (RFC 3533, section 6).
+fn set_checksum(page: &mut [u8]) {
+    page[22..26].fill(0);
+    let crc = page.iter().fold(0u32, |crc, byte| {
+        (0..8).fold(crc ^ (u32::from(*byte) << 24), |crc, _| {
+            (crc << 1) ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    });
+    page[22..26].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// The pages of an Ogg file.
+fn pages(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut pages = Vec::new();
+    while !bytes.is_empty() {
+        let segments = usize::from(bytes[26]);
+        let body: usize = bytes[27..27 + segments].iter().map(|it| usize::from(*it)).sum();
+        let (page, rest) = bytes.split_at(27 + segments + body);
+        pages.push(page);
+        bytes = rest;
+    }
+    pages
+}
+
+/// `good` with one of its pages replaced by that of `other`, as if it belonged there.
+fn with_page_of(good: &[u8], other: &[u8]) -> Vec<u8> {
+    let (good, other) = (pages(good), pages(other));
+    let mut pages: Vec<_> = good.iter().map(|it| it.to_vec()).collect();
+    // Position, serial and number of the page stay.
+    pages[4] = [&other[4][..6], &good[4][6..22], &other[4][22..]].concat();
+    set_checksum(&mut pages[4]);
+    pages.concat()
 }

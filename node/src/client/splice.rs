@@ -201,7 +201,11 @@ mod tests {
         let again = splicer.start(ChunkIndex(1), 10, &mut out);
         assert_eq!(again, None, "after a seek it begins anew");
         splicer.end(&mut out);
-        assert_eq!(splicer.start(ChunkIndex(2), 10, &mut out), None, "a chunk that lacks something has no end");
+        assert_eq!(
+            splicer.start(ChunkIndex(2), 10, &mut out),
+            None,
+            "a chunk that lacks something has no end"
+        );
     }
 
     #[test]

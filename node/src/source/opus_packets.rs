@@ -14,7 +14,7 @@ use super::{
 /// Frames per second of everything in Opus.
 const RATE: u32 = 48_000;
 
-/// A stream of Opus packets without a hole, all of one length. Packet `n` holds the track's frames from
+/// A stream of Opus packets without a hole, all of one length but the last, which may be shorter. Packet `n` holds the track's frames from
 /// `n * packet_frames - skip` on, at 48 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpusStream {
@@ -46,9 +46,12 @@ impl OpusStream {
         let (start, packet_frames) = (first.start, frames_in(&first.packet.data)?);
         let nothing = nothing(&first.packet.data)?;
         let (mut packets, mut bytes, mut end, mut next) = (0u64, 0u64, start, Some(first));
+        let mut length = packet_frames;
         while let Some(Timed { start, frames, packet }) = next {
-            let fits = start == end && frames == u64::from(packet_frames);
-            if !fits || frames_in(&packet.data) != Some(packet_frames) {
+            // The last may be shorter: after that one comes none.
+            let is_next = start == end && length == packet_frames;
+            length = frames_in(&packet.data).filter(|it| *it <= packet_frames && u64::from(*it) == frames)?;
+            if !is_next {
                 return None;
             }
             packets += 1;
@@ -61,7 +64,7 @@ impl OpusStream {
         let over = end.checked_sub(inner.origin)?.checked_sub_unsigned(inner.info.frames)?;
         let is_whole = start >= 0 && (0..i64::from(packet_frames)).contains(&over);
         let bits = u128::from(bytes) * 8 * u128::from(RATE);
-        let bitrate = u32::try_from(bits / (u128::from(packets) * u128::from(packet_frames))).ok()?;
+        let bitrate = u32::try_from(bits / u128::from(end.abs_diff(start)).max(1)).ok()?;
         is_whole.then_some(Self { packet_frames, packets, skip, bitrate, nothing })
     }
 }
