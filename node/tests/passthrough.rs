@@ -147,7 +147,7 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
         let music = Music::new();
         let file = opus_file(&music, channels, seconds, options);
         let rig = Rig::new(&music).await;
-        let (samples, counts) = played(&rig, opus(), 510_000, Position::START).await;
+        let (samples, _) = played(&rig, opus(), 510_000, Position::START).await;
         let expected = decoded(&file);
         assert_eq!(samples.len(), expected.len(), "{options:?}");
         let differs = samples.iter().zip(&expected).position(|(a, b)| a != b);
@@ -156,8 +156,7 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
         let others = by_ffmpeg(&file);
         assert_eq!(samples.len(), others.len(), "{options:?}");
         let snr = snr(&others, &samples);
-        eprintln!("ffmpeg {snr}");
-        assert!(snr > 110.0, "{options:?}: {snr:.1} dB from ffmpeg's");
+        assert!(snr > 120.0, "{options:?}: {snr:.1} dB from ffmpeg's");
     }
 }
 
@@ -176,27 +175,29 @@ async fn little_more_is_sent_than_the_file_holds() {
         let rig = Rig::new(&music).await;
         let (_, counts) = played(&rig, opus(), 510_000, Position::START).await;
         let ratio = counts.bytes_received as f64 / file.metadata().unwrap().len() as f64;
-        eprintln!("{options:?} {ratio}");
         assert!((1.0..most).contains(&ratio), "{options:?}: {ratio:.3} times the file");
     }
 }
 
-/// From the first frame after a seek on: how far it is from the continuous decode, in dB.
+/// How far the first 50 ms are from the continuous decode, in dB, by where a seek goes to. At 128 kbit/s, in CELT mode, the
+/// decoder has forgotten within 500 ms where it began; the hybrid mode at 24 kbit/s remembers long tones for longer.
 #[tokio::test]
-async fn after_a_seek_it_comes_near_at_once_and_nearer_with_time() {
-    for options in [&["--bitrate", "128", "--music"][..], &["--bitrate", "24", "--speech"]] {
+async fn after_a_seek_it_is_near_what_playing_through_gives() {
+    let at = [3000, 3500, 4500, 5900, 9500];
+    for (options, least) in [
+        (&["--bitrate", "128", "--music"][..], [20.0, 120.0, 120.0, 120.0, 120.0]),
+        (&["--bitrate", "24", "--speech"], [30.0; 5]),
+    ] {
         let music = Music::new();
         let file = opus_file(&music, 2, SECONDS, options);
         let whole = decoded(&file);
         let rig = Rig::new(&music).await;
-        for (millis, least) in [(3000, 15.0), (3500, 30.0), (4500, 60.0), (5900, 60.0), (9500, 30.0)] {
+        for (millis, least) in at.into_iter().zip(least) {
             let (samples, _) = played(&rig, opus(), 510_000, Position(millis * 1000)).await;
             let expected = &whole[usize::try_from(millis).unwrap() * 48 * 2..];
             assert_eq!(samples.len(), expected.len(), "{options:?} from {millis} ms");
-            let first = 4800.min(samples.len());
-            let snr = snr(&expected[..first], &samples[..first]);
-            eprintln!("{options:?} {millis} {snr}");
-            assert!(snr > least, "{options:?} from {millis} ms: {snr:.1} dB over the first 50 ms");
+            let snr = snr(&expected[..4800], &samples[..4800]);
+            assert!(snr > least, "{options:?} from {millis} ms: {snr:.1} dB");
         }
     }
 }
@@ -238,7 +239,7 @@ async fn it_comes_first_where_a_listener_allows_for_it() {
 #[tokio::test]
 async fn a_nodes_own_limit_holds() {
     let music = Music::new();
-    opus_file(&music, 2, 4.0, &["--bitrate", "96"]);
+    opus_file(&music, 2, 4.0, &["--bitrate", "96", "--hard-cbr"]);
     let limit = |bitrate: u32| ("opus".to_owned(), format!(r#"{{"bitrate": {bitrate}}}"#));
     for (bitrate, expected) in [(64_000, false), (128_000, true)] {
         let config = ServerConfig { codec_options: [limit(bitrate)].into(), ..ServerConfig::default() };
@@ -289,11 +290,6 @@ async fn what_cannot_be_handed_on_is_encoded() {
     // A page of one file in the place of one in the other: the serial number stays, its checksum is right.
     std::fs::write(&file, with_page_of(&good, &other)).unwrap();
     is_encoded(&music, "packets of two lengths").await;
-
-    std::fs::remove_file(&file).unwrap();
-    let music = Music::new();
-    opus_file(&music, 6, 4.0, &["--bitrate", "256"]);
-    is_encoded(&music, "six channels").await;
 }
 
 #[tokio::test]

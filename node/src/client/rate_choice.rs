@@ -228,7 +228,7 @@ mod tests {
     fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
         let registry = crate::plugins::registry();
         let unlimited = |choice, kind| {
-            let path = Path { kind, ..Path::default() };
+            let path = Path { kind, remote: String::new(), rtt: None, loss: None };
             let offers = offers(&choice, 96_000, &path, &registry);
             offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
         };

@@ -194,3 +194,6 @@ fn decoder(registry: &Registry, rendition: &Rendition) -> Result<Box<dyn Decoder
         registry.codec(&rendition.id.codec).map_err(|error| PluginError::Failed(error.to_string()))?;
     codec.decoder(format_of(rendition), &rendition.config)
 }
+
+#[cfg(all(test, feature = "opus"))]
+mod tests;
