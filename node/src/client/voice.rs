@@ -195,5 +195,6 @@ fn decoder(registry: &Registry, rendition: &Rendition) -> Result<Box<dyn Decoder
     codec.decoder(format_of(rendition), &rendition.config)
 }
 
-#[cfg(all(test, feature = "opus"))]
+#[cfg(test)]
+#[cfg(feature = "opus")]
 mod tests;

@@ -129,7 +129,7 @@ impl OpusPackets {
     ///
     /// # Errors
     /// When the file cannot be read or is not what it was.
-    pub fn next(&mut self) -> Result<Option<Box<[u8]>>> {
+    pub fn next_packet(&mut self) -> Result<Option<Box<[u8]>>> {
         if self.next >= self.stream.packets {
             return Ok(None);
         }
@@ -206,28 +206,29 @@ mod tests {
 
     #[test]
     fn a_packets_length_is_read_from_its_first_bytes() {
+        let toc = |config: u8, code: u8| (config << 3) | code;
         for (packet, frames) in [
-            (&[0b00000_000][..], Some(480)),
-            (&[0b00011_000], Some(2880)),
-            (&[0b00011_001], Some(5760)),
-            (&[0b01100_000], Some(480)),
-            (&[0b01101_010], Some(1920)),
-            (&[0b10000_000], Some(120)),
-            (&[0b11111_000], Some(960)),
-            (&[0b11111_011, 3], Some(2880)),
-            (&[0b11111_011, 0b1100_0110], Some(5760)),
-            (&[0b10000_011, 48], Some(5760)),
-            (&[0b11111_011, 4], None),
-            (&[0b11111_011, 0], None),
-            (&[0b11111_011, 7], None),
-            (&[0b00011_011, 63], None),
-            (&[0b11111_011], None),
+            (&[toc(0, 0)][..], Some(480)),
+            (&[toc(3, 0)], Some(2880)),
+            (&[toc(3, 1)], Some(5760)),
+            (&[toc(12, 0)], Some(480)),
+            (&[toc(13, 2)], Some(1920)),
+            (&[toc(16, 0)], Some(120)),
+            (&[toc(31, 0)], Some(960)),
+            (&[toc(31, 3), 3], Some(2880)),
+            (&[toc(31, 3), 0b1100_0110], Some(5760)),
+            (&[toc(16, 3), 48], Some(5760)),
+            (&[toc(31, 3), 4], None),
+            (&[toc(31, 3), 0], None),
+            (&[toc(31, 3), 7], None),
+            (&[toc(3, 3), 63], None),
+            (&[toc(31, 3)], None),
             (&[], None),
         ] {
             assert_eq!(frames_in(packet), frames, "{packet:?}");
         }
-        let nothing = nothing(&[0b10011_001, 1, 2]).unwrap();
-        assert_eq!((nothing, frames_in(&nothing)), ([0b10011_011, 2], Some(1920)));
+        let nothing = nothing(&[toc(19, 1), 1, 2]).unwrap();
+        assert_eq!((nothing, frames_in(&nothing)), ([toc(19, 3), 2], Some(1920)));
         assert_eq!(frames_in(&vec![0; OpusStream::MAX_PACKET]), Some(480));
         assert_eq!(frames_in(&vec![0; OpusStream::MAX_PACKET + 1]), None);
     }

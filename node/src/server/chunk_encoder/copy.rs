@@ -30,7 +30,10 @@ pub(super) fn copy(
     for number in numbers {
         let packet = match number {
             ..0 => cut.stream.nothing.into(),
-            _ => packets.next().map_err(|it| track.unreadable(&it))?.ok_or_else(|| track.cut_short(index))?,
+            _ => packets
+                .next_packet()
+                .map_err(|it| track.unreadable(&it))?
+                .ok_or_else(|| track.cut_short(index))?,
         };
         let packet: Box<[u8]> = packet;
         room = room.checked_sub(chunk::PACKET_PREFIX + packet.len()).ok_or_else(too_much)?;
