@@ -11,6 +11,8 @@
 
 #[path = "common/fixtures.rs"]
 mod fixtures;
+#[path = "common/ogg.rs"]
+mod ogg;
 #[path = "server/rig.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod rig;
@@ -272,9 +274,9 @@ async fn what_cannot_be_handed_on_is_encoded() {
     let good = std::fs::read(&file).unwrap();
 
     let mut gain = good.clone();
-    let head = find(&gain, b"OpusHead");
+    let head = gain.windows(8).position(|it| it == b"OpusHead").unwrap();
     gain[head + 16] = 1;
-    set_checksum(&mut gain[..head + 19]);
+    ogg::set_checksum(&mut gain[..head + 19]);
     std::fs::write(&file, &gain).unwrap();
     is_encoded(&music, "gain").await;
 
@@ -288,7 +290,7 @@ async fn what_cannot_be_handed_on_is_encoded() {
     let other = opus_file(&lengths, 2, 7.0, &["--bitrate", "96", "--framesize", "10"]);
     let other = std::fs::read(other).unwrap();
     // A page of one file in the place of one in the other: the serial number stays, its checksum is right.
-    std::fs::write(&file, with_page_of(&good, &other)).unwrap();
+    std::fs::write(&file, ogg::with_page_of(&good, &other)).unwrap();
     is_encoded(&music, "packets of two lengths").await;
 }
 
@@ -303,42 +305,4 @@ async fn a_file_that_was_cut_off_passes_through_as_far_as_it_goes() {
     assert!(passes(&info.rendition), "{}", info.reason);
     let (samples, _) = played(&rig, opus(), 510_000, Position::START).await;
     assert!(samples == decoded(&file));
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> usize {
-    bytes.windows(what.len()).position(|it| it == what).unwrap()
-}
-
-/// Makes the checksum of the one page that `page` is right (RFC 3533, section 6).
-fn set_checksum(page: &mut [u8]) {
-    page[22..26].fill(0);
-    let crc = page.iter().fold(0u32, |crc, byte| {
-        (0..8).fold(crc ^ (u32::from(*byte) << 24), |crc, _| {
-            (crc << 1) ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
-        })
-    });
-    page[22..26].copy_from_slice(&crc.to_le_bytes());
-}
-
-/// The pages of an Ogg file.
-fn pages(mut bytes: &[u8]) -> Vec<&[u8]> {
-    let mut pages = Vec::new();
-    while !bytes.is_empty() {
-        let segments = usize::from(bytes[26]);
-        let body: usize = bytes[27..27 + segments].iter().map(|it| usize::from(*it)).sum();
-        let (page, rest) = bytes.split_at(27 + segments + body);
-        pages.push(page);
-        bytes = rest;
-    }
-    pages
-}
-
-/// `good` with one of its pages replaced by that of `other`, as if it belonged there.
-fn with_page_of(good: &[u8], other: &[u8]) -> Vec<u8> {
-    let (good, other) = (pages(good), pages(other));
-    let mut pages: Vec<_> = good.iter().map(|it| it.to_vec()).collect();
-    // Position, serial and number of the page stay.
-    pages[4] = [&other[4][..6], &good[4][6..22], &other[4][22..]].concat();
-    set_checksum(&mut pages[4]);
-    pages.concat()
 }
