@@ -19,7 +19,7 @@ mod rig;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::server::ServerConfig;
-use media_protocol::{CHUNK_SECONDS, Rendition};
+use media_protocol::{CHUNK_SECONDS, CodecOffer, GetInfo, Rendition};
 use rig::{Listener, Music, Rig};
 use tokio::runtime::Runtime;
 
@@ -62,6 +62,25 @@ fn encode(criterion: &mut Criterion) {
     }
 }
 
+/// The same Opus file, sent as it is and, for a listener who wants less, encoded again.
+fn opus_source(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = criterion.benchmark_group("an opus source");
+    group.throughput(Throughput::Elements(CHUNK_SECONDS.into()));
+    let (listener, copy) = serving(&runtime, Kind::Opus, "opus", 0);
+    let less = CodecOffer { id: "opus".into(), bitrate: Some(96_000) };
+    let less = runtime.block_on(async {
+        let request = GetInfo { codecs: vec![less], ..rig::offering(&listener.track().await, &[]) };
+        listener.get_info(&request).await.unwrap().rendition
+    });
+    assert!(copy.continuous && !less.continuous);
+    for (name, rendition) in [("passed through", copy), ("encoded again", less)] {
+        group.bench_function(name, |bench| {
+            bench.iter(|| runtime.block_on(receive(&listener, &rendition)));
+        });
+    }
+}
+
 fn cached(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let mut group = criterion.benchmark_group("cached");
@@ -75,5 +94,5 @@ fn cached(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, encode, cached);
+criterion_group!(benches, encode, opus_source, cached);
 criterion_main!(benches);

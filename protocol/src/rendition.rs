@@ -10,7 +10,7 @@ pub struct Rendition {
     pub id: RenditionId,
     /// Nominal bitrate, in bit/s.
     pub bitrate: u32,
-    /// Whether decoding gives back the source's samples.
+    /// Whether the listener gets exactly the source's samples, as its own decoder gives them.
     pub lossless: bool,
     /// What the decoder needs to know, at most 4096 bytes; base64 on the wire.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
@@ -27,6 +27,10 @@ pub struct Rendition {
     pub lead_in: u32,
     /// Decoded frames after each chunk's end that fade into the next; none after the last.
     pub crossfade: u32,
+    /// Whether the chunks are cut from one stream of packets, each of `packet_frames`: then a decoder that comes from the
+    /// chunk before goes on, passes over the packets that it has had, and nothing is faded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continuous: bool,
 }
 
 /// Why a rendition from a peer is not taken.
@@ -58,7 +62,11 @@ impl Rendition {
         fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
         fits((1..=Self::MAX_PACKET_FRAMES).contains(&self.packet_frames), "its packets' length")?;
         fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
-        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")
+        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")?;
+        let shared = u64::from(self.lead_in) + u64::from(self.crossfade);
+        let whole = |frames: u64| frames.is_multiple_of(u64::from(self.packet_frames));
+        let meet = !self.continuous || whole(shared) && whole(self.frames_per_chunk);
+        fits(meet, "its chunks do not meet between packets")
     }
 
     /// The chunk that holds an instant; `None` past the end.
@@ -117,6 +125,7 @@ mod tests {
             packet_frames: 960,
             lead_in: 1272,
             crossfade: 240,
+            continuous: false,
         }
     }
 
@@ -124,7 +133,7 @@ mod tests {
     fn each_bad_field_is_refused() {
         assert_eq!(rendition().check(), Ok(()));
         type Spoil = fn(&mut Rendition);
-        let bad: [(&str, Spoil); 11] = [
+        let bad: [(&str, Spoil); 13] = [
             ("its rate", |it| it.id.rate = 0),
             ("its rate", |it| it.id.rate = 768_001),
             ("its channels", |it| it.id.channels = 0),
@@ -136,12 +145,22 @@ mod tests {
             ("its packets' length", |it| it.packet_frames = 0),
             ("its lead-in is over 1 s", |it| it.lead_in = 48_001),
             ("its crossfade is over 0.5 s", |it| it.crossfade = 24_001),
+            ("its chunks do not meet between packets", |it| it.continuous = true),
+            ("its chunks do not meet between packets", |it| {
+                (it.continuous, it.packet_frames, it.crossfade) = (true, 3840, 2568);
+            }),
         ];
         for (what, spoil) in bad {
             let mut rendition = rendition();
             spoil(&mut rendition);
             assert_eq!(rendition.check(), Err(RenditionError(what)));
         }
+    }
+
+    #[test]
+    fn chunks_of_one_stream_meet_between_packets() {
+        let rendition = Rendition { continuous: true, crossfade: 648, ..rendition() };
+        assert_eq!(rendition.check(), Ok(()));
     }
 
     #[test]

@@ -40,9 +40,9 @@ pub(super) fn offers(
     registry: &Registry,
 ) -> Vec<CodecOffer> {
     let mut codecs: Vec<_> = registry.codecs().map(|codec| codec.info()).collect();
+    let wide = *choice == CodecChoice::Auto && is_wide(path.kind);
     let ladder = match choice {
         CodecChoice::Auto => {
-            let wide = is_wide(path.kind);
             // Stable, so that equals stay in the registry's order.
             codecs.sort_by_key(|codec| codec.lossless != wide);
             &LADDER[..]
@@ -57,7 +57,9 @@ pub(super) fn offers(
     let first = codecs.iter().map(|codec| at(&codec.id, (!codec.lossless).then_some(bitrate)));
     let lossy = codecs.iter().filter(|codec| !codec.lossless);
     let others = lossy.flat_map(|codec| ladder.iter().map(|step| at(&codec.id, Some(*step))));
-    first.chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
+    // Without a limit, so that a source of any bitrate may pass through as it is.
+    let unlimited = codecs.iter().filter(|codec| wide && !codec.lossless).map(|codec| at(&codec.id, None));
+    first.chain(unlimited).chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
 }
 
 /// Whether a path of this kind carries PCM with ease.
@@ -111,7 +113,8 @@ impl Adaptive {
             _ => 160_000,
         };
         let all = || situation.all.iter().enumerate();
-        let allowed = |rendition: &Rendition| rendition.bitrate <= limit;
+        // What passes through as it is would lose by being encoded again, however little is saved by it.
+        let allowed = |rendition: &Rendition| rendition.bitrate <= limit || rendition.continuous;
         let carried = all().filter(|(_, it)| allowed(it) && f64::from(it.bitrate) <= throughput);
         let smallest = || all().min_by_key(|(_, it)| it.bitrate);
         carried.max_by_key(|(_, it)| (it.lossless, it.bitrate)).or_else(smallest).map(|(place, _)| place)
@@ -219,6 +222,33 @@ mod tests {
         assert!(run("lan", 0, |_| 50e6).iter().all(|it| *it == 1_536_000));
         assert_eq!(run("direct", 3, |_| 50e6)[29], 160_000);
         assert_eq!(run("relayed", 3, |_| 50e6)[29], 96_000);
+    }
+
+    #[test]
+    fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
+        let registry = crate::plugins::registry();
+        let unlimited = |choice, kind| {
+            let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+            let offers = offers(&choice, 96_000, &path, &registry);
+            offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
+        };
+        let has_opus = cfg!(feature = "opus");
+        assert_eq!(unlimited(CodecChoice::Auto, PathKind::Lan), has_opus);
+        assert!(!unlimited(CodecChoice::Auto, PathKind::Direct));
+        assert!(!unlimited(CodecChoice::Only(vec!["opus".into()]), PathKind::Lan));
+    }
+
+    #[test]
+    fn what_passes_through_is_kept_where_the_path_carries_it() {
+        let [_, _, _, low] = &ladder()[..4] else { panic!("a ladder of four at least") };
+        let copy = Rendition { bitrate: 130_000, lossless: true, continuous: true, ..(**low).clone() };
+        let all = [Arc::clone(low), Arc::new(copy)];
+        let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
+        for (throughput, expected) in [(1e6, 1), (120e3, 0)] {
+            let situation =
+                Situation { held: 3 * SECOND, target: 3 * SECOND, current: &all[1], all: &all, path: &path };
+            assert_eq!(Adaptive::best(&situation, throughput), Some(expected));
+        }
     }
 
     #[test]

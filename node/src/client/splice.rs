@@ -1,5 +1,6 @@
 //! Joins decoded chunks into one continuous track: throws each chunk's lead-in away, fades its head in over the tail of
-//! the chunk before, keeps exactly the frames that the chunk covers.
+//! the chunk before, keeps exactly the frames that the chunk covers. Chunks of one continuous stream are joined by what the
+//! decoder gave beyond the end of the chunk before.
 
 use media_protocol::{ChunkIndex, Rendition};
 
@@ -8,6 +9,7 @@ pub(super) struct Splicer {
     channels: usize,
     lead_in: usize,
     crossfade: usize,
+    continuous: bool,
     /// Frames of the present chunk to throw away before it begins.
     to_drop: usize,
     /// Frames that the present chunk still owes.
@@ -17,6 +19,8 @@ pub(super) struct Splicer {
     /// What follows the end of the present chunk.
     next_tail: Vec<f32>,
     present: Option<ChunkIndex>,
+    /// Whether the last chunk came to its end with all of its frames.
+    whole: bool,
 }
 
 impl Splicer {
@@ -28,24 +32,41 @@ impl Splicer {
             channels,
             lead_in: rendition.lead_in as usize,
             crossfade,
+            continuous: rendition.continuous,
             to_drop: 0,
             owed: 0,
             fading: Fading::default(),
             next_tail: Vec::with_capacity(crossfade * channels),
             present: None,
+            whole: false,
         }
     }
 
-    /// Begins chunk `index`, which covers `frames` frames.
-    pub(super) fn start(&mut self, index: ChunkIndex, frames: u64) {
-        let tail = self.take_tail();
-        self.fading = match self.present.and_then(ChunkIndex::next) == Some(index) {
-            true => Fading::new(tail, self.channels),
-            false => Fading::default(),
-        };
+    /// Whether chunk `index` goes on in the stream of the chunk before, so that its decoder must not be reset.
+    pub(super) fn goes_on_with(&self, index: ChunkIndex) -> bool {
+        self.continuous && self.whole && self.present.and_then(ChunkIndex::next) == Some(index)
+    }
+
+    /// Begins chunk `index`, which covers `frames` frames. Where it goes on in the stream of the chunk before, what is known
+    /// of its head is appended to `out`. Returns how many frames of the chunk, lead-in included, were decoded before and
+    /// need not be again.
+    pub(super) fn start(&mut self, index: ChunkIndex, frames: u64, out: &mut Vec<f32>) -> usize {
+        let (tail, goes_on) = (self.take_tail(), self.goes_on_with(index));
+        let follows = self.present.and_then(ChunkIndex::next) == Some(index);
         self.present = Some(index);
-        self.to_drop = self.lead_in;
+        self.whole = false;
         self.owed = usize::try_from(frames).unwrap_or(usize::MAX);
+        self.fading = Fading::default();
+        if goes_on {
+            self.to_drop = 0;
+            self.push(&tail, out);
+            return self.lead_in + tail.len() / self.channels;
+        }
+        if follows {
+            self.fading = Fading::new(tail, self.channels);
+        }
+        self.to_drop = self.lead_in;
+        0
     }
 
     /// Frames that the present chunk still owes.
@@ -74,6 +95,7 @@ impl Splicer {
         let missing = self.owed;
         out.resize(out.len() + missing * self.channels, 0.0);
         self.owed = 0;
+        self.whole = missing == 0;
         missing
     }
 
@@ -129,7 +151,7 @@ mod tests {
         let mut splicer = Splicer::new(rendition);
         let mut out = Vec::new();
         for &index in chunks {
-            splicer.start(ChunkIndex(index), rendition.frames_in(ChunkIndex(index)));
+            splicer.start(ChunkIndex(index), rendition.frames_in(ChunkIndex(index)), &mut out);
             for pcm in decoded(rendition, index).chunks(piece * 2) {
                 splicer.push(pcm, &mut out);
             }
@@ -156,17 +178,42 @@ mod tests {
         let mut out = Vec::new();
         let silence = vec![0.0; decoded(&rendition, 0).len()];
         for (index, pcm) in [(0, silence), (1, vec![1.0; 2 * 100_000])] {
-            splicer.start(ChunkIndex(index), rendition.frames_in(ChunkIndex(index)));
+            splicer.start(ChunkIndex(index), rendition.frames_in(ChunkIndex(index)), &mut out);
             splicer.push(&pcm, &mut out);
         }
         let border = rendition.frames_per_chunk as usize * 2;
         assert_eq!(out[border - 1], 0.0);
         assert!(out[border] > 0.0 && out[border] < 0.01);
         assert_eq!(out[border + 2 * rendition.crossfade as usize], 1.0);
-        splicer.start(ChunkIndex(0), 10);
+        splicer.start(ChunkIndex(0), 10, &mut out);
         out.clear();
         splicer.push(&vec![0.5; 2 * 100_000], &mut out);
         assert!(out.iter().all(|&it| it == 0.5), "a seek has no tail to fade from");
+    }
+
+    #[test]
+    fn goes_on_in_a_continuous_stream_where_it_had_come_to() {
+        let rendition = testing::info(8_000, 2, 60_001).rendition;
+        let rendition = Rendition { continuous: true, ..rendition };
+        let expected: Vec<f32> = (0..60_001).flat_map(|n| [n as f32, -(n as f32)]).collect();
+        let mut splicer = Splicer::new(&rendition);
+        let mut out = Vec::new();
+        for index in 0..3 {
+            let mut pcm = &*decoded(&rendition, index);
+            let had = splicer.start(ChunkIndex(index), rendition.frames_in(ChunkIndex(index)), &mut out);
+            let known = (rendition.lead_in + rendition.crossfade) as usize;
+            assert_eq!(had, if index > 0 { known } else { 0 });
+            pcm = &pcm[2 * had..];
+            splicer.push(pcm, &mut out);
+            splicer.end(&mut out);
+        }
+        assert!(out == expected, "no frame lost, repeated or faded");
+
+        let again = splicer.start(ChunkIndex(1), 10, &mut out);
+        assert_eq!(again, 0, "after a seek it begins anew");
+        splicer.end(&mut out);
+        let next = splicer.start(ChunkIndex(2), 10, &mut out);
+        assert_eq!(next, 0, "a chunk that lacks something has no end");
     }
 
     #[test]
@@ -174,7 +221,7 @@ mod tests {
         let rendition = testing::info(8_000, 2, 60_001).rendition;
         let mut splicer = Splicer::new(&rendition);
         let mut out = Vec::new();
-        splicer.start(ChunkIndex(0), 100);
+        splicer.start(ChunkIndex(0), 100, &mut out);
         splicer.push(&vec![1.0; 2 * (rendition.lead_in as usize + 60)], &mut out);
         assert_eq!(splicer.end(&mut out), 40);
         assert_eq!(out.len(), 200);

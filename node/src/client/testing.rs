@@ -26,6 +26,7 @@ pub(super) fn info(rate: u32, channels: u16, frames: u64) -> Info {
         packet_frames: 960,
         lead_in: 1_272,
         crossfade: 480,
+        continuous: false,
     };
     Info { track, rendition, alternatives: Vec::new(), reason: "it is a test".into() }
 }

@@ -42,6 +42,8 @@ pub(super) struct Voice {
     fading: Fading,
     /// Frames to pass over until `from`.
     unheard: u64,
+    /// Frames of the present chunk, from its first packet on, that were decoded with the chunk before.
+    had: usize,
     /// What the decoder writes into, one packet.
     decoded: Vec<f32>,
     /// What the splicer writes into.
@@ -84,6 +86,7 @@ impl Voice {
             converter,
             fading: Fading::default(),
             unheard: 0,
+            had: 0,
             decoded: vec![0.0; format.samples(rendition.packet_frames as usize)],
             joined: Vec::new(),
             in_a_row: 0,
@@ -119,20 +122,23 @@ impl Voice {
         sink: &mut Sink,
     ) -> Result<(), Stop> {
         self.fall_silent(sink);
+        let switched = rendition.id != self.rendition.id;
         let rate = rendition.id.rate;
         let from = self.from.frame(rate).max(from).max(index.first_frame(rate));
-        let decoder = match self.decoder.take().filter(|_| rendition.id == self.rendition.id) {
+        let decoder = match self.decoder.take().filter(|_| !switched) {
+            Some(decoder) if self.splicer.goes_on_with(index) => Ok(decoder),
             Some(mut decoder) => decoder.reset().map(|()| decoder),
             None => decoder(&self.registry, &rendition),
         };
         let decoder = decoder.map_err(|error| self.failed(&rendition, from, &error))?;
-        if rendition.id != self.rendition.id {
+        if switched {
             self.switch(rendition, sink).map_err(Stop::Convert)?;
         }
         self.decoder = Some(decoder);
         self.index = index;
         self.unheard = from.0 - index.first_frame(rate).0;
-        self.splicer.start(index, self.rendition.frames_in(index));
+        self.had = self.splicer.start(index, self.rendition.frames_in(index), &mut self.joined);
+        self.hand_on(sink);
         Ok(())
     }
 
@@ -160,6 +166,10 @@ impl Voice {
     /// go on, or that takes none of several packets in a row has failed, from the first of them on.
     pub(super) fn decode(&mut self, packet: &[u8], sink: &mut Sink) -> Result<(), Stop> {
         let channels = usize::from(self.rendition.id.channels);
+        if let Some(left) = self.had.checked_sub(self.rendition.packet_frames as usize) {
+            self.had = left;
+            return Ok(());
+        }
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut result = decoder.decode(packet, &mut self.decoded);
         if let Err(PluginError::NoSpace { need, .. }) = result
@@ -243,3 +253,7 @@ fn decoder(registry: &Registry, rendition: &Rendition) -> Result<Box<dyn Decoder
         registry.codec(&rendition.id.codec).map_err(|error| PluginError::Failed(error.to_string()))?;
     codec.decoder(format_of(rendition), &rendition.config)
 }
+
+#[cfg(test)]
+#[cfg(feature = "opus")]
+mod tests;

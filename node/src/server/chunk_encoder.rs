@@ -13,6 +13,7 @@ use media_protocol::{ChunkRequest, ErrorCode, WireError};
 
 use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
 
+mod copy;
 mod encode;
 mod live;
 

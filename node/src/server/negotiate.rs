@@ -3,15 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::{AudioFormat, Choice, Codec, CodecInfo, Encoding, Limits, SampleType, SourceFormat};
+use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError, chunk_count,
     frames_per_chunk,
 };
 
-use crate::source::Window;
+use crate::source::{OpusStream, Window};
 
+mod pass_through;
 mod reason;
+
+pub(super) use pass_through::Cut;
 
 /// The most bytes of `f32` audio that a chunk may stand for: what bounds the memory of one that is being encoded.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
@@ -29,6 +32,8 @@ pub(super) struct Material {
     pub(super) source: SourceFormat,
     /// Its length, in frames at its own rate.
     pub(super) frames: u64,
+    /// The Opus packets in it, where they may go out as they are.
+    pub(super) opus: Option<OpusStream>,
 }
 
 /// A rendition that this node can make.
@@ -36,10 +41,12 @@ pub(super) struct Plan {
     pub(super) codec: Arc<dyn Codec>,
     pub(super) encoding: Encoding,
     pub(super) rendition: Rendition,
+    /// The source's own packets, where those go out and nothing is encoded.
+    pub(super) passes: Option<Cut>,
 }
 
 /// Chooses for `request`: the first of the client's codecs that this node has and that can carry the track. `options`
-/// are the codecs' own, by id.
+/// are the codecs' own, by id. A source that may pass through as it is comes before all.
 ///
 /// # Errors
 /// `NoCommonCodec` with what this node has; `BadRequest` for too many codecs.
@@ -68,6 +75,7 @@ pub(super) fn choose(
             Err(_) => {}
         }
     }
+    pass_through::prefer(&mut plans);
     let mut plans = plans.into_iter();
     let Some((place, chosen)) = plans.next() else {
         return Err(no_common_codec(registry, track, &passed));
@@ -85,7 +93,11 @@ pub(super) fn plan(registry: &Registry, id: &RenditionId, material: Material) ->
     let format = AudioFormat { rate: id.rate, channels: id.channels };
     let choice = Choice { format, params: id.params.clone() };
     let codec = registry.codec(&id.codec).map_err(|it| it.to_string());
-    codec.and_then(|codec| realise(codec, &choice, id.track.clone(), material)).map_err(|why| {
+    let plan = codec.and_then(|codec| match pass_through::is_meant(id) {
+        true => pass_through::plan(codec, id, material),
+        false => realise(codec, &choice, id.track.clone(), material),
+    });
+    plan.map_err(|why| {
         WireError::new(
             ErrorCode::UnknownRendition,
             format!("this node does not make {id}: {why}; ask get_info again"),
@@ -106,6 +118,9 @@ fn propose(
     let GetInfo { output, .. } = request;
     let limits = Limits { bitrate: offer.bitrate, rates: output.rates.clone(), channels: output.channels };
     let options = options.get(&offer.id).map_or("", String::as_str);
+    if let Some(plan) = pass_through::propose(&codec, &limits, options, &track.id, material) {
+        return Ok(plan);
+    }
     let choice = codec.propose(&material.source, &limits, options).map_err(|it| it.to_string());
     choice
         .and_then(|choice| realise(codec, &choice, track.id.clone(), material))
@@ -120,13 +135,27 @@ fn realise(
 ) -> Result<Plan, String> {
     check(choice.format, material.source.format)?;
     let encoding = codec.encoding(choice).map_err(|it| it.to_string())?;
-    let CodecInfo { id, lossless, .. } = codec.info();
-    let AudioFormat { rate, channels } = choice.format;
+    let lossless = codec.info().lossless && is_exact(codec.as_ref(), &encoding, material.source);
+    let rendition = rendition(codec.as_ref(), &encoding, lossless, track, material)?;
+    rendition.check().map_err(|it| it.to_string())?;
+    Ok(Plan { codec, encoding, rendition, passes: None })
+}
+
+/// What a client is told of an encoding.
+fn rendition(
+    codec: &dyn Codec,
+    encoding: &Encoding,
+    lossless: bool,
+    track: TrackId,
+    material: Material,
+) -> Result<Rendition, String> {
+    let AudioFormat { rate, channels } = encoding.choice.format;
     let frames = Window::frames(material.frames, material.source.format.rate, rate);
-    let rendition = Rendition {
-        id: RenditionId { track, codec: id, rate, channels, params: choice.params.clone() },
+    let params = encoding.choice.params.clone();
+    Ok(Rendition {
+        id: RenditionId { track, codec: codec.info().id, rate, channels, params },
         bitrate: encoding.bitrate,
-        lossless: lossless && is_exact(codec.as_ref(), &encoding, material.source),
+        lossless,
         config: encoding.config.clone(),
         frames,
         chunks: chunk_count(frames, rate).ok_or("it is too long")?,
@@ -134,9 +163,8 @@ fn realise(
         packet_frames: encoding.packet_frames,
         lead_in: encoding.lead_in.saturating_add(encoding.lookahead),
         crossfade: encoding.crossfade,
-    };
-    rendition.check().map_err(|it| it.to_string())?;
-    Ok(Plan { codec, encoding, rendition })
+        continuous: false,
+    })
 }
 
 /// Whether this node converts `source` to `format`, and a chunk of it stays within bounds.

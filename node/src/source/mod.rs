@@ -15,6 +15,7 @@ mod error;
 mod framed;
 mod mp4;
 mod open;
+mod opus_packets;
 mod reader;
 mod tags;
 mod window;
@@ -24,6 +25,7 @@ use std::{path::Path, sync::Arc};
 use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
 
 pub use error::{Result, SourceError};
+pub use opus_packets::{OpusPackets, OpusStream};
 pub use reader::Reader;
 pub use tags::{Scanned, Tags, scan, tags};
 pub use window::Window;
@@ -83,6 +85,20 @@ impl Source {
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.inner.is_current()
+    }
+
+    /// The Opus packets in it, where they can be handed on as they are. Reads through the whole file.
+    #[must_use]
+    pub fn opus_stream(&self) -> Option<OpusStream> {
+        OpusStream::find(&self.inner)
+    }
+
+    /// The packets of `stream`, which [`Source::opus_stream`] found, from the one numbered `first` on.
+    ///
+    /// # Errors
+    /// `Io` when the file is gone or cannot be read, `Changed` or `Damaged` when it is not what it was.
+    pub fn opus_packets(&self, stream: OpusStream, first: u64) -> Result<OpusPackets> {
+        OpusPackets::new(Arc::clone(&self.inner), stream, first)
     }
 
     /// A reader at the first frame. It opens the file again, so it may fail where [`Source::open`] did not.

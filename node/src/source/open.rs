@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub(super) slack: u64,
     /// What every sample is multiplied by.
     pub(super) gain: f32,
-    params: AudioCodecParameters,
+    pub(super) params: AudioCodecParameters,
     track: u32,
     clock: Clock,
     checkpoints: Option<Arc<Checkpoints>>,

@@ -44,7 +44,7 @@ impl Recording {
 /// The output `null`, with a memory.
 pub struct Recorder {
     pub recording: Arc<Mutex<Recording>>,
-    realtime: bool,
+    pub realtime: bool,
 }
 
 impl OutputPlugin for Recorder {

@@ -68,7 +68,7 @@ fn key() -> [u8; 32] {
     key
 }
 
-fn bind(admit: media_plugin_sdk::transport::Admit) -> Bind {
+pub(crate) fn bind(admit: media_plugin_sdk::transport::Admit) -> Bind {
     Bind {
         secret_key: key(),
         options: String::new(),
@@ -83,7 +83,7 @@ pub(crate) struct Rig {
     pub(crate) server: Arc<Server>,
     music: Music,
     pub(crate) serving: tokio::task::JoinHandle<()>,
-    address: PeerAddress,
+    pub(crate) address: PeerAddress,
     registry: Arc<Registry>,
 }
 

@@ -27,6 +27,10 @@ fn exhaust(path: &Path) -> Result<u64, SourceError> {
     }
     reader.seek(source.info().frames / 2)?;
     reader.read(&mut piece)?;
+    if let Some(stream) = source.opus_stream() {
+        let mut packets = source.opus_packets(stream, stream.packets / 2)?;
+        while packets.next_packet()?.is_some() {}
+    }
     Ok(source.info().frames)
 }
 

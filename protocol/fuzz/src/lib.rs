@@ -123,6 +123,8 @@ fn rendition(rendition: &Rendition) {
         assert!((1..=rendition.frames_per_chunk).contains(&asked[1]));
         let before = u64::from(last.0) * rendition.frames_per_chunk;
         assert_eq!(before + asked[1], rendition.frames);
+        let shared = u64::from(rendition.lead_in) + u64::from(rendition.crossfade);
+        assert!(!rendition.continuous || shared % u64::from(rendition.packet_frames) == 0);
     }
 }
 

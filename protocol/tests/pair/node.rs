@@ -164,5 +164,6 @@ fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
         packet_frames: rate / 10,
         lead_in: 0,
         crossfade: 0,
+        continuous: false,
     }
 }

@@ -12,7 +12,7 @@ use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackId, Track
 use super::Entry;
 use crate::{
     server::negotiate::Material,
-    source::{Reader, Source, SourceError, SourceInfo, Window},
+    source::{OpusPackets, OpusStream, Reader, Source, SourceError, SourceInfo, Window},
 };
 
 /// How many tracks stay open when nobody uses them.
@@ -88,12 +88,13 @@ fn still_there(entry: &Entry) -> Result<(), WireError> {
 pub(in crate::server) struct OpenTrack {
     track: Track,
     source: Source,
+    opus: Option<OpusStream>,
 }
 
 impl OpenTrack {
     fn open(entry: &Entry) -> Result<Self, WireError> {
         let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &it))?;
-        Ok(Self { track: exact(&entry.track, source.info()), source })
+        Ok(Self { track: exact(&entry.track, source.info()), opus: source.opus_stream(), source })
     }
 
     /// What it is called.
@@ -109,7 +110,7 @@ impl OpenTrack {
     /// What a choice of encoding depends on.
     pub(in crate::server) fn material(&self) -> Material {
         let info = self.source.info();
-        Material { source: info.source_format(), frames: info.frames }
+        Material { source: info.source_format(), frames: info.frames, opus: self.opus }
     }
 
     /// A reader of its own.
@@ -118,6 +119,18 @@ impl OpenTrack {
     /// `Unreadable`.
     pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
         self.source.reader().map_err(|it| self.unreadable(&it))
+    }
+
+    /// The Opus packets of `stream`, which is this track's, from the one numbered `first` on.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(in crate::server) fn opus_packets(
+        &self,
+        stream: OpusStream,
+        first: u64,
+    ) -> Result<OpusPackets, WireError> {
+        self.source.opus_packets(stream, first).map_err(|it| self.unreadable(&it))
     }
 
     /// The frames `range` at the rate of `format`; silence outside of the track.

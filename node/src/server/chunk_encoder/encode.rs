@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media_plugin_sdk::{Encoding, PluginError};
 use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 
-use super::live::LiveChunk;
+use super::{copy, live::LiveChunk};
 use crate::server::{catalog::OpenTrack, negotiate::Plan};
 
 /// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
@@ -22,12 +22,15 @@ pub(super) fn encode(
     index: ChunkIndex,
     live: &LiveChunk,
 ) -> Result<Bytes, WireError> {
-    let Plan { codec, encoding, rendition } = plan;
+    let Plan { codec, encoding, rendition, passes } = plan;
     let frames = rendition.frames_in(index);
     if frames == 0 {
         let message =
             format!("chunk {index} is past the end of {:?}, which has {}", track.title(), rendition.chunks);
         return Err(WireError::new(ErrorCode::OutOfRange, message));
+    }
+    if let Some(cut) = passes {
+        return copy::copy(track, rendition, cut, index, live);
     }
     let last = rendition.is_last(index);
     let range = span(encoding, index.first_frame(rendition.id.rate).0, frames, last);

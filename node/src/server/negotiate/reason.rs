@@ -21,7 +21,9 @@ pub(super) fn words(
 ) -> String {
     let mut words = format!("{}: {}", name(plan), rank(place, request.codecs.len()));
     let format = plan.encoding.choice.format;
-    if plan.rendition.lossless {
+    if plan.passes.is_some() {
+        words = format!("{}: the file's own packets pass through, nothing is encoded again", name(plan));
+    } else if plan.rendition.lossless {
         words += &match (source.sample, track.source.codec.as_str()) {
             (SampleType::F32, codec) if codec != "pcm" => format!(", the {codec} exactly as it decodes"),
             (sample, _) => format!(", lossless for a {} source", self::sample(sample)),
