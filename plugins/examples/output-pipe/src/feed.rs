@@ -124,7 +124,7 @@ impl Feed {
     /// Closes the pipe behind what is held. Returns, when that is done in time, whether all of it was written.
     pub(crate) fn finish(&self, at_most: Duration) -> Option<bool> {
         self.shared.change(|it| it.end = End::WhenEmpty);
-        self.shared.wait(at_most, |it| it.closed.is_none()).closed.as_ref().map(|it| it.is_ok())
+        self.shared.wait(at_most, |it| it.closed.is_none()).closed.as_ref().map(Result::is_ok)
     }
 }
 
