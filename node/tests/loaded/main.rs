@@ -141,6 +141,8 @@ async fn who_lacks_a_codec_is_given_another_with_the_reason() {
         let info = node.heard(&all, &codecs).await;
         assert_eq!(info.rendition.id.codec, chosen);
         assert_eq!(info.alternatives.len(), 1, "{info:?}");
+        let why = "lossless for a 16-bit source, at about 67 % of PCM's bitrate";
+        assert_eq!(info.reason.contains(why), chosen == "flac", "{}", info.reason);
     }
     node.stop().await;
 
