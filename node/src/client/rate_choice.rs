@@ -230,24 +230,17 @@ mod tests {
 
     #[test]
     fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
-        use media_plugin_sdk::{Codec, CodecInfo};
-
-        use crate::plugins;
-
-        let registry = plugins::registry();
-        let rank = |it: &CodecInfo| (it.lossless, it.id == "pcm");
-        let known: Vec<CodecInfo> = registry.codecs().map(|it| it.info()).collect();
+        let registry = crate::plugins::registry();
+        let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
         for kind in [PathKind::Loopback, PathKind::Lan, PathKind::Direct] {
             let path = Path { kind, remote: String::new(), rtt: None, loss: None };
-            let offered = offers(&CodecChoice::Auto, 96_000, &path, &registry);
-            let ranks: Vec<_> = offered[..known.len()]
-                .iter()
-                .map(|it| rank(known.iter().find(|codec| codec.id == it.id).unwrap()))
-                .collect();
-            let sorted = ranks.is_sorted_by_key(|it| match kind {
-                PathKind::Loopback => (!it.0, !it.1),
-                PathKind::Lan => (!it.0, it.1),
-                _ => *it,
+            let mut offered = offers(&CodecChoice::Auto, 96_000, &path, &registry);
+            offered.truncate(known.len());
+            let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
+            let sorted = offered.is_sorted_by_key(|it| match (is_lossless(&it.id), it.id == "pcm") {
+                (lossless, pcm) if kind == PathKind::Loopback => (!lossless, !pcm),
+                (lossless, pcm) if kind == PathKind::Lan => (!lossless, pcm),
+                it => it,
             });
             assert!(sorted, "{kind}: {offered:?}");
         }

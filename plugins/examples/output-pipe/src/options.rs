@@ -1,5 +1,6 @@
 use media_plugin_sdk::{AudioFormat, Open, PluginError, Result};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::samples::Stored;
 
@@ -7,8 +8,8 @@ use crate::samples::Stored;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
-    /// The program and its arguments.
-    command: Vec<String>,
+    /// The program and its arguments: a list, or one text.
+    command: Value,
     /// How samples are written; raw and as deep as the source when absent.
     format: Option<Written>,
 }
@@ -41,10 +42,7 @@ pub(crate) fn plan(open: &Open<'_>) -> Result<Plan> {
         json => serde_json::from_str(json)
             .map_err(|error| PluginError::BadArgument(format!("options of output pipe: {error}")))?,
     };
-    let words = match open.target {
-        "" => options.command,
-        target => target.split_whitespace().map(String::from).collect(),
-    };
+    let words = if open.target.is_empty() { words(&options.command)? } else { parted(open.target) };
     let Some((program, arguments)) = words.split_first().filter(|(program, _)| !program.is_empty()) else {
         return Err(PluginError::BadArgument(
             "output pipe has no command: set command = [\"aplay\", \"-\"] in [output.pipe], or write \"pipe:aplay -\""
@@ -62,6 +60,25 @@ pub(crate) fn plan(open: &Open<'_>) -> Result<Plan> {
     let name = if wav { "wav" } else { stored.name() };
     let arguments = arguments.iter().map(|it| filled(it, format, name)).collect();
     Ok(Plan { program: program.clone(), arguments, format, stored, wav })
+}
+
+/// The words of a command in the configuration; none when there is none.
+fn words(command: &Value) -> Result<Vec<String>> {
+    let list = match command {
+        Value::Null => return Ok(Vec::new()),
+        Value::String(text) => return Ok(parted(text)),
+        Value::Array(list) => list.iter().map(|it| it.as_str().map(String::from)).collect(),
+        _ => None,
+    };
+    list.ok_or_else(|| {
+        PluginError::BadArgument(format!(
+            "options of output pipe: `command` is a list of words, or one text, not {command}"
+        ))
+    })
+}
+
+fn parted(text: &str) -> Vec<String> {
+    text.split_whitespace().map(String::from).collect()
 }
 
 /// An argument with its places filled. What is put there is digits, or a name of ours.
@@ -94,6 +111,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_command_in_place_of_the_configured_one() {
+        let text = plan(&open("", r#"{"command": " aplay  - "}"#)).unwrap();
+        assert_eq!((text.program.as_str(), text.arguments), ("aplay", vec!["-".to_owned()]));
         let plan =
             plan(&open("ffmpeg -f  {format} -", r#"{"command": ["aplay"], "format": "wav"}"#)).unwrap();
         assert_eq!(
@@ -110,6 +129,8 @@ mod tests {
             ("", "{}", "command = ["),
             (" ", r#"{"command": ["cat"]}"#, "command = ["),
             ("", r#"{"command": [""]}"#, "command = ["),
+            ("", r#"{"command": 7}"#, "`command`"),
+            ("", r#"{"command": ["cat", 7]}"#, "`command`"),
             ("", r#"{"comand": ["cat"]}"#, "comand"),
             ("cat", r#"{"format": "mp3"}"#, "mp3"),
             ("cat", r#"{"shell": true}"#, "shell"),
