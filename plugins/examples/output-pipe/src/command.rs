@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_plugin_sdk::{PluginError, Result};
+use media_plugin_sdk::{Output, PluginError, Result};
 
 use crate::options::Plan;
 
@@ -69,7 +69,7 @@ impl Running {
     /// The error for a command that ended in `how`, when it should not have.
     pub(crate) fn failure(&self, how: &str) -> PluginError {
         // It has ended, so its last words are there or about to be.
-        until(UNTIL_TOLD, || self.listener.is_finished());
+        until(<dyn Output>::MAX_WAIT / 2, || self.listener.is_finished());
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());

@@ -1,4 +1,8 @@
-use std::{io, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
@@ -6,6 +10,9 @@ use crate::{command::Running, feed::Feed, options::Plan, samples::wav_header};
 
 /// How much the queue holds, as a part of a second: 1/10. The thread that writes holds as much again.
 const QUEUE: u32 = 10;
+
+/// How long a command that reads no more has to end.
+const UNTIL_SAID: Duration = Duration::from_secs(1);
 
 /// A command that is fed, or will be with the next frames.
 pub(crate) struct Piped {
@@ -22,6 +29,8 @@ struct Fed {
     command: Running,
     /// Its input is being closed.
     is_ending: bool,
+    /// Since when it has been known to read no more.
+    left: Option<Instant>,
 }
 
 impl Fed {
@@ -32,16 +41,18 @@ impl Fed {
         let capacity = second.div_ceil(QUEUE as usize).max(frame_bytes(plan));
         let feed = Feed::start(stdin, head, capacity)
             .map_err(|error| PluginError::Failed(format!("output pipe: starting a thread: {error}")))?;
-        Ok(Self { feed, command, is_ending: false })
+        Ok(Self { feed, command, is_ending: false, left: None })
     }
 
-    /// Why the command takes no more.
-    fn left(&mut self) -> PluginError {
-        let how = match self.command.ended(<dyn Output>::MAX_WAIT) {
+    /// Why the command takes no more; `None` while it may yet end and say.
+    fn left(&mut self) -> Option<PluginError> {
+        let left = *self.left.get_or_insert_with(Instant::now);
+        let how = match self.command.ended(<dyn Output>::MAX_WAIT / 2) {
             Some(status) => format!("ended ({}) before the sound did", words(&status)),
+            None if left.elapsed() < UNTIL_SAID => return None,
             None => "has closed its standard input before the sound ended".into(),
         };
-        self.command.failure(&how)
+        Some(self.command.failure(&how))
     }
 }
 
@@ -90,7 +101,9 @@ impl Output for Piped {
             Some(fed) => fed,
             none => none.insert(Fed::start(&self.plan)?),
         };
-        let Ok(room) = fed.feed.room(frame, <dyn Output>::MAX_WAIT) else { return Err(fed.left()) };
+        let Ok(room) = fed.feed.room(frame, <dyn Output>::MAX_WAIT) else {
+            return fed.left().map_or(Ok(0), Err);
+        };
         let taken = offered.min(room / frame);
         self.bytes.clear();
         self.plan.stored.encode(&frames[..self.plan.format.samples(taken)], &mut self.bytes);
@@ -125,7 +138,7 @@ impl Output for Piped {
         let wait: Duration = <dyn Output>::MAX_WAIT / 2;
         match fed.feed.finish(wait) {
             None => return Ok(false),
-            Some(false) => return Err(fed.left()),
+            Some(false) => return fed.left().map_or(Ok(false), Err),
             Some(true) => {}
         }
         let Some(status) = fed.command.ended(wait) else { return Ok(false) };
