@@ -106,7 +106,9 @@ fn what_a_plugin_refuses_is_one_line() {
     let both = [PIN, "[plugins]\ndisable = [\"codec-flac\"]\n"];
     for plugins in &both[..1 + usize::from(cfg!(feature = "flac"))] {
         home.configure(&format!("{plugins}[codec.flac]\nlevel = 8\n"));
-        run(&home, &["config", "check"]).refused(2, &["[codec.flac]", "\"level\""]);
+        for command in [&["config", "check"][..], &["serve", file.to_str().unwrap()]] {
+            run(&home, command).refused(2, &["[codec.flac]", "\"level\""]);
+        }
     }
 }
 
