@@ -17,6 +17,8 @@ pub enum ErrorCode {
     NoCommonCodec,
     /// The file cannot be read or decoded.
     Unreadable,
+    /// The codec failed at this chunk; another may do.
+    CodecFailed,
     /// Too much asked at once; try again shortly.
     Busy,
     /// The node's own fault.

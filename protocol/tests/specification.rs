@@ -106,6 +106,7 @@ fn every_code_is_listed() {
         ErrorCode::OutOfRange,
         ErrorCode::NoCommonCodec,
         ErrorCode::Unreadable,
+        ErrorCode::CodecFailed,
         ErrorCode::Busy,
         ErrorCode::Internal,
     ];

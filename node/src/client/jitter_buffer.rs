@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use media_protocol::{ChunkIndex, FrameIndex, Info, Position, Rendition};
+use media_protocol::{ChunkIndex, FrameIndex, Info, Position, Rendition, session::client::PlayId};
 use tokio::sync::Notify;
 
 /// What the buffer holds, in order.
@@ -19,7 +19,9 @@ pub(super) enum Entry {
     /// What was handed out before is void: fall silent, forget the decoder.
     Clear,
     /// A track begins, to be heard from this frame on.
-    Begin { info: Arc<Info>, from: FrameIndex },
+    Begin { play: PlayId, info: Arc<Info>, from: FrameIndex },
+    /// What comes next goes on where the decoder failed.
+    Rewind,
     /// A chunk begins.
     ChunkStart { index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition> },
     /// A packet of the chunk.
@@ -118,11 +120,11 @@ impl JitterBuffer {
         matches!(self.lock().entries.front(), Some((Entry::Clear, _)))
     }
 
-    /// Empties it; the playback thread gets an [`Entry::Clear`] next.
-    pub(super) fn clear(&self) {
+    /// Empties it; the playback thread gets `first` next, an [`Entry::Clear`] or an [`Entry::Rewind`].
+    pub(super) fn restart(&self, first: Entry) {
         let mut inner = self.lock();
         *inner = Inner { peak: inner.peak, ..Inner::default() };
-        inner.entries.push_back((Entry::Clear, Duration::ZERO));
+        inner.entries.push_back((first, Duration::ZERO));
         drop(inner);
         self.filled.notify_one();
     }
@@ -173,7 +175,7 @@ impl Inner {
     /// How much audible time `entry` adds.
     fn count(&mut self, entry: &Entry) -> Duration {
         match entry {
-            Entry::Begin { info, from } => {
+            Entry::Begin { info, from, .. } => {
                 self.from = Position::of_frame(*from, info.rendition.id.rate);
                 self.filling = None;
             }
@@ -193,7 +195,7 @@ impl Inner {
                 }
             }
             Entry::TrackEnd => self.ends += 1,
-            Entry::Clear | Entry::ChunkEnd => {}
+            Entry::Clear | Entry::Rewind | Entry::ChunkEnd => {}
         }
         Duration::ZERO
     }
@@ -220,7 +222,7 @@ mod tests {
         let buffer = JitterBuffer::new(SECOND, 1 << 20);
         let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
         let rendition = Arc::new(info.rendition.clone());
-        buffer.push(Entry::Begin { info, from: FrameIndex(from) }).unwrap();
+        buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(from) }).unwrap();
         buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
         for _ in 0..packets {
             buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
@@ -254,7 +256,7 @@ mod tests {
     #[test]
     fn clear_comes_first_and_leaves_nothing() {
         let buffer = filled(0, 152);
-        buffer.clear();
+        buffer.restart(Entry::Clear);
         assert!(matches!(buffer.take(NOW), Some(Entry::Clear)));
         assert!(buffer.take(NOW).is_none());
         assert_eq!(buffer.level(), Duration::ZERO);

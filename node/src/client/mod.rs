@@ -1,12 +1,13 @@
 //! The listening half: asks a node for a track, holds a few seconds of it, plays it.
 //!
 //! `session` decides what to ask for, `fetch` asks, `jitter_buffer` holds, `playback` plays; data flows in that order and
-//! nothing flows back but the buffer's level. The session and its requests are async tasks; playback is a thread.
+//! nothing flows back but the buffer's level, and word of a decoder that failed. The session and its requests are async tasks; playback is a thread.
 
 mod dial;
 mod fetch;
 mod format;
 mod jitter_buffer;
+mod offer;
 mod path_watch;
 mod playback;
 mod rate_choice;
@@ -134,6 +135,8 @@ pub struct Counts {
 const COMMANDS: usize = 64;
 /// Events that may wait to be looked at.
 const EVENTS: usize = 256;
+/// Failures of decoders that may wait for the session; playback stops at each until it was dealt with.
+const DECODER_FAILURES: usize = 1;
 
 /// Plays from one node. Dropping it stops the sound and the requests.
 pub struct Player {
@@ -155,6 +158,7 @@ impl Player {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (session, session_commands) = mpsc::channel(COMMANDS);
         let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
+        let (failures, decoder_failures) = mpsc::channel(DECODER_FAILURES);
         let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
@@ -163,6 +167,7 @@ impl Player {
             buffer: Arc::clone(&buffer),
             commands: playback_commands,
             events: events.clone(),
+            failures,
             progress: Arc::clone(&progress),
             sink: sink::Sink::new(setup.output, setup.volume, Arc::clone(&paced)),
             start: setup.start,
@@ -173,7 +178,7 @@ impl Player {
         };
         let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
         let choice = rate_choice::chooser(&setup.codec, paced);
-        let offer = session::Offer {
+        let offer = offer::Offer {
             choice: setup.codec,
             bitrate: setup.bitrate,
             registry: setup.registry,
@@ -181,7 +186,8 @@ impl Player {
         };
         let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
         let parts = (Arc::clone(&buffer), Arc::clone(&counts));
-        session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, session_commands);
+        let inbox = session::Inbox { commands: session_commands, decoder_failures };
+        session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, inbox);
         let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
         Ok((player, events_out))
     }

@@ -4,6 +4,7 @@
 //! between two writes, so within about 50 ms. The decoder and the output belong to it alone.
 
 mod lost;
+mod state;
 
 use std::{
     sync::{
@@ -14,55 +15,30 @@ use std::{
 };
 
 use media_plugin_sdk::PluginError;
-use media_protocol::{FrameIndex, Info, Position};
+use media_protocol::{
+    FrameIndex, Info, Position,
+    session::client::{DecoderFailed, PlayId},
+};
 use tokio::sync::mpsc::Sender;
+
+use self::state::End;
 
 use super::{
     Event,
     jitter_buffer::{Entry, JitterBuffer},
     sink::Sink,
-    voice::Voice,
+    voice::{Stop, Voice},
 };
-
-/// What the playback thread is told.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Command {
-    /// Fall silent and keep everything, or go on.
-    Hold(bool),
-    /// The session asks for nothing more (or does again): running dry is no underrun.
-    Expect(bool),
-    /// 0 to 1.
-    Volume(f32),
-    /// Report [`Event::Drained`] when all is heard.
-    Drain,
-}
-
-/// What has been played, for the status line and `--stats`.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// The track that is heard.
-    pub track: Option<Arc<Info>>,
-    /// Where in it.
-    pub position: Position,
-    /// Frames handed to the output, at its rate.
-    pub frames_played: u64,
-    /// When the first frame was handed over, counted from the player's start.
-    pub first_audio: Option<Duration>,
-    /// How often the output ran dry in the middle of a track.
-    pub underruns: u64,
-    /// For how long in all.
-    pub underrun_time: Duration,
-    /// Packets that could not be decoded, each replaced by silence.
-    pub damaged_packets: u64,
-    /// Tracks that ended, be it by a failure.
-    pub tracks_ended: u64,
-}
+pub use state::Progress;
+pub(super) use state::{Command, State};
 
 /// See the module.
 pub(super) struct Playback {
     pub(super) buffer: Arc<JitterBuffer>,
     pub(super) commands: Receiver<Command>,
     pub(super) events: Sender<Event>,
+    /// To the session, which answers with [`Entry::Rewind`], or with [`Entry::Clear`] where it was about to.
+    pub(super) failures: Sender<DecoderFailed>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) sink: Sink,
     /// How much must be held before a track, or the rest of one after an underrun, begins to sound.
@@ -72,42 +48,6 @@ pub(super) struct Playback {
     pub(super) registry: Arc<media_plugin_host::Registry>,
     pub(super) voice: Option<Voice>,
     pub(super) state: State,
-}
-
-/// Where the thread stands.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    held: bool,
-    /// The session asks for nothing, by the person's wish.
-    resting: bool,
-    /// Enough is held to sound.
-    primed: bool,
-    /// The output was given frames and is to be kept from running dry.
-    sounding: bool,
-    draining: bool,
-    /// Since when the output has been dry in the middle of a track.
-    dry_since: Option<Instant>,
-    /// When a lost output was last found again.
-    found: Option<Instant>,
-    /// The frames of the present voice written so far, at the output's rate.
-    written: u64,
-}
-
-/// Why the thread ends.
-enum End {
-    /// The player was dropped.
-    Dropped,
-    /// The output can't be opened or written to.
-    Output(String),
-    /// The track can't be decoded here.
-    Decoder(String),
-}
-
-/// What the sink says; the decoder's errors are turned where they come from.
-impl From<PluginError> for End {
-    fn from(error: PluginError) -> Self {
-        Self::Output(error.to_string())
-    }
 }
 
 /// The longest wait for something to happen.
@@ -231,7 +171,12 @@ impl Playback {
         let Some(entry) = self.buffer.take(wait) else { return self.on_dry() };
         match entry {
             Entry::Clear => self.clear(),
-            Entry::Begin { info, from } => self.begin(info, from),
+            Entry::Rewind => {
+                self.state.stalled = false;
+                Ok(())
+            }
+            _ if self.state.stalled => Ok(()),
+            Entry::Begin { play, info, from } => self.begin(play, info, from),
             Entry::ChunkStart { index, from, rendition } => {
                 self.with_voice(|voice, sink| voice.start_chunk(index, from, rendition, sink))
             }
@@ -246,15 +191,21 @@ impl Playback {
     }
 
     /// Does something with the voice, if there is one, and counts the packets that were damaged on the way.
-    fn with_voice(
-        &mut self,
-        act: impl FnOnce(&mut Voice, &mut Sink) -> Result<(), PluginError>,
-    ) -> Result<(), End> {
+    fn with_voice(&mut self, act: impl FnOnce(&mut Voice, &mut Sink) -> Result<(), Stop>) -> Result<(), End> {
         let Some(voice) = &mut self.voice else { return Ok(()) };
-        act(voice, &mut self.sink).map_err(|error| End::Decoder(error.to_string()))?;
+        let done = act(voice, &mut self.sink);
         let damaged = std::mem::take(&mut voice.damaged);
         self.progress(|progress| progress.damaged_packets += damaged);
-        Ok(())
+        match done {
+            Ok(()) => Ok(()),
+            Err(Stop::Convert(error)) => Err(End::Decoder(error.to_string())),
+            Err(Stop::Decoder(failed)) => {
+                self.state.stalled = true;
+                // An error means that the player is being dropped.
+                let _ = self.failures.blocking_send(failed);
+                Ok(())
+            }
+        }
     }
 
     fn clear(&mut self) -> Result<(), End> {
@@ -264,10 +215,11 @@ impl Playback {
         self.state.sounding = false;
         self.state.dry_since = None;
         self.state.draining = false;
+        self.state.stalled = false;
         Ok(())
     }
 
-    fn begin(&mut self, info: Arc<Info>, from: FrameIndex) -> Result<(), End> {
+    fn begin(&mut self, play: PlayId, info: Arc<Info>, from: FrameIndex) -> Result<(), End> {
         let opened = self.sink.prepare(&info);
         if let Err(PluginError::Lost(reason)) = opened {
             // What was never there is not lost.
@@ -279,7 +231,7 @@ impl Playback {
             self.state.sounding = false;
             self.tell(Event::Output(message));
         }
-        let voice = Voice::new(Arc::clone(&info), from, &self.registry, &self.sink);
+        let voice = Voice::new(play, Arc::clone(&info), from, &self.registry, &self.sink);
         self.voice = Some(voice.map_err(End::Decoder)?);
         self.state.written = 0;
         let position = Position::of_frame(from, info.rendition.id.rate);

@@ -5,11 +5,10 @@ use std::{
     time::Instant,
 };
 
-use media_plugin_host::Registry;
 use media_protocol::{
-    ChunkRequest, GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
+    ChunkRequest, GetInfo, Info, Position, Rendition, TrackId,
     chunk::ChunkEvent,
-    session::client::{Client, Failure, Input, Output, RequestId},
+    session::client::{Client, DecoderFailed, Failure, Input, Output, RequestId},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -22,8 +21,8 @@ use super::{
     dial::Dial,
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
-    path_watch,
-    rate_choice::{self, CodecChoice},
+    offer::Offer,
+    path_watch, rate_choice,
 };
 
 /// What the session is told.
@@ -34,12 +33,11 @@ pub(super) enum Command {
     Pause(bool),
 }
 
-/// How a track is asked for.
-pub(super) struct Offer {
-    pub(super) choice: CodecChoice,
-    pub(super) bitrate: u32,
-    pub(super) registry: Arc<Registry>,
-    pub(super) output: OutputOffer,
+/// From where the session is told things.
+pub(super) struct Inbox {
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// From the playback thread, which waits for an [`Entry::Rewind`] or an [`Entry::Clear`] after each.
+    pub(super) decoder_failures: mpsc::Receiver<DecoderFailed>,
 }
 
 /// What a request's task reports.
@@ -92,7 +90,7 @@ impl Session {
         buffer: Arc<JitterBuffer>,
         counts: Arc<Mutex<Counts>>,
         events: mpsc::Sender<Event>,
-        commands: mpsc::Receiver<Command>,
+        inbox: Inbox,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
         let (wanted, watched) = watch::channel(false);
@@ -111,19 +109,15 @@ impl Session {
             wanted,
             report,
         };
-        tokio::spawn(session.run(commands, reports));
+        tokio::spawn(session.run(inbox, reports));
     }
 
-    async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<Command>,
-        mut reports: mpsc::Receiver<(RequestId, Fetched)>,
-    ) {
+    async fn run(mut self, mut inbox: Inbox, mut reports: mpsc::Receiver<(RequestId, Fetched)>) {
         let buffer = Arc::clone(&self.buffer);
         loop {
             let due = self.machine.timeout().map(|at| TokioInstant::from_std(self.began + at));
             tokio::select! {
-                command = commands.recv() => match command {
+                command = inbox.commands.recv() => match command {
                     Some(command) => self.on_command(command),
                     None => break,
                 },
@@ -133,6 +127,7 @@ impl Session {
                     }
                     self.on_fetched(request, fetched);
                 }
+                Some(failed) = inbox.decoder_failures.recv() => self.handle(Input::DecoderFailed(failed)),
                 () = buffer.wanting.notified() => self.handle(Input::Held(buffer.fullness())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
                     self.handle(Input::Timeout);
@@ -191,11 +186,14 @@ impl Session {
                     self.dial.forget_any();
                 }
             }
-            Output::Clear => self.buffer.clear(),
-            Output::Begin { info, from } => {
+            Output::Clear => self.buffer.restart(Entry::Clear),
+            Output::Rewind => self.buffer.restart(Entry::Rewind),
+            Output::Begin { play, info, from, again } => {
                 let track = info.track.id.clone();
-                self.put(Entry::Begin { info, from }).await;
-                self.tell(Event::Fetching(track)).await;
+                self.put(Entry::Begin { play, info, from }).await;
+                if !again {
+                    self.tell(Event::Fetching(track)).await;
+                }
             }
             Output::ChunkStart { index, from, rendition } => {
                 self.put(Entry::ChunkStart { index, from, rendition }).await;
@@ -253,16 +251,13 @@ impl Session {
     }
 
     fn ask_info(&mut self, request: RequestId, track: TrackId, at: Position) {
-        self.count_request();
-        let path = self.dial.path();
-        let Offer { choice, bitrate, registry, output } = &self.offer;
-        let message = GetInfo {
-            track,
-            codecs: rate_choice::offers(choice, *bitrate, &path, registry),
-            output: output.clone(),
-            path: rate_choice::report(&path),
-            then_chunk_at: Some(at),
+        let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed()) {
+            Ok(codecs) => codecs,
+            Err(error) => return self.handle(Input::Refused { request, error }),
         };
+        let (output, path) = (self.offer.output.clone(), rate_choice::report(&self.dial.path()));
+        let message = GetInfo { track, codecs, output, path, then_chunk_at: Some(at) };
+        self.count_request();
         let (dial, reports, counts) = self.for_a_request(request);
         let task = tokio::spawn(async move {
             if let Err(error) = fetch::info_and_chunk(&dial, &message, &reports, &counts).await {

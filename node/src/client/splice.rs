@@ -48,6 +48,11 @@ impl Splicer {
         self.owed = usize::try_from(frames).unwrap_or(usize::MAX);
     }
 
+    /// Frames that the present chunk still owes.
+    pub(super) fn owed(&self) -> u64 {
+        self.owed as u64
+    }
+
     /// Takes decoded audio, appends what is to be heard to `out`.
     pub(super) fn push(&mut self, pcm: &[f32], out: &mut Vec<f32>) {
         let dropped = self.to_drop.min(pcm.len() / self.channels);

@@ -197,9 +197,10 @@ impl Listening {
 
     /// Passes over a track that can't be played.
     async fn on_failed(&mut self, track: &media_protocol::TrackId, reason: String) {
-        // It may be the one that is heard, or the one that was to follow it.
-        let failed = self.playlist.iter().skip(self.fetching.index).position(|it| it.id == *track);
-        let failed = self.fetching.index + failed.unwrap_or(0);
+        // It may be the one that was to follow, or the one that is heard.
+        let mut places =
+            (self.fetching.index..self.playlist.len()).chain(self.heard.index..self.fetching.index);
+        let failed = places.find(|place| self.playlist[*place].id == *track).unwrap_or(self.fetching.index);
         let name = self.playlist.get(failed).map(title).unwrap_or_default();
         let line = format!("{name} can't be played: {reason}");
         // Of a track played alone it is the last word.

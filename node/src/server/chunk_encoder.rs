@@ -237,7 +237,11 @@ impl Shared {
         // A chunk ahead may lie past the end.
         state.stats.failed += u64::from(!ahead);
         drop(state);
-        tracing::debug!(rendition = %request.rendition, chunk = request.index.0, "no chunk: {error}");
+        let (rendition, chunk) = (&request.rendition, request.index.0);
+        match error.code {
+            ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "no chunk: {error}"),
+            _ => tracing::debug!(%rendition, chunk, "no chunk: {error}"),
+        }
         live.fail(error);
     }
 }

@@ -143,7 +143,7 @@ async fn a_codec_that_fails_ends_its_own_chunk_only() {
         for stream in [&mut one, &mut two] {
             let bytes = read(stream.as_mut()).await;
             let error = crate::rig::packets(&rendition, 0, &bytes).unwrap_err();
-            assert_eq!(error.code, ErrorCode::Internal);
+            assert_eq!(error.code, ErrorCode::CodecFailed);
             assert!(error.message.contains("scripted cannot encode chunk 0 of \"track\""), "{error}");
         }
         let pcm = other.rendition("pcm").await;

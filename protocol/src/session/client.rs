@@ -6,25 +6,27 @@
 //! - No request leaves while paused, or while the client holds its target.
 //! - Every packet of a chunk is delivered once and in order, however often the chunk had to be asked for again: a chunk's
 //!   bytes are the same each time, so the packets that were delivered before are passed over.
+//! - A codec that failed, on the node or here, is not asked for again. The track goes on in another one from the frame
+//!   where it failed, and what was fetched behind that frame is fetched again in the same order.
 
+mod answer;
 mod event;
+mod failure;
 mod rate;
 mod wanted;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use crate::{
-    ChunkRequest, ErrorCode, FrameIndex, Info, PathReport, Position, TrackId, WireError, chunk::ChunkEvent,
-};
+use crate::{ChunkRequest, FrameIndex, Info, PathReport, Position, TrackId};
 
 use self::wanted::{Playing, Wanted};
-pub use event::{Config, Failure, Input, Output, RequestId};
+pub use event::{Config, DecoderFailed, Failure, Input, Output, PlayId, RequestId};
 pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
 
 #[derive(Debug, Clone)]
 enum Want {
     Nothing,
-    Info { track: TrackId, at: Position },
+    Info { track: TrackId, at: Position, again: bool },
     Chunk(Wanted),
 }
 
@@ -35,6 +37,15 @@ pub struct Client {
     now: Duration,
     want: Want,
     follow: Option<TrackId>,
+    /// The tracks begun since the last play, of which some may not be heard yet; the oldest first.
+    begun: VecDeque<(PlayId, Playing)>,
+    /// What is fetched again before anything follows, and whether its beginning was told before.
+    again: VecDeque<(TrackId, bool)>,
+    /// The name of the next track that begins, and of the first since the last play.
+    next_play: PlayId,
+    first_play: PlayId,
+    /// The codecs that failed, on either side.
+    failed: Vec<String>,
     /// The request under way, and when it last gave a sign of life.
     request: Option<(RequestId, Duration)>,
     /// When to try again, after a failure.
@@ -55,6 +66,8 @@ pub struct Client {
 impl Client {
     /// How many tracks' infos are remembered.
     const KNOWN: usize = 4;
+    /// How many tracks that were begun are remembered; more do not lie in a few seconds of audio.
+    const BEGUN: usize = 64;
     /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
@@ -67,6 +80,11 @@ impl Client {
             now: Duration::ZERO,
             want: Want::Nothing,
             follow: None,
+            begun: VecDeque::new(),
+            again: VecDeque::new(),
+            next_play: PlayId(0),
+            first_play: PlayId(0),
+            failed: Vec::new(),
             request: None,
             retry_at: None,
             attempts: 0,
@@ -96,6 +114,7 @@ impl Client {
             Input::Chunk { request, event } => self.on_chunk(request, event),
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
+            Input::DecoderFailed(failed) => self.on_decoder_failed(failed),
             Input::Timeout => self.on_timeout(),
         }
         self.ask();
@@ -134,18 +153,31 @@ impl Client {
         self.outputs.push_back(Output::Clear);
         self.held = Duration::ZERO;
         self.recovered();
+        self.begun.clear();
+        self.again.clear();
+        self.first_play = self.next_play;
+        self.want_track(track, at, false);
+    }
+
+    fn want_track(&mut self, track: TrackId, at: Position, again: bool) {
         match self.known.iter().find(|info| info.track.id == track) {
-            Some(info) => self.begin(&Arc::clone(info), at),
-            None => self.want = Want::Info { track, at },
+            Some(info) => self.begin(&Arc::clone(info), at, again),
+            None => self.want = Want::Info { track, at, again },
         }
     }
 
-    fn begin(&mut self, info: &Arc<Info>, at: Position) {
+    fn begin(&mut self, info: &Arc<Info>, at: Position, again: bool) {
         let rate = info.rendition.id.rate;
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
-        self.outputs.push_back(Output::Begin { info: Arc::clone(info), from });
+        let (play, playing) = (self.next_play, Playing::new(info, &self.failed));
+        self.next_play.0 += 1;
+        self.begun.push_back((play, playing.clone()));
+        if self.begun.len() > Self::BEGUN {
+            self.begun.pop_front();
+        }
+        self.outputs.push_back(Output::Begin { play, info: Arc::clone(info), from, again });
         match info.rendition.chunk_at(at) {
-            Some(index) => self.want = Want::Chunk(Wanted::new(Playing::new(info), index)),
+            Some(index) => self.want = Want::Chunk(Wanted::new(playing, index)),
             None => self.end_track(),
         }
     }
@@ -161,19 +193,17 @@ impl Client {
         {
             return;
         }
-        if matches!(self.want, Want::Nothing)
-            && let Some(track) = self.follow.take()
-        {
-            match self.known.iter().find(|info| info.track.id == track) {
-                Some(info) => self.begin(&Arc::clone(info), Position::START),
-                None => self.want = Want::Info { track, at: Position::START },
+        if matches!(self.want, Want::Nothing) {
+            let next = self.again.pop_front().or_else(|| self.follow.take().map(|track| (track, false)));
+            if let Some((track, again)) = next {
+                self.want_track(track, Position::START, again);
             }
         }
         self.choose();
         let request = RequestId(self.next_request);
         let output = match &mut self.want {
             Want::Nothing => return,
-            Want::Info { track, at } => Output::GetInfo { request, track: track.clone(), at: *at },
+            Want::Info { track, at, .. } => Output::GetInfo { request, track: track.clone(), at: *at },
             Want::Chunk(wanted) => {
                 (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
                 let rendition = Arc::clone(&wanted.playing.rendition);
@@ -214,142 +244,9 @@ impl Client {
         *wanted = Wanted { had, ..Wanted::new(wanted.playing.clone(), wanted.index) };
     }
 
-    /// Whether `request` is the one under way; then it has just given a sign of life.
-    fn is_current(&mut self, request: RequestId) -> bool {
-        match &mut self.request {
-            Some((current, alive)) if *current == request => {
-                *alive = self.now;
-                true
-            }
-            _ => false,
-        }
-    }
-
     fn recovered(&mut self) {
         self.attempts = 0;
         self.retry_at = None;
         self.failing_since = None;
-    }
-
-    fn on_info(&mut self, request: RequestId, info: Info, chunk_follows: bool) {
-        if !self.is_current(request) {
-            return;
-        }
-        self.request = None;
-        let Want::Info { track, at } = &self.want else { return };
-        let (track, at) = (track.clone(), *at);
-        if let Err(error) = info.rendition.check() {
-            return self.fail(error.into());
-        }
-        if info.track.id != track || info.rendition.id.track != track {
-            let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
-            return self.fail(error.into());
-        }
-        self.recovered();
-        let info = Arc::new(info);
-        self.known.retain(|it| it.track.id != track);
-        self.known.push_back(Arc::clone(&info));
-        if self.known.len() > Self::KNOWN {
-            self.known.pop_front();
-        }
-        self.begin(&info, at);
-        if let Want::Chunk(wanted) = &mut self.want
-            && chunk_follows
-        {
-            wanted.sent = self.now;
-            self.request = Some((request, self.now));
-        }
-    }
-
-    fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
-        if !self.is_current(request) {
-            return;
-        }
-        self.recovered();
-        let Want::Chunk(wanted) = &mut self.want else { return };
-        match event {
-            ChunkEvent::Header { .. } => {
-                wanted.header = Some(self.now);
-                if !wanted.started {
-                    wanted.started = true;
-                    let (index, rendition) = (wanted.index, Arc::clone(&wanted.playing.rendition));
-                    let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had);
-                    self.outputs.push_back(Output::ChunkStart { index, from, rendition });
-                }
-            }
-            ChunkEvent::Packet(packet) => {
-                wanted.seen += 1;
-                wanted.bytes += packet.len() as u64;
-                if wanted.seen > wanted.delivered {
-                    wanted.delivered = wanted.seen;
-                    self.outputs.push_back(Output::Packet(packet));
-                }
-                self.reconsider();
-            }
-            ChunkEvent::End => {
-                self.request = None;
-                self.outputs.push_back(Output::ChunkEnd);
-                self.choice.delivered(wanted.delivery(self.now));
-                let next = wanted.index.next().filter(|_| !wanted.playing.rendition.is_last(wanted.index));
-                match next {
-                    Some(index) => *wanted = Wanted::new(wanted.playing.clone(), index),
-                    None => self.end_track(),
-                }
-            }
-        }
-    }
-
-    fn on_refused(&mut self, request: RequestId, error: WireError) {
-        if error.code == ErrorCode::Busy {
-            self.on_broken(request, error.message);
-        } else if self.is_current(request) {
-            self.request = None;
-            self.fail(error.into());
-        }
-    }
-
-    fn on_broken(&mut self, request: RequestId, reason: String) {
-        if self.is_current(request) {
-            self.request = None;
-            self.retry(reason);
-        }
-    }
-
-    fn on_timeout(&mut self) {
-        if self.retry_at.is_some_and(|at| at <= self.now) {
-            self.retry_at = None;
-        }
-        if let Some((request, alive)) = self.request
-            && self.now >= alive + self.config.timeout
-        {
-            self.request = None;
-            self.outputs.push_back(Output::Abandon { request, silent: true });
-            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()));
-        }
-    }
-
-    fn retry(&mut self, reason: String) {
-        let since = *self.failing_since.get_or_insert(self.now);
-        if self.now - since >= self.config.give_up {
-            return self.fail(Failure::Unreachable(reason));
-        }
-        let after = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
-        self.attempts += 1;
-        self.retry_at = Some(self.now + after);
-        self.outputs.push_back(Output::Retrying { reason, after });
-    }
-
-    fn fail(&mut self, error: Failure) {
-        let track = match std::mem::replace(&mut self.want, Want::Nothing) {
-            Want::Nothing => return,
-            Want::Info { track, .. } => track,
-            Want::Chunk(wanted) => {
-                self.outputs.push_back(Output::TrackEnd);
-                wanted.playing.track
-            }
-        };
-        self.recovered();
-        self.follow = None;
-        self.outputs.push_back(Output::Failed { track, error });
     }
 }

@@ -1,7 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
-use media_protocol::{ChunkIndex, FrameIndex, Info, Position, Rendition, TrackId, session::client::Output};
+use media_protocol::{
+    ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, TrackId,
+    session::client::{DecoderFailed, Failure, Output, PlayId},
+};
+
+use crate::node::renditions;
 
 /// What comes out at the client's end: checks that it is what was asked for, each frame once and in order.
 #[derive(Default)]
@@ -14,9 +19,24 @@ pub(crate) struct Listener {
     pub(crate) held: Duration,
     /// Tracks that came to their end.
     pub(crate) ended: u32,
+    /// Tracks that were given up, since all of their codecs had failed.
+    pub(crate) given_up: u32,
     /// Changes of rendition.
     pub(crate) switches: u32,
+    /// How often the session went back to where a decoder had failed.
+    pub(crate) rewinds: u32,
     track: Option<Playing>,
+    /// What must begin before what follows, and whether it began before; and so for `next`.
+    again: VecDeque<(TrackId, bool)>,
+    next_again: bool,
+    /// A track that came to an early end, of which it must be said why.
+    cut: Option<Arc<Info>>,
+    /// What came and is not yet decoded.
+    queue: VecDeque<Arrived>,
+    decoding: Option<(PlayId, Arc<Info>)>,
+    played: Duration,
+    /// Where the decoder failed; then nothing is played.
+    stopped: Option<(Arc<Info>, Arc<Rendition>, FrameIndex)>,
 }
 
 struct Playing {
@@ -32,46 +52,72 @@ struct Playing {
     had: u64,
 }
 
+enum Arrived {
+    Begin(PlayId, Arc<Info>),
+    /// Heard from frame `at` on.
+    Packet {
+        rendition: Arc<Rendition>,
+        at: FrameIndex,
+        lasts: Duration,
+    },
+    End,
+}
+
 impl Listener {
     pub(crate) fn is_idle(&self) -> bool {
-        self.next.is_none() && self.follow.is_none() && self.track.is_none()
+        self.next.is_none() && self.follow.is_none() && self.track.is_none() && self.queue.is_empty()
     }
 
-    /// Plays for a while.
+    /// Decodes and plays for a while.
     pub(crate) fn play(&mut self, time: Duration) {
-        self.held = self.held.saturating_sub(time);
+        if self.stopped.is_some() {
+            return;
+        }
+        self.played += time;
+        while let Some(arrived) = self.queue.front() {
+            match arrived {
+                Arrived::Begin(play, info) => self.decoding = Some((*play, Arc::clone(info))),
+                Arrived::Packet { lasts, .. } if *lasts > self.played => return,
+                Arrived::Packet { lasts, .. } => {
+                    self.played -= *lasts;
+                    self.held -= *lasts;
+                }
+                Arrived::End => self.decoding = None,
+            }
+            self.queue.pop_front();
+        }
+        self.played = Duration::ZERO;
     }
 
-    /// What is asked about, where nobody asked for it, is what follows.
+    /// The decoder fails at the next packet, where there is one.
+    pub(crate) fn fail(&mut self) -> Option<DecoderFailed> {
+        let (play, info) = self.decoding.clone().filter(|_| self.stopped.is_none())?;
+        let Some(Arrived::Packet { rendition, at, .. }) = self.queue.front() else { return None };
+        let (rendition, at) = (Arc::clone(rendition), *at);
+        self.stopped = Some((info, Arc::clone(&rendition), at));
+        Some(DecoderFailed { play, rendition, at, reason: "it panicked".into() })
+    }
+
+    /// What is asked about, where nobody asked for it, is what was there before, or what follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
-            self.next = self.follow.take().map(|it| (it, Position::START));
+            let next = self.again.pop_front().or_else(|| self.follow.take().map(|it| (it, false)));
+            (self.next, self.next_again) =
+                next.map_or((None, false), |(it, again)| (Some((it, Position::START)), again));
         }
         assert_eq!(self.next.as_ref().map(|(it, _)| it), Some(track));
     }
 
     pub(crate) fn take(&mut self, output: Output) {
+        assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
         match output {
-            Output::Clear => (self.track, self.held) = (None, Duration::ZERO),
-            Output::Begin { info, from } => self.begin(info, from),
-            Output::ChunkStart { index, from, rendition } => {
-                let playing = self.track.as_mut().expect("a chunk of a track");
-                assert_eq!(playing.chunk, Some(index));
-                let rate = rendition.id.rate;
-                let first = index.first_frame(rate).0;
-                if playing.coming {
-                    let so_far = Position::of_frame(
-                        FrameIndex(playing.at.max(playing.had)),
-                        playing.rendition.id.rate,
-                    );
-                    assert!(from.0.abs_diff(so_far.frame(rate).0) <= 1, "frames are missing, or come twice");
-                } else {
-                    assert_eq!(from.0, first);
-                }
-                (playing.at, playing.had) = (first, from.0);
-                playing.rendition = rendition;
-                playing.coming = true;
+            Output::Clear => {
+                let Self { next, follow, ended, given_up, switches, rewinds, .. } = std::mem::take(self);
+                *self = Self { next, follow, ended, given_up, switches, rewinds, ..Self::default() };
             }
+            Output::Rewind => self.rewind(),
+            Output::Begin { play, info, from, again } => self.begin(play, info, from, again),
+            Output::ChunkStart { index, from, rendition } => self.start_chunk(index, from, rendition),
             Output::Switched { from, to, .. } => {
                 assert!(self.track.is_some(), "a switch without a track");
                 assert!(from.id != to.id && from.chunks == to.chunks);
@@ -89,24 +135,84 @@ impl Listener {
             }
             Output::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
-                assert!(!playing.coming);
-                assert_eq!(playing.at, playing.rendition.frames);
-                self.ended += 1;
+                if playing.coming || playing.at != playing.rendition.frames {
+                    self.cut = Some(playing.info);
+                } else {
+                    self.ended += 1;
+                }
+                self.queue.push_back(Arrived::End);
             }
-            Output::Failed { track, error } => panic!("{track} failed: {error}"),
             _ => {}
         }
     }
 
-    fn begin(&mut self, info: Arc<Info>, from: FrameIndex) {
+    /// A track can't go on, which is right only where each of its codecs `failed`.
+    pub(crate) fn give_up(&mut self, track: &TrackId, error: &Failure, failed: &[String]) {
+        let has_failed = |it: &Rendition| failed.contains(&it.id.codec);
+        match (self.cut.take(), error) {
+            (Some(info), Failure::NoCodec(_)) => {
+                let chunks = info.rendition.chunks;
+                assert_eq!(info.track.id, *track);
+                assert!(renditions(&info).iter().all(|it| it.chunks != chunks || has_failed(it)));
+            }
+            (None, Failure::Refused(error)) if error.code == ErrorCode::NoCommonCodec => {
+                assert_eq!(failed.len(), 3);
+                self.expects(track);
+                self.next = None;
+            }
+            (_, error) => panic!("{track} failed: {error}"),
+        }
+        (self.follow, self.given_up) = (None, self.given_up + 1);
+        self.again.clear();
+    }
+
+    fn begin(&mut self, play: PlayId, info: Arc<Info>, from: FrameIndex, again: bool) {
         assert!(self.track.is_none(), "a track begins before the last has ended");
         self.expects(&info.track.id);
+        assert_eq!(again, std::mem::take(&mut self.next_again), "{play:?} began before, or did not");
         let rate = info.rendition.id.rate;
         let at = self.next.take().unwrap().1.frame(rate).0.min(info.rendition.frames);
         assert_eq!(from.0, at, "begins elsewhere");
+        self.queue.push_back(Arrived::Begin(play, Arc::clone(&info)));
         let rendition = Arc::new(info.rendition.clone());
         let (chunk, from) = (from.chunk(rate), Position::of_frame(from, rate));
         self.track = Some(Playing { info, from, rendition, chunk, coming: false, at, had: at });
+    }
+
+    /// Drops what is not decoded. It must come again: the rest of this track first.
+    fn rewind(&mut self) {
+        let (info, rendition, at) = self.stopped.take().expect("a decoder that failed");
+        let begun = |it: &Arrived| match it {
+            Arrived::Begin(_, info) => Some((info.track.id.clone(), true)),
+            _ => None,
+        };
+        let begun = self.queue.iter().filter_map(begun);
+        let begun = begun.chain(self.next.take().map(|(track, _)| (track, self.next_again)));
+        self.again = begun.chain(self.again.iter().cloned()).collect();
+        self.next_again = false;
+        self.queue.clear();
+        (self.held, self.played) = (Duration::ZERO, Duration::ZERO);
+        self.rewinds += 1;
+        let rate = rendition.id.rate;
+        let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);
+        self.track = Some(Playing { info, from, rendition, chunk, coming: true, at, had: at });
+    }
+
+    fn start_chunk(&mut self, index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>) {
+        let playing = self.track.as_mut().expect("a chunk of a track");
+        assert_eq!(playing.chunk, Some(index));
+        let rate = rendition.id.rate;
+        let first = index.first_frame(rate).0;
+        if playing.coming {
+            let so_far = FrameIndex(playing.at.max(playing.had));
+            let so_far = Position::of_frame(so_far, playing.rendition.id.rate);
+            assert!(from.0.abs_diff(so_far.frame(rate).0) <= 1, "frames are missing, or come twice");
+        } else {
+            assert_eq!(from.0, first);
+        }
+        (playing.at, playing.had) = (first, from.0);
+        playing.rendition = rendition;
+        playing.coming = true;
     }
 
     fn packet(&mut self, mut packet: Bytes) {
@@ -117,7 +223,11 @@ impl Listener {
         assert_eq!(first, playing.at, "frames are missing, or come twice");
         playing.at += count;
         let rate = playing.rendition.id.rate;
-        let heard = playing.at.saturating_sub(first.max(playing.from.frame(rate).0).max(playing.had));
-        self.held += Duration::from_nanos(heard * 1_000_000_000 / u64::from(rate));
+        let at = first.max(playing.from.frame(rate).0).max(playing.had);
+        let heard = playing.at.saturating_sub(at);
+        let lasts = Duration::from_nanos(heard * 1_000_000_000 / u64::from(rate));
+        self.held += lasts;
+        let rendition = Arc::clone(&playing.rendition);
+        self.queue.push_back(Arrived::Packet { rendition, at: FrameIndex(at), lasts });
     }
 }

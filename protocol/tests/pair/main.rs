@@ -55,6 +55,7 @@ fn restless(world: &mut World) {
 #[test]
 fn every_frame_arrives_once_and_in_order_whatever_happens() {
     let (mut requests, mut failures, mut ended, mut switches) = (0, 0, 0, 0);
+    let (mut rewinds, mut given_up) = (0, 0);
     for seed in 0..1000 {
         let _seed = Seed(seed);
         let mut world = World::new(seed);
@@ -64,10 +65,14 @@ fn every_frame_arrives_once_and_in_order_whatever_happens() {
         failures += world.failures;
         ended += world.listener.ended;
         switches += world.listener.switches;
+        rewinds += world.listener.rewinds;
+        given_up += world.listener.given_up;
     }
     // The simulation is worth something only as long as much of it happens.
     println!("{requests} requests, {failures} failed, {ended} tracks ended, {switches} switches");
+    println!("{rewinds} decoders failed, {given_up} tracks were given up");
     assert!(requests > 10_000 && failures > 1000 && ended > 1000 && switches > 1000);
+    assert!(rewinds > 300 && given_up > 100);
 }
 
 #[test]
@@ -75,6 +80,7 @@ fn a_long_pause_is_not_held_against_the_node() {
     let worlds = (0..).map(|seed| (seed, World::new(seed)));
     let (seed, mut world) = worlds.into_iter().find(|(_, it)| it.node.infos[0].rendition.chunks > 8).unwrap();
     let _seed = Seed(seed);
+    (world.encoder_fails, world.decoder_fails, world.album) = (0, 0, 0);
     let second = Duration::from_secs(1);
     world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
     world.act(5 * second, Act::Outage(10 * second));

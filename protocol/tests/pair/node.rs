@@ -10,7 +10,16 @@ use crate::random::Random;
 /// A node with a few tracks, whose packets say which frames they hold.
 pub(crate) struct Node {
     pub(crate) infos: Vec<Info>,
+    /// Whether the codec fails at the next chunk: after so many packets, or because it is no longer there.
+    pub(crate) fails: Option<Fails>,
     server: Server,
+}
+
+/// How a codec fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fails {
+    After(usize),
+    Gone,
 }
 
 const LIMITS: Limits = Limits { requests: 2, encode_ahead: 1 };
@@ -18,7 +27,7 @@ const LIMITS: Limits = Limits { requests: 2, encode_ahead: 1 };
 impl Node {
     pub(crate) fn new(random: &mut Random) -> Self {
         let infos = ["a", "b", "c"].map(|id| info(id, random));
-        Self { infos: infos.into(), server: Server::new(LIMITS) }
+        Self { infos: infos.into(), fails: None, server: Server::new(LIMITS) }
     }
 
     /// The client's next connection.
@@ -54,19 +63,26 @@ impl Node {
         }
     }
 
-    fn info(&self, get_info: &GetInfo) -> Vec<u8> {
+    /// In the first of its renditions that the client can decode.
+    fn info(&mut self, get_info: &GetInfo) -> Vec<u8> {
         let info = self.infos.iter().find(|it| it.track.id == get_info.track).unwrap();
+        let mut offered = renditions(info);
+        offered.retain(|it| get_info.codecs.iter().any(|offer| offer.id == it.id.codec));
+        if offered.is_empty() {
+            return refusal(Protocol::GetInfo, WireError::new(ErrorCode::NoCommonCodec, "none"));
+        }
+        let rendition = offered.remove(0);
+        let request = get_info.then_chunk_at.and_then(|at| rendition.chunk_at(at));
+        let request = request.map(|index| ChunkRequest { rendition: rendition.id.clone(), index });
+        let info = Info { rendition, alternatives: offered, ..info.clone() };
         let mut bytes = serde_json::to_vec(&Answer::Ok(info)).unwrap();
         bytes.push(b'\n');
-        if let Some(index) = get_info.then_chunk_at.and_then(|at| info.rendition.chunk_at(at)) {
-            bytes.extend(self.chunk(&ChunkRequest { rendition: info.rendition.id.clone(), index }));
-        }
+        bytes.extend(request.map(|request| self.chunk(&request)).unwrap_or_default());
         bytes
     }
 
-    fn chunk(&self, request: &ChunkRequest) -> Vec<u8> {
-        let renditions =
-            |info: &Info| -> Vec<_> { [&[info.rendition.clone()][..], &info.alternatives].concat() };
+    fn chunk(&mut self, request: &ChunkRequest) -> Vec<u8> {
+        let fails = self.fails.take();
         let mut all = self.infos.iter().flat_map(renditions);
         let rendition = all.find(|it| it.id == request.rendition).unwrap();
         assert!(request.index.0 < rendition.chunks, "chunk {} past the end", request.index);
@@ -74,16 +90,29 @@ impl Node {
             (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
         let last = rendition.is_last(request.index);
         let (mut encoder, header) = ChunkEncoder::new(request.index, frames as u32, last);
+        if let Some(Fails::Gone) = fails {
+            return refusal(Protocol::RequestChunk, WireError::new(ErrorCode::UnknownRendition, "gone"));
+        }
         let mut bytes = header.to_vec();
-        for at in (first..first + frames).step_by(rendition.packet_frames as usize) {
+        let packets = (first..first + frames).step_by(rendition.packet_frames as usize);
+        let fails_after = if let Some(Fails::After(packets)) = fails { packets } else { usize::MAX };
+        for at in packets.take(fails_after) {
             let count = (first + frames - at).min(rendition.packet_frames.into());
             let packet =
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
             bytes.extend(encoder.packet(&packet).unwrap());
         }
-        bytes.extend(encoder.finish());
+        match fails {
+            None => bytes.extend(encoder.finish()),
+            Some(_) => bytes.extend(chunk::refusal(&WireError::new(ErrorCode::CodecFailed, "it failed"))),
+        }
         bytes
     }
+}
+
+/// All that a track can be had in.
+pub(crate) fn renditions(info: &Info) -> Vec<Rendition> {
+    [&[info.rendition.clone()][..], &info.alternatives].concat()
 }
 
 /// A refusal as the protocol has it.
@@ -94,13 +123,14 @@ pub(crate) fn refusal(protocol: Protocol, error: WireError) -> Vec<u8> {
     }
 }
 
-/// A track of 0 to 12 chunks, often ending at a border or beside one.
+/// A track of 0 to 12 chunks, often ending at a border or beside one, or short.
 fn info(id: &str, random: &mut Random) -> Info {
     let rate = random.pick(&[8000, 44_100, 48_000]);
     let rest = random.below(frames_per_chunk(rate));
     let whole = random.below(12) * frames_per_chunk(rate);
-    let frames = match random.below(6) {
+    let frames = match random.below(8) {
         0 => whole,
+        6 => rest / 4,
         1 => whole + 1,
         2 => (whole + frames_per_chunk(rate)) - 1,
         _ => whole + rest,
@@ -124,7 +154,7 @@ fn info(id: &str, random: &mut Random) -> Info {
 
 fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
     Rendition {
-        id: format!("{id}.pcm.{rate}.2.s16").parse().unwrap(),
+        id: format!("{id}.c{rate}.{rate}.2.s16").parse().unwrap(),
         bitrate: rate * 32,
         lossless: true,
         config: vec![],

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
     chunk::{ChunkDecoder, ChunkEvent},
-    session::client::{Client, Config, Delivery, Input, Output, RateChoice, RequestId, Situation, Switch},
+    session::client::{
+        Client, Config, DecoderFailed, Delivery, Input, Output, RateChoice, RequestId, Situation, Switch,
+    },
 };
 
 use self::fetch::Fetch;
-use crate::{listener::Listener, node::Node, node::refusal, random::Random};
+use crate::{listener::Listener, node::Node, random::Random};
 
 mod fetch;
+mod network;
 
 const TICK: Duration = Duration::from_millis(50);
 
@@ -36,6 +39,7 @@ enum Event {
     Piece { id: RequestId, bytes: Bytes },
     Finished { id: RequestId },
     Reset { id: RequestId },
+    DecoderFailed(DecoderFailed),
 }
 
 /// A client, a node, what lies between them, and the time.
@@ -62,6 +66,11 @@ pub(crate) struct World {
     latency: Duration,
     jitter: u64,
     failing_percent: u64,
+    /// How often an encoder fails, in percent of the chunks, and a decoder, in permille of the ticks.
+    pub(crate) encoder_fails: u64,
+    pub(crate) decoder_fails: u64,
+    /// So many tracks follow by themselves, as those of an album do.
+    pub(crate) album: u32,
 }
 
 /// Changes its mind at one border in four.
@@ -109,6 +118,9 @@ impl World {
             latency: random.millis(300),
             jitter: random.below(200),
             failing_percent: random.pick(&[0, 5, 40]),
+            encoder_fails: random.pick(&[0, 0, 2, 10]),
+            decoder_fails: random.pick(&[0, 0, 2, 10]),
+            album: random.pick(&[0, 0, 8]),
             random,
         };
         world.after(TICK, Event::Tick);
@@ -152,6 +164,7 @@ impl World {
             Event::Finished { id } => self.on_finished(id),
             Event::Reset { id } if self.fetches.remove(&id).is_some() => self.broken(id, "reset"),
             Event::Reset { .. } => {}
+            Event::DecoderFailed(failed) => self.feed(Input::DecoderFailed(failed)),
         }
     }
 
@@ -162,9 +175,19 @@ impl World {
 
     fn on_tick(&mut self) {
         self.after(TICK, Event::Tick);
-        if !self.paused && !self.listener.held.is_zero() {
-            self.listener.play(TICK);
+        if self.paused {
+            return;
+        }
+        self.listener.play(TICK);
+        if self.listener.held != self.reported {
             self.report();
+        }
+        if self.random.below(1000) < self.decoder_fails
+            && let Some(failed) = self.listener.fail()
+        {
+            // By then a person may have asked for something else.
+            let delay = self.random.millis(100);
+            self.after(delay, Event::DecoderFailed(failed));
         }
     }
 
@@ -175,10 +198,7 @@ impl World {
                 self.listener.next = Some((track.clone(), at));
                 self.feed(Input::Play { track, at });
             }
-            Act::Follow(track) => {
-                self.listener.follow.clone_from(&track);
-                self.feed(Input::Follow(track));
-            }
+            Act::Follow(track) => self.follow(track),
             Act::Pause => {
                 self.paused = true;
                 self.feed(Input::Pause);
@@ -195,6 +215,11 @@ impl World {
                 open.into_iter().for_each(|id| self.after(Duration::ZERO, Event::Reset { id }));
             }
         }
+    }
+
+    fn follow(&mut self, track: Option<TrackId>) {
+        self.listener.follow.clone_from(&track);
+        self.feed(Input::Follow(track));
     }
 
     /// Hands an input to the client and does what it says.
@@ -214,17 +239,27 @@ impl World {
             match output {
                 Output::GetInfo { request, track, at } => self.get_info(request, track, at),
                 Output::GetChunk { request, message, rendition } => {
+                    assert!(!self.client.failed().contains(&rendition.id.codec), "a codec that failed");
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
                     let decoder = ChunkDecoder::new(message.index, frames, most);
                     let data = serde_json::to_string(&message).unwrap();
                     self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
                 }
                 Output::Abandon { request, .. } => self.abandon(request),
+                Output::Failed { track, error } => {
+                    self.listener.give_up(&track, &error, self.client.failed());
+                }
                 other => {
-                    if matches!(other, Output::Clear) {
+                    if matches!(other, Output::Clear | Output::Rewind) {
                         self.reported = Duration::ZERO;
                     }
+                    let begins = matches!(other, Output::Begin { again: false, .. });
                     self.listener.take(other);
+                    if begins && self.album > 0 && self.listener.follow.is_none() {
+                        self.album -= 1;
+                        let track = self.random.pick(&["a", "b", "c"]).parse().unwrap();
+                        self.follow(Some(track));
+                    }
                 }
             }
         }
@@ -240,74 +275,17 @@ impl World {
 
     fn get_info(&mut self, request: RequestId, track: TrackId, at: Position) {
         self.listener.expects(&track);
-        let codecs = vec![CodecOffer { id: "pcm".into(), bitrate: None }];
+        let codecs = ["c8000", "c44100", "c48000"].map(String::from).into_iter();
+        let codecs = codecs.filter(|id| !self.client.failed().contains(id));
+        let codecs: Vec<_> = codecs.map(|id| CodecOffer { id, bitrate: None }).collect();
+        if codecs.is_empty() {
+            let error = WireError::new(ErrorCode::NoCommonCodec, "none is left");
+            return self.feed(Input::Refused { request, error });
+        }
         let (output, path) = (OutputOffer::default(), PathReport::default());
         // A node of before this was thought of answers without a chunk, as if it had not been asked for.
         let then_chunk_at = self.random.chance(70).then_some(at);
         let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
         self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
-    }
-
-    fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {
-        assert!(!self.paused, "a request leaves while paused");
-        assert!(self.reported < self.config.target, "a request leaves while {:?} are held", self.reported);
-        assert_eq!(self.under_way, None, "two requests at a time");
-        self.under_way = Some(id);
-        self.requests += 1;
-        self.fetches.insert(id, fetch);
-        if self.now < self.down_until {
-            self.failures += 1;
-            // Refused at once, or swallowed: then the client has to notice by itself.
-            if self.random.chance(50) {
-                self.after(Duration::from_millis(10), Event::Reset { id });
-            }
-            return;
-        }
-        let delay = self.delay();
-        self.after(delay, Event::Request { connection: self.connection, id, protocol, data });
-    }
-
-    fn abandon(&mut self, id: RequestId) {
-        assert_eq!(self.under_way.take(), Some(id), "what is abandoned was under way");
-        // A driver may be late in dropping a stream; what still comes of it must do no harm.
-        if self.random.chance(50) {
-            self.fetches.remove(&id);
-        }
-        let delay = self.delay();
-        self.after(delay, Event::Served { connection: self.connection, id });
-    }
-
-    fn delay(&mut self) -> Duration {
-        self.latency + self.random.millis(self.jitter)
-    }
-
-    /// The node answers, and the network does with that what it likes.
-    fn on_request(&mut self, id: RequestId, protocol: Protocol, data: String) {
-        let (mut bytes, under_way) = self.node.answer(id.0, protocol, data);
-        let fails = self.random.chance(self.failing_percent);
-        let how = self.random.below(5);
-        self.failures += u64::from(fails);
-        match how {
-            0 if fails => bytes = refusal(protocol, WireError::new(ErrorCode::Busy, "try again")),
-            1 if fails && protocol == Protocol::RequestChunk => *bytes.last_mut().unwrap() ^= 1,
-            _ => {}
-        }
-        let arrives =
-            if fails && how >= 2 { self.random.below(bytes.len() as u64) as usize } else { bytes.len() };
-        let mut bytes = Bytes::from(bytes).slice(..arrives);
-        let mut delay = self.delay();
-        while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(1 + self.random.below(400) as usize));
-            self.after(delay, Event::Piece { id, bytes: piece });
-            delay += self.random.millis(self.jitter);
-        }
-        match how {
-            2 if fails => return, // Silence: it is for the client to give up.
-            3 if fails => self.after(delay, Event::Reset { id }),
-            _ => self.after(delay, Event::Finished { id }),
-        }
-        if under_way {
-            self.after(delay, Event::Served { connection: self.connection, id });
-        }
     }
 }

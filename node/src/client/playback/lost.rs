@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc::RecvTimeoutError, time::Instant};
 
-use super::{Command, End, Playback, Sink};
+use super::{Command, Playback, Sink, state::End};
 use crate::client::Event;
 
 impl Playback {

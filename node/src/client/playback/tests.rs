@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
-use media_protocol::ChunkIndex;
+use media_protocol::{ChunkIndex, Rendition};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -79,6 +79,8 @@ impl Output for Opened {
 struct Rig {
     playback: Playback,
     device: Arc<Device>,
+    /// What the session is told of the decoder.
+    failed: mpsc::Receiver<DecoderFailed>,
     _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
 }
 
@@ -91,10 +93,12 @@ impl Rig {
         let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
         let (commands_in, commands) = sync_channel(8);
         let (events, events_out) = mpsc::channel(64);
+        let (failures, failed) = mpsc::channel(1);
         let playback = Playback {
             buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), 1 << 20)),
             commands,
             events,
+            failures,
             progress: Arc::default(),
             sink: Sink::new(choice, 1.0, Arc::default()),
             start: Duration::from_millis(20),
@@ -110,12 +114,12 @@ impl Rig {
         (rendition.lead_in, rendition.crossfade) = (0, 0);
         let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
         for entry in [
-            Entry::Begin { info: Arc::new(info), from },
+            Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
             Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
         ] {
             playback.buffer.push(entry).unwrap();
         }
-        Self { playback, device, _ends: (commands_in, events_out) }
+        Self { playback, device, failed, _ends: (commands_in, events_out) }
     }
 
     /// So many packets of ones arrive.
@@ -124,6 +128,15 @@ impl Rig {
             let packet: Bytes = 1.0_f32.to_le_bytes().repeat(PACKET).into();
             self.playback.buffer.push(Entry::Packet(packet)).unwrap();
         }
+    }
+
+    /// A packet arrives that is none of this codec.
+    fn damage_arrives(&self) {
+        self.playback.buffer.push(Entry::Packet(Bytes::from_static(b"odd"))).unwrap();
+    }
+
+    fn steps(&mut self) {
+        (0..20).for_each(|_| assert!(self.playback.step().is_ok()));
     }
 
     /// The thread does what there is to do; then there are `left` frames in the device.
@@ -203,4 +216,69 @@ fn too_late_to_fade_out_the_rest_is_heard_first_when_it_goes_on() {
     let given = rig.given();
     assert!(is_ramp(&given[4 * PACKET - FADE..][..FADE], true));
     assert!(given[4 * PACKET..].iter().all(|it| *it == 1.0));
+}
+
+#[test]
+fn a_damaged_packet_becomes_silence_of_its_length() {
+    let mut rig = Rig::new();
+    rig.arrive(2);
+    (0..4).for_each(|_| rig.damage_arrives());
+    rig.arrive(1);
+    (0..4).for_each(|_| rig.damage_arrives());
+    rig.arrive(2);
+    rig.run(800);
+    let packet = |sample: f32| vec![sample; PACKET];
+    let heard = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0].map(packet).concat();
+    assert_eq!(rig.given(), heard[..13 * PACKET - FADE]);
+    assert_eq!(rig.playback.progress.lock().unwrap().damaged_packets, 8);
+    assert!(rig.failed.try_recv().is_err());
+}
+
+#[test]
+fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there() {
+    let mut rig = Rig::new();
+    rig.arrive(2);
+    (0..5).for_each(|_| rig.damage_arrives());
+    rig.arrive(3);
+    rig.steps();
+    let failed = rig.failed.try_recv().unwrap();
+    assert_eq!((failed.play, failed.at), (PlayId(0), FrameIndex(2 * PACKET as u64)));
+    assert!(failed.reason.contains("corrupt"), "{}", failed.reason);
+    assert_eq!(rig.given(), vec![1.0; 2 * PACKET - FADE], "nothing of what came behind it");
+
+    // What came is void until the session has gone back; then the chunk comes from its beginning, in 16 bits.
+    rig.arrive(3);
+    rig.steps();
+    rig.playback.buffer.restart(Entry::Rewind);
+    let mut rendition = Rendition::clone(&failed.rendition);
+    rendition.id = "0123456789abcdef.pcm.8000.1.s16".parse().unwrap();
+    rendition.config = b"s16".to_vec();
+    let start = Entry::ChunkStart { index: ChunkIndex(0), from: failed.at, rendition: Arc::new(rendition) };
+    rig.playback.buffer.push(start).unwrap();
+    for value in 1..=4_i16 {
+        let packet: Bytes = (value << 12).to_le_bytes().repeat(PACKET).into();
+        rig.playback.buffer.push(Entry::Packet(packet)).unwrap();
+    }
+    rig.run(800);
+    let heard = [1.0, 1.0, 0.375, 0.5].map(|sample| vec![sample; PACKET]).concat();
+    assert_eq!(rig.given(), heard[..4 * PACKET - FADE]);
+    assert_eq!(rig.playback.progress.lock().unwrap().damaged_packets, 0);
+    assert!(rig.failed.try_recv().is_err());
+}
+
+#[test]
+fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
+    let mut rig = Rig::new();
+    let mut rendition = testing::info(RATE, 1, 20_000).rendition;
+    rendition.id = "0123456789abcdef.absent.8000.1.x".parse().unwrap();
+    let from = FrameIndex(700);
+    let start = Entry::ChunkStart { index: ChunkIndex(0), from, rendition: Arc::new(rendition) };
+    rig.playback.buffer.push(start).unwrap();
+    rig.steps();
+    let failed = rig.failed.try_recv().unwrap();
+    assert_eq!((failed.at, failed.rendition.id.codec.as_str()), (from, "absent"));
+    assert!(rig.playback.state.stalled);
+    rig.playback.buffer.restart(Entry::Clear);
+    rig.steps();
+    assert!(!rig.playback.state.stalled);
 }

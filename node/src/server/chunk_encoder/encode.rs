@@ -15,7 +15,7 @@ const TOLERANCE: u32 = 10;
 /// Encodes chunk `index`, publishing each packet as it is made. Returns the trailer, which is not published.
 ///
 /// # Errors
-/// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `Internal` when the codec does.
+/// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `CodecFailed` when the codec does.
 pub(super) fn encode(
     track: &OpenTrack,
     plan: &Plan,
@@ -37,7 +37,7 @@ pub(super) fn encode(
     let failed = |error: &PluginError| {
         let message =
             format!("{} cannot encode chunk {index} of {:?}: {error}", rendition.id.codec, track.title());
-        WireError::new(ErrorCode::Internal, message)
+        WireError::new(ErrorCode::CodecFailed, message)
     };
     let frames = u32::try_from(frames).unwrap_or(u32::MAX);
     let (writer, header) = chunk::ChunkEncoder::new(index, frames, last);

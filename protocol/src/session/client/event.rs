@@ -34,6 +34,23 @@ impl Default for Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
+/// Names one playing of a track within a session, be it the same track as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlayId(pub u64);
+
+/// Where and why a decoder can't go on.
+#[derive(Debug, Clone)]
+pub struct DecoderFailed {
+    /// Of which [`Output::Begin`].
+    pub play: PlayId,
+    /// What it could not decode.
+    pub rendition: Arc<Rendition>,
+    /// The first frame of the track that it did not give, at the rendition's rate.
+    pub at: FrameIndex,
+    /// Why, in words.
+    pub reason: String,
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -84,6 +101,8 @@ pub enum Input {
         /// Why, in words.
         reason: String,
     },
+    /// The decoder of what is heard can't go on; nothing is played until [`Output::Rewind`] or [`Output::Clear`].
+    DecoderFailed(DecoderFailed),
     /// The time of [`super::Client::timeout`] has come.
     Timeout,
 }
@@ -127,12 +146,18 @@ pub enum Output {
     },
     /// Throw away all audio that is held.
     Clear,
+    /// Throw away all audio that is not decoded, and go on where the decoder failed with what comes next.
+    Rewind,
     /// A track begins.
     Begin {
+        /// Its name.
+        play: PlayId,
         /// What it is and how it comes.
         info: Arc<Info>,
         /// The first frame to be heard, at the rendition's rate.
         from: FrameIndex,
+        /// Whether it began before, behind what [`Output::Rewind`] went back to.
+        again: bool,
     },
     /// A chunk begins; its packets follow. May come again before its end, in another rendition: then what it has from
     /// `from` on goes on where the packets so far ended.
@@ -176,6 +201,9 @@ pub enum Failure {
     /// The node's answer makes no sense.
     #[error(transparent)]
     Rendition(#[from] RenditionError),
+    /// The codec failed, on the node or here, and there is no other for the track.
+    #[error("{0}, and there is no other codec for it")]
+    NoCodec(String),
     /// The node could not be reached for too long.
     #[error("the node is out of reach: {0}")]
     Unreachable(String),

@@ -34,11 +34,12 @@ pub(super) struct Wanted {
 }
 
 impl Playing {
-    pub(super) fn new(info: &Info) -> Self {
+    pub(super) fn new(info: &Info, failed: &[String]) -> Self {
         let rendition = Arc::new(info.rendition.clone());
         // An alternative that is malformed, or not the same track cut at the same instants, is none.
         let fits = |it: &&Rendition| {
-            it.check().is_ok() && it.id.track == info.track.id && it.chunks == rendition.chunks
+            let is_same = it.id.track == info.track.id && it.chunks == rendition.chunks;
+            it.check().is_ok() && is_same && !failed.contains(&it.id.codec)
         };
         let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
         let all = std::iter::once(Arc::clone(&rendition)).chain(others).collect();

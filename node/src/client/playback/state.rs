@@ -1,0 +1,81 @@
+//! What the playback thread is told, where it stands, and what it tells.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use media_plugin_sdk::PluginError;
+use media_protocol::{Info, Position};
+
+/// What the playback thread is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::client) enum Command {
+    /// Fall silent and keep everything, or go on.
+    Hold(bool),
+    /// The session asks for nothing more (or does again): running dry is no underrun.
+    Expect(bool),
+    /// 0 to 1.
+    Volume(f32),
+    /// Report [`Event::Drained`] when all is heard.
+    Drain,
+}
+
+/// What has been played, for the status line and `--stats`.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// The track that is heard.
+    pub track: Option<Arc<Info>>,
+    /// Where in it.
+    pub position: Position,
+    /// Frames handed to the output, at its rate.
+    pub frames_played: u64,
+    /// When the first frame was handed over, counted from the player's start.
+    pub first_audio: Option<Duration>,
+    /// How often the output ran dry in the middle of a track.
+    pub underruns: u64,
+    /// For how long in all.
+    pub underrun_time: Duration,
+    /// Packets that could not be decoded, each replaced by silence.
+    pub damaged_packets: u64,
+    /// Tracks that ended, be it by a failure.
+    pub tracks_ended: u64,
+}
+
+/// Where the thread stands.
+#[derive(Debug, Default)]
+pub(in crate::client) struct State {
+    pub(super) held: bool,
+    /// The session asks for nothing, by the person's wish.
+    pub(super) resting: bool,
+    /// Enough is held to sound.
+    pub(super) primed: bool,
+    /// The output was given frames and is to be kept from running dry.
+    pub(super) sounding: bool,
+    pub(super) draining: bool,
+    /// Since when the output has been dry in the middle of a track.
+    pub(super) dry_since: Option<Instant>,
+    /// When a lost output was last found again.
+    pub(super) found: Option<Instant>,
+    /// The frames of the present voice written so far, at the output's rate.
+    pub(super) written: u64,
+    /// The decoder failed: nothing that comes is of use until the session has gone back.
+    pub(super) stalled: bool,
+}
+
+/// Why the thread ends.
+pub(super) enum End {
+    /// The player was dropped.
+    Dropped,
+    /// The output can't be opened or written to.
+    Output(String),
+    /// The track can't be decoded here.
+    Decoder(String),
+}
+
+/// What the sink says; the decoder's errors are turned where they come from.
+impl From<PluginError> for End {
+    fn from(error: PluginError) -> Self {
+        Self::Output(error.to_string())
+    }
+}

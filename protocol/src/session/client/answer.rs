@@ -1,0 +1,87 @@
+//! What the session makes of a node's answers.
+
+use std::sync::Arc;
+
+use super::{Client, Output, RequestId, Want, Wanted};
+use crate::{ErrorCode, FrameIndex, Info, WireError, chunk::ChunkEvent};
+
+impl Client {
+    /// Whether `request` is the one under way; then it has just given a sign of life.
+    pub(super) fn is_current(&mut self, request: RequestId) -> bool {
+        match &mut self.request {
+            Some((current, alive)) if *current == request => {
+                *alive = self.now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_info(&mut self, request: RequestId, info: Info, chunk_follows: bool) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.request = None;
+        let Want::Info { track, at, again } = &self.want else { return };
+        let (track, at, again) = (track.clone(), *at, *again);
+        if let Err(error) = info.rendition.check() {
+            return self.fail(error.into());
+        }
+        if info.track.id != track || info.rendition.id.track != track {
+            let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
+            return self.fail(error.into());
+        }
+        self.recovered();
+        let info = Arc::new(info);
+        self.known.retain(|it| it.track.id != track);
+        self.known.push_back(Arc::clone(&info));
+        if self.known.len() > Self::KNOWN {
+            self.known.pop_front();
+        }
+        self.begin(&info, at, again);
+        if let Want::Chunk(wanted) = &mut self.want
+            && chunk_follows
+        {
+            wanted.sent = self.now;
+            self.request = Some((request, self.now));
+        }
+    }
+
+    pub(super) fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.recovered();
+        let Want::Chunk(wanted) = &mut self.want else { return };
+        match event {
+            ChunkEvent::Header { .. } => {
+                wanted.header = Some(self.now);
+                if !wanted.started {
+                    wanted.started = true;
+                    let (index, rendition) = (wanted.index, Arc::clone(&wanted.playing.rendition));
+                    let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had);
+                    self.outputs.push_back(Output::ChunkStart { index, from, rendition });
+                }
+            }
+            ChunkEvent::Packet(packet) => {
+                wanted.seen += 1;
+                wanted.bytes += packet.len() as u64;
+                if wanted.seen > wanted.delivered {
+                    wanted.delivered = wanted.seen;
+                    self.outputs.push_back(Output::Packet(packet));
+                }
+                self.reconsider();
+            }
+            ChunkEvent::End => {
+                self.request = None;
+                self.outputs.push_back(Output::ChunkEnd);
+                self.choice.delivered(wanted.delivery(self.now));
+                let next = wanted.index.next().filter(|_| !wanted.playing.rendition.is_last(wanted.index));
+                match next {
+                    Some(index) => *wanted = Wanted::new(wanted.playing.clone(), index),
+                    None => self.end_track(),
+                }
+            }
+        }
+    }
+}

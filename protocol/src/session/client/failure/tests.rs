@@ -1,0 +1,177 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    ChunkRequest, Info, Rendition, Track, TrackSource,
+    chunk::ChunkEvent,
+    session::client::{Config, Input, PlayId, Stay},
+};
+
+/// A track of one chunk and a bit in each of `codecs`, all at 48 kHz.
+fn info(track: &str, codecs: &[&str]) -> Info {
+    let rendition = |codec: &&str| Rendition {
+        id: format!("{track}.{codec}.48000.2.x").parse().unwrap(),
+        bitrate: 96_000,
+        lossless: false,
+        config: Vec::new(),
+        frames: 150_000,
+        chunks: 2,
+        frames_per_chunk: 144_000,
+        packet_frames: 960,
+        lead_in: 0,
+        crossfade: 0,
+    };
+    let mut renditions = codecs.iter().map(rendition);
+    let source = TrackSource { codec: "wav".into(), rate: 48_000, channels: 2, bits: Some(16) };
+    let (id, title) = (track.parse().unwrap(), track.into());
+    Info {
+        track: Track {
+            id,
+            number: 1,
+            title,
+            artist: String::new(),
+            album: String::new(),
+            duration_ms: 3125,
+            source,
+        },
+        rendition: renditions.next().unwrap(),
+        alternatives: renditions.collect(),
+        reason: String::new(),
+    }
+}
+
+struct Rig(Client);
+
+impl Rig {
+    /// Plays a track in these codecs, whose first chunk has begun.
+    fn playing(codecs: &[&str]) -> Self {
+        let mut rig = Self(Client::new(Config::default(), Box::new(Stay)));
+        rig.tell(Input::Play { track: "t".parse().unwrap(), at: Position::START });
+        rig.answer(info("t", codecs));
+        rig
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        self.0.handle(Duration::ZERO, input);
+        std::iter::from_fn(|| self.0.poll()).collect()
+    }
+
+    fn request(&self) -> RequestId {
+        self.0.request.unwrap().0
+    }
+
+    fn answer(&mut self, info: Info) -> Vec<Output> {
+        let request = self.request();
+        self.tell(Input::Info { request, info: Box::new(info), chunk_follows: true })
+    }
+
+    fn chunk(&mut self, event: ChunkEvent) -> Vec<Output> {
+        let request = self.request();
+        self.tell(Input::Chunk { request, event })
+    }
+
+    /// The header and so many packets of the chunk that is under way.
+    fn packets(&mut self, packets: usize) {
+        self.chunk(ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false });
+        (0..packets).for_each(|_| drop(self.chunk(ChunkEvent::Packet(Bytes::from_static(b"x")))));
+    }
+
+    fn refuse(&mut self, code: ErrorCode) -> Vec<Output> {
+        let request = self.request();
+        self.tell(Input::Refused { request, error: WireError::new(code, "it broke") })
+    }
+
+    fn decoder_fails(&mut self, play: u64, codec: &str, at: u64) -> Vec<Output> {
+        let rendition = Arc::new(info("t", &[codec]).rendition);
+        let failed =
+            DecoderFailed { play: PlayId(play), rendition, at: FrameIndex(at), reason: "it broke".into() };
+        self.tell(Input::DecoderFailed(failed))
+    }
+}
+
+/// The codec and index of the chunk that is asked for, and why that codec.
+fn asked(outputs: &[Output]) -> Option<(&str, u32, &str)> {
+    let reason = outputs.iter().find_map(|it| match it {
+        Output::Switched { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    outputs.iter().find_map(|it| match it {
+        Output::GetChunk { message: ChunkRequest { rendition, index }, .. } => {
+            Some((rendition.codec.as_str(), index.0, reason.unwrap_or_default()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
+    for code in [ErrorCode::CodecFailed, ErrorCode::UnknownRendition] {
+        let mut rig = Rig::playing(&["a", "b", "c"]);
+        rig.packets(7);
+        let outputs = rig.refuse(code);
+        let reason = "a failed on the node (it broke); it is not asked for again";
+        assert_eq!(asked(&outputs), Some(("b", 0, reason)));
+        let started = rig.chunk(ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false });
+        assert!(matches!(&started[..], [Output::ChunkStart { from: FrameIndex(6720), .. }]), "{started:?}");
+        // And so until none is left.
+        assert_eq!(asked(&rig.refuse(code)).map(|it| it.0), Some("c"));
+        let outputs = rig.refuse(code);
+        let [Output::TrackEnd, Output::Failed { error: error @ Failure::NoCodec(_), .. }] = &outputs[..]
+        else {
+            panic!("{outputs:?}")
+        };
+        assert_eq!(error.to_string(), "c failed on the node (it broke), and there is no other codec for it");
+        assert_eq!(rig.0.failed(), ["c", "b", "a"]);
+    }
+}
+
+#[test]
+fn the_decoder_fails_and_all_from_there_on_is_fetched_again() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.packets(150);
+    rig.chunk(ChunkEvent::End);
+    let outputs = rig.decoder_fails(0, "a", 4711);
+    assert!(matches!(outputs[..2], [Output::Abandon { .. }, Output::Rewind]), "{outputs:?}");
+    let reason = "a failed here (it broke); it is not asked for again";
+    assert_eq!(asked(&outputs), Some(("b", 0, reason)));
+    let started = rig.chunk(ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false });
+    assert!(matches!(&started[..], [Output::ChunkStart { from: FrameIndex(4711), .. }]), "{started:?}");
+    // A frame of the second chunk, then none at all.
+    let mut rig = Rig::playing(&["a", "b"]);
+    assert_eq!(asked(&rig.decoder_fails(0, "a", 144_000)).map(|it| it.1), Some(1));
+    let outputs = Rig::playing(&["a", "b"]).decoder_fails(0, "a", 150_000);
+    assert!(matches!(outputs[..], [Output::Abandon { .. }, Output::Rewind, Output::TrackEnd]), "{outputs:?}");
+}
+
+#[test]
+fn word_of_what_is_not_played_any_more_changes_nothing() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.tell(Input::Play { track: "t".parse().unwrap(), at: Position::START });
+    assert!(rig.decoder_fails(0, "a", 4711).is_empty());
+    assert!(rig.0.failed().is_empty());
+    // Of what is played and was forgotten it must be said that it ends.
+    rig.0.begun.clear();
+    let outputs = rig.decoder_fails(1, "a", 4711);
+    let [.., Output::Rewind, Output::TrackEnd, Output::Failed { track, .. }] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(track.as_str(), "t");
+}
+
+#[test]
+fn a_track_that_was_given_up_is_not_fetched_again_behind_another() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.tell(Input::Follow(Some("u".parse().unwrap())));
+    rig.packets(150);
+    for _ in 0..2 {
+        rig.chunk(ChunkEvent::End);
+    }
+    rig.answer(info("u", &["a"]));
+    let outputs = rig.refuse(ErrorCode::Unreadable);
+    assert!(matches!(outputs[..], [Output::TrackEnd, Output::Failed { .. }]), "{outputs:?}");
+    assert_eq!(asked(&rig.decoder_fails(0, "a", 4711)).map(|it| it.0), Some("b"));
+    for _ in 0..2 {
+        rig.chunk(ChunkEvent::End);
+    }
+    assert!(!rig.0.wants());
+}
