@@ -113,7 +113,7 @@ fn first_audio(criterion: &mut Criterion) {
     let file = fixtures::encode(folder.path(), Kind::FlacS16, 44_100, 2, &fixtures::music(44_100, 2, 60.0));
     let mut group = criterion.benchmark_group("first audio");
     group.sample_size(10);
-    for codec in ["pcm", "opus"] {
+    for codec in ["pcm", "flac", "opus"] {
         group.bench_function(format!("{codec}, cold"), |bench| {
             bench.iter_custom(|times| {
                 runtime.block_on(async {

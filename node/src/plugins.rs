@@ -10,6 +10,8 @@ use output_file as _;
 use output_null as _;
 use transport_memory as _;
 
+#[cfg(feature = "flac")]
+use codec_flac as _;
 #[cfg(feature = "opus")]
 use codec_opus as _;
 #[cfg(feature = "cpal")]
@@ -53,7 +55,8 @@ mod tests {
     fn all_are_linked_in() {
         let list = super::registry().list();
         let count = |kind: &str| list.iter().filter(|it| it.kind.to_string() == kind).count();
-        assert_eq!(count("codec"), 1 + usize::from(cfg!(feature = "opus")), "{list:?}");
+        let codecs = 1 + usize::from(cfg!(feature = "flac")) + usize::from(cfg!(feature = "opus"));
+        assert_eq!(count("codec"), codecs, "{list:?}");
         assert_eq!(count("output"), 3 + usize::from(cfg!(feature = "cpal")), "{list:?}");
         assert_eq!(count("transport"), 1 + usize::from(cfg!(feature = "fastn")), "{list:?}");
     }

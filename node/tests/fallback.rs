@@ -48,7 +48,7 @@ impl Rig {
         let home = Home::new();
         // Each chunk is encoded once and while it is listened to, so that packets have left when it fails.
         home.configure(&format!(
-            "[plugins]\npaths = [{:?}]\n[codec.fails]\nfail = {fail:?}\n[server]\nencode_ahead = 0\n",
+            "[plugins]\npaths = [{:?}]\n[codec]\nprefer = [\"fails\", \"pcm\"]\n[codec.fails]\nfail = {fail:?}\n[server]\nencode_ahead = 0\n",
             library()
         ));
         let mut samples = Vec::new();

@@ -43,8 +43,10 @@ pub(super) fn offers(
     let wide = *choice == CodecChoice::Auto && is_wide(path.kind);
     let ladder = match choice {
         CodecChoice::Auto => {
-            // Stable, so that equals stay in the registry's order.
-            codecs.sort_by_key(|codec| codec.lossless != wide);
+            // On one machine bytes cost nothing, and PCM no work. On a network, Wi-Fi above all, half of the bytes are worth
+            // some. Stable, so that equals stay in the registry's order.
+            let near = matches!(path.kind, PathKind::Memory | PathKind::Loopback);
+            codecs.sort_by_key(|codec| (codec.lossless != wide, (codec.id == "pcm") != near));
             &LADDER[..]
         }
         CodecChoice::Only(ids) => {
@@ -117,7 +119,13 @@ impl Adaptive {
         let allowed = |rendition: &Rendition| rendition.bitrate <= limit || rendition.continuous;
         let carried = all().filter(|(_, it)| allowed(it) && f64::from(it.bitrate) <= throughput);
         let smallest = || all().min_by_key(|(_, it)| it.bitrate);
-        carried.max_by_key(|(_, it)| (it.lossless, it.bitrate)).or_else(smallest).map(|(place, _)| place)
+        // The first of equals, in the order of the offer.
+        carried.rev().max_by_key(|(_, it)| Self::quality(it)).or_else(smallest).map(|(place, _)| place)
+    }
+
+    /// The more the better. What is lossless is equally good, whatever it takes.
+    fn quality(rendition: &Rendition) -> (bool, u32) {
+        (rendition.lossless, if rendition.lossless { 0 } else { rendition.bitrate })
     }
 
     fn words(&self, held: Duration) -> String {
@@ -132,8 +140,7 @@ impl RateChoice for Adaptive {
         let fill = situation.held.as_secs_f64() / situation.target.as_secs_f64().max(0.001);
         let share = 0.5 + 0.35 * fill.clamp(0.0, 1.0);
         let to = Self::best(situation, throughput * share)?;
-        let key = |it: &Rendition| (it.lossless, it.bitrate);
-        if key(&situation.all[to]) > key(situation.current) {
+        if Self::quality(&situation.all[to]) > Self::quality(situation.current) {
             self.better += 1;
             if self.better < Self::PATIENCE {
                 return None;
@@ -248,6 +255,38 @@ mod tests {
             let situation =
                 Situation { held: 3 * SECOND, target: 3 * SECOND, current: &all[1], all: &all, path: &path };
             assert_eq!(Adaptive::best(&situation, throughput), Some(expected));
+        }
+    }
+
+    #[test]
+    fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
+        let registry = crate::plugins::registry();
+        let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
+        for kind in [PathKind::Loopback, PathKind::Lan, PathKind::Direct] {
+            let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+            let mut offered = offers(&CodecChoice::Auto, 96_000, &path, &registry);
+            offered.truncate(known.len());
+            let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
+            let sorted = offered.is_sorted_by_key(|it| match (is_lossless(&it.id), it.id == "pcm") {
+                (lossless, pcm) if kind == PathKind::Loopback => (!lossless, !pcm),
+                (lossless, pcm) if kind == PathKind::Lan => (!lossless, pcm),
+                it => it,
+            });
+            assert!(sorted, "{kind}: {offered:?}");
+        }
+    }
+
+    #[test]
+    fn one_lossless_codec_is_not_left_for_another() {
+        let (mut all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+        let flac = Rendition { bitrate: 1_024_000, ..(*all[0]).clone() };
+        all.insert(0, Arc::new(flac));
+        for current in [0, 1] {
+            let mut choice = adaptive(true);
+            choice.delivered(Delivery { bytes: 600_000, waited: SECOND / 20, took: SECOND / 10 });
+            let held = 3 * SECOND;
+            let situation = Situation { held, target: held, current: &all[current], all: &all, path: &path };
+            assert!((0..5).all(|_| choice.choose(&situation).is_none()), "left {current}");
         }
     }
 

@@ -27,6 +27,7 @@ pub(super) async fn run(
             "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
         return Err(Fault::new(Exit::Usage, message));
     }
+    context.check_codec_options()?;
     let key = context.key()?;
     let transport = context.transport(None)?;
     let follow_links = context.config.library.follow_links;

@@ -25,6 +25,11 @@ fn offer(id: &str, bitrate: u32) -> CodecOffer {
     CodecOffer { id: id.into(), bitrate: Some(bitrate) }
 }
 
+/// FLAC may be built in or not; nobody here offers it.
+fn without_flac(words: &str) -> String {
+    words.replace("; flac was not offered", "").replace("flac, ", "")
+}
+
 #[tokio::test]
 async fn pcm_matches_the_source() {
     for (kind, rate, params, words) in [
@@ -39,7 +44,7 @@ async fn pcm_matches_the_source() {
         (Kind::Mp3, 44_100, "f32", "pcm f32: this client's first choice, the mp3 exactly as it decodes"),
     ] {
         let info = offered(kind, rate, &["pcm", "opus"]).await;
-        assert_eq!(info.reason, format!("{words} (path memory)"));
+        assert_eq!(without_flac(&info.reason), format!("{words} (path memory)"));
         let rendition = &info.rendition;
         assert_eq!(
             (rendition.id.params.as_str(), rendition.id.rate, rendition.lossless),
@@ -64,7 +69,7 @@ async fn a_thin_path_is_told_with_its_figures() {
     request.path = PathReport { kind, rtt_ms: Some(79.6), loss: Some(0.021), throughput: None };
     let info = listener.get_info(&request).await.unwrap();
     assert_eq!(
-        info.reason,
+        without_flac(&info.reason),
         "opus 64 kbit/s: the one codec that this client offers, 44100 Hz, 2 channels converted to 48000 Hz, \
          2 channels; pcm was not offered (path relayed, RTT 80 ms, loss 2.1 %)"
     );
@@ -74,22 +79,25 @@ async fn a_thin_path_is_told_with_its_figures() {
 #[tokio::test]
 async fn what_is_passed_over_is_told() {
     let (listener, track) = serving(Kind::WavS16, 44_100, 2).await;
-    let mut request = offering(&track, &["flac", "pcm", "opus", "opus"]);
+    let mut request = offering(&track, &["vorbis", "pcm", "opus", "opus"]);
     request.codecs[1].bitrate = Some(256_000);
     let info = listener.get_info(&request).await.unwrap();
     assert_eq!(info.rendition.id.codec, "opus");
     let words = ": this client's choice number 3, 44100 Hz, 2 channels converted to 48000 Hz, 2 channels; \
-                 this node has no flac; pcm cannot carry it (PCM at 44100 Hz, 2 channels takes 1411200 bit/s";
+                 this node has no vorbis; pcm cannot carry it (PCM at 44100 Hz, 2 channels takes 1411200 bit/s";
     assert!(info.reason.contains(words), "{}", info.reason);
 }
 
 #[tokio::test]
 async fn no_codec_in_common_lists_those_of_the_node() {
     let (listener, track) = serving(Kind::WavS16, 44_100, 2).await;
-    for codecs in [&["flac", "aac"][..], &[]] {
+    for codecs in [&["vorbis", "aac"][..], &[]] {
         let error = listener.get_info(&offering(&track, codecs)).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::NoCommonCodec);
-        assert!(error.message.starts_with("no codec for \"track\": this node has opus, pcm; "), "{error}");
+        assert!(
+            without_flac(&error.message).starts_with("no codec for \"track\": this node has opus, pcm; "),
+            "{error}"
+        );
     }
 }
 
@@ -141,7 +149,7 @@ async fn a_rendition_that_no_codec_would_make_is_unknown() {
     let (listener, _) = serving(Kind::WavS16, 44_100, 2).await;
     let good = listener.rendition("pcm").await;
     let changes: [fn(&mut media_protocol::RenditionId); 6] = [
-        |it| it.codec = "flac".into(),
+        |it| it.codec = "vorbis".into(),
         |it| it.params = "s20".into(),
         |it| it.params = String::new(),
         |it| it.rate = 44_101,

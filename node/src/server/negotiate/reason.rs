@@ -31,6 +31,7 @@ pub(super) fn words(
     } else if format != source.format {
         words += &format!(", {} converted to {format}", source.format);
     }
+    words += &less_than_pcm(plan, source);
     let absent = |id: &String| !request.codecs.iter().any(|it| it.id == *id);
     let absent =
         registry.codecs().map(|it| it.info().id).filter(absent).map(|id| format!("{id} was not offered"));
@@ -57,6 +58,21 @@ fn rank(place: usize, of: usize) -> String {
         (0, _) => "this client's first choice".into(),
         (place, _) => format!("this client's choice number {}", place + 1),
     }
+}
+
+/// What a lossless codec is for, beside PCM.
+fn less_than_pcm(plan: &Plan, source: SourceFormat) -> String {
+    let bits = match source.sample {
+        SampleType::S16 => 16.0,
+        SampleType::S24 => 24.0,
+        SampleType::S32 | SampleType::F32 => 32.0,
+    };
+    let pcm = f64::from(source.format.rate) * f64::from(source.format.channels) * bits;
+    let share = f64::from(plan.rendition.bitrate) / pcm;
+    if !plan.rendition.lossless || share >= 1.0 {
+        return String::new();
+    }
+    format!(", at about {:.0} % of PCM's bitrate", share * 100.0)
 }
 
 fn sample(sample: SampleType) -> &'static str {

@@ -39,8 +39,9 @@ pub(crate) fn built(name: &str) -> PathBuf {
     let library = profile.join("examples").join(format!("{DLL_PREFIX}media_node_{name}{DLL_SUFFIX}"));
     assert!(
         library.exists(),
-        "{} is missing; run cargo build -p media-plugin-host --examples",
-        library.display()
+        "{} is missing; run cargo build --examples -p {}",
+        library.display(),
+        env!("CARGO_PKG_NAME")
     );
     library
 }
