@@ -89,6 +89,7 @@ fn the_wire_has_no_place_for_an_output_or_its_options() {
             packet_frames: _,
             lead_in: _,
             crossfade: _,
+            continuous: _,
         } = rendition;
     };
 }
