@@ -153,7 +153,7 @@ pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
     }
     context.output()?;
     context.transport(None)?;
-    super::play::codec(context)?;
+    super::codec::choice(context)?;
     for codec in context.registry.codecs() {
         let id = codec.info().id;
         let options = context.config.plugin_options(PluginKind::Codec, &id);
