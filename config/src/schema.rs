@@ -188,10 +188,16 @@ schema! {
     }
     /// Which codec a client asks for.
     codec: Codec {
-        /// Codecs by id, the best first; `auto` lets the path decide.
+        /// Codecs by id, the best first; or one word. `auto` lets the path decide, `lossless` waits rather than be lossy,
+        /// `data-saver` takes 48 kbit/s at most.
         prefer: Vec<PluginId> = |_| vec![PluginId("auto".into())];
         /// The bitrate to ask of a lossy codec.
         bitrate: Bitrate = |_| Bitrate::from_bits(96_000);
+        /// How much audio one playing may take in an hour over a relay, with `auto`. As it nears, the bitrate falls; once it
+        /// is spent, the lowest is left.
+        relay_budget: Size = |_| Size::from_bytes(50_000_000);
+        /// The same on every path, with `data-saver`.
+        saver_budget: Size = |_| Size::from_bytes(20_000_000);
     }
     /// How much a client holds.
     buffer: Buffer {

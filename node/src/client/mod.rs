@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 pub use dial::Dial;
 pub use fetch::{FetchError, list};
 pub use playback::Progress;
-pub use rate_choice::CodecChoice;
+pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
 pub use sink::{OnLost, OutputChoice};
 
 /// What a pause means.

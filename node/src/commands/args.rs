@@ -134,7 +134,7 @@ pub(super) enum ConfigCommand {
 /// How to play.
 #[derive(Debug, Args)]
 pub(super) struct Playing {
-    /// auto, or a codec and perhaps its kbit/s: pcm, opus, opus:64.
+    /// auto, lossless, data-saver, or a codec and perhaps its kbit/s: pcm, opus, opus:64.
     #[arg(long, value_name = "CODEC[:KBIT]")]
     pub(super) codec: Option<String>,
     /// Where the sound goes: auto, cpal, cpal:DEVICE, file:PATH, stdout, null, null:fast.

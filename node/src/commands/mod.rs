@@ -1,6 +1,7 @@
 //! What `media-node` does, one file per command: each turns arguments and configuration into a run of the rooms beside it.
 
 mod args;
+mod codec;
 mod context;
 mod demo;
 mod output;

@@ -3,9 +3,9 @@ use std::{sync::Arc, time::Instant};
 use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{Context, args::Playing, context::ticket};
+use super::{Context, args::Playing, codec, context::ticket};
 use crate::{
-    client::{CodecChoice, Dial, PauseMode, Setup},
+    client::{Dial, PauseMode, Setup},
     control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
     fault::{Exit, Fault, OrFault},
     ui::View,
@@ -36,7 +36,7 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<
     let (output, line) = context.output()?;
     let setup = Setup {
         output,
-        codec: codec(context)?,
+        codec: codec::choice(context)?,
         bitrate: config.codec.bitrate.get(),
         target: config.buffer.target.get(),
         max_bytes: usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
@@ -50,21 +50,6 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<
         began,
     };
     Ok((setup, line))
-}
-
-pub(super) fn codec(context: &Context) -> Result<CodecChoice, Fault> {
-    let ids: Vec<_> = context.config.codec.prefer.iter().map(|id| id.as_str().to_owned()).collect();
-    match ids.as_slice() {
-        [] => {
-            return Err(Fault::new(Exit::Usage, "codec.prefer names no codec: write auto, or codecs by id"));
-        }
-        [only] if only == "auto" => return Ok(CodecChoice::Auto),
-        _ => {}
-    }
-    for id in &ids {
-        context.registry.codec(id).or_fault(Exit::Usage)?;
-    }
-    Ok(CodecChoice::Only(ids))
 }
 
 /// Notices that may wait to be shown; past them some are lost, so that a view that hangs holds nothing up.

@@ -152,7 +152,7 @@ pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
     }
     context.output()?;
     context.transport(None)?;
-    super::play::codec(context)?;
+    super::codec::choice(context)?;
     context.check_codec_options()?;
     print(["the configuration is sound".into()])
 }

@@ -7,7 +7,7 @@ use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, report::title};
-use crate::client::{Dial, Event, Player, Setup};
+use crate::client::{CodecChoice, Dial, Event, Player, Setup};
 
 /// How a playing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Listening {
     pub(super) wiring: Wiring,
     pub(super) transport: String,
     pub(super) target: Duration,
+    /// Whether a person asked for lossless audio at any price.
+    lossless: bool,
     /// What is being fetched, and what is heard; the first runs ahead.
     pub(super) fetching: Cursor,
     pub(super) heard: Cursor,
@@ -76,6 +78,7 @@ impl Listening {
         wiring: Wiring,
     ) -> std::io::Result<Self> {
         let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
+        let lossless = setup.codec == CodecChoice::Lossless;
         let (player, events) = Player::start(setup, Arc::clone(&dial))?;
         Ok(Self {
             playlist,
@@ -85,6 +88,7 @@ impl Listening {
             wiring,
             transport,
             target,
+            lossless,
             fetching: Cursor::default(),
             heard: Cursor::default(),
             jump: None,
@@ -170,6 +174,9 @@ impl Listening {
                 }
             }
             Event::Drained => return Some(self.ending()),
+            Event::Underrun if self.lossless => {
+                self.warn("the output ran dry: the path is too thin for lossless audio, which waits".into());
+            }
             Event::Underrun => self.warn("the output ran dry".into()),
             Event::Output(line) => {
                 self.waiting.clear();

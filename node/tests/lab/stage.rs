@@ -10,7 +10,9 @@ use std::{
 };
 
 use media_node::{
-    client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup},
+    client::{
+        Budget, CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup,
+    },
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
 };
@@ -214,7 +216,7 @@ impl Listener {
                 on_lost: OnLost::Wait,
             },
             codec: match listen.codec {
-                "auto" => CodecChoice::Auto,
+                "auto" => CodecChoice::Auto(Budget::NONE),
                 codec => CodecChoice::Only(vec![codec.into()]),
             },
             bitrate: listen.bitrate,

@@ -223,7 +223,7 @@ impl Client {
         if wanted.started || wanted.had > 0 {
             return;
         }
-        let situation = wanted.playing.situation(self.held, self.config.target, &self.path);
+        let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         if let Some(switch) = self.choice.choose(&situation) {
             self.outputs.extend(wanted.playing.switch(switch));
         }
@@ -232,7 +232,7 @@ impl Client {
     /// Gives the chunk that is coming up for the rest of it in another rendition, where that is better.
     fn reconsider(&mut self) {
         let Want::Chunk(wanted) = &mut self.want else { return };
-        let situation = wanted.playing.situation(self.held, self.config.target, &self.path);
+        let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
         let (had, rate) = (wanted.audible(), wanted.playing.rendition.id.rate);
         let Some(switched) = wanted.playing.switch(switch) else { return };

@@ -7,6 +7,8 @@ use crate::{PathReport, Rendition};
 /// What is known when a chunk is about to be asked for.
 #[derive(Debug)]
 pub struct Situation<'a> {
+    /// The session's clock, counted from any fixed instant.
+    pub now: Duration,
     /// Audio that is held.
     pub held: Duration,
     /// The level at which a chunk is asked for.

@@ -48,11 +48,12 @@ impl Playing {
 
     pub(super) fn situation<'a>(
         &'a self,
+        now: Duration,
         held: Duration,
         target: Duration,
         path: &'a PathReport,
     ) -> Situation<'a> {
-        Situation { held, target, current: &self.rendition, all: &self.all, path }
+        Situation { now, held, target, current: &self.rendition, all: &self.all, path }
     }
 
     pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {

@@ -1,0 +1,162 @@
+//! What a rendition may cost on a path, whatever the path carries.
+
+use std::time::Duration;
+
+use media_protocol::Rendition;
+
+/// How many bytes of audio an hour may take. It begins with the first chunk and is renewed every hour; what is spoilt by
+/// seeks counts, headers of packets do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget(pub u64);
+
+impl Budget {
+    /// No bound.
+    pub const NONE: Self = Self(u64::MAX);
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Policy {
+    /// The most on a path that is neither near nor relayed, in bit/s.
+    direct: u32,
+    relayed: u32,
+    /// Whether near paths, which cost nothing, are like any other.
+    everywhere: bool,
+    /// Whether the budget is for direct paths too.
+    all_metered: bool,
+    budget: Budget,
+    /// When the present hour began, and what was spent in it.
+    began: Option<Duration>,
+    spent: u64,
+    /// Whether the last path that was looked at is one that the budget is for.
+    metered: bool,
+}
+
+/// The most that a rendition may have.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limit {
+    /// In bit/s.
+    pub(super) bitrate: u32,
+    /// Whether what passes through as it lies in the file may have more: it would lose by being encoded again, however
+    /// little is saved by that.
+    pub(super) copies: bool,
+    /// In words, where the budget makes it less than it would be.
+    pub(super) reason: Option<String>,
+}
+
+impl Limit {
+    pub(super) fn allows(&self, rendition: &Rendition) -> bool {
+        rendition.bitrate <= self.bitrate || (self.copies && rendition.continuous)
+    }
+}
+
+/// Whether a path of this kind, as reported to a node, carries PCM with ease.
+fn is_near(kind: &str) -> bool {
+    matches!(kind, "memory" | "loopback" | "lan")
+}
+
+impl Policy {
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// All that a near path carries, up to 160 kbit/s on a direct one, up to 96 and the budget on a relayed one.
+    #[must_use]
+    pub fn auto(budget: Budget) -> Self {
+        Self {
+            direct: 160_000,
+            relayed: 96_000,
+            everywhere: false,
+            all_metered: false,
+            budget,
+            began: None,
+            spent: 0,
+            metered: false,
+        }
+    }
+
+    /// Up to [`Policy::SAVER`] and the budget on every path.
+    #[must_use]
+    pub fn data_saver(budget: Budget) -> Self {
+        let (direct, relayed) = (Self::SAVER, Self::SAVER);
+        Self { direct, relayed, everywhere: true, all_metered: true, ..Self::auto(budget) }
+    }
+
+    /// The most that a data-saver takes, in bit/s.
+    pub(super) const SAVER: u32 = 48_000;
+
+    /// What a path of this kind may carry at `now`, which counts from any fixed instant.
+    pub(super) fn limit(&mut self, kind: &str, now: Duration) -> Limit {
+        let most = match kind {
+            near if is_near(near) && !self.everywhere => u32::MAX,
+            "relayed" => self.relayed,
+            _ => self.direct,
+        };
+        self.metered = self.all_metered || kind == "relayed";
+        let began = *self.began.get_or_insert(now);
+        let mut ends = began + Self::HOUR;
+        if now >= ends {
+            (self.began, self.spent, ends) = (Some(now), 0, now + Self::HOUR);
+        }
+        let Budget(budget) = self.budget;
+        // The first three quarters are free, the last one is spread over what is left of the hour.
+        if !self.metered || self.spent < budget / 4 * 3 {
+            return Limit { bitrate: most, copies: !self.everywhere, reason: None };
+        }
+        let left = budget.saturating_sub(self.spent) as f64 * 8.0 / (ends - now).as_secs_f64();
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let (spent, budget) = (megabytes(self.spent), megabytes(budget));
+        let reason = || format!("{spent:.1} MB of this hour's {budget:.1} MB are used");
+        Limit { bitrate: most.min(left as u32), copies: false, reason: (left < f64::from(most)).then(reason) }
+    }
+
+    /// So many bytes of audio came.
+    pub(super) fn spend(&mut self, bytes: u64) {
+        if self.metered {
+            self.spent = self.spent.saturating_add(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// What is allowed once `bytes` were spent after so many minutes on a path of this kind.
+    fn after(mut policy: Policy, kind: &str, minutes: u32, bytes: u64) -> Limit {
+        policy.limit(kind, Duration::ZERO);
+        policy.spend(bytes);
+        policy.limit(kind, MINUTE * minutes)
+    }
+
+    #[test]
+    fn each_kind_of_path_has_its_most() {
+        let most = |kind| after(Policy::auto(Budget::NONE), kind, 1, 0).bitrate;
+        assert_eq!(["lan", "direct", "relayed"].map(most), [u32::MAX, 160_000, 96_000]);
+        let saver = |kind| after(Policy::data_saver(Budget::NONE), kind, 1, 0).bitrate;
+        assert_eq!(["lan", "direct", "relayed"].map(saver), [48_000; 3]);
+    }
+
+    #[test]
+    fn the_last_quarter_of_a_budget_is_spread_over_the_rest_of_the_hour() {
+        let auto = || Policy::auto(Budget(10_000_000));
+        assert_eq!(after(auto(), "relayed", 30, 7_400_000).reason, None);
+        let limit = after(auto(), "relayed", 30, 8_200_000);
+        assert_eq!(limit.bitrate, 8_000);
+        assert_eq!(limit.reason.unwrap(), "8.2 MB of this hour's 10.0 MB are used");
+        assert_eq!(after(auto(), "relayed", 30, 20_000_000).bitrate, 0);
+    }
+
+    #[test]
+    fn an_hour_later_the_budget_is_whole_again() {
+        let limit = after(Policy::auto(Budget(1_000_000)), "relayed", 60, 1_000_000);
+        assert_eq!(limit, Limit { bitrate: 96_000, copies: true, reason: None });
+    }
+
+    #[test]
+    fn only_a_data_saver_counts_what_direct_paths_take() {
+        let budget = Budget(1_000_000);
+        assert_eq!(after(Policy::auto(budget), "direct", 1, 2_000_000).bitrate, 160_000);
+        assert_eq!(after(Policy::data_saver(budget), "direct", 1, 2_000_000).bitrate, 0);
+    }
+}

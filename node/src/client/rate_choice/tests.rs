@@ -1,0 +1,210 @@
+use std::time::Duration;
+
+use media_protocol::{
+    Rendition,
+    session::client::{Delivery, Situation},
+};
+
+use super::{super::testing, *};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn adaptive(paced: bool) -> Adaptive {
+    Adaptive::new(Policy::auto(Budget::NONE), Arc::new(AtomicBool::new(paced)))
+}
+
+fn ladder() -> Vec<Arc<Rendition>> {
+    let rendition = |bitrate: u32, lossless| {
+        let mut rendition = testing::info(48_000, 2, 480_000).rendition;
+        rendition.id.params = bitrate.to_string();
+        Arc::new(Rendition { bitrate, lossless, ..rendition })
+    };
+    std::iter::once(rendition(1_536_000, true)).chain(LADDER.map(|it| rendition(it, false))).collect()
+}
+
+/// Bitrates of 30 chunks on a path of this kind and rate, in bit/s, that starts with `first` of the ladder.
+fn run(kind: &str, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
+    let (all, path) = (ladder(), PathReport { kind: kind.into(), ..PathReport::default() });
+    let (mut choice, mut current) = (adaptive(true), Arc::clone(&all[first]));
+    (0..30)
+        .map(|chunk| {
+            let situation = Situation {
+                now: Duration::ZERO,
+                held: 3 * SECOND,
+                target: 3 * SECOND,
+                current: &current,
+                all: &all,
+                path: &path,
+            };
+            if let Some(switch) = choice.choose(&situation) {
+                current = Arc::clone(&all[switch.to]);
+            }
+            let bytes = u64::from(current.bitrate) * 3 / 8;
+            let took = Duration::from_secs_f64(bytes as f64 * 8.0 / rate(chunk));
+            choice.delivered(Delivery { bytes, waited: SECOND / 20, took });
+            current.bitrate
+        })
+        .collect()
+}
+
+#[test]
+fn takes_what_the_kind_of_path_allows() {
+    assert!(run("lan", 0, |_| 50e6).iter().all(|it| *it == 1_536_000));
+    assert_eq!(run("direct", 3, |_| 50e6)[29], 160_000);
+    assert_eq!(run("relayed", 3, |_| 50e6)[29], 96_000);
+}
+
+#[test]
+fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
+    let registry = crate::plugins::registry();
+    let unlimited = |choice, kind| {
+        let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+        let offers = offers(&choice, 96_000, &path, &registry);
+        offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
+    };
+    let has_opus = cfg!(feature = "opus");
+    assert_eq!(unlimited(CodecChoice::Auto(Budget::NONE), PathKind::Lan), has_opus);
+    assert!(!unlimited(CodecChoice::Auto(Budget::NONE), PathKind::Direct));
+    assert!(!unlimited(CodecChoice::Only(vec!["opus".into()]), PathKind::Lan));
+}
+
+#[test]
+fn what_passes_through_is_kept_where_the_path_carries_it() {
+    let [_, _, _, low] = &ladder()[..4] else { panic!("a ladder of four at least") };
+    let copy = Rendition { bitrate: 130_000, lossless: true, continuous: true, ..(**low).clone() };
+    let all = [Arc::clone(low), Arc::new(copy)];
+    let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
+    for (throughput, expected) in [(1e6, 1), (120e3, 0)] {
+        let situation = Situation {
+            now: Duration::ZERO,
+            held: 3 * SECOND,
+            target: 3 * SECOND,
+            current: &all[1],
+            all: &all,
+            path: &path,
+        };
+        let limit = Policy::auto(Budget::NONE).limit("relayed", Duration::ZERO);
+        assert_eq!(Adaptive::best(&situation, &limit, throughput), Some(expected));
+    }
+}
+
+#[test]
+fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
+    let registry = crate::plugins::registry();
+    let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
+    for kind in [PathKind::Loopback, PathKind::Lan, PathKind::Direct] {
+        let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+        let mut offered = offers(&CodecChoice::Auto(Budget::NONE), 96_000, &path, &registry);
+        offered.truncate(known.len());
+        let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
+        let sorted = offered.is_sorted_by_key(|it| match (is_lossless(&it.id), it.id == "pcm") {
+            (lossless, pcm) if kind == PathKind::Loopback => (!lossless, !pcm),
+            (lossless, pcm) if kind == PathKind::Lan => (!lossless, pcm),
+            it => it,
+        });
+        assert!(sorted, "{kind}: {offered:?}");
+    }
+}
+
+#[test]
+fn one_lossless_codec_is_not_left_for_another() {
+    let (mut all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let mut flac = Rendition { bitrate: 1_024_000, ..(*all[0]).clone() };
+    flac.id.params = "flac".into();
+    all.insert(0, Arc::new(flac));
+    for current in [0, 1] {
+        let mut choice = adaptive(true);
+        choice.delivered(Delivery { bytes: 600_000, waited: SECOND / 20, took: SECOND / 10 });
+        let held = 3 * SECOND;
+        let situation = Situation {
+            now: Duration::ZERO,
+            held,
+            target: held,
+            current: &all[current],
+            all: &all,
+            path: &path,
+        };
+        assert!((0..5).all(|_| choice.choose(&situation).is_none()), "left {current}");
+    }
+}
+
+#[test]
+fn goes_down_at_once_and_up_again_within_five_chunks() {
+    let chosen = run("direct", 3, |chunk| if (10..20).contains(&chunk) { 100e3 } else { 10e6 });
+    assert_eq!((chosen[9], chosen[11]), (160_000, 64_000), "{chosen:?}");
+    assert!(chosen[12..20].iter().all(|it| *it <= 64_000), "{chosen:?}");
+    assert_eq!(chosen[25], 160_000, "{chosen:?}");
+}
+
+#[test]
+fn does_not_swing_on_a_path_that_carries_just_enough() {
+    let chosen = run("direct", 3, |chunk| if chunk % 2 == 0 { 150e3 } else { 120e3 });
+    let changes = chosen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes <= 3, "{chosen:?}");
+}
+
+#[test]
+fn gives_a_chunk_up_that_would_come_too_late() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let situation = |held| Situation {
+        now: Duration::ZERO,
+        held,
+        target: 3 * SECOND,
+        current: &all[0],
+        all: &all,
+        path: &path,
+    };
+    // A tenth of 576 kB came in one second: nine more to go.
+    let so_far = Delivery { bytes: 57_600, waited: SECOND / 20, took: SECOND };
+    let mut choice = adaptive(true);
+    assert_eq!(choice.reconsider(&situation(12 * SECOND), so_far), None, "there is time");
+    let unpaced = adaptive(false).reconsider(&situation(Duration::ZERO), so_far);
+    assert_eq!(unpaced, None, "a file waits");
+    let switch = choice.reconsider(&situation(2 * SECOND), so_far).unwrap();
+    assert_eq!(all[switch.to].bitrate, 160_000);
+    let too_early = Delivery { took: SECOND / 5, ..so_far };
+    assert_eq!(choice.reconsider(&situation(2 * SECOND), too_early), None);
+}
+
+#[test]
+fn each_wish_offers_what_is_within_it() {
+    let registry = crate::plugins::registry();
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, loss: None };
+    let offered = |choice: CodecChoice, kind| offers(&choice, 96_000, &path(kind), &registry);
+    let lossless = offered(CodecChoice::Lossless, PathKind::Relayed);
+    assert!(!lossless.is_empty() && lossless.iter().all(|it| it.bitrate.is_none()), "{lossless:?}");
+    let saver = offered(CodecChoice::DataSaver(Budget::NONE), PathKind::Lan);
+    assert!(saver.iter().all(|it| it.bitrate.is_none_or(|bitrate| bitrate <= 48_000)), "{saver:?}");
+    #[cfg(feature = "opus")]
+    assert_eq!(saver[0].bitrate, Some(48_000));
+    let auto = offered(CodecChoice::Auto(Budget::NONE), PathKind::Lan);
+    assert_eq!(auto[0].bitrate, None);
+}
+
+#[test]
+fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
+    let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
+    let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
+    let (mut current, mut spent, mut told) = (Arc::clone(&all[3]), 0, Vec::new());
+    for chunk in 0..1200 {
+        let now = 3 * SECOND * chunk;
+        let situation = Situation {
+            now,
+            held: 2 * SECOND,
+            target: 3 * SECOND,
+            current: &current,
+            all: &all,
+            path: &path,
+        };
+        if let Some(switch) = choice.choose(&situation) {
+            current = Arc::clone(&all[switch.to]);
+            told.push((current.bitrate, switch.reason));
+        }
+        let bytes = u64::from(current.bitrate) * 3 / 8;
+        spent += bytes;
+        choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND / 10 });
+    }
+    assert_eq!(told, [(12_000, "0.8 MB of this hour's 1.0 MB are used".to_owned())]);
+    // From three quarters on the lowest is left: 12 kbit/s, 5.4 MB in the whole hour.
+    assert!(spent < 750_000 + 5_400_000, "{spent}");
+}
