@@ -49,18 +49,29 @@ fn check_finds_what_is_wrong_and_lives() {
     let folder = tempfile::tempdir().unwrap();
     let sound = compile(folder.path(), "sound", &[]);
     let (code, text, error) = plugins("check", &sound, &[]);
-    assert_eq!((code, text.lines().count(), error.as_str()), (Some(0), 6, ""), "{text}");
+    assert_eq!((code, text.lines().count(), error.as_str()), (Some(0), 13, ""), "{text}");
     assert!(text.lines().all(|line| line.starts_with("ok ")), "{text}");
 
+    // What is measured is told, not judged.
+    for figure in ["scan_us", "encode_p99_ns", "decode_p99_ns", "peak_growth_bytes"] {
+        assert!(text.contains(&format!("  {figure} ")), "{figure}: {text}");
+    }
+
     let crashes = "-DIN_DECODE=if (len % 4 == 3) abort();";
-    let hangs = "-DIN_OPEN=for (volatile int once = 1; once;);";
-    let bad = compile(folder.path(), "bad", &[crashes, hangs, "-Wno-unused-parameter"]);
+    let overruns = "-DIN_ENCODE=if (capacity) packet[capacity] = 0;";
+    let hangs = "-DIN_DELAY=for (volatile int once = 1; once;);";
+    let bad = compile(folder.path(), "bad", &[crashes, overruns, hangs, "-Wno-unused-parameter"]);
     let with = ["--seed", "7", "--timeout", "20", "--json"];
     let (code, text, error) = plugins("check", &bad, &with);
     let said: Value = serde_json::from_str(&text).unwrap();
-    let failures: Vec<_> = said["checks"].as_array().unwrap().iter().map(|it| &it["failure"]).collect();
+    let checks = said["checks"].as_array().unwrap().iter();
+    let failures: Vec<_> = checks.map(|it| (it["name"].as_str().unwrap(), it["failure"].as_str())).collect();
+    let why = |name: &str| failures.iter().find(|it| it.0 == name).unwrap().1.unwrap_or("nothing");
     assert_eq!(code, Some(1));
-    assert!(error.contains("fails 2 of 6 checks; repeat them with --seed 7"), "{error}");
-    assert!(failures[1].as_str().unwrap().starts_with("it ended the process with signal: 6"), "{text}");
-    assert_eq!(failures[5], "it did not come back within 20 s");
+    assert!(error.contains("of 13 checks; repeat them with --seed 7"), "{error}");
+    assert!(why("codec:c16/contract").starts_with("it ended the process with signal: 6"), "{text}");
+    let overrun = "encode reads or writes beyond the end of a buffer: it ended the process with signal: 11";
+    assert!(why("codec:c16/encode-overrun").starts_with(overrun), "{text}");
+    assert_eq!(why("output:sink/contract"), "it did not come back within 20 s");
+    assert_eq!(why("codec:c16/leaks"), "nothing");
 }

@@ -4,7 +4,10 @@ mod child;
 
 use std::{path::Path, time::Duration};
 
-use media_plugin_conformance::library::{self, How};
+use media_plugin_conformance::{
+    Figures,
+    library::{self, How},
+};
 use media_plugin_host::Inspected;
 use serde::Serialize;
 
@@ -60,6 +63,8 @@ struct Report {
 struct Checked {
     name: String,
     failure: Option<String>,
+    /// What was measured, by name.
+    figures: Figures,
 }
 
 /// `plugins check FILE`.
@@ -74,14 +79,18 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     let library = inspected(&checking.file)?;
     let mut report = Report { library, seed, checks: Vec::new() };
     for name in library::checks(&report.library) {
-        let failure = in_a_process(checking, &name, seed);
+        let (failure, figures) = match in_a_process(checking, &name, seed) {
+            Ok(figures) => (None, figures),
+            Err(why) => (Some(why), Figures::new()),
+        };
         if !checking.json {
-            let line = failure
-                .as_ref()
-                .map_or_else(|| format!("ok      {name}"), |why| format!("FAILED  {name}: {}", shown(why)));
+            let line = match &failure {
+                Some(why) => format!("FAILED  {name}: {}", shown(why)),
+                None => format!("ok      {name}{}", told(&figures)),
+            };
             print([line])?;
         }
-        report.checks.push(Checked { name, failure });
+        report.checks.push(Checked { name, failure, figures });
     }
     if checking.json {
         print_json(&report)?;
@@ -97,21 +106,26 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     ))
 }
 
-fn check_here(checking: &Checking, name: &str, seed: u32) -> Result<(), Fault> {
-    let how = How { seed: seed.into(), target: &checking.target, options: &checking.options };
-    let failure = library::run(&checking.file, name, &how).err().map(|it| it.to_string());
-    print([serde_json::to_string(&failure).or_fault(Exit::Failed)?])
+fn told(figures: &Figures) -> String {
+    figures.iter().map(|(name, value)| format!("  {name} {value}")).collect()
 }
 
-/// What is wrong, if anything.
-fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Option<String> {
+fn check_here(checking: &Checking, name: &str, seed: u32) -> Result<(), Fault> {
+    let how = How { seed: seed.into(), target: &checking.target, options: &checking.options };
+    let outcome = library::run(&checking.file, name, &how).map_err(|it| it.to_string());
+    print([serde_json::to_string(&outcome).or_fault(Exit::Failed)?])
+}
+
+/// What was measured, or what is wrong.
+fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Result<Figures, String> {
     let seed = seed.to_string();
     let mut arguments = ["plugins", "check", "--seed", &seed, "--only", name].map(AsRef::as_ref).to_vec();
     let (target, options) =
         (format!("--target={}", checking.target), format!("--options={}", checking.options));
     arguments.extend([target.as_ref(), options.as_ref(), "--".as_ref(), checking.file.as_os_str()]);
-    match child::answer(&arguments, Duration::from_secs(checking.timeout)) {
-        Ok(failure) => failure,
-        Err(why) => Some(why),
-    }
+    child::answer(&arguments, Duration::from_secs(checking.timeout)).unwrap_or_else(|why| {
+        let fault = ["SIGSEGV", "SIGBUS", "0xc0000005"].iter().any(|it| why.contains(it));
+        let meaning = library::meaning_of_fault(name).filter(|_| fault);
+        Err(meaning.map_or(why.clone(), |it| format!("{it}: {why}")))
+    })
 }

@@ -76,3 +76,13 @@ pub fn snr(original: &[f32], copy: &[f32]) -> f64 {
     let error: f64 = original.iter().zip(copy).map(|(x, y)| square(f64::from(*x) - f64::from(*y))).sum();
     10.0 * (signal / error).log10()
 }
+
+/// How much two signals of one length are alike, whatever their levels: 1 for the same, about 0 for strangers, −1 for the
+/// inverse; 0 where one of them is silent.
+#[must_use]
+pub fn likeness(a: &[f32], b: &[f32]) -> f64 {
+    let product =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum() };
+    let scale = (product(a, a) * product(b, b)).sqrt();
+    if scale > 0.0 { product(a, b) / scale } else { 0.0 }
+}
