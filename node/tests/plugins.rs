@@ -45,6 +45,20 @@ fn inspect_says_what_a_library_has() {
 }
 
 #[test]
+fn what_never_comes_back_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let constructor = compile(folder.path(), "constructor", &["-DHANG_WHEN_OPENED"]);
+    let entry = compile(folder.path(), "entry", &["-DBREAK=for (volatile int once = 1; once;);"]);
+    for file in [&constructor, &entry] {
+        for command in ["inspect", "check"] {
+            let (code, said, error) = plugins(command, file, &["--timeout", "1"]);
+            assert_eq!((code, said.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
+            assert!(error.contains("cannot be loaded: it did not come back within 1 s"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn check_finds_what_is_wrong_and_lives() {
     let folder = tempfile::tempdir().unwrap();
     let sound = compile(folder.path(), "sound", &[]);
@@ -59,7 +73,8 @@ fn check_finds_what_is_wrong_and_lives() {
 
     let crashes = "-DIN_DECODE=if (len % 4 == 3) abort();";
     let overruns = "-DIN_ENCODE=if (capacity) packet[capacity] = 0;";
-    let hangs = "-DIN_DELAY=for (volatile int once = 1; once;);";
+    // A constructor that never returns, in one check of all.
+    let hangs = "-DIN_DECODER_NEW=if (config_len == 64) for (volatile int once = 1; once;);";
     let bad = compile(folder.path(), "bad", &[crashes, overruns, hangs, "-Wno-unused-parameter"]);
     let with = ["--seed", "7", "--timeout", "20", "--json"];
     let (code, text, error) = plugins("check", &bad, &with);
@@ -72,6 +87,6 @@ fn check_finds_what_is_wrong_and_lives() {
     assert!(why("codec:c16/contract").starts_with("it ended the process with signal: 6"), "{text}");
     let overrun = "encode reads or writes beyond the end of a buffer: it ended the process with signal: 11";
     assert!(why("codec:c16/encode-overrun").starts_with(overrun), "{text}");
-    assert_eq!(why("output:sink/contract"), "it did not come back within 20 s");
-    assert_eq!(why("codec:c16/leaks"), "nothing");
+    assert_eq!(why("codec:c16/leaks"), "it did not come back within 20 s");
+    assert_eq!(why("output:sink/contract"), "nothing");
 }

@@ -18,16 +18,13 @@ use super::{
 };
 use crate::fault::{Exit, Fault, OrFault};
 
-/// How long a library may take to be opened.
-const OPENING: Duration = Duration::from_secs(10);
-
 /// `plugins inspect FILE`.
-pub(super) fn inspect(file: &Path, as_json: bool, here: bool) -> Result<(), Fault> {
+pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -> Result<(), Fault> {
     if here {
         let inspected = media_plugin_host::inspect(file).or_fault(Exit::Failed)?;
         return print([serde_json::to_string(&inspected).or_fault(Exit::Failed)?]);
     }
-    let inspected = inspected(file)?;
+    let inspected = inspected(file, limit)?;
     if as_json {
         return print_json(&inspected);
     }
@@ -43,9 +40,9 @@ pub(super) fn inspect(file: &Path, as_json: bool, here: bool) -> Result<(), Faul
     print(lines)
 }
 
-fn inspected(file: &Path) -> Result<Inspected, Fault> {
+fn inspected(file: &Path, limit: Duration) -> Result<Inspected, Fault> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
-    child::answer(&arguments, OPENING).map_err(|why| {
+    child::answer(&arguments, limit).map_err(|why| {
         let file = file.display();
         let why = why.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&why);
         Fault::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {why}"))
@@ -76,7 +73,7 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     if let Some(name) = &checking.only {
         return check_here(checking, name, seed);
     }
-    let library = inspected(&checking.file)?;
+    let library = inspected(&checking.file, Duration::from_secs(checking.timeout))?;
     let mut report = Report { library, seed, checks: Vec::new() };
     for name in library::checks(&report.library) {
         let (failure, figures) = match in_a_process(checking, &name, seed) {

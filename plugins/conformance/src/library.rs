@@ -38,10 +38,13 @@ const SOURCES: [SourceFormat; 3] = [
 /// The least signal to noise of a lossy codec, in dB: enough to tell music from noise.
 const LEAST_SNR: f64 = 6.0;
 
+/// The codec, what it encodes, and the seed.
+type Run = fn(&Arc<dyn Codec>, &Case<'_>, u64) -> Result<Figures, Failure>;
+
 /// A check of a codec, and what it means if it ends the process with a fault of memory.
 struct CodecCheck {
     name: &'static str,
-    run: fn(&Arc<dyn Codec>, &Case<'_>, u64) -> Result<Figures, Failure>,
+    run: Run,
     fault: &'static str,
 }
 
