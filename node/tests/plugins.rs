@@ -90,3 +90,25 @@ fn check_finds_what_is_wrong_and_lives() {
     assert_eq!(why("codec:c16/leaks"), "it did not come back within 20 s");
     assert_eq!(why("output:sink/contract"), "nothing");
 }
+
+#[test]
+fn an_option_that_is_wrong_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    compile(folder.path(), "c", &[]);
+    let file = folder.path().join("config.toml");
+    let plugins = folder.path().display();
+    for (codec, why) in
+        [("pcm", "codec pcm has no option \"levle\", nor any other"), ("c16", "codec c16 has no options")]
+    {
+        fs::write(&file, format!("[plugins]\npaths = [\"{plugins}\"]\n[codec.{codec}]\nlevle = 3\n"))
+            .unwrap();
+        for command in [&["config", "check"][..], &["demo", "--transport", "memory", "--output", "null:fast"]]
+        {
+            let mut node = Command::new(env!("CARGO_BIN_EXE_media-node"));
+            let output = node.args(command).arg("--config").arg(&file).output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            let line = format!("media-node: {}:4: codec.{codec}.levle: {why}\n", file.display());
+            assert_eq!((output.status.code(), error), (Some(2), line), "{command:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod args;
 mod context;
 mod demo;
+mod options;
 mod output;
 mod play;
 mod plugins;

@@ -73,6 +73,7 @@ impl Serving {
         capability: Secret,
         catalog: Catalog,
     ) -> Result<Self, Fault> {
+        context.check_codec_options()?;
         let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
         let server = server.while_doing(Exit::Failed, "starting the encoders")?;
         let mut access = access(context, &capability);

@@ -5,9 +5,8 @@ use std::{
     path::Path,
 };
 
-use media_config::{PluginKind, Sources};
+use media_config::Sources;
 use media_plugin_host::{Listing, Origin, Scanned};
-use media_plugin_sdk::{AudioFormat, Limits, PluginError, SampleType, SourceFormat};
 use media_protocol::Track;
 use serde::Serialize;
 use serde_json::json;
@@ -151,19 +150,10 @@ pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
     if !context.unknown_plugins().is_empty() {
         return Err(Fault::new(Exit::Usage, "the configuration has options for plugins that do not exist"));
     }
+    context.check_codec_options()?;
     context.output()?;
     context.transport(None)?;
     super::play::codec(context)?;
-    for codec in context.registry.codecs() {
-        let id = codec.info().id;
-        let options = context.config.plugin_options(PluginKind::Codec, &id);
-        let format = AudioFormat { rate: 44_100, channels: 2 };
-        let source = SourceFormat { format, sample: SampleType::S16 };
-        if let Err(error @ PluginError::BadArgument(_)) = codec.propose(&source, &Limits::default(), &options)
-        {
-            return Err(Fault::new(Exit::Usage, format!("[codec.{id}]: {error}")));
-        }
-    }
     print(["the configuration is sound".into()])
 }
 
