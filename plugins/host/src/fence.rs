@@ -128,3 +128,39 @@ impl Pages {
             .map_err(region::Error::into_io_error)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_what_it_was_given_at_the_edge_that_was_asked_for() {
+        let page = region::page::size();
+        for len in [0, 1, 3, page / 4, page / 4 + 1, page] {
+            let items: Vec<f32> = (0..len).map(|i| i as f32).collect();
+            for edge in [Edge::Start, Edge::End] {
+                let mut fenced = Fenced::new(&items, edge).unwrap();
+                assert_eq!(*fenced, *items);
+                let range = fenced.as_ptr_range();
+                let at = if edge == Edge::Start { range.start } else { range.end };
+                assert_eq!(at.addr() % page, 0, "{len} items at the {edge:?}");
+                fenced.fill(7.0);
+                assert!(fenced.read_only().unwrap().iter().all(|x| *x == 7.0));
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_it_is_shut() {
+        for edge in [Edge::Start, Edge::End] {
+            let fenced = Fenced::new(&[1_u8; 100], edge).unwrap();
+            let (start, end) = (fenced.as_ptr_range().start, fenced.as_ptr_range().end);
+            let beside = if edge == Edge::Start { start.wrapping_sub(1) } else { end };
+            let protection = |at: *const u8| region::query(at).unwrap().protection();
+            assert_eq!(protection(beside), Protection::NONE);
+            assert_eq!(protection(start), Protection::READ_WRITE);
+            assert_eq!(protection(fenced.read_only().unwrap().as_ptr()), Protection::READ);
+        }
+    }
+}
