@@ -39,7 +39,8 @@ pub fn noise(format: AudioFormat, frames: usize) -> Vec<f32> {
     (0..format.samples(frames)).map(|_| (random.sample() * 16_384.0).trunc() / 32_768.0).collect()
 }
 
-/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB, interleaved, its channels unlike each other, exact in the
+/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB,
+/// interleaved, its channels unlike each other, exact in the
 /// source's sample type.
 #[must_use]
 pub fn coloured(source: &SourceFormat, frames: usize) -> Vec<f32> {
