@@ -75,6 +75,21 @@ impl Config {
         if table.is_empty() { String::new() } else { Value::Object(table).to_string() }
     }
 
+    /// What a plugin has to say about its options, with the key and where it was set: a plugin sees neither file nor line.
+    /// The option is the one that the plugin names; where it names none of them, the first that was set.
+    #[must_use]
+    pub fn blame(&self, kind: PluginKind, id: &str, why: &str) -> String {
+        let mut options = self.options.iter().filter(|(key, _)| key.kind == kind && key.id.as_str() == id);
+        let first = options.clone().next();
+        let is_word = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+        let named =
+            options.find(|(key, _)| why.split(|c| !is_word(c)).any(|it| it.trim_matches('.') == key.option));
+        match named.or(first) {
+            Some((key, (_, origin))) => format!("{origin}: {}: {why}", key.name()),
+            None => format!("[{}.{id}]: {why}", kind.as_str()),
+        }
+    }
+
     /// The plugins that have options, with where the first of them stands: so that the caller, who knows the plugins,
     /// can tell of one that does not exist.
     pub fn configured_plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &Origin)> {

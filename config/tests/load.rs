@@ -80,6 +80,24 @@ fn a_flag_beats_a_variable_beats_the_file() {
 }
 
 #[test]
+fn what_a_plugin_says_of_an_option_names_the_line() {
+    let fixture =
+        with_file("[codec.flac]\nblock = 4096\n\nlevle = 3\n").env("MEDIA_NODE_CODEC_FLAC_MD5", "off");
+    let config = fixture.load().unwrap();
+    let blame = |id: &str, why: &str| {
+        config.blame(PluginKind::Codec, id, why).replace(fixture.sources.file.to_str().unwrap(), "FILE")
+    };
+    let why = "codec flac has no option \"levle\"; did you mean level.";
+    assert_eq!(blame("flac", why), format!("FILE:4: codec.flac.levle: {why}"));
+    assert_eq!(
+        blame("flac", "off is no md5."),
+        "environment variable MEDIA_NODE_CODEC_FLAC_MD5: codec.flac.md5: off is no md5."
+    );
+    assert_eq!(blame("flac", "no blocks"), "FILE:2: codec.flac.block: no blocks");
+    assert_eq!(blame("opus", "no"), "[codec.opus]: no");
+}
+
+#[test]
 fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
     let config = with_file(
         "[codec]\nprefer = [\"opus\", \"pcm\"]\n[codec.opus]\ncomplexity = 10\ndtx = false\n\

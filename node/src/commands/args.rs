@@ -85,6 +85,9 @@ pub(super) enum Plugins {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// How long it may take to be opened, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u64,
         /// In this process: for what this command starts itself.
         #[arg(long, hide = true)]
         here: bool,

@@ -2,9 +2,8 @@ use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Folders, Registry};
-use media_plugin_sdk::{
-    AudioFormat, Limits, PluginError, SampleType, SourceFormat,
-    transport::{Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all},
+use media_plugin_sdk::transport::{
+    Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
 };
 use media_protocol::{List, Protocol, Ticket, Track};
 
@@ -131,21 +130,6 @@ impl Context {
                 return Ok(tracks);
             }
         }
-    }
-
-    /// Shows each codec its options: what a server would else find out with every track.
-    pub(super) fn check_codec_options(&self) -> Result<(), Fault> {
-        let format = AudioFormat { rate: 44_100, channels: 2 };
-        let source = SourceFormat { format, sample: SampleType::S16 };
-        for codec in self.registry.codecs() {
-            let id = codec.info().id;
-            let options = self.config.plugin_options(PluginKind::Codec, &id);
-            let proposed = codec.propose(&source, &Limits::default(), &options);
-            if let Err(error @ PluginError::BadArgument(_)) = proposed {
-                return Err(Fault::new(Exit::Usage, format!("[codec.{id}]: {error}")));
-            }
-        }
-        Ok(())
     }
 
     /// The configured plugins that do not exist, a line each.

@@ -4,11 +4,14 @@ mod args;
 mod codec;
 mod context;
 mod demo;
+mod options;
 mod output;
 mod play;
 mod plugins;
 mod serve;
 mod show;
+
+use std::time::Duration;
 
 use clap::Parser;
 use media_config::Flag;
@@ -28,8 +31,9 @@ pub fn run() -> Result<(), Fault> {
     }
     // A library is looked at without the configuration, which may name it.
     match &arguments.command {
-        Command::Plugins(Plugins::Inspect { file, json, here }) => {
-            return plugins::inspect(file, *json, *here);
+        Command::Plugins(Plugins::Inspect { file, json, timeout, here }) => {
+            let limit = Duration::from_secs(*timeout);
+            return plugins::inspect(file, *json, limit, *here);
         }
         Command::Plugins(Plugins::Check(checking)) => return plugins::check(checking),
         _ => {}

@@ -4,7 +4,10 @@ mod child;
 
 use std::{path::Path, time::Duration};
 
-use media_plugin_conformance::library::{self, How};
+use media_plugin_conformance::{
+    Figures,
+    library::{self, How},
+};
 use media_plugin_host::Inspected;
 use serde::Serialize;
 
@@ -15,16 +18,13 @@ use super::{
 };
 use crate::fault::{Exit, Fault, OrFault};
 
-/// How long a library may take to be opened.
-const OPENING: Duration = Duration::from_secs(10);
-
 /// `plugins inspect FILE`.
-pub(super) fn inspect(file: &Path, as_json: bool, here: bool) -> Result<(), Fault> {
+pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -> Result<(), Fault> {
     if here {
         let inspected = media_plugin_host::inspect(file).or_fault(Exit::Failed)?;
         return print([serde_json::to_string(&inspected).or_fault(Exit::Failed)?]);
     }
-    let inspected = inspected(file)?;
+    let inspected = inspected(file, limit)?;
     if as_json {
         return print_json(&inspected);
     }
@@ -40,9 +40,9 @@ pub(super) fn inspect(file: &Path, as_json: bool, here: bool) -> Result<(), Faul
     print(lines)
 }
 
-fn inspected(file: &Path) -> Result<Inspected, Fault> {
+fn inspected(file: &Path, limit: Duration) -> Result<Inspected, Fault> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
-    child::answer(&arguments, OPENING).map_err(|why| {
+    child::answer(&arguments, limit).map_err(|why| {
         let file = file.display();
         let why = why.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&why);
         Fault::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {why}"))
@@ -60,6 +60,8 @@ struct Report {
 struct Checked {
     name: String,
     failure: Option<String>,
+    /// What was measured, by name.
+    figures: Figures,
 }
 
 /// `plugins check FILE`.
@@ -71,17 +73,21 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     if let Some(name) = &checking.only {
         return check_here(checking, name, seed);
     }
-    let library = inspected(&checking.file)?;
+    let library = inspected(&checking.file, Duration::from_secs(checking.timeout))?;
     let mut report = Report { library, seed, checks: Vec::new() };
     for name in library::checks(&report.library) {
-        let failure = in_a_process(checking, &name, seed);
+        let (failure, figures) = match in_a_process(checking, &name, seed) {
+            Ok(figures) => (None, figures),
+            Err(why) => (Some(why), Figures::new()),
+        };
         if !checking.json {
-            let line = failure
-                .as_ref()
-                .map_or_else(|| format!("ok      {name}"), |why| format!("FAILED  {name}: {}", shown(why)));
+            let line = match &failure {
+                Some(why) => format!("FAILED  {name}: {}", shown(why)),
+                None => format!("ok      {name}{}", told(&figures)),
+            };
             print([line])?;
         }
-        report.checks.push(Checked { name, failure });
+        report.checks.push(Checked { name, failure, figures });
     }
     if checking.json {
         print_json(&report)?;
@@ -97,21 +103,26 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     ))
 }
 
-fn check_here(checking: &Checking, name: &str, seed: u32) -> Result<(), Fault> {
-    let how = How { seed: seed.into(), target: &checking.target, options: &checking.options };
-    let failure = library::run(&checking.file, name, &how).err().map(|it| it.to_string());
-    print([serde_json::to_string(&failure).or_fault(Exit::Failed)?])
+fn told(figures: &Figures) -> String {
+    figures.iter().map(|(name, value)| format!("  {name} {value}")).collect()
 }
 
-/// What is wrong, if anything.
-fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Option<String> {
+fn check_here(checking: &Checking, name: &str, seed: u32) -> Result<(), Fault> {
+    let how = How { seed: seed.into(), target: &checking.target, options: &checking.options };
+    let outcome = library::run(&checking.file, name, &how).map_err(|it| it.to_string());
+    print([serde_json::to_string(&outcome).or_fault(Exit::Failed)?])
+}
+
+/// What was measured, or what is wrong.
+fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Result<Figures, String> {
     let seed = seed.to_string();
     let mut arguments = ["plugins", "check", "--seed", &seed, "--only", name].map(AsRef::as_ref).to_vec();
     let (target, options) =
         (format!("--target={}", checking.target), format!("--options={}", checking.options));
     arguments.extend([target.as_ref(), options.as_ref(), "--".as_ref(), checking.file.as_os_str()]);
-    match child::answer(&arguments, Duration::from_secs(checking.timeout)) {
-        Ok(failure) => failure,
-        Err(why) => Some(why),
-    }
+    child::answer(&arguments, Duration::from_secs(checking.timeout)).unwrap_or_else(|why| {
+        let fault = ["SIGSEGV", "SIGBUS", "0xc0000005"].iter().any(|it| why.contains(it));
+        let meaning = library::meaning_of_fault(name).filter(|_| fault);
+        Err(meaning.map_or(why.clone(), |it| format!("{it}: {why}")))
+    })
 }

@@ -27,7 +27,6 @@ pub(super) async fn run(
             "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
         return Err(Fault::new(Exit::Usage, message));
     }
-    context.check_codec_options()?;
     let key = context.key()?;
     let transport = context.transport(None)?;
     let follow_links = context.config.library.follow_links;
@@ -74,6 +73,7 @@ impl Serving {
         capability: Secret,
         catalog: Catalog,
     ) -> Result<Self, Fault> {
+        context.check_codec_options()?;
         let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
         let server = server.while_doing(Exit::Failed, "starting the encoders")?;
         let mut access = access(context, &capability);

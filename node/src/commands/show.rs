@@ -150,10 +150,10 @@ pub(super) fn config_check(context: &Context) -> Result<(), Fault> {
     if !context.unknown_plugins().is_empty() {
         return Err(Fault::new(Exit::Usage, "the configuration has options for plugins that do not exist"));
     }
+    context.check_codec_options()?;
     context.output()?;
     context.transport(None)?;
     super::codec::choice(context)?;
-    context.check_codec_options()?;
     print(["the configuration is sound".into()])
 }
 

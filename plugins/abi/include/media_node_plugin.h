@@ -416,8 +416,8 @@ typedef struct mn_host {
   const void *(*get_extension)(const struct mn_host *host, struct mn_str id);
 } mn_host;
 
-// The entry, exported as `media_node_plugin_entry_v1`. The host calls it once, under a lock. NULL: the plugin refuses,
-// after it has logged why.
+// The entry, exported as `media_node_plugin_entry_v1`. The host calls it under a lock, and called again it says the same.
+// NULL: the plugin refuses, after it has logged why.
 typedef const struct mn_plugin *(*mn_entry_v1)(const struct mn_host *host);
 
 // Done.

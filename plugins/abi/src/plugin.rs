@@ -59,6 +59,6 @@ pub struct mn_plugin {
     pub get_extension: Option<unsafe extern "C" fn(id: mn_str) -> *const c_void>,
 }
 
-/// The entry, exported as `media_node_plugin_entry_v1`. The host calls it once, under a lock. NULL: the plugin refuses,
-/// after it has logged why.
+/// The entry, exported as `media_node_plugin_entry_v1`. The host calls it under a lock, and called again it says the same.
+/// NULL: the plugin refuses, after it has logged why.
 pub type mn_entry_v1 = unsafe extern "C" fn(host: *const mn_host) -> *const mn_plugin;

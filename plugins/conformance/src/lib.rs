@@ -15,7 +15,12 @@ pub mod signal;
 #[cfg(feature = "transport")]
 pub mod transport;
 
+use std::collections::BTreeMap;
+
 use media_plugin_sdk::PluginError;
+
+/// What was measured, by name; the unit is the name's last word.
+pub type Figures = BTreeMap<String, u64>;
 
 /// What broke the contract, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

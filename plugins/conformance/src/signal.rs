@@ -39,7 +39,8 @@ pub fn noise(format: AudioFormat, frames: usize) -> Vec<f32> {
     (0..format.samples(frames)).map(|_| (random.sample() * 16_384.0).trunc() / 32_768.0).collect()
 }
 
-/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB, interleaved, its channels unlike each other, exact in the
+/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB,
+/// interleaved, its channels unlike each other, exact in the
 /// source's sample type.
 #[must_use]
 pub fn coloured(source: &SourceFormat, frames: usize) -> Vec<f32> {
@@ -75,4 +76,14 @@ pub fn snr(original: &[f32], copy: &[f32]) -> f64 {
     let signal: f64 = original.iter().map(|x| square(f64::from(*x))).sum();
     let error: f64 = original.iter().zip(copy).map(|(x, y)| square(f64::from(*x) - f64::from(*y))).sum();
     10.0 * (signal / error).log10()
+}
+
+/// How much two signals of one length are alike, whatever their levels: 1 for the same, about 0 for strangers, −1 for the
+/// inverse; 0 where one of them is silent.
+#[must_use]
+pub fn likeness(a: &[f32], b: &[f32]) -> f64 {
+    let product =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum() };
+    let scale = (product(a, a) * product(b, b)).sqrt();
+    if scale > 0.0 { product(a, b) / scale } else { 0.0 }
 }

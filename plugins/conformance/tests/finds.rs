@@ -1,6 +1,7 @@
 //! The codecs' suite finds what it looks for: a codec that is right passes, and each of its faults is named.
 
-use media_plugin_conformance::codec::{Case, check};
+use media_plugin_conformance::codec::{Case, check, check_seeded};
+use media_plugin_host::guard_codec;
 use media_plugin_sdk::{
     AudioFormat, Choice, Codec, CodecInfo, Decoder, Encoder, Encoding, Limits, PluginError, Result,
     SampleType, SourceFormat,
@@ -120,4 +121,18 @@ fn each_fault_is_named() {
         let found = check(|| Box::new(Floats(fault)), &case).err();
         assert_eq!(found.as_ref().map_or("", |f| f.check), named, "{found:?}");
     }
+}
+
+#[test]
+fn a_seed_repeats_a_failure() {
+    let source = SourceFormat { format: AudioFormat { rate: 8_000, channels: 1 }, sample: SampleType::F32 };
+    let case = Case { source, limits: Limits::default(), options: "", least_snr: 20.0 };
+    let found = |seed| {
+        let codec = guard_codec(|| Box::new(Floats(Fault::NotANumber)));
+        // It tells in which round of damage it was found.
+        codec.ok().and_then(|codec| check_seeded(codec, &case, seed).err()).map(|failure| failure.why)
+    };
+    let rounds: Vec<_> = (0..4).map(found).collect();
+    assert!(rounds.iter().all(Option::is_some) && rounds.iter().any(|it| *it != rounds[0]), "{rounds:?}");
+    assert_eq!((0..4).map(found).collect::<Vec<_>>(), rounds);
 }

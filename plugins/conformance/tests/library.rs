@@ -7,6 +7,7 @@
 mod common;
 
 use std::{
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,14 +15,58 @@ use std::{
 use media_plugin_conformance::library::{How, checks, run};
 use media_plugin_host::inspect;
 
-/// Where a statement is put, the statement, which check finds it and which rule it breaks.
+/// Where a statement is put, the statement, which check finds it, and which rule it breaks or what ended the process.
 const FAULTS: &[(&str, &str, &str, &str)] = &[
-    ("ENCODE", "memset(packet + capacity, 0, 8);", "codec:c16/buffers", "encode keeps to its buffer"),
-    ("ENCODE", "memset(packet - 8, 0, 8);", "codec:c16/buffers", "encode keeps to its buffer"),
-    ("DECODE", "memset(pcm + capacity * 2, 0, 8);", "codec:c16/buffers", "decode keeps to its buffer"),
-    ("ENCODE", "((float *)pcm)[0] = 0.5f;", "codec:c16/buffers", "encode leaves its input as it is"),
-    ("DECODE", "((uint8_t *)packet)[0] ^= 1;", "codec:c16/buffers", "decode leaves its input as it is"),
-    ("DECODE", "if (!capacity) { *frames = 0; return MN_OK; }", "codec:c16/buffers", "decode says NoSpace"),
+    ("ENCODE", "memset(packet + capacity, 0, 8);", "codec:c16/encode-overrun", "SIGSEGV"),
+    ("ENCODE", "packet[capacity] = 0;", "codec:c16/encode-overrun", "SIGSEGV"),
+    ("ENCODE", "volatile uint8_t b = packet[capacity]; (void)b;", "codec:c16/encode-overrun", "SIGSEGV"),
+    (
+        "ENCODE",
+        "volatile float x = pcm[frames * ((stream *)encoder)->channels]; (void)x;",
+        "codec:c16/encode-overrun",
+        "SIGSEGV",
+    ),
+    (
+        "ENCODE",
+        "memset((float *)pcm + frames * ((stream *)encoder)->channels, 0, 8);",
+        "codec:c16/encode-overrun",
+        "SIGSEGV",
+    ),
+    ("ENCODE", "memset(packet - 8, 0, 8);", "codec:c16/encode-underrun", "SIGSEGV"),
+    ("ENCODE", "volatile float x = pcm[-1]; (void)x;", "codec:c16/encode-underrun", "SIGSEGV"),
+    (
+        "DECODE",
+        "memset(pcm + capacity * ((stream *)decoder)->channels, 0, 8);",
+        "codec:c16/decode-overrun",
+        "SIGSEGV",
+    ),
+    ("DECODE", "volatile uint8_t b = packet[len]; (void)b;", "codec:c16/decode-overrun", "SIGSEGV"),
+    (
+        "DECODE",
+        "volatile uint64_t b = 0; memcpy((void *)&b, packet + len - 1, 8);",
+        "codec:c16/decode-overrun",
+        "SIGSEGV",
+    ),
+    ("DECODE", "memset((uint8_t *)packet + len, 0, 8);", "codec:c16/decode-overrun", "SIGSEGV"),
+    ("DECODE", "pcm[-1] = 0;", "codec:c16/decode-underrun", "SIGSEGV"),
+    ("ENCODE", "((float *)pcm)[0] = 0.5f;", "codec:c16/inputs", "encode leaves its input as it is"),
+    ("DECODE", "((uint8_t *)packet)[0] ^= 1;", "codec:c16/inputs", "decode leaves its input as it is"),
+    // A write that changes nothing.
+    ("ENCODE", "*(volatile float *)pcm = *pcm;", "codec:c16/inputs", "SIGSEGV"),
+    ("DECODE", "*(volatile uint8_t *)packet = *packet;", "codec:c16/inputs", "SIGSEGV"),
+    ("WRITE", "*(volatile float *)pcm = *pcm;", "output:sink/inputs", "SIGSEGV"),
+    (
+        "DECODE",
+        "if (!capacity) { *frames = 0; return MN_OK; }",
+        "codec:c16/decode-overrun",
+        "decode says NoSpace",
+    ),
+    (
+        "ENCODE",
+        "if (capacity < frames) { *len = 0; return MN_FAILED; }",
+        "codec:c16/encode-overrun",
+        "encode says NoSpace",
+    ),
     (
         "DECODE",
         "if (len % 4 == 1) { *frames = 1; pcm[0] = pcm[1] = NAN; return MN_OK; }",
@@ -33,12 +78,18 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         "ENCODE",
         "if (((stream *)encoder)->calls++ >= 55) { memset(packet, 0, *len = frames * 4); return MN_OK; }",
         "codec:c16/contract",
-        "encodes to the same bytes again",
+        "a reset leaves nothing behind",
+    ),
+    (
+        "DECODE",
+        "if (((stream *)decoder)->calls++ >= 55) { memset(pcm, 0, capacity * 8); *frames = len / 4; return MN_OK; }",
+        "codec:c16/contract",
+        "a reset leaves nothing behind",
     ),
     // One packet of all that were ever encoded, when the second is encoded that is encoded again.
     (
         "ENCODE",
-        "static int calls; if (++calls == 180) { memset(packet, 0, *len = frames * 4); return MN_OK; }",
+        "static int calls; if (++calls == 230) { memset(packet, 0, *len = frames * 4); return MN_OK; }",
         "codec:c16/contract",
         "encodes to the same bytes again",
     ),
@@ -48,7 +99,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
          encoding->lookahead = 100; encoding->crossfade = 0; encoding->max_packet_bytes = 960 * 12; \
          encoding->config_len = 0; return MN_OK;",
         "codec:c16/contract",
-        "keeps the sound",
+        "declares its delay",
     ),
     (
         "ENCODER_NEW",
@@ -63,12 +114,27 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         "codec:c16/threads",
         "works on eight threads at once",
     ),
+    // State of the thread that used the instance first.
+    (
+        "ENCODE",
+        "static __thread void *mine; if (!((stream *)encoder)->calls++) mine = encoder; if (mine != encoder) return MN_FAILED;",
+        "codec:c16/threads",
+        "moves from thread to thread",
+    ),
+    // Another description whenever it is entered.
+    (
+        "BREAK",
+        "static int entered; if (entered++) codec.description.ptr = \"16-bit PCM, in D\";",
+        "entry",
+        "says the same when entered again",
+    ),
 ];
 
 const LIBRARY: &str = "MEDIA_NODE_TEST_LIBRARY";
 const CHECK: &str = "MEDIA_NODE_TEST_CHECK";
 
-/// Runs a check in a process of its own, where nothing else takes memory. Gives the rule that is broken.
+/// Runs a check in a process of its own, where nothing else takes memory. Gives the rule that is broken, or what ended the
+/// process.
 fn broken_rule(library: &Path, check: &str) -> Option<String> {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "in_a_process_of_its_own", "--nocapture", "--test-threads=1"])
@@ -76,6 +142,9 @@ fn broken_rule(library: &Path, check: &str) -> Option<String> {
         .env(CHECK, check)
         .output()
         .unwrap();
+    if output.status.signal().is_some() {
+        return Some(output.status.to_string());
+    }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.lines().find_map(|line| line.strip_prefix("broken: ").map(str::to_owned))
@@ -95,7 +164,7 @@ fn a_sound_library_passes_all() {
     let folder = tempfile::tempdir().unwrap();
     let library = common::compile(folder.path(), "sound", &[]);
     let names = checks(&inspect(&library).unwrap());
-    assert_eq!(names.len(), 6, "{names:?}");
+    assert_eq!(names.len(), 13, "{names:?}");
     for name in names {
         assert_eq!(broken_rule(&library, &name), None, "{name}");
     }
@@ -105,8 +174,13 @@ fn a_sound_library_passes_all() {
 fn each_fault_is_found() {
     let folder = tempfile::tempdir().unwrap();
     for (n, (place, statement, check, rule)) in FAULTS.iter().enumerate() {
-        let flag = format!("-DIN_{place}={statement}");
+        let flag = if *place == "BREAK" {
+            format!("-DBREAK={statement}")
+        } else {
+            format!("-DIN_{place}={statement}")
+        };
         let library = common::compile(folder.path(), &format!("f{n}"), &[&flag, "-Wno-unused-parameter"]);
-        assert_eq!(broken_rule(&library, check).as_deref(), Some(*rule), "{statement}");
+        let found = broken_rule(&library, check).unwrap_or_default();
+        assert!(found.contains(rule), "{check} on {statement}: {found:?}");
     }
 }

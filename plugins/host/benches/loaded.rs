@@ -1,61 +1,161 @@
-//! What it costs that a codec is loaded: the same source, built in and from a library, both behind the guard. Build the
-//! library first: `cargo build --release -p media-plugin-host --examples && cargo bench -p media-plugin-host`.
+//! What it costs that a codec is loaded: the same source, built in and from a library, both behind the guard, turn by turn
+//! in one run. Build the libraries first:
 //!
-//! `packet` is 20 ms of stereo at 48 kHz; `frame` is one frame, which leaves the call alone.
+//! ```text
+//! cargo build --release -p media-plugin-host --examples
+//! cargo rustc --release -p codec-flac --lib --crate-type cdylib
+//! cargo bench -p media-plugin-host
+//! ```
+//!
+//! Other work on the machine slows both, now one and now the other: the least of many turns is told,
+//! and the median beside it.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "a bench is its own documentation, and stops at an error"
-)]
+#![allow(clippy::unwrap_used, reason = "a bench stops at an error")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::{collections::BTreeMap, hint::black_box, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    env::consts::{DLL_PREFIX, DLL_SUFFIX},
+    hint::black_box,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use codec_flac::Flac;
 use codec_pcm::Pcm;
-use common::{built, sources};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use common::{built, lines, sources};
+use media_plugin_conformance::signal::coloured;
 use media_plugin_host::{Registry, Sources, guard_codec, scan};
-use media_plugin_sdk::{AudioFormat, Choice, Codec};
+use media_plugin_sdk::{AudioFormat, Choice, Codec, SampleType, SourceFormat};
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
+/// 20 ms.
+const PACKET: usize = 960;
+/// Calls that are timed together: one is about as short as the clock's own cost, and all of them are shorter than what a busy
+/// machine leaves a process for at once.
+const BATCH: u32 = 100;
+const TURNS: usize = 10_000;
 
-fn loaded() -> Arc<dyn Codec> {
-    let prefer = BTreeMap::from([("pcm".into(), "fixture-pcm".into())]);
-    let registry = Registry::load(&Sources { prefer, ..sources(&[&built("pcm")]) });
-    assert!(registry.problems().is_empty(), "{:?}", registry.problems());
-    registry.codec("pcm").unwrap()
+type Pair = [Arc<dyn Codec>; 2];
+
+fn loaded(id: &str, library: &str, file: &Path) -> Arc<dyn Codec> {
+    let prefer = BTreeMap::from([(id.into(), library.into())]);
+    let registry = Registry::load(&Sources { prefer, ..sources(&[file]) });
+    assert_eq!(lines(registry.problems()), [""; 0]);
+    registry.codec(id).unwrap()
 }
 
-fn calls(c: &mut Criterion) {
-    let built_in = guard_codec(|| Box::new(Pcm)).unwrap();
-    for (what, frames) in [("frame", 1), ("packet", 960)] {
-        let pcm: Vec<f32> = (0..frames * 2).map(|i| (i as f32 * 0.1).sin()).collect();
-        let mut packet = vec![0; pcm.len() * 2];
-        let mut back = vec![0.0; pcm.len()];
-        let mut group = c.benchmark_group(what);
-        for (origin, codec) in [("built in", &built_in), ("loaded", &loaded())] {
-            let choice = Choice { format: STEREO, params: "s16".into() };
-            let mut encoder = codec.encoder(&choice).unwrap();
-            let mut decoder = codec.decoder(STEREO, b"s16").unwrap();
-            group.bench_function(BenchmarkId::new("encode", origin), |b| {
-                b.iter(|| encoder.encode(black_box(&pcm), black_box(&mut packet)).unwrap());
-            });
-            group.bench_function(BenchmarkId::new("decode", origin), |b| {
-                b.iter(|| decoder.decode(black_box(&packet), black_box(&mut back)).unwrap());
-            });
+/// The example as a person builds it: for a library that is linked in as well, cargo leaves out link-time optimisation.
+fn flac_library() -> PathBuf {
+    let deps = std::env::current_exe().unwrap();
+    let profile = deps.parent().and_then(Path::parent).unwrap();
+    profile.join(format!("{DLL_PREFIX}codec_flac{DLL_SUFFIX}"))
+}
+
+/// What a turn of each took, least first.
+type Times = [Vec<Duration>; 2];
+
+/// Times both, in turns; each turn is the other's first every second time.
+fn turns(count: usize, mut work: [Box<dyn FnMut() + '_>; 2]) -> Times {
+    let mut times = Times::default();
+    for turn in 0..count {
+        for which in [turn % 2, 1 - turn % 2] {
+            let start = Instant::now();
+            work[which]();
+            times[which].push(start.elapsed());
         }
-        group.finish();
     }
+    times.iter_mut().for_each(|it| it.sort_unstable());
+    times
 }
 
-/// What `plugins list` costs for one library: its file is checked and its note read.
-fn scanning(c: &mut Criterion) {
+/// The least and the median of both, in seconds.
+fn summed(times: &[Times]) -> [[f64; 2]; 2] {
+    let sum = |which: usize, at: fn(&[Duration]) -> Duration| -> f64 {
+        times.iter().map(|it| at(&it[which]).as_secs_f64()).sum()
+    };
+    [0, 1].map(|which| [sum(which, |it| it[0]), sum(which, |it| it[it.len() / 2])])
+}
+
+/// A line of the table, per `unit` seconds.
+fn row(what: &str, times: &[Times], unit: f64) {
+    let [[least, median], [loaded_least, loaded_median]] =
+        summed(times).map(|it| it.map(|seconds| seconds / unit));
+    let (more, ratio) = (loaded_least - least, loaded_least / least);
+    println!(
+        "{what:<28} {least:>10.1} {loaded_least:>10.1} {more:>+9.1} {ratio:>9.4} {median:>10.1} {loaded_median:>10.1} \
+         {:>9.4}",
+        loaded_median / median
+    );
+}
+
+fn calls(what: &str, codecs: &Pair, frames: usize) {
+    let pcm: Vec<f32> = (0..frames * 2).map(|i| (i as f32 * 0.1).sin()).collect();
+    let choice = Choice { format: STEREO, params: "s16".into() };
+    let packet = vec![0; pcm.len() * 2];
+    let encode = codecs.each_ref().map(|codec| {
+        let (mut encoder, pcm, mut packet) = (codec.encoder(&choice).unwrap(), &pcm, packet.clone());
+        Box::new(move || {
+            for _ in 0..BATCH {
+                encoder.encode(black_box(pcm), black_box(&mut packet)).unwrap();
+            }
+        }) as Box<dyn FnMut()>
+    });
+    row(&format!("encode {what}, ns"), &[turns(TURNS, encode)], 1e-9 * f64::from(BATCH));
+    let decode = codecs.each_ref().map(|codec| {
+        let (mut decoder, packet, mut back) =
+            (codec.decoder(STEREO, b"s16").unwrap(), &packet, vec![0.0; pcm.len()]);
+        Box::new(move || {
+            for _ in 0..BATCH {
+                decoder.decode(black_box(packet), black_box(&mut back)).unwrap();
+            }
+        }) as Box<dyn FnMut()>
+    });
+    row(&format!("decode {what}, ns"), &[turns(TURNS, decode)], 1e-9 * f64::from(BATCH));
+}
+
+/// A whole track, packet by packet as a node encodes it: the sum of what each packet takes, of `passes` over the track.
+fn track(what: &str, codecs: &Pair, seconds: usize, passes: usize) {
+    let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
+    let pcm = coloured(&source, seconds * STEREO.rate as usize);
+    let choice = Choice { format: STEREO, params: "s16".into() };
+    let encoding = codecs[0].encoding(&choice).unwrap();
+    let mut packet = vec![0; encoding.max_packet_bytes as usize];
+    let packets: Vec<&[f32]> = pcm.chunks(encoding.packet_frames as usize * 2).collect();
+    let mut times = vec![Times::default(); packets.len()];
+    for pass in 0..passes {
+        let mut encoders = codecs.each_ref().map(|it| it.encoder(&choice).unwrap());
+        for (n, (audio, times)) in packets.iter().zip(&mut times).enumerate() {
+            for which in [(n + pass) % 2, (n + pass + 1) % 2] {
+                let start = Instant::now();
+                encoders[which].encode(black_box(audio), black_box(&mut packet)).unwrap();
+                times[which].push(start.elapsed());
+            }
+        }
+    }
+    times.iter_mut().flatten().for_each(|it| it.sort_unstable());
+    row(&format!("{what}, {seconds} s, ms"), &times, 1e-3);
+}
+
+fn main() {
+    let pcm = [guard_codec(|| Box::new(Pcm)).unwrap(), loaded("pcm", "fixture-pcm", &built("pcm"))];
+    let flac = [guard_codec(|| Box::new(Flac)).unwrap(), loaded("flac", "codec-flac", &flac_library())];
+    println!("{:<28} {:^41} {:^31}", "", "least", "median");
+    println!(
+        "{:<28} {:>10} {:>10} {:>9} {:>9} {:>10} {:>10} {:>9}",
+        "", "built in", "loaded", "more", "ratio", "built in", "loaded", "ratio"
+    );
+    calls("pcm, 1 frame", &pcm, 1);
+    calls("pcm, 20 ms", &pcm, PACKET);
+    track("track in pcm", &pcm, 180, 21);
+    track("track in flac", &flac, 180, 7);
+
+    // What `plugins list` costs for one library: its file is checked and its note read.
     let folders = sources(&[&built("pcm")]).folders;
-    c.bench_function("scan", |b| b.iter(|| scan(black_box(&folders))));
+    let start = Instant::now();
+    (0..BATCH).for_each(|_| assert!(scan(black_box(&folders)).1.is_empty()));
+    println!("scan of a library: {:.0} us", start.elapsed().as_secs_f64() / f64::from(BATCH) * 1e6);
 }
-
-criterion_group!(benches, calls, scanning);
-criterion_main!(benches);

@@ -8,6 +8,7 @@
 mod check;
 mod codec;
 mod error;
+mod fence;
 mod guard;
 mod load;
 mod output;
@@ -16,6 +17,7 @@ mod registry;
 pub use check::MAX_EDGE;
 pub use codec::guard_codec;
 pub use error::{HostError, Kind, Provider};
-pub use load::{Folders, Inspected, Note, Scanned, inspect, scan};
+pub use fence::{Edge, Fenced, Plain, ReadOnly};
+pub use load::{Folders, Inspected, Note, Scanned, inspect, inspect_anew, scan};
 pub use output::guard_output;
 pub use registry::{Listing, Origin, Registry, Sources};

@@ -77,21 +77,42 @@ pub struct Inspected {
 /// # Errors
 /// [`HostError::Library`] with what is wrong with the file.
 pub fn inspect(file: &Path) -> Result<Inspected, HostError> {
+    let scanned = scan_file(file)?;
+    let library = open(&scanned)?;
+    Ok(library.inspected(scanned))
+}
+
+/// As [`inspect`], but calls the library's entry even if this process has called it before: it must say the same again.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn inspect_anew(file: &Path) -> Result<Inspected, HostError> {
+    let scanned = scan_file(file)?;
+    let library =
+        library::open_anew(&scanned).map_err(|why| HostError::Library { path: scanned.path.clone(), why })?;
+    Ok(library.inspected(scanned))
+}
+
+fn scan_file(file: &Path) -> Result<Scanned, HostError> {
     let problem = |why| HostError::Library { path: file.into(), why };
     let path = file.canonicalize().map_err(|e| problem(format!("it cannot be read: {e}")))?;
-    let scanned = Scanned { note: note::of(&path).map_err(problem)?, path };
-    let library = open(&scanned)?;
-    let listing = |kind, id: &str, version: &str, description: &str| Listing {
-        kind,
-        id: id.into(),
-        version: version.into(),
-        origin: Origin::Loaded(scanned.path.clone()),
-        description: description.into(),
-    };
-    let codecs = library.codecs.iter().map(|it| &it.info);
-    let outputs = library.outputs.iter().map(|it| &it.info);
-    let codecs = codecs.map(|it| listing(Kind::Codec, &it.id, &it.version, &it.description));
-    let outputs = outputs.map(|it| listing(Kind::Output, &it.id, &it.version, &it.description));
-    let plugins = codecs.chain(outputs).collect();
-    Ok(Inspected { note: scanned.note.clone(), build: library.build.clone(), plugins, path: scanned.path })
+    Ok(Scanned { note: note::of(&path).map_err(problem)?, path })
+}
+
+impl Library {
+    fn inspected(&self, scanned: Scanned) -> Inspected {
+        let listing = |kind, id: &str, version: &str, description: &str| Listing {
+            kind,
+            id: id.into(),
+            version: version.into(),
+            origin: Origin::Loaded(scanned.path.clone()),
+            description: description.into(),
+        };
+        let codecs = self.codecs.iter().map(|it| &it.info);
+        let outputs = self.outputs.iter().map(|it| &it.info);
+        let codecs = codecs.map(|it| listing(Kind::Codec, &it.id, &it.version, &it.description));
+        let outputs = outputs.map(|it| listing(Kind::Output, &it.id, &it.version, &it.description));
+        let plugins = codecs.chain(outputs).collect();
+        Inspected { note: scanned.note, build: self.build.clone(), plugins, path: scanned.path }
+    }
 }

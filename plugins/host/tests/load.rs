@@ -38,17 +38,6 @@ fn a_library_in_c_passes_the_suites() {
     assert_eq!(wrong, PluginError::BadArgument("output sink has no such target; it has hole".into()));
 }
 
-/// The header in `fixtures/abi-1.0` is the one that this ABI began with, and never changes.
-#[test]
-fn a_library_built_with_the_first_header_still_loads() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/abi-1.0");
-    let registry = load(&[&compile(folder.path(), "first", &[first])]);
-    assert_eq!(lines(registry.problems()), [""; 0]);
-    codec::check_guarded(registry.codec("c16").unwrap(), &EXACT).unwrap();
-    assert_eq!(registry.output("sink").unwrap().devices().unwrap().len(), 1);
-}
-
 #[test]
 fn a_library_in_rust_gives_what_the_same_source_gives_built_in() {
     let pinned = BTreeMap::from([("pcm".into(), "fixture-pcm".into())]);

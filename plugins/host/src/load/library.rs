@@ -36,6 +36,12 @@ pub(super) fn open(scanned: &Scanned) -> Checked<&'static Library> {
     library
 }
 
+/// Calls `entry` anew, whether or not the library is open.
+pub(super) fn open_anew(scanned: &Scanned) -> Checked<Library> {
+    let _entering = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    link(scanned)
+}
+
 fn link(scanned: &Scanned) -> Checked<Library> {
     let entry = entry(&scanned.path)?;
     let host = log::Table::leak(&scanned.path);

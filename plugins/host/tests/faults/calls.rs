@@ -1,5 +1,7 @@
 //! Libraries that load and then answer calls wrongly.
 
+use std::path::Path;
+
 use super::{child, common::compile};
 
 /// Where a statement is put, the statement, and what comes of it.
@@ -100,9 +102,8 @@ const OUTPUTS: &[(&str, &str, &str)] = &[
     ("DELAY", "return MN_FAILED;", "works"),
 ];
 
-#[test]
-fn each_costs_that_call_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
+/// One library for each case, and how the line begins that it costs.
+pub(crate) fn compile_all(folder: &Path) -> Vec<(String, &'static str)> {
     let mut expected = Vec::new();
     for (kind, cases) in [("codec", CODECS), ("output", OUTPUTS)] {
         for (n, (place, statement, why)) in cases.iter().enumerate() {
@@ -114,10 +115,17 @@ fn each_costs_that_call_and_no_more() {
                 format!("-DIN_{place}={statement}"),
                 "-Wno-unused-parameter".into(),
             ];
-            compile(folder.path(), &id, &flags.each_ref().map(String::as_str));
+            compile(folder, &id, &flags.each_ref().map(String::as_str));
             expected.push((format!("{kind} {}-{id}: {why}", &kind[..1]), *statement));
         }
     }
+    expected
+}
+
+#[test]
+fn each_costs_that_call_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = compile_all(folder.path());
     let said = child::load(folder.path());
     for (line, statement) in expected {
         assert!(said.iter().any(|it| it.starts_with(&line)), "{statement}: no {line:?} in {said:#?}");

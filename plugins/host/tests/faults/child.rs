@@ -46,18 +46,21 @@ pub(crate) fn problem<'a>(said: &'a [String], library: &Path) -> &'a str {
 #[ignore = "the other tests start it, in a process of its own"]
 fn in_a_process_of_its_own() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let folders = Folders { named: vec![folder], ..Folders::default() };
-    let registry = Registry::load(&Sources { folders, ..Sources::default() });
     println!();
-    for problem in registry.problems() {
-        println!("| problem: {}", problem.to_string().replace('\n', "⏎"));
-    }
-    for codec in registry.codecs() {
-        println!("| codec {}: {}", codec.info().id, told(&use_codec(codec.as_ref())));
-    }
-    for output in registry.outputs() {
-        println!("| output {}: {}", output.info().id, told(&use_output(output.as_ref())));
-    }
+    use_all(&folder).iter().for_each(|line| println!("| {line}"));
+}
+
+/// Loads a folder, uses all that is in it, and says what came of it.
+pub(crate) fn use_all(folder: &Path) -> Vec<String> {
+    let folders = Folders { named: vec![folder.into()], ..Folders::default() };
+    let registry = Registry::load(&Sources { folders, ..Sources::default() });
+    let problems =
+        registry.problems().iter().map(|it| format!("problem: {}", it.to_string().replace('\n', "⏎")));
+    let codecs =
+        registry.codecs().map(|it| format!("codec {}: {}", it.info().id, told(&use_codec(it.as_ref()))));
+    let outputs =
+        registry.outputs().map(|it| format!("output {}: {}", it.info().id, told(&use_output(it.as_ref()))));
+    problems.chain(codecs).chain(outputs).collect()
 }
 
 fn told(errors: &[String]) -> String {

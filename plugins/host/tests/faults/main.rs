@@ -10,4 +10,5 @@ mod calls;
 mod child;
 mod description;
 mod files;
+mod memory;
 mod panics;

@@ -20,6 +20,7 @@ fn info(track: &str, codecs: &[&str]) -> Info {
         packet_frames: 960,
         lead_in: 0,
         crossfade: 0,
+        continuous: false,
     };
     let mut renditions = codecs.iter().map(rendition);
     let source = TrackSource { codec: "wav".into(), rate: 48_000, channels: 2, bits: Some(16) };

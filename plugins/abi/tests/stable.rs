@@ -1,0 +1,90 @@
+//! Today's header only appends to the first one of this major version.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// Never changes: libraries are out there that were built with it.
+const FIRST: &str = "../host/tests/fixtures/abi-1.0/media_node_plugin.h";
+const TODAY: &str = "include/media_node_plugin.h";
+
+/// What a compiler sees of a header: the members of each struct, and the value or type of each other name.
+#[derive(Debug, PartialEq)]
+struct Header {
+    structs: BTreeMap<String, Vec<String>>,
+    names: BTreeMap<String, String>,
+}
+
+impl Header {
+    fn read(file: &str) -> Self {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        Self::parse(&text.replace("\r\n", "\n"))
+    }
+
+    fn parse(text: &str) -> Self {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut structs = BTreeMap::new();
+        for it in code.split("typedef struct ").skip(1) {
+            let (name, rest) = it.split_once(" {").unwrap();
+            let (members, _) = rest.split_once("\n}").unwrap();
+            structs.insert(name.to_owned(), members.split_terminator(';').map(words).collect());
+        }
+        let mut names: BTreeMap<_, _> = code
+            .lines()
+            .filter_map(|line| line.strip_prefix("#define MN_")?.split_once(' '))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        for line in code.lines().filter(|it| it.starts_with("typedef ") && it.ends_with(';')) {
+            names.insert(line.to_owned(), String::new());
+        }
+        Self { structs, names }
+    }
+
+    /// What this one lacks of an earlier one, or has changed.
+    fn breaks(&self, earlier: &Self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (name, members) in &earlier.structs {
+            let now = self.structs.get(name).map_or(&[][..], Vec::as_slice);
+            // What does not begin with its size can never grow.
+            let grows = members[0] == "uint32_t struct_size";
+            if !now.starts_with(members) || (now.len() > members.len() && !grows) {
+                broken.push(name.clone());
+            }
+        }
+        let mut names = earlier.names.iter().filter(|(name, _)| *name != "ABI_MINOR");
+        broken.extend(
+            names.by_ref().filter(|(name, it)| self.names.get(*name) != Some(it)).map(|it| it.0.clone()),
+        );
+        broken
+    }
+}
+
+#[test]
+fn it_only_appends() {
+    let (first, today) = (Header::read(FIRST), Header::read(TODAY));
+    assert!(first.structs.len() == 16 && first.names.len() > 25, "{first:?}");
+    assert_eq!(today.breaks(&first), [""; 0]);
+    let grown = today != first;
+    let minor = |header: &Header| header.names["ABI_MINOR"].clone();
+    assert_eq!(grown, minor(&today) != minor(&first), "what is appended to is another minor version");
+}
+
+#[test]
+fn what_is_no_append_is_seen() {
+    let first = Header::read(FIRST);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FIRST)).unwrap();
+    for (from, to, broken) in [
+        ("uint32_t lead_in;", "uint32_t more; uint32_t lead_in;", "mn_encoding"),
+        ("uint32_t lead_in;", "uint64_t lead_in;", "mn_encoding"),
+        ("void (*free)(void *output);", "", "mn_output"),
+        ("  uint32_t len;\n} mn_str", "  uint32_t len; uint32_t more;\n} mn_str", "mn_str"),
+        ("#define MN_LOST -6", "#define MN_LOST -7", "LOST"),
+        ("} mn_opened;", "  uint64_t more;\n} mn_opened;", ""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let found = Header::parse(&text.replace(from, to)).breaks(&first);
+        assert_eq!(found.join(" "), broken, "{from}");
+    }
+}
