@@ -44,7 +44,9 @@ fn check_bitrate(context: &Context, choice: &CodecChoice) -> Result<(), Fault> {
             lossy = true;
             propose(codec.as_ref(), bitrate.get()).map_err(&refused)?;
             let most = propose(codec.as_ref(), u32::MAX).map_err(&refused)?;
-            if most < bitrate.get() {
+            // One that has no choice but its own bitrate, which may be higher at other rates, is only allowed it.
+            let has_a_choice = propose(codec.as_ref(), most / 2).is_ok();
+            if has_a_choice && most < bitrate.get() {
                 return Err(refused(format!("{id} takes {} kbit/s at most", most / 1000)));
             }
         }

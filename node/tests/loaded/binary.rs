@@ -107,7 +107,7 @@ fn what_a_plugin_refuses_is_one_line() {
     for plugins in &both[..1 + usize::from(cfg!(feature = "flac"))] {
         home.configure(&format!("{plugins}[codec.flac]\nlevel = 8\n"));
         for command in [&["config", "check"][..], &["serve", file.to_str().unwrap()]] {
-            run(&home, command).refused(2, &["[codec.flac]", "\"level\""]);
+            run(&home, command).refused(2, &["config.toml:", "codec.flac.level"]);
         }
     }
 }
