@@ -118,16 +118,17 @@ impl Context {
     }
 
     /// The node's whole catalog, or what of it fits `search`, page by page.
-    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<Vec<Track>, Fault> {
-        let mut tracks = Vec::new();
+    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<Found, Fault> {
+        let mut found = Found::default();
         loop {
-            let offset = u32::try_from(tracks.len()).unwrap_or(u32::MAX);
+            let offset = u32::try_from(found.tracks.len()).unwrap_or(u32::MAX);
             let request = List { offset, limit: List::MAX, search: search.into() };
             let page = client::list(dial, &request).await.map_err(|error| fetch_fault(&error))?;
             let (total, came) = (page.total as usize, page.tracks.len());
-            tracks.extend(page.tracks);
-            if came == 0 || tracks.len() >= total.min(MAX_TRACKS) {
-                return Ok(tracks);
+            found.tracks.extend(page.tracks);
+            found.scanning = page.scanning;
+            if came == 0 || found.tracks.len() >= total.min(MAX_TRACKS) {
+                return Ok(found);
             }
         }
     }
@@ -148,6 +149,14 @@ impl Context {
         }
         unknown
     }
+}
+
+/// What a node says that it has.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) tracks: Vec<Track>,
+    /// While it still looks for tracks: how many it has found so far.
+    pub(super) scanning: Option<u32>,
 }
 
 /// What a person who was turned away can do.

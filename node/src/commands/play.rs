@@ -1,9 +1,19 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use media_protocol::{Position, Track};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
-use super::{Context, args::Playing, context::ticket};
+use super::{
+    Context,
+    args::Playing,
+    context::{Found, ticket},
+};
 use crate::{
     client::{CodecChoice, Dial, PauseMode, Setup},
     control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
@@ -22,12 +32,26 @@ pub(super) async fn run(
     let ticket = ticket(text)?;
     let setup = setup(context, began)?;
     let (dial, transport) = context.dial(&ticket).await?;
-    let catalog = Context::catalog(&dial, "").await?;
-    let tracks = control::select(&catalog, wanted).or_fault(Exit::NotFound)?;
-    if tracks.is_empty() {
-        return Err(Fault::new(Exit::NotFound, "the node serves no tracks"));
-    }
+    let tracks = select(&dial, wanted).await?;
     listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
+}
+
+/// How often a node that is still looking for its tracks is asked again for those that it has not found.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The tracks to play, as soon as the node has found them.
+async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
+    loop {
+        let Found { tracks, scanning } = Context::catalog(dial, "").await?;
+        let selected = control::select(&tracks, wanted).or_fault(Exit::NotFound);
+        match selected {
+            Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
+            // Whatever it has not found yet may come.
+            _ if scanning.is_some() => sleep(ASK_AGAIN).await,
+            Ok(_) => return Err(Fault::new(Exit::NotFound, "the node serves no tracks")),
+            Err(fault) => return Err(fault),
+        }
+    }
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Context,
-    context::{shown, ticket},
+    context::{Found, shown, ticket},
 };
 use crate::fault::{Exit, Fault, OrFault};
 
@@ -52,9 +52,12 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
 /// `ls TICKET`.
 pub(super) async fn list(context: &Context, text: &str, words: &str, as_json: bool) -> Result<(), Fault> {
     let (dial, _) = context.dial(&ticket(text)?).await?;
-    let tracks = Context::catalog(&dial, words).await;
+    let found = Context::catalog(&dial, words).await;
     dial.close().await;
-    let tracks = tracks?;
+    let Found { tracks, scanning } = found?;
+    if let Some(count) = scanning {
+        eprintln!("the node is still looking: {count} tracks so far");
+    }
     if as_json {
         return print_json(&tracks);
     }
