@@ -3,17 +3,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_protocol::{Position, Track};
+use media_protocol::{List, ListPage, Position, Track};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
 };
 
-use super::{
-    Context,
-    args::Playing,
-    context::{Found, ticket},
-};
+use super::{Context, args::Playing, context::ticket};
 use crate::{
     client::{CodecChoice, Dial, PauseMode, Setup},
     control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
@@ -42,8 +38,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The tracks to play, as soon as the node has found them.
 async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
     loop {
-        let Found { tracks, scanning } = Context::catalog(dial, "").await?;
-        let selected = control::select(&tracks, wanted).or_fault(Exit::NotFound);
+        let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
+        let selected = control::select(&tracks, total, wanted).or_fault(Exit::NotFound);
         match selected {
             Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
             // Whatever it has not found yet may come.
@@ -52,6 +48,29 @@ async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
             Err(fault) => return Err(fault),
         }
     }
+}
+
+/// What may be among the `wanted`. A small catalog is asked for as a whole, in one page; of a large one, which takes a
+/// hundred, only what fits.
+async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
+    // A search has a limit.
+    if wanted.is_empty() || wanted.iter().any(|it| it.len() > List::MAX_SEARCH) {
+        return Context::catalog(dial, "").await;
+    }
+    let mut found = Context::page(dial, List { limit: List::MAX, ..List::default() }).await?;
+    if found.tracks.len() >= found.total as usize {
+        return Ok(found);
+    }
+    for wanted in wanted {
+        if let Some(offset) = wanted.parse::<u32>().ok().and_then(|number| number.checked_sub(1)) {
+            let list = List { offset, limit: 1, ..List::default() };
+            found.tracks.extend(Context::page(dial, list).await?.tracks);
+        }
+        found.tracks.extend(Context::catalog(dial, wanted).await?.tracks);
+    }
+    found.tracks.sort_by_key(|it| it.number);
+    found.tracks.dedup_by(|a, b| a.id == b.id);
+    Ok(found)
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.

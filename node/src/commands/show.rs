@@ -8,13 +8,13 @@ use std::{
 use media_config::{PluginKind, Sources};
 use media_plugin_host::{Listing, Origin, Scanned};
 use media_plugin_sdk::{AudioFormat, Limits, PluginError, SampleType, SourceFormat};
-use media_protocol::Track;
+use media_protocol::{ListPage, Track};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     Context,
-    context::{Found, shown, ticket},
+    context::{shown, ticket},
 };
 use crate::fault::{Exit, Fault, OrFault};
 
@@ -54,7 +54,7 @@ pub(super) async fn list(context: &Context, text: &str, words: &str, as_json: bo
     let (dial, _) = context.dial(&ticket(text)?).await?;
     let found = Context::catalog(&dial, words).await;
     dial.close().await;
-    let Found { tracks, scanning } = found?;
+    let ListPage { tracks, scanning, .. } = found?;
     if let Some(count) = scanning {
         eprintln!("the node is still looking: {count} tracks so far");
     }
