@@ -83,7 +83,7 @@ fn measure(count: usize) -> Vec<Figure> {
     let word = format!("artist-{}", (count - 1) / PER_ARTIST);
     let ls = |words: &[&str]| {
         let arguments = [&["ls", node.ticket.as_str()], words].concat();
-        millis(median(5, || drop(home.ok(&arguments))))
+        millis(median(5, || home.ok(&arguments)))
     };
     figures.push(("`ls WORD` of a page, from process start", ls(&[&word])));
     figures.push(("`ls` of all, from process start", ls(&[])));
@@ -99,7 +99,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     let mut page = |what, offset: usize, search: &str| {
         let list = List { offset: offset as u32, limit: List::MAX, search: search.into() };
         let ask = || runtime.block_on(client::list(&dial, &list)).unwrap().tracks.len();
-        let (came, took) = (ask(), median(20, || drop(ask())));
+        let (came, took) = (ask(), median(20, ask));
         figures.push((what, format!("{}, {came} tracks", millis(took))));
     };
     page("first page, connected", 0, "");
@@ -125,10 +125,10 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
     Arc::new(dial)
 }
 
-fn median(times: usize, run: impl Fn()) -> Duration {
+fn median<T>(times: usize, run: impl Fn() -> T) -> Duration {
     let one = |_| {
         let began = Instant::now();
-        run();
+        let _ = run();
         began.elapsed()
     };
     let mut all: Vec<_> = (0..times).map(one).collect();

@@ -37,13 +37,19 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The tracks to play, as soon as the node has found them.
 async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
+    let mut told = false;
     loop {
         let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
         let selected = control::select(&tracks, total, wanted).or_fault(Exit::NotFound);
         match selected {
             Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
             // Whatever it has not found yet may come.
-            _ if scanning.is_some() => sleep(ASK_AGAIN).await,
+            _ if scanning.is_some() => {
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!("the node is still looking for its tracks; waiting");
+                }
+                sleep(ASK_AGAIN).await;
+            }
             Ok(_) => return Err(Fault::new(Exit::NotFound, "the node serves no tracks")),
             Err(fault) => return Err(fault),
         }

@@ -49,12 +49,13 @@ pub(super) async fn run(
     let catalog = Arc::new(recalled.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?);
     let mut first = scan(&catalog);
     let serving = Serving::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
-    let whole = match timeout_at(until, &mut first).await {
-        Ok(scanned) => Some(scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?),
-        Err(_) => None,
-    };
-    serving.announce(&context.config.node.name, whole.is_some(), ticket_file)?;
-    let follow = follow(catalog, whole.is_none().then_some(first), library.rescan.get());
+    let early = timeout_at(until, &mut first).await.ok();
+    let is_whole = early.is_some();
+    if let Some(scanned) = early {
+        scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?;
+    }
+    serving.announce(&context.config.node.name, is_whole, ticket_file)?;
+    let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get());
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
         () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),

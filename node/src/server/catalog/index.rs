@@ -22,9 +22,9 @@ use crate::files;
 const VERSION: u32 = 1;
 /// The longest index, in bytes: some 700,000 tracks. A longer one is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Indexes of so many libraries are kept, the last used ones.
+/// Indexes of so many libraries are kept, those that were written last.
 const MAX_INDEXES: usize = 16;
-/// What the names of indexes end with.
+/// What follows the library in an index's name.
 const ENDING: &str = "index";
 /// Makes a library's name differ from any other use of the hash.
 const CONTEXT: &str = "media-node 2026-01 library";
@@ -134,11 +134,13 @@ impl Index {
     fn remove_old(&self) -> io::Result<()> {
         let mut indexes = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|it| it == ENDING)
-                && let Ok(modified) = path.metadata().and_then(|it| it.modified())
+            let entry = entry?;
+            // Also what is left of one that was broken off.
+            let is_ours = entry.file_name().to_string_lossy().contains(&format!(".{ENDING}"));
+            if let Ok(modified) = entry.metadata().and_then(|it| it.modified())
+                && is_ours
             {
-                indexes.push((modified, path));
+                indexes.push((modified, entry.path()));
             }
         }
         indexes.sort_by(|a, b| b.cmp(a));

@@ -58,7 +58,9 @@ impl Catalog {
             // What is known is kept, for a disk that is not there may come back.
             return Err(self.nothing());
         }
-        self.save(found.iter().flatten());
+        if !is_known {
+            self.save(found.iter().flatten());
+        }
         *looks = found.into_iter().flatten().collect();
         Ok(true)
     }
