@@ -161,7 +161,7 @@ fn make(music: &Path, workshop: &Path, count: usize) {
     for number in 0..count {
         let (artist, album) = (number / PER_ARTIST, number % PER_ARTIST / 12);
         let folder = music.join(format!("The artist-{artist}")).join(format!("Album {album} of many"));
-        if number % PER_ARTIST % 12 == 0 {
+        if (number % PER_ARTIST).is_multiple_of(12) {
             fs::create_dir_all(&folder).unwrap();
         }
         let title = format!("A song of some length, number {number}");

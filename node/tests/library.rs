@@ -88,3 +88,25 @@ fn the_next_start_takes_the_index_or_does_without() {
     let done = home.run(&["serve", home.path("music").to_str().unwrap()]);
     done.refused(NOT_FOUND, &["no audio files found under"]);
 }
+
+#[test]
+fn tracks_of_a_catalog_of_several_pages_are_found_by_number_id_and_words() {
+    let home = Home::new();
+    let first = add(&home, "first", 0.5);
+    for number in 0..600 {
+        fs::copy(&first, home.path(&format!("music/song {number}.flac"))).unwrap();
+    }
+    let node = serve(&home);
+    let all = tracks(&home, &node);
+    assert_eq!((all.len(), &all[600]), (601, &(601, "song 599".to_owned())));
+    let json = home.ok(&["ls", "--json", &node.ticket, "song 598"]).out;
+    let found: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let id = found[0]["id"].as_str().unwrap();
+    for wanted in ["601", id, "599 SONG", "first"] {
+        home.ok(&["play", &node.ticket, wanted, "1", "--output", "null:fast"]);
+    }
+    for wanted in ["602", "song 600", "0"] {
+        let done = home.run(&["play", &node.ticket, "1", wanted, "--output", "null:fast"]);
+        done.refused(NOT_FOUND, &[wanted, "1 to 601"]);
+    }
+}

@@ -144,7 +144,7 @@ impl Catalog {
         let unknown =
             || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
         let (file, track) = self.now().find(id).ok_or_else(unknown)?;
-        self.sources.open(&file, track)
+        self.sources.open(&file, &track)
     }
 
     fn now(&self) -> Arc<Snapshot> {

@@ -36,7 +36,7 @@ impl Sources {
     ///
     /// # Errors
     /// `UnknownTrack` when the file is gone or another, `Unreadable` when it cannot be decoded.
-    pub(super) fn open(&self, file: &File, track: Track) -> Result<Arc<OpenTrack>, WireError> {
+    pub(super) fn open(&self, file: &File, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
         let slot = self.slot(&file.at.path);
         let open = || Source::open(&file.at.path).map_err(|it| unreadable(&file.title, &it));
         let opened = still_there(file).and_then(|()| slot.get_or_init(open).clone());
@@ -46,7 +46,7 @@ impl Sources {
         }
         // What was open was of the file before; another of the same size has taken its place.
         let source = if opened.is_ok() && !is_current { open() } else { opened }?;
-        Ok(Arc::new(OpenTrack { track: exact(&track, source.info()), source }))
+        Ok(Arc::new(OpenTrack { track: exact(track, source.info()), source }))
     }
 
     fn slot(&self, path: &Path) -> Slot {
