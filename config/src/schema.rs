@@ -165,6 +165,10 @@ schema! {
         paths: Vec<PathBuf> = |_| Vec::new();
         /// Whether links inside the folders are followed. A link can lead out of the folder.
         follow_links: bool = |_| false;
+        /// How often the node looks for files that came, went or changed; `0s` is never. It opens only those.
+        rescan: Time = |_| Time::from_millis(60_000);
+        /// The folder where it keeps what it found for the next start.
+        index: Option<PathBuf> = |sources| Some(sources.cache_dir.join("library")), shown "`library` in the platform's cache directory";
     }
     /// Who is served.
     access: Access {

@@ -20,6 +20,8 @@ pub struct Sources {
     pub file_is_named: bool,
     /// Where the node keeps its key by default.
     pub data_dir: PathBuf,
+    /// Where the node keeps by default what it can find out again.
+    pub cache_dir: PathBuf,
     /// The environment, by name and value. Names that do not start with `MEDIA_NODE_` are passed over.
     pub env: Vec<(String, String)>,
     /// What the command line says; of two for the same key the later holds.
@@ -27,13 +29,15 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// No environment, no flags, and a file that may be missing.
+    /// No environment, no flags, and a file that may be missing. The cache is below the data.
     #[must_use]
     pub fn bare(file: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
             file: file.into(),
             file_is_named: false,
-            data_dir: data_dir.into(),
+            cache_dir: data_dir.join("cache"),
+            data_dir,
             env: Vec::new(),
             flags: Vec::new(),
         }
@@ -59,6 +63,7 @@ impl Sources {
             file_is_named: named.is_some(),
             file: named.unwrap_or_else(|| config_dir.join(DIRECTORY).join(FILE)),
             data_dir: platform.data_dir().join(DIRECTORY),
+            cache_dir: platform.cache_dir().join(DIRECTORY),
             env: env::vars_os().map(lossy).collect(),
             flags: Vec::new(),
         })

@@ -80,16 +80,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the encoder threads. Nobody is served until [`Server::serve`].
+    /// Starts the encoder threads. Nobody is served until [`Server::serve`]. The catalog may change while it is served.
     ///
     /// # Errors
     /// When the system gives no threads.
     pub fn start(
         mut config: ServerConfig,
         registry: Arc<Registry>,
-        catalog: Catalog,
+        catalog: impl Into<Arc<Catalog>>,
     ) -> std::io::Result<Self> {
-        let catalog = Arc::new(catalog);
+        let catalog = catalog.into();
         let encoder = chunk_encoder::ChunkEncoder::start(
             config.encoders,
             config.cache,

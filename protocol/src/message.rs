@@ -99,6 +99,9 @@ pub struct ListPage {
     pub total: u32,
     /// The tracks from the offset on.
     pub tracks: Vec<Track>,
+    /// While the node still looks for tracks: how many it has found so far, in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanning: Option<u32>,
 }
 
 /// A track as a listener sees it.

@@ -42,6 +42,7 @@ fn every_example_is_a_message() {
         match name {
             "List" => drop(comes_back::<List>(example)),
             "Answer<ListPage>" => drop(comes_back::<Answer<ListPage>>(example)),
+            "ListPage" => assert_eq!(comes_back::<ListPage>(example).scanning, Some(1200)),
             "GetInfo" => drop(comes_back::<GetInfo>(example)),
             "Answer<Info>" => match comes_back::<Answer<Info>>(example) {
                 Answer::Ok(Info { rendition, alternatives, .. }) => {
@@ -55,7 +56,9 @@ fn every_example_is_a_message() {
         }
         seen.push(name);
     }
-    assert_eq!(seen, ["List", "Answer<ListPage>", "GetInfo", "Answer<Info>", "ChunkRequest", "Answer<Info>"]);
+    let all =
+        ["List", "Answer<ListPage>", "ListPage", "GetInfo", "Answer<Info>", "ChunkRequest", "Answer<Info>"];
+    assert_eq!(seen, all);
 }
 
 /// Puts a field that nobody knows into every object but an answer's own, which says `ok` or `error` and nothing else.
@@ -86,6 +89,7 @@ fn fields_of_a_later_version_are_passed_over() {
         match name {
             "List" => is_the_same_later::<List>(example, false),
             "Answer<ListPage>" => is_the_same_later::<Answer<ListPage>>(example, true),
+            "ListPage" => is_the_same_later::<ListPage>(example, false),
             "GetInfo" => is_the_same_later::<GetInfo>(example, false),
             "Answer<Info>" => is_the_same_later::<Answer<Info>>(example, true),
             _ => is_the_same_later::<ChunkRequest>(example, false),

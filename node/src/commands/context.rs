@@ -5,7 +5,7 @@ use media_plugin_host::{Folders, Registry};
 use media_plugin_sdk::transport::{
     Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
 };
-use media_protocol::{List, Protocol, Ticket, Track};
+use media_protocol::{List, ListPage, Protocol, Ticket};
 
 use crate::{
     client::{self, Dial, FetchError},
@@ -118,18 +118,25 @@ impl Context {
     }
 
     /// The node's whole catalog, or what of it fits `search`, page by page.
-    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<Vec<Track>, Fault> {
-        let mut tracks = Vec::new();
+    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<ListPage, Fault> {
+        let mut all = ListPage::default();
         loop {
-            let offset = u32::try_from(tracks.len()).unwrap_or(u32::MAX);
-            let request = List { offset, limit: List::MAX, search: search.into() };
-            let page = client::list(dial, &request).await.map_err(|error| fetch_fault(&error))?;
+            let offset = u32::try_from(all.tracks.len()).unwrap_or(u32::MAX);
+            let page = Self::page(dial, List { offset, limit: List::MAX, search: search.into() }).await?;
             let (total, came) = (page.total as usize, page.tracks.len());
-            tracks.extend(page.tracks);
-            if came == 0 || tracks.len() >= total.min(MAX_TRACKS) {
-                return Ok(tracks);
+            all.tracks.extend(page.tracks);
+            if came == 0 || all.tracks.len() >= total.min(MAX_TRACKS) {
+                return Ok(ListPage { tracks: all.tracks, ..page });
             }
         }
+    }
+
+    /// A page of the node's catalog.
+    pub(super) async fn page(dial: &Dial, list: List) -> Result<ListPage, Fault> {
+        client::list(dial, &list).await.map_err(|error| {
+            let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
+            Fault::new(exit, format!("asking the node for its tracks: {error}"))
+        })
     }
 
     /// The configured plugins that do not exist, a line each.
@@ -163,11 +170,6 @@ fn what_next(error: &TransportError) -> &'static str {
 
 /// The most tracks that a client takes from a node: a bound, not a limit anybody meets.
 const MAX_TRACKS: usize = 1_000_000;
-
-fn fetch_fault(error: &FetchError) -> Fault {
-    let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
-    Fault::new(exit, format!("asking the node for its tracks: {error}"))
-}
 
 /// A ticket as it is, or the name of a file that holds one.
 pub(super) fn ticket(text: &str) -> Result<Ticket, Fault> {

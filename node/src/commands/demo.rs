@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Faul
     let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
     let dial = Arc::new(Dial::new(endpoint, peer, Some(ticket.token())));
     dial.connection().await.while_doing(Exit::Unreachable, "connecting to this process's own node")?;
-    let tracks = Context::catalog(&dial, "").await?;
+    let tracks = Context::catalog(&dial, "").await?.tracks;
     let stats = play::listen(context, tracks, setup, dial, transport.info().id, playing.start).await;
     serving.server.stop();
     let _ = serve.await;

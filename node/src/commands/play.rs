@@ -1,7 +1,13 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use media_protocol::{Position, Track};
-use tokio::sync::{mpsc, watch};
+use media_protocol::{List, ListPage, Position, Track};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use super::{Context, args::Playing, codec, context::ticket};
 use crate::{
@@ -22,12 +28,55 @@ pub(super) async fn run(
     let ticket = ticket(text)?;
     let setup = setup(context, began)?;
     let (dial, transport) = context.dial(&ticket).await?;
-    let catalog = Context::catalog(&dial, "").await?;
-    let tracks = control::select(&catalog, wanted).or_fault(Exit::NotFound)?;
-    if tracks.is_empty() {
-        return Err(Fault::new(Exit::NotFound, "the node serves no tracks"));
-    }
+    let tracks = select(&dial, wanted).await?;
     listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
+}
+
+/// How often a node that is still looking for its tracks is asked again for those that it has not found.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The tracks to play, as soon as the node has found them.
+async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
+    let mut told = false;
+    loop {
+        let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
+        let selected = control::select(&tracks, total, wanted).or_fault(Exit::NotFound);
+        match selected {
+            Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
+            // Whatever it has not found yet may come.
+            _ if scanning.is_some() => {
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!("the node is still looking for its tracks; waiting");
+                }
+                sleep(ASK_AGAIN).await;
+            }
+            Ok(_) => return Err(Fault::new(Exit::NotFound, "the node serves no tracks")),
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// What may be among the `wanted`. A small catalog is asked for as a whole, in one page; of a large one, which takes a
+/// hundred, only what fits.
+async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
+    // A search has a limit.
+    if wanted.is_empty() || wanted.iter().any(|it| it.len() > List::MAX_SEARCH) {
+        return Context::catalog(dial, "").await;
+    }
+    let mut found = Context::page(dial, List { limit: List::MAX, ..List::default() }).await?;
+    if found.tracks.len() >= found.total as usize {
+        return Ok(found);
+    }
+    for wanted in wanted {
+        if let Some(offset) = wanted.parse::<u32>().ok().and_then(|number| number.checked_sub(1)) {
+            let list = List { offset, limit: 1, ..List::default() };
+            found.tracks.extend(Context::page(dial, list).await?.tracks);
+        }
+        found.tracks.extend(Context::catalog(dial, wanted).await?.tracks);
+    }
+    found.tracks.sort_by_key(|it| it.number);
+    found.tracks.dedup_by(|a, b| a.id == b.id);
+    Ok(found)
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.

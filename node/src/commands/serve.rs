@@ -1,17 +1,30 @@
-use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::Ticket;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{Context, context::shown, show::print};
 use crate::{
     fault::{Exit, Fault, OrFault},
     files,
     identity::Secret,
-    server::{Access, Catalog, Server, ServerConfig},
+    server::{Access, Catalog, CatalogError, Server, ServerConfig, Skipped},
 };
 
+/// A library that has been looked through by then is served as a whole at once; of a larger one, what was found so far.
+const PATIENCE: Duration = Duration::from_millis(600);
+/// What a look for changes may take of the time: on a slow network drive it comes more seldom.
+const SHARE: u32 = 20;
 /// Files passed over that are named one by one.
 const NAMED: usize = 5;
 
@@ -29,31 +42,73 @@ pub(super) async fn run(
     }
     let key = context.key()?;
     let transport = context.transport(None)?;
-    let follow_links = context.config.library.follow_links;
-    let scanned = tokio::task::spawn_blocking(move || Catalog::scan(&paths, follow_links)).await;
-    let catalog = scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?;
-    warn_of_skipped(&catalog);
-    let serving = Serving::start(context, transport, &key, context.capability()?, catalog).await?;
-    let ticket = serving.ticket().to_string();
-    if let Some(file) = ticket_file {
-        let doing = format!("writing the ticket to {}", file.display());
-        files::write(file, &format!("{ticket}\n"), true).while_doing(Exit::Failed, doing)?;
+    let until = Instant::now() + PATIENCE;
+    let library = &context.config.library;
+    let (follow_links, index) = (library.follow_links, library.index.clone());
+    let recalled = spawn_blocking(move || Catalog::recall(&paths, follow_links, index.as_deref())).await;
+    let catalog = Arc::new(recalled.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?);
+    let mut first = scan(&catalog);
+    let serving = Serving::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
+    let early = timeout_at(until, &mut first).await.ok();
+    let is_whole = early.is_some();
+    if let Some(scanned) = early {
+        scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?;
     }
-    let count = tracks(serving.server.catalog().len());
-    print([
-        format!("serving {count} as {} ({})", context.config.node.name, serving.id()),
-        format!("ticket: {ticket}"),
-        "listen on another machine:".into(),
-        format!("  media-node play {ticket}"),
-    ])?;
+    serving.announce(&context.config.node.name, is_whole, ticket_file)?;
+    let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get());
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
         () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),
+        fault = follow => Err(fault),
         () = interrupted() => {
             serving.server.stop();
             serving.endpoint.close().await;
             Ok(())
         }
+    }
+}
+
+/// A look through the library, under way.
+type Scan = JoinHandle<Result<bool, CatalogError>>;
+
+fn scan(catalog: &Arc<Catalog>) -> Scan {
+    let catalog = Arc::clone(catalog);
+    spawn_blocking(move || catalog.rescan())
+}
+
+/// Follows what becomes of the files, `every` so often, after the `first` scan if that is still under way. Ends only when
+/// that finds nothing to serve.
+async fn follow(catalog: Arc<Catalog>, first: Option<Scan>, every: Duration) -> Fault {
+    if let Some(first) = first {
+        match first.await.or_fault(Exit::Failed).and_then(|it| it.or_fault(Exit::NotFound)) {
+            Ok(_) => tracing::info!("serving {}: the whole library", tracks(catalog.len())),
+            Err(fault) => return fault,
+        }
+    }
+    let (mut warned, mut trouble, mut pause) = (HashSet::new(), String::new(), every);
+    loop {
+        warn_of_skipped(&catalog, &mut warned);
+        if every.is_zero() {
+            std::future::pending::<()>().await;
+        }
+        sleep(pause).await;
+        let began = Instant::now();
+        let scanned = scan(&catalog).await.map_err(|it| it.to_string());
+        pause = every.max(began.elapsed() * SHARE);
+        let now = match scanned.and_then(|it| it.map_err(|it| it.to_string())) {
+            Ok(changed) => {
+                if changed {
+                    tracing::info!("the library has changed: serving {}", tracks(catalog.len()));
+                }
+                String::new()
+            }
+            Err(error) => error,
+        };
+        // Once, however long it lasts.
+        if !now.is_empty() && now != trouble {
+            eprintln!("warning: {}", shown(&now));
+        }
+        trouble = now;
     }
 }
 
@@ -71,7 +126,7 @@ impl Serving {
         transport: Arc<dyn Transport>,
         key: &Secret,
         capability: Secret,
-        catalog: Catalog,
+        catalog: impl Into<Arc<Catalog>>,
     ) -> Result<Self, Fault> {
         context.check_codec_options()?;
         let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
@@ -83,8 +138,21 @@ impl Serving {
         Ok(Self { server, endpoint, transport: transport.info().id, capability })
     }
 
-    fn id(&self) -> String {
-        self.endpoint.address().id
+    /// Tells a person how to listen: of the `whole` library, or of what was found so far.
+    fn announce(&self, name: &str, whole: bool, ticket_file: Option<&Path>) -> Result<(), Fault> {
+        let ticket = self.ticket().to_string();
+        if let Some(file) = ticket_file {
+            let doing = format!("writing the ticket to {}", file.display());
+            files::write(file, &format!("{ticket}\n"), true).while_doing(Exit::Failed, doing)?;
+        }
+        let count = tracks(self.server.catalog().len());
+        let so_far = if whole { "" } else { " so far" };
+        print([
+            format!("serving {count}{so_far} as {name} ({})", self.endpoint.address().id),
+            format!("ticket: {ticket}"),
+            "listen on another machine:".into(),
+            format!("  media-node play {ticket}"),
+        ])
     }
 
     /// What lets others in.
@@ -125,14 +193,18 @@ fn access(context: &Context, capability: &Secret) -> Access {
     access
 }
 
-fn warn_of_skipped(catalog: &Catalog) {
-    let skipped = catalog.skipped();
-    for skipped in skipped.iter().take(NAMED) {
-        eprintln!("warning: passed over {}", shown(&skipped.to_string()));
+/// Names the files that were passed over and are not among the `warned` of.
+fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
+    let skipped: HashSet<_> = catalog.skipped().into_iter().collect();
+    let mut fresh: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
+    fresh.sort();
+    for skipped in fresh.iter().take(NAMED) {
+        eprintln!("warning: passed over {}", shown(skipped));
     }
-    if skipped.len() > NAMED {
-        eprintln!("warning: and {} more that can't be read", skipped.len() - NAMED);
+    if fresh.len() > NAMED {
+        eprintln!("warning: and {} more that can't be read", fresh.len() - NAMED);
     }
+    *warned = skipped;
 }
 
 fn tracks(count: usize) -> String {

@@ -7,7 +7,7 @@ use std::{
 
 use media_config::Sources;
 use media_plugin_host::{Listing, Origin, Scanned};
-use media_protocol::Track;
+use media_protocol::{ListPage, Track};
 use serde::Serialize;
 use serde_json::json;
 
@@ -51,9 +51,12 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
 /// `ls TICKET`.
 pub(super) async fn list(context: &Context, text: &str, words: &str, as_json: bool) -> Result<(), Fault> {
     let (dial, _) = context.dial(&ticket(text)?).await?;
-    let tracks = Context::catalog(&dial, words).await;
+    let found = Context::catalog(&dial, words).await;
     dial.close().await;
-    let tracks = tracks?;
+    let ListPage { tracks, scanning, .. } = found?;
+    if let Some(count) = scanning {
+        eprintln!("the node is still looking: {count} tracks so far");
+    }
     if as_json {
         return print_json(&tracks);
     }

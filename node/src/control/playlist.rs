@@ -9,15 +9,15 @@ use media_protocol::{Track, TrackId};
 )]
 pub struct NoSuchTrack {
     wanted: String,
-    count: usize,
+    count: u32,
 }
 
 /// The tracks that `wanted` names, in that order, each by number, id or words of its title, artist and album; all of them
-/// when it is empty. Words may name several.
+/// when it is empty. Words may name several. The node has `count` tracks, of which `catalog` may be a part.
 ///
 /// # Errors
 /// The first that names nothing.
-pub fn select(catalog: &[Track], wanted: &[String]) -> Result<Vec<Track>, NoSuchTrack> {
+pub fn select(catalog: &[Track], count: u32, wanted: &[String]) -> Result<Vec<Track>, NoSuchTrack> {
     if wanted.is_empty() {
         return Ok(catalog.to_vec());
     }
@@ -25,7 +25,7 @@ pub fn select(catalog: &[Track], wanted: &[String]) -> Result<Vec<Track>, NoSuch
     for wanted in wanted {
         let found = find(catalog, wanted);
         if found.is_empty() {
-            return Err(NoSuchTrack { wanted: wanted.clone(), count: catalog.len() });
+            return Err(NoSuchTrack { wanted: wanted.clone(), count });
         }
         selected.extend(found);
     }
@@ -101,7 +101,7 @@ mod tests {
 
     fn numbers(wanted: &[&str]) -> Result<Vec<u32>, NoSuchTrack> {
         let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-        Ok(select(&catalog(), &wanted)?.iter().map(|track| track.number).collect())
+        Ok(select(&catalog(), 4, &wanted)?.iter().map(|track| track.number).collect())
     }
 
     #[test]

@@ -1,28 +1,34 @@
-//! The tracks that this node serves: found once, named, and opened when somebody asks.
+//! The tracks that this node serves: found, named, followed as they change on the disk, and opened when somebody asks.
 
 use std::{
-    collections::{HashMap, HashSet},
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
+use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
 
 mod describe;
+mod file;
+mod index;
 mod open;
 mod order;
+mod scan;
+mod snapshot;
 mod walk;
 
+use file::Look;
+use index::Index;
 pub(super) use open::OpenTrack;
 use open::Sources;
+use snapshot::Snapshot;
 
 /// What the names of audio files end with.
 const ENDINGS: [&str; 14] =
     ["aac", "aif", "aifc", "aiff", "flac", "m4a", "m4b", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave"];
 
 /// A file that is not served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Skipped {
     /// The file.
     pub path: PathBuf,
@@ -58,23 +64,16 @@ pub enum CatalogError {
     },
 }
 
-/// A file and what a listener sees of it.
-#[derive(Debug)]
-struct Entry {
-    track: Track,
-    /// Absolute, no symbolic link in it.
-    path: PathBuf,
-    size: u64,
-    /// What a search looks through, in lower case.
-    words: String,
-}
-
-/// The tracks, in the order that `ls` numbers. Shared by all sessions.
+/// The tracks, in the order that `ls` numbers. Shared by all sessions, which each see a snapshot; no lock is held while
+/// the disk is read for one of them.
 #[derive(Debug)]
 pub struct Catalog {
-    entries: Vec<Entry>,
-    by_id: HashMap<TrackId, usize>,
-    skipped: Vec<Skipped>,
+    paths: Vec<PathBuf>,
+    follow_links: bool,
+    index: Option<Index>,
+    /// All that the last scan looked at, in order. Held for the length of a scan, so there is one at a time.
+    looks: Mutex<Vec<Look>>,
+    now: RwLock<Arc<Snapshot>>,
     sources: Sources,
 }
 
@@ -88,53 +87,52 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] when a path cannot be read or when there is no track at all.
     pub fn scan(paths: &[PathBuf], follow_links: bool) -> Result<Self, CatalogError> {
-        let (mut seen, mut skipped, mut candidates) = (HashSet::new(), Vec::new(), Vec::new());
-        for path in paths {
-            let found = walk::walk(path, follow_links, is_audio, &mut seen, &mut skipped);
-            let found = found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?;
-            candidates.extend(found);
-        }
-        let (entries, bad) = describe::all(candidates);
-        skipped.extend(bad);
-        if entries.is_empty() {
-            return Err(empty(paths, &skipped));
-        }
-        let by_id = entries.iter().enumerate().map(|(place, it)| (it.track.id.clone(), place)).collect();
-        Ok(Self { entries, by_id, skipped, sources: Sources::new() })
+        let catalog = Self::recall(paths, follow_links, None)?;
+        catalog.rescan()?;
+        Ok(catalog)
     }
 
-    /// How many tracks there are; at least 1.
+    /// What the index in the folder `index` remembers of `paths`, or nothing: to be served at once, while
+    /// [`Catalog::rescan`] brings it up to date and the index with it. Reads one file.
+    ///
+    /// # Errors
+    /// [`CatalogError::Unreadable`] when a path cannot be read. An index that is damaged, or of something else, is
+    /// passed over.
+    pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
+        let real = |path: &PathBuf| {
+            path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
+        };
+        let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
+        let index = index.map(|folder| Index::new(folder, roots, follow_links));
+        let files = index.as_ref().map(Index::load).unwrap_or_default();
+        let looks: Vec<_> = files.into_iter().map(|file| Look::Track(Arc::new(file))).collect();
+        let now = RwLock::new(Arc::new(Snapshot::new(looks.iter(), Vec::new(), true)));
+        let (paths, sources) = (paths.to_vec(), Sources::new());
+        Ok(Self { paths, follow_links, index, looks: Mutex::new(looks), now, sources })
+    }
+
+    /// How many tracks there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.now().len()
     }
 
-    /// Whether there is none; a catalog that could be made has some.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// The files that looked like audio and are not served: each is worth one warning.
     #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
-        &self.skipped
+    pub fn skipped(&self) -> Vec<Skipped> {
+        self.now().skipped().to_vec()
     }
 
     /// The tracks that `list` asks for, within [`List::MAX`] and [`List::MAX_ANSWER`].
     #[must_use]
     pub fn list(&self, list: &List) -> ListPage {
-        let search = list.search.to_lowercase();
-        let words: Vec<_> = search.split_whitespace().collect();
-        let matching = || self.entries.iter().filter(|it| words.iter().all(|word| it.words.contains(word)));
-        let limit = list.limit.min(List::MAX) as usize;
-        // What is not tracks in an answer takes less than this.
-        let mut room = List::MAX_ANSWER - 1024;
-        let size = |it: &Track| serde_json::to_vec(it).map_or(usize::MAX, |it| it.len() + 1);
-        let fits = |it: &&Track| room.checked_sub(size(it)).map(|left| room = left).is_some();
-        let page = matching().map(|it| &it.track).skip(list.offset as usize).take(limit).take_while(fits);
-        let tracks = page.cloned().collect();
-        ListPage { total: u32::try_from(matching().count()).unwrap_or(u32::MAX), tracks }
+        self.now().list(list)
     }
 
     /// The track, opened, or as somebody else opened it. Blocks on the disk; for some formats it reads the whole file
@@ -145,21 +143,20 @@ impl Catalog {
     pub(super) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
         let unknown =
             || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
-        let entry = self.by_id.get(id).and_then(|it| self.entries.get(*it)).ok_or_else(unknown)?;
-        self.sources.open(entry)
+        let (file, track) = self.now().find(id).ok_or_else(unknown)?;
+        self.sources.open(&file, &track)
+    }
+
+    fn now(&self) -> Arc<Snapshot> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 }
 
 fn is_audio(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
-}
-
-fn empty(paths: &[PathBuf], skipped: &[Skipped]) -> CatalogError {
-    let paths: Vec<_> = paths.iter().map(|it| it.display().to_string()).collect();
-    let skipped = match skipped {
-        [] => String::new(),
-        [first, ..] => format!(" ({} skipped, the first: {first})", skipped.len()),
-    };
-    CatalogError::Empty { paths: paths.join(", "), skipped }
 }

@@ -14,6 +14,7 @@ mod catalog;
 mod chunks;
 mod encoders;
 mod get_info;
+mod library;
 mod rig;
 mod scripted;
 mod sessions;

@@ -1,29 +1,30 @@
-//! Tracks that are open: each once, the last few of them.
+//! Files that are open: each once, the last few of them.
 
 use std::{
     ops::Range,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use lru::LruCache;
 use media_plugin_sdk::AudioFormat;
-use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackId, TrackSource, WireError};
+use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackSource, WireError};
 
-use super::Entry;
+use super::file::File;
 use crate::{
     server::negotiate::Material,
     source::{OpusPackets, OpusStream, Reader, Source, SourceError, SourceInfo, Window},
 };
 
-/// How many tracks stay open when nobody uses them.
+/// How many files stay open when nobody uses them.
 const MAX_OPEN: usize = 32;
 
 /// Being opened, or open. Whoever comes while it is being opened waits for it.
-type Slot = Arc<OnceLock<Result<Arc<OpenTrack>, WireError>>>;
+type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
 
 #[derive(Debug)]
 pub(super) struct Sources {
-    slots: Mutex<LruCache<TrackId, Slot>>,
+    slots: Mutex<LruCache<PathBuf, Slot>>,
 }
 
 impl Sources {
@@ -31,25 +32,26 @@ impl Sources {
         Self { slots: Mutex::new(LruCache::unbounded()) }
     }
 
-    /// The track of `entry`; a failure is not remembered, and neither is a track whose file has gone since.
+    /// The `track` of `file`, open; a failure is not remembered, and neither is a file that has gone since.
     ///
     /// # Errors
     /// `UnknownTrack` when the file is gone or another, `Unreadable` when it cannot be decoded.
-    pub(super) fn open(&self, entry: &Entry) -> Result<Arc<OpenTrack>, WireError> {
-        let slot = self.slot(&entry.track.id);
-        let opened = still_there(entry)
-            .and_then(|()| slot.get_or_init(|| OpenTrack::open(entry).map(Arc::new)).clone());
-        let is_current = opened.as_ref().is_ok_and(|track| track.source.is_current());
+    pub(super) fn open(&self, file: &File, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
+        let slot = self.slot(&file.at.path);
+        let open = || OpenFile::open(&file.at.path).map(Arc::new).map_err(|it| unreadable(&file.title, &it));
+        let opened = still_there(file).and_then(|()| slot.get_or_init(open).clone());
+        let is_current = opened.as_ref().is_ok_and(|it| it.source.is_current());
         if !is_current {
-            self.forget(&entry.track.id, &slot);
+            self.forget(&file.at.path, &slot);
         }
         // What was open was of the file before; another of the same size has taken its place.
-        if opened.is_ok() && !is_current { OpenTrack::open(entry).map(Arc::new) } else { opened }
+        let opened = if opened.is_ok() && !is_current { open() } else { opened }?;
+        Ok(Arc::new(OpenTrack::new(track, opened)))
     }
 
-    fn slot(&self, id: &TrackId) -> Slot {
+    fn slot(&self, path: &Path) -> Slot {
         let mut slots = self.lock();
-        let slot = slots.get_or_insert(id.clone(), Slot::default).clone();
+        let slot = slots.get_or_insert(path.to_owned(), Slot::default).clone();
         while slots.len() > MAX_OPEN {
             slots.pop_lru();
         }
@@ -57,29 +59,30 @@ impl Sources {
     }
 
     /// Unless somebody tries again already.
-    fn forget(&self, id: &TrackId, slot: &Slot) {
+    fn forget(&self, path: &Path, slot: &Slot) {
         let mut slots = self.lock();
-        if slots.peek(id).is_some_and(|it| Arc::ptr_eq(it, slot)) {
-            slots.pop(id);
+        if slots.peek(path).is_some_and(|it| Arc::ptr_eq(it, slot)) {
+            slots.pop(path);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<TrackId, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<PathBuf, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether the file that was found is where it was: not gone, not of another size, not a link to somewhere else.
-fn still_there(entry: &Entry) -> Result<(), WireError> {
-    let real = entry.path.canonicalize().and_then(|path| Ok((path.metadata()?.len(), path)));
-    let title = &entry.track.title;
+fn still_there(file: &File) -> Result<(), WireError> {
+    let at = &file.at;
+    let real = at.path.canonicalize().and_then(|path| Ok((path.metadata()?.len(), path)));
+    let title = &file.title;
     let why = match real {
-        Ok((size, path)) if path == entry.path && size == entry.size => return Ok(()),
+        Ok((size, path)) if path == at.path && size == at.size => return Ok(()),
         Ok(_) => "has changed on the node's disk",
         Err(_) => "is no longer on the node's disk",
     };
-    tracing::warn!(path = %entry.path.display(), "this track {why}");
-    let message = format!("{title:?} {why}; restart the node to serve what is there now");
+    tracing::warn!(path = %at.path.display(), "this track {why}");
+    let message = format!("{title:?} {why}; list the tracks again in a while");
     Err(WireError::new(ErrorCode::UnknownTrack, message))
 }
 
@@ -87,14 +90,26 @@ fn still_there(entry: &Entry) -> Result<(), WireError> {
 #[derive(Debug)]
 pub(in crate::server) struct OpenTrack {
     track: Track,
+    file: Arc<OpenFile>,
+}
+
+/// What is found out once for all who use a file.
+#[derive(Debug)]
+struct OpenFile {
     source: Source,
     opus: Option<OpusStream>,
 }
 
+impl OpenFile {
+    fn open(path: &Path) -> Result<Self, SourceError> {
+        let source = Source::open(path)?;
+        Ok(Self { opus: source.opus_stream(), source })
+    }
+}
+
 impl OpenTrack {
-    fn open(entry: &Entry) -> Result<Self, WireError> {
-        let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &it))?;
-        Ok(Self { track: exact(&entry.track, source.info()), opus: source.opus_stream(), source })
+    fn new(track: &Track, file: Arc<OpenFile>) -> Self {
+        Self { track: exact(track, file.source.info()), file }
     }
 
     /// What it is called.
@@ -109,8 +124,8 @@ impl OpenTrack {
 
     /// What a choice of encoding depends on.
     pub(in crate::server) fn material(&self) -> Material {
-        let info = self.source.info();
-        Material { source: info.source_format(), frames: info.frames, opus: self.opus }
+        let info = self.file.source.info();
+        Material { source: info.source_format(), frames: info.frames, opus: self.file.opus }
     }
 
     /// A reader of its own.
@@ -118,7 +133,7 @@ impl OpenTrack {
     /// # Errors
     /// `Unreadable`.
     pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        self.source.reader().map_err(|it| self.unreadable(&it))
+        self.file.source.reader().map_err(|it| self.unreadable(&it))
     }
 
     /// The Opus packets of `stream`, which is this track's, from the one numbered `first` on.
@@ -130,7 +145,7 @@ impl OpenTrack {
         stream: OpusStream,
         first: u64,
     ) -> Result<OpusPackets, WireError> {
-        self.source.opus_packets(stream, first).map_err(|it| self.unreadable(&it))
+        self.file.source.opus_packets(stream, first).map_err(|it| self.unreadable(&it))
     }
 
     /// The frames `range` at the rate of `format`; silence outside of the track.

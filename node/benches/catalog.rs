@@ -1,0 +1,201 @@
+//! What a large library costs: prints the table "Large libraries" of `node/README.md`, a small library beside it.
+//!
+//! Makes files of 0.1 s with tags of their own in a temporary folder, serves them with the real binary, and asks it over the
+//! loopback interface. `CATALOG_TRACKS` is how many, 50,000 unless told otherwise. What the files hold lies in the system's
+//! page cache, as they have just been written.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark says what it expects by failing there"
+)]
+
+#[path = "../tests/common/fixtures.rs"]
+mod fixtures;
+#[path = "../tests/common/program.rs"]
+mod program;
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fixtures::Kind;
+use media_node::{client, client::Dial, plugins};
+use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
+use media_protocol::{List, Ticket};
+use program::{Home, Node};
+
+/// Tracks of one artist: a full page, found by one word.
+const PER_ARTIST: usize = List::MAX as usize;
+const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
+
+/// One row: what was measured, and the figure.
+type Figure = (&'static str, String);
+
+fn main() {
+    // `cargo test --benches` only wants to know that it runs.
+    let large = if std::env::args().any(|it| it == "--bench") {
+        std::env::var("CATALOG_TRACKS").map_or(50_000, |it| it.parse().unwrap())
+    } else {
+        600
+    };
+    let columns = [50, large].map(measure);
+    println!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
+    for ((what, small), (_, large)) in columns[0].iter().zip(&columns[1]) {
+        println!("| {what} | {small} | {large} |");
+    }
+}
+
+fn measure(count: usize) -> Vec<Figure> {
+    let home = Home::new();
+    let music = home.path("music");
+    make(&music, &home.path("tmp"), count);
+    let mut figures = Vec::new();
+    let start = |figures: &mut Vec<Figure>, [ticket, by_then, whole, memory]: [&'static str; 4]| {
+        let began = Instant::now();
+        let mut command = home.command(&[Path::new("serve"), &music]);
+        let mut node = Node::start(command.env("MEDIA_NODE_LOG", "media_node=info"));
+        figures.push((ticket, millis(began.elapsed())));
+        let said = node.process.out.clone();
+        let tracks = said.split_whitespace().nth(1).unwrap();
+        figures.push((by_then, tracks.to_owned()));
+        if said.contains(" so far as ") {
+            node.process.line(|it| it.contains("the whole library"));
+        }
+        figures.push((whole, millis(began.elapsed())));
+        figures.push((memory, resident(node.process.id())));
+        node
+    };
+    let first =
+        ["first start to ticket", "tracks by then", "until all are served", "memory then, and its peak"];
+    drop(start(&mut figures, first));
+    let second = [
+        "start with the index to ticket",
+        "tracks by then, with the index",
+        "until the index is compared with the disk",
+        "memory then, and its peak, with the index",
+    ];
+    let node = start(&mut figures, second);
+    let word = format!("artist-{}", (count - 1) / PER_ARTIST);
+    let ls = |words: &[&str]| {
+        let arguments = [&["ls", node.ticket.as_str()], words].concat();
+        millis(median(5, || home.ok(&arguments)))
+    };
+    figures.push(("`ls WORD` of a page, from process start", ls(&[&word])));
+    figures.push(("`ls` of all, from process start", ls(&[])));
+    pages(&node.ticket, count, &word, &mut figures);
+    figures.push(("memory after that, and its peak", resident(node.process.id())));
+    figures
+}
+
+/// Pages over a connection that is open.
+fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dial = runtime.block_on(dial(&ticket.parse().unwrap()));
+    let mut page = |what, offset: usize, search: &str| {
+        let list = List { offset: offset as u32, limit: List::MAX, search: search.into() };
+        let ask = || runtime.block_on(client::list(&dial, &list)).unwrap().tracks.len();
+        let (came, took) = (ask(), median(20, ask));
+        figures.push((what, format!("{}, {came} tracks", millis(took))));
+    };
+    page("first page, connected", 0, "");
+    page("last page, connected", count.saturating_sub(PER_ARTIST), "");
+    page("page of a word, connected", 0, word);
+    page("page of a word that is nowhere, connected", 0, "nowhere");
+    runtime.block_on(dial.close());
+}
+
+async fn dial(ticket: &Ticket) -> Arc<Dial> {
+    let bind = Bind {
+        secret_key: [9; 32],
+        options: LOOPBACK.into(),
+        name: "bench".into(),
+        version: String::new(),
+        protocols: Vec::new(),
+        admit: refuse_all(),
+    };
+    let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
+    let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+    let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+    dial.connection().await.unwrap();
+    Arc::new(dial)
+}
+
+fn median<T>(times: usize, run: impl Fn() -> T) -> Duration {
+    let one = |_| {
+        let began = Instant::now();
+        let _ = run();
+        began.elapsed()
+    };
+    let mut all: Vec<_> = (0..times).map(one).collect();
+    all.sort();
+    all[times / 2]
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// What of the process is in memory, as Linux says.
+fn resident(process: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let megabytes = |name| {
+        let line = status.lines().find_map(|it| it.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|it| it / 1024)
+    };
+    match (megabytes("VmRSS:"), megabytes("VmHWM:")) {
+        (Some(now), Some(peak)) => format!("{now} MiB, {peak} MiB"),
+        _ => "unknown".into(),
+    }
+}
+
+/// `count` tracks in folders by artist and album.
+fn make(music: &Path, workshop: &Path, count: usize) {
+    let sound = fixtures::music(8_000, 1, 0.1);
+    let (head, frames) =
+        parts(&fs::read(fixtures::encode(workshop, Kind::FlacS16, 8_000, 1, &sound)).unwrap());
+    for number in 0..count {
+        let (artist, album) = (number / PER_ARTIST, number % PER_ARTIST / 12);
+        let folder = music.join(format!("The artist-{artist}")).join(format!("Album {album} of many"));
+        if (number % PER_ARTIST).is_multiple_of(12) {
+            fs::create_dir_all(&folder).unwrap();
+        }
+        let title = format!("A song of some length, number {number}");
+        let tags = [
+            format!("TITLE={title}"),
+            format!("ARTIST=The artist-{artist}"),
+            format!("ALBUM=Album {album} of many"),
+        ];
+        let file = [&head, &comments(&tags)[..], &frames].concat();
+        fs::write(folder.join(format!("{:02} {title}.flac", number % 12 + 1)), file).unwrap();
+    }
+}
+
+/// The head of a FLAC file, up to the end of STREAMINFO, and its frames (RFC 9639, section 8).
+fn parts(file: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut at = 4;
+    loop {
+        let block = u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
+        at += 4 + (block & 0xff_ffff) as usize;
+        if block >> 31 == 1 {
+            break;
+        }
+    }
+    let mut head = file[..4 + 4 + 34].to_vec();
+    head[4] = 0;
+    (head, file[at..].to_vec())
+}
+
+/// The last metadata block: Vorbis comments.
+fn comments(tags: &[String]) -> Vec<u8> {
+    let text = |it: &str| [&(it.len() as u32).to_le_bytes(), it.as_bytes()].concat();
+    let mut body = [text("bench"), (tags.len() as u32).to_le_bytes().to_vec()].concat();
+    body.extend(tags.iter().flat_map(|it| text(it)));
+    let mut block = ((0x84 << 24) | body.len() as u32).to_be_bytes().to_vec();
+    block.append(&mut body);
+    block
+}
