@@ -36,8 +36,8 @@ pub enum FetchError {
 
 /// The most bytes taken from a stream at once.
 const READ: usize = 64 * 1024;
-/// A stream without a byte for so long, or for so many round trips, is given up, to be asked for again on another. What the
-/// node has begun to encode is not lost by that.
+/// A stream without a byte for so long, or for so many round trips, while nothing else comes either, is given up, to be asked
+/// for again on another. What the node has begun to encode is not lost by that.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_RTTS: u32 = 8;
 
@@ -179,10 +179,18 @@ async fn read(
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
     let patience = PATIENCE.max(PATIENCE_RTTS * dial.rtt().unwrap_or_default());
-    let received = timeout(patience, stream.recv.recv(READ)).await.map_err(|_| {
-        let seconds = patience.as_secs_f32();
-        TransportError::Closed(format!("the node sent nothing for {seconds} s"))
-    })?;
+    let received = loop {
+        let before = connection.received();
+        match timeout(patience, stream.recv.recv(READ)).await {
+            Ok(received) => break received,
+            // It waits behind what was sent before it.
+            Err(_) if connection.received() > before => {}
+            Err(_) => {
+                let seconds = patience.as_secs_f32();
+                return Err(TransportError::Closed(format!("the node sent nothing for {seconds} s")).into());
+            }
+        }
+    };
     match received {
         Ok(bytes) => {
             dial.note_heard();

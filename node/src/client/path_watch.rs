@@ -54,13 +54,13 @@ async fn look(dial: &Dial) {
     }
     dial.note_path(connection.as_ref());
     let rtt = dial.rtt().unwrap_or_default();
-    let asked = Instant::now();
+    let (asked, received) = (Instant::now(), connection.received());
     let mut ping = connection.ping();
     match timeout(PATIENCE.max(PATIENCE_RTTS * rtt), &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
         Ok(Err(_)) => return dial.forget(&connection).await,
-        // The pong may be behind a queue of other bytes.
-        Err(_) if dial.heard() > asked => return,
+        // The pong may be behind a queue of other bytes, be they of a stream that was given up.
+        Err(_) if dial.heard() > asked || connection.received() > received => return,
         Err(_) => {}
     }
     tracing::info!(path = %connection.path().remote, "the path has fallen silent: dialling anew");

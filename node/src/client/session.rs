@@ -130,6 +130,7 @@ impl Session {
                 Some(failed) = inbox.decoder_failures.recv() => self.handle(Input::DecoderFailed(failed)),
                 () = buffer.wanting.notified() => self.handle(Input::Held(buffer.fullness())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
+                    self.handle(Input::Held(buffer.fullness()));
                     self.handle(Input::Timeout);
                 }
             }

@@ -162,6 +162,12 @@ pub trait Connection: Send + Sync {
     /// What the bytes travel at this moment.
     fn path(&self) -> Path;
 
+    /// How many bytes have come along this path so far, be they of streams that nobody reads any more: while it grows, the path
+    /// is alive. `None` where the transport does not count.
+    fn received(&self) -> Option<u64> {
+        None
+    }
+
     /// Opens a stream: names the protocol, sends one JSON value.
     ///
     /// # Errors

@@ -106,6 +106,10 @@ impl Connection for FastnConnection {
         path::of(&self.quic)
     }
 
+    fn received(&self) -> Option<u64> {
+        path::received(&self.quic)
+    }
+
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {
         Box::pin(async move {
             let lines = wire::session_lines(protocol, data)?;
@@ -128,6 +132,7 @@ impl Connection for FastnConnection {
         Box::pin(async move {
             let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
             let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+            send.hurry();
             send.write(Bytes::from_static(wire::PING_LINE)).await?;
             send.finish()?;
             stream::read_ack(&mut reader).await?;

@@ -70,6 +70,9 @@ async fn exchange(opening: &mut Opening) -> Result<Option<(String, String)>, Fau
     if header == Header::Handshake {
         return Err(Fault::BeforeAck("unexpected_handshake"));
     }
+    if header == Header::Ping {
+        send.hurry();
+    }
     send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| Fault::Gone)?;
     match header {
         Header::Ping | Header::Handshake => {

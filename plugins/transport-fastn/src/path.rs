@@ -8,6 +8,13 @@ use iroh::{
 };
 use media_plugin_sdk::transport::{Path, PathKind};
 
+/// The bytes that came along the path that [`of`] describes.
+pub(crate) fn received(connection: &Connection) -> Option<u64> {
+    let paths = connection.paths();
+    let path = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())?;
+    Some(path.stats().udp_rx.bytes)
+}
+
 /// The selected path of a connection, or the first when none is selected.
 pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();

@@ -4,26 +4,40 @@ use bytes::Bytes;
 use iroh::endpoint::SendStream as QuicSend;
 use media_plugin_sdk::transport::{BoxFuture, RecvStream, Result, SendStream, TransportError};
 
+use tokio::runtime::Handle;
+
 use crate::{
     error,
     lines::LineReader,
     wire::{self, code},
 };
 
-/// Sends, and resets the stream when it is dropped unfinished: QUIC's own drop would finish it.
+/// Sends, and resets the stream when it is dropped unfinished: QUIC's own drop would finish it. A peer that stops reading
+/// after the end resets it too: else QUIC would go on to send, and to send again, all that was written.
 pub(crate) struct Sender {
-    quic: QuicSend,
+    /// Taken when this is dropped.
+    quic: Option<QuicSend>,
     finished: bool,
     on_drop: u32,
 }
 
 impl Sender {
+    /// Before what is sent at the usual priority, 0, however much of that waits.
+    const FIRST: i32 = 1;
+
     pub(crate) fn new(quic: QuicSend) -> Self {
-        Self { quic, finished: false, on_drop: code::DONE }
+        Self { quic: Some(quic), finished: false, on_drop: code::DONE }
+    }
+
+    /// For a few bytes that somebody waits for.
+    pub(crate) fn hurry(&self) {
+        // Fails when the stream is closed already.
+        let _ = self.quic.as_ref().map(|quic| quic.set_priority(Self::FIRST));
     }
 
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.quic.write_chunk(bytes).await.map_err(|e| error::write(&e))
+        let Some(quic) = &mut self.quic else { return Ok(()) };
+        quic.write_chunk(bytes).await.map_err(|e| error::write(&e))
     }
 
     /// Aborts the stream with a code that tells why.
@@ -33,14 +47,24 @@ impl Sender {
 
     /// Waits until the peer has everything or has gone.
     pub(crate) async fn delivered(&self) {
-        let _ = self.quic.stopped().await;
+        if let Some(quic) = &self.quic {
+            let _ = quic.stopped().await;
+        }
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
+        let Some(mut quic) = self.quic.take() else { return };
         if !self.finished {
-            let _ = self.quic.reset(self.on_drop.into());
+            let _ = quic.reset(self.on_drop.into());
+        } else if let Ok(runtime) = Handle::try_current() {
+            // Ends once the peer has everything, has stopped, or has gone.
+            runtime.spawn(async move {
+                if let Ok(Some(code)) = quic.stopped().await {
+                    let _ = quic.reset(code);
+                }
+            });
         }
     }
 }
@@ -51,11 +75,10 @@ impl SendStream for Sender {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.quic
-            .finish()
-            .map_err(|_| TransportError::Closed("cannot finish: the stream is already finished".into()))?;
-        self.finished = true;
-        Ok(())
+        let finished = self.quic.as_mut().is_some_and(|quic| quic.finish().is_ok());
+        self.finished |= finished;
+        let already = || TransportError::Closed("cannot finish: the stream is already finished".into());
+        if finished { Ok(()) } else { Err(already()) }
     }
 }
 

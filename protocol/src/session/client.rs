@@ -48,6 +48,8 @@ pub struct Client {
     failed: Vec<String>,
     /// The request under way, and when it last gave a sign of life.
     request: Option<(RequestId, Duration)>,
+    /// When the choice of its rendition was last looked at.
+    looked: Duration,
     /// When to try again, after a failure.
     retry_at: Option<Duration>,
     attempts: u32,
@@ -71,6 +73,8 @@ impl Client {
     /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+    /// So often the choice of a rendition is looked at while nothing comes.
+    const LOOK: Duration = Duration::from_millis(200);
 
     /// A client that plays nothing yet.
     #[must_use]
@@ -86,6 +90,7 @@ impl Client {
             first_play: PlayId(0),
             failed: Vec::new(),
             request: None,
+            looked: Duration::ZERO,
             retry_at: None,
             attempts: 0,
             failing_since: None,
@@ -130,8 +135,16 @@ impl Client {
     pub fn timeout(&self) -> Option<Duration> {
         match (self.retry_at, self.request) {
             (Some(at), _) => (!self.paused).then_some(at),
-            (None, Some((_, alive))) => Some(alive + self.config.timeout),
+            (None, Some((_, alive))) => Some((alive + self.config.timeout).min(self.look_at())),
             (None, None) => None,
+        }
+    }
+
+    /// When to look at the chunk that is under way, should nothing come of it before.
+    fn look_at(&self) -> Duration {
+        match &self.want {
+            Want::Chunk(_) if !self.paused => self.looked + Self::LOOK,
+            _ => Duration::MAX,
         }
     }
 
@@ -213,6 +226,7 @@ impl Client {
         };
         self.next_request += 1;
         self.request = Some((request, self.now));
+        self.looked = self.now;
         self.outputs.push_back(output);
     }
 
@@ -231,6 +245,10 @@ impl Client {
 
     /// Gives the chunk that is coming up for the rest of it in another rendition, where that is better.
     fn reconsider(&mut self) {
+        self.looked = self.now;
+        if self.paused {
+            return;
+        }
         let Want::Chunk(wanted) = &mut self.want else { return };
         let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };

@@ -216,3 +216,29 @@ async fn a_flood_of_streams_has_to_wait() {
     }
     fifth.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_wants_any_more_is_not_sent_to_its_end() {
+    let server = node(1, json!({}), admit_all()).await;
+    let (_caller, connection) = caller(2, &server, 1).await;
+    greet(&connection).await;
+    let there = server.accept().await.unwrap();
+    let (mut send, mut recv) = say(&connection, "{\"Generic\":\"fastn-p2p\"}\n").await;
+    hear(&mut recv, "ack\n").await;
+    send.write_all(b"{\"data\":1,\"protocol\":\"audio.list\"}\n").await.unwrap();
+    let mut incoming = there.accept().await.unwrap();
+    // Far more than leaves at once, so that most of it waits when the caller says that it has heard enough.
+    incoming.stream.send.send(vec![0; 1 << 20].into()).await.unwrap();
+    incoming.stream.send.finish().unwrap();
+    drop(incoming);
+    recv.stop(VarInt::from_u32(0)).unwrap();
+    let reset = || connection.stats().frame_rx.reset_stream;
+    for _ in 0..1000 {
+        if reset() > 0 {
+            break;
+        }
+        let (_send, mut recv) = say(&connection, "\"Ping\"\n").await;
+        hear(&mut recv, "ack\npong\n").await;
+    }
+    assert_eq!(reset(), 1);
+}

@@ -50,6 +50,8 @@ impl Client {
             self.request = None;
             self.outputs.push_back(Output::Abandon { request, silent: true });
             self.retry(format!("no answer for {} s", self.config.timeout.as_secs()));
+        } else if self.request.is_some() && self.now >= self.look_at() {
+            self.reconsider();
         }
     }
 

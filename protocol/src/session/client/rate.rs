@@ -46,8 +46,8 @@ pub trait RateChoice: fmt::Debug + Send + Sync {
     /// Whether the next chunk is better asked for in another rendition.
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch>;
 
-    /// Whether the rest of the chunk that is coming is better asked for in another rendition, after each of its packets.
-    /// `so_far` has what came of it.
+    /// Whether the rest of the chunk that is coming is better asked for in another rendition, after each of its packets, and
+    /// now and then while none comes. `so_far` has what came of it; while that is nothing, its `took` is zero.
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch>;
 
     /// A chunk came whole.
