@@ -7,6 +7,7 @@ mod dial;
 mod fetch;
 mod format;
 mod jitter_buffer;
+mod mute;
 mod path_watch;
 mod playback;
 mod rate_choice;
@@ -31,6 +32,7 @@ use tokio::sync::mpsc;
 
 pub use dial::Dial;
 pub use fetch::{FetchError, list};
+pub use mute::{MuteListener, Unheard};
 pub use playback::Progress;
 pub use rate_choice::CodecChoice;
 pub use sink::{OnLost, OutputChoice};

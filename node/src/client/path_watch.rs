@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::dial::Dial;
+use super::dial::{Dial, not_before};
 
 /// After so long without a byte the node is pinged.
 const QUIET: Duration = Duration::from_millis(500);
@@ -46,6 +46,7 @@ async fn look(dial: &Dial) {
     let connection = match dial.connection().await {
         Ok(connection) => connection,
         Err(TransportError::Unreachable(_)) => return sleep(RETRY).await,
+        Err(TransportError::Full { retry_after }) => return sleep(not_before(retry_after)).await,
         Err(_) => return sleep(RETRY_REFUSED).await,
     };
     let quiet_at = dial.heard() + QUIET;

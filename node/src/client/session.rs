@@ -6,8 +6,9 @@ use std::{
 };
 
 use media_plugin_host::Registry;
+use media_plugin_sdk::transport::TransportError;
 use media_protocol::{
-    ChunkRequest, GetInfo, Info, OutputOffer, Position, Rendition, TrackId,
+    ChunkRequest, GetInfo, Info, OutputOffer, Position, Rendition, TrackId, WireError,
     chunk::ChunkEvent,
     session::client::{Client, Failure, Input, Output, RequestId},
 };
@@ -19,7 +20,7 @@ use tokio::{
 
 use super::{
     Counts, Event,
-    dial::Dial,
+    dial::{Dial, not_before},
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
     path_watch,
@@ -177,6 +178,10 @@ impl Session {
                 Input::Chunk { request, event }
             }
             Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
+            Fetched::Failed(FetchError::Transport(TransportError::Full { retry_after })) => {
+                let error = WireError::busy("the node is full", not_before(retry_after));
+                Input::Refused { request, error }
+            }
             Fetched::Failed(other) => Input::Broken { request, reason: other.to_string() },
         });
     }

@@ -58,6 +58,8 @@ impl Client {
     /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+    /// The longest wait that a busy node is granted.
+    const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
     /// A client that plays nothing yet.
     #[must_use]
@@ -300,18 +302,24 @@ impl Client {
     }
 
     fn on_refused(&mut self, request: RequestId, error: WireError) {
-        if error.code == ErrorCode::Busy {
-            self.on_broken(request, error.message);
-        } else if self.is_current(request) {
-            self.request = None;
-            self.fail(error.into());
+        if !self.is_current(request) {
+            return;
+        }
+        self.request = None;
+        match error.retry_after_ms {
+            _ if error.code != ErrorCode::Busy => self.fail(error.into()),
+            Some(after) => {
+                let after = Duration::from_millis(after.into()).min(Self::LONGEST_WAIT);
+                self.retry(error.message, Some(after));
+            }
+            None => self.retry(error.message, None),
         }
     }
 
     fn on_broken(&mut self, request: RequestId, reason: String) {
         if self.is_current(request) {
             self.request = None;
-            self.retry(reason);
+            self.retry(reason, None);
         }
     }
 
@@ -324,16 +332,18 @@ impl Client {
         {
             self.request = None;
             self.outputs.push_back(Output::Abandon { request, silent: true });
-            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()));
+            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
         }
     }
 
-    fn retry(&mut self, reason: String) {
+    /// Tries again after the time that the node named, else after a wait that grows.
+    fn retry(&mut self, reason: String, named: Option<Duration>) {
         let since = *self.failing_since.get_or_insert(self.now);
         if self.now - since >= self.config.give_up {
             return self.fail(Failure::Unreachable(reason));
         }
-        let after = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
+        let grown = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
+        let after = named.unwrap_or(grown);
         self.attempts += 1;
         self.retry_at = Some(self.now + after);
         self.outputs.push_back(Output::Retrying { reason, after });
