@@ -54,7 +54,10 @@ impl Icecast {
             }
             sleep(Duration::from_millis(10));
         }
-        panic!("icecast2 does not answer on port {}; it does not run as root without <changeowner>", self.port);
+        panic!(
+            "icecast2 does not answer on port {}; it does not run as root without <changeowner>",
+            self.port
+        );
     }
 }
 
@@ -70,7 +73,18 @@ impl Drop for Icecast {
 fn source(track: &Path, port: u16) -> Child {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-re", "-stream_loop", "-1", "-i"]).arg(track);
-    command.args(["-c:a", "libopus", "-b:a", "96k", "-f", "ogg", "-content_type", "audio/ogg"]);
+    command.args([
+        "-c:a",
+        "libopus",
+        "-vbr",
+        "off",
+        "-b:a",
+        "96k",
+        "-f",
+        "ogg",
+        "-content_type",
+        "audio/ogg",
+    ]);
     command.arg(format!("icecast://source:hackme@127.0.0.1:{port}/s"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }

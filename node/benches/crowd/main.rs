@@ -61,8 +61,7 @@ fn main() {
     let track = fixtures::encode(&home.path(""), Kind::FlacS16, 48_000, 2, &samples);
     drop(samples);
     let mut table = Table::default();
-    let parts: [(&str, Part); 4] =
-        [("peers", peers), ("greedy", greedy), ("idle", idle), ("many", many)];
+    let parts: [(&str, Part); 4] = [("peers", peers), ("greedy", greedy), ("idle", idle), ("many", many)];
     for (name, part) in parts {
         if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
             part(&home, &track, &mut table);
@@ -168,7 +167,13 @@ fn greedy(home: &Home, track: &Path, table: &mut Table) {
     drop((node, crowd));
     let rows = ["100 listeners alone", "the same beside 8 greedy ones", "and 8 that never read"];
     for (name, heard) in rows.iter().zip(waits) {
-        table.row(&format!("a chunk whole, 99th percentile: {name}"), "ms", heard.chunk_p99, None, Goal::None);
+        table.row(
+            &format!("a chunk whole, 99th percentile: {name}"),
+            "ms",
+            heard.chunk_p99,
+            None,
+            Goal::None,
+        );
         table.row(&format!("underruns: {name}"), "", heard.underruns as f64, None, Goal::AtMost(0.0));
     }
 }
@@ -200,5 +205,11 @@ fn many(home: &Home, track: &Path, table: &mut Table) {
     table.row(&name("a chunk whole, 99th percentile"), "ms", heard.chunk_p99, None, Goal::None);
     table.row(&name("the node's CPU"), "% of a core", cores(&cost), None, Goal::None);
     table.row(&name("the listeners' CPU"), "% of a core", cores(&listeners), None, Goal::None);
-    table.row(&name("the node's memory"), "MB", Usage::of(node.process.id()).memory / 1000.0, None, Goal::None);
+    table.row(
+        &name("the node's memory"),
+        "MB",
+        Usage::of(node.process.id()).memory / 1000.0,
+        None,
+        Goal::None,
+    );
 }

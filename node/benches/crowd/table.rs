@@ -43,7 +43,8 @@ impl Table {
             (theirs.map_or(missing.into(), figure), ratio.map_or(String::new(), |it| format!("{it:.2}")));
         let yes = met.map_or("", |it| if it { "yes" } else { "no" });
         println!("| {what} | {} | {their} | {quotient} | {text} | {yes} |", figure(ours));
-        self.0.push(json!({ "what": what, "unit": unit, "ours": ours, "against": "icecast2", "theirs": theirs,
+        self.0
+            .push(json!({ "what": what, "unit": unit, "ours": ours, "against": "icecast2", "theirs": theirs,
             "ratio": ratio, "goal": text, "met": met }));
     }
 

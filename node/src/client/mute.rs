@@ -2,10 +2,7 @@
 //! neither a thread nor a decoder, so one process can be a crowd.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::AtomicBool,
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 

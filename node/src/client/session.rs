@@ -23,7 +23,7 @@ use super::{
     dial::{Dial, not_before},
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
-    path_watch,
+    path_watch::{self, Wanted},
     rate_choice::{self, CodecChoice},
 };
 
@@ -80,8 +80,8 @@ pub(super) struct Session {
     /// Whether the last request failed.
     retrying: bool,
     under_way: Option<AbortHandle>,
-    /// Whether the node is wanted now, for the watch over the path.
-    wanted: watch::Sender<bool>,
+    /// What is wanted from the node, for the watch over the path.
+    wanted: watch::Sender<Wanted>,
     report: mpsc::Sender<(RequestId, Fetched)>,
 }
 
@@ -96,7 +96,7 @@ impl Session {
         commands: mpsc::Receiver<Command>,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
-        let (wanted, watched) = watch::channel(false);
+        let (wanted, watched) = watch::channel(Wanted::Nothing);
         tokio::spawn(path_watch::run(Arc::clone(&dial), watched));
         let session = Self {
             machine,
@@ -142,7 +142,11 @@ impl Session {
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
-            let wanted = self.machine.wants();
+            let wanted = match (self.machine.wants(), self.machine.asks()) {
+                (false, _) => Wanted::Nothing,
+                (true, false) => Wanted::Later,
+                (true, true) => Wanted::Now,
+            };
             self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();

@@ -97,7 +97,11 @@ impl ClientHello {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(crate) enum ServerHello {
-    Success { server_name: String, server_version: String, accepted_protocols: Vec<Value> },
+    Success {
+        server_name: String,
+        server_version: String,
+        accepted_protocols: Vec<Value>,
+    },
     Failure {
         code: String,
         /// Ours alone: when to try again, with `server_full`.

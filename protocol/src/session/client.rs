@@ -124,6 +124,12 @@ impl Client {
         !self.paused && !matches!(self.want, Want::Nothing)
     }
 
+    /// Whether the node was asked for something and has not answered in full, or is to be asked again.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.request.is_some() || self.retry_at.is_some()
+    }
+
     /// Forgets what is known of tracks, so that the next play negotiates anew.
     pub fn forget(&mut self) {
         self.known.clear();
