@@ -16,7 +16,7 @@ pub(crate) const LISTENERS: &str = "CROWD_LISTENERS";
 const PER_SECOND: usize = 40;
 
 /// What a process's listeners heard since they were told to `mark`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Heard {
     pub(crate) listeners: usize,
     pub(crate) failed: usize,

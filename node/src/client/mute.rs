@@ -169,3 +169,57 @@ impl Clock {
         what(&mut self.unheard.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use media_protocol::{ChunkIndex, FrameIndex};
+
+    use super::{super::testing, *};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn put(buffer: &JitterBuffer, packets: usize) {
+        for _ in 0..packets {
+            buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_lasts_as_long_as_it_would_sound() {
+        let buffer = Arc::new(JitterBuffer::new(SECOND, usize::MAX));
+        let unheard = Arc::<Mutex<Unheard>>::default();
+        let clock = Clock {
+            buffer: Arc::clone(&buffer),
+            start: SECOND / 5,
+            target: SECOND,
+            unheard: Arc::clone(&unheard),
+        };
+        let clock = tokio::spawn(clock.run(Instant::now()));
+        let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
+        let rendition = Arc::new(info.rendition.clone());
+        sleep(SECOND).await;
+        let began = Instant::now();
+        buffer.push(Entry::Begin { info, from: FrameIndex(0) }).unwrap();
+        buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
+        // Packets of 20 ms, of which the first 26.5 ms are lead-in: 1.9735 s.
+        put(&buffer, 100);
+        buffer.wanting.notified().await;
+        let until_target = began.elapsed();
+        assert!((950..=1000).contains(&until_target.as_millis()), "{until_target:?}");
+        sleep(SECOND / 2).await;
+        put(&buffer, 25);
+        sleep(SECOND / 2 * 3).await;
+        // Dry for half a second.
+        let heard = unheard.lock().unwrap().clone();
+        assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
+        let first = heard.first_audio.unwrap();
+        assert!((SECOND..SECOND + 2 * LOOK).contains(&first), "{first:?}");
+        put(&buffer, 10);
+        buffer.push(Entry::TrackEnd).unwrap();
+        clock.await.unwrap();
+        let heard = unheard.lock().unwrap().clone();
+        assert!(heard.ended && heard.underruns == 1 && heard.failed.is_none(), "{heard:?}");
+        assert!((450..=550).contains(&heard.dry.as_millis()), "{heard:?}");
+    }
+}
