@@ -183,8 +183,8 @@ schema! {
         cache: Size = |_| Size::from_bytes(256 << 20);
         /// How many threads encode; 0 is one per core.
         encoders: Number<0, 256> = |_| Number::clamped(0);
-        /// How many peers may be connected at once.
-        max_peers: Number<1, 65535> = |_| Number::clamped(64);
+        /// How many peers may be connected at once; each takes about 150 kB of memory. More are told when to ask again.
+        max_peers: Number<1, 65535> = |_| Number::clamped(512);
         /// How many requests of one peer are answered at once.
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);
         /// How many chunks are encoded ahead of the one asked for.

@@ -39,7 +39,7 @@ pub struct ServerConfig {
     pub cache: usize,
     /// Threads that encode; 0 is one per core.
     pub encoders: usize,
-    /// Peers connected at once; more are turned away as `server_full`.
+    /// Peers connected at once; more are turned away as `server_full` and told when to ask again.
     pub max_peers: usize,
     /// Requests of one peer that are answered at once; more are refused as busy.
     pub max_requests_per_peer: usize,
@@ -54,7 +54,7 @@ impl Default for ServerConfig {
         Self {
             cache: 256 * 1024 * 1024,
             encoders: 0,
-            max_peers: 64,
+            max_peers: 512,
             max_requests_per_peer: 8,
             encode_ahead: 1,
             codec_options: BTreeMap::new(),

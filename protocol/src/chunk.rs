@@ -94,7 +94,8 @@ impl ChunkEncoder {
 #[must_use]
 pub fn refusal(error: &WireError) -> Bytes {
     // `new` bounds the message, and so the JSON: two bytes for one at worst, where quotes are escaped.
-    let error = WireError::new(error.code, error.message.as_str());
+    let bounded = WireError::new(error.code, error.message.as_str());
+    let error = WireError { retry_after_ms: error.retry_after_ms, ..bounded };
     let json = serde_json::to_vec(&error).unwrap_or_default();
     let mut bytes = BytesMut::with_capacity(6 + json.len());
     bytes.put_u32_le(REFUSAL);

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What kind of refusal a node answers with, so that a client can decide what to do next.
@@ -37,6 +39,9 @@ pub struct WireError {
     /// One line for a person, at most [`WireError::MAX_MESSAGE`] bytes, no control characters.
     #[serde(deserialize_with = "line")]
     pub message: String,
+    /// With [`ErrorCode::Busy`]: when to ask again, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u32>,
 }
 
 impl WireError {
@@ -48,7 +53,15 @@ impl WireError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into().replace(char::is_control, " ");
         message.truncate(message.floor_char_boundary(Self::MAX_MESSAGE));
-        Self { code, message }
+        Self { code, message, retry_after_ms: None }
+    }
+
+    /// A refusal as [`ErrorCode::Busy`], which says when to ask again.
+    #[must_use]
+    pub fn busy(message: impl Into<String>, after: Duration) -> Self {
+        let message = format!("{}; ask again in {} s", message.into(), after.as_secs_f32());
+        let retry_after_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+        Self { retry_after_ms, ..Self::new(ErrorCode::Busy, message) }
     }
 }
 

@@ -42,6 +42,16 @@ const UNKNOWN_GAP: Duration = Duration::from_secs(1);
 const SHORTEST_GAP: Duration = Duration::from_millis(200);
 const LONGEST_GAP: Duration = Duration::from_millis(400);
 
+/// 0.8 to 1 times as long, at random.
+fn spread(time: Duration) -> Duration {
+    time.mul_f64(0.8 + 0.2 * f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+}
+
+/// When to ask a node again that named this time: not before, and not all at once.
+pub(super) fn not_before(named: Duration) -> Duration {
+    spread(named.mul_f64(1.25))
+}
+
 impl Dial {
     /// A way to `peer` through `endpoint`, with the handshake's token. Connects to nothing yet.
     #[must_use]
@@ -120,7 +130,7 @@ impl Dial {
             Some(rtt) => (3 * rtt).max((SHORTEST_GAP * (1 + number / 4)).min(LONGEST_GAP)),
             None => UNKNOWN_GAP,
         };
-        gap.mul_f64(0.8 + 0.2 * f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+        spread(gap)
     }
 
     fn connected(&self, connection: &dyn Connection, began: Instant) {

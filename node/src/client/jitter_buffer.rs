@@ -144,6 +144,11 @@ impl JitterBuffer {
 
     /// Takes the first entry, waiting for one for `wait` at most.
     pub(super) fn take(&self, wait: Duration) -> Option<Entry> {
+        self.take_timed(wait).map(|(entry, _)| entry)
+    }
+
+    /// As [`JitterBuffer::take`], with how much audible time the entry has.
+    pub(super) fn take_timed(&self, wait: Duration) -> Option<(Entry, Duration)> {
         let inner = self.lock();
         let waited = self.filled.wait_timeout_while(inner, wait, |inner| inner.entries.is_empty());
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -159,7 +164,7 @@ impl JitterBuffer {
         if wanting && (before >= self.target || bytes_before >= self.max_bytes) {
             self.wanting.notify_one();
         }
-        Some(entry)
+        Some((entry, held))
     }
 }
 

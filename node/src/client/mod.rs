@@ -7,6 +7,7 @@ mod dial;
 mod fetch;
 mod format;
 mod jitter_buffer;
+mod mute;
 mod offer;
 mod path_watch;
 mod playback;
@@ -32,6 +33,7 @@ use tokio::sync::mpsc;
 
 pub use dial::Dial;
 pub use fetch::{FetchError, list};
+pub use mute::{MuteListener, Unheard};
 pub use playback::Progress;
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
 pub use sink::{OnLost, OutputChoice};

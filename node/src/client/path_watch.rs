@@ -1,8 +1,8 @@
 //! Notices that the path has fallen silent, and moves to a new connection.
 //!
-//! A path that swallows packets says nothing: QUIC waits for tens of seconds. So the node is pinged while something is wanted
-//! from it and nothing comes; without an answer it is dialled anew, by every address, while the old connection is still
-//! given a chance. While paused, or with everything fetched, nothing is sent.
+//! A path that swallows packets says nothing: QUIC waits for tens of seconds. So the node is pinged while it is asked for
+//! something and nothing comes, and now and then while its answers last; without an answer it is dialled anew, by every
+//! address, while the old connection is still given a chance. While paused, or with everything fetched, nothing is sent.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,10 +12,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::dial::Dial;
+use super::dial::{Dial, not_before};
 
-/// After so long without a byte the node is pinged.
+/// After so long without a byte a node that is asked for something is pinged.
 const QUIET: Duration = Duration::from_millis(500);
+/// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
+/// out once it is asked; most of what a node is sent by a listener would be pings.
+const QUIET_RESTING: Duration = Duration::from_millis(1500);
 /// A ping without an answer for so long, or for [`PATIENCE_RTTS`] round trips, makes a path suspect.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_RTTS: u32 = 4;
@@ -26,31 +29,70 @@ const GRACE_RTTS: u32 = 3;
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_REFUSED: Duration = Duration::from_secs(2);
 
-/// Watches while `wanted` says that something is wanted from the node; ends with its sender.
-pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<bool>) {
-    while wanted.wait_for(|wanted| *wanted).await.is_ok() {
+/// What is wanted from the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Nothing, or nothing for now: paused.
+    Nothing,
+    /// Something, once there is room for it.
+    Later,
+    /// Something that it was asked for.
+    Now,
+}
+
+/// What is wanted, and since when.
+struct Watched {
+    wanted: watch::Receiver<Wanted>,
+    now: Wanted,
+    since: Instant,
+}
+
+impl Watched {
+    fn quiet_at(&self, heard: Instant) -> Instant {
+        match self.now {
+            Wanted::Now => heard.max(self.since) + QUIET,
+            Wanted::Later | Wanted::Nothing => heard + QUIET_RESTING,
+        }
+    }
+
+    /// Sleeps for as long as no more and no less is wanted.
+    async fn sleep_until(&mut self, at: Instant) {
+        tokio::select! {
+            () = sleep_until(at) => {}
+            Ok(()) = self.wanted.changed() => {
+                (self.now, self.since) = (*self.wanted.borrow_and_update(), Instant::now());
+            }
+        }
+    }
+}
+
+/// Watches while something is wanted from the node; ends with the sender.
+pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>) {
+    while let Ok(now) = wanted.wait_for(|it| *it != Wanted::Nothing).await.map(|it| *it) {
+        let mut watched = Watched { wanted: wanted.clone(), now, since: Instant::now() };
         let watching = async {
             loop {
-                look(&dial).await;
+                look(&dial, &mut watched).await;
             }
         };
         tokio::select! {
             () = watching => {}
-            ended = wanted.wait_for(|wanted| !*wanted) => if ended.is_err() { return },
+            ended = wanted.wait_for(|it| *it == Wanted::Nothing) => if ended.is_err() { return },
         }
     }
 }
 
 /// Waits for quiet, pings, and acts on what comes of it.
-async fn look(dial: &Dial) {
+async fn look(dial: &Dial, watched: &mut Watched) {
     let connection = match dial.connection().await {
         Ok(connection) => connection,
         Err(TransportError::Unreachable(_)) => return sleep(RETRY).await,
+        Err(TransportError::Full { retry_after }) => return sleep(not_before(retry_after)).await,
         Err(_) => return sleep(RETRY_REFUSED).await,
     };
-    let quiet_at = dial.heard() + QUIET;
+    let quiet_at = watched.quiet_at(dial.heard());
     if quiet_at > Instant::now() {
-        return sleep_until(quiet_at).await;
+        return watched.sleep_until(quiet_at).await;
     }
     dial.note_path(connection.as_ref());
     let rtt = dial.rtt().unwrap_or_default();

@@ -5,8 +5,9 @@ use std::{
     time::Instant,
 };
 
+use media_plugin_sdk::transport::TransportError;
 use media_protocol::{
-    ChunkRequest, GetInfo, Info, Position, Rendition, TrackId,
+    ChunkRequest, GetInfo, Info, Position, Rendition, TrackId, WireError,
     chunk::ChunkEvent,
     session::client::{Client, DecoderFailed, Failure, Input, Output, RequestId},
 };
@@ -18,11 +19,12 @@ use tokio::{
 
 use super::{
     Counts, Event,
-    dial::Dial,
+    dial::{Dial, not_before},
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
-    path_watch, rate_choice,
+    path_watch::{self, Wanted},
+    rate_choice,
 };
 
 /// What the session is told.
@@ -77,8 +79,8 @@ pub(super) struct Session {
     /// Whether the last request failed.
     retrying: bool,
     under_way: Option<AbortHandle>,
-    /// Whether the node is wanted now, for the watch over the path.
-    wanted: watch::Sender<bool>,
+    /// What is wanted from the node, for the watch over the path.
+    wanted: watch::Sender<Wanted>,
     report: mpsc::Sender<(RequestId, Fetched)>,
 }
 
@@ -93,7 +95,7 @@ impl Session {
         inbox: Inbox,
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
-        let (wanted, watched) = watch::channel(false);
+        let (wanted, watched) = watch::channel(Wanted::Nothing);
         tokio::spawn(path_watch::run(Arc::clone(&dial), watched));
         let session = Self {
             machine,
@@ -137,7 +139,11 @@ impl Session {
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
-            let wanted = self.machine.wants();
+            let wanted = match (self.machine.wants(), self.machine.asks()) {
+                (false, _) => Wanted::Nothing,
+                (true, false) => Wanted::Later,
+                (true, true) => Wanted::Now,
+            };
             self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();
@@ -173,6 +179,10 @@ impl Session {
                 Input::Chunk { request, event }
             }
             Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
+            Fetched::Failed(FetchError::Transport(TransportError::Full { retry_after })) => {
+                let error = WireError::busy("the node is full", not_before(retry_after));
+                Input::Refused { request, error }
+            }
             Fetched::Failed(other) => Input::Broken { request, reason: other.to_string() },
         });
     }

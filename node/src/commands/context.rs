@@ -163,7 +163,6 @@ fn what_next(error: &TransportError) -> &'static str {
     match code.as_str() {
         "invalid_token" => "; the ticket is old or another node's: ask for a new one",
         "unauthorized" => "; its owner can allow this one's id (media-node id)",
-        "server_full" => "; try again later",
         _ => "",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use media_plugin_sdk::transport::{Admit, Connection, Endpoint};
+use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
@@ -56,7 +56,7 @@ pub(super) fn admit(access: Access, places: Arc<Semaphore>) -> Admit {
     Arc::new(move |peer, token| {
         access.check(peer, token)?;
         if places.available_permits() == 0 {
-            return Err("server_full".into());
+            return Err(TransportError::FULL.into());
         }
         Ok(())
     })
@@ -94,7 +94,7 @@ fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut Joi
         }
         Err(_) => {
             node.counters.peers_turned_away.add(1);
-            connection.close("server_full");
+            connection.close(TransportError::FULL);
         }
     }
 }

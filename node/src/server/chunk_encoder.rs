@@ -1,10 +1,11 @@
 //! Encodes chunks on threads of its own: each once, however many ask for it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,14 +17,19 @@ use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
 mod copy;
 mod encode;
 mod live;
+mod turns;
 
 pub(super) use live::ChunkReader;
 use live::LiveChunk;
+use turns::Turns;
 
-/// Chunks that were asked for and wait for a thread; more are refused as busy.
+/// Chunks that were asked for and wait for a thread. Past it whoever has one waiting already is refused as busy, so it is
+/// passed by one for each peer at most.
 const MAX_ASKED: usize = 512;
 /// Chunks that wait to be encoded ahead; the oldest makes room.
 const MAX_AHEAD: usize = 64;
+/// When whoever is refused for that may ask again: time for a good part of what waits.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the encoders did since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +58,10 @@ struct Shared {
 struct State {
     cache: ChunkCache,
     live: HashMap<ChunkRequest, Arc<LiveChunk>>,
-    asked: VecDeque<ChunkRequest>,
+    /// Those of `live` that are with a thread.
+    encoding: HashSet<ChunkRequest>,
+    /// A chunk is in here once for each peer that waits for it.
+    asked: Turns<ChunkRequest>,
     ahead: VecDeque<ChunkRequest>,
     stats: EncoderStats,
     stopped: bool,
@@ -89,7 +98,8 @@ impl ChunkEncoder {
         let state = State {
             cache: ChunkCache::new(cache),
             live: HashMap::new(),
-            asked: VecDeque::new(),
+            encoding: HashSet::new(),
+            asked: Turns::new(),
             ahead: VecDeque::new(),
             stats: EncoderStats::default(),
             stopped: false,
@@ -103,31 +113,34 @@ impl ChunkEncoder {
         Ok(pool)
     }
 
-    /// The chunk: from the cache, along with others who wait for it, or encoded now. What is wrong with the request
-    /// itself comes as a refusal through the reader.
+    /// The chunk: from the cache, along with others who wait for it, or encoded when it is `peer`'s turn. What is wrong
+    /// with the request itself comes as a refusal through the reader.
     ///
     /// # Errors
     /// `Busy` when too many chunks wait.
-    pub(super) fn request(&self, request: &ChunkRequest) -> Result<ChunkReader, WireError> {
+    pub(super) fn request(&self, peer: &Arc<str>, request: &ChunkRequest) -> Result<ChunkReader, WireError> {
         let mut state = self.shared.lock();
         if let Some(whole) = state.cache.get(request) {
             return Ok(ChunkReader::of(whole));
         }
         if let Some(live) = state.live.get(request).cloned() {
             if let Some(place) = state.ahead.iter().position(|it| it == request) {
-                let request = state.ahead.remove(place);
-                state.asked.extend(request);
+                state.ahead.remove(place);
+                state.asked.push(peer, request.clone());
+            } else if state.asked.len() < MAX_ASKED && !state.encoding.contains(request) {
+                // Another waits for it too, perhaps behind much else of its own.
+                state.asked.push(peer, request.clone());
             }
             return Ok(live.listen());
         }
-        if state.asked.len() >= MAX_ASKED || state.stopped {
-            let message = format!("{} chunks wait to be encoded; ask again shortly", state.asked.len());
-            return Err(WireError::new(ErrorCode::Busy, message));
+        if (state.asked.len() >= MAX_ASKED && state.asked.has(peer)) || state.stopped {
+            let message = format!("{} chunks wait to be encoded", state.asked.len());
+            return Err(WireError::busy(message, AGAIN));
         }
         let live = Arc::new(LiveChunk::new());
         let reader = live.listen();
         state.live.insert(request.clone(), live);
-        state.asked.push_back(request.clone());
+        state.asked.push(peer, request.clone());
         self.shared.work.notify_one();
         Ok(reader)
     }
@@ -159,11 +172,11 @@ impl ChunkEncoder {
         let mut state = self.shared.lock();
         state.stopped = true;
         state.ahead.clear();
-        let waiting = std::mem::take(&mut state.asked);
-        let waiting: Vec<_> = waiting.iter().filter_map(|it| state.live.remove(it)).collect();
+        let waiting = state.asked.take();
+        let waiting: Vec<_> = waiting.filter_map(|it| state.live.remove(&it)).collect();
         drop(state);
         self.shared.work.notify_all();
-        let error = WireError::new(ErrorCode::Busy, "the node is stopping");
+        let error = WireError::busy("the node is stopping", AGAIN);
         waiting.iter().for_each(|it| it.fail(&error));
     }
 }
@@ -199,7 +212,7 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         while !state.stopped {
-            let asked = state.asked.pop_front().map(|it| (it, false));
+            let asked = state.asked.pop().map(|it| (it, false));
             let next = asked.or_else(|| state.ahead.pop_front().map(|it| (it, true)));
             let Some((request, ahead)) = next else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -207,7 +220,11 @@ impl Shared {
             };
             // Whoever asked for it may have left; nobody joins meanwhile, since that takes the lock too.
             match state.live.get(&request).cloned() {
-                Some(live) if ahead || live.is_wanted() => return Some(Job { request, live, ahead }),
+                Some(_) if state.encoding.contains(&request) => {}
+                Some(live) if ahead || live.is_wanted() => {
+                    state.encoding.insert(request.clone());
+                    return Some(Job { request, live, ahead });
+                }
                 _ => drop(state.live.remove(&request)),
             }
         }
@@ -225,6 +242,7 @@ impl Shared {
         let whole = live.with(trailer);
         let mut state = self.lock();
         state.live.remove(&request);
+        state.encoding.remove(&request);
         state.cache.insert(request, whole.clone());
         state.stats.encoded += 1;
         state.stats.ahead += u64::from(ahead);
@@ -235,6 +253,7 @@ impl Shared {
     fn give_up(&self, Job { request, live, ahead }: &Job, error: &WireError) {
         let mut state = self.lock();
         state.live.remove(request);
+        state.encoding.remove(request);
         // A chunk ahead may lie past the end.
         state.stats.failed += u64::from(!ahead);
         drop(state);

@@ -28,6 +28,7 @@ pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
         streams: HashMap::new(),
         answers: JoinSet::new(),
         names: HashMap::new(),
+        peer: connection.peer().into(),
         node,
         connection: connection.clone(),
     };
@@ -49,6 +50,7 @@ pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
 
 struct Session {
     node: Arc<Node>,
+    peer: Arc<str>,
     connection: Arc<dyn Connection>,
     machine: Machine,
     /// Streams that the machine has not yet decided on.
@@ -78,11 +80,12 @@ impl Session {
                 if get_info.path.kind.is_empty() {
                     get_info.path.kind = self.connection.path().kind.to_string();
                 }
-                self.answer(stream, |stream| send_info(node, stream, get_info));
+                let peer = Arc::clone(&self.peer);
+                self.answer(stream, |stream| send_info(node, peer, stream, get_info));
             }
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
-                let chunk = node.encoder.request(&request);
+                let chunk = node.encoder.request(&self.peer, &request);
                 self.answer(stream, |stream| send_chunk(node, stream, chunk));
             }
             Output::Refuse { stream, protocol, error } => {
@@ -125,7 +128,7 @@ async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
     send_answer(&node, stream, page).await
 }
 
-async fn send_info(node: Arc<Node>, mut stream: Stream, request: GetInfo) -> Sent {
+async fn send_info(node: Arc<Node>, peer: Arc<str>, mut stream: Stream, request: GetInfo) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
     let info = blocking(move || {
@@ -140,7 +143,7 @@ async fn send_info(node: Arc<Node>, mut stream: Stream, request: GetInfo) -> Sen
         Some(ChunkRequest { rendition: rendition.id.clone(), index })
     });
     // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let chunk = first.map(|request| node.encoder.request(&request));
+    let chunk = first.map(|request| node.encoder.request(&peer, &request));
     send(&node, &mut stream, line(info)).await?;
     match chunk {
         Some(chunk) => send_chunk(node, stream, chunk).await,

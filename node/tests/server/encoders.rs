@@ -113,6 +113,63 @@ async fn what_was_asked_for_comes_before_what_is_ahead() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_much_does_not_hold_up_the_others() {
+    let music = Music::new();
+    music.add("1", Kind::WavS16, 44_100, 2, 21.0);
+    music.add("2", Kind::WavS16, 44_100, 1, 3.0);
+    let script = Script::closed(0, Then::Encode);
+    let rig = Rig::with(&music, one_thread(), script.registry()).await;
+    let (greedy, modest, follower) = (rig.listener().await, rig.listener().await, rig.listener().await);
+    let tracks = modest.list(&List { limit: 2, ..List::default() }).await.unwrap().tracks;
+    let mut renditions = Vec::new();
+    for track in &tracks {
+        renditions.push(modest.get_info(&offering(track, &["scripted"])).await.unwrap().rendition);
+    }
+    let mut streams = Vec::new();
+    for index in 0..7 {
+        streams.push(greedy.open_chunk(&renditions[0], index).await);
+        until(|| rig.server.stats().cache.misses == u64::from(index) + 1).await;
+    }
+    script.reached(1).await;
+    // One that nobody else wants, and the last of what the greedy one wants.
+    let mut mono = modest.open_chunk(&renditions[1], 0).await;
+    until(|| rig.server.stats().cache.misses == 8).await;
+    let mut shared = follower.open_chunk(&renditions[0], 6).await;
+    until(|| rig.server.stats().cache.misses == 9).await;
+    script.open();
+    read(mono.as_mut()).await;
+    read(shared.as_mut()).await;
+    // One of the greedy one's each time before the turns of the two others.
+    assert!(rig.server.stats().encoder.encoded < 7, "{:?}", rig.server.stats());
+    for stream in &mut streams {
+        read(stream.as_mut()).await;
+    }
+    let channels: Vec<u16> = script.order.lock().unwrap().iter().map(|it| it.channels).collect();
+    assert_eq!(channels, [2, 2, 1, 2, 2, 2, 2, 2]);
+    assert_eq!(rig.server.stats().encoder.encoded, 8);
+}
+
+#[tokio::test]
+async fn whoever_never_reads_holds_up_nobody() {
+    let music = Music::of(Kind::WavS16, 44_100, 2, 9.0);
+    let rig = Rig::new(&music).await;
+    let (deaf, other) = (rig.listener().await, rig.listener().await);
+    let rendition = deaf.rendition("pcm").await;
+    let mut unread = Vec::new();
+    for index in [0, 1, 2, 0, 1, 2, 0, 1] {
+        unread.push(deaf.open_chunk(&rendition, index).await);
+    }
+    for index in [0, 1, 2] {
+        other.chunk(&rendition, index).await.unwrap();
+    }
+    // Its own requests wait, within its own limit.
+    assert_eq!(code(deaf.list(&List::default()).await), ErrorCode::Busy);
+    for stream in &mut unread {
+        assert!(!read(stream.as_mut()).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn too_much_at_once_is_busy_and_then_goes_on() {
     let script = Script::closed(0, Then::Encode);
     let config = ServerConfig { max_requests_per_peer: 1, ..one_thread() };

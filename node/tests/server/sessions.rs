@@ -35,7 +35,8 @@ async fn a_full_node_turns_away_until_somebody_leaves() {
     let rig = Rig::with(&music, config, media_node::plugins::registry()).await;
     let first = rig.listener().await;
     assert!(first.list(&List::default()).await.is_ok());
-    assert_eq!(refused(rig.connect(None).await), "server_full");
+    let full = rig.connect(None).await.err();
+    assert_eq!(full, Some(TransportError::Full { retry_after: TransportError::FULL_RETRY }));
     first.connection.close("bye");
     while rig.server.stats().peers > 0 {
         tokio::task::yield_now().await;

@@ -27,15 +27,41 @@ pub enum TransportError {
     /// The peer could not be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// The peer was reached and turned us away, with its code (`unauthorized`, `invalid_token`, `server_full`, …).
+    /// The peer was reached and turned us away, with its code (`unauthorized`, `invalid_token`, …).
     #[error("the node turned this client away: {0}")]
     Refused(String),
+    /// The peer was reached and would let us in, but has no room.
+    #[error("the node is full; try again in {} s", .retry_after.as_secs_f32())]
+    Full {
+        /// When to try again, from now.
+        retry_after: Duration,
+    },
     /// The connection or the stream ended: closed by the peer, timed out, or lost.
     #[error("{0}")]
     Closed(String),
     /// The peer does not keep to the protocol, or went over a limit.
     #[error("{0}")]
     Protocol(String),
+}
+
+impl TransportError {
+    /// The code of a peer that has no room.
+    pub const FULL: &'static str = "server_full";
+    /// After so long a peer that has no room is asked again, where it names no time of its own: a place is free when
+    /// somebody leaves, and each question costs the peer a handshake.
+    pub const FULL_RETRY: Duration = Duration::from_secs(5);
+    /// The longest time that a peer may name.
+    const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+    /// What a peer's refusal is, from its code and from the time after which it is to be asked again.
+    #[must_use]
+    pub fn refused(code: impl Into<String>, retry_after: Option<Duration>) -> Self {
+        let code = code.into();
+        if code != Self::FULL {
+            return Self::Refused(code);
+        }
+        Self::Full { retry_after: retry_after.unwrap_or(Self::FULL_RETRY).min(Self::LONGEST_RETRY) }
+    }
 }
 
 /// What a peer is and where to look for it. Everything but `id` is a hint.

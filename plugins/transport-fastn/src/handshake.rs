@@ -1,7 +1,7 @@
 //! Who may come in. The first stream of a connection carries the handshake; a peer of v0.5 has none and is admitted by its
 //! identity alone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use iroh::endpoint::{Connection, ConnectionError};
@@ -16,6 +16,8 @@ use crate::{
     stream::{Sender, read_ack},
     wire::{self, ClientHello, Header, ServerHello, code},
 };
+
+const FULL_RETRY_MS: u32 = TransportError::FULL_RETRY.as_millis() as u32;
 
 /// What this node says of itself, and whom it lets in.
 pub(crate) struct Greeting {
@@ -103,7 +105,10 @@ impl Greeting {
                 server_version: self.version.clone(),
                 accepted_protocols: accepted.clone(),
             },
-            Err(code) => ServerHello::Failure { code: code.clone() },
+            Err(code) => ServerHello::Failure {
+                code: code.clone(),
+                retry_after_ms: (code == TransportError::FULL).then_some(FULL_RETRY_MS),
+            },
         };
         let mut line = serde_json::to_vec(&reply).map_err(|_| Refusal::protocol("internal_error"))?;
         line.push(b'\n');
@@ -122,7 +127,7 @@ impl Greeting {
         token: Option<&str>,
     ) -> std::result::Result<OwnedSemaphorePermit, String> {
         (self.admit)(&id52::encode(&connection.remote_id()), token)?;
-        self.room.clone().try_acquire_owned().map_err(|_| "server_full".to_owned())
+        self.room.clone().try_acquire_owned().map_err(|_| TransportError::FULL.to_owned())
     }
 
     /// What both sides speak. A side that names nothing is not held to it.
@@ -140,7 +145,10 @@ impl Greeting {
         match self.exchange(connection, token).await {
             // The close may overtake the line.
             Err(e) => Err(refused(connection).unwrap_or(e)),
-            Ok(ServerHello::Failure { code }) => Err(TransportError::Refused(error::printable(&code))),
+            Ok(ServerHello::Failure { code, retry_after_ms }) => {
+                let after = retry_after_ms.map(|it| Duration::from_millis(it.into()));
+                Err(TransportError::refused(error::printable(&code), after))
+            }
             Ok(ServerHello::Success { .. }) => Ok(()),
         }
     }
@@ -174,7 +182,8 @@ fn bad_hello(error: &LineError) -> &'static str {
 fn refused(connection: &Connection) -> Option<TransportError> {
     match connection.close_reason()? {
         ConnectionError::ApplicationClosed(close) if close.error_code == code::REFUSED.into() => {
-            Some(TransportError::Refused(error::printable(&String::from_utf8_lossy(&close.reason))))
+            let code = error::printable(&String::from_utf8_lossy(&close.reason));
+            Some(TransportError::refused(code, None))
         }
         _ => None,
     }

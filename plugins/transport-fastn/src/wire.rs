@@ -97,8 +97,17 @@ impl ClientHello {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(crate) enum ServerHello {
-    Success { server_name: String, server_version: String, accepted_protocols: Vec<Value> },
-    Failure { code: String },
+    Success {
+        server_name: String,
+        server_version: String,
+        accepted_protocols: Vec<Value>,
+    },
+    Failure {
+        code: String,
+        /// Ours alone: when to try again, with `server_full`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u32>,
+    },
 }
 
 /// Both opening lines of a session. `data` is one JSON value.

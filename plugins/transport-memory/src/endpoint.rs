@@ -80,12 +80,12 @@ impl MemoryEndpoint {
         let Some(there) = with_bound(|bound| bound.get(&peer.id).cloned()) else {
             return Err(TransportError::Unreachable(format!("no node {} in this process", peer.id)));
         };
-        (there.admit)(&self.identity, token).map_err(TransportError::Refused)?;
+        (there.admit)(&self.identity, token).map_err(|code| TransportError::refused(code, None))?;
         let (near, far) = connection::pair(&self.identity, &peer.id);
         self.entry.remember(near.link());
         there.remember(near.link());
         there.door.try_send(far).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => TransportError::Refused("server_full".into()),
+            mpsc::error::TrySendError::Full(_) => TransportError::refused(TransportError::FULL, None),
             mpsc::error::TrySendError::Closed(_) => {
                 TransportError::Unreachable(format!("the node {} was closed meanwhile", peer.id))
             }

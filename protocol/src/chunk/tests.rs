@@ -150,7 +150,8 @@ fn a_refusal_comes_in_place_of_the_header_or_of_a_packet() {
 
 #[test]
 fn a_refusal_is_bounded_on_both_sides() {
-    let wild = WireError { code: ErrorCode::Internal, message: "\u{1b}\"\n".repeat(5000) };
+    let wild =
+        WireError { code: ErrorCode::Internal, message: "\u{1b}\"\n".repeat(5000), retry_after_ms: None };
     let bytes = refusal(&wild);
     assert!(bytes.len() - 6 <= MAX_REFUSAL);
     let Err(ChunkError::Refused(error)) = at_once(&bytes) else { panic!("no refusal") };

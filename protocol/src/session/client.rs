@@ -75,6 +75,8 @@ impl Client {
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
     /// So often the choice of a rendition is looked at while nothing comes.
     const LOOK: Duration = Duration::from_millis(200);
+    /// The longest wait that a busy node is granted.
+    const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
     /// A client that plays nothing yet.
     #[must_use]
@@ -152,6 +154,12 @@ impl Client {
     #[must_use]
     pub fn wants(&self) -> bool {
         !self.paused && !matches!(self.want, Want::Nothing)
+    }
+
+    /// Whether the node was asked for something and has not answered in full, or is to be asked again.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.request.is_some() || self.retry_at.is_some()
     }
 
     /// Forgets what is known of tracks, so that the next play negotiates anew.

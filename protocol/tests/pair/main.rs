@@ -136,3 +136,20 @@ fn a_refusal_is_final_unless_the_node_is_busy() {
     let (after, _) = failure(refusal(ErrorCode::Busy));
     assert!(after >= Config::default().give_up);
 }
+
+#[test]
+fn a_busy_node_is_asked_again_when_it_says() {
+    let mut client = Client::new(Config::default(), Box::new(Stay));
+    client.handle(Duration::ZERO, Input::Play { track: "a".parse().unwrap(), at: Position::START });
+    // What it names is kept to, however often; but for no longer than half a minute.
+    for (named, kept) in [(7_000, 7), (7_000, 7), (u64::MAX, 30)] {
+        let request = std::iter::from_fn(|| client.poll()).find(|it| matches!(it, Output::GetInfo { .. }));
+        let error = WireError::busy("512 chunks wait", Duration::from_millis(named));
+        assert!(error.message.starts_with("512 chunks wait; ask again in "), "{error}");
+        let asked = client.timeout().unwrap() - Config::default().timeout;
+        client.handle(asked, Input::Refused { request: request_of(&request.unwrap()), error });
+        let again = client.timeout().unwrap();
+        assert_eq!(again - asked, Duration::from_secs(kept));
+        client.handle(again, Input::Timeout);
+    }
+}

@@ -92,7 +92,7 @@ impl Connection for FakeConnection {
 struct Rig {
     net: Arc<Net>,
     dial: Arc<Dial>,
-    wanted: watch::Sender<bool>,
+    wanted: watch::Sender<Wanted>,
 }
 
 impl Rig {
@@ -107,7 +107,7 @@ impl Rig {
         let peer = PeerAddress { id: String::new(), addresses: Vec::new() };
         let dial = Arc::new(Dial::new(Arc::new(FakeEndpoint(Arc::clone(&net))), peer, None));
         dial.connection().await.unwrap();
-        let (wanted, watched) = watch::channel(true);
+        let (wanted, watched) = watch::channel(Wanted::Now);
         tokio::spawn(run(Arc::clone(&dial), watched));
         Self { net, dial, wanted }
     }
@@ -158,14 +158,14 @@ async fn nothing_is_sent_while_nothing_is_wanted() {
     let rig = Rig::new().await;
     // Between two pings, so that none leaves at the very instant.
     sleep(Duration::from_millis(10_050)).await;
-    rig.wanted.send_replace(false);
+    rig.wanted.send_replace(Wanted::Nothing);
     let sent = || (rig.net.pings.load(Ordering::Relaxed), rig.net.dials.load(Ordering::Relaxed));
     let before = sent();
     assert!((10..=20).contains(&before.0), "{before:?}");
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(sent(), before);
     rig.breaks(false);
-    rig.wanted.send_replace(true);
+    rig.wanted.send_replace(Wanted::Now);
     assert!(rig.time_to_reconnect().await < Duration::from_secs(2));
 }
 
@@ -177,4 +177,25 @@ async fn what_comes_of_itself_needs_no_ping() {
         rig.dial.note_heard();
     }
     assert_eq!(rig.net.pings.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
+    let rig = Rig::new().await;
+    rig.wanted.send_replace(Wanted::Later);
+    sleep(Duration::from_secs(60)).await;
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    assert!((35..=42).contains(&pings), "{pings} pings in a minute");
+    rig.breaks(false);
+    let took = rig.time_to_reconnect().await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Asked at last, it has half a second to answer by itself.
+    rig.dial.note_heard();
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    sleep(Duration::from_millis(1400)).await;
+    rig.wanted.send_replace(Wanted::Now);
+    sleep(Duration::from_millis(400)).await;
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings + 1);
 }

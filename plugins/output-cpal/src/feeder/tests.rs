@@ -180,3 +180,62 @@ proptest! {
         prop_assert!(played.windows(2).all(|pair| pair[1] == pair[0] + 1.0));
     }
 }
+
+/// What the sound callback may not do, counted on its thread.
+#[global_allocator]
+static ALLOCATOR: alloc_tracker::Allocator<std::alloc::System> = alloc_tracker::Allocator::system();
+
+#[test]
+fn the_callback_allocates_nothing_whatever_it_is_told() {
+    let mut bench = Bench::new();
+    let session = alloc_tracker::Session::new();
+    let (silent, control) = (session.operation("callbacks"), session.operation("a vector"));
+    let mut out = [0.0_f32; 64];
+    let tell: [fn(&Bench); 6] = [
+        |_| {},
+        |bench| bench.pause(true),
+        |bench| bench.pause(false),
+        |bench| bench.shared.discard.store(90, Ordering::Release),
+        |bench| bench.shared.draining.store(true, Ordering::Release),
+        |bench| bench.shared.discard.store(u64::MAX, Ordering::Release),
+    ];
+    for round in 0..60_u16 {
+        tell[usize::from(round / 10)](&bench);
+        if round % 3 == 0 {
+            bench.push((0..bench.ring.slots().min(100) as u16).map(|it| it + 1));
+        }
+        // 1 to 64 frames, so that the ring runs out now and then.
+        let frames = 1 + usize::from(round * 7 % 64);
+        let span = silent.measure_thread();
+        bench.feeder.fill(&mut out[..frames], bench.now, Bench::LATENCY);
+        drop(span);
+        bench.now += Duration::from_millis(frames as u64);
+    }
+    let span = control.measure_thread();
+    drop(std::hint::black_box(vec![1_u8]));
+    drop(span);
+    assert!(bench.feeder.taken > 100);
+    let report = session.to_report();
+    let count = |name: &str| {
+        let found = report.operations().find(|(it, _)| *it == name);
+        found.map(|(_, operation)| operation.total_allocations_count())
+    };
+    assert_eq!((count("callbacks"), count("a vector")), (Some(0), Some(1)));
+}
+
+/// The two sides share atomics and the ring alone, so the callback cannot wait for a playback thread that the system has
+/// stopped at the worst moment: in the middle of a write.
+#[test]
+fn a_writer_that_stops_in_the_middle_of_a_write_stops_nothing() {
+    let mut bench = Bench::new();
+    bench.push(1..=8);
+    let format = bench.feeder.format;
+    let Bench { mut ring, mut feeder, .. } = bench;
+    let mut write = ring.write_chunk(100).unwrap();
+    write.as_mut_slices().0.fill(9.0);
+    let mut out = [f32::NAN; 6];
+    feeder.fill(&mut out, Duration::ZERO, Bench::LATENCY);
+    assert_eq!(out, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    feeder.fill(&mut out, Duration::from_millis(6), Bench::LATENCY);
+    assert_eq!(out, [7.0, 8.0, 0.0, 0.0, 0.0, 0.0], "nothing of what is not committed, at {format}");
+}

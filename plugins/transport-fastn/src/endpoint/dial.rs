@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, PoisonError, Weak},
+    time::Duration,
 };
 
 use iroh::{
@@ -15,6 +16,8 @@ use tokio::{sync::Mutex, time::timeout};
 use super::{FastnEndpoint, Slot};
 use crate::{connection::FastnConnection, error, id52, wire::ALPN};
 
+/// When a node is asked again that has room, but too many at its door: it shakes hands with hundreds in a second.
+const CROWDED_RETRY: Duration = Duration::from_millis(500);
 /// TLS's `no_application_protocol`, RFC 7301.
 const NO_ALPN: u8 = 120;
 
@@ -124,7 +127,7 @@ fn connect_error(error: &ConnectError, peer: &str, tried: &str) -> TransportErro
         Some(ConnectionError::ConnectionClosed(close))
             if close.error_code == TransportErrorCode::CONNECTION_REFUSED =>
         {
-            TransportError::Refused("server_full".into())
+            TransportError::refused(TransportError::FULL, Some(CROWDED_RETRY))
         }
         Some(ConnectionError::ConnectionClosed(close))
             if close.error_code == TransportErrorCode::crypto(NO_ALPN) =>

@@ -24,7 +24,8 @@ fn the_servers_line_is_as_fastn_writes_it() {
     assert_eq!(serde_json::to_string(&hello).unwrap(), line);
     let line = r#"{"status":"failure","code":"unauthorized"}"#;
     let hello: ServerHello = serde_json::from_str(line).unwrap();
-    assert_eq!(hello, ServerHello::Failure { code: "unauthorized".into() });
+    assert_eq!(hello, ServerHello::Failure { code: "unauthorized".into(), retry_after_ms: None });
+    assert_eq!(serde_json::to_string(&hello).unwrap(), line);
 }
 
 #[test]

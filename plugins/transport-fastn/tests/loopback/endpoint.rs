@@ -47,7 +47,7 @@ async fn a_node_is_full_until_somebody_leaves() {
     let (here, there) = connected(&first, &server).await;
     let address = server.address();
     let refused = second.connect(&address, None).await.err();
-    assert_eq!(refused, Some(TransportError::Refused("server_full".into())));
+    assert_eq!(refused, Some(TransportError::Full { retry_after: TransportError::FULL_RETRY }));
     here.close("leaving");
     there.closed().await;
     drop(there);

@@ -14,13 +14,15 @@ impl Client {
     }
 
     pub(super) fn on_refused(&mut self, request: RequestId, error: WireError) {
-        if error.code == ErrorCode::Busy {
-            return self.on_broken(request, error.message);
-        }
         if !self.is_current(request) {
             return;
         }
         self.request = None;
+        if error.code == ErrorCode::Busy {
+            let named =
+                error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()).min(Self::LONGEST_WAIT));
+            return self.retry(error.message, named);
+        }
         let is_codec = matches!(error.code, ErrorCode::CodecFailed | ErrorCode::UnknownRendition);
         match &self.want {
             Want::Chunk(wanted) if is_codec => {
@@ -36,7 +38,7 @@ impl Client {
     pub(super) fn on_broken(&mut self, request: RequestId, reason: String) {
         if self.is_current(request) {
             self.request = None;
-            self.retry(reason);
+            self.retry(reason, None);
         }
     }
 
@@ -49,7 +51,7 @@ impl Client {
         {
             self.request = None;
             self.outputs.push_back(Output::Abandon { request, silent: true });
-            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()));
+            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
         } else if self.request.is_some() && self.now >= self.look_at() {
             self.reconsider();
         }
@@ -128,12 +130,14 @@ impl Client {
         }
     }
 
-    fn retry(&mut self, reason: String) {
+    /// Tries again after the time that the node named, else after a wait that grows.
+    fn retry(&mut self, reason: String, named: Option<Duration>) {
         let since = *self.failing_since.get_or_insert(self.now);
         if self.now - since >= self.config.give_up {
             return self.fail(Failure::Unreachable(reason));
         }
-        let after = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
+        let grown = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::LONGEST_BACKOFF);
+        let after = named.unwrap_or(grown);
         self.attempts += 1;
         self.retry_at = Some(self.now + after);
         self.outputs.push_back(Output::Retrying { reason, after });

@@ -1,0 +1,313 @@
+//! A process of listeners: does what it is told, a line at a time.
+
+use std::{
+    io::BufRead,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use media_node::{
+    client::{self, CodecChoice, Dial, MuteListener},
+    plugins,
+};
+use media_plugin_host::Registry;
+use media_plugin_sdk::transport::{Bind, PeerAddress, Stream, refuse_all};
+use media_protocol::{
+    Answer, ChunkIndex, ChunkRequest, CodecOffer, GetInfo, Info, List, OutputOffer, PathReport, Position,
+    Protocol, Rendition, Ticket, Track,
+};
+use serde::Serialize;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::sleep,
+};
+
+use crate::crowd::{Heard, LISTENERS};
+
+const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
+const TARGET: Duration = Duration::from_secs(3);
+const START: Duration = Duration::from_millis(200);
+/// What a greedy one has under way at once: as much as a node allows by default.
+const GREED: usize = 8;
+
+pub(crate) fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let index: u64 = std::env::var(LISTENERS).unwrap().parse().unwrap();
+    let mut process = Process::new(index);
+    for line in std::io::stdin().lock().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        println!("{}", runtime.block_on(process.obey(&words)));
+    }
+}
+
+struct Process {
+    registry: Arc<Registry>,
+    /// Which process it is: keys and positions differ between processes.
+    index: u64,
+    born: u64,
+    ticket: Option<Ticket>,
+    track: Option<Track>,
+    listeners: Vec<MuteListener>,
+    idle: Vec<Arc<Dial>>,
+    /// Plain listeners, and whoever asks by hand.
+    tasks: Vec<JoinHandle<()>>,
+    /// Bytes that plain listeners took in.
+    taken: Arc<AtomicU64>,
+    /// Of the chunks that the listeners are sent; 0 before there is one.
+    bitrate: u32,
+    probing: bool,
+    /// How long each probe took, in milliseconds.
+    waits: Arc<std::sync::Mutex<Vec<f64>>>,
+    marked: Heard,
+}
+
+impl Process {
+    fn new(index: u64) -> Self {
+        Self {
+            registry: plugins::registry(),
+            index,
+            born: 0,
+            ticket: None,
+            track: None,
+            listeners: Vec::new(),
+            idle: Vec::new(),
+            tasks: Vec::new(),
+            taken: Arc::default(),
+            bitrate: 0,
+            probing: false,
+            waits: Arc::default(),
+            marked: Heard::default(),
+        }
+    }
+
+    async fn obey(&mut self, words: &[&str]) -> String {
+        let number = |place: usize| words[place].parse::<usize>().unwrap();
+        match words[0] {
+            "ticket" => self.meet(words[1]).await,
+            "warm" => self.warm(number(1) as u32).await,
+            "add" => self.add(number(1) as u32, number(2), number(3)).await,
+            "idle" => self.idle(number(1), number(2)).await,
+            "tcp" => self.tcp(number(1) as u16, number(2), number(3)).await,
+            "greedy" => self.greedy(number(1), true).await,
+            "deaf" => self.greedy(number(1), false).await,
+            "mark" => {
+                self.probe().await;
+                self.waits.lock().unwrap().clear();
+                self.marked = self.heard();
+            }
+            "report" => return serde_json::to_string(&self.since()).unwrap(),
+            other => panic!("told to {other}"),
+        }
+        "ok".into()
+    }
+
+    /// A way to the node with a key and an endpoint of its own.
+    async fn dial(&mut self) -> Arc<Dial> {
+        self.born += 1;
+        let mut secret_key = [7; 32];
+        secret_key[..8].copy_from_slice(&(self.index << 32 | self.born).to_le_bytes());
+        let bind = Bind {
+            secret_key,
+            options: LOOPBACK.into(),
+            name: "crowd".into(),
+            version: String::new(),
+            protocols: Vec::new(),
+            admit: refuse_all(),
+        };
+        let endpoint = self.registry.transport("fastn").unwrap().bind(&bind).await.unwrap();
+        let ticket = self.ticket.as_ref().unwrap();
+        let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+        Arc::new(Dial::new(endpoint, peer, Some(ticket.token())))
+    }
+
+    async fn meet(&mut self, ticket: &str) {
+        self.ticket = Some(ticket.parse().unwrap());
+        let dial = self.dial().await;
+        let page = client::list(&dial, &List { offset: 0, limit: 1, search: String::new() }).await.unwrap();
+        self.track = Some(page.tracks[0].clone());
+        dial.close().await;
+    }
+
+    async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> MuteListener {
+        let dial = self.dial().await;
+        let track = self.track.as_ref().unwrap().id.clone();
+        let codec = CodecChoice::Only(vec!["opus".into()]);
+        let at = Position::START.moved(at as f64 / 1000.0);
+        let registry = Arc::clone(&self.registry);
+        MuteListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
+    }
+
+    /// Has the node encode the whole track.
+    async fn warm(&mut self, bitrate: u32) {
+        let chunks = self.track.as_ref().unwrap().duration_ms.div_ceil(3000);
+        let listener = self.listen(bitrate, 0, Duration::from_secs(86_400)).await;
+        while listener.counts().chunks < chunks {
+            assert_eq!(listener.unheard().failed, None);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn add(&mut self, bitrate: u32, many: usize, millis: usize) {
+        self.bitrate = bitrate;
+        let before = self.listeners.len();
+        let half = self.track.as_ref().unwrap().duration_ms / 2;
+        let began = Instant::now();
+        for number in 0..many {
+            let due = Duration::from_millis((millis * number / many.max(1)) as u64);
+            sleep(due.saturating_sub(began.elapsed())).await;
+            // Spread by the golden ratio.
+            let at = (self.born + 1000 * self.index).wrapping_mul(0x9E37_79B9_7F4A_7C15) % half;
+            let listener = self.listen(bitrate, at, TARGET).await;
+            self.listeners.push(listener);
+        }
+        let waiting = |it: &MuteListener| {
+            let unheard = it.unheard();
+            unheard.first_audio.is_none() && unheard.failed.is_none()
+        };
+        while self.listeners[before..].iter().any(waiting) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn idle(&mut self, many: usize, millis: usize) {
+        for _ in 0..many {
+            let dial = self.dial().await;
+            dial.connection().await.unwrap();
+            self.idle.push(dial);
+            sleep(Duration::from_millis((millis / many.max(1)) as u64)).await;
+        }
+    }
+
+    /// Plain listeners of a stream over HTTP.
+    async fn tcp(&mut self, port: u16, many: usize, millis: usize) {
+        for _ in 0..many {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.write_all(b"GET /s HTTP/1.0\r\n\r\n").await.unwrap();
+            let taken = Arc::clone(&self.taken);
+            self.tasks.push(tokio::spawn(async move {
+                let mut bytes = vec![0; 16 * 1024];
+                while let Ok(length) = stream.read(&mut bytes).await {
+                    assert!(length > 0, "icecast2 has closed a listener's connection");
+                    taken.fetch_add(length as u64, Ordering::Relaxed);
+                }
+            }));
+            sleep(Duration::from_millis((millis / many.max(1)) as u64)).await;
+        }
+    }
+
+    /// Those who take without pause, or ask and never read: [`GREED`] requests under way each.
+    async fn greedy(&mut self, many: usize, reads: bool) {
+        let (rendition, chunks) = self.rendition(128_000).await;
+        for _ in 0..many {
+            let dial = self.dial().await;
+            for part in 0..GREED as u32 {
+                let (dial, id) = (Arc::clone(&dial), rendition.id.clone());
+                self.tasks.push(tokio::spawn(async move {
+                    let mut unread = Vec::new();
+                    for index in (0..chunks).cycle().skip((part * 20) as usize) {
+                        let request = ChunkRequest { rendition: id.clone(), index: ChunkIndex(index) };
+                        match reads {
+                            true => drop(whole(&dial, Protocol::RequestChunk, &request).await),
+                            false if unread.len() < 4 => {
+                                unread.push(ask(&dial, Protocol::RequestChunk, &request).await);
+                            }
+                            false => std::future::pending().await,
+                        }
+                    }
+                }));
+            }
+        }
+    }
+
+    /// The track as Opus, and how many chunks it has.
+    async fn rendition(&mut self, bitrate: u32) -> (Rendition, u32) {
+        let dial = self.dial().await;
+        let request = GetInfo {
+            track: self.track.as_ref().unwrap().id.clone(),
+            codecs: vec![CodecOffer { id: "opus".into(), bitrate: Some(bitrate) }],
+            output: OutputOffer::default(),
+            path: PathReport::default(),
+            then_chunk_at: None,
+        };
+        let answer = whole(&dial, Protocol::GetInfo, &request).await;
+        dial.close().await;
+        let info: Answer<Info> = serde_json::from_slice(&answer).unwrap();
+        let rendition = Result::from(info).unwrap().rendition;
+        let chunks = rendition.chunks;
+        (rendition, chunks)
+    }
+
+    /// Someone who asks for a chunk of the hot track every 100 ms and notes how long it took.
+    async fn probe(&mut self) {
+        if self.bitrate == 0 || self.index > 0 || self.probing {
+            return;
+        }
+        self.probing = true;
+        let (rendition, chunks) = self.rendition(self.bitrate).await;
+        let (dial, waits) = (self.dial().await, Arc::clone(&self.waits));
+        self.tasks.push(tokio::spawn(async move {
+            for index in (0..chunks).cycle() {
+                let request = ChunkRequest { rendition: rendition.id.clone(), index: ChunkIndex(index) };
+                let asked = Instant::now();
+                whole(&dial, Protocol::RequestChunk, &request).await;
+                waits.lock().unwrap().push(asked.elapsed().as_secs_f64() * 1000.0);
+                sleep(Duration::from_millis(100)).await;
+            }
+        }));
+    }
+
+    fn heard(&self) -> Heard {
+        let mut heard = Heard { listeners: self.listeners.len() + self.tasks.len(), ..Heard::default() };
+        heard.bytes = self.taken.load(Ordering::Relaxed);
+        for listener in &self.listeners {
+            let (unheard, counts) = (listener.unheard(), listener.counts());
+            heard.failed += usize::from(unheard.failed.is_some());
+            heard.underruns += unheard.underruns;
+            heard.dry += unheard.dry.as_secs_f64();
+            heard.played += unheard.played.as_secs_f64();
+            heard.bytes += counts.bytes_received;
+            heard.retries += counts.retries;
+        }
+        heard
+    }
+
+    fn since(&self) -> Heard {
+        let (now, then) = (self.heard(), &self.marked);
+        let mut waits = self.waits.lock().unwrap().clone();
+        waits.sort_by(f64::total_cmp);
+        Heard {
+            underruns: now.underruns - then.underruns,
+            dry: now.dry - then.dry,
+            played: now.played - then.played,
+            bytes: now.bytes - then.bytes,
+            retries: now.retries - then.retries,
+            chunk_p99: waits.get(waits.len() * 99 / 100).copied().unwrap_or_default(),
+            ..now
+        }
+    }
+}
+
+/// Asks by hand.
+async fn ask<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Stream {
+    let connection = dial.connection().await.unwrap();
+    let data = serde_json::to_string(request).unwrap();
+    let mut stream = connection.open(protocol.name(), &data).await.unwrap();
+    stream.send.finish().unwrap();
+    stream
+}
+
+/// Asks by hand, and takes the answer to its end.
+async fn whole<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Vec<u8> {
+    let mut stream = ask(dial, protocol, request).await;
+    let mut answer = Vec::new();
+    while let Some(bytes) = stream.recv.recv(64 * 1024).await.unwrap() {
+        answer.extend_from_slice(&bytes);
+    }
+    answer
+}

@@ -1,0 +1,156 @@
+//! Instructions of the hot functions, which say the same on a busy machine as on a quiet one: `cargo bench --bench
+//! instructions`. Needs valgrind (`apt-get install valgrind`), which runs this program again for each function, some times
+//! and then some more; the difference is what one time takes.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark says what it expects by failing there"
+)]
+
+#[path = "../tests/common/fixtures.rs"]
+mod fixtures;
+#[path = "../tests/server/rig.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod rig;
+
+use std::{hint::black_box, process::Command};
+
+use bytes::Bytes;
+use fixtures::Kind;
+use media_node::plugins;
+use media_plugin_sdk::{AudioFormat, Encoding, Limits, SampleType, SourceFormat};
+use media_protocol::{
+    ChunkIndex,
+    chunk::{ChunkDecoder, ChunkEncoder},
+};
+use rig::{Listener, Music, Rig};
+
+/// In the environment of the program that valgrind runs: which function.
+const WHICH: &str = "INSTRUCTIONS_OF";
+/// And how often.
+const TIMES: &str = "INSTRUCTIONS_TIMES";
+const FEW: u64 = 20;
+const MANY: u64 = 60;
+
+/// A function by name, to be run so many times.
+type Hot = (&'static str, fn(u64));
+
+const HOT: [Hot; 6] = [
+    ("a cached chunk of Opus to the stream's end, both sides", |times| cached("opus", times)),
+    ("the same of PCM, 15 times the bytes", |times| cached("pcm", times)),
+    ("chunk coding: 150 packets of 240 bytes written", write_chunks),
+    ("chunk coding: the same read", read_chunks),
+    ("Opus, 20 ms at 96 kbit/s encoded", encode),
+    ("Opus, 20 ms decoded", decode),
+];
+
+fn main() {
+    if let Ok(which) = std::env::var(WHICH) {
+        let times = std::env::var(TIMES).unwrap().parse().unwrap();
+        return HOT.iter().find(|(name, _)| *name == which).unwrap().1(times);
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return println!(
+            "valgrind is not installed, so no instructions are counted: apt-get install valgrind"
+        );
+    }
+    println!("| what | instructions each time |\n|---|---:|");
+    for (name, _) in HOT {
+        let each = (instructions(name, MANY) - instructions(name, FEW)) / (MANY - FEW);
+        println!("| {name} | {each} |");
+    }
+}
+
+/// Of the whole program, when the function is run so often.
+fn instructions(name: &str, times: u64) -> u64 {
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().unwrap());
+    let done = command.env(WHICH, name).env(TIMES, times.to_string()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{name}: {said}");
+    let collected =
+        said.lines().find_map(|line| line.split("Collected :").nth(1)).expect("callgrind's summary");
+    collected.trim().parse().unwrap()
+}
+
+fn cached(codec: &str, times: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let music = Music::of(Kind::WavS16, 44_100, 2, 3.0);
+        let listener: Listener = Rig::new(&music).await.listener().await;
+        let rendition = listener.rendition(codec).await;
+        // The first is encoded.
+        for _ in 0..=times {
+            let mut stream = listener.open_chunk(&rendition, 0).await;
+            while let Some(bytes) = stream.recv(usize::MAX).await.unwrap() {
+                black_box(bytes);
+            }
+        }
+    });
+}
+
+fn chunk() -> Vec<Bytes> {
+    let (mut writer, header) = ChunkEncoder::new(ChunkIndex(0), 144_000, false);
+    let packets = (0..150).map(|_| writer.packet(black_box(&[7; 240])).unwrap()).collect::<Vec<_>>();
+    [vec![header], packets, vec![writer.finish()]].concat()
+}
+
+fn write_chunks(times: u64) {
+    (0..times).for_each(|_| drop(black_box(chunk())));
+}
+
+fn read_chunks(times: u64) {
+    let whole = Bytes::from(chunk().concat());
+    for _ in 0..times {
+        let mut decoder = ChunkDecoder::new(ChunkIndex(0), 144_000, 1 << 20);
+        decoder.push(whole.clone());
+        while let Some(event) = decoder.next().unwrap() {
+            black_box(event);
+        }
+        assert!(decoder.is_done());
+    }
+}
+
+/// One second of packets, over and over.
+fn opus() -> (std::sync::Arc<dyn media_plugin_sdk::Codec>, Encoding, Vec<f32>) {
+    let codec = plugins::registry().codec("opus").unwrap();
+    let format = AudioFormat { rate: 48_000, channels: 2 };
+    let source = SourceFormat { format, sample: SampleType::S16 };
+    let limits = Limits { bitrate: Some(96_000), ..Limits::default() };
+    let choice = codec.propose(&source, &limits, "").unwrap();
+    let encoding = codec.encoding(&choice).unwrap();
+    (codec, encoding, fixtures::music(48_000, 2, 1.0))
+}
+
+fn encode(times: u64) {
+    let (codec, encoding, pcm) = opus();
+    let mut encoder = codec.encoder(&encoding.choice).unwrap();
+    let mut packet = vec![0; encoding.max_packet_bytes as usize];
+    let frames = encoding.choice.format.samples(encoding.packet_frames as usize);
+    for pcm in pcm.chunks_exact(frames).cycle().take(times as usize) {
+        black_box(encoder.encode(pcm, &mut packet).unwrap());
+    }
+}
+
+fn decode(times: u64) {
+    let (codec, encoding, pcm) = opus();
+    let mut encoder = codec.encoder(&encoding.choice).unwrap();
+    let mut packet = vec![0; encoding.max_packet_bytes as usize];
+    let frames = encoding.choice.format.samples(encoding.packet_frames as usize);
+    let packets: Vec<Vec<u8>> = (pcm.chunks_exact(frames))
+        .map(|pcm| {
+            let bytes = encoder.encode(pcm, &mut packet).unwrap();
+            packet[..bytes].to_vec()
+        })
+        .filter(|packet| !packet.is_empty())
+        .collect();
+    let mut decoder = codec.decoder(encoding.choice.format, &encoding.config).unwrap();
+    let mut out = vec![0.0; encoding.choice.format.samples(5760)];
+    for packet in packets.iter().cycle().take(times as usize) {
+        black_box(decoder.decode(packet, &mut out).unwrap());
+    }
+}

@@ -1,0 +1,224 @@
+//! What serving a chunk from the cache allocates: as much for a large one as for a small one, for the last as for the first.
+//!
+//! The transport here is one that allocates nothing of its own, and all runs on the thread that is counted.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing there")]
+#![cfg(feature = "opus")]
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
+
+use std::{
+    alloc::System,
+    sync::{Arc, Mutex as StdMutex},
+};
+
+use alloc_tracker::{Allocator, Session};
+use bytes::Bytes;
+use fixtures::Kind;
+use media_node::{
+    plugins,
+    server::{Access, Catalog, Server, ServerConfig},
+};
+use media_plugin_sdk::transport::{
+    BoxFuture, Connection, Endpoint, Incoming, Path, PathKind, PeerAddress, RecvStream, Result, SendStream,
+    Stream,
+};
+use media_protocol::{Answer, ChunkIndex, ChunkRequest, CodecOffer, GetInfo, Info, List};
+use tokio::sync::{Mutex, Semaphore, mpsc};
+
+#[global_allocator]
+static ALLOCATOR: Allocator<System> = Allocator::system();
+
+/// What a session may allocate for one chunk: a task, the names of the request, a few futures.
+const MOST: u64 = 24;
+
+/// Both ends of one connection: streams go in, bytes come out.
+struct Wire {
+    requests: Mutex<mpsc::Receiver<Incoming>>,
+    accepted: Semaphore,
+}
+
+/// The sending half of a stream: keeps what it is sent, of which nothing is copied.
+struct Sink {
+    sent: Arc<StdMutex<Vec<Bytes>>>,
+    finished: Arc<Semaphore>,
+}
+
+struct Nothing;
+
+impl SendStream for Sink {
+    fn send(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>> {
+        self.sent.lock().unwrap().push(bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.finished.add_permits(1);
+        Ok(())
+    }
+}
+
+impl RecvStream for Nothing {
+    fn recv(&mut self, _max: usize) -> BoxFuture<'_, Result<Option<Bytes>>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+impl Connection for Wire {
+    fn peer(&self) -> String {
+        "peer".into()
+    }
+
+    fn path(&self) -> Path {
+        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, loss: None }
+    }
+
+    fn open<'a>(&'a self, _protocol: &'a str, _data: &'a str) -> BoxFuture<'a, Result<Stream>> {
+        unreachable!("a node opens no streams")
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
+        Box::pin(async { self.requests.lock().await.recv().await })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn closed(&self) -> BoxFuture<'_, String> {
+        Box::pin(async { String::new() })
+    }
+
+    fn close(&self, _reason: &str) {}
+}
+
+/// An endpoint to which one peer comes.
+struct Gate(Arc<Wire>);
+
+impl Endpoint for Gate {
+    fn address(&self) -> PeerAddress {
+        PeerAddress { id: "node".into(), addresses: Vec::new() }
+    }
+
+    fn connect<'a>(
+        &'a self,
+        _peer: &'a PeerAddress,
+        _token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
+        unreachable!("a node dials nobody")
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {
+        Box::pin(async {
+            self.0.accepted.acquire().await.ok()?.forget();
+            let wire: Arc<dyn Connection> = self.0.clone();
+            Some(wire)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+struct Peer {
+    requests: mpsc::Sender<Incoming>,
+    sent: Arc<StdMutex<Vec<Bytes>>>,
+    finished: Arc<Semaphore>,
+}
+
+impl Peer {
+    /// Serves `file` to one peer.
+    fn meet(file: &std::path::Path) -> (Server, Self) {
+        let catalog = Catalog::scan(&[file.into()], false).unwrap();
+        let server = Server::start(ServerConfig::default(), plugins::registry(), catalog).unwrap();
+        drop(server.admit(Access::default()));
+        let (requests, incoming) = mpsc::channel(1);
+        let wire = Wire { requests: Mutex::new(incoming), accepted: Semaphore::new(1) };
+        tokio::spawn(server.serve(Arc::new(Gate(Arc::new(wire)))));
+        let finished = Arc::new(Semaphore::new(0));
+        (server, Self { requests, sent: Arc::new(StdMutex::new(Vec::with_capacity(1024))), finished })
+    }
+
+    /// Asks, and waits for the answer's end. Returns its length and last piece.
+    async fn ask(&self, protocol: &str, data: &str) -> (usize, Bytes) {
+        let send = Sink { sent: self.sent.clone(), finished: self.finished.clone() };
+        let stream = Stream { send: Box::new(send), recv: Box::new(Nothing) };
+        let incoming = Incoming { protocol: protocol.into(), data: data.into(), stream };
+        assert!(self.requests.send(incoming).await.is_ok());
+        self.finished.acquire().await.unwrap().forget();
+        let mut sent = self.sent.lock().unwrap();
+        let length = sent.iter().map(Bytes::len).sum();
+        let last = sent.last().cloned().unwrap();
+        sent.clear();
+        (length, last)
+    }
+
+    /// A request for chunk 0 of the first track in `codec`, which is encoded by the time this returns.
+    async fn hot(&self, server: &Server, codec: &str) -> String {
+        let page = server.catalog().list(&List { limit: 1, ..List::default() });
+        let codecs = vec![CodecOffer { id: codec.into(), bitrate: None }];
+        let (output, path) = Default::default();
+        let get_info =
+            GetInfo { track: page.tracks[0].id.clone(), codecs, output, path, then_chunk_at: None };
+        let (_, line) = self.ask("audio.get_info", &serde_json::to_string(&get_info).unwrap()).await;
+        let info = std::result::Result::from(serde_json::from_slice::<Answer<Info>>(&line).unwrap()).unwrap();
+        let request = ChunkRequest { rendition: info.rendition.id, index: ChunkIndex(0) };
+        let request = serde_json::to_string(&request).unwrap();
+        // Once while it is encoded, once from the cache; the chunk after it is encoded ahead meanwhile.
+        self.ask("audio.request_chunk", &request).await;
+        while server.stats().encoder.ahead == 0 {
+            tokio::task::yield_now().await;
+        }
+        self.ask("audio.request_chunk", &request).await;
+        request
+    }
+}
+
+/// What each of `many` chunks allocates, from the request to the end of its answer, and a chunk's length.
+async fn served(file: &std::path::Path, codec: &str, many: usize) -> (Vec<u64>, usize) {
+    let (server, peer) = Peer::meet(file);
+    let request = peer.hot(&server, codec).await;
+    let (mut counts, mut length) = (Vec::with_capacity(many), 0);
+    for _ in 0..many {
+        let session = Session::new();
+        let operation = session.operation("one chunk");
+        let span = operation.measure_thread();
+        length = peer.ask("audio.request_chunk", &request).await.0;
+        drop((span, operation));
+        counts.push(session.to_report().operations().map(|(_, it)| it.total_allocations_count()).sum());
+    }
+    assert_eq!(server.stats().cache.hits as usize, many + 1);
+    (counts, length)
+}
+
+/// The first figure that at least half of them do not pass.
+fn median(counts: &[u64]) -> u64 {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+#[tokio::test]
+async fn a_cached_chunk_allocates_a_constant_whatever_its_size_and_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |rate: u32| {
+        let folder = folder.path().join(rate.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        fixtures::encode(&folder, Kind::FlacS16, rate, 2, &fixtures::music(rate, 2, 6.0))
+    };
+    let (narrow, wide) = (file(8_000), file(96_000));
+    let (small, small_length) = served(&narrow, "pcm", 300).await;
+    let (large, large_length) = served(&wide, "pcm", 300).await;
+    let (opus, _) = served(&wide, "opus", 300).await;
+    assert!(large_length > 10 * small_length, "{large_length} and {small_length} bytes");
+    let each = median(&small);
+    assert_eq!(median(&large), each, "independent of the size");
+    assert_eq!((median(&large[..100]), median(&large[200..])), (each, each), "and of the number");
+    for counts in [&small, &large, &opus] {
+        assert!((1..=MOST).contains(&median(counts)), "{counts:?}");
+        // A queue takes a block for every 32 of its entries.
+        assert!(counts.iter().all(|it| *it <= median(counts) + 2), "{counts:?}");
+    }
+}
