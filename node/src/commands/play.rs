@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
@@ -18,9 +18,8 @@ pub(super) async fn run(
     wanted: &[String],
     playing: &Playing,
 ) -> Result<(), Fault> {
-    let began = Instant::now();
     let ticket = ticket(text)?;
-    let setup = setup(context, began)?;
+    let setup = setup(context)?;
     let (dial, transport) = context.dial(&ticket).await?;
     let catalog = Context::catalog(&dial, "").await?;
     let tracks = control::select(&catalog, wanted).or_fault(Exit::NotFound)?;
@@ -31,7 +30,7 @@ pub(super) async fn run(
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.
-pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<String>), Fault> {
+pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault> {
     let config = &context.config;
     let (output, line) = context.output()?;
     let setup = Setup {
@@ -47,7 +46,7 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<
         },
         volume: config.playback.volume.get() as f32 / 100.0,
         registry: Arc::clone(&context.registry),
-        began,
+        began: context.began,
     };
     Ok((setup, line))
 }
