@@ -16,6 +16,7 @@ mod framed;
 mod mp4;
 mod open;
 mod reader;
+mod scan;
 mod tags;
 mod window;
 
