@@ -88,12 +88,17 @@ fn still_there(entry: &Entry) -> Result<(), WireError> {
 pub(in crate::server) struct OpenTrack {
     track: Track,
     source: Source,
+    /// Nobody uses these now. Opening another takes up to milliseconds.
+    idle: Mutex<Vec<Reader>>,
 }
+
+/// Readers kept open for a track: as many as work on one listener's chunks at once.
+const MAX_IDLE: usize = 2;
 
 impl OpenTrack {
     fn open(entry: &Entry) -> Result<Self, WireError> {
         let source = Source::open(&entry.path).map_err(|it| unreadable(&entry.track.title, &it))?;
-        Ok(Self { track: exact(&entry.track, source.info()), source })
+        Ok(Self { track: exact(&entry.track, source.info()), source, idle: Mutex::default() })
     }
 
     /// What it is called.
@@ -112,12 +117,25 @@ impl OpenTrack {
         Material { source: info.source_format(), frames: info.frames }
     }
 
-    /// A reader of its own.
+    /// A reader of its own, standing anywhere.
     ///
     /// # Errors
     /// `Unreadable`.
     pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        self.source.reader().map_err(|it| self.unreadable(&it))
+        let idle = self.idle().pop();
+        idle.map_or_else(|| self.source.reader().map_err(|it| self.unreadable(&it)), Ok)
+    }
+
+    /// Takes a reader back for the next user.
+    pub(in crate::server) fn keep(&self, reader: Reader) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(reader);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The frames `range` at the rate of `format`; silence outside of the track.
