@@ -49,7 +49,13 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
             rows.push(match (theirs.as_slice(), &nginx) {
                 (_, None) => Row::missing(&what, "nginx: not installed"),
                 ([], _) => Row::missing(&what, &format!("{peer}: not installed")),
-                _ => Row::of(&what, "ms", ours, (&format!("{peer}, HTTP from nginx"), median(theirs)), Goal::RatioAtMost(1.0)),
+                _ => Row::of(
+                    &what,
+                    "ms",
+                    ours,
+                    (&format!("{peer}, HTTP from nginx"), median(theirs)),
+                    Goal::RatioAtMost(1.0),
+                ),
             });
         }
     }
@@ -93,6 +99,9 @@ fn by_mpv(url: &str) -> f64 {
 
 fn by_ffplay(url: &str) -> f64 {
     let mut ffplay = Command::new("ffplay");
-    ffplay.env("SDL_AUDIODRIVER", "disk").env("SDL_DISKAUDIOFILE", "/dev/stdout").env("SDL_VIDEODRIVER", "dummy");
+    ffplay
+        .env("SDL_AUDIODRIVER", "disk")
+        .env("SDL_DISKAUDIOFILE", "/dev/stdout")
+        .env("SDL_VIDEODRIVER", "dummy");
     ms(first_sound(ffplay.args(["-v", "quiet", "-nodisp", "-autoexit", url])))
 }

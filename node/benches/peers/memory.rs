@@ -17,8 +17,6 @@ use crate::{
 };
 
 const WHAT: &str = "memory of a node that serves a 10-hour file";
-/// What is made anew each time takes a second.
-const ROUNDS: usize = 5;
 /// As many as the short file has chunks, and far more than the cache holds.
 const CHUNKS: u32 = 60;
 /// 10 hours.
@@ -28,7 +26,9 @@ const RATE: u32 = 44_100;
 
 pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (ending, tools) in [("flac", &["ffmpeg", "flac"]), ("mp3", &["ffmpeg", "lame"]), ("m4a", &["ffmpeg", "ffmpeg"])] {
+    for (ending, tools) in
+        [("flac", &["ffmpeg", "flac"]), ("mp3", &["ffmpeg", "lame"]), ("m4a", &["ffmpeg", "ffmpeg"])]
+    {
         let what = format!("{WHAT}, {ending}");
         if let Some(why) = stage::lacking(tools) {
             rows.push(Row::missing(&what, &why));
@@ -36,7 +36,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
         }
         let files = [LONG, SHORT].map(|seconds| file(stage, ending, seconds));
         let (mut long, mut short) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..stage.few_rounds() {
             long.extend(runtime.block_on(resident(&files[0])));
             short.extend(runtime.block_on(resident(&files[1])));
         }

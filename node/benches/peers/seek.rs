@@ -165,7 +165,9 @@ impl Seeker {
         self.player.play(self.track.clone(), Position::START.moved(seconds)).await;
         loop {
             while let Ok(event) = self.events.try_recv() {
-                if let Event::Fatal(why) | Event::OutputFailed(why) | Event::TrackFailed { reason: why, .. } = event {
+                if let Event::Fatal(why) | Event::OutputFailed(why) | Event::TrackFailed { reason: why, .. } =
+                    event
+                {
                     panic!("{why}");
                 }
             }

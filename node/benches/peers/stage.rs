@@ -35,6 +35,11 @@ impl Stage {
         Self { folder: temporary.path().into(), _temporary: Some(temporary), rounds }
     }
 
+    /// How often what takes seconds is measured.
+    pub(crate) fn few_rounds(&self) -> usize {
+        self.rounds.div_ceil(5)
+    }
+
     /// A file or folder of the stage.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -59,7 +64,8 @@ impl Stage {
             let samples = fixtures::music(44_100, 2, skip + seconds);
             let skipped = (skip * 44_100.0) as usize * 2;
             let folder = TempDir::new().unwrap();
-            let made = fixtures::encode(folder.path(), fixtures::Kind::WavS16, 44_100, 2, &samples[skipped..]);
+            let made =
+                fixtures::encode(folder.path(), fixtures::Kind::WavS16, 44_100, 2, &samples[skipped..]);
             fs::copy(made, path).unwrap();
         })
     }

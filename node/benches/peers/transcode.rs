@@ -22,8 +22,6 @@ use crate::{
 
 const WALL: &str = "transcode a FLAC album to Opus 96, wall time";
 const CPU: &str = "the same, CPU time of the node";
-/// What is measured takes seconds.
-const ROUNDS: usize = 5;
 const TRACKS: u32 = 8;
 /// Chunks asked for at once: both encoder threads have a next one when they are done.
 const AT_ONCE: usize = 4;
@@ -50,7 +48,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     let album = album(stage);
     let ffmpeg_is_there = stage::lacking(&["ffmpeg"]).is_none();
     let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..stage.few_rounds() {
         ours.push(runtime.block_on(node(&album)));
         theirs.extend(ffmpeg_is_there.then(|| ffmpeg(stage, &album)));
         let said = stage::run(child("alone").args(&album));
