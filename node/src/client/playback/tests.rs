@@ -204,3 +204,19 @@ fn too_late_to_fade_out_the_rest_is_heard_first_when_it_goes_on() {
     assert!(is_ramp(&given[4 * PACKET - FADE..][..FADE], true));
     assert!(given[4 * PACKET..].iter().all(|it| *it == 1.0));
 }
+
+#[test]
+fn a_seek_does_not_wait_for_what_is_pending() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    while !rig.playback.sink.has_pending(true) {
+        assert!(rig.playback.step().is_ok());
+    }
+    let given = rig.given().len();
+    rig.playback.buffer.clear();
+    for _ in 0..4 {
+        assert!(rig.playback.step().is_ok());
+    }
+    assert_eq!(rig.given().len(), given);
+    assert!(!rig.playback.sink.has_pending(false), "what was void stays");
+}

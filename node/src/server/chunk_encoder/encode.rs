@@ -9,8 +9,8 @@ use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 use super::live::LiveChunk;
 use crate::server::{catalog::OpenTrack, negotiate::Plan};
 
-/// Packets that go out one by one, for the start of sound; those after them go out so many at a time, since each time
-/// wakes a task and makes a datagram.
+/// Packets go out so many at a time, about what a player begins with, since each time wakes a task and makes a datagram;
+/// before the first so many they go out after 1, 2, 4 and so on, for a node that encodes slowly.
 const AT_ONCE: u32 = 12;
 /// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
 const TOLERANCE: u32 = 10;
@@ -119,7 +119,8 @@ impl Packets<'_> {
         let packet = self.writer.packet(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
         self.batch.extend_from_slice(&packet);
         self.count += 1;
-        if self.count <= AT_ONCE || self.count.is_multiple_of(AT_ONCE) {
+        let is_early = self.count < AT_ONCE && self.count.is_power_of_two();
+        if is_early || self.count.is_multiple_of(AT_ONCE) {
             self.publish();
         }
         Ok(true)
