@@ -76,8 +76,9 @@ fn compare(run: &Run, before: &[Run]) {
     for row in &run.rows {
         let known = before.iter().rev().filter(|it| it.machine == run.machine);
         let last = known.flat_map(|it| it.rows.iter().map(move |row| (&it.commit, row)));
-        let last =
-            last.filter(|(_, it)| it.what == row.what).find_map(|(commit, it)| Some((commit, value(it)?)));
+        let last = last
+            .filter(|(_, it)| it.what == row.what && it.against == row.against)
+            .find_map(|(commit, it)| Some((commit, value(it)?)));
         let (Some((commit, was)), Some(is)) = (last, value(row)) else { continue };
         // What should be high got worse by falling.
         let grown = if row.goal.contains("at least") { was / is } else { is / was };
