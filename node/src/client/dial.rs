@@ -28,6 +28,7 @@ pub struct Dial {
     last_path: std::sync::Mutex<Path>,
     connects: AtomicU64,
     connect_micros: AtomicU64,
+    bind_time: Duration,
     born: Instant,
     /// When the node last gave a sign of life, in microseconds since `born`.
     heard: AtomicU64,
@@ -65,9 +66,16 @@ impl Dial {
             last_path: std::sync::Mutex::new(unknown),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
+            bind_time: Duration::ZERO,
             born: Instant::now(),
             heard: AtomicU64::new(0),
         }
+    }
+
+    /// Notes how long it took to make the endpoint.
+    #[must_use]
+    pub fn bound_in(self, bind_time: Duration) -> Self {
+        Self { bind_time, ..self }
     }
 
     /// The connection, made if there is none.
@@ -215,6 +223,12 @@ impl Dial {
             self.note_path(connection.as_ref());
         }
         self.last_path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long making the endpoint took, if that was noted.
+    #[must_use]
+    pub fn bind_time(&self) -> Duration {
+        self.bind_time
     }
 
     /// How long the first connect took, handshake included.

@@ -114,6 +114,10 @@ impl Playback {
         if self.state.held {
             return Ok(());
         }
+        // What is pending is void too: a seek must not wait until there is room for it.
+        if self.buffer.is_cleared() {
+            return self.fill();
+        }
         if !self.state.primed {
             self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
         }

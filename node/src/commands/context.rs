@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc, time::Instant};
 
 use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Folders, Registry};
@@ -16,6 +16,8 @@ use crate::{
 
 /// What every command starts from.
 pub(super) struct Context {
+    /// When the command began.
+    pub(super) began: Instant,
     pub(super) config: Config,
     /// Where libraries with plugins are looked for.
     pub(super) folders: Folders,
@@ -26,6 +28,7 @@ impl Context {
     /// Loads the configuration, starts the log, collects the plugins; with `libraries`, those of shared libraries too,
     /// which runs code of theirs.
     pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>, libraries: bool) -> Result<Self, Fault> {
+        let began = Instant::now();
         let mut sources = Sources::from_process(file).or_fault(Exit::Usage)?;
         sources.flags = flags;
         let config = Config::load(&sources).or_fault(Exit::Usage)?;
@@ -35,7 +38,7 @@ impl Context {
         for problem in registry.problems() {
             eprintln!("warning: {}", ui::printable(&problem.to_string()));
         }
-        let context = Self { config, folders, registry };
+        let context = Self { began, config, folders, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for unknown in unknown {
             eprintln!("warning: {unknown}");
@@ -106,9 +109,11 @@ impl Context {
         if transport.identity(&key.0) == ticket.peer {
             key = Self::second_key(&key);
         }
+        let binding = Instant::now();
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
+        let bind_time = binding.elapsed();
         let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
-        let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+        let dial = Dial::new(endpoint, peer, Some(ticket.token())).bound_in(bind_time);
         dial.connection().await.map_err(|error| {
             let next = what_next(&error);
             let message = format!("connecting to the node of the ticket: {error}{next}");

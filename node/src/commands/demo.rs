@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{Context, args::Playing, context::shown, play, serve::Serving, show::print};
 use crate::{
@@ -14,8 +14,7 @@ const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
 
 /// `demo`: a node and a listener with a key each, over a real transport, in one process.
 pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Fault> {
-    let began = Instant::now();
-    let setup = play::setup(context, began)?;
+    let setup = play::setup(context)?;
     let is_on_stdout = setup.0.output.plugin.info().id == "stdout";
     let folder = tempfile::tempdir().while_doing(Exit::Failed, "making a temporary folder")?;
     let file = folder.path().join("media-node demo.flac");

@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use media_protocol::{List, ListPage, Position, Track};
 use tokio::{
@@ -24,9 +21,8 @@ pub(super) async fn run(
     wanted: &[String],
     playing: &Playing,
 ) -> Result<(), Fault> {
-    let began = Instant::now();
     let ticket = ticket(text)?;
-    let setup = setup(context, began)?;
+    let setup = setup(context)?;
     let (dial, transport) = context.dial(&ticket).await?;
     let tracks = select(&dial, wanted).await?;
     listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
@@ -80,7 +76,7 @@ async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.
-pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<String>), Fault> {
+pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault> {
     let config = &context.config;
     let (output, line) = context.output()?;
     let setup = Setup {
@@ -96,7 +92,7 @@ pub(super) fn setup(context: &Context, began: Instant) -> Result<(Setup, Option<
         },
         volume: config.playback.volume.get() as f32 / 100.0,
         registry: Arc::clone(&context.registry),
-        began,
+        began: context.began,
     };
     Ok((setup, line))
 }

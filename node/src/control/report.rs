@@ -40,6 +40,7 @@ impl Listening {
             codec: info.map(|info| info.rendition.id.codec.clone()).unwrap_or_default(),
             bitrate: info.map_or(0, |info| info.rendition.bitrate),
             reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            bind_ms: ms(self.dial.bind_time()),
             connect_ms: ms(self.dial.connect_time()),
             first_audio_ms: progress.first_audio.map(ms),
             frames_played: progress.frames_played,

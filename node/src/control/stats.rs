@@ -21,9 +21,11 @@ pub struct Stats {
     pub bitrate: u32,
     /// Why that codec, in the node's words.
     pub reason: String,
+    /// Making the local end of the transport.
+    pub bind_ms: f64,
     /// From dialling to the end of the handshake.
     pub connect_ms: f64,
-    /// From the command's start to the first frame handed to the output; `null` if there was none.
+    /// From the process's start to the first frame handed to the output; `null` if there was none.
     pub first_audio_ms: Option<f64>,
     /// Frames handed to the output.
     pub frames_played: u64,

@@ -17,6 +17,7 @@ mod mp4;
 mod open;
 mod opus_packets;
 mod reader;
+mod scan;
 mod tags;
 mod window;
 

@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range};
 
 use media_plugin_sdk::AudioFormat;
 
@@ -7,6 +7,14 @@ use crate::convert::{Blocks, ConvertError, Remix};
 
 /// Frames moved at once where the rate stays the same.
 const PIECE: usize = 2048;
+
+thread_local! {
+    /// The resampler of this thread's last window: to make one takes as long as to resample a second of sound.
+    static SPARE: RefCell<Option<(Rates, Blocks)>> = const { RefCell::new(None) };
+}
+
+/// From, to, and the number of channels.
+type Rates = (u32, u32, u16);
 
 /// A range of a source's frames at another rate and channel count, a piece at a time.
 ///
@@ -20,6 +28,7 @@ const PIECE: usize = 2048;
 pub struct Window<'a> {
     reader: &'a mut Reader,
     remix: Remix,
+    rates: Rates,
     blocks: Option<Blocks>,
     /// The next frame of the source, at its rate; negative before its beginning.
     at: i64,
@@ -44,8 +53,10 @@ impl<'a> Window<'a> {
     pub fn new(reader: &'a mut Reader, target: AudioFormat, range: Range<i64>) -> Result<Self> {
         let source = reader.info().format;
         let path = reader.path().to_owned();
-        let convert = |cause: ConvertError| SourceError::Convert { path, cause };
-        let (remix, blocks) = plan(source, target).map_err(convert)?;
+        let convert = |cause: ConvertError| SourceError::Convert { path: path.clone(), cause };
+        let rates = (source.rate, target.rate, target.channels);
+        let remix = Remix::new(source.channels, target.channels).map_err(convert)?;
+        let blocks = resampler(rates).map_err(convert)?;
         let (at, skip) = match &blocks {
             None => (range.start, 0),
             Some(blocks) => start(blocks, range.start),
@@ -54,6 +65,7 @@ impl<'a> Window<'a> {
         let frames_out = blocks.as_ref().map_or(PIECE, Blocks::frames_out);
         Ok(Self {
             remix,
+            rates,
             at,
             is_placed: false,
             source: vec![0.0; source.samples(frames_in)],
@@ -142,17 +154,28 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Channels are folded before resampling and spread out after it would be the same; here both come before.
-fn plan(
-    source: AudioFormat,
-    target: AudioFormat,
-) -> std::result::Result<(Remix, Option<Blocks>), ConvertError> {
-    let remix = Remix::new(source.channels, target.channels)?;
-    let blocks = match (source.rate, target.rate) {
-        (from, to) if from == to => None,
-        (from, to) => Some(Blocks::new(from, to, target.channels)?),
-    };
-    Ok((remix, blocks))
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        if let Some(blocks) = self.blocks.take() {
+            SPARE.set(Some((self.rates, blocks)));
+        }
+    }
+}
+
+/// What changes the rate, as new; `None` where it stays. Channels are folded before resampling and spread out after it
+/// would be the same; here both come before.
+fn resampler(rates: Rates) -> std::result::Result<Option<Blocks>, ConvertError> {
+    let (from, to, channels) = rates;
+    if from == to {
+        return Ok(None);
+    }
+    match SPARE.take() {
+        Some((of, mut blocks)) if of == rates => {
+            blocks.reset();
+            Ok(Some(blocks))
+        }
+        _ => Blocks::new(from, to, channels).map(Some),
+    }
 }
 
 /// The frame in and the frames out to throw away so that the next one out is frame `first`: whole blocks, counted from

@@ -144,3 +144,33 @@ fn seeks_are_exact_where_mp3_frames_are_smallest() {
         }
     }
 }
+
+/// Seeks that go from header to header find the packets that reading through finds: also where the file is not plain,
+/// with bytes in it that are none of the stream's, or that are the tag of an encoder.
+#[test]
+fn a_seek_far_ahead_in_an_mp3_is_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in [Kind::Mp3, Kind::Mp3Vbr, Kind::Mp3Bare] {
+        let path = encode(folder.path(), kind, 44_100, 1, &music(44_100, 1, 80.0));
+        let bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        let with = |more: &[u8]| [&bytes[..middle], more, &bytes[middle..]].concat();
+        for (name, bytes) in
+            [("plain", bytes.clone()), ("broken", with(&[0x55; 1000])), ("tag", with(&bytes[..2000]))]
+        {
+            let path = folder.path().join(format!("{kind:?}-{name}.mp3"));
+            std::fs::write(&path, bytes).unwrap();
+            let through = Source::open(&path).unwrap();
+            let frames = through.info().frames;
+            let whole = read(&mut through.reader().unwrap(), frames as usize);
+            for seconds in [75u64, 30, 50, 14, 60] {
+                let frame = (seconds * 44_100).min(frames - 5000);
+                // Opened anew: nobody has walked through it yet.
+                let mut reader = Source::open(&path).unwrap().reader().unwrap();
+                reader.seek(frame).unwrap();
+                let here = &whole[frame as usize..][..5000];
+                assert!(read(&mut reader, 5000) == here, "{kind:?}, {name}, at {seconds} s");
+            }
+        }
+    }
+}

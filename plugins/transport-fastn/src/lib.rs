@@ -22,6 +22,10 @@ use media_plugin_sdk::transport::{
     Bind, BoxFuture, Endpoint, Result, Transport, TransportInfo, TransportRegistration,
 };
 
+/// What it is made of, for a benchmark that puts a bare stream beside it.
+#[doc(hidden)]
+pub use iroh;
+
 /// The transport `fastn`.
 #[derive(Debug, Default)]
 pub struct FastnTransport;

@@ -282,3 +282,19 @@ fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
     rig.steps();
     assert!(!rig.playback.state.stalled);
 }
+
+#[test]
+fn a_seek_does_not_wait_for_what_is_pending() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    while !rig.playback.sink.has_pending(true) {
+        assert!(rig.playback.step().is_ok());
+    }
+    let given = rig.given().len();
+    rig.playback.buffer.restart(Entry::Clear);
+    for _ in 0..4 {
+        assert!(rig.playback.step().is_ok());
+    }
+    assert_eq!(rig.given().len(), given);
+    assert!(!rig.playback.sink.has_pending(false), "what was void stays");
+}

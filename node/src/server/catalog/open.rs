@@ -98,14 +98,19 @@ pub(in crate::server) struct OpenTrack {
 struct OpenFile {
     source: Source,
     opus: Option<OpusStream>,
+    /// Nobody uses these now. Opening another takes up to milliseconds.
+    idle: Mutex<Vec<Reader>>,
 }
 
 impl OpenFile {
     fn open(path: &Path) -> Result<Self, SourceError> {
         let source = Source::open(path)?;
-        Ok(Self { opus: source.opus_stream(), source })
+        Ok(Self { opus: source.opus_stream(), source, idle: Mutex::default() })
     }
 }
+
+/// Readers kept open for a track: as many as work on one listener's chunks at once.
+const MAX_IDLE: usize = 2;
 
 impl OpenTrack {
     fn new(track: &Track, file: Arc<OpenFile>) -> Self {
@@ -128,12 +133,25 @@ impl OpenTrack {
         Material { source: info.source_format(), frames: info.frames, opus: self.file.opus }
     }
 
-    /// A reader of its own.
+    /// A reader of its own, standing anywhere.
     ///
     /// # Errors
     /// `Unreadable`.
     pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        self.file.source.reader().map_err(|it| self.unreadable(&it))
+        let idle = self.idle().pop();
+        idle.map_or_else(|| self.file.source.reader().map_err(|it| self.unreadable(&it)), Ok)
+    }
+
+    /// Takes a reader back for the next user.
+    pub(in crate::server) fn keep(&self, reader: Reader) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(reader);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.file.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Opus packets of `stream`, which is this track's, from the one numbered `first` on.

@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use media_plugin_sdk::{Encoding, PluginError};
 use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 
 use super::{copy, live::LiveChunk};
 use crate::server::{catalog::OpenTrack, negotiate::Plan};
 
+/// Packets go out so many at a time, about what a player begins with, since each time wakes a task and makes a datagram;
+/// before the first so many they go out after 1, 2, 4 and so on, for a node that encodes slowly.
+const AT_ONCE: u32 = 12;
 /// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
 const TOLERANCE: u32 = 10;
 
@@ -45,7 +48,8 @@ pub(super) fn encode(
     let frames = u32::try_from(frames).unwrap_or(u32::MAX);
     let (writer, header) = chunk::ChunkEncoder::new(index, frames, last);
     let room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
-    let mut packets = Packets { writer, live, room, packet: vec![0; encoding.max_packet_bytes as usize] };
+    let packet = vec![0; encoding.max_packet_bytes as usize];
+    let mut packets = Packets { writer, live, room, packet, count: 0, batch: BytesMut::new() };
     live.push(header);
 
     let mut encoder = codec.encoder(&encoding.choice).map_err(|it| failed(&it))?;
@@ -67,9 +71,13 @@ pub(super) fn encode(
         left -= frames;
     }
     while packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
+    packets.publish();
+    drop(window);
     if reader.damaged() > 0 {
         let (track, packets) = (track.title(), reader.damaged());
         tracing::warn!(track, chunk = index.0, packets, "damaged packets became silence");
+    } else {
+        track.keep(reader);
     }
     Ok(packets.writer.finish())
 }
@@ -93,10 +101,13 @@ struct Packets<'a> {
     live: &'a LiveChunk,
     room: usize,
     packet: Vec<u8>,
+    count: u32,
+    /// Whole packets that are not published yet.
+    batch: BytesMut,
 }
 
 impl Packets<'_> {
-    /// Publishes the packet that `encode` writes. Returns whether there was one.
+    /// Takes the packet that `encode` writes, and publishes what is due. Returns whether there was one.
     fn write(
         &mut self,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, PluginError>,
@@ -109,8 +120,19 @@ impl Packets<'_> {
         self.room = self.room.checked_sub(chunk::PACKET_PREFIX + bytes).ok_or_else(too_much)?;
         let packet = self.packet.get(..bytes).ok_or_else(too_much)?;
         let packet = self.writer.packet(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
-        self.live.push(packet);
+        self.batch.extend_from_slice(&packet);
+        self.count += 1;
+        let is_early = self.count < AT_ONCE && self.count.is_power_of_two();
+        if is_early || self.count.is_multiple_of(AT_ONCE) {
+            self.publish();
+        }
         Ok(true)
+    }
+
+    fn publish(&mut self) {
+        if !self.batch.is_empty() {
+            self.live.push(self.batch.split().freeze());
+        }
     }
 }
 

@@ -1,0 +1,94 @@
+//! What earlier runs on this machine came to: `target/peers/history.jsonl`, a line of JSON for every run.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::Row;
+
+/// Worse by this much than the run before is said aloud: well above what a busy machine does to a ratio.
+const WORSE: f64 = 1.15;
+
+/// One run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Seconds since 1970.
+    at: u64,
+    commit: String,
+    machine: Machine,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Machine {
+    cores: usize,
+    cpu: String,
+}
+
+impl Machine {
+    fn this() -> Self {
+        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let cpu = model.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned();
+        Self { cores: thread::available_parallelism().map_or(1, usize::from), cpu }
+    }
+}
+
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target")).join("peers")
+}
+
+fn commit() -> String {
+    let git = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let text = git.ok().filter(|it| it.status.success()).map(|it| it.stdout).unwrap_or_default();
+    match String::from_utf8_lossy(&text).trim() {
+        "" => "unknown".into(),
+        known => known.into(),
+    }
+}
+
+/// Keeps `rows` in `latest.json` and at the history's end, and says what got worse since the last run that has them.
+pub(crate) fn keep(rows: &[Row]) -> std::io::Result<()> {
+    let folder = folder();
+    fs::create_dir_all(&folder)?;
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let run = Run { at, commit: commit(), machine: Machine::this(), rows: rows.to_vec() };
+    let file = folder.join("history.jsonl");
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    let before: Vec<Run> = before.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    compare(&run, &before);
+    fs::write(folder.join("latest.json"), serde_json::to_string_pretty(&run)?)?;
+    let mut history = fs::OpenOptions::new().create(true).append(true).open(&file)?;
+    writeln!(history, "{}", serde_json::to_string(&run)?)?;
+    eprintln!("kept in {}", folder.display());
+    Ok(())
+}
+
+fn compare(run: &Run, before: &[Run]) {
+    for row in &run.rows {
+        let known = before.iter().rev().filter(|it| it.machine == run.machine);
+        let last = known.flat_map(|it| it.rows.iter().map(move |row| (&it.commit, row)));
+        let last = last
+            .filter(|(_, it)| it.what == row.what && it.against == row.against)
+            .find_map(|(commit, it)| Some((commit, value(it)?)));
+        let (Some((commit, was)), Some(is)) = (last, value(row)) else { continue };
+        // What should be high got worse by falling.
+        let grown = if row.goal.contains("at least") { was / is } else { is / was };
+        if grown > WORSE {
+            eprintln!("worse than at {commit}: {}: {was:.3}, now {is:.3}", row.what);
+        }
+    }
+}
+
+/// What of a row holds on a noisy machine: the ratio, where there is one.
+fn value(row: &Row) -> Option<f64> {
+    row.ratio().or(row.ours)
+}

@@ -1,0 +1,74 @@
+//! Node and listeners as processes of their own on loopback, beside the programs that people use, where those are installed.
+//! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
+//!
+//! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
+//! name: transcode, first-audio, seek, throughput, memory. `PEERS_ROUNDS` is how often what is quick is measured,
+//! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
+//! transcode in place of made ones.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark says what it expects by failing there"
+)]
+
+mod first_audio;
+#[path = "../../tests/common/fixtures.rs"]
+mod fixtures;
+mod history;
+mod listener;
+mod memory;
+mod nginx;
+#[path = "../../tests/common/program.rs"]
+mod program;
+mod seek;
+mod stage;
+mod table;
+mod throughput;
+mod transcode;
+
+use stage::Stage;
+use table::Row;
+use tokio::runtime::Runtime;
+
+/// Says which part this program plays when it starts itself.
+const CHILD: &str = "PEERS_CHILD";
+
+type Part = fn(&Stage, &Runtime) -> Vec<Row>;
+
+const PARTS: [(&str, Part); 5] = [
+    ("transcode", transcode::rows),
+    ("first-audio", first_audio::rows),
+    ("seek", seek::rows),
+    ("throughput", throughput::rows),
+    ("memory", memory::rows),
+];
+
+fn main() {
+    let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let runtime = Runtime::new().unwrap();
+    match std::env::var(CHILD).as_deref() {
+        Ok("alone") => return transcode::alone(&words),
+        Ok("bare") => return throughput::serve_bare(&runtime),
+        _ => {}
+    }
+    let stage = Stage::new();
+    let mut all = Vec::new();
+    table::print_head();
+    for (name, part) in PARTS {
+        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+            let rows = part(&stage, &runtime);
+            rows.iter().for_each(table::print);
+            all.extend(rows);
+        }
+    }
+    history::keep(&all).unwrap();
+}
+
+/// This program again, to play another part.
+fn child(part: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.env(CHILD, part);
+    command
+}

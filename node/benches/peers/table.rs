@@ -1,0 +1,107 @@
+//! What was measured: rows, as a table for people and as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// What a row should come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// Ours over theirs.
+    RatioAtMost(f64),
+    /// Ours over theirs.
+    RatioAtLeast(f64),
+    /// Ours, in the row's unit.
+    AtMost(f64),
+    /// The row is there to be looked at.
+    None,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) what: String,
+    /// Of `ours` and `theirs`.
+    pub(crate) unit: String,
+    pub(crate) ours: Option<f64>,
+    /// Whom it is compared with.
+    pub(crate) against: String,
+    pub(crate) theirs: Option<f64>,
+    pub(crate) goal: String,
+    /// `None` where there is no goal, or nothing was measured.
+    pub(crate) met: Option<bool>,
+}
+
+impl Row {
+    /// A row that was measured.
+    pub(crate) fn of(what: &str, unit: &str, ours: f64, (against, theirs): (&str, f64), goal: Goal) -> Self {
+        Self::measured(what, unit, ours, against, Some(theirs), goal)
+    }
+
+    /// A row without a peer.
+    pub(crate) fn alone(what: &str, unit: &str, ours: f64, goal: Goal) -> Self {
+        Self::measured(what, unit, ours, "", None, goal)
+    }
+
+    /// A row that can't be measured here, with why.
+    pub(crate) fn missing(what: &str, why: &str) -> Self {
+        let text = String::new;
+        let (ours, theirs, met) = (None, None, None);
+        Self { what: what.into(), unit: text(), ours, against: why.into(), theirs, goal: text(), met }
+    }
+
+    fn measured(what: &str, unit: &str, ours: f64, against: &str, theirs: Option<f64>, goal: Goal) -> Self {
+        let ratio = theirs.map(|theirs| ours / theirs);
+        let (goal, met) = match goal {
+            Goal::RatioAtMost(most) => (format!("ratio at most {most:.2}"), ratio.map(|it| it <= most)),
+            Goal::RatioAtLeast(least) => (format!("ratio at least {least:.2}"), ratio.map(|it| it >= least)),
+            Goal::AtMost(most) => (format!("at most {most} {unit}"), Some(ours <= most)),
+            Goal::None => (String::new(), None),
+        };
+        let (what, unit, against) = (what.into(), unit.into(), against.into());
+        Self { what, unit, ours: Some(ours), against, theirs, goal, met }
+    }
+
+    /// Ours over theirs.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        Some(self.ours? / self.theirs?)
+    }
+}
+
+/// Prints one line of the table, in Markdown.
+pub(crate) fn print(row: &Row) {
+    let figure = |it: Option<f64>| it.map(|it| format!("{} {}", short(it), row.unit)).unwrap_or_default();
+    let (ours, theirs) = (figure(row.ours), figure(row.theirs));
+    let theirs = match (row.against.as_str(), theirs.as_str()) {
+        (against, "") => against.to_owned(),
+        (against, theirs) => format!("{theirs} ({against})"),
+    };
+    let ratio = row.ratio().map(|it| format!("{it:.2}")).unwrap_or_default();
+    let met = row.met.map_or("", |met| if met { "yes" } else { "no" });
+    println!("| {} | {ours} | {theirs} | {ratio} | {} | {met} |", row.what, row.goal);
+}
+
+/// Prints the table's head.
+pub(crate) fn print_head() {
+    println!("| what | ours | theirs | ratio | goal | met |");
+    println!("|---|---:|---:|---:|---|---|");
+}
+
+fn short(value: f64) -> String {
+    match value {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// The middle one of what was measured; 0 for nothing.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    percentile(values, 50)
+}
+
+/// The value that `percent` of 100 do not pass; 0 for nothing.
+pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default()
+}

@@ -1,0 +1,174 @@
+//! A FLAC album to Opus at 96 kbit/s, all of it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use media_node::{convert::Resampler, plugins, source::Source};
+use media_plugin_sdk::{AudioFormat, Choice};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+use crate::{
+    child, fixtures,
+    listener::{Listener, whole},
+    program::Home,
+    stage::{self, Stage},
+    table::{Goal, Row, median},
+};
+
+const WALL: &str = "transcode a FLAC album to Opus 96, wall time";
+const CPU: &str = "the same, CPU time of the node";
+const TRACKS: u32 = 8;
+/// Chunks asked for at once: both encoder threads have a next one when they are done.
+const AT_ONCE: usize = 4;
+
+/// CPU seconds, and wall seconds, of one way.
+#[derive(Debug, Default, Clone, Copy)]
+struct Cost {
+    wall: f64,
+    processor: f64,
+}
+
+/// CPU seconds of what can't be done without.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+struct Alone {
+    decode: f64,
+    resample: f64,
+    encode: f64,
+}
+
+pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
+    if let Some(why) = stage::lacking(&["flac"]) {
+        return vec![Row::missing(WALL, &why)];
+    }
+    let album = album(stage);
+    let ffmpeg_is_there = stage::lacking(&["ffmpeg"]).is_none();
+    let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..stage.few_rounds() {
+        ours.push(runtime.block_on(node(&album)));
+        theirs.extend(ffmpeg_is_there.then(|| ffmpeg(stage, &album)));
+        let said = stage::run(child("alone").args(&album));
+        alone.push(serde_json::from_slice::<Alone>(&said).unwrap());
+    }
+    let wall = |costs: &[Cost]| median(&costs.iter().map(|it| it.wall).collect::<Vec<_>>());
+    let processor = |costs: &[Cost]| median(&costs.iter().map(|it| it.processor).collect::<Vec<_>>());
+    let alone = |sum: fn(&Alone) -> f64| median(&alone.iter().map(sum).collect::<Vec<_>>());
+    let mut rows = vec![match theirs.as_slice() {
+        [] => Row::missing(WALL, "ffmpeg: not installed"),
+        theirs => Row::of(WALL, "s", wall(&ours), ("ffmpeg", wall(theirs)), Goal::RatioAtMost(1.0 / 1.8)),
+    }];
+    if !theirs.is_empty() {
+        rows.push(Row::of(CPU, "s", processor(&ours), ("ffmpeg", processor(&theirs)), Goal::None));
+    }
+    for (against, time, goal) in [
+        ("libopus and decoding alone", alone(|it| it.encode + it.decode), Goal::RatioAtMost(1.05)),
+        ("those and resampling alone", alone(|it| it.encode + it.decode + it.resample), Goal::None),
+    ] {
+        rows.push(Row::of(CPU, "s", processor(&ours), (against, time), goal));
+    }
+    rows
+}
+
+/// Eight tracks of 3 to 4 minutes, or those of `PEERS_ALBUM`.
+fn album(stage: &Stage) -> Vec<PathBuf> {
+    if let Some(folder) = std::env::var_os("PEERS_ALBUM") {
+        let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+        return files.filter(|it| it.extension().is_some_and(|it| it == "flac")).collect();
+    }
+    let track = |number: u32| {
+        stage.file(&format!("album/{number}.flac"), |path| {
+            let seconds = 180.0 + 7.5 * f64::from(number);
+            let folder = tempfile::tempdir().unwrap();
+            let samples = fixtures::music(44_100, 2, seconds);
+            let kind = fixtures::Kind::FlacS16;
+            fs::copy(fixtures::encode(folder.path(), kind, 44_100, 2, &samples), path).unwrap();
+        })
+    };
+    (1..=TRACKS).map(track).collect()
+}
+
+/// A node that has just started, and a listener that asks for every chunk.
+async fn node(album: &[PathBuf]) -> Cost {
+    let home = Home::new();
+    let node = home.serve(&album.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let listener = Listener::connect(&node.ticket).await;
+    let tracks = listener.tracks().await;
+    let used = || stage::processor_time(node.process.id()).unwrap_or_default();
+    let (began, before) = (Instant::now(), used());
+    let mut renditions = Vec::new();
+    for track in &tracks {
+        renditions.push(listener.rendition(track, "opus").await);
+    }
+    listener.fetch(renditions.iter().flat_map(whole), AT_ONCE).await;
+    let cost = Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before };
+    listener.close().await;
+    cost
+}
+
+fn ffmpeg(stage: &Stage, album: &[PathBuf]) -> Cost {
+    let used = || stage::children_time().unwrap_or_default();
+    let (began, before) = (Instant::now(), used());
+    for track in album {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y", "-i"]).arg(track);
+        // What we encode with, and what ffmpeg does anyway.
+        command.args(["-c:a", "libopus", "-b:a", "96k", "-compression_level", "10"]);
+        stage::run(command.arg(stage.path("out.opus")));
+    }
+    Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before }
+}
+
+/// In a process of its own: decodes, resamples and encodes each file as one stream, and prints what each took.
+pub(crate) fn alone(files: &[String]) {
+    let registry = plugins::registry();
+    let codec = registry.codec("opus").unwrap();
+    let format = AudioFormat { rate: 48_000, channels: 2 };
+    let encoding = codec.encoding(&Choice { format, params: "k96c10".into() }).unwrap();
+    let packet_samples = format.samples(encoding.packet_frames as usize);
+    let mut packet = vec![0; encoding.max_packet_bytes as usize];
+    let mut sum = Alone::default();
+    for file in files {
+        let began = thread_time();
+        let source = Source::open(Path::new(file)).unwrap();
+        let mut reader = source.reader().unwrap();
+        sum.decode += thread_time() - began;
+        let mut encoder = codec.encoder(&encoding.choice).unwrap();
+        let mut resampler = Resampler::new(source.info().format.rate, format.rate, format.channels).unwrap();
+        let (mut frames, mut resampled) = (vec![0.0; 2 * 132_300], Vec::new());
+        loop {
+            let began = thread_time();
+            let read = reader.read(&mut frames).unwrap();
+            let decoded = thread_time();
+            match read {
+                0 => resampler.flush(&mut resampled),
+                _ => resampler.process(&frames[..2 * read], &mut resampled),
+            }
+            let ready = thread_time();
+            let whole = resampled.len() / packet_samples * packet_samples;
+            for pcm in resampled[..whole].chunks_exact(packet_samples) {
+                encoder.encode(pcm, &mut packet).unwrap();
+            }
+            let encoded = thread_time();
+            resampled.drain(..whole);
+            sum.decode += decoded - began;
+            sum.resample += ready - decoded;
+            sum.encode += encoded - ready;
+            if read == 0 {
+                break;
+            }
+        }
+    }
+    println!("{}", serde_json::to_string(&sum).unwrap());
+}
+
+/// CPU seconds of this thread so far; wall time where the system does not tell.
+fn thread_time() -> f64 {
+    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    let told = fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|it| it.split_whitespace().next()?.parse::<f64>().ok());
+    nanos.map_or_else(|| BEGAN.elapsed().as_secs_f64(), |it| it / 1e9)
+}
