@@ -46,6 +46,9 @@ impl Heard {
 /// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
 type Piece = (RequestId, usize, ChunkEvent);
 
+/// When it is there, for which request, and the chunk, unless that request is given up.
+type Asked = (f64, RequestId, Option<(ChunkIndex, Arc<Rendition>)>);
+
 struct Model<'a> {
     trace: &'a Trace,
     client: Client,
@@ -60,7 +63,7 @@ struct Model<'a> {
     /// On the way, each with its arrival.
     coming: VecDeque<(f64, Piece)>,
     /// On the way to the node: what is asked for, or nothing more.
-    asked: VecDeque<(f64, RequestId, Option<(ChunkIndex, Arc<Rendition>)>)>,
+    asked: VecDeque<Asked>,
     /// Seconds held, each run with its bitrate.
     held: VecDeque<(f64, f64)>,
     filling: Option<(Arc<Rendition>, u64, u64)>,
@@ -165,13 +168,13 @@ impl Model<'_> {
 
     fn tick(&mut self) {
         self.now += TICK;
-        while let Some((_, request, chunk)) = self.asked.pop_front_if(|(at, ..)| *at <= self.now) {
+        while let Some((_, request, chunk)) = next_if(&mut self.asked, |(at, ..)| *at <= self.now) {
             self.backlog.retain(|(of, ..)| *of != request);
             self.backlog
                 .extend(chunk.into_iter().flat_map(|(index, rendition)| pieces(request, index, &rendition)));
         }
         self.carry();
-        while let Some((_, (request, _, event))) = self.coming.pop_front_if(|(at, _)| *at <= self.now) {
+        while let Some((_, (request, _, event))) = next_if(&mut self.coming, |(at, _)| *at <= self.now) {
             let held = Duration::from_secs_f64(self.level());
             self.feed(Input::Held(held));
             self.feed(Input::Chunk { request, event });
@@ -191,11 +194,11 @@ impl Model<'_> {
         self.credit += rate / 8.0 * TICK;
         let arrives = self.now + self.trace.rtt / 2.0;
         loop {
-            while let Some(piece) = self.backlog.pop_front_if(|it| self.queued + it.1 <= self.trace.queue) {
+            while let Some(piece) = next_if(&mut self.backlog, |it| self.queued + it.1 <= self.trace.queue) {
                 self.queued += piece.1;
                 self.queue.push_back(piece);
             }
-            let Some(piece) = self.queue.pop_front_if(|it| it.1 as f64 <= self.credit) else { break };
+            let Some(piece) = next_if(&mut self.queue, |it| it.1 as f64 <= self.credit) else { break };
             self.credit -= piece.1 as f64;
             self.queued -= piece.1;
             self.coming.push_back((arrives, piece));
@@ -241,4 +244,9 @@ fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<P
     let packet = (request, on_path(length), ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
     let packets = std::iter::repeat_n(packet, packets as usize);
     std::iter::once(header).chain(packets).chain([(request, on_path(32), ChunkEvent::End)]).collect()
+}
+
+/// Takes the first, if it is ready.
+fn next_if<T>(queue: &mut VecDeque<T>, is_ready: impl Fn(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(is_ready) { queue.pop_front() } else { None }
 }
