@@ -80,6 +80,8 @@ pub enum Event {
     Began(Arc<Info>),
     /// From the next chunk on the track comes in another rendition.
     Switched {
+        /// The one that it came in.
+        from: Arc<Rendition>,
         /// Which.
         to: Arc<Rendition>,
         /// Why, in words.

@@ -182,6 +182,7 @@ impl Playback {
             _ if self.state.stalled => Ok(()),
             Entry::Begin { play, info, from } => self.begin(play, info, from),
             Entry::ChunkStart { index, from, rendition } => {
+                self.progress(|progress| progress.rendition = Some(Arc::clone(&rendition)));
                 self.with_voice(|voice, sink| voice.start_chunk(index, from, rendition, sink))
             }
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
@@ -241,6 +242,7 @@ impl Playback {
         let position = Position::of_frame(from, info.rendition.id.rate);
         self.progress(|progress| {
             progress.track = Some(Arc::clone(&info));
+            progress.rendition = Some(Arc::new(info.rendition.clone()));
             progress.position = position;
         });
         self.tell(Event::Began(info));

@@ -209,9 +209,9 @@ impl Session {
             Output::ChunkStart { index, from, rendition } => {
                 self.put(Entry::ChunkStart { index, from, rendition }).await;
             }
-            Output::Switched { to, reason, .. } => {
+            Output::Switched { from, to, reason } => {
                 self.count(|counts| counts.rendition_switches += 1);
-                self.tell(Event::Switched { to, reason }).await;
+                self.tell(Event::Switched { from, to, reason }).await;
             }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,

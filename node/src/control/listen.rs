@@ -1,12 +1,18 @@
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use media_protocol::{Position, Track};
+use media_protocol::{Position, Rendition, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, report::title};
+use super::{
+    Command, Notice, Snapshot, Stats, SwitchStats,
+    playlist::Cursor,
+    report::{codec, title},
+    stats::ms,
+};
 use crate::client::{CodecChoice, Dial, Event, Player, Setup};
 
 /// How a playing ended.
@@ -56,6 +62,10 @@ pub struct Listening {
     pub(super) paused_since: Option<Instant>,
     pub(super) paused_time: Duration,
     pub(super) waiting: String,
+    /// Why it comes in what it comes in.
+    pub(super) reason: String,
+    pub(super) switches: VecDeque<SwitchStats>,
+    began: Instant,
     /// The tracks that could not be played, each with why.
     pub(super) failures: Vec<String>,
 }
@@ -78,6 +88,7 @@ impl Listening {
         wiring: Wiring,
     ) -> std::io::Result<Self> {
         let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
+        let began = setup.began;
         let lossless = setup.codec == CodecChoice::Lossless;
         let (player, events) = Player::start(setup, Arc::clone(&dial))?;
         Ok(Self {
@@ -96,6 +107,9 @@ impl Listening {
             paused_since: None,
             paused_time: Duration::ZERO,
             waiting: String::new(),
+            reason: String::new(),
+            switches: VecDeque::new(),
+            began,
             failures: Vec::new(),
         })
     }
@@ -156,6 +170,7 @@ impl Listening {
                     if self.jump.take().is_some_and(|at| Duration::from(at) > length) {
                         self.warn(format!("{} ends before that", title(&info.track)));
                     }
+                    self.reason.clone_from(&info.reason);
                     let (track, reason) = (&info.track, &info.reason);
                     self.info(format!(
                         "playing {}: {} ({}) as {reason}",
@@ -165,9 +180,7 @@ impl Listening {
                     ));
                 }
             }
-            Event::Switched { to, reason } => {
-                self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
-            }
+            Event::Switched { from, to, reason } => self.on_switched(&from, &to, reason),
             Event::Ended(_) => {
                 if self.heard.index + 1 >= self.playlist.len() {
                     self.player.drain();
@@ -200,6 +213,16 @@ impl Listening {
             Event::Fatal(reason) => return Some(Ending::Failed(reason)),
         }
         None
+    }
+
+    fn on_switched(&mut self, from: &Rendition, to: &Rendition, reason: String) {
+        self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
+        if self.switches.len() == Stats::SWITCHES {
+            self.switches.pop_front();
+        }
+        self.reason.clone_from(&reason);
+        let (at_ms, from, to) = (ms(self.began.elapsed()), codec(from), codec(to));
+        self.switches.push_back(SwitchStats { at_ms, from, to, reason });
     }
 
     /// Passes over a track that can't be played.

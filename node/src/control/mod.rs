@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use listen::{Ending, Listening, Wiring};
 pub use playlist::{NoSuchTrack, select};
-pub use stats::Stats;
+pub use stats::{Stats, SwitchStats};
 
 /// What a person asks for while listening.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub target: Duration,
     /// Codec and bitrate, once known.
     pub codec: String,
+    /// Why that.
+    pub reason: String,
     /// What the bytes travel.
     pub path: String,
     /// How often the output ran dry.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media_protocol::{FrameIndex, Position, Track};
+use media_protocol::{FrameIndex, Position, Rendition, Track};
 
 use super::{Snapshot, Stats, listen::Listening, stats::ms};
 
@@ -21,7 +21,8 @@ impl Listening {
             ),
             held: self.player.level(),
             target: self.target,
-            codec: info.map(|it| codec(it)).unwrap_or_default(),
+            codec: progress.rendition.filter(|_| info.is_some()).map(|it| codec(&it)).unwrap_or_default(),
+            reason: self.reason.clone(),
             path: self.dial.path().kind.to_string(),
             underruns: progress.underruns,
             volume: self.volume,
@@ -32,14 +33,15 @@ impl Listening {
 
     pub(super) fn stats(&self) -> Stats {
         let (progress, counts) = (self.player.progress(), self.player.counts());
-        let info = progress.track.as_ref();
+        let (info, rendition) = (progress.track.as_ref(), progress.rendition.as_ref());
         Stats {
             track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
             transport: self.transport.clone(),
             path: self.dial.path().kind.to_string(),
-            codec: info.map(|info| info.rendition.id.codec.clone()).unwrap_or_default(),
-            bitrate: info.map_or(0, |info| info.rendition.bitrate),
-            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            codec: rendition.map(|it| it.id.codec.clone()).unwrap_or_default(),
+            bitrate: rendition.map_or(0, |it| it.bitrate),
+            reason: self.reason.clone(),
+            switches: self.switches.iter().cloned().collect(),
             bind_ms: ms(self.dial.bind_time()),
             connect_ms: ms(self.dial.connect_time()),
             first_audio_ms: progress.first_audio.map(ms),
@@ -69,6 +71,7 @@ pub(super) fn title(track: &Track) -> String {
     }
 }
 
-fn codec(info: &media_protocol::Info) -> String {
-    format!("{} {}k", info.rendition.id.codec, info.rendition.bitrate / 1000)
+/// As `opus 96k`.
+pub(super) fn codec(rendition: &Rendition) -> String {
+    format!("{} {}k", rendition.id.codec, rendition.bitrate / 1000)
 }

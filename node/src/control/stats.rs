@@ -19,8 +19,10 @@ pub struct Stats {
     pub codec: String,
     /// Its nominal bitrate, in bit/s.
     pub bitrate: u32,
-    /// Why that codec, in the node's words.
+    /// Why that codec, in the node's words, or in those of the last change.
     pub reason: String,
+    /// The last changes of rendition within a track, the oldest first; [`Stats::SWITCHES`] at most.
+    pub switches: Vec<SwitchStats>,
     /// Making the local end of the transport.
     pub bind_ms: f64,
     /// From dialling to the end of the handshake.
@@ -57,12 +59,28 @@ pub struct Stats {
     pub peak_buffer_ms: f64,
 }
 
+/// A change of rendition.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SwitchStats {
+    /// When it was decided, from the command's start, in milliseconds.
+    pub at_ms: f64,
+    /// Codec and bitrate before.
+    pub from: String,
+    /// Codec and bitrate after.
+    pub to: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A duration in milliseconds, to the microsecond.
 pub(super) fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
 impl Stats {
+    /// The most changes of rendition that are kept.
+    pub const SWITCHES: usize = 256;
+
     /// Writes JSON to a file, whole or not at all.
     ///
     /// # Errors

@@ -8,6 +8,9 @@ use crate::control::Snapshot;
 /// Cells of the buffer gauge; a full gauge is the target.
 const GAUGE: usize = 8;
 
+/// The reason for the codec is shown where there is room for so many columns of it.
+const REASON: usize = 20;
+
 /// The status line, `width` columns at most. The title gives way first.
 pub(super) fn draw(snapshot: &Snapshot, width: usize) -> String {
     let Snapshot { number, position, length, held, target, underruns, volume, .. } = snapshot;
@@ -29,7 +32,11 @@ pub(super) fn draw(snapshot: &Snapshot, width: usize) -> String {
     }
     let head = if number.1 > 1 { format!("{state} {}/{} ", number.0, number.1) } else { format!("{state} ") };
     let room = width.saturating_sub(head.width() + rest.width());
-    cut(&format!("{head}{}{rest}", cut(&printable(&snapshot.title), room)), width)
+    let mut line = format!("{head}{}{rest}", cut(&printable(&snapshot.title), room));
+    if !snapshot.reason.is_empty() && line.width() + REASON <= width {
+        line += &format!("  ({})", printable(&snapshot.reason));
+    }
+    cut(&line, width)
 }
 
 /// `1:02:03`, or `2:03` under an hour.
@@ -67,6 +74,7 @@ mod tests {
             held: Duration::from_millis(1_500),
             target: Duration::from_secs(3),
             codec: "opus 96k".into(),
+            reason: String::new(),
             path: "LAN".into(),
             underruns: 0,
             volume: 80,
@@ -80,6 +88,14 @@ mod tests {
         let line = draw(&snapshot(), 120);
         let expected = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····] 1.5 s  opus 96k  LAN  0 underruns  vol 80%";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn the_reason_for_the_codec_comes_last() {
+        let reason = "129 kbit/s measured, 2.9 s held".to_owned();
+        let line = |width| draw(&Snapshot { reason: reason.clone(), ..snapshot() }, width);
+        assert!(line(140).ends_with("vol 80%  (129 kbit/s measured, 2.9 s held)"), "{}", line(140));
+        assert!(line(100).ends_with("vol 80%"), "{}", line(100));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use media_plugin_sdk::PluginError;
-use media_protocol::{Info, Position};
+use media_protocol::{Info, Position, Rendition};
 
 /// What the playback thread is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +26,8 @@ pub(in crate::client) enum Command {
 pub struct Progress {
     /// The track that is heard.
     pub track: Option<Arc<Info>>,
+    /// What its present chunk is in.
+    pub rendition: Option<Arc<Rendition>>,
     /// Where in it.
     pub position: Position,
     /// Frames handed to the output, at its rate.

@@ -1,0 +1,253 @@
+//! A listener on a path, in virtual time: the session as it is, packets and playback as bare numbers.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use media_protocol::{
+    ChunkIndex, Info, PathReport, Position, Rendition, Track, TrackSource,
+    chunk::ChunkEvent,
+    chunk_count, frames_per_chunk,
+    session::client::{Client, Config, Input, Output, RateChoice, RequestId},
+};
+
+use crate::traces::{LENGTH, STEP, Trace};
+
+const RATE: u32 = 48_000;
+const PACKET: u32 = 960;
+/// What the headers of QUIC, UDP and IP add to a packet of about 1,200 bytes.
+const HEADERS: f64 = 1.06;
+const TICK: f64 = 0.01;
+/// Sound starts, and starts again, once this much is held.
+const START: f64 = 0.2;
+static ZEROS: [u8; 8192] = [0; 8192];
+
+/// What a listener got.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) underruns: u32,
+    /// For so many seconds in all.
+    pub(crate) dry: f64,
+    /// Bits of what was played, and its seconds.
+    pub(crate) bits: f64,
+    pub(crate) played: f64,
+    pub(crate) switches: u32,
+}
+
+impl Heard {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.underruns += other.underruns;
+        self.dry += other.dry;
+        self.bits += other.bits;
+        self.played += other.played;
+        self.switches += other.switches;
+    }
+}
+
+/// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
+type Piece = (RequestId, usize, ChunkEvent);
+
+/// When it is there, for which request, and the chunk, unless that request is given up.
+type Asked = (f64, RequestId, Option<(ChunkIndex, Arc<Rendition>)>);
+
+struct Model<'a> {
+    trace: &'a Trace,
+    client: Client,
+    now: f64,
+    /// What the node has still to send on the stream that is open.
+    backlog: VecDeque<Piece>,
+    /// What waits at the bottleneck.
+    queue: VecDeque<Piece>,
+    queued: usize,
+    /// Bytes that the bottleneck may let through now.
+    credit: f64,
+    /// On the way, each with its arrival.
+    coming: VecDeque<(f64, Piece)>,
+    /// On the way to the node: what is asked for, or nothing more.
+    asked: VecDeque<Asked>,
+    /// Seconds held, each run with its bitrate.
+    held: VecDeque<(f64, f64)>,
+    filling: Option<(Arc<Rendition>, u64, u64)>,
+    sounding: bool,
+    begun: bool,
+    heard: Heard,
+}
+
+fn info(kind: &str) -> Info {
+    let id = "0123456789abcdef".parse().unwrap();
+    let frames = (LENGTH as u64 + 60) * u64::from(RATE);
+    let rendition = |bitrate: u32, lossless: bool| Rendition {
+        id: format!("0123456789abcdef.test.{RATE}.2.{bitrate}").parse().unwrap(),
+        bitrate,
+        lossless,
+        config: Vec::new(),
+        frames,
+        chunks: chunk_count(frames, RATE).unwrap(),
+        frames_per_chunk: frames_per_chunk(RATE),
+        packet_frames: PACKET,
+        lead_in: 0,
+        crossfade: 0,
+        continuous: false,
+    };
+    let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, false));
+    let mut all: Vec<_> = ladder.into_iter().collect();
+    let place = if kind == "lan" { 0 } else { all.len() };
+    all.insert(place, rendition(1_536_000, true));
+    let source = TrackSource { codec: "flac".into(), rate: RATE, channels: 2, bits: Some(16) };
+    let text = String::new;
+    let duration_ms = frames * 1000 / u64::from(RATE);
+    let track = Track { id, number: 1, title: text(), artist: text(), album: text(), duration_ms, source };
+    Info { track, rendition: all.remove(0), alternatives: all, reason: text() }
+}
+
+/// Plays until the trace ends.
+pub(crate) fn play(trace: &Trace, choice: Box<dyn RateChoice>) -> Heard {
+    let mut model = Model {
+        trace,
+        client: Client::new(Config::default(), choice),
+        now: 0.0,
+        backlog: VecDeque::new(),
+        queue: VecDeque::new(),
+        queued: 0,
+        credit: 0.0,
+        coming: VecDeque::new(),
+        asked: VecDeque::new(),
+        held: VecDeque::new(),
+        filling: None,
+        sounding: false,
+        begun: false,
+        heard: Heard::default(),
+    };
+    let path =
+        PathReport { kind: trace.kind.into(), rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
+    model.feed(Input::Path(path));
+    model.feed(Input::Play { track: info(trace.kind).track.id, at: Position::START });
+    while model.now < trace.rates.len() as f64 * STEP {
+        model.tick();
+    }
+    model.heard
+}
+
+impl Model<'_> {
+    fn feed(&mut self, input: Input) {
+        self.client.handle(Duration::from_secs_f64(self.now), input);
+        while let Some(output) = self.client.poll() {
+            self.act(output);
+        }
+    }
+
+    fn act(&mut self, output: Output) {
+        let there = self.now + self.trace.rtt / 2.0;
+        match output {
+            Output::GetInfo { request, .. } => {
+                let info = Box::new(info(self.trace.kind));
+                self.feed(Input::Info { request, info, chunk_follows: false });
+            }
+            Output::GetChunk { request, message, rendition } => {
+                self.asked.push_back((there, request, Some((message.index, rendition))));
+            }
+            Output::Abandon { request, .. } => self.asked.push_back((there, request, None)),
+            Output::Switched { .. } => self.heard.switches += 1,
+            Output::ChunkStart { index, from, rendition } => {
+                let unheard = from.0.saturating_sub(index.first_frame(RATE).0);
+                self.filling = Some((rendition, unheard, 0));
+            }
+            Output::Packet(_) => {
+                let Some((rendition, unheard, frames)) = &mut self.filling else { return };
+                let before = frames.saturating_sub(*unheard);
+                *frames += u64::from(PACKET);
+                let seconds = (frames.saturating_sub(*unheard) - before) as f64 / f64::from(RATE);
+                self.held.push_back((seconds, f64::from(rendition.bitrate)));
+            }
+            Output::Failed { error, .. } => panic!("{error}"),
+            _ => {}
+        }
+    }
+
+    fn level(&self) -> f64 {
+        self.held.iter().map(|(seconds, _)| seconds).sum()
+    }
+
+    fn tick(&mut self) {
+        self.now += TICK;
+        while let Some((_, request, chunk)) = next_if(&mut self.asked, |(at, ..)| *at <= self.now) {
+            self.backlog.retain(|(of, ..)| *of != request);
+            self.backlog
+                .extend(chunk.into_iter().flat_map(|(index, rendition)| pieces(request, index, &rendition)));
+        }
+        self.carry();
+        while let Some((_, (request, _, event))) = next_if(&mut self.coming, |(at, _)| *at <= self.now) {
+            let held = Duration::from_secs_f64(self.level());
+            self.feed(Input::Held(held));
+            self.feed(Input::Chunk { request, event });
+        }
+        self.listen();
+        let held = Duration::from_secs_f64(self.level());
+        self.feed(Input::Held(held));
+        if self.client.timeout().is_some_and(|at| at.as_secs_f64() <= self.now) {
+            self.feed(Input::Timeout);
+        }
+    }
+
+    /// The bottleneck: what fits into its queue comes in, what its rate allows goes out.
+    fn carry(&mut self) {
+        let step = (self.now / STEP) as usize;
+        let rate = self.trace.rates.get(step).copied().unwrap_or_default();
+        self.credit += rate / 8.0 * TICK;
+        let arrives = self.now + self.trace.rtt / 2.0;
+        loop {
+            while let Some(piece) = next_if(&mut self.backlog, |it| self.queued + it.1 <= self.trace.queue) {
+                self.queued += piece.1;
+                self.queue.push_back(piece);
+            }
+            let Some(piece) = next_if(&mut self.queue, |it| it.1 as f64 <= self.credit) else { break };
+            self.credit -= piece.1 as f64;
+            self.queued -= piece.1;
+            self.coming.push_back((arrives, piece));
+        }
+        // A link that was idle has saved nothing up.
+        if self.queue.is_empty() {
+            self.credit = 0.0;
+        }
+    }
+
+    fn listen(&mut self) {
+        if !self.sounding && self.level() >= START {
+            (self.sounding, self.begun) = (true, true);
+        }
+        if !self.sounding {
+            self.heard.dry += if self.begun { TICK } else { 0.0 };
+            return;
+        }
+        let mut left = TICK;
+        while left > 0.0 {
+            let Some((seconds, bitrate)) = self.held.front_mut() else { break };
+            let played = seconds.min(left);
+            (*seconds, left) = (*seconds - played, left - played);
+            self.heard.played += played;
+            self.heard.bits += played * *bitrate;
+            if *seconds <= 1e-9 {
+                self.held.pop_front();
+            }
+        }
+        if left > 1e-9 {
+            self.sounding = false;
+            self.heard.underruns += 1;
+        }
+    }
+}
+
+fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<Piece> {
+    let packets = frames_per_chunk(RATE) / u64::from(PACKET);
+    let length = (f64::from(rendition.bitrate) / 8.0 * f64::from(PACKET) / f64::from(RATE)) as usize;
+    let on_path = |bytes: usize| (bytes as f64 * HEADERS).ceil() as usize + 2;
+    let frames = u32::try_from(frames_per_chunk(RATE)).unwrap();
+    let header = (request, on_path(20), ChunkEvent::Header { index, frames, last: false });
+    let packet = (request, on_path(length), ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
+    let packets = std::iter::repeat_n(packet, packets as usize);
+    std::iter::once(header).chain(packets).chain([(request, on_path(32), ChunkEvent::End)]).collect()
+}
+
+/// Takes the first, if it is ready.
+fn next_if<T>(queue: &mut VecDeque<T>, is_ready: impl Fn(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(is_ready) { queue.pop_front() } else { None }
+}
