@@ -17,8 +17,8 @@ use super::dial::{Dial, not_before};
 /// After so long without a byte a node that is asked for something is pinged.
 const QUIET: Duration = Duration::from_millis(500);
 /// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
-/// out once it is asked; most of what a node is sent by a listener would be pings.
-const QUIET_RESTING: Duration = Duration::from_millis(1500);
+/// out once it is asked; most of what a node is sent by a listener would be pings. With [`PATIENCE`] that is 2 s.
+const QUIET_RESTING: Duration = Duration::from_secs(1);
 /// A ping without an answer for so long, or for [`PATIENCE_RTTS`] round trips, makes a path suspect.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_RTTS: u32 = 4;
