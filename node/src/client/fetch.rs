@@ -29,6 +29,9 @@ pub enum FetchError {
     /// The connection or the stream failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// Nothing came for so many seconds.
+    #[error("the node sent nothing for {0} s")]
+    Silent(f32),
     /// The answer is not one of this protocol.
     #[error("the node's answer to {0} makes no sense: {1}")]
     Nonsense(&'static str, String),
@@ -179,10 +182,8 @@ async fn read(
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
     let patience = PATIENCE.max(PATIENCE_RTTS * dial.rtt().unwrap_or_default());
-    let received = timeout(patience, stream.recv.recv(READ)).await.map_err(|_| {
-        let seconds = patience.as_secs_f32();
-        TransportError::Closed(format!("the node sent nothing for {seconds} s"))
-    })?;
+    let received = timeout(patience, stream.recv.recv(READ)).await;
+    let received = received.map_err(|_| FetchError::Silent(patience.as_secs_f32()))?;
     match received {
         Ok(bytes) => {
             dial.note_heard();

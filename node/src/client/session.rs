@@ -17,12 +17,13 @@ use tokio::{
 };
 
 use super::{
-    Counts, Event,
+    Counts, Event, Switched, TargetChange,
     dial::Dial,
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     path_watch, rate_choice,
+    target::{Fill, Fit},
 };
 
 /// What the session is told.
@@ -71,6 +72,7 @@ pub(super) struct Session {
     dial: Arc<Dial>,
     offer: Offer,
     buffer: Arc<JitterBuffer>,
+    fill: Fill,
     counts: Arc<Mutex<Counts>>,
     events: mpsc::Sender<Event>,
     paused: bool,
@@ -87,7 +89,7 @@ impl Session {
         machine: Client,
         dial: Arc<Dial>,
         offer: Offer,
-        buffer: Arc<JitterBuffer>,
+        fill: Fill,
         counts: Arc<Mutex<Counts>>,
         events: mpsc::Sender<Event>,
         inbox: Inbox,
@@ -100,7 +102,8 @@ impl Session {
             began: Instant::now(),
             dial,
             offer,
-            buffer,
+            buffer: Arc::clone(&fill.buffer),
+            fill,
             counts,
             events,
             paused: false,
@@ -133,6 +136,7 @@ impl Session {
                     self.handle(Input::Timeout);
                 }
             }
+            self.fit_target().await;
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
@@ -144,6 +148,17 @@ impl Session {
 
     fn handle(&mut self, input: Input) {
         self.machine.handle(self.began.elapsed(), input);
+    }
+
+    /// Holds more on a path that proved bad, and less again on one that is good.
+    async fn fit_target(&mut self) {
+        let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
+        let fit = self.fill.fit(self.began.elapsed(), stalls, self.paused);
+        let Some(Fit { target, reason }) = fit else { return };
+        self.handle(Input::Held(self.buffer.fullness()));
+        self.handle(Input::Target(target));
+        self.count(|counts| counts.targets.push(TargetChange { at: Instant::now(), target, reason }));
+        self.tell(Event::Target { target, reason }).await;
     }
 
     fn on_command(&mut self, command: Command) {
@@ -172,7 +187,11 @@ impl Session {
                 Input::Chunk { request, event }
             }
             Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
-            Fetched::Failed(other) => Input::Broken { request, reason: other.to_string() },
+            Fetched::Failed(other) => {
+                let stalled = matches!(other, FetchError::Silent(_));
+                self.count(|counts| counts.stalls += u64::from(stalled));
+                Input::Broken { request, reason: other.to_string() }
+            }
         });
     }
 
@@ -183,6 +202,7 @@ impl Session {
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
+                    self.count(|counts| counts.stalls += 1);
                     self.dial.forget_any();
                 }
             }
@@ -198,8 +218,10 @@ impl Session {
             Output::ChunkStart { index, from, rendition } => {
                 self.put(Entry::ChunkStart { index, from, rendition }).await;
             }
-            Output::Switched { to, reason, .. } => {
-                self.count(|counts| counts.rendition_switches += 1);
+            Output::Switched { from, to, reason } => {
+                let switched =
+                    Switched { at: Instant::now(), from, to: Arc::clone(&to), reason: reason.clone() };
+                self.count(|counts| counts.switches.push(switched));
                 self.tell(Event::Switched { to, reason }).await;
             }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,

@@ -165,7 +165,11 @@ fn what_next(error: &TransportError) -> &'static str {
 const MAX_TRACKS: usize = 1_000_000;
 
 fn fetch_fault(error: &FetchError) -> Fault {
-    let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
+    let exit = if let FetchError::Transport(_) | FetchError::Silent(_) = error {
+        Exit::Unreachable
+    } else {
+        Exit::Failed
+    };
     Fault::new(exit, format!("asking the node for its tracks: {error}"))
 }
 

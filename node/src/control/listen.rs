@@ -45,6 +45,8 @@ pub struct Listening {
     pub(super) wiring: Wiring,
     pub(super) transport: String,
     pub(super) target: Duration,
+    /// From when times in the statistics count.
+    pub(super) began: Instant,
     /// Whether a person asked for lossless audio at any price.
     lossless: bool,
     /// What is being fetched, and what is heard; the first runs ahead.
@@ -77,7 +79,8 @@ impl Listening {
         transport: String,
         wiring: Wiring,
     ) -> std::io::Result<Self> {
-        let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
+        let (target, began) = (setup.target, setup.began);
+        let volume = (setup.volume * 100.0).round() as u8;
         let lossless = setup.codec == CodecChoice::Lossless;
         let (player, events) = Player::start(setup, Arc::clone(&dial))?;
         Ok(Self {
@@ -88,6 +91,7 @@ impl Listening {
             wiring,
             transport,
             target,
+            began,
             lossless,
             fetching: Cursor::default(),
             heard: Cursor::default(),
@@ -167,6 +171,10 @@ impl Listening {
             }
             Event::Switched { to, reason } => {
                 self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
+            }
+            Event::Target { target, reason } => {
+                self.target = target;
+                self.info(format!("holds {} s from here on: {reason}", target.as_secs_f32()));
             }
             Event::Ended(_) => {
                 if self.heard.index + 1 >= self.playlist.len() {
