@@ -167,6 +167,9 @@ fn tracks_that_were_there_already_are_fetched_again_and_told_of_once() {
     let frames: f64 = tracks.iter().map(|it| it * 44_100.0).sum();
     assert_eq!((&stats["tracks_ended"], &stats["rendition_switches"]), (&4.into(), &1.into()), "{stats}");
     assert_eq!(stats["frames_played"].as_f64(), Some(frames), "{stats}");
+    let switch = &stats["switches"][0];
+    assert_eq!((&switch["from"], &switch["to"]), (&"fails 1411200".into(), &"pcm 1411200".into()), "{stats}");
+    assert!(switch["reason"].as_str().unwrap().contains("fails") && switch["at_ms"].as_f64() > Some(0.0));
     let playing: Vec<_> = done.err.lines().filter(|it| it.starts_with("playing ")).collect();
     let codecs = playing.iter().map(|it| it.contains(" as fails")).collect::<Vec<_>>();
     assert_eq!(codecs, [true, true, false, false], "{done:?}");

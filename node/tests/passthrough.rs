@@ -102,6 +102,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         codec,
         bitrate,
         target: Duration::from_secs(3),
+        max: Duration::from_secs(3),
         max_bytes: 64 << 20,
         start: Duration::from_millis(200),
         pause: PauseMode::Hold,

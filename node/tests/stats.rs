@@ -44,7 +44,13 @@ fn stats_of_a_playing() {
         ("paused_ms", 0.0.into()),
         ("requests_while_paused", 0.into()),
         ("rendition_switches", 0.into()),
+        ("switches", Value::Array(Vec::new())),
+        ("path_changes", 0.into()),
+        ("paths", Value::Array(Vec::new())),
         ("reconnects", 0.into()),
+        ("stalls", 0.into()),
+        ("target_ms", 3000.0.into()),
+        ("targets", Value::Array(Vec::new())),
     ];
     for (field, value) in expected {
         assert_eq!(stats[field], value, "{field}");
@@ -61,6 +67,12 @@ fn stats_of_a_playing() {
     assert!(bytes > pcm && bytes < pcm * 1.01, "{bytes}");
     // Less than the target and one chunk.
     assert!((200.0..=6000.0).contains(&number("peak_buffer_ms")), "{stats}");
+    // Every frame was handed over at some level: 7.5 s in all.
+    let levels = stats["level_ms"].as_object().unwrap();
+    let names = ["below_1000", "below_2000", "below_3000", "below_500", "empty", "from_3000"];
+    assert!(levels.len() == names.len() && names.iter().all(|it| levels.contains_key(*it)), "{stats}");
+    let sum: f64 = levels.values().map(|it| it.as_f64().unwrap()).sum();
+    assert!((7_490.0..=7_500.01).contains(&sum), "{sum}");
 }
 
 /// Without a flag a client on this machine is given PCM; a bitrate asked for is the bitrate given.

@@ -18,6 +18,19 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use super::recent::Recent;
+
+/// The bytes travel another way than before, as far as one was known.
+#[derive(Debug, Clone)]
+pub struct PathChange {
+    /// When it was noticed.
+    pub at: Instant,
+    /// The way before.
+    pub from: Path,
+    /// The way from now on.
+    pub to: Path,
+}
+
 /// See the module.
 pub struct Dial {
     endpoint: Arc<dyn Endpoint>,
@@ -26,6 +39,7 @@ pub struct Dial {
     /// Held while connecting, so that requests made meanwhile share the one connection.
     connection: Mutex<Option<Arc<dyn Connection>>>,
     last_path: std::sync::Mutex<Path>,
+    path_changes: std::sync::Mutex<Recent<PathChange>>,
     connects: AtomicU64,
     connect_micros: AtomicU64,
     bind_time: Duration,
@@ -64,6 +78,7 @@ impl Dial {
             token,
             connection: Mutex::new(None),
             last_path: std::sync::Mutex::new(unknown),
+            path_changes: std::sync::Mutex::default(),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
             bind_time: Duration::ZERO,
@@ -195,7 +210,18 @@ impl Dial {
     }
 
     pub(super) fn note_path(&self, connection: &dyn Connection) {
-        *self.last_path.lock().unwrap_or_else(PoisonError::into_inner) = connection.path();
+        let mut last = self.last_path.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = std::mem::replace(&mut *last, connection.path());
+        if from.kind != PathKind::Unknown && (from.kind, &from.remote) != (last.kind, &last.remote) {
+            let change = PathChange { at: Instant::now(), from, to: last.clone() };
+            self.path_changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        }
+    }
+
+    /// How the path changed.
+    #[must_use]
+    pub fn path_changes(&self) -> Recent<PathChange> {
+        self.path_changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Something came from the node.

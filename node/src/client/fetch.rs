@@ -29,6 +29,9 @@ pub enum FetchError {
     /// The connection or the stream failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// Nothing came for so many seconds.
+    #[error("the node sent nothing for {0} s")]
+    Silent(f32),
     /// The answer is not one of this protocol.
     #[error("the node's answer to {0} makes no sense: {1}")]
     Nonsense(&'static str, String),
@@ -185,10 +188,7 @@ async fn read(
             Ok(received) => break received,
             // It waits behind what was sent before it.
             Err(_) if connection.received() > before => {}
-            Err(_) => {
-                let seconds = patience.as_secs_f32();
-                return Err(TransportError::Closed(format!("the node sent nothing for {seconds} s")).into());
-            }
+            Err(_) => return Err(FetchError::Silent(patience.as_secs_f32())),
         }
     };
     match received {

@@ -1,7 +1,7 @@
 //! Packets that arrived and are not yet played, with their length in time.
 //!
 //! Filled by the session, emptied by the playback thread. It holds what the session asked for: at most the target and one
-//! chunk more, so its length is the session's to keep; its bytes have a bound of their own.
+//! chunk more, so its length is the session's to keep; its bytes have a bound of their own. The target may change.
 
 use std::{
     collections::VecDeque,
@@ -42,6 +42,11 @@ struct Inner {
     entries: VecDeque<(Entry, Duration)>,
     held: Duration,
     peak: Duration,
+    target: Duration,
+    /// Whether the target was reached since the last restart or dip.
+    was_full: bool,
+    /// How often it all but ran dry after that.
+    dips: u64,
     bytes: usize,
     /// How many of `entries` end a track.
     ends: usize,
@@ -63,19 +68,21 @@ struct Filling {
 pub(super) struct JitterBuffer {
     inner: Mutex<Inner>,
     filled: Condvar,
-    target: Duration,
     max_bytes: usize,
-    /// Told when the level falls below the target.
+    /// Told when the level falls below the target, and when it all but runs dry.
     pub(super) wanting: Notify,
 }
 
 impl JitterBuffer {
     /// The most bytes that a chunk can have: one may come when the buffer is all but full.
     const LONGEST_CHUNK: usize = 64 * 1024 * 1024;
+    /// Less than this, and than a sixth of the target, is all but dry.
+    const LOW: Duration = Duration::from_millis(500);
 
     /// Asks for more below `target` and `max_bytes`.
     pub(super) fn new(target: Duration, max_bytes: usize) -> Self {
-        Self { inner: Mutex::default(), filled: Condvar::new(), target, max_bytes, wanting: Notify::new() }
+        let inner = Mutex::new(Inner { target, ..Inner::default() });
+        Self { inner, filled: Condvar::new(), max_bytes, wanting: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -85,7 +92,17 @@ impl JitterBuffer {
     /// What the session goes by: how much audio it holds, or its target where the bytes are all that it may hold.
     pub(super) fn fullness(&self) -> Duration {
         let inner = self.lock();
-        if inner.bytes >= self.max_bytes { inner.held.max(self.target) } else { inner.held }
+        if inner.bytes >= self.max_bytes { inner.held.max(inner.target) } else { inner.held }
+    }
+
+    /// Asks for more below `target` from now on.
+    pub(super) fn set_target(&self, target: Duration) {
+        self.lock().target = target;
+    }
+
+    /// How often it all but ran dry in the middle of a track after it had been full.
+    pub(super) fn dips(&self) -> u64 {
+        self.lock().dips
     }
 
     /// How much audio it holds.
@@ -123,7 +140,8 @@ impl JitterBuffer {
     /// Empties it; the playback thread gets `first` next, an [`Entry::Clear`] or an [`Entry::Rewind`].
     pub(super) fn restart(&self, first: Entry) {
         let mut inner = self.lock();
-        *inner = Inner { peak: inner.peak, ..Inner::default() };
+        let Inner { peak, target, dips, .. } = *inner;
+        *inner = Inner { peak, target, dips, ..Inner::default() };
         inner.entries.push_back((first, Duration::ZERO));
         drop(inner);
         self.filled.notify_one();
@@ -135,6 +153,7 @@ impl JitterBuffer {
         let held = inner.count(&entry);
         inner.held += held;
         inner.peak = inner.peak.max(inner.held);
+        inner.was_full |= inner.held >= inner.target;
         inner.entries.push_back((entry, held));
         let full = inner.bytes > self.max_bytes.saturating_add(Self::LONGEST_CHUNK);
         drop(inner);
@@ -160,8 +179,15 @@ impl JitterBuffer {
             Entry::TrackEnd => inner.ends -= 1,
             _ => {}
         }
-        let wanting = inner.held < self.target && inner.bytes < self.max_bytes;
-        if wanting && (before >= self.target || bytes_before >= self.max_bytes) {
+        let wanting = inner.held < inner.target && inner.bytes < self.max_bytes;
+        let wanted = before < inner.target && bytes_before < self.max_bytes;
+        let low = inner.ends == 0 && inner.held < Self::LOW.min(inner.target / 6);
+        let dips = low && inner.was_full && matches!(entry, Entry::Packet(_));
+        if dips {
+            inner.was_full = false;
+            inner.dips += 1;
+        }
+        if dips || (wanting && !wanted) {
             self.wanting.notify_one();
         }
         Some((entry, held))
@@ -217,62 +243,4 @@ impl Filling {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::testing, *};
-
-    const SECOND: Duration = Duration::from_secs(1);
-    const NOW: Duration = Duration::ZERO;
-
-    fn filled(from: u64, packets: usize) -> JitterBuffer {
-        let buffer = JitterBuffer::new(SECOND, 1 << 20);
-        let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
-        let rendition = Arc::new(info.rendition.clone());
-        buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(from) }).unwrap();
-        buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
-        for _ in 0..packets {
-            buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
-        }
-        buffer
-    }
-
-    #[test]
-    fn level_counts_what_will_be_heard() {
-        // 20 ms packets, of which the first 1,272 frames are lead-in.
-        let buffer = filled(0, 10);
-        assert_eq!(buffer.level().as_micros(), (9_600 - 1_272) * 1_000_000 / 48_000);
-        let buffer = filled(4_000, 10);
-        assert_eq!(buffer.level().as_micros(), (9_600 - 1_272 - 4_000) * 1_000_000 / 48_000);
-        assert_eq!(filled(0, 152).level(), 3 * SECOND, "the tail is not counted");
-    }
-
-    #[test]
-    fn level_returns_to_zero_and_asks_for_more_on_the_way() {
-        let buffer = filled(0, 152);
-        let mut taken = 0;
-        while let Some(entry) = buffer.take(NOW) {
-            taken += usize::from(matches!(entry, Entry::Packet(_)));
-        }
-        assert_eq!((taken, buffer.level(), buffer.peak()), (152, Duration::ZERO, 3 * SECOND));
-        let wanting = std::pin::pin!(buffer.wanting.notified());
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(Future::poll(wanting, &mut context).is_ready());
-    }
-
-    #[test]
-    fn clear_comes_first_and_leaves_nothing() {
-        let buffer = filled(0, 152);
-        buffer.restart(Entry::Clear);
-        assert!(matches!(buffer.take(NOW), Some(Entry::Clear)));
-        assert!(buffer.take(NOW).is_none());
-        assert_eq!(buffer.level(), Duration::ZERO);
-    }
-
-    #[test]
-    fn is_ready_at_the_start_level_or_at_the_end_of_a_track() {
-        let buffer = filled(0, 5);
-        assert!(!buffer.is_ready(SECOND / 5));
-        buffer.push(Entry::TrackEnd).unwrap();
-        assert!(buffer.is_ready(SECOND / 5));
-        assert!(filled(0, 12).is_ready(SECOND / 5));
-    }
-}
+mod tests;

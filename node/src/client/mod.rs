@@ -3,18 +3,22 @@
 //! `session` decides what to ask for, `fetch` asks, `jitter_buffer` holds, `playback` plays; data flows in that order and
 //! nothing flows back but the buffer's level, and word of a decoder that failed. The session and its requests are async tasks; playback is a thread.
 
+mod counts;
 mod dial;
 mod fetch;
 mod format;
 mod jitter_buffer;
+mod level;
 mod mute;
 mod offer;
 mod path_watch;
 mod playback;
 mod rate_choice;
+mod recent;
 mod session;
 mod sink;
 mod splice;
+mod target;
 #[cfg(test)]
 mod testing;
 mod voice;
@@ -31,11 +35,14 @@ use media_protocol::{
 };
 use tokio::sync::mpsc;
 
-pub use dial::Dial;
+pub use counts::{Counts, Switched, TargetChange};
+pub use dial::{Dial, PathChange};
 pub use fetch::{FetchError, list};
+pub use level::Levels;
 pub use mute::{MuteListener, Unheard};
 pub use playback::Progress;
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
+pub use recent::Recent;
 pub use sink::{OnLost, OutputChoice};
 
 /// What a pause means.
@@ -57,6 +64,8 @@ pub struct Setup {
     pub bitrate: u32,
     /// The next chunk is asked for while less than this is held.
     pub target: Duration,
+    /// How far the target may rise on a path that proved bad.
+    pub max: Duration,
     /// The most bytes held, however little time they last.
     pub max_bytes: usize,
     /// Sound starts as soon as this much is held.
@@ -80,12 +89,17 @@ pub enum Event {
     Began(Arc<Info>),
     /// From the next chunk on the track comes in another rendition.
     Switched {
-        /// The one that it came in.
-        from: Arc<Rendition>,
         /// Which.
         to: Arc<Rendition>,
         /// Why, in words.
         reason: String,
+    },
+    /// More, or less, is held from now on.
+    Target {
+        /// The new target.
+        target: Duration,
+        /// Why, in words.
+        reason: &'static str,
     },
     /// This track was handed to the output to its end.
     Ended(TrackId),
@@ -114,25 +128,6 @@ pub enum Event {
     OutputFailed(String),
     /// The player can't go on.
     Fatal(String),
-}
-
-/// What was counted, apart from [`Progress`].
-#[derive(Debug, Clone, Default)]
-pub struct Counts {
-    /// Requests sent.
-    pub requests: u64,
-    /// Chunks received whole.
-    pub chunks: u64,
-    /// Bytes of chunks received, framing included.
-    pub bytes_received: u64,
-    /// Requests sent while paused; always 0 unless there is a bug.
-    pub requests_while_paused: u64,
-    /// Requests that failed and were made again.
-    pub retries: u64,
-    /// Changes of rendition within a track.
-    pub rendition_switches: u64,
-    /// The most that the buffer held.
-    pub peak_buffer: Duration,
 }
 
 /// Commands that may wait to be obeyed.
@@ -181,7 +176,7 @@ impl Player {
             state: playback::State::default(),
         };
         let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
-        let choice = rate_choice::chooser(&setup.codec, paced);
+        let choice = rate_choice::chooser(&setup.codec, Arc::clone(&paced));
         let offer = offer::Offer {
             choice: setup.codec,
             bitrate: setup.bitrate,
@@ -189,9 +184,13 @@ impl Player {
             output: OutputOffer::default(),
         };
         let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
-        let parts = (Arc::clone(&buffer), Arc::clone(&counts));
+        let fill = target::Fill {
+            buffer: Arc::clone(&buffer),
+            target: target::Target::new(setup.target, setup.max),
+            paced,
+        };
         let inbox = session::Inbox { commands: session_commands, decoder_failures };
-        session::Session::spawn(machine, dial, offer, parts.0, parts.1, events, inbox);
+        session::Session::spawn(machine, dial, offer, fill, Arc::clone(&counts), events, inbox);
         let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
         Ok((player, events_out))
     }

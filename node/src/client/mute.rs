@@ -23,6 +23,7 @@ use super::{
     offer::Offer,
     rate_choice::{self, CodecChoice},
     session::{self, Inbox, Session},
+    target::{Fill, Target},
 };
 
 /// How often it looks for sound while it has none.
@@ -67,13 +68,14 @@ impl MuteListener {
         let (commands, commands_out) = mpsc::channel(COMMANDS);
         let buffer = Arc::new(JitterBuffer::new(target, usize::MAX));
         let counts = Arc::<Mutex<Counts>>::default();
-        let choice = rate_choice::chooser(&codec, Arc::new(AtomicBool::new(true)));
+        let paced = Arc::new(AtomicBool::new(true));
+        let choice = rate_choice::chooser(&codec, Arc::clone(&paced));
         let machine = Client::new(Config { target, ..Config::default() }, choice);
         let offer = Offer { choice: codec, bitrate, registry, output: OutputOffer::default() };
-        let parts = (Arc::clone(&buffer), Arc::clone(&counts));
+        let fill = Fill { buffer: Arc::clone(&buffer), target: Target::new(target, target), paced };
         // Nothing is decoded, so nothing fails at that.
         let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
-        Session::spawn(machine, dial, offer, parts.0, parts.1, events, inbox);
+        Session::spawn(machine, dial, offer, fill, Arc::clone(&counts), events, inbox);
         let unheard = Arc::<Mutex<Unheard>>::default();
         let clock = Clock { buffer, start, target, unheard: Arc::clone(&unheard) };
         let clock = tokio::spawn(clock.run(Instant::now())).abort_handle();

@@ -148,14 +148,20 @@ impl Playback {
         if frames > 0 {
             self.state.sounding = true;
             if let Some(dry_since) = self.state.dry_since.take() {
-                self.progress(|progress| progress.underrun_time += dry_since.elapsed());
+                let dry = dry_since.elapsed();
+                self.progress(|progress| {
+                    progress.underrun_time += dry;
+                    progress.levels.spend(Duration::ZERO, dry);
+                });
             }
         }
         let heard = self.state.written.saturating_sub(self.sink.delay());
         let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
         let position = Position(base.0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
         let first = (frames > 0).then(|| self.began.elapsed());
+        let (level, time) = (self.buffer.level(), Position::of_frame(FrameIndex(frames), self.sink.rate()));
         self.progress(|progress| {
+            progress.levels.spend(level, time.into());
             progress.frames_played += frames;
             progress.position = position;
             progress.first_audio = progress.first_audio.or(first);

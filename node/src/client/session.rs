@@ -18,13 +18,14 @@ use tokio::{
 };
 
 use super::{
-    Counts, Event,
+    Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
     fetch::{self, FetchError},
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     path_watch::{self, Wanted},
     rate_choice,
+    target::{Fill, Fit},
 };
 
 /// What the session is told.
@@ -73,6 +74,7 @@ pub(super) struct Session {
     dial: Arc<Dial>,
     offer: Offer,
     buffer: Arc<JitterBuffer>,
+    fill: Fill,
     counts: Arc<Mutex<Counts>>,
     events: mpsc::Sender<Event>,
     paused: bool,
@@ -89,7 +91,7 @@ impl Session {
         machine: Client,
         dial: Arc<Dial>,
         offer: Offer,
-        buffer: Arc<JitterBuffer>,
+        fill: Fill,
         counts: Arc<Mutex<Counts>>,
         events: mpsc::Sender<Event>,
         inbox: Inbox,
@@ -102,7 +104,8 @@ impl Session {
             began: Instant::now(),
             dial,
             offer,
-            buffer,
+            buffer: Arc::clone(&fill.buffer),
+            fill,
             counts,
             events,
             paused: false,
@@ -136,6 +139,7 @@ impl Session {
                     self.handle(Input::Timeout);
                 }
             }
+            self.fit_target().await;
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
@@ -151,6 +155,17 @@ impl Session {
 
     fn handle(&mut self, input: Input) {
         self.machine.handle(self.began.elapsed(), input);
+    }
+
+    /// Holds more on a path that proved bad, and less again on one that is good.
+    async fn fit_target(&mut self) {
+        let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
+        let fit = self.fill.fit(self.began.elapsed(), stalls, self.paused);
+        let Some(Fit { target, reason }) = fit else { return };
+        self.handle(Input::Held(self.buffer.fullness()));
+        self.handle(Input::Target(target));
+        self.count(|counts| counts.targets.push(TargetChange { at: Instant::now(), target, reason }));
+        self.tell(Event::Target { target, reason }).await;
     }
 
     fn on_command(&mut self, command: Command) {
@@ -183,7 +198,11 @@ impl Session {
                 let error = WireError::busy("the node is full", not_before(retry_after));
                 Input::Refused { request, error }
             }
-            Fetched::Failed(other) => Input::Broken { request, reason: other.to_string() },
+            Fetched::Failed(other) => {
+                let stalled = matches!(other, FetchError::Silent(_));
+                self.count(|counts| counts.stalls += u64::from(stalled));
+                Input::Broken { request, reason: other.to_string() }
+            }
         });
     }
 
@@ -194,6 +213,7 @@ impl Session {
             Output::Abandon { silent, .. } => {
                 self.abandon();
                 if silent {
+                    self.count(|counts| counts.stalls += 1);
                     self.dial.forget_any();
                 }
             }
@@ -210,8 +230,10 @@ impl Session {
                 self.put(Entry::ChunkStart { index, from, rendition }).await;
             }
             Output::Switched { from, to, reason } => {
-                self.count(|counts| counts.rendition_switches += 1);
-                self.tell(Event::Switched { from, to, reason }).await;
+                let switched =
+                    Switched { at: Instant::now(), from, to: Arc::clone(&to), reason: reason.clone() };
+                self.count(|counts| counts.switches.push(switched));
+                self.tell(Event::Switched { to, reason }).await;
             }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,

@@ -84,6 +84,7 @@ pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault>
         codec: codec::choice(context)?,
         bitrate: config.codec.bitrate.get(),
         target: config.buffer.target.get(),
+        max: config.buffer.max.get(),
         max_bytes: usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
         start: config.buffer.start.get(),
         pause: match config.playback.pause {

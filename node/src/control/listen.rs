@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -7,12 +6,7 @@ use std::{
 use media_protocol::{Position, Rendition, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    Command, Notice, Snapshot, Stats, SwitchStats,
-    playlist::Cursor,
-    report::{codec, title},
-    stats::ms,
-};
+use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, report::title};
 use crate::client::{CodecChoice, Dial, Event, Player, Setup};
 
 /// How a playing ended.
@@ -51,6 +45,8 @@ pub struct Listening {
     pub(super) wiring: Wiring,
     pub(super) transport: String,
     pub(super) target: Duration,
+    /// From when times in the statistics count.
+    pub(super) began: Instant,
     /// Whether a person asked for lossless audio at any price.
     lossless: bool,
     /// What is being fetched, and what is heard; the first runs ahead.
@@ -64,8 +60,6 @@ pub struct Listening {
     pub(super) waiting: String,
     /// Why it comes in what it comes in.
     pub(super) reason: String,
-    pub(super) switches: VecDeque<SwitchStats>,
-    began: Instant,
     /// The tracks that could not be played, each with why.
     pub(super) failures: Vec<String>,
 }
@@ -87,8 +81,8 @@ impl Listening {
         transport: String,
         wiring: Wiring,
     ) -> std::io::Result<Self> {
-        let (target, volume) = (setup.target, (setup.volume * 100.0).round() as u8);
-        let began = setup.began;
+        let (target, began) = (setup.target, setup.began);
+        let volume = (setup.volume * 100.0).round() as u8;
         let lossless = setup.codec == CodecChoice::Lossless;
         let (player, events) = Player::start(setup, Arc::clone(&dial))?;
         Ok(Self {
@@ -99,6 +93,7 @@ impl Listening {
             wiring,
             transport,
             target,
+            began,
             lossless,
             fetching: Cursor::default(),
             heard: Cursor::default(),
@@ -108,8 +103,6 @@ impl Listening {
             paused_time: Duration::ZERO,
             waiting: String::new(),
             reason: String::new(),
-            switches: VecDeque::new(),
-            began,
             failures: Vec::new(),
         })
     }
@@ -180,7 +173,11 @@ impl Listening {
                     ));
                 }
             }
-            Event::Switched { from, to, reason } => self.on_switched(&from, &to, reason),
+            Event::Switched { to, reason } => self.on_switched(&to, reason),
+            Event::Target { target, reason } => {
+                self.target = target;
+                self.info(format!("holds {} s from here on: {reason}", target.as_secs_f32()));
+            }
             Event::Ended(_) => {
                 if self.heard.index + 1 >= self.playlist.len() {
                     self.player.drain();
@@ -215,14 +212,9 @@ impl Listening {
         None
     }
 
-    fn on_switched(&mut self, from: &Rendition, to: &Rendition, reason: String) {
+    fn on_switched(&mut self, to: &Rendition, reason: String) {
         self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
-        if self.switches.len() == Stats::SWITCHES {
-            self.switches.pop_front();
-        }
-        self.reason.clone_from(&reason);
-        let (at_ms, from, to) = (ms(self.began.elapsed()), codec(from), codec(to));
-        self.switches.push_back(SwitchStats { at_ms, from, to, reason });
+        self.reason = reason;
     }
 
     /// Passes over a track that can't be played.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use listen::{Ending, Listening, Wiring};
 pub use playlist::{NoSuchTrack, select};
-pub use stats::{Stats, SwitchStats};
+pub use stats::Stats;
 
 /// What a person asks for while listening.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use media_protocol::{FrameIndex, Position, Rendition, Track};
 
-use super::{Snapshot, Stats, listen::Listening, stats::ms};
+use super::{
+    Snapshot, Stats,
+    listen::Listening,
+    stats::{LevelTimes, PathChange, Switch, Target, ms},
+};
 
 impl Listening {
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -34,6 +38,7 @@ impl Listening {
     pub(super) fn stats(&self) -> Stats {
         let (progress, counts) = (self.player.progress(), self.player.counts());
         let (info, rendition) = (progress.track.as_ref(), progress.rendition.as_ref());
+        let path_changes = self.dial.path_changes();
         Stats {
             track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
             transport: self.transport.clone(),
@@ -41,7 +46,6 @@ impl Listening {
             codec: rendition.map(|it| it.id.codec.clone()).unwrap_or_default(),
             bitrate: rendition.map_or(0, |it| it.bitrate),
             reason: self.reason.clone(),
-            switches: self.switches.iter().cloned().collect(),
             bind_ms: ms(self.dial.bind_time()),
             connect_ms: ms(self.dial.connect_time()),
             first_audio_ms: progress.first_audio.map(ms),
@@ -54,11 +58,18 @@ impl Listening {
             underrun_ms: ms(progress.underrun_time),
             paused_ms: ms(self.paused_time),
             requests_while_paused: counts.requests_while_paused,
-            rendition_switches: counts.rendition_switches,
+            rendition_switches: counts.switches.total(),
+            switches: counts.switches.iter().map(|it| Switch::new(it, self.began)).collect(),
+            path_changes: path_changes.total(),
+            paths: path_changes.iter().map(|it| PathChange::new(it, self.began)).collect(),
             reconnects: self.dial.reconnects(),
             retries: counts.retries,
+            stalls: counts.stalls,
             damaged_packets: progress.damaged_packets,
             peak_buffer_ms: ms(counts.peak_buffer),
+            target_ms: ms(self.target),
+            targets: counts.targets.iter().map(|it| Target::new(it, self.began)).collect(),
+            level_ms: LevelTimes::new(progress.levels),
         }
     }
 }

@@ -125,6 +125,7 @@ impl Node {
             // Enough for ADPCM.
             bitrate: 400_000,
             target: Duration::from_secs(3),
+            max: Duration::from_secs(3),
             max_bytes: 64 << 20,
             start: Duration::from_millis(200),
             pause: PauseMode::Hold,

@@ -116,6 +116,7 @@ impl Client {
             // A pause is no time in which the node could have answered.
             Input::Resume => (self.paused, self.failing_since) = (false, None),
             Input::Held(held) => self.held = held,
+            Input::Target(target) => self.config.target = target,
             Input::Path(path) => self.path = path,
             Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),

@@ -38,12 +38,13 @@ fn restless(world: &mut World) {
     world.act(at, Act::Play(first, Position::START));
     for _ in 0..world.random.below(12) {
         at += world.random.millis(10_000);
-        let act = match world.random.below(6) {
+        let act = match world.random.below(7) {
             // Up to 40 s into a track, which may be past its end.
             0 | 1 => Act::Play(track(world), world.random.millis(40_000).into()),
             2 => Act::Follow(world.random.chance(80).then(|| track(world))),
             3 => Act::Pause,
             4 => Act::Resume,
+            5 => Act::Target(world.random.millis(12_000)),
             _ => Act::Outage(world.random.millis(30_000)),
         };
         world.act(at, act);

@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Follow(Option<TrackId>),
     Pause,
     Resume,
+    /// From now on the client holds so much.
+    Target(Duration),
     /// The connection is lost, and there is none for so long.
     Outage(Duration),
 }
@@ -205,6 +207,10 @@ impl World {
             Act::Resume => {
                 self.paused = false;
                 self.feed(Input::Resume);
+            }
+            Act::Target(target) => {
+                self.config.target = target;
+                self.feed(Input::Target(target));
             }
             Act::Outage(time) => {
                 self.down_until = self.now + time;

@@ -61,7 +61,7 @@ impl Connection for FakeConnection {
 
     fn path(&self) -> Path {
         let rtt = Some(Duration::from_millis(50));
-        Path { kind: PathKind::Direct, remote: String::new(), rtt, loss: None }
+        Path { kind: PathKind::Direct, remote: self.made_after.to_string(), rtt, loss: None }
     }
 
     fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {
@@ -185,17 +185,33 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
     rig.wanted.send_replace(Wanted::Later);
     sleep(Duration::from_secs(60)).await;
     let pings = rig.net.pings.load(Ordering::Relaxed);
-    assert!((35..=42).contains(&pings), "{pings} pings in a minute");
+    assert!((50..=60).contains(&pings), "{pings} pings in a minute");
     rig.breaks(false);
     let took = rig.time_to_reconnect().await;
     assert!(took < Duration::from_secs(3), "{took:?}");
     // Asked at last, it has half a second to answer by itself.
     rig.dial.note_heard();
     let pings = rig.net.pings.load(Ordering::Relaxed);
-    sleep(Duration::from_millis(1400)).await;
+    sleep(Duration::from_millis(900)).await;
     rig.wanted.send_replace(Wanted::Now);
     sleep(Duration::from_millis(400)).await;
     assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings);
     sleep(Duration::from_millis(200)).await;
     assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
+    let rig = Rig::new().await;
+    let began = Instant::now();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(rig.dial.path_changes().total(), 0);
+    rig.breaks(false);
+    rig.time_to_reconnect().await;
+    sleep(Duration::from_secs(10)).await;
+    let changes = rig.dial.path_changes();
+    let [change] = changes.iter().collect::<Vec<_>>()[..] else { panic!("{changes:?}") };
+    assert_eq!((change.from.remote.as_str(), change.to.remote.as_str()), ("0", "1"));
+    let after = change.at - began;
+    assert!((10..13).contains(&after.as_secs()), "{after:?}");
 }

@@ -8,6 +8,8 @@ use std::{
 use media_plugin_sdk::PluginError;
 use media_protocol::{Info, Position, Rendition};
 
+use crate::client::level::Levels;
+
 /// What the playback thread is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::client) enum Command {
@@ -38,6 +40,8 @@ pub struct Progress {
     pub underruns: u64,
     /// For how long in all.
     pub underrun_time: Duration,
+    /// For how long the jitter buffer held how much.
+    pub levels: Levels,
     /// Packets that could not be decoded, each replaced by silence.
     pub damaged_packets: u64,
     /// Tracks that ended, be it by a failure.

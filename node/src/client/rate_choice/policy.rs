@@ -73,7 +73,7 @@ impl Policy {
         }
     }
 
-    /// Up to [`Policy::SAVER`] and the budget on every path.
+    /// Up to 48 kbit/s and the budget on every path.
     #[must_use]
     pub fn data_saver(budget: Budget) -> Self {
         let (direct, relayed) = (Self::SAVER, Self::SAVER);

@@ -69,6 +69,8 @@ pub enum Input {
     Resume,
     /// How much audio the client holds that is not yet played.
     Held(Duration),
+    /// From now on, the level below which the next chunk is asked for: [`Config::target`] anew.
+    Target(Duration),
     /// What is known of the path now.
     Path(PathReport),
     /// The answer to [`Output::GetInfo`].
