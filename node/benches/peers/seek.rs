@@ -150,6 +150,7 @@ impl Seeker {
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,
             target: Duration::from_secs(3),
+            max: Duration::from_secs(3),
             max_bytes: 64 << 20,
             start: Duration::from_millis(200),
             pause: PauseMode::Hold,
