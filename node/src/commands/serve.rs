@@ -4,7 +4,7 @@ use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::Ticket;
 
-use super::{Context, context::shown, show::print};
+use super::{Context, context::shown, figures, show::print};
 use crate::{
     fault::{Exit, Fault, OrFault},
     files,
@@ -46,13 +46,15 @@ pub(super) async fn run(
         "listen on another machine:".into(),
         format!("  media-node play {ticket}"),
     ])?;
+    let writing = figures::start(context, &serving.server).await?;
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
+        fault = writing => Err(fault),
         () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),
         () = interrupted() => {
             serving.server.stop();
             serving.endpoint.close().await;
-            Ok(())
+            figures::write(context, &serving.server)
         }
     }
 }
