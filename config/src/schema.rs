@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 
 use crate::{
-    Bitrate, Id52, Number, Origin, Pin, PluginId, Size, Sources, Time,
+    Bitrate, Id52, Local, Number, Origin, Pin, PluginId, Size, Sources, Time,
     options::PluginOptions,
     setting::{Given, Setting},
 };
@@ -189,6 +189,12 @@ schema! {
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);
         /// How many chunks are encoded ahead of the one asked for.
         encode_ahead: Number<0, 16> = |_| Number::clamped(1);
+        /// Where a node that serves writes its figures as JSON, now and then and when it ends.
+        stats: Option<PathBuf> = |_| None;
+        /// How often it does.
+        stats_interval: Time = |_| Time::from_millis(10_000);
+        /// Where the figures can be had in the format of Prometheus, as `http://ADDRESS/metrics`: on this machine alone.
+        metrics: Local = |_| Local(None);
     }
     /// Which codec a client asks for.
     codec: Codec {

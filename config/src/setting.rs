@@ -1,6 +1,6 @@
 //! How a value is read from a file, read from text, and shown.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde_json::Value;
 
@@ -106,6 +106,35 @@ impl Setting for PathBuf {
     }
     fn to_json(&self) -> Value {
         self.to_string_lossy().into()
+    }
+}
+
+/// An address of this machine alone, or none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Local(pub(crate) Option<SocketAddr>);
+
+impl Local {
+    /// The address.
+    #[must_use]
+    pub const fn get(self) -> Option<SocketAddr> {
+        self.0
+    }
+}
+
+/// Empty text is no address.
+impl Setting for Local {
+    fn allowed() -> String {
+        "a loopback address and a port such as \"127.0.0.1:9190\", or \"\" for none".into()
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(None));
+        }
+        let address = text.parse().ok().filter(|it: &SocketAddr| it.ip().is_loopback())?;
+        Some(Self(Some(address)))
+    }
+    fn to_json(&self) -> Value {
+        self.0.map_or_else(|| "".into(), |address| address.to_string().into())
     }
 }
 

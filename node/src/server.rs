@@ -16,6 +16,8 @@ mod accept;
 mod catalog;
 mod chunk_cache;
 mod chunk_encoder;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod negotiate;
 mod session;
 mod stats;
@@ -30,7 +32,7 @@ pub use accept::Access;
 pub use catalog::{Catalog, CatalogError, Skipped};
 pub use chunk_cache::CacheStats;
 pub use chunk_encoder::EncoderStats;
-pub use stats::{Requests, ServerStats};
+pub use stats::{ChunkBytes, Requests, ServerStats};
 
 /// What a server may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,20 @@ struct Node {
     /// One permit for each peer that may still come in.
     places: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+}
+
+impl Node {
+    fn stats(&self) -> ServerStats {
+        let (encoder, cache) = self.encoder.stats();
+        let peers = self.config.max_peers.saturating_sub(self.places.available_permits());
+        ServerStats {
+            peers,
+            encode_time: self.encoder.encode_time(),
+            encoder,
+            cache,
+            ..self.counters.snapshot()
+        }
+    }
 }
 
 /// A running server. Dropping it stops it.
@@ -124,9 +140,20 @@ impl Server {
     /// What it did since it was started.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        let (encoder, cache) = self.node.encoder.stats();
-        let peers = self.node.config.max_peers.saturating_sub(self.node.places.available_permits());
-        self.node.counters.snapshot(peers, encoder, cache)
+        self.node.stats()
+    }
+
+    /// Shows [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the server is stopped.
+    /// Returns the address, in which port 0 has become a free one. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// When the address is not a loopback address, or can't be had.
+    #[cfg(feature = "metrics")]
+    pub async fn metrics(&self, address: std::net::SocketAddr) -> std::io::Result<std::net::SocketAddr> {
+        let listener = metrics::bind(address).await?;
+        let bound = listener.local_addr()?;
+        tokio::spawn(metrics::serve(self.node.clone(), listener));
+        Ok(bound)
     }
 
     /// Takes no more peers and requests, and closes the endpoints; [`Server::serve`] ends when that is done.

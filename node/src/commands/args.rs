@@ -31,6 +31,9 @@ pub(super) enum Command {
         /// Writes the ticket to a file as well.
         #[arg(long, value_name = "FILE")]
         ticket_file: Option<PathBuf>,
+        /// Writes the node's figures as JSON, every 10 s and at the end.
+        #[arg(long, value_name = "FILE")]
+        stats: Option<String>,
         /// How to be reached, by id.
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,

@@ -4,6 +4,7 @@ mod args;
 mod codec;
 mod context;
 mod demo;
+mod figures;
 mod options;
 mod output;
 mod play;
@@ -47,8 +48,11 @@ pub fn run() -> Result<(), Fault> {
     }
     flags.extend(match &arguments.command {
         Command::Demo { playing } | Command::Play { playing, .. } => playing.flags(),
-        Command::Serve { transport: Some(transport), .. } => {
-            vec![Flag::new("--transport", "transport.use", transport)]
+        Command::Serve { transport, stats, .. } => {
+            [("--transport", "transport.use", transport), ("--stats", "server.stats", stats)]
+                .into_iter()
+                .filter_map(|(flag, key, text)| Some(Flag::new(flag, key, text.as_deref()?)))
+                .collect()
         }
         _ => Vec::new(),
     });

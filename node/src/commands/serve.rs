@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Context, context::shown, show::print};
+use super::{Context, context::shown, figures, show::print};
 use crate::{
     fault::{Exit, Fault, OrFault},
     files,
@@ -56,14 +56,16 @@ pub(super) async fn run(
     }
     serving.announce(&context.config.node.name, is_whole, ticket_file)?;
     let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get());
+    let writing = figures::start(context, &serving.server).await?;
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
+        fault = writing => Err(fault),
         () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),
         fault = follow => Err(fault),
         () = interrupted() => {
             serving.server.stop();
             serving.endpoint.close().await;
-            Ok(())
+            figures::write(context, &serving.server)
         }
     }
 }

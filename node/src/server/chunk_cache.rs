@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use lru::LruCache;
 use media_protocol::ChunkRequest;
+use serde::Serialize;
 
 /// What the cache holds and did since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CacheStats {
     /// Requests that were answered from the cache.
     pub hits: u64,

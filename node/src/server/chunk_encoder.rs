@@ -3,14 +3,18 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_protocol::{ChunkRequest, ErrorCode, WireError};
+use serde::Serialize;
 
 use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
 
@@ -32,7 +36,7 @@ const MAX_AHEAD: usize = 64;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the encoders did since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct EncoderStats {
     /// Chunks encoded, those ahead of a request included.
     pub encoded: u64,
@@ -52,6 +56,8 @@ struct Shared {
     catalog: Arc<Catalog>,
     state: Mutex<State>,
     work: Condvar,
+    /// Microseconds that the threads spent on chunks.
+    busy: AtomicU64,
 }
 
 /// A chunk is in the cache, or live, or neither; a live one waits in one of the queues or is with a thread.
@@ -104,7 +110,13 @@ impl ChunkEncoder {
             stats: EncoderStats::default(),
             stopped: false,
         };
-        let shared = Arc::new(Shared { registry, catalog, state: Mutex::new(state), work: Condvar::new() });
+        let shared = Arc::new(Shared {
+            registry,
+            catalog,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            busy: AtomicU64::new(0),
+        });
         let pool = Self { shared };
         for number in 0..threads {
             let shared = pool.shared.clone();
@@ -167,6 +179,11 @@ impl ChunkEncoder {
         (state.stats, state.cache.stats())
     }
 
+    /// What the threads spent on chunks, all together.
+    pub(super) fn encode_time(&self) -> Duration {
+        Duration::from_micros(self.shared.busy.load(Ordering::Relaxed))
+    }
+
     /// Refuses what waits and lets the threads end.
     pub(super) fn stop(&self) {
         let mut state = self.shared.lock();
@@ -195,8 +212,11 @@ impl Shared {
 
     fn work(&self) {
         while let Some(job) = self.next() {
+            let began = Instant::now();
             // The host guards codecs; this is for what decodes the file.
             let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(&job)));
+            let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.busy.fetch_add(micros, Ordering::Relaxed);
             let encoded = encoded.unwrap_or_else(|_| {
                 let message = format!("encoding {} failed; the node's log says more", job.request.rendition);
                 Err(WireError::new(ErrorCode::Internal, message))

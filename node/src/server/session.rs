@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{Connection, Incoming, Stream};
+use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream};
 use media_protocol::{
     Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
     session::server::{Input, Limits, Output, Server as Machine},
@@ -80,13 +80,14 @@ impl Session {
                 if get_info.path.kind.is_empty() {
                     get_info.path.kind = self.connection.path().kind.to_string();
                 }
-                let peer = Arc::clone(&self.peer);
-                self.answer(stream, |stream| send_info(node, peer, stream, get_info));
+                let (peer, path) = (Arc::clone(&self.peer), self.connection.path().kind);
+                self.answer(stream, |stream| send_info(node, peer, stream, get_info, path));
             }
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
                 let chunk = node.encoder.request(&self.peer, &request);
-                self.answer(stream, |stream| send_chunk(node, stream, chunk));
+                let (codec, path) = (request.rendition.codec, self.connection.path().kind);
+                self.answer(stream, |stream| send_chunk(node, stream, chunk, (codec, path)));
             }
             Output::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
@@ -128,7 +129,13 @@ async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
     send_answer(&node, stream, page).await
 }
 
-async fn send_info(node: Arc<Node>, peer: Arc<str>, mut stream: Stream, request: GetInfo) -> Sent {
+async fn send_info(
+    node: Arc<Node>,
+    peer: Arc<str>,
+    mut stream: Stream,
+    request: GetInfo,
+    path: PathKind,
+) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
     let info = blocking(move || {
@@ -143,19 +150,32 @@ async fn send_info(node: Arc<Node>, peer: Arc<str>, mut stream: Stream, request:
         Some(ChunkRequest { rendition: rendition.id.clone(), index })
     });
     // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let chunk = first.map(|request| node.encoder.request(&peer, &request));
+    let chunk = first.map(|request| (node.encoder.request(&peer, &request), (request.rendition.codec, path)));
+    count_refusal(&node, &info);
     send(&node, &mut stream, line(info)).await?;
     match chunk {
-        Some(chunk) => send_chunk(node, stream, chunk).await,
+        Some((chunk, way)) => send_chunk(node, stream, chunk, way).await,
         None => stream.send.finish(),
     }
 }
 
-async fn send_chunk(node: Arc<Node>, mut stream: Stream, chunk: Result<ChunkReader, WireError>) -> Sent {
+async fn send_chunk(
+    node: Arc<Node>,
+    mut stream: Stream,
+    chunk: Result<ChunkReader, WireError>,
+    (codec, path): (String, PathKind),
+) -> Sent {
+    count_refusal(&node, &chunk);
     match chunk {
         Ok(mut reader) => {
+            // A peer can name any codec; it is given a chunk of those that there are.
+            let is_known = node.registry.codec(&codec).is_ok();
             while let Some(bytes) = reader.next().await {
+                let length = bytes.len() as u64;
                 send(&node, &mut stream, bytes).await?;
+                if is_known {
+                    node.counters.chunk_bytes(&codec, path, length);
+                }
             }
         }
         Err(error) => send(&node, &mut stream, chunk::refusal(&error)).await?,
@@ -170,6 +190,7 @@ async fn send_refusal(
     error: WireError,
 ) -> Sent {
     if protocol == Some(Protocol::RequestChunk) {
+        node.counters.refusal(error.code);
         send(&node, &mut stream, chunk::refusal(&error)).await?;
         return stream.send.finish();
     }
@@ -177,8 +198,15 @@ async fn send_refusal(
 }
 
 async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
+    count_refusal(node, &answer);
     send(node, &mut stream, line(answer)).await?;
     stream.send.finish()
+}
+
+fn count_refusal<T>(node: &Node, answer: &Result<T, WireError>) {
+    if let Err(error) = answer {
+        node.counters.refusal(error.code);
+    }
 }
 
 /// An answer as a line of JSON.

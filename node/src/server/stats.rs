@@ -1,13 +1,22 @@
 //! What the server counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use media_protocol::Protocol;
+use media_plugin_sdk::transport::PathKind;
+use media_protocol::{ErrorCode, Protocol};
+use serde::{Serialize, Serializer};
 
 use super::{CacheStats, EncoderStats};
 
 /// Requests that came in, refused ones included, by protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Requests {
     /// `audio.list`
     pub list: u64,
@@ -19,8 +28,19 @@ pub struct Requests {
     pub unknown: u64,
 }
 
+/// Bytes of chunks that went one kind of way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ChunkBytes {
+    /// The codec's id.
+    pub codec: String,
+    /// The kind of path when the chunk was sent: `memory`, `loopback`, `LAN`, `direct`, `relayed`, `unknown`.
+    pub path: &'static str,
+    /// Handed to the transport, framing included.
+    pub bytes: u64,
+}
+
 /// What a server did since it was started. The figures are read one after the other, not at one instant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ServerStats {
     /// Peers connected now.
     pub peers: usize,
@@ -32,6 +52,14 @@ pub struct ServerStats {
     pub requests: Requests,
     /// Bytes of answers that were handed to the transport.
     pub bytes_sent: u64,
+    /// Those of chunks, by codec and kind of path.
+    pub chunk_bytes: Vec<ChunkBytes>,
+    /// Requests refused, by kind (`ErrorCode` as on the wire). A chunk that fails while it is encoded is among
+    /// [`EncoderStats::failed`].
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// What the encoder threads spent on chunks, all together; in JSON `encode_ms`, in milliseconds.
+    #[serde(rename = "encode_ms", serialize_with = "millis")]
+    pub encode_time: Duration,
     /// What was encoded.
     pub encoder: EncoderStats,
     /// What was kept.
@@ -45,6 +73,9 @@ pub(super) struct Counters {
     pub(super) bytes_sent: Counter,
     requests: [Counter; Protocol::ALL.len()],
     unknown: Counter,
+    refusals: [Counter; CODES.len()],
+    /// By codec and path: bounded, since the codecs are those of the registry.
+    chunks: Mutex<BTreeMap<(String, &'static str), u64>>,
 }
 
 impl Counters {
@@ -54,7 +85,20 @@ impl Counters {
         known.unwrap_or(&self.unknown).add(1);
     }
 
-    pub(super) fn snapshot(&self, peers: usize, encoder: EncoderStats, cache: CacheStats) -> ServerStats {
+    /// Counts a refusal.
+    pub(super) fn refusal(&self, code: ErrorCode) {
+        let place = CODES.iter().position(|(it, _)| *it == code);
+        self.refusals[place.unwrap_or(CODES.len() - 1)].add(1);
+    }
+
+    /// Counts bytes of chunks in a codec of the registry.
+    pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind, bytes: u64) {
+        let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        *chunks.entry((codec.to_owned(), name(path))).or_default() += bytes;
+    }
+
+    /// What is counted here; the rest is left at its default.
+    pub(super) fn snapshot(&self) -> ServerStats {
         let of = |protocol: Protocol| self.requests.get(protocol as usize).map_or(0, Counter::get);
         let requests = Requests {
             list: of(Protocol::List),
@@ -62,16 +106,53 @@ impl Counters {
             request_chunk: of(Protocol::RequestChunk),
             unknown: self.unknown.get(),
         };
+        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunks = chunks.iter().map(|((codec, path), bytes)| ChunkBytes {
+            codec: codec.clone(),
+            path,
+            bytes: *bytes,
+        });
+        let refusals = CODES.iter().zip(&self.refusals).map(|((_, name), count)| (*name, count.get()));
         ServerStats {
-            peers,
+            chunk_bytes: chunks.collect(),
+            refusals: refusals.collect(),
             peers_served: self.peers_served.get(),
             peers_turned_away: self.peers_turned_away.get(),
             requests,
             bytes_sent: self.bytes_sent.get(),
-            encoder,
-            cache,
+            ..ServerStats::default()
         }
     }
+}
+
+/// The kinds of refusal by their names on the wire; the last stands for all others.
+const CODES: [(ErrorCode, &str); 10] = [
+    (ErrorCode::BadRequest, "bad_request"),
+    (ErrorCode::UnknownTrack, "unknown_track"),
+    (ErrorCode::UnknownRendition, "unknown_rendition"),
+    (ErrorCode::OutOfRange, "out_of_range"),
+    (ErrorCode::NoCommonCodec, "no_common_codec"),
+    (ErrorCode::Unreadable, "unreadable"),
+    (ErrorCode::CodecFailed, "codec_failed"),
+    (ErrorCode::Busy, "busy"),
+    (ErrorCode::Internal, "internal"),
+    (ErrorCode::Unknown, "unknown"),
+];
+
+/// As [`PathKind`]'s `Display`.
+const fn name(path: PathKind) -> &'static str {
+    match path {
+        PathKind::Memory => "memory",
+        PathKind::Loopback => "loopback",
+        PathKind::Lan => "LAN",
+        PathKind::Direct => "direct",
+        PathKind::Relayed => "relayed",
+        PathKind::Unknown => "unknown",
+    }
+}
+
+fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_micros() as f64 / 1000.0)
 }
 
 /// Counts up; nothing else depends on its value, so no order is needed.
