@@ -75,6 +75,11 @@ impl Dial {
         }
     }
 
+    /// The node's id.
+    pub(super) fn peer(&self) -> &str {
+        &self.peer.id
+    }
+
     /// The connection, made if there is none.
     ///
     /// # Errors
