@@ -144,3 +144,43 @@ fn figures_that_cannot_be_written() {
     let done = home.run(&["serve", file.to_str().unwrap(), "--stats", "/nowhere/serve.json"]);
     done.refused(1, &["writing the statistics to /nowhere/serve.json"]);
 }
+
+/// Who and what a line of the log is about; and nothing that lets anybody in.
+#[test]
+fn the_log_names_session_and_chunk_and_no_secret() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 1, &music(44_100, 1, 4.0));
+    let debug = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("MEDIA_NODE_LOG", "media_node=trace");
+        command
+    };
+    let node = Node::start(&mut debug(&["serve", file.to_str().unwrap()]));
+    let ticket: media_protocol::Ticket = node.ticket.parse().unwrap();
+    let played = program::Running::start(&mut debug(&[
+        "play",
+        &node.ticket,
+        "--output",
+        "null:fast",
+        "--codec",
+        "pcm",
+    ]))
+    .finish_with(0);
+    node.process.signal("INT");
+    let served = node.process.finish_with(0);
+    let session = format!("session{{peer={}}}", &ticket.peer[..8]);
+    assert!(played.err.contains(&session), "{}", played.err);
+    for log in [&played.err, &served.err] {
+        let chunk = log
+            .lines()
+            .filter(|line| line.contains("session{peer="))
+            .any(|line| line.contains(":chunk{rendition=") && line.contains(" index=1}:"));
+        assert!(chunk, "{log}");
+        assert!(!log.contains(&node.ticket) && !log.contains(&ticket.token()) && !log.contains(&ticket.peer));
+    }
+    assert!(
+        served.err.lines().any(|line| line.contains(" chunk{") && line.contains("encoding")),
+        "{}",
+        served.err
+    );
+}

@@ -93,6 +93,11 @@ impl Dial {
         Self { bind_time, ..self }
     }
 
+    /// The node's id.
+    pub(super) fn peer(&self) -> &str {
+        &self.peer.id
+    }
+
     /// The connection, made if there is none.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Drives the protocol's client session: carries out what it asks for, feeds it what happens.
 
+mod ask;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -7,7 +9,7 @@ use std::{
 
 use media_plugin_sdk::transport::TransportError;
 use media_protocol::{
-    ChunkRequest, GetInfo, Info, Position, Rendition, TrackId, WireError,
+    Info, Position, TrackId, WireError,
     chunk::ChunkEvent,
     session::client::{Client, DecoderFailed, Failure, Input, Output, RequestId},
 };
@@ -16,11 +18,12 @@ use tokio::{
     task::AbortHandle,
     time::{Instant as TokioInstant, sleep_until},
 };
+use tracing::Instrument as _;
 
 use super::{
     Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
-    fetch::{self, FetchError},
+    fetch::FetchError,
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     path_watch::{self, Wanted},
@@ -98,7 +101,9 @@ impl Session {
     ) {
         let (report, reports) = mpsc::channel(REPORTS);
         let (wanted, watched) = watch::channel(Wanted::Nothing);
-        tokio::spawn(path_watch::run(Arc::clone(&dial), watched));
+        // Of the highest level, so that what is logged below it has it too. The id is cut: its beginning tells nodes apart.
+        let span = tracing::error_span!("session", peer = %format_args!("{:.8}", dial.peer()));
+        tokio::spawn(path_watch::run(Arc::clone(&dial), watched).instrument(span.clone()));
         let session = Self {
             machine,
             began: Instant::now(),
@@ -114,7 +119,7 @@ impl Session {
             wanted,
             report,
         };
-        tokio::spawn(session.run(inbox, reports));
+        tokio::spawn(session.run(inbox, reports).instrument(span));
     }
 
     async fn run(mut self, mut inbox: Inbox, mut reports: mpsc::Receiver<(RequestId, Fetched)>) {
@@ -281,38 +286,5 @@ impl Session {
         if let Some(task) = self.under_way.take() {
             task.abort();
         }
-    }
-
-    fn ask_info(&mut self, request: RequestId, track: TrackId, at: Position) {
-        let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed()) {
-            Ok(codecs) => codecs,
-            Err(error) => return self.handle(Input::Refused { request, error }),
-        };
-        let (output, path) = (self.offer.output.clone(), rate_choice::report(&self.dial.path()));
-        let message = GetInfo { track, codecs, output, path, then_chunk_at: Some(at) };
-        self.count_request();
-        let (dial, reports, counts) = self.for_a_request(request);
-        let task = tokio::spawn(async move {
-            if let Err(error) = fetch::info_and_chunk(&dial, &message, &reports, &counts).await {
-                reports.send(Fetched::Failed(error)).await;
-            }
-        });
-        self.under_way = Some(task.abort_handle());
-    }
-
-    fn ask_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
-        self.count_request();
-        let (dial, reports, counts) = self.for_a_request(request);
-        let task = tokio::spawn(async move {
-            if let Err(error) = fetch::chunk(&dial, &message, &rendition, &reports, &counts).await {
-                reports.send(Fetched::Failed(error)).await;
-            }
-        });
-        self.under_way = Some(task.abort_handle());
-    }
-
-    fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
-        let reports = Reports { request, to: self.report.clone() };
-        (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
     }
 }

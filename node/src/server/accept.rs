@@ -7,6 +7,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
+use tracing::Instrument as _;
 
 use super::{Node, session};
 
@@ -90,7 +91,9 @@ fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut Joi
     match node.places.clone().try_acquire_owned() {
         Ok(place) => {
             node.counters.peers_served.add(1);
-            sessions.spawn(attend(node.clone(), connection, place));
+            // Of the highest level, so that what is logged below it has it too. The id is cut: its beginning tells peers apart.
+            let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
+            sessions.spawn(attend(node.clone(), connection, place).instrument(span));
         }
         Err(_) => {
             node.counters.peers_turned_away.add(1);
@@ -100,11 +103,10 @@ fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut Joi
 }
 
 async fn attend(node: Arc<Node>, connection: Arc<dyn Connection>, place: OwnedSemaphorePermit) {
-    let peer = connection.peer();
-    tracing::info!(%peer, path = %connection.path().kind, "a peer came in");
+    tracing::info!(path = %connection.path().kind, "a peer came in");
     session::run(node, connection.clone()).await;
     let reason = connection.closed().await;
-    tracing::info!(%peer, %reason, "a peer left");
+    tracing::info!(%reason, "a peer left");
     drop(place);
 }
 

@@ -251,7 +251,10 @@ impl Shared {
         None
     }
 
-    fn encode(&self, Job { request, live, .. }: &Job) -> Result<Bytes, WireError> {
+    fn encode(&self, Job { request, live, ahead }: &Job) -> Result<Bytes, WireError> {
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let _entered = span.entered();
+        tracing::debug!(ahead, "encoding");
         let track = self.catalog.open(&request.rendition.track)?;
         let plan = negotiate::plan(&self.registry, &request.rendition, track.material())?;
         encode::encode(&track, &plan, request.index, live)

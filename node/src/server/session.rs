@@ -10,6 +10,7 @@ use media_protocol::{
 };
 use serde::Serialize;
 use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{Instrument as _, Span};
 
 use super::{Node, chunk_encoder::ChunkReader, negotiate};
 
@@ -86,8 +87,9 @@ impl Session {
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
                 let chunk = node.encoder.request(&self.peer, &request);
-                let (codec, path) = (request.rendition.codec, self.connection.path().kind);
-                self.answer(stream, |stream| send_chunk(node, stream, chunk, (codec, path)));
+                let span = chunk_span(&request);
+                let way = (request.rendition.codec, self.connection.path().kind);
+                self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
             }
             Output::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
@@ -100,7 +102,7 @@ impl Session {
         F: Future<Output = Sent> + Send + 'static,
     {
         if let Some(stream) = self.streams.remove(&name) {
-            let task = self.answers.spawn(task(stream));
+            let task = self.answers.spawn(task(stream).in_current_span());
             self.names.insert(task.id(), name);
         }
     }
@@ -150,11 +152,14 @@ async fn send_info(
         Some(ChunkRequest { rendition: rendition.id.clone(), index })
     });
     // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let chunk = first.map(|request| (node.encoder.request(&peer, &request), (request.rendition.codec, path)));
+    let chunk = first.map(|request| {
+        let span = chunk_span(&request);
+        (node.encoder.request(&peer, &request), (request.rendition.codec, path), span)
+    });
     count_refusal(&node, &info);
     send(&node, &mut stream, line(info)).await?;
     match chunk {
-        Some((chunk, way)) => send_chunk(node, stream, chunk, way).await,
+        Some((chunk, way, span)) => send_chunk(node, stream, chunk, way).instrument(span).await,
         None => stream.send.finish(),
     }
 }
@@ -170,17 +175,25 @@ async fn send_chunk(
         Ok(mut reader) => {
             // A peer can name any codec; it is given a chunk of those that there are.
             let is_known = node.registry.codec(&codec).is_ok();
+            let mut sent = 0;
             while let Some(bytes) = reader.next().await {
                 let length = bytes.len() as u64;
                 send(&node, &mut stream, bytes).await?;
+                sent += length;
                 if is_known {
                     node.counters.chunk_bytes(&codec, path, length);
                 }
             }
+            tracing::debug!(bytes = sent, "sent");
         }
         Err(error) => send(&node, &mut stream, chunk::refusal(&error)).await?,
     }
     stream.send.finish()
+}
+
+/// What is logged of a chunk names it.
+fn chunk_span(request: &ChunkRequest) -> Span {
+    tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0)
 }
 
 async fn send_refusal(

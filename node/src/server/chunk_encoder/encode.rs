@@ -59,7 +59,7 @@ pub(super) fn encode(
         let frames = left.min(u64::from(encoding.packet_frames));
         let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
         // The range ends where `left` does, so the window fills it.
-        window.read(pcm).map_err(|it| track.unreadable(&it))?;
+        window.read(pcm).inspect_err(|_| packets.publish()).map_err(|it| track.unreadable(&it))?;
         let is_first = left == range.end.abs_diff(range.start);
         if is_first
             && window.is_cut_short()
@@ -112,7 +112,8 @@ impl Packets<'_> {
         &mut self,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, PluginError>,
     ) -> Result<bool, PluginError> {
-        let bytes = encode(&mut self.packet)?;
+        // What is whole is of use, whatever comes of the rest.
+        let bytes = encode(&mut self.packet).inspect_err(|_| self.publish())?;
         if bytes == 0 {
             return Ok(false);
         }
