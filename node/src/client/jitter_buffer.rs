@@ -45,7 +45,7 @@ struct Inner {
     target: Duration,
     /// Whether the target was reached since the last restart or dip.
     was_full: bool,
-    /// How often it all but ran dry after that.
+    /// How often it all but ran dry after that, or the output did.
     dips: u64,
     bytes: usize,
     /// How many of `entries` end a track.
@@ -100,7 +100,13 @@ impl JitterBuffer {
         self.lock().target = target;
     }
 
-    /// How often it all but ran dry in the middle of a track after it had been full.
+    /// The output ran dry.
+    pub(super) fn note_underrun(&self) {
+        self.lock().dips += 1;
+        self.wanting.notify_one();
+    }
+
+    /// How often the output ran dry, or this all but did in the middle of a track after it had been full.
     pub(super) fn dips(&self) -> u64 {
         self.lock().dips
     }

@@ -284,6 +284,7 @@ impl Playback {
         let left = self.sink.left();
         self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
         self.progress(|progress| progress.underruns += 1);
+        self.buffer.note_underrun();
         self.tell(Event::Underrun);
     }
 }

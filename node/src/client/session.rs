@@ -165,7 +165,7 @@ impl Session {
     /// Holds more on a path that proved bad, and less again on one that is good.
     async fn fit_target(&mut self) {
         let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
-        let fit = self.fill.fit(self.began.elapsed(), stalls, self.paused);
+        let fit = self.fill.fit(self.began.elapsed(), stalls + self.dial.reconnects(), self.paused);
         let Some(Fit { target, reason }) = fit else { return };
         self.handle(Input::Held(self.buffer.fullness()));
         self.handle(Input::Target(target));

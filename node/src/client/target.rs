@@ -19,10 +19,11 @@ pub(super) struct Fill {
 }
 
 impl Fill {
-    /// Changes the buffer's target where that is due: `stalls` requests were given up so far.
-    pub(super) fn fit(&mut self, now: Duration, stalls: u64, paused: bool) -> Option<Fit> {
+    /// Changes the buffer's target where that is due: so often nothing came for long so far, be it that a request was given up
+    /// or a connection.
+    pub(super) fn fit(&mut self, now: Duration, silences: u64, paused: bool) -> Option<Fit> {
         let idle = paused || !self.paced.load(Ordering::Relaxed);
-        let fit = self.target.observe(now, self.buffer.dips() + stalls, idle)?;
+        let fit = self.target.observe(now, self.buffer.dips() + silences, idle)?;
         self.buffer.set_target(fit.target);
         Some(fit)
     }

@@ -136,3 +136,19 @@ async fn opus_keeps_its_length_and_its_likeness() {
     assert_eq!(heard.recording.samples.len(), 2 * frames);
     assert!(heard.recording.samples == whole.recording.samples, "the same as through a good network");
 }
+
+/// In real time, for the level falls only as fast as the music is played.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_long_silence_more_is_held() {
+    let listen = Listen { realtime: true, ..PCM };
+    let lab = Lab::begin(listen, wide(50, 0.0), 1).await;
+    lab.relays[0].play(&[(AT, QUIET), (8 * AT, LOUD)]);
+    let heard = lab.finish().await;
+    // What runs dry is faded, so the samples are not all the track's.
+    assert_eq!(heard.recording.samples.len(), music().len());
+    let targets = &heard.counts.targets;
+    let first = targets.iter().next().unwrap_or_else(|| panic!("{:?}", heard.told));
+    assert_eq!((first.target, first.reason), (Duration::from_secs(6), "the path proved bad"));
+    // With a target of 3 s it is less than that and a chunk.
+    assert!(heard.counts.peak_buffer > Duration::from_secs(6), "{:?}", heard.counts);
+}

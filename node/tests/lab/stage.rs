@@ -221,7 +221,7 @@ impl Listener {
             },
             bitrate: listen.bitrate,
             target: Duration::from_secs(3),
-            max: Duration::from_secs(3),
+            max: Duration::from_secs(12),
             max_bytes: 64 << 20,
             start: Duration::from_millis(200),
             pause: PauseMode::Hold,
