@@ -51,11 +51,13 @@ pub(super) async fn run(
     let serving = Serving::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
     let early = timeout_at(until, &mut first).await.ok();
     let is_whole = early.is_some();
+    let mut warned = HashSet::new();
     if let Some(scanned) = early {
         scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?;
+        warn_of_skipped(&catalog, &mut warned);
     }
     serving.announce(&context.config.node.name, is_whole, ticket_file)?;
-    let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get());
+    let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get(), warned);
     let writing = figures::start(context, &serving.server).await?;
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
@@ -78,16 +80,21 @@ fn scan(catalog: &Arc<Catalog>) -> Scan {
     spawn_blocking(move || catalog.rescan())
 }
 
-/// Follows what becomes of the files, `every` so often, after the `first` scan if that is still under way. Ends only when
-/// that finds nothing to serve.
-async fn follow(catalog: Arc<Catalog>, first: Option<Scan>, every: Duration) -> Fault {
+/// Follows what becomes of the files, `every` so often, after the `first` scan if that is still under way. Of what is `warned` of
+/// nothing is said again. Ends only when the first scan finds nothing to serve.
+async fn follow(
+    catalog: Arc<Catalog>,
+    first: Option<Scan>,
+    every: Duration,
+    mut warned: HashSet<Skipped>,
+) -> Fault {
     if let Some(first) = first {
         match first.await.or_fault(Exit::Failed).and_then(|it| it.or_fault(Exit::NotFound)) {
             Ok(_) => tracing::info!("serving {}: the whole library", tracks(catalog.len())),
             Err(fault) => return fault,
         }
     }
-    let (mut warned, mut trouble, mut pause) = (HashSet::new(), String::new(), every);
+    let (mut trouble, mut pause) = (String::new(), every);
     loop {
         warn_of_skipped(&catalog, &mut warned);
         if every.is_zero() {
