@@ -162,8 +162,6 @@ async fn whoever_never_reads_holds_up_nobody() {
     for index in [0, 1, 2] {
         other.chunk(&rendition, index).await.unwrap();
     }
-    // Its own requests wait, within its own limit.
-    assert_eq!(code(deaf.list(&List::default()).await), ErrorCode::Busy);
     for stream in &mut unread {
         assert!(!read(stream.as_mut()).await.is_empty());
     }
