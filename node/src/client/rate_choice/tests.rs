@@ -161,12 +161,13 @@ fn gives_a_chunk_up_that_would_come_too_late() {
     let unpaced = adaptive(false).reconsider(&situation(Duration::ZERO), so_far);
     assert_eq!(unpaced, None, "a file waits");
     let switch = choice.reconsider(&situation(2 * SECOND), so_far).unwrap();
-    assert_eq!(all[switch.to].bitrate, 128_000);
+    assert_eq!(all[switch.to].bitrate, 160_000);
     let too_early = Delivery { took: SECOND / 5, ..so_far };
     assert_eq!(choice.reconsider(&situation(2 * SECOND), too_early), None);
     let nothing = Delivery { bytes: 0, waited: SECOND, took: Duration::ZERO };
-    assert_eq!(choice.reconsider(&situation(3 * SECOND), nothing), None, "there is time");
-    let switch = choice.reconsider(&situation(2 * SECOND), nothing).unwrap();
+    let later = |held| Situation { now: 20 * SECOND, ..situation(held) };
+    assert_eq!(choice.reconsider(&later(3 * SECOND), nothing), None, "there is time");
+    let switch = choice.reconsider(&later(2 * SECOND), nothing).unwrap();
     assert_eq!(all[switch.to].bitrate, 12_000);
 }
 
