@@ -24,7 +24,7 @@ use media_protocol::{
 
 use super::{
     policy::{Limit, Policy},
-    under_way::{Recent, UnderWay, bits},
+    under_way::{CHUNK, Recent, UnderWay, bits},
 };
 
 /// See the module.
@@ -55,6 +55,9 @@ impl Adaptive {
     const WIDE: f64 = 8.0;
     /// A chunk may take so many times as long as what is held lasts: its beginning plays while its end comes.
     const LONGER: f64 = 1.1;
+    /// With nothing held, after a seek or a pause that drained, all is late alike; what comes so many times faster than it
+    /// plays keeps up from its first packet on.
+    const KEEPS_UP: f64 = 2.0;
     /// A chunk that comes faster than this says only that the path is fast.
     const SHORTEST: f64 = 0.002;
     /// A chunk of which nothing has come for so long, or for so many round trips, is late.
@@ -86,7 +89,9 @@ impl Adaptive {
     /// Whether a chunk is there by about when what is held has been played.
     fn fits(situation: &Situation<'_>, it: &Rendition, throughput: f64) -> bool {
         let rtt = round_trip(situation).unwrap_or_default().as_secs_f64();
-        bits(it.bitrate) / throughput + rtt <= situation.held.as_secs_f64() * Self::LONGER
+        let takes = bits(it.bitrate) / throughput;
+        let keeps_up = situation.held.is_zero() && takes * Self::KEEPS_UP <= CHUNK;
+        keeps_up || takes + rtt <= situation.held.as_secs_f64() * Self::LONGER
     }
 
     /// The more the better. What is lossless is equally good, whatever it takes.

@@ -172,6 +172,24 @@ fn gives_a_chunk_up_that_would_come_too_late() {
 }
 
 #[test]
+fn with_nothing_held_takes_what_keeps_up() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let chosen = |bytes| {
+        let mut choice = adaptive(true);
+        // 64 kbit/s is among the renditions, and not the smallest.
+        let current = all.iter().find(|it| it.bitrate == 64_000).unwrap();
+        choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND });
+        let zero = Duration::ZERO;
+        let situation =
+            Situation { now: zero, held: zero, target: 3 * SECOND, current, all: &all, path: &path };
+        choice.choose(&situation).map_or(64_000, |it| all[it.to].bitrate)
+    };
+    assert_eq!(chosen(10_000_000), all[0].bitrate, "a seek on a wide path");
+    assert_eq!(chosen(25_000), 64_000, "200 kbit/s");
+    assert_eq!(chosen(1_000), 12_000, "8 kbit/s");
+}
+
+#[test]
 fn each_wish_offers_what_is_within_it() {
     let registry = crate::plugins::registry();
     let path = |kind| Path { kind, remote: String::new(), rtt: None, loss: None };

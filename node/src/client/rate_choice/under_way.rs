@@ -10,7 +10,7 @@ use media_protocol::Rendition;
 use super::policy::Limit;
 
 /// A chunk, in seconds.
-const CHUNK: f64 = 3.0;
+pub(super) const CHUNK: f64 = 3.0;
 /// What a link's queue is taken to hold, in bits.
 const QUEUE: f64 = 48_000.0 * 8.0;
 /// Before a chunk is given up, this many seconds of it must have been measured.
