@@ -41,8 +41,6 @@ pub(super) struct Playback {
     pub(super) failures: Sender<DecoderFailed>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) sink: Sink,
-    /// How much must be held before a track, or the rest of one after an underrun, begins to sound.
-    pub(super) start: Duration,
     /// From when [`Progress::first_audio`] counts.
     pub(super) began: Instant,
     pub(super) registry: Arc<media_plugin_host::Registry>,
@@ -119,7 +117,9 @@ impl Playback {
             return self.fill();
         }
         if !self.state.primed {
-            self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
+            self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready();
+            let start = self.buffer.start();
+            self.progress(|progress| progress.start = start);
         }
         let more = self.voice.as_ref().is_some_and(|voice| !voice.ended);
         if self.state.primed && self.sink.has_pending(more) {
@@ -173,7 +173,7 @@ impl Playback {
     fn fill(&mut self) -> Result<(), End> {
         // Before it is primed, only what makes no sound is taken.
         if !self.state.primed && self.buffer.starts_with_packet() {
-            self.buffer.wait_ready(self.start, IDLE);
+            self.buffer.wait_ready(IDLE);
             return Ok(());
         }
         // Back in time to fade, should nothing come.

@@ -24,11 +24,12 @@ use super::{
     Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
     fetch::FetchError,
+    fill::Fill,
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     path_watch::{self, Wanted},
     rate_choice,
-    target::{Fill, Fit},
+    target::Fit,
 };
 
 /// What the session is told.
@@ -153,6 +154,7 @@ impl Session {
                 (true, false) => Wanted::Later,
                 (true, true) => Wanted::Now,
             };
+            self.fill.start.owed(self.began.elapsed(), wanted == Wanted::Now);
             self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();
@@ -222,8 +224,8 @@ impl Session {
                     self.dial.forget_any();
                 }
             }
-            Output::Clear => self.buffer.restart(Entry::Clear),
-            Output::Rewind => self.buffer.restart(Entry::Rewind),
+            Output::Clear => self.fill.restart(Entry::Clear),
+            Output::Rewind => self.fill.restart(Entry::Rewind),
             Output::Begin { play, info, from, again } => {
                 let track = info.track.id.clone();
                 self.put(Entry::Begin { play, info, from }).await;
@@ -259,7 +261,7 @@ impl Session {
     }
 
     async fn put(&mut self, entry: Entry) {
-        if let Err(overfull) = self.buffer.push(entry) {
+        if let Err(overfull) = self.fill.push(self.began.elapsed(), entry) {
             self.abandon();
             self.tell(Event::Fatal(overfull.to_string())).await;
         }

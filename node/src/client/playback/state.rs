@@ -36,6 +36,8 @@ pub struct Progress {
     pub frames_played: u64,
     /// When the first frame was handed over, counted from the player's start.
     pub first_audio: Option<Duration>,
+    /// With how much held a real-time output begins to sound, or last began or went on after it had run dry.
+    pub start: Duration,
     /// How often the output ran dry in the middle of a track.
     pub underruns: u64,
     /// For how long in all.

@@ -95,13 +95,12 @@ impl Rig {
         let (events, events_out) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
         let playback = Playback {
-            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), 1 << 20)),
+            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
             commands,
             events,
             failures,
             progress: Arc::default(),
             sink: Sink::new(choice, 1.0, Arc::default()),
-            start: Duration::from_millis(20),
             began: Instant::now(),
             registry: crate::plugins::registry(),
             voice: None,
