@@ -113,7 +113,7 @@ pub enum Event {
     Output(String),
     /// The output is gone; another is looked for.
     OutputLost(String),
-    /// A request failed; it is made again by itself until [`Event::Recovered`].
+    /// A request failed, or the node has fallen silent; it is asked again by itself until [`Event::Recovered`].
     Retrying(String),
     /// The node answers again.
     Recovered,
@@ -229,7 +229,9 @@ impl Player {
     /// What has been played.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        progress.end_dry();
+        progress
     }
 
     /// What was counted.

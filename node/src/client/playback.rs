@@ -98,6 +98,7 @@ impl Playback {
                 if !held && self.buffer.is_cleared() {
                     self.clear()?;
                 }
+                self.progress(|progress| progress.hold(held));
                 self.state.held = held;
                 self.sink.pause(held)?;
             }
@@ -147,13 +148,7 @@ impl Playback {
         self.state.written += frames;
         if frames > 0 {
             self.state.sounding = true;
-            if let Some(dry_since) = self.state.dry_since.take() {
-                let dry = dry_since.elapsed();
-                self.progress(|progress| {
-                    progress.underrun_time += dry;
-                    progress.levels.spend(Duration::ZERO, dry);
-                });
-            }
+            self.progress(Progress::end_dry);
         }
         let heard = self.state.written.saturating_sub(self.sink.delay());
         let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
@@ -224,7 +219,7 @@ impl Playback {
         self.voice = None;
         self.state.primed = false;
         self.state.sounding = false;
-        self.state.dry_since = None;
+        self.progress(Progress::end_dry);
         self.state.draining = false;
         self.state.stalled = false;
         Ok(())
@@ -282,8 +277,10 @@ impl Playback {
 
     fn on_underrun(&mut self) {
         let left = self.sink.left();
-        self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
-        self.progress(|progress| progress.underruns += 1);
+        self.progress(|progress| {
+            progress.dry_since.get_or_insert_with(|| Instant::now() + left);
+            progress.underruns += 1;
+        });
         self.buffer.note_underrun();
         self.tell(Event::Underrun);
     }

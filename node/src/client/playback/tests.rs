@@ -182,6 +182,37 @@ fn silence_that_could_not_be_helped_fades_out_and_in() {
 }
 
 #[test]
+fn time_in_which_it_is_dry_counts_whatever_ends_it() {
+    let mut rig = Rig::new();
+    let ago = |rig: &Rig| {
+        let mut progress = rig.playback.progress.lock().unwrap();
+        let since = progress.dry_since.as_mut().expect("it is dry");
+        *since = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
+    };
+    let seconds = |rig: &Rig| rig.playback.progress.lock().unwrap().underrun_time.as_secs();
+    rig.arrive(4);
+    rig.run(0);
+    rig.steps();
+    ago(&rig);
+    // Somebody who quits now is told of it.
+    let mut progress = rig.playback.progress.lock().unwrap().clone();
+    progress.end_dry();
+    assert_eq!(progress.underrun_time.as_secs(), 9);
+    assert!(rig.playback.on_command(Command::Hold(true)).is_ok());
+    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
+    assert!(rig.playback.on_command(Command::Hold(false)).is_ok());
+    ago(&rig);
+    rig.arrive(4);
+    rig.run(0);
+    assert_eq!(seconds(&rig), 18);
+    rig.steps();
+    ago(&rig);
+    rig.playback.buffer.restart(Entry::Clear);
+    rig.steps();
+    assert_eq!((seconds(&rig), rig.underruns()), (27, 2));
+}
+
+#[test]
 fn sound_that_goes_on_in_time_is_untouched() {
     let mut rig = Rig::new();
     for _ in 0..4 {
