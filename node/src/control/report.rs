@@ -67,6 +67,7 @@ impl Listening {
             stalls: counts.stalls,
             damaged_packets: progress.damaged_packets,
             peak_buffer_ms: ms(counts.peak_buffer),
+            start_ms: ms(progress.start),
             target_ms: ms(self.target),
             targets: counts.targets.iter().map(|it| Target::new(it, self.began)).collect(),
             level_ms: LevelTimes::new(progress.levels),
