@@ -41,6 +41,7 @@ fn stats_of_a_playing() {
         ("requests", 3.into()),
         ("underruns", 0.into()),
         ("underrun_ms", 0.0.into()),
+        ("xruns", 0.into()),
         ("paused_ms", 0.0.into()),
         ("requests_while_paused", 0.into()),
         ("rendition_switches", 0.into()),

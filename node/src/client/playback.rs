@@ -154,10 +154,12 @@ impl Playback {
         let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
         let position = Position(base.0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
         let first = (frames > 0).then(|| self.began.elapsed());
+        let xruns = self.sink.xruns();
         let (level, time) = (self.buffer.level(), Position::of_frame(FrameIndex(frames), self.sink.rate()));
         self.progress(|progress| {
             progress.levels.spend(level, time.into());
             progress.frames_played += frames;
+            progress.xruns = xruns;
             progress.position = position;
             progress.first_audio = progress.first_audio.or(first);
         });

@@ -56,6 +56,7 @@ impl Listening {
             bytes_received: counts.bytes_received,
             underruns: progress.underruns,
             underrun_ms: ms(progress.underrun_time),
+            xruns: progress.xruns,
             paused_ms: ms(self.paused_time),
             requests_while_paused: counts.requests_while_paused,
             rendition_switches: counts.switches.total(),

@@ -46,6 +46,8 @@ pub struct Stats {
     pub underruns: u64,
     /// For how long in all: the time to fill the buffer again.
     pub underrun_ms: f64,
+    /// How often the sound system itself said that it ran out of frames.
+    pub xruns: u64,
     /// How long a person had it paused.
     pub paused_ms: f64,
     /// Requests that left while paused.

@@ -46,6 +46,8 @@ pub struct Progress {
     pub(in crate::client) dry_since: Option<Instant>,
     /// Whether it was when a person held it.
     was_dry: bool,
+    /// How often the sound system said that it ran out of frames; what it was given late shows in `underruns` too.
+    pub xruns: u64,
     /// For how long the jitter buffer held how much.
     pub levels: Levels,
     /// Packets that could not be decoded, each replaced by silence.

@@ -24,6 +24,7 @@ const FADE: usize = 40;
 struct Device {
     given: Mutex<Vec<f32>>,
     left: AtomicU64,
+    xruns: AtomicU64,
 }
 
 struct Plugin(Arc<Device>);
@@ -61,6 +62,10 @@ impl Output for Opened {
 
     fn delay(&self) -> u64 {
         self.0.left.load(Ordering::Relaxed)
+    }
+
+    fn xruns(&self) -> u64 {
+        self.0.xruns.load(Ordering::Relaxed)
     }
 
     fn pause(&mut self, _: bool) -> Result<(), PluginError> {
@@ -210,6 +215,22 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     rig.playback.buffer.restart(Entry::Clear);
     rig.steps();
     assert_eq!((seconds(&rig), rig.underruns()), (27, 2));
+}
+
+#[test]
+fn what_the_sound_system_missed_adds_up_over_every_opening() {
+    let mut rig = Rig::new();
+    let xruns = |rig: &Rig| rig.playback.progress.lock().unwrap().xruns;
+    let missed = |rig: &Rig, count| rig.device.xruns.store(count, Ordering::Relaxed);
+    missed(&rig, 2);
+    rig.arrive(4);
+    rig.run(800);
+    assert_eq!(xruns(&rig), 2);
+    assert!(rig.playback.sink.reopen().is_ok());
+    missed(&rig, 1);
+    rig.arrive(4);
+    rig.run(800);
+    assert_eq!(xruns(&rig), 3);
 }
 
 #[test]
