@@ -12,6 +12,8 @@ use crate::{
 
 /// How often each playing begins before it is played to the end.
 const STARTS: usize = 4;
+/// What is played of those that are broken off, in frames.
+const BEGINNING: u64 = 2 * RATE as u64;
 /// For what is still on its way when a start is broken off.
 const REST: Duration = Duration::from_secs(2);
 /// A path that has not moved by then does not.
@@ -22,6 +24,8 @@ pub(crate) struct Played {
     pub(crate) heard: Heard,
     /// To the first frame, each time that it was begun.
     pub(crate) first_audio: Vec<Duration>,
+    /// Within the beginnings that were broken off.
+    pub(crate) underruns: u64,
     /// When the network was whole again.
     pub(crate) whole: Option<Instant>,
     /// How long it took from a path's death to the use of the other.
@@ -49,11 +53,12 @@ pub(crate) async fn play(row: &Row, run: u32) -> Played {
     let paths = relays.each_ref().map(|relay| relay.address);
     let dial = node.dial(if matches!(row.event, Event::Dead) { &paths } else { &paths[..1] }).await;
     dial.connection().await.unwrap();
-    let mut first_audio = Vec::new();
+    let (mut first_audio, mut underruns) = (Vec::new(), 0);
     for _ in 1..STARTS {
         let mut start = Listener::start(&node, dial.clone(), row.listen).await;
-        start.until(1).await;
+        start.until(BEGINNING).await;
         first_audio.extend(start.player.progress().first_audio);
+        underruns += start.player.progress().underruns;
         start.leave().await;
         tokio::time::sleep(REST).await;
     }
@@ -64,7 +69,7 @@ pub(crate) async fn play(row: &Row, run: u32) -> Played {
     first_audio.extend(heard.progress.first_audio);
     let wrong = exact::wrong(&node, row.listen, &heard, &music).await;
     node.stop().await;
-    Played { heard, first_audio, whole, moved, wrong }
+    Played { heard, first_audio, underruns, whole, moved, wrong }
 }
 
 /// The row's event: the node after it, when all is well again, and what a move to another path took.

@@ -14,7 +14,7 @@ pub(crate) const HEAD: &str = "\
 /// The row's line: sums over its playings, the worst of them, medians.
 pub(crate) fn line(row: &Row, played: &[Played]) -> String {
     let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
-    let underruns = sum(|it| it.heard.progress.underruns);
+    let underruns = sum(|it| it.heard.progress.underruns + it.underruns);
     let dry = most(played, |it| Some(it.heard.progress.underrun_time)).unwrap_or_default();
     let mut starts: Vec<_> = played.iter().flat_map(|it| it.first_audio.iter().copied()).collect();
     starts.sort();
@@ -95,7 +95,11 @@ fn best_again(it: &Played) -> Option<Duration> {
 pub(crate) fn tell(row: &Row, run: usize, played: &Played) {
     let heard = &played.heard;
     let first: Vec<_> = played.first_audio.iter().map(Duration::as_millis).collect();
-    eprintln!("{} #{run}: {} underruns, first audio {first:?} ms", row.name, heard.progress.underruns);
+    eprintln!(
+        "{} #{run}: {} underruns, first audio {first:?} ms",
+        row.name,
+        heard.progress.underruns + played.underruns
+    );
     played.wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
     heard.told.iter().for_each(|told| eprintln!("    {told}"));
     for pair in heard.recording.writes.windows(2) {
