@@ -243,7 +243,7 @@ impl Client {
     fn choose(&mut self) {
         let Want::Chunk(wanted) = &mut self.want else { return };
         // What was begun is ended as it was begun, unless it is given up.
-        if wanted.started || wanted.had > 0 {
+        if wanted.started || wanted.had > Position::START {
             return;
         }
         let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
@@ -261,13 +261,12 @@ impl Client {
         let Want::Chunk(wanted) = &mut self.want else { return };
         let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
-        let (had, rate) = (wanted.audible(), wanted.playing.rendition.id.rate);
+        let had = wanted.audible();
         let Some(switched) = wanted.playing.switch(switch) else { return };
         if let Some((request, _)) = self.request.take() {
             self.outputs.push_back(Output::Abandon { request, silent: false });
         }
         self.outputs.push_back(switched);
-        let had = Position::of_frame(FrameIndex(had), rate).frame(wanted.playing.rendition.id.rate).0;
         *wanted = Wanted { had, ..Wanted::new(wanted.playing.clone(), wanted.index) };
     }
 

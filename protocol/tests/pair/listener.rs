@@ -47,9 +47,9 @@ struct Playing {
     /// The chunk that must come next, or is coming.
     chunk: Option<ChunkIndex>,
     coming: bool,
-    /// The next frame to come, and up to which it came before in another rendition.
+    /// The next frame to come, and up to where it came before in other renditions.
     at: u64,
-    had: u64,
+    had: Position,
 }
 
 enum Arrived {
@@ -176,7 +176,7 @@ impl Listener {
         self.queue.push_back(Arrived::Begin(play, Arc::clone(&info)));
         let rendition = Arc::new(info.rendition.clone());
         let (chunk, from) = (from.chunk(rate), Position::of_frame(from, rate));
-        self.track = Some(Playing { info, from, rendition, chunk, coming: false, at, had: at });
+        self.track = Some(Playing { info, from, rendition, chunk, coming: false, at, had: from });
     }
 
     /// Drops what is not decoded. It must come again: the rest of this track first.
@@ -195,7 +195,7 @@ impl Listener {
         self.rewinds += 1;
         let rate = rendition.id.rate;
         let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);
-        self.track = Some(Playing { info, from, rendition, chunk, coming: true, at, had: at });
+        self.track = Some(Playing { info, from, rendition, chunk, coming: true, at, had: from });
     }
 
     fn start_chunk(&mut self, index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>) {
@@ -204,13 +204,18 @@ impl Listener {
         let rate = rendition.id.rate;
         let first = index.first_frame(rate).0;
         if playing.coming {
-            let so_far = FrameIndex(playing.at.max(playing.had));
-            let so_far = Position::of_frame(so_far, playing.rendition.id.rate);
-            assert!(from.0.abs_diff(so_far.frame(rate).0) <= 1, "frames are missing, or come twice");
+            let before = playing.rendition.id.rate;
+            // However often it changed, nothing is rounded but once.
+            if playing.at > playing.had.frame(before).0 {
+                playing.had = Position::of_frame(FrameIndex(playing.at), before);
+            }
+            let had = playing.had.frame(rate).0.min(rendition.frames);
+            assert_eq!(from.0, had, "frames are missing, or come twice");
         } else {
             assert_eq!(from.0, first);
+            playing.had = Position::of_frame(from, rate);
         }
-        (playing.at, playing.had) = (first, from.0);
+        playing.at = first;
         playing.rendition = rendition;
         playing.coming = true;
     }
@@ -223,7 +228,7 @@ impl Listener {
         assert_eq!(first, playing.at, "frames are missing, or come twice");
         playing.at += count;
         let rate = playing.rendition.id.rate;
-        let at = first.max(playing.from.frame(rate).0).max(playing.had);
+        let at = first.max(playing.from.frame(rate).0).max(playing.had.frame(rate).0);
         let heard = playing.at.saturating_sub(at);
         let lasts = Duration::from_nanos(heard * 1_000_000_000 / u64::from(rate));
         self.held += lasts;

@@ -53,27 +53,82 @@ fn restless(world: &mut World) {
     world.act(at, Act::Resume);
 }
 
-#[test]
-fn every_frame_arrives_once_and_in_order_whatever_happens() {
-    let (mut requests, mut failures, mut ended, mut switches) = (0, 0, 0, 0);
-    let (mut rewinds, mut given_up) = (0, 0);
-    for seed in 0..1000 {
+/// So many random scripts are played.
+const SCRIPTS: u64 = 10_000;
+/// What is remembered at the end of one, written out, comes to 19 kB at most.
+const MEMORY: usize = 32 << 10;
+
+/// Plays these scripts; how much happened in them.
+fn play(seeds: impl Iterator<Item = u64>) -> Happened {
+    let mut all = Happened::default();
+    for seed in seeds {
         let _seed = Seed(seed);
         let mut world = World::new(seed);
         restless(&mut world);
         world.run();
-        requests += world.requests;
-        failures += world.failures;
-        ended += world.listener.ended;
-        switches += world.listener.switches;
-        rewinds += world.listener.rewinds;
-        given_up += world.listener.given_up;
+        assert!(world.memory() < MEMORY, "{} are remembered", world.memory());
+        all.add(&world);
     }
-    // The simulation is worth something only as long as much of it happens.
-    println!("{requests} requests, {failures} failed, {ended} tracks ended, {switches} switches");
-    println!("{rewinds} decoders failed, {given_up} tracks were given up");
-    assert!(requests > 10_000 && failures > 1000 && ended > 1000 && switches > 1000);
-    assert!(rewinds > 300 && given_up > 100);
+    all
+}
+
+#[derive(Debug, Default)]
+struct Happened {
+    requests: u64,
+    failures: u64,
+    ended: u64,
+    switches: u64,
+    rewinds: u64,
+    given_up: u64,
+}
+
+impl Happened {
+    fn add(&mut self, world: &World) {
+        let heard = &world.listener;
+        self.requests += world.requests;
+        self.failures += world.failures;
+        self.ended += u64::from(heard.ended);
+        self.switches += u64::from(heard.switches);
+        self.rewinds += u64::from(heard.rewinds);
+        self.given_up += u64::from(heard.given_up);
+    }
+
+    /// The simulation is worth something only as long as much of it happens.
+    fn assert_enough(&self, scripts: u64) {
+        println!("{scripts} scripts: {self:?}");
+        assert!(self.requests > 10 * scripts && self.failures > scripts && self.ended > scripts);
+        assert!(self.switches > scripts && self.rewinds > scripts / 4 && self.given_up > scripts / 10);
+    }
+}
+
+#[test]
+fn every_frame_arrives_once_and_in_order_whatever_happens() {
+    let workers = std::thread::available_parallelism().map_or(1, |it| it.get() as u64);
+    let scripts = SCRIPTS / workers;
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            // What is over goes to the last.
+            let end = if worker + 1 == workers { SCRIPTS } else { (worker + 1) * scripts };
+            scope.spawn(move || play(worker * scripts..end).assert_enough(scripts));
+        }
+    });
+}
+
+#[test]
+fn however_long_an_album_is_no_more_is_remembered() {
+    for seed in 0..4 {
+        let _seed = Seed(seed);
+        let remembered = [100, 400].map(|tracks| {
+            let mut world = World::new(seed);
+            (world.album, world.decoder_fails, world.encoder_fails) = (tracks, 0, 0);
+            world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
+            world.run();
+            assert_eq!(world.listener.ended, tracks + 1);
+            world.memory()
+        });
+        // Numbers are longer when they are higher.
+        assert!(remembered[1] < remembered[0] + 200, "{remembered:?}");
+    }
 }
 
 #[test]

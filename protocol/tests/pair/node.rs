@@ -8,6 +8,7 @@ use media_protocol::{
 use crate::random::Random;
 
 /// A node with a few tracks, whose packets say which frames they hold.
+#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) infos: Vec<Info>,
     /// Whether the codec fails at the next chunk: after so many packets, or because it is no longer there.

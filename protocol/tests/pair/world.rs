@@ -19,6 +19,7 @@ mod fetch;
 mod network;
 
 const TICK: Duration = Duration::from_millis(50);
+const CHUNK: Duration = Duration::from_secs(3);
 
 /// What a person does, or the network by itself.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ pub(crate) struct World {
     acts: usize,
     client: Client,
     config: Config,
+    /// The highest target so far.
+    most: Duration,
     paused: bool,
     reported: Duration,
     under_way: Option<RequestId>,
@@ -110,6 +113,7 @@ impl World {
             acts: 0,
             client: Client::new(config, Box::new(Fickle(Random(seed ^ 0x5eed)))),
             config,
+            most: config.target,
             paused: false,
             reported: Duration::ZERO,
             under_way: None,
@@ -136,7 +140,7 @@ impl World {
 
     /// Runs until all acts are done and everything that was asked for has come.
     pub(crate) fn run(&mut self) {
-        for _ in 0..500_000 {
+        for _ in 0..500_000 * (1 + self.album) {
             if self.acts == 0 && self.listener.is_idle() {
                 return;
             }
@@ -210,6 +214,7 @@ impl World {
             }
             Act::Target(target) => {
                 self.config.target = target;
+                self.most = self.most.max(target);
                 self.feed(Input::Target(target));
             }
             Act::Outage(time) => {
@@ -268,9 +273,15 @@ impl World {
                 }
             }
         }
+        assert!(self.listener.held < self.most + CHUNK, "{:?} are held", self.listener.held);
         if self.listener.held != self.reported {
             self.report();
         }
+    }
+
+    /// How much the session's two ends remember: the length of what they are written as.
+    pub(crate) fn memory(&self) -> usize {
+        format!("{:?} {:?}", self.client, self.node).len()
     }
 
     fn report(&mut self) {

@@ -59,7 +59,7 @@ impl Client {
                 if !wanted.started {
                     wanted.started = true;
                     let (index, rendition) = (wanted.index, Arc::clone(&wanted.playing.rendition));
-                    let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had);
+                    let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had_frames());
                     self.outputs.push_back(Output::ChunkStart { index, from, rendition });
                 }
             }

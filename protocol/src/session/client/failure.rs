@@ -88,7 +88,7 @@ impl Client {
         let rate = rendition.id.rate;
         match at.chunk(rate).filter(|_| at.0 < rendition.frames) {
             Some(index) => {
-                let had = at.0 - index.first_frame(rate).0;
+                let had = Position::of_frame(FrameIndex(at.0 - index.first_frame(rate).0), rate);
                 self.fall_back(playing, &rendition, (index, had), reason);
             }
             None => {
@@ -98,12 +98,12 @@ impl Client {
         }
     }
 
-    /// Goes on in another codec than that of `failed`, from frame `had` of chunk `index` on, counted in its rate.
+    /// Goes on in another codec than that of `failed`, behind what it `had` of chunk `index`.
     fn fall_back(
         &mut self,
         mut playing: Playing,
         failed: &Arc<Rendition>,
-        (index, had): (ChunkIndex, u64),
+        (index, had): (ChunkIndex, Position),
         reason: String,
     ) {
         self.note_failed(failed);
@@ -113,7 +113,6 @@ impl Client {
             self.want = Want::Chunk(Wanted::new(playing, index));
             return self.fail(Failure::NoCodec(reason));
         };
-        let had = Position::of_frame(FrameIndex(had), failed.id.rate).frame(to.id.rate).0;
         playing.rendition = Arc::clone(&to);
         self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
         let reason = format!("{reason}; it is not asked for again");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Delivery, Output, Situation, Switch};
-use crate::{ChunkIndex, Info, PathReport, Rendition, TrackId};
+use crate::{ChunkIndex, FrameIndex, Info, PathReport, Position, Rendition, TrackId};
 
 /// A track that is being fetched.
 #[derive(Debug, Clone)]
@@ -29,8 +29,9 @@ pub(super) struct Wanted {
     pub(super) header: Option<Duration>,
     /// Whether its start was told.
     pub(super) started: bool,
-    /// What of it came in another rendition before it was asked for in this one, in frames of this one.
-    pub(super) had: u64,
+    /// What of it came in other renditions before it was asked for in this one, from its border on. No number of frames, which
+    /// would be rounded from rate to rate.
+    pub(super) had: Position,
 }
 
 impl Playing {
@@ -75,16 +76,23 @@ impl Wanted {
             sent: zero,
             header: None,
             started: false,
-            had: 0,
+            had: Position::START,
         }
     }
 
-    /// How many frames of the chunk were delivered, in any rendition.
-    pub(super) fn audible(&self) -> u64 {
+    /// The same in frames of this rendition.
+    pub(super) fn had_frames(&self) -> u64 {
+        let rendition = &self.playing.rendition;
+        self.had.frame(rendition.id.rate).0.min(rendition.frames_in(self.index))
+    }
+
+    /// What of the chunk was delivered in any rendition, from its border on.
+    pub(super) fn audible(&self) -> Position {
         let rendition = &self.playing.rendition;
         let decoded = self.delivered.saturating_mul(u64::from(rendition.packet_frames));
         let kept = decoded.saturating_sub(u64::from(rendition.lead_in));
-        kept.max(self.had).min(rendition.frames_in(self.index))
+        let kept = FrameIndex(kept.min(rendition.frames_in(self.index)));
+        if kept.0 > self.had_frames() { Position::of_frame(kept, rendition.id.rate) } else { self.had }
     }
 
     pub(super) fn delivery(&self, now: Duration) -> Delivery {

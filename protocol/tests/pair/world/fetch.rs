@@ -29,7 +29,7 @@ impl World {
                 }
             }
             Some(Fetch::Info(answer, _)) => {
-                answer.extend(bytes);
+                answer.extend_from_slice(&bytes);
                 return self.on_info(id);
             }
             None => None,

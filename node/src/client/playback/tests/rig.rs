@@ -1,0 +1,161 @@
+//! The thread without its loop, and a device whose time is the test's.
+
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    mpsc::{SyncSender, sync_channel},
+};
+
+use bytes::Bytes;
+use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
+use media_protocol::ChunkIndex;
+use tokio::sync::mpsc;
+
+use super::super::*;
+use crate::client::{OnLost, OutputChoice, testing};
+
+pub(super) const RATE: u32 = 8_000;
+/// 20 ms.
+pub(super) const PACKET: usize = 160;
+/// 5 ms.
+pub(super) const FADE: usize = 40;
+
+/// What the output was given, and how many frames of it are not yet heard.
+#[derive(Default)]
+pub(super) struct Device {
+    given: Mutex<Vec<f32>>,
+    pub(super) left: AtomicU64,
+    pub(super) xruns: AtomicU64,
+}
+
+struct Plugin(Arc<Device>);
+struct Opened(Arc<Device>);
+
+impl OutputPlugin for Plugin {
+    fn info(&self) -> OutputInfo {
+        let text = String::new;
+        OutputInfo { id: "test".into(), version: text(), description: text(), target: text() }
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>, PluginError> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        Ok(Box::new(Opened(Arc::clone(&self.0))))
+    }
+}
+
+impl Output for Opened {
+    fn format(&self) -> AudioFormat {
+        AudioFormat { rate: RATE, channels: 1 }
+    }
+
+    fn is_realtime(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, frames: &[f32]) -> Result<usize, PluginError> {
+        self.0.given.lock().unwrap().extend_from_slice(frames);
+        self.0.left.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        Ok(frames.len())
+    }
+
+    fn delay(&self) -> u64 {
+        self.0.left.load(Ordering::Relaxed)
+    }
+
+    fn xruns(&self) -> u64 {
+        self.0.xruns.load(Ordering::Relaxed)
+    }
+
+    fn pause(&mut self, _: bool) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<bool, PluginError> {
+        Ok(true)
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) playback: Playback,
+    pub(super) device: Arc<Device>,
+    /// What the session is told of the decoder.
+    pub(super) failed: mpsc::Receiver<DecoderFailed>,
+    _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
+}
+
+impl Rig {
+    /// At the beginning of a track of one chunk of PCM.
+    pub(super) fn new() -> Self {
+        let device = Arc::<Device>::default();
+        let plugin = Arc::new(Plugin(Arc::clone(&device)));
+        let text = String::new;
+        let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
+        let (commands_in, commands) = sync_channel(8);
+        let (events, events_out) = mpsc::channel(64);
+        let (failures, failed) = mpsc::channel(1);
+        let playback = Playback {
+            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
+            commands,
+            events,
+            failures,
+            progress: Arc::default(),
+            sink: Sink::new(choice, 1.0, Arc::default()),
+            began: Instant::now(),
+            registry: crate::plugins::registry(),
+            voice: None,
+            state: State::default(),
+        };
+        let mut info = testing::info(RATE, 1, 20_000);
+        let rendition = &mut info.rendition;
+        rendition.id = "0123456789abcdef.pcm.8000.1.f32".parse().unwrap();
+        (rendition.config, rendition.packet_frames) = (b"f32".to_vec(), PACKET as u32);
+        (rendition.lead_in, rendition.crossfade) = (0, 0);
+        let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
+        for entry in [
+            Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
+            Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
+        ] {
+            playback.buffer.push(entry).unwrap();
+        }
+        Self { playback, device, failed, _ends: (commands_in, events_out) }
+    }
+
+    /// So many packets of ones arrive.
+    pub(super) fn arrive(&self, packets: usize) {
+        for _ in 0..packets {
+            let packet: Bytes = 1.0_f32.to_le_bytes().repeat(PACKET).into();
+            self.playback.buffer.push(Entry::Packet(packet)).unwrap();
+        }
+    }
+
+    /// A packet arrives that is none of this codec.
+    pub(super) fn damage_arrives(&self) {
+        self.playback.buffer.push(Entry::Packet(Bytes::from_static(b"odd"))).unwrap();
+    }
+
+    pub(super) fn steps(&mut self) {
+        (0..20).for_each(|_| assert!(self.playback.step().is_ok()));
+    }
+
+    /// The thread does what there is to do; then there are `left` frames in the device.
+    pub(super) fn run(&mut self, left: u64) {
+        while self.playback.buffer.level() > Duration::ZERO || self.playback.sink.has_pending(true) {
+            assert!(self.playback.step().is_ok());
+        }
+        self.device.left.store(left, Ordering::Relaxed);
+    }
+
+    pub(super) fn given(&self) -> Vec<f32> {
+        self.device.given.lock().unwrap().clone()
+    }
+
+    pub(super) fn underruns(&self) -> u64 {
+        self.playback.progress.lock().unwrap().underruns
+    }
+}
