@@ -52,12 +52,15 @@ struct End {
     asleep_until: Instant,
 }
 
+/// When it arrives, a number that keeps the order, the end it goes to, and the packet.
+type OnWay = (Duration, u64, usize, Vec<u8>);
+
 /// A server that sends and a client that receives.
 pub(super) struct Lab {
     ends: [End; 2],
     began: Instant,
     now: Instant,
-    on_way: BinaryHeap<Reverse<(Duration, u64, usize, Vec<u8>)>>,
+    on_way: BinaryHeap<Reverse<OnWay>>,
     sent: u64,
     /// After each turn an end waits for the processor for up to so long.
     late: Duration,
