@@ -9,7 +9,7 @@
 //! phone, sends less than the path carries, BBR3 measures less, and so on down: with turns up to 40 ms late a link of
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
 //! times longer, and BBR3's window, of twice what fits on the path, is what holds the sender back. Loss alone never makes
-//! it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick and loses less.
+//! it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
 
 use std::{
     any::Any,
