@@ -6,7 +6,10 @@ use iroh::{
 };
 use tokio::net::UdpSocket;
 
-use super::{Auto, factory};
+use super::{
+    Auto, factory,
+    lab::{Lab, Link},
+};
 use crate::options::Congestion;
 
 const ALPN: &[u8] = b"test";
@@ -102,5 +105,58 @@ async fn a_longer_way_keeps_bbr() {
         round_trip(&connection).await;
         // The endpoints soon find the shorter way and leave this one.
         assert_ne!(is_far(&connection, way), Some(false));
+    }
+}
+
+/// 3 s of PCM at 44.1 kHz in stereo.
+const CHUNK: usize = 529_200;
+/// 1.5 times its rate, with the room that packets' headers take.
+const RATE: u64 = 2_200_000;
+
+/// Sends chunks one after the other; the virtual time that each took, and the share of packets that were lost.
+fn chunks(congestion: Congestion, link: Link, late: Duration) -> (Vec<Duration>, f64) {
+    let mut lab = Lab::new(factory(congestion), link, late, 5);
+    let times = (1..=5).map(|number| {
+        let asked = lab.elapsed();
+        lab.send(CHUNK);
+        lab.until_received(number * CHUNK as u64);
+        lab.elapsed() - asked
+    });
+    let times = times.collect();
+    let stats = lab.stats();
+    (times, stats.lost_packets as f64 / stats.sent_packets as f64)
+}
+
+#[test]
+fn late_turns_do_not_wear_the_rate_down() {
+    let late = Duration::from_millis(40);
+    let slowest =
+        |congestion| chunks(congestion, Link::of(50, 0.0).at(RATE), late).0.into_iter().max().unwrap();
+    // At the link's rate it is 2.0 s; 3 s is where sound begins to stutter.
+    let (auto, bbr) = (slowest(Congestion::Auto), slowest(Congestion::Bbr));
+    assert!(auto < Duration::from_millis(2800), "{auto:?}");
+    assert!(bbr > Duration::from_secs(4), "BBR3 needs no help any more: {bbr:?}");
+}
+
+#[test]
+fn a_shallow_queue_is_not_flooded() {
+    for (rtt, queue) in
+        [(50, 64_000), (50, 32_000), (50, 16_000), (100, 64_000), (100, 32_000), (100, 16_000)]
+    {
+        let link = Link { queue, ..Link::of(rtt, 0.0) }.at(RATE);
+        let (times, lost) = chunks(Congestion::Auto, link, Duration::ZERO);
+        assert!(
+            times.iter().all(|time| *time < Duration::from_millis(2800)),
+            "{rtt} ms, {queue} B: {times:?}"
+        );
+        assert!(lost < 0.1, "{rtt} ms, {queue} B: {lost}");
+    }
+}
+
+#[test]
+fn loss_without_a_queue_keeps_the_rate() {
+    for (rtt, loss) in [(50, 0.01), (50, 0.05), (100, 0.03)] {
+        let (times, _) = chunks(Congestion::Auto, Link::of(rtt, loss), Duration::ZERO);
+        assert!(times.iter().all(|time| *time < Duration::from_secs(2)), "{rtt} ms, {loss}: {times:?}");
     }
 }
