@@ -138,11 +138,15 @@ impl JitterBuffer {
         self.lock().is_ready(self.max_bytes)
     }
 
-    /// Waits for [`JitterBuffer::is_ready`], or for what makes no sound, for `wait` at most.
-    pub(super) fn wait_ready(&self, wait: Duration) {
-        let inner = self.lock();
-        let waiting = |inner: &mut Inner| inner.starts_with_packet() && !inner.is_ready(self.max_bytes);
-        drop(self.filled.wait_timeout_while(inner, wait, waiting));
+    /// Waits until it is [ready](Self::is_ready) or what comes next makes no sound, for `wait` at most; returns whether the
+    /// next entry is there and makes no sound.
+    pub(super) fn wait_soundless(&self, wait: Duration) -> bool {
+        let waiting = |inner: &mut Inner| {
+            !inner.is_ready(self.max_bytes) && (inner.entries.is_empty() || inner.starts_with_packet())
+        };
+        let waited = self.filled.wait_timeout_while(self.lock(), wait, waiting);
+        let inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        !inner.entries.is_empty() && !inner.starts_with_packet()
     }
 
     /// Whether the next entry is audio.

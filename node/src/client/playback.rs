@@ -168,13 +168,13 @@ impl Playback {
 
     /// Takes the next entry of the buffer and turns it into pending frames.
     fn fill(&mut self) -> Result<(), End> {
-        // Before it is primed, only what makes no sound is taken.
-        if !self.state.primed && self.buffer.starts_with_packet() {
-            self.buffer.wait_ready(IDLE);
-            return Ok(());
-        }
         // Back in time to fade, should nothing come.
         let wait = if self.state.sounding { self.sink.above_low().min(IDLE) } else { IDLE };
+        // Before it is primed, only what makes no sound is taken. `take` would hand out each packet as it comes: over a link
+        // that brings them one by one, what sound begins with would never be held.
+        if !self.state.primed && !self.buffer.wait_soundless(wait) {
+            return if self.buffer.starts_with_packet() { Ok(()) } else { self.on_dry() };
+        }
         let Some(entry) = self.buffer.take(wait) else { return self.on_dry() };
         match entry {
             Entry::Clear => self.clear(),

@@ -2,6 +2,8 @@
 
 mod rig;
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use media_protocol::{ChunkIndex, Rendition};
 
@@ -64,6 +66,25 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     rig.playback.buffer.restart(Entry::Clear);
     rig.steps();
     assert_eq!((seconds(&rig), rig.underruns()), (27, 2));
+}
+
+#[test]
+fn a_packet_that_comes_while_it_waits_is_kept_until_there_is_enough_for_sound() {
+    let packet = Duration::from_millis(20);
+    // More than once, as it may come before the wait.
+    for _ in 0..16 {
+        let mut rig = Rig::new();
+        rig.playback.buffer.set_start(2 * packet);
+        (0..2).for_each(|_| assert!(rig.playback.step().is_ok()));
+        let buffer = Arc::clone(&rig.playback.buffer);
+        let comes = std::thread::spawn(move || buffer.push(Entry::Packet(rig::packet())));
+        assert!(rig.playback.step().is_ok());
+        assert!(comes.join().unwrap().is_ok());
+        assert_eq!(rig.playback.buffer.level(), packet);
+        rig.arrive(1);
+        rig.run(800);
+        assert_eq!(rig.given(), vec![1.0; 2 * PACKET - FADE]);
+    }
 }
 
 #[test]

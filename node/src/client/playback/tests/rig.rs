@@ -81,6 +81,11 @@ impl Output for Opened {
     }
 }
 
+/// A packet of ones.
+pub(super) fn packet() -> Bytes {
+    1.0_f32.to_le_bytes().repeat(PACKET).into()
+}
+
 pub(super) struct Rig {
     pub(super) playback: Playback,
     pub(super) device: Arc<Device>,
@@ -129,8 +134,7 @@ impl Rig {
     /// So many packets of ones arrive.
     pub(super) fn arrive(&self, packets: usize) {
         for _ in 0..packets {
-            let packet: Bytes = 1.0_f32.to_le_bytes().repeat(PACKET).into();
-            self.playback.buffer.push(Entry::Packet(packet)).unwrap();
+            self.playback.buffer.push(Entry::Packet(packet())).unwrap();
         }
     }
 
