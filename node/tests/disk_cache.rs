@@ -8,8 +8,14 @@
     reason = "a test says what it expects by failing"
 )]
 
+#[cfg(feature = "fastn")]
+#[path = "disk_cache/crash.rs"]
+mod crash;
 #[path = "common/fixtures.rs"]
 mod fixtures;
+#[cfg(feature = "fastn")]
+#[path = "common/program.rs"]
+mod program;
 #[path = "server/rig.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod rig;
