@@ -84,6 +84,7 @@ fn a_node_that_is_killed_leaves_nothing_wrong() {
     assert!(again == fresh);
     assert_eq!(said, "");
     let disk = &figures["disk"];
+    assert_eq!(disk["misses"], CHUNKS - kept, "{figures}");
     assert_eq!((&disk["hits"], &disk["damaged"]), (&kept.into(), &0.into()), "{figures}");
     assert_eq!(figures["encoder"]["encoded"], CHUNKS - kept, "{figures}");
     let (again, figures, _) = play(&home, Node::start(&mut serve(&home, &track)), CHUNKS);
