@@ -65,10 +65,10 @@ impl Writer {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let is_due = self.written.is_none_or(|it| it + cost > self.config.bytes / SHARE);
-        if is_due || self.held + cost > self.config.bytes {
+        if is_due || self.held.saturating_add(cost) > self.config.bytes {
             self.make_room(cost)?;
         }
-        if self.held + cost > self.config.bytes {
+        if self.held.saturating_add(cost) > self.config.bytes {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         self.write(name, chunk)?;
@@ -126,7 +126,7 @@ impl Writer {
                 break;
             }
             if fs::remove_file(folder.join(name.file())).is_ok() {
-                held -= cost;
+                held = held.saturating_sub(cost);
                 self.figures.evictions.add(1);
             }
         }
