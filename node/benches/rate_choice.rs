@@ -25,7 +25,6 @@ fn main() {
     let seeds = std::env::var("SEEDS").map_or(20, |text| text.parse().unwrap());
     println!("| path | choice | dry for | underruns | mean bitrate | switches |");
     println!("|---|---|---:|---:|---:|---:|");
-    println!("|---|---|---:|---:|---:|---:|");
     let mut totals = [Heard::default(); table::NAMES.len()];
     for kind in traces::KINDS {
         for (name, total) in table::NAMES.iter().zip(&mut totals) {

@@ -41,6 +41,7 @@ fn stats_of_a_playing() {
         ("requests", 3.into()),
         ("underruns", 0.into()),
         ("underrun_ms", 0.0.into()),
+        ("xruns", 0.into()),
         ("paused_ms", 0.0.into()),
         ("requests_while_paused", 0.into()),
         ("rendition_switches", 0.into()),
@@ -49,6 +50,7 @@ fn stats_of_a_playing() {
         ("paths", Value::Array(Vec::new())),
         ("reconnects", 0.into()),
         ("stalls", 0.into()),
+        ("start_ms", 200.0.into()),
         ("target_ms", 3000.0.into()),
         ("targets", Value::Array(Vec::new())),
     ];

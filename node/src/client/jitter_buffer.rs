@@ -1,7 +1,8 @@
 //! Packets that arrived and are not yet played, with their length in time.
 //!
 //! Filled by the session, emptied by the playback thread. It holds what the session asked for: at most the target and one
-//! chunk more, so its length is the session's to keep; its bytes have a bound of their own. The target may change.
+//! chunk more, so its length is the session's to keep; its bytes have a bound of their own. Both levels may change:
+//! below which more is asked for, and with which sound begins.
 
 use std::{
     collections::VecDeque,
@@ -43,6 +44,7 @@ struct Inner {
     held: Duration,
     peak: Duration,
     target: Duration,
+    start: Duration,
     /// Whether the target was reached since the last restart or dip.
     was_full: bool,
     /// How often it all but ran dry after that, or the output did.
@@ -79,9 +81,9 @@ impl JitterBuffer {
     /// Less than this, and than a sixth of the target, is all but dry.
     const LOW: Duration = Duration::from_millis(500);
 
-    /// Asks for more below `target` and `max_bytes`.
-    pub(super) fn new(target: Duration, max_bytes: usize) -> Self {
-        let inner = Mutex::new(Inner { target, ..Inner::default() });
+    /// Asks for more below `target` and `max_bytes`; sound begins with `start`.
+    pub(super) fn new(target: Duration, start: Duration, max_bytes: usize) -> Self {
+        let inner = Mutex::new(Inner { target, start, ..Inner::default() });
         Self { inner, filled: Condvar::new(), max_bytes, wanting: Notify::new() }
     }
 
@@ -98,6 +100,16 @@ impl JitterBuffer {
     /// Asks for more below `target` from now on.
     pub(super) fn set_target(&self, target: Duration) {
         self.lock().target = target;
+    }
+
+    /// Sound begins with so much from now on.
+    pub(super) fn set_start(&self, start: Duration) {
+        self.lock().start = start;
+    }
+
+    /// With how much sound begins.
+    pub(super) fn start(&self) -> Duration {
+        self.lock().start
     }
 
     /// The output ran dry.
@@ -121,15 +133,15 @@ impl JitterBuffer {
         self.lock().peak
     }
 
-    /// Whether playing can begin: it holds `start`, or the rest of a track.
-    pub(super) fn is_ready(&self, start: Duration) -> bool {
-        self.lock().is_ready(start)
+    /// Whether playing can begin: it holds enough for that, or the rest of a track, or as many bytes as it may.
+    pub(super) fn is_ready(&self) -> bool {
+        self.lock().is_ready(self.max_bytes)
     }
 
     /// Waits for [`JitterBuffer::is_ready`], or for what makes no sound, for `wait` at most.
-    pub(super) fn wait_ready(&self, start: Duration, wait: Duration) {
+    pub(super) fn wait_ready(&self, wait: Duration) {
         let inner = self.lock();
-        let waiting = |inner: &mut Inner| inner.starts_with_packet() && !inner.is_ready(start);
+        let waiting = |inner: &mut Inner| inner.starts_with_packet() && !inner.is_ready(self.max_bytes);
         drop(self.filled.wait_timeout_while(inner, wait, waiting));
     }
 
@@ -146,15 +158,15 @@ impl JitterBuffer {
     /// Empties it; the playback thread gets `first` next, an [`Entry::Clear`] or an [`Entry::Rewind`].
     pub(super) fn restart(&self, first: Entry) {
         let mut inner = self.lock();
-        let Inner { peak, target, dips, .. } = *inner;
-        *inner = Inner { peak, target, dips, ..Inner::default() };
+        let Inner { peak, target, start, dips, .. } = *inner;
+        *inner = Inner { peak, target, start, dips, ..Inner::default() };
         inner.entries.push_back((first, Duration::ZERO));
         drop(inner);
         self.filled.notify_one();
     }
 
-    /// Adds an entry at the end.
-    pub(super) fn push(&self, entry: Entry) -> Result<(), Overfull> {
+    /// Adds an entry at the end. Returns how much audible time it has.
+    pub(super) fn push(&self, entry: Entry) -> Result<Duration, Overfull> {
         let mut inner = self.lock();
         let held = inner.count(&entry);
         inner.held += held;
@@ -164,7 +176,7 @@ impl JitterBuffer {
         let full = inner.bytes > self.max_bytes.saturating_add(Self::LONGEST_CHUNK);
         drop(inner);
         self.filled.notify_one();
-        if full { Err(Overfull) } else { Ok(()) }
+        if full { Err(Overfull) } else { Ok(held) }
     }
 
     /// Takes the first entry, waiting for one for `wait` at most.
@@ -201,8 +213,8 @@ impl JitterBuffer {
 }
 
 impl Inner {
-    fn is_ready(&self, start: Duration) -> bool {
-        self.held >= start || self.ends > 0
+    fn is_ready(&self, max_bytes: usize) -> bool {
+        self.held >= self.start || self.ends > 0 || self.bytes >= max_bytes
     }
 
     fn starts_with_packet(&self) -> bool {

@@ -6,6 +6,7 @@
 mod counts;
 mod dial;
 mod fetch;
+mod fill;
 mod format;
 mod jitter_buffer;
 mod level;
@@ -18,6 +19,7 @@ mod recent;
 mod session;
 mod sink;
 mod splice;
+mod start;
 mod target;
 #[cfg(test)]
 mod testing;
@@ -68,7 +70,7 @@ pub struct Setup {
     pub max: Duration,
     /// The most bytes held, however little time they last.
     pub max_bytes: usize,
-    /// Sound starts as soon as this much is held.
+    /// Sound starts as soon as this much is held; more, up to the target, on a path that proved to lag.
     pub start: Duration,
     /// What a pause means.
     pub pause: PauseMode,
@@ -111,7 +113,7 @@ pub enum Event {
     Output(String),
     /// The output is gone; another is looked for.
     OutputLost(String),
-    /// A request failed; it is made again by itself until [`Event::Recovered`].
+    /// A request failed, or the node has fallen silent; it is asked again by itself until [`Event::Recovered`].
     Retrying(String),
     /// The node answers again.
     Recovered,
@@ -158,7 +160,7 @@ impl Player {
         let (session, session_commands) = mpsc::channel(COMMANDS);
         let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
         let (failures, decoder_failures) = mpsc::channel(DECODER_FAILURES);
-        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.max_bytes));
+        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.start, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
         let paced = Arc::new(AtomicBool::new(true));
@@ -169,7 +171,6 @@ impl Player {
             failures,
             progress: Arc::clone(&progress),
             sink: sink::Sink::new(setup.output, setup.volume, Arc::clone(&paced)),
-            start: setup.start,
             began: setup.began,
             registry: Arc::clone(&setup.registry),
             voice: None,
@@ -184,9 +185,10 @@ impl Player {
             output: OutputOffer::default(),
         };
         let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
-        let fill = target::Fill {
+        let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
             target: target::Target::new(setup.target, setup.max),
+            start: start::Start::new(setup.start, setup.target),
             paced,
         };
         let inbox = session::Inbox { commands: session_commands, decoder_failures };
@@ -227,7 +229,9 @@ impl Player {
     /// What has been played.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        progress.end_dry();
+        progress
     }
 
     /// What was counted.

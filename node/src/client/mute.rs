@@ -19,11 +19,13 @@ use tokio::{
 
 use super::{
     COMMANDS, Counts, Dial, EVENTS, Event,
+    fill::Fill,
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     rate_choice::{self, CodecChoice},
     session::{self, Inbox, Session},
-    target::{Fill, Target},
+    start::Start,
+    target::Target,
 };
 
 /// How often it looks for sound while it has none.
@@ -66,18 +68,23 @@ impl MuteListener {
     ) -> Self {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (commands, commands_out) = mpsc::channel(COMMANDS);
-        let buffer = Arc::new(JitterBuffer::new(target, usize::MAX));
+        let buffer = Arc::new(JitterBuffer::new(target, start, usize::MAX));
         let counts = Arc::<Mutex<Counts>>::default();
         let paced = Arc::new(AtomicBool::new(true));
         let choice = rate_choice::chooser(&codec, Arc::clone(&paced));
         let machine = Client::new(Config { target, ..Config::default() }, choice);
         let offer = Offer { choice: codec, bitrate, registry, output: OutputOffer::default() };
-        let fill = Fill { buffer: Arc::clone(&buffer), target: Target::new(target, target), paced };
+        let fill = Fill {
+            buffer: Arc::clone(&buffer),
+            target: Target::new(target, target),
+            start: Start::new(start, target),
+            paced,
+        };
         // Nothing is decoded, so nothing fails at that.
         let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
         Session::spawn(machine, dial, offer, fill, Arc::clone(&counts), events, inbox);
         let unheard = Arc::<Mutex<Unheard>>::default();
-        let clock = Clock { buffer, start, target, unheard: Arc::clone(&unheard) };
+        let clock = Clock { buffer, target, unheard: Arc::clone(&unheard) };
         let clock = tokio::spawn(clock.run(Instant::now())).abort_handle();
         let watch = tokio::spawn(watch(events_out, Arc::clone(&unheard))).abort_handle();
         let _ = commands.send(session::Command::Play { track, at }).await;
@@ -120,7 +127,6 @@ async fn watch(mut events: mpsc::Receiver<Event>, unheard: Arc<Mutex<Unheard>>) 
 struct Clock {
     buffer: Arc<JitterBuffer>,
     target: Duration,
-    start: Duration,
     unheard: Arc<Mutex<Unheard>>,
 }
 
@@ -128,7 +134,7 @@ impl Clock {
     async fn run(self, began: Instant) {
         let mut dry_since = None;
         loop {
-            while !self.buffer.is_ready(self.start) {
+            while !self.buffer.is_ready() {
                 sleep(LOOK).await;
             }
             let now = Instant::now();
@@ -192,14 +198,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_held_lasts_as_long_as_it_would_sound() {
-        let buffer = Arc::new(JitterBuffer::new(SECOND, usize::MAX));
+        let buffer = Arc::new(JitterBuffer::new(SECOND, SECOND / 5, usize::MAX));
         let unheard = Arc::<Mutex<Unheard>>::default();
-        let clock = Clock {
-            buffer: Arc::clone(&buffer),
-            start: SECOND / 5,
-            target: SECOND,
-            unheard: Arc::clone(&unheard),
-        };
+        let clock = Clock { buffer: Arc::clone(&buffer), target: SECOND, unheard: Arc::clone(&unheard) };
         let clock = tokio::spawn(clock.run(Instant::now()));
         let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
         let rendition = Arc::new(info.rendition.clone());

@@ -66,13 +66,13 @@ impl Watched {
     }
 }
 
-/// Watches while something is wanted from the node; ends with the sender.
-pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>) {
+/// Watches while something is wanted from the node, and tells whether the path is `silent`; ends with the sender.
+pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>, silent: watch::Sender<bool>) {
     while let Ok(now) = wanted.wait_for(|it| *it != Wanted::Nothing).await.map(|it| *it) {
         let mut watched = Watched { wanted: wanted.clone(), now, since: Instant::now() };
         let watching = async {
             loop {
-                look(&dial, &mut watched).await;
+                look(&dial, &mut watched, &silent).await;
             }
         };
         tokio::select! {
@@ -83,7 +83,8 @@ pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>) {
 }
 
 /// Waits for quiet, pings, and acts on what comes of it.
-async fn look(dial: &Dial, watched: &mut Watched) {
+async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) {
+    let tell = |is: bool| silent.send_if_modified(|was| std::mem::replace(was, is) != is);
     let connection = match dial.connection().await {
         Ok(connection) => connection,
         Err(TransportError::Unreachable(_)) => return sleep(RETRY).await,
@@ -92,6 +93,7 @@ async fn look(dial: &Dial, watched: &mut Watched) {
     };
     let quiet_at = watched.quiet_at(dial.heard());
     if quiet_at > Instant::now() {
+        tell(false);
         return watched.sleep_until(quiet_at).await;
     }
     dial.note_path(connection.as_ref());
@@ -100,11 +102,15 @@ async fn look(dial: &Dial, watched: &mut Watched) {
     let mut ping = connection.ping();
     match timeout(PATIENCE.max(PATIENCE_RTTS * rtt), &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
-        Ok(Err(_)) => return dial.forget(&connection).await,
+        Ok(Err(_)) => {
+            tell(true);
+            return dial.forget(&connection).await;
+        }
         // The pong may be behind a queue of other bytes, be they of a stream that was given up.
         Err(_) if dial.heard() > asked || connection.received() > received => return,
         Err(_) => {}
     }
+    tell(true);
     tracing::info!(path = %connection.path().remote, "the path has fallen silent: dialling anew");
     tokio::select! {
         Ok(()) = &mut ping => dial.note_heard(),

@@ -41,8 +41,6 @@ pub(super) struct Playback {
     pub(super) failures: Sender<DecoderFailed>,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) sink: Sink,
-    /// How much must be held before a track, or the rest of one after an underrun, begins to sound.
-    pub(super) start: Duration,
     /// From when [`Progress::first_audio`] counts.
     pub(super) began: Instant,
     pub(super) registry: Arc<media_plugin_host::Registry>,
@@ -100,6 +98,7 @@ impl Playback {
                 if !held && self.buffer.is_cleared() {
                     self.clear()?;
                 }
+                self.progress(|progress| progress.hold(held));
                 self.state.held = held;
                 self.sink.pause(held)?;
             }
@@ -119,7 +118,9 @@ impl Playback {
             return self.fill();
         }
         if !self.state.primed {
-            self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready(self.start);
+            self.state.primed = !self.sink.is_realtime() || self.buffer.is_ready();
+            let start = self.buffer.start();
+            self.progress(|progress| progress.start = start);
         }
         let more = self.voice.as_ref().is_some_and(|voice| !voice.ended);
         if self.state.primed && self.sink.has_pending(more) {
@@ -147,22 +148,18 @@ impl Playback {
         self.state.written += frames;
         if frames > 0 {
             self.state.sounding = true;
-            if let Some(dry_since) = self.state.dry_since.take() {
-                let dry = dry_since.elapsed();
-                self.progress(|progress| {
-                    progress.underrun_time += dry;
-                    progress.levels.spend(Duration::ZERO, dry);
-                });
-            }
+            self.progress(Progress::end_dry);
         }
         let heard = self.state.written.saturating_sub(self.sink.delay());
         let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
         let position = Position(base.0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
         let first = (frames > 0).then(|| self.began.elapsed());
+        let xruns = self.sink.xruns();
         let (level, time) = (self.buffer.level(), Position::of_frame(FrameIndex(frames), self.sink.rate()));
         self.progress(|progress| {
             progress.levels.spend(level, time.into());
             progress.frames_played += frames;
+            progress.xruns = xruns;
             progress.position = position;
             progress.first_audio = progress.first_audio.or(first);
         });
@@ -173,7 +170,7 @@ impl Playback {
     fn fill(&mut self) -> Result<(), End> {
         // Before it is primed, only what makes no sound is taken.
         if !self.state.primed && self.buffer.starts_with_packet() {
-            self.buffer.wait_ready(self.start, IDLE);
+            self.buffer.wait_ready(IDLE);
             return Ok(());
         }
         // Back in time to fade, should nothing come.
@@ -224,7 +221,7 @@ impl Playback {
         self.voice = None;
         self.state.primed = false;
         self.state.sounding = false;
-        self.state.dry_since = None;
+        self.progress(Progress::end_dry);
         self.state.draining = false;
         self.state.stalled = false;
         Ok(())
@@ -282,8 +279,10 @@ impl Playback {
 
     fn on_underrun(&mut self) {
         let left = self.sink.left();
-        self.state.dry_since.get_or_insert_with(|| Instant::now() + left);
-        self.progress(|progress| progress.underruns += 1);
+        self.progress(|progress| {
+            progress.dry_since.get_or_insert_with(|| Instant::now() + left);
+            progress.underruns += 1;
+        });
         self.buffer.note_underrun();
         self.tell(Event::Underrun);
     }

@@ -4,6 +4,7 @@
 
 mod adaptive;
 mod policy;
+mod under_way;
 
 use std::sync::{Arc, atomic::AtomicBool};
 

@@ -1,6 +1,7 @@
 //! Drives the protocol's client session: carries out what it asks for, feeds it what happens.
 
 mod ask;
+mod tell;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,11 +25,12 @@ use super::{
     Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
     fetch::FetchError,
+    fill::Fill,
     jitter_buffer::{Entry, JitterBuffer},
     offer::Offer,
     path_watch::{self, Wanted},
     rate_choice,
-    target::{Fill, Fit},
+    target::Fit,
 };
 
 /// What the session is told.
@@ -81,7 +83,7 @@ pub(super) struct Session {
     counts: Arc<Mutex<Counts>>,
     events: mpsc::Sender<Event>,
     paused: bool,
-    /// Whether the last request failed.
+    /// Whether that the last request failed, or that the path is silent, was told.
     retrying: bool,
     under_way: Option<AbortHandle>,
     /// What is wanted from the node, for the watch over the path.
@@ -103,7 +105,8 @@ impl Session {
         let (wanted, watched) = watch::channel(Wanted::Nothing);
         // Of the highest level, so that what is logged below it has it too. The id is cut: its beginning tells nodes apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", dial.peer()));
-        tokio::spawn(path_watch::run(Arc::clone(&dial), watched).instrument(span.clone()));
+        let (tell, silent) = watch::channel(false);
+        tokio::spawn(path_watch::run(Arc::clone(&dial), watched, tell).instrument(span.clone()));
         let session = Self {
             machine,
             began: Instant::now(),
@@ -119,10 +122,15 @@ impl Session {
             wanted,
             report,
         };
-        tokio::spawn(session.run(inbox, reports).instrument(span));
+        tokio::spawn(session.run(inbox, reports, silent).instrument(span));
     }
 
-    async fn run(mut self, mut inbox: Inbox, mut reports: mpsc::Receiver<(RequestId, Fetched)>) {
+    async fn run(
+        mut self,
+        mut inbox: Inbox,
+        mut reports: mpsc::Receiver<(RequestId, Fetched)>,
+        mut silent: watch::Receiver<bool>,
+    ) {
         let buffer = Arc::clone(&self.buffer);
         loop {
             let due = self.machine.timeout().map(|at| TokioInstant::from_std(self.began + at));
@@ -132,12 +140,16 @@ impl Session {
                     None => break,
                 },
                 Some((request, fetched)) = reports.recv() => {
-                    if !matches!(fetched, Fetched::Failed(_)) && std::mem::take(&mut self.retrying) {
-                        self.tell(Event::Recovered).await;
+                    if !matches!(fetched, Fetched::Failed(_)) {
+                        self.recovered().await;
                     }
                     self.on_fetched(request, fetched);
                 }
                 Some(failed) = inbox.decoder_failures.recv() => self.handle(Input::DecoderFailed(failed)),
+                Ok(()) = silent.changed() => {
+                    let silent = *silent.borrow_and_update();
+                    self.on_silence(silent).await;
+                }
                 () = buffer.wanting.notified() => self.handle(Input::Held(buffer.fullness())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
                     self.handle(Input::Held(buffer.fullness()));
@@ -153,6 +165,7 @@ impl Session {
                 (true, false) => Wanted::Later,
                 (true, true) => Wanted::Now,
             };
+            self.fill.start.owed(self.began.elapsed(), wanted == Wanted::Now);
             self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
         self.abandon();
@@ -222,8 +235,8 @@ impl Session {
                     self.dial.forget_any();
                 }
             }
-            Output::Clear => self.buffer.restart(Entry::Clear),
-            Output::Rewind => self.buffer.restart(Entry::Rewind),
+            Output::Clear => self.fill.restart(Entry::Clear),
+            Output::Rewind => self.fill.restart(Entry::Rewind),
             Output::Begin { play, info, from, again } => {
                 let track = info.track.id.clone();
                 self.put(Entry::Begin { play, info, from }).await;
@@ -245,9 +258,7 @@ impl Session {
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
             Output::Retrying { reason, .. } => {
                 self.count(|counts| counts.retries += 1);
-                if !std::mem::replace(&mut self.retrying, true) {
-                    self.tell(Event::Retrying(reason)).await;
-                }
+                self.retrying(reason).await;
             }
             Output::Failed { error: Failure::Unreachable(reason), .. } => {
                 self.tell(Event::Unreachable(reason)).await;
@@ -259,15 +270,10 @@ impl Session {
     }
 
     async fn put(&mut self, entry: Entry) {
-        if let Err(overfull) = self.buffer.push(entry) {
+        if let Err(overfull) = self.fill.push(self.began.elapsed(), entry) {
             self.abandon();
             self.tell(Event::Fatal(overfull.to_string())).await;
         }
-    }
-
-    async fn tell(&self, event: Event) {
-        // Nobody listens any more: the player is being dropped, and this task ends with its commands.
-        let _ = self.events.send(event).await;
     }
 
     fn count(&self, what: impl FnOnce(&mut Counts)) {

@@ -1,6 +1,8 @@
 //! The output as the playback thread sees it: opened when a track needs it, opened again when it is lost, with the frames
 //! that wait to be written and the volume.
 
+mod fade;
+
 use std::{
     sync::{
         Arc,
@@ -41,6 +43,8 @@ pub struct OutputChoice {
 pub(super) struct Sink {
     choice: OutputChoice,
     output: Option<Box<dyn Output>>,
+    /// Those of outputs that were closed.
+    xruns: u64,
     /// What the present output was asked for.
     wanted: AudioFormat,
     sample: SampleType,
@@ -76,6 +80,7 @@ impl Sink {
         Self {
             choice,
             output: None,
+            xruns: 0,
             wanted: none,
             sample: SampleType::F32,
             format: none,
@@ -97,7 +102,7 @@ impl Sink {
         if self.output.is_some() && (wanted == self.wanted || !self.realtime) {
             return Ok(None);
         }
-        if let Some(mut old) = self.output.take() {
+        if let Some(mut old) = self.close() {
             for _ in 0..Self::DRAIN_CALLS {
                 if old.drain()? {
                     break;
@@ -112,7 +117,7 @@ impl Sink {
     /// Looks for a lost output once. Returns a line about the one it found. Its format may be another; what is pending is
     /// converted to it.
     pub(super) fn reopen(&mut self) -> Result<Option<String>, PluginError> {
-        self.output = None;
+        drop(self.close());
         let before = self.format;
         let target = self.choice.target.clone();
         let mut found = self.open(&target);
@@ -136,6 +141,11 @@ impl Sink {
             output.pause(true)?;
         }
         Ok(Some(message))
+    }
+
+    fn close(&mut self) -> Option<Box<dyn Output>> {
+        self.xruns = self.xruns();
+        self.output.take()
     }
 
     fn open(&mut self, target: &str) -> Result<String, PluginError> {
@@ -167,6 +177,11 @@ impl Sink {
 
     pub(super) fn delay(&self) -> u64 {
         self.output.as_ref().map_or(0, |output| output.delay())
+    }
+
+    /// How often the sound system said that it ran out of frames.
+    pub(super) fn xruns(&self) -> u64 {
+        self.xruns + self.output.as_ref().map_or(0, |output| output.xruns())
     }
 
     /// Whether a real-time output has nothing left to play.
@@ -202,36 +217,6 @@ impl Sink {
     fn writable(&self, more: bool) -> usize {
         let kept = if more && self.realtime { self.format.samples(self.fade_frames()) } else { 0 };
         self.pending.len().saturating_sub(kept)
-    }
-
-    fn fade_frames(&self) -> usize {
-        self.rate() as usize * Self::FADE_MS / 1000
-    }
-
-    /// Turns what is pending down to nothing, for a silence that could not be helped.
-    pub(super) fn fade_out(&mut self) {
-        let pending = &mut self.pending[self.written..];
-        let channels = usize::from(self.format.channels).max(1);
-        let frames = (pending.len() / channels) as f32;
-        for (n, frame) in pending.chunks_mut(channels).enumerate() {
-            let gain = 1.0 - (n as f32 + 1.0) / frames;
-            frame.iter_mut().for_each(|sample| *sample *= gain);
-        }
-    }
-
-    /// Turns what comes next up from nothing.
-    pub(super) fn fade_in(&mut self) {
-        self.risen = 0;
-        self.rise(self.written);
-    }
-
-    fn rise(&mut self, first: usize) {
-        let (all, channels) = (self.fade_frames(), usize::from(self.format.channels).max(1));
-        for frame in self.pending[first..].chunks_mut(channels).take(all.saturating_sub(self.risen)) {
-            self.risen += 1;
-            let gain = self.risen as f32 / all as f32;
-            frame.iter_mut().for_each(|sample| *sample *= gain);
-        }
     }
 
     pub(super) fn set_volume(&mut self, volume: f32) {

@@ -1,33 +1,6 @@
 //! How much is to be held: what was asked for, and more on a path that proved bad.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-
-use super::jitter_buffer::JitterBuffer;
-
-/// What is filled, and how far.
-pub(super) struct Fill {
-    pub(super) buffer: Arc<JitterBuffer>,
-    pub(super) target: Target,
-    /// Whether the output plays in real time; another takes whatever comes as soon as it comes.
-    pub(super) paced: Arc<AtomicBool>,
-}
-
-impl Fill {
-    /// Changes the buffer's target where that is due: so often nothing came for long so far, be it that a request was given up
-    /// or a connection.
-    pub(super) fn fit(&mut self, now: Duration, silences: u64, paused: bool) -> Option<Fit> {
-        let idle = paused || !self.paced.load(Ordering::Relaxed);
-        let fit = self.target.observe(now, self.buffer.dips() + silences, idle)?;
-        self.buffer.set_target(fit.target);
-        Some(fit)
-    }
-}
+use std::time::Duration;
 
 /// A new target, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,6 +46,8 @@ pub struct Stats {
     pub underruns: u64,
     /// For how long in all: the time to fill the buffer again.
     pub underrun_ms: f64,
+    /// How often the sound system itself said that it ran out of frames.
+    pub xruns: u64,
     /// How long a person had it paused.
     pub paused_ms: f64,
     /// Requests that left while paused.
@@ -68,6 +70,8 @@ pub struct Stats {
     pub damaged_packets: u64,
     /// The most audio that was ever held.
     pub peak_buffer_ms: f64,
+    /// How much had to be held for sound to begin, or to go on after an underrun, the last time.
+    pub start_ms: f64,
     /// Below how much held the next chunk was asked for in the end.
     pub target_ms: f64,
     /// The last 256 changes of it.

@@ -184,6 +184,9 @@ async fn send_chunk(
                     node.counters.chunk_bytes(&codec, path, length);
                 }
             }
+            if let Some(code) = reader.refused() {
+                node.counters.refusal(code);
+            }
             tracing::debug!(bytes = sent, "sent");
         }
         Err(error) => send(&node, &mut stream, chunk::refusal(&error)).await?,

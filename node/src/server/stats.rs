@@ -54,8 +54,8 @@ pub struct ServerStats {
     pub bytes_sent: u64,
     /// Those of chunks, by codec and kind of path.
     pub chunk_bytes: Vec<ChunkBytes>,
-    /// Requests refused, by kind (`ErrorCode` as on the wire). A chunk that fails while it is encoded is among
-    /// [`EncoderStats::failed`].
+    /// Requests refused, by kind (`ErrorCode` as on the wire), those of chunks that failed while they were encoded included:
+    /// one for each peer that was told, while [`EncoderStats::failed`] counts chunks.
     pub refusals: BTreeMap<&'static str, u64>,
     /// What the encoder threads spent on chunks, all together; in JSON `encode_ms`, in milliseconds.
     #[serde(rename = "encode_ms", serialize_with = "millis")]

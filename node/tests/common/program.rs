@@ -125,10 +125,14 @@ pub struct Running {
 impl Running {
     /// Starts it; its standard output and standard error are read here.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// What was started; those of its pipes that nobody took are read here.
+    pub fn of(mut child: Child) -> Self {
         let (tell, said) = mpsc::channel();
-        relay(child.stdout.take().unwrap(), false, tell.clone());
-        relay(child.stderr.take().unwrap(), true, tell);
+        child.stdout.take().into_iter().for_each(|pipe| relay(pipe, false, tell.clone()));
+        child.stderr.take().into_iter().for_each(|pipe| relay(pipe, true, tell.clone()));
         Self { child, said, out: String::new(), err: String::new() }
     }
 

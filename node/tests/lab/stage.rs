@@ -242,6 +242,11 @@ impl Listener {
         }
     }
 
+    /// Breaks the playing off; the connection stays.
+    pub async fn leave(self) {
+        self.player.close(self.events).await;
+    }
+
     /// To the end of the track.
     pub async fn finish(mut self) -> Heard {
         let mut told = Vec::new();

@@ -22,11 +22,16 @@ fn choice(name: &str) -> Box<dyn RateChoice> {
     }
 }
 
-/// What an algorithm comes to on this kind of path, over so many seeds.
+/// What an algorithm comes to on one path.
+pub(crate) fn run_one(name: &str, kind: &str, seed: u64) -> Heard {
+    model::play(&traces::trace(kind, seed), choice(name))
+}
+
+/// The same over so many seeds.
 pub(crate) fn run(name: &str, kind: &str, seeds: u64) -> Heard {
     let mut sum = Heard::default();
     for seed in 0..seeds {
-        sum.add(&model::play(&traces::trace(kind, seed), choice(name)));
+        sum.add(&run_one(name, kind, seed));
     }
     sum
 }

@@ -56,7 +56,7 @@
 #define MN_ABI_MAJOR 1
 
 // The minor version: a higher one only appends fields to structs.
-#define MN_ABI_MINOR 0
+#define MN_ABI_MINOR 1
 
 // Flag of the note: a panic ends the process. The host refuses such a plugin.
 #define MN_NOTE_PANIC_ABORT 1
@@ -370,6 +370,9 @@ typedef struct mn_output {
   void (*free)(void *output);
   // What else this output offers, by id, or NULL. The function itself may be NULL.
   const void *(*get_extension)(void *plugin, struct mn_str id);
+  // Since 1.1. Sets `count`: how often since it was opened the sound system said that it ran out of frames. May be NULL
+  // where nobody can say.
+  mn_status (*xruns)(void *output, uint64_t *count, struct mn_error *error);
 } mn_output;
 
 // What a library provides. It, and all that it points to, stays as it is for as long as the process runs.

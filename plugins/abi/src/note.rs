@@ -3,7 +3,7 @@ use std::ffi::c_char;
 /// The major version: another one is another ABI, with another entry symbol.
 pub const MN_ABI_MAJOR: u16 = 1;
 /// The minor version: a higher one only appends fields to structs.
-pub const MN_ABI_MINOR: u16 = 0;
+pub const MN_ABI_MINOR: u16 = 1;
 /// Flag of the note: a panic ends the process. The host refuses such a plugin.
 pub const MN_NOTE_PANIC_ABORT: u32 = 1;
 

@@ -129,4 +129,8 @@ pub struct mn_output {
     pub free: Option<unsafe extern "C" fn(output: *mut c_void)>,
     /// What else this output offers, by id, or NULL. The function itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(plugin: *mut c_void, id: mn_str) -> *const c_void>,
+    /// Since 1.1. Sets `count`: how often since it was opened the sound system said that it ran out of frames. May be NULL
+    /// where nobody can say.
+    pub xruns:
+        Option<unsafe extern "C" fn(output: *mut c_void, count: *mut u64, error: *mut mn_error) -> mn_status>,
 }

@@ -71,7 +71,7 @@ mod compiled {
             mn_opened { struct_size, is_realtime, format }
             mn_output {
                 struct_size, flags, object, id, version, description, target, devices, open, write, delay, pause, flush,
-                drain, free, get_extension
+                drain, free, get_extension, xruns
             }
         }
     }

@@ -72,6 +72,11 @@ impl Output for GuardedOutput {
         self.inner.call_ref(|o| Ok(o.delay())).unwrap_or(0)
     }
 
+    /// 0 once the output has panicked.
+    fn xruns(&self) -> u64 {
+        self.inner.call_ref(|o| Ok(o.xruns())).unwrap_or(0)
+    }
+
     fn pause(&mut self, paused: bool) -> Result<()> {
         self.inner.call(|o| o.pause(paused))
     }

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) discard: AtomicU64,
     /// From the callback, cleared by the next write: the ring ran out while it was sounding.
     pub(crate) dry: AtomicBool,
+    /// From the stream: how often the sound system said that it ran out of frames.
+    pub(crate) xruns: AtomicU64,
     /// From the callback: when it last ran.
     pub(crate) ran: AtomicU64,
     /// From the callback: frames that have left the ring.

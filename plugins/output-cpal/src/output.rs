@@ -105,6 +105,10 @@ impl Output for SoundDevice {
         self.written - self.heard.fetch_max(heard, Ordering::AcqRel).max(heard)
     }
 
+    fn xruns(&self) -> u64 {
+        self.playing.shared.xruns.load(Ordering::Relaxed)
+    }
+
     fn pause(&mut self, paused: bool) -> Result<()> {
         self.check()?;
         if !paused && self.paused {

@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
+        atomic::Ordering,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
@@ -84,6 +85,7 @@ impl Playing {
         };
         let callbacks = Callbacks {
             feeder: Feeder::new(consumer, Arc::clone(&shared), chosen.format),
+            shared: Arc::clone(&shared),
             opened: Instant::now(),
             fault: Arc::clone(&fault),
             commands: commands.clone(),
@@ -170,6 +172,7 @@ fn period(chosen: &Chosen, buffer: Duration) -> FrameCount {
 /// What a stream calls.
 struct Callbacks {
     feeder: Feeder,
+    shared: Arc<Shared>,
     opened: Instant,
     fault: Arc<OnceLock<String>>,
     commands: Sender<Command>,
@@ -198,7 +201,7 @@ impl Callbacks {
         device: &Device,
         config: StreamConfig,
     ) -> std::result::Result<Stream, Error> {
-        let Self { mut feeder, opened, fault, commands } = self;
+        let Self { mut feeder, shared, opened, fault, commands } = self;
         device.build_output_stream::<T, _, _>(
             config,
             move |out, info| {
@@ -207,6 +210,9 @@ impl Callbacks {
                 feeder.fill(out, opened.elapsed(), latency);
             },
             move |error| {
+                if error.kind() == ErrorKind::Xrun {
+                    shared.xruns.fetch_add(1, Ordering::Relaxed);
+                }
                 // The first error that the stream does not get over ends it; it may be followed by a million more.
                 if is_fatal(error.kind()) && fault.set(format!("the sound device is gone: {error}")).is_ok() {
                     quiet();

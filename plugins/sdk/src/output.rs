@@ -83,6 +83,12 @@ pub trait Output: Send {
     /// Frames handed over but not yet heard. 0 in a playing real-time output means that it has run dry.
     fn delay(&self) -> u64;
 
+    /// How often since the opening the sound system itself said that it ran out of frames: it was called too late, or they
+    /// came to it too late. Where nobody can say, 0.
+    fn xruns(&self) -> u64 {
+        0
+    }
+
     /// Falls silent at once and keeps what it was given (`true`), or goes on (`false`).
     ///
     /// # Errors

@@ -6,7 +6,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const NOW: Duration = Duration::ZERO;
 
 fn filled(from: u64, packets: usize) -> JitterBuffer {
-    let buffer = JitterBuffer::new(SECOND, 1 << 20);
+    let buffer = JitterBuffer::new(SECOND, SECOND / 5, 1 << 20);
     let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
     let rendition = Arc::new(info.rendition.clone());
     buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(from) }).unwrap();
@@ -70,8 +70,13 @@ fn clear_comes_first_and_leaves_nothing() {
 #[test]
 fn is_ready_at_the_start_level_or_at_the_end_of_a_track() {
     let buffer = filled(0, 5);
-    assert!(!buffer.is_ready(SECOND / 5));
+    assert!(!buffer.is_ready());
     buffer.push(Entry::TrackEnd).unwrap();
-    assert!(buffer.is_ready(SECOND / 5));
-    assert!(filled(0, 12).is_ready(SECOND / 5));
+    assert!(buffer.is_ready());
+    let buffer = filled(0, 12);
+    assert!(buffer.is_ready());
+    buffer.set_start(SECOND / 2);
+    assert!(!buffer.is_ready());
+    buffer.restart(Entry::Clear);
+    assert_eq!(buffer.start(), SECOND / 2);
 }

@@ -93,6 +93,7 @@ struct Rig {
     net: Arc<Net>,
     dial: Arc<Dial>,
     wanted: watch::Sender<Wanted>,
+    silent: watch::Receiver<bool>,
 }
 
 impl Rig {
@@ -108,8 +109,9 @@ impl Rig {
         let dial = Arc::new(Dial::new(Arc::new(FakeEndpoint(Arc::clone(&net))), peer, None));
         dial.connection().await.unwrap();
         let (wanted, watched) = watch::channel(Wanted::Now);
-        tokio::spawn(run(Arc::clone(&dial), watched));
-        Self { net, dial, wanted }
+        let (tell, silent) = watch::channel(false);
+        tokio::spawn(run(Arc::clone(&dial), watched, tell));
+        Self { net, dial, wanted, silent }
     }
 
     /// Connections that are there stop to work, and none can be made while `silent`.
@@ -136,6 +138,23 @@ async fn silence_is_noticed_within_two_seconds_at_any_moment() {
         rig.breaks(false);
         let took = rig.time_to_reconnect().await;
         assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_within_two_seconds_and_so_is_its_end() {
+    let second = Duration::from_secs(1);
+    for wanted in [Wanted::Now, Wanted::Later] {
+        let mut rig = Rig::new().await;
+        rig.wanted.send_replace(wanted);
+        sleep(10 * second).await;
+        assert!(!rig.silent.has_changed().unwrap());
+        rig.breaks(true);
+        timeout(2 * second, rig.silent.wait_for(|it| *it)).await.expect("told in time").unwrap();
+        sleep(20 * second).await;
+        assert!(*rig.silent.borrow(), "it lasts");
+        rig.net.silent.send_replace(false);
+        timeout(second, rig.silent.wait_for(|it| !*it)).await.expect("told in time").unwrap();
     }
 }
 

@@ -36,16 +36,47 @@ pub struct Progress {
     pub frames_played: u64,
     /// When the first frame was handed over, counted from the player's start.
     pub first_audio: Option<Duration>,
+    /// With how much held a real-time output begins to sound, or last began or went on after it had run dry.
+    pub start: Duration,
     /// How often the output ran dry in the middle of a track.
     pub underruns: u64,
-    /// For how long in all.
+    /// For how long in all, the present underrun included when it is asked for.
     pub underrun_time: Duration,
+    /// Since when the output has been dry in the middle of a track.
+    pub(in crate::client) dry_since: Option<Instant>,
+    /// Whether it was when a person held it.
+    was_dry: bool,
+    /// How often the sound system said that it ran out of frames; what it was given late shows in `underruns` too.
+    pub xruns: u64,
     /// For how long the jitter buffer held how much.
     pub levels: Levels,
     /// Packets that could not be decoded, each replaced by silence.
     pub damaged_packets: u64,
     /// Tracks that ended, be it by a failure.
     pub tracks_ended: u64,
+}
+
+impl Progress {
+    /// Counts the present underrun up to now, if there is one.
+    pub(in crate::client) fn end_dry(&mut self) {
+        self.was_dry = false;
+        if let Some(since) = self.dry_since.take() {
+            let dry = since.elapsed();
+            self.underrun_time += dry;
+            self.levels.spend(Duration::ZERO, dry);
+        }
+    }
+
+    /// While `held`, silence for want of data is one by a person's wish.
+    pub(super) fn hold(&mut self, held: bool) {
+        let was_dry = self.was_dry || self.dry_since.is_some();
+        self.end_dry();
+        if held {
+            self.was_dry = was_dry;
+        } else if was_dry {
+            self.dry_since = Some(Instant::now());
+        }
+    }
 }
 
 /// Where the thread stands.
@@ -59,8 +90,6 @@ pub(in crate::client) struct State {
     /// The output was given frames and is to be kept from running dry.
     pub(super) sounding: bool,
     pub(super) draining: bool,
-    /// Since when the output has been dry in the middle of a track.
-    pub(super) dry_since: Option<Instant>,
     /// When a lost output was last found again.
     pub(super) found: Option<Instant>,
     /// The frames of the present voice written so far, at the output's rate.

@@ -24,6 +24,7 @@ const FADE: usize = 40;
 struct Device {
     given: Mutex<Vec<f32>>,
     left: AtomicU64,
+    xruns: AtomicU64,
 }
 
 struct Plugin(Arc<Device>);
@@ -63,6 +64,10 @@ impl Output for Opened {
         self.0.left.load(Ordering::Relaxed)
     }
 
+    fn xruns(&self) -> u64 {
+        self.0.xruns.load(Ordering::Relaxed)
+    }
+
     fn pause(&mut self, _: bool) -> Result<(), PluginError> {
         Ok(())
     }
@@ -95,13 +100,12 @@ impl Rig {
         let (events, events_out) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
         let playback = Playback {
-            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), 1 << 20)),
+            buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
             commands,
             events,
             failures,
             progress: Arc::default(),
             sink: Sink::new(choice, 1.0, Arc::default()),
-            start: Duration::from_millis(20),
             began: Instant::now(),
             registry: crate::plugins::registry(),
             voice: None,
@@ -180,6 +184,53 @@ fn silence_that_could_not_be_helped_fades_out_and_in() {
     assert!(is_ramp(&given[4 * PACKET..][..FADE], true), "{:?}", &given[4 * PACKET..][..FADE]);
     assert!(given[4 * PACKET + FADE..].iter().all(|it| *it == 1.0));
     assert_eq!(given.len(), 8 * PACKET - FADE, "nothing is lost or repeated");
+}
+
+#[test]
+fn time_in_which_it_is_dry_counts_whatever_ends_it() {
+    let mut rig = Rig::new();
+    let ago = |rig: &Rig| {
+        let mut progress = rig.playback.progress.lock().unwrap();
+        let since = progress.dry_since.as_mut().expect("it is dry");
+        *since = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
+    };
+    let seconds = |rig: &Rig| rig.playback.progress.lock().unwrap().underrun_time.as_secs();
+    rig.arrive(4);
+    rig.run(0);
+    rig.steps();
+    ago(&rig);
+    // Somebody who quits now is told of it.
+    let mut progress = rig.playback.progress.lock().unwrap().clone();
+    progress.end_dry();
+    assert_eq!(progress.underrun_time.as_secs(), 9);
+    assert!(rig.playback.on_command(Command::Hold(true)).is_ok());
+    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
+    assert!(rig.playback.on_command(Command::Hold(false)).is_ok());
+    ago(&rig);
+    rig.arrive(4);
+    rig.run(0);
+    assert_eq!(seconds(&rig), 18);
+    rig.steps();
+    ago(&rig);
+    rig.playback.buffer.restart(Entry::Clear);
+    rig.steps();
+    assert_eq!((seconds(&rig), rig.underruns()), (27, 2));
+}
+
+#[test]
+fn what_the_sound_system_missed_adds_up_over_every_opening() {
+    let mut rig = Rig::new();
+    let xruns = |rig: &Rig| rig.playback.progress.lock().unwrap().xruns;
+    let missed = |rig: &Rig, count| rig.device.xruns.store(count, Ordering::Relaxed);
+    missed(&rig, 2);
+    rig.arrive(4);
+    rig.run(800);
+    assert_eq!(xruns(&rig), 2);
+    assert!(rig.playback.sink.reopen().is_ok());
+    missed(&rig, 1);
+    rig.arrive(4);
+    rig.run(800);
+    assert_eq!(xruns(&rig), 3);
 }
 
 #[test]

@@ -161,13 +161,32 @@ fn gives_a_chunk_up_that_would_come_too_late() {
     let unpaced = adaptive(false).reconsider(&situation(Duration::ZERO), so_far);
     assert_eq!(unpaced, None, "a file waits");
     let switch = choice.reconsider(&situation(2 * SECOND), so_far).unwrap();
-    assert_eq!(all[switch.to].bitrate, 128_000);
+    assert_eq!(all[switch.to].bitrate, 160_000);
     let too_early = Delivery { took: SECOND / 5, ..so_far };
     assert_eq!(choice.reconsider(&situation(2 * SECOND), too_early), None);
     let nothing = Delivery { bytes: 0, waited: SECOND, took: Duration::ZERO };
-    assert_eq!(choice.reconsider(&situation(3 * SECOND), nothing), None, "there is time");
-    let switch = choice.reconsider(&situation(2 * SECOND), nothing).unwrap();
+    let later = |held| Situation { now: 20 * SECOND, ..situation(held) };
+    assert_eq!(choice.reconsider(&later(3 * SECOND), nothing), None, "there is time");
+    let switch = choice.reconsider(&later(2 * SECOND), nothing).unwrap();
     assert_eq!(all[switch.to].bitrate, 12_000);
+}
+
+#[test]
+fn with_nothing_held_takes_what_keeps_up() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let chosen = |bytes| {
+        let mut choice = adaptive(true);
+        // 64 kbit/s is among the renditions, and not the smallest.
+        let current = all.iter().find(|it| it.bitrate == 64_000).unwrap();
+        choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND });
+        let zero = Duration::ZERO;
+        let situation =
+            Situation { now: zero, held: zero, target: 3 * SECOND, current, all: &all, path: &path };
+        choice.choose(&situation).map_or(64_000, |it| all[it.to].bitrate)
+    };
+    assert_eq!(chosen(10_000_000), all[0].bitrate, "a seek on a wide path");
+    assert_eq!(chosen(25_000), 64_000, "200 kbit/s");
+    assert_eq!(chosen(1_000), 12_000, "8 kbit/s");
 }
 
 #[test]

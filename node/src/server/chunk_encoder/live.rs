@@ -1,7 +1,7 @@
 //! A chunk while it is being encoded: one writes, any number read, each at its own pace.
 
 use bytes::{Bytes, BytesMut};
-use media_protocol::{WireError, chunk};
+use media_protocol::{ErrorCode, WireError, chunk};
 use tokio::sync::watch;
 
 /// What there is of a chunk.
@@ -11,8 +11,8 @@ enum Progress {
     Growing(Vec<Bytes>),
     /// All of it, in the one piece that the cache holds too, so that slow listeners hold no second copy.
     Whole(Bytes),
-    /// What was published, then the refusal.
-    Failed(Vec<Bytes>),
+    /// What was published, then the refusal, and its kind.
+    Failed(Vec<Bytes>, ErrorCode),
 }
 
 /// The writing end. Dropping it unfinished ends the chunk where it is; a client misses the trailer then.
@@ -48,7 +48,7 @@ impl LiveChunk {
     pub(super) fn with(&self, trailer: &[u8]) -> Bytes {
         let progress = self.0.borrow();
         let parts = match &*progress {
-            Progress::Growing(parts) | Progress::Failed(parts) => parts.as_slice(),
+            Progress::Growing(parts) | Progress::Failed(parts, _) => parts.as_slice(),
             Progress::Whole(whole) => std::slice::from_ref(whole),
         };
         let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
@@ -68,7 +68,7 @@ impl LiveChunk {
         self.0.send_modify(|it| {
             if let Progress::Growing(parts) = it {
                 parts.push(chunk::refusal(error));
-                *it = Progress::Failed(std::mem::take(parts));
+                *it = Progress::Failed(std::mem::take(parts), error.code);
             }
         });
     }
@@ -102,7 +102,7 @@ impl ChunkReader {
             Inner::Live { progress, parts, bytes } => {
                 let is_news = |it: &Progress| !matches!(it, Progress::Growing(all) if all.len() <= *parts);
                 let next = match &*progress.wait_for(is_news).await.ok()? {
-                    Progress::Growing(all) | Progress::Failed(all) => all.get(*parts).cloned(),
+                    Progress::Growing(all) | Progress::Failed(all, _) => all.get(*parts).cloned(),
                     Progress::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
                 }?;
                 *parts += 1;
@@ -111,15 +111,24 @@ impl ChunkReader {
             }
         }
     }
+
+    /// The kind of refusal that the chunk ends with, if it does.
+    pub(in crate::server) fn refused(&self) -> Option<ErrorCode> {
+        match &self.0 {
+            Inner::Whole(_) => None,
+            Inner::Live { progress, .. } => match &*progress.borrow() {
+                Progress::Failed(_, code) => Some(*code),
+                Progress::Growing(_) | Progress::Whole(_) => None,
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use media_protocol::ErrorCode;
-
     use super::*;
 
-    async fn rest(mut reader: ChunkReader) -> Vec<u8> {
+    async fn rest(reader: &mut ChunkReader) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await {
             all.extend_from_slice(&bytes);
@@ -130,34 +139,36 @@ mod tests {
     #[tokio::test]
     async fn every_listener_gets_every_byte_however_late_it_comes() {
         let chunk = LiveChunk::new();
-        let (mut quick, slow) = (chunk.listen(), chunk.listen());
+        let (mut quick, mut slow) = (chunk.listen(), chunk.listen());
         chunk.push(Bytes::from_static(b"one "));
         assert_eq!(quick.next().await.unwrap(), "one ");
         chunk.push(Bytes::from_static(b"two "));
-        let late = chunk.listen();
+        let mut late = chunk.listen();
         chunk.finish(chunk.with(b"three"));
-        assert_eq!(rest(quick).await, b"two three");
-        assert_eq!(rest(slow).await, b"one two three");
-        assert_eq!(rest(late).await, b"one two three");
-        assert_eq!(rest(chunk.listen()).await, b"one two three");
+        assert_eq!(rest(&mut quick).await, b"two three");
+        assert_eq!(rest(&mut slow).await, b"one two three");
+        assert_eq!(rest(&mut late).await, b"one two three");
+        assert_eq!(rest(&mut chunk.listen()).await, b"one two three");
     }
 
     #[tokio::test]
     async fn a_failure_follows_what_was_published() {
         let chunk = LiveChunk::new();
-        let reader = chunk.listen();
+        let mut reader = chunk.listen();
         chunk.push(Bytes::from_static(b"one"));
+        assert_eq!(reader.refused(), None);
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
-        assert_eq!(rest(reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
+        assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
+        assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));
     }
 
     #[tokio::test]
     async fn a_listener_of_a_chunk_that_was_given_up_ends() {
         let chunk = LiveChunk::new();
-        let reader = chunk.listen();
+        let mut reader = chunk.listen();
         assert!(chunk.is_wanted());
         drop(chunk);
-        assert_eq!(rest(reader).await, b"");
+        assert_eq!(rest(&mut reader).await, b"");
     }
 }

@@ -204,6 +204,17 @@ impl Output for LoadedInstance {
         told.map_or(0, |()| frames)
     }
 
+    /// 0 when the plugin cannot say.
+    fn xruns(&self) -> u64 {
+        let mut count = 0;
+        if self.table.xruns.is_none() {
+            return count;
+        }
+        // SAFETY: an instance of this table that lives; there is one user, so nobody else is in a call.
+        let told = unsafe { call!(self.table, xruns(self.instance, &raw mut count)) };
+        told.map_or(0, |()| count)
+    }
+
     fn pause(&mut self, paused: bool) -> Result<()> {
         // SAFETY: an instance of this table that lives.
         unsafe { call!(self.table, pause(self.instance, paused.into())) }

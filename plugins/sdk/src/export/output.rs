@@ -31,6 +31,7 @@ pub(super) fn table(output: Box<dyn OutputPlugin>) -> mn_output {
         drain: Some(drain),
         free: Some(free),
         get_extension: None,
+        xruns: Some(xruns),
     }
 }
 
@@ -121,6 +122,16 @@ unsafe extern "C" fn delay(output: *mut c_void, frames: *mut u64, error: *mut mn
     unsafe {
         Instance::<dyn Output>::call(output, error, |it, _| {
             *frames = it.delay();
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn xruns(output: *mut c_void, count: *mut u64, error: *mut mn_error) -> mn_status {
+    // SAFETY: see above.
+    unsafe {
+        Instance::<dyn Output>::call(output, error, |it, _| {
+            *count = it.xruns();
             Ok(())
         })
     }

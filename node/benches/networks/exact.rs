@@ -1,0 +1,66 @@
+//! Whether every frame of the track was played, once and in its place.
+
+use crate::{
+    net::{Link, Relay},
+    stage::{Heard, Listen, Listener, Node},
+};
+
+/// What is faded where the output runs dry, and again where sound returns, in parts of a second.
+const FADE: usize = 200;
+/// In which parts of a second a mixture of codecs is looked at, and how many frames of each.
+const BLOCKS: usize = 2;
+const BLOCK: usize = 4096;
+/// A lost or repeated packet shifts what follows by 20 ms; so far is looked for a better place, in frames.
+const SHIFT: usize = 1000;
+/// Chords repeat themselves, so a little better elsewhere is no shift.
+const LIKELY: f64 = 0.98;
+
+/// What is wrong with what was heard; `None` where nothing is. One codec is compared sample for sample with the same codec
+/// over a good network; a mixture with the source: equal, or at least nowhere more like it when shifted. Around an
+/// underrun, [`FADE`] may differ.
+pub(crate) async fn wrong(node: &Node, listen: Listen, heard: &Heard, source: &[f32]) -> Option<String> {
+    let format = heard.recording.format?;
+    let (channels, rate) = (usize::from(format.channels), format.rate as usize);
+    let played = &heard.recording.samples;
+    if listen.codec == "auto" {
+        return shifted(played, source, channels, rate);
+    }
+    let relay = Relay::start(node.address(), 1, Link::default()).await;
+    let dial = node.dial(&[relay.address]).await;
+    let whole = Listener::start(node, dial, Listen { realtime: false, ..listen }).await.finish().await;
+    let expected = &whole.recording.samples;
+    if played.len() != expected.len() {
+        return Some(format!("{} of {} frames", played.len() / channels, expected.len() / channels));
+    }
+    let differ = played.iter().zip(expected).filter(|(a, b)| a != b).count() / channels;
+    let faded = heard.progress.underruns as usize * 2 * rate.div_ceil(FADE);
+    (differ > faded).then(|| format!("{differ} frames differ, {faded} may be faded"))
+}
+
+fn shifted(played: &[f32], source: &[f32], channels: usize, rate: usize) -> Option<String> {
+    if played.len() != source.len() {
+        return Some(format!("{} of {} frames", played.len() / channels, source.len() / channels));
+    }
+    let mono = |samples: &[f32]| -> Vec<f32> { samples.chunks(channels).map(|it| it.iter().sum()).collect() };
+    let (played, source) = (mono(played), mono(source));
+    let starts = (SHIFT..).step_by(rate / BLOCKS).take_while(|start| start + BLOCK + SHIFT <= source.len());
+    for start in starts {
+        let block = &played[start..start + BLOCK];
+        if block == &source[start..start + BLOCK] {
+            continue;
+        }
+        let alike = |from: usize| -> f64 {
+            let there = &source[from..from + BLOCK];
+            let power = there.iter().map(|it| f64::from(it * it)).sum::<f64>().sqrt();
+            block.iter().zip(there).map(|(a, b)| f64::from(a * b)).sum::<f64>() / power.max(1e-9)
+        };
+        let here = alike(start);
+        let best = (start - SHIFT..=start + SHIFT).map(|from| (alike(from), from));
+        let best = best.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        if here < best.0 * LIKELY {
+            let shift = best.1 as i64 - start as i64;
+            return Some(format!("shifted by {shift} frames at {:.1} s", start as f64 / rate as f64));
+        }
+    }
+    None
+}

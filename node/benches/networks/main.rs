@@ -1,0 +1,69 @@
+//! What a listener gets through bad networks, in real time: prints the table of `node/README.md`.
+//!
+//! `cargo bench --bench networks` plays every row, `cargo bench --bench networks -- WORD…` those with one of the words in
+//! their name, all side by side. `NETWORK_SECONDS` is how much music the rows without an event play, 600 unless told
+//! otherwise; `NETWORK_RUNS` how often each of them is played, 3; the others are played three times as often, each time with
+//! other dice and another moment of the event.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark says what it expects by failing there"
+)]
+
+mod exact;
+#[path = "../../tests/common/fixtures.rs"]
+mod fixtures;
+#[path = "../../tests/lab/net/mod.rs"]
+mod net;
+mod play;
+mod rows;
+#[path = "../../tests/lab/stage.rs"]
+mod stage;
+mod table;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// Listeners at once; each takes a percent or two of a core.
+const AT_ONCE: usize = 24;
+
+fn main() {
+    let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let number = |name, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (seconds, runs) = (number("NETWORK_SECONDS", 600), number("NETWORK_RUNS", 3));
+    let mut rows = rows::rows(seconds as f64);
+    rows.retain(|row| words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str())));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{}", table::HEAD);
+    runtime.block_on(async {
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        // A task each: the longest are first in the list, so the short ones fill the room beside them.
+        let started: Vec<_> = rows
+            .into_iter()
+            .map(Arc::new)
+            .map(|row| {
+                let runs = if row.is_steady() { runs } else { 3 * runs };
+                let tasks = (0..runs).map(|run| {
+                    let (row, room) = (Arc::clone(&row), Arc::clone(&room));
+                    tokio::spawn(async move {
+                        let _room = room.acquire().await.unwrap();
+                        play::play(&row, run).await
+                    })
+                });
+                let tasks: Vec<_> = tasks.collect();
+                (row, tasks)
+            })
+            .collect();
+        for (row, tasks) in started {
+            let mut played = Vec::new();
+            for task in tasks {
+                played.push(task.await.unwrap());
+            }
+            println!("{}", table::line(&row, &played));
+            played.iter().enumerate().for_each(|(run, it)| table::tell(&row, run, it));
+        }
+    });
+}

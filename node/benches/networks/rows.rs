@@ -1,0 +1,141 @@
+//! The networks, what happens to them, and what is to be heard all the same.
+
+use std::time::Duration;
+
+use crate::{
+    net::{Change, Link},
+    stage::Listen,
+};
+
+pub(crate) const RATE: u32 = 44_100;
+pub(crate) const QUIET: Change = Change::Silence(true, true);
+pub(crate) const LOUD: Change = Change::Silence(false, false);
+const OPUS: Listen = Listen { codec: "opus", bitrate: 96_000, realtime: true };
+const PCM: Listen = Listen { codec: "pcm", bitrate: 0, realtime: true };
+const AUTO: Listen = Listen { codec: "auto", bitrate: 160_000, realtime: true };
+/// How long a rate stays low.
+const LOW: Duration = Duration::from_secs(20);
+
+/// What is done to the network, from the row's moment on.
+pub(crate) enum Event {
+    Nothing,
+    /// These changes, counted from the first frame and to be put off by the moment; the last one brings it back.
+    Changes(Vec<(Duration, Change)>),
+    /// The first of two paths dies.
+    Dead,
+    /// The node is gone without a word, and another with its key is there after so long.
+    Killed(Duration),
+}
+
+/// What a row must come to; all of them want every frame once.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    /// No underrun.
+    Steady,
+    /// No underrun; the first audio within two round trips and 150 ms in the median.
+    Prompt,
+    /// No underrun; the best rendition within this of the return.
+    BestAgain(Duration),
+    /// No longer dry than this.
+    Dry(Duration),
+    /// Sound within this of the return.
+    Sound(Duration),
+    /// On another path within this, and no underrun.
+    Moved(Duration),
+    /// None but that.
+    Exact,
+}
+
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) listen: Listen,
+    pub(crate) link: Link,
+    pub(crate) event: Event,
+    pub(crate) seconds: f64,
+    pub(crate) goal: Goal,
+}
+
+impl Row {
+    /// Whether nothing happens to the network.
+    pub(crate) fn is_steady(&self) -> bool {
+        matches!(self.event, Event::Nothing)
+    }
+
+    /// When the event of the `run`th playing begins, counted from the first frame: at another place in a chunk each time.
+    pub(crate) fn moment(run: u32) -> Duration {
+        Duration::from_secs(7) + Duration::from_millis(370) * run
+    }
+}
+
+/// What is 1.5 times the rate of Opus, with the room that packets' headers take.
+fn tight(link: Link) -> Link {
+    Link { queue: 32_000, ..link }.at(150_000)
+}
+
+fn outage(seconds: f64, silence: Change) -> Event {
+    Event::Changes(vec![(Duration::ZERO, silence), (Duration::from_secs_f64(seconds), LOUD)])
+}
+
+/// From 10 Mbit/s down and back.
+fn falls(link: Link, rate: u64) -> Event {
+    let changes = [(Duration::ZERO, rate), (LOW, FAST)];
+    Event::Changes(changes.map(|(at, rate)| (at, Change::Both(link.at(rate)))).to_vec())
+}
+
+const FAST: u64 = 10_000_000;
+
+/// The longest first.
+pub(crate) fn rows(steady: f64) -> Vec<Row> {
+    let row = |name, link, event, seconds, goal| Row { name, listen: OPUS, link, event, seconds, goal };
+    let plain = |name, link, goal| row(name, link, Event::Nothing, steady, goal);
+    let second = Duration::from_secs(1);
+    let good = Link::of(50, 0.0);
+    let rough = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..good };
+    let shallow = Link { queue: 32_000, ..good };
+    let rebind = || Event::Changes(vec![(Duration::ZERO, Change::Rebind)]);
+    // At 1.5 times PCM's rate, so that a chunk is under way two times out of three.
+    let busy = good.at(2_200_000);
+    vec![
+        plain("50 ms, 1 % loss", Link::of(50, 0.01), Goal::Prompt),
+        plain("100 ms, 3 % loss", Link::of(100, 0.03), Goal::Prompt),
+        plain("300 ms, 5 % loss", Link::of(300, 0.05), Goal::Prompt),
+        plain("rate 1.5x", tight(good), Goal::Prompt),
+        Row { listen: PCM, ..plain("PCM, rate 1.5x", busy, Goal::Steady) },
+        plain("duplicates, reordering, bursts, rate 1.5x", tight(rough), Goal::Steady),
+        row("75 s of silence", good, outage(75.0, QUIET), 30.0, Goal::Sound(second)),
+        row("10 s of silence", good, outage(10.0, QUIET), 30.0, Goal::Sound(second)),
+        row("2.5 s of silence", good, outage(2.5, QUIET), 20.0, Goal::Steady),
+        row(
+            "2.5 s of silence towards the listener",
+            good,
+            outage(2.5, Change::Silence(false, true)),
+            20.0,
+            Goal::Steady,
+        ),
+        row("address change", good, rebind(), 20.0, Goal::Steady),
+        Row { listen: PCM, ..row("address change, PCM, rate 1.5x", busy, rebind(), 20.0, Goal::Steady) },
+        row("path dead, another works", good, Event::Dead, 20.0, Goal::Moved(second * 5 / 2)),
+        row("node killed, back after 5 s", good, Event::Killed(5 * second), 20.0, Goal::Exact),
+        Row {
+            listen: AUTO,
+            ..row(
+                "rate falls to 128 kbit/s",
+                shallow.at(FAST),
+                falls(shallow, 128_000),
+                60.0,
+                Goal::BestAgain(15 * second),
+            )
+        },
+        Row {
+            listen: AUTO,
+            // What the queue takes to drain.
+            ..row(
+                "rate falls to 40 kbit/s",
+                shallow.at(FAST),
+                falls(shallow, 40_000),
+                60.0,
+                Goal::Dry(second.mul_f64(6.4)),
+            )
+        },
+    ]
+}

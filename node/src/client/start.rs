@@ -1,0 +1,80 @@
+//! How much must be held before sound begins: the least that was asked for, and more on a path that proved to lag.
+//!
+//! Packets come in bursts, far ahead of their time, so how unevenly they come (the jitter of RFC 3550, section 6.4.1) says
+//! nothing; what matters is by how much they fall behind a play-out that goes on. That is the relative arrival delay of
+//! NetEq (WebRTC, `modules/audio_coding/neteq`), of which it takes the 95th percentile, as is done here.
+
+use std::time::Duration;
+
+/// See the module. Pure.
+#[derive(Debug)]
+pub(super) struct Start {
+    least: Duration,
+    most: Duration,
+    /// Since when the node has owed something, as far as that is counted.
+    since: Option<Duration>,
+    /// By how much what came is behind a play-out that began at the worst instant; `None` before the first packet.
+    lag: Option<Duration>,
+    /// The longest lag within each of the last spans, in a ring, and which of them is the present one.
+    lags: [Duration; Self::SPANS],
+    present: usize,
+    /// Audio that came within the present span.
+    came: Duration,
+}
+
+impl Start {
+    /// A span is so much audio: a chunk's.
+    const SPAN: Duration = Duration::from_secs(3);
+    /// So many are remembered: a minute. The longest lag but one of 20 is their 95th percentile, so that what happens once
+    /// proves nothing.
+    const SPANS: usize = 20;
+
+    /// Never below `least`, and above it up to `most`.
+    pub(super) fn new(least: Duration, most: Duration) -> Self {
+        let lags = [Duration::ZERO; Self::SPANS];
+        Self { least, most: most.max(least), since: None, lag: None, lags, present: 0, came: Duration::ZERO }
+    }
+
+    /// What comes from now on has nothing to do with what came.
+    pub(super) fn jump(&mut self) {
+        self.lag = None;
+    }
+
+    /// Whether the node owes something from `now` on. Time in which it was asked for nothing is no lag.
+    pub(super) fn owed(&mut self, now: Duration, owed: bool) {
+        self.count(now);
+        self.since = owed.then_some(now);
+    }
+
+    /// Audio came that `lasts` so long.
+    pub(super) fn arrived(&mut self, now: Duration, lasts: Duration) {
+        self.count(now);
+        // What is longer no start could have bridged: an outage, after which everything begins anew.
+        let lag = self.lag.filter(|lag| *lag <= self.most).unwrap_or_default();
+        self.lags[self.present] = self.lags[self.present].max(lag);
+        self.lag = Some(lag.saturating_sub(lasts));
+        self.came += lasts;
+        if self.came >= Self::SPAN {
+            self.came = Duration::ZERO;
+            self.present = (self.present + 1) % Self::SPANS;
+            self.lags[self.present] = Duration::ZERO;
+        }
+    }
+
+    /// How much must be held.
+    pub(super) fn level(&self) -> Duration {
+        let mut lags = self.lags;
+        lags.sort_unstable();
+        lags[Self::SPANS - 2].clamp(self.least, self.most)
+    }
+
+    fn count(&mut self, now: Duration) {
+        if let Some(since) = &mut self.since {
+            let waited = now.saturating_sub(std::mem::replace(since, now));
+            self.lag = self.lag.map(|lag| lag + waited);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! A node that is killed in the middle of a track and started again: whoever listens loses its place by no frame.
+
+#![cfg(all(unix, feature = "fastn"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
+#[path = "common/program.rs"]
+mod program;
+
+use std::{
+    fs,
+    io::Read,
+    path::Path,
+    process::{ChildStdout, Stdio},
+    thread,
+};
+
+use fixtures::{Kind, encode, music, stored};
+use media_protocol::Ticket;
+use program::{Home, Node, Running};
+use serde_json::Value;
+
+const RATE: u32 = 44_100;
+const SECONDS: f64 = 40.0;
+/// Of two channels of 16 bits.
+const SECOND: usize = RATE as usize * 4;
+
+/// The node serves at this address.
+fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
+    let bind = format!("transport.fastn.bind=[{address:?}]");
+    let node = Node::start(&mut home.command(&["--set", &bind, "serve", file.to_str().unwrap()]));
+    let ticket = node.ticket.parse().unwrap();
+    (node, ticket)
+}
+
+/// A player whose sound is read here, no faster than it is wanted.
+fn play(home: &Home, ticket: &str) -> (Running, ChildStdout) {
+    let arguments = ["play", ticket, "--codec", "pcm", "--output", "stdout", "--stats", "stats.json"];
+    let mut command = home.command(&arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sound = child.stdout.take().unwrap();
+    (Running::of(child), sound)
+}
+
+#[test]
+fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
+    let (there, here) = (Home::new(), Home::new());
+    let samples = music(RATE, 2, SECONDS);
+    let file = encode(&there.path("tmp"), Kind::FlacS16, RATE, 2, &samples);
+    let (node, ticket) = serve(&there, &file, "127.0.0.1:0");
+    let (mut player, mut sound) = play(&here, &node.ticket);
+
+    // The player holds 6 s at most, so that most of the track is still to come.
+    let mut heard = vec![0; 5 * SECOND];
+    sound.read_exact(&mut heard).unwrap();
+    node.process.signal("KILL");
+    assert_eq!(node.process.finish().code, -1);
+    let rest = thread::spawn(move || {
+        let mut rest = Vec::new();
+        sound.read_to_end(&mut rest).map(|_| rest)
+    });
+    player.line(|line| line.contains("trying again"));
+
+    let (_node, again) = serve(&there, &file, &ticket.addresses[0]);
+    assert_eq!((again.peer, again.addresses), (ticket.peer, ticket.addresses));
+    let done = player.finish_with(0);
+    heard.extend(rest.join().unwrap().unwrap());
+    let sent = stored(Kind::FlacS16, &samples);
+    let sent = sent.iter().flat_map(|it| ((it * 32_768.0) as i16).to_le_bytes()).collect::<Vec<_>>();
+    let differs = heard.iter().zip(&sent).position(|(heard, sent)| heard != sent);
+    assert_eq!((differs, heard.len()), (None, sent.len()), "{}", done.err);
+    assert!(done.err.contains("the node answers again"), "{}", done.err);
+    let stats: Value = serde_json::from_str(&fs::read_to_string(here.path("stats.json")).unwrap()).unwrap();
+    assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
+    // All but what was under way when the node died came once.
+    assert!(stats["chunks"].as_u64() == Some(14), "{stats}");
+}
