@@ -181,6 +181,10 @@ schema! {
     server: Server {
         /// How many bytes of encoded chunks are kept.
         cache: Size = |_| Size::from_bytes(256 << 20);
+        /// How many bytes of chunks in lossy codecs are kept on disk as well, for the next start; `0B` is none.
+        disk_cache: Size = |_| Size::from_bytes(0);
+        /// The folder for them. It can be removed at any time, and several nodes can share it.
+        disk_cache_dir: PathBuf = |sources| sources.cache_dir.join("chunks"), shown "`chunks` in the platform's cache directory";
         /// How many threads encode; 0 is one per core.
         encoders: Number<0, 256> = |_| Number::clamped(0);
         /// How many peers may be connected at once; each takes about 150 kB of memory. More are told when to ask again.

@@ -4,7 +4,8 @@
 //!
 //! Sessions are async tasks, one for each connection and one for each request, and none of them touches the disk: opening
 //! a track and searching the catalog run on the runtime's blocking threads, encoding on the [`ServerConfig::encoders`]
-//! threads of its own. A slow peer holds up its own streams only.
+//! threads of its own. Those look on the
+//! disk for a chunk of before as well, and one more thread writes there. A slow peer holds up its own streams only.
 //!
 //! # Bounds
 //!
@@ -30,7 +31,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use accept::Access;
 pub use catalog::{Catalog, CatalogError, Skipped};
-pub use chunk_cache::CacheStats;
+pub use chunk_cache::{CacheStats, DiskCacheConfig, DiskStats};
 pub use chunk_encoder::EncoderStats;
 pub use stats::{ChunkBytes, Requests, ServerStats};
 
@@ -39,6 +40,8 @@ pub use stats::{ChunkBytes, Requests, ServerStats};
 pub struct ServerConfig {
     /// Bytes of encoded chunks that are kept.
     pub cache: usize,
+    /// Where chunks are kept for the next start; none by default.
+    pub disk_cache: Option<DiskCacheConfig>,
     /// Threads that encode; 0 is one per core.
     pub encoders: usize,
     /// Peers connected at once; more are turned away as `server_full` and told when to ask again.
@@ -55,6 +58,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             cache: 256 * 1024 * 1024,
+            disk_cache: None,
             encoders: 0,
             max_peers: 512,
             max_requests_per_peer: 8,
@@ -78,13 +82,14 @@ struct Node {
 
 impl Node {
     fn stats(&self) -> ServerStats {
-        let (encoder, cache) = self.encoder.stats();
+        let (encoder, cache, disk) = self.encoder.stats();
         let peers = self.config.max_peers.saturating_sub(self.places.available_permits());
         ServerStats {
             peers,
             encode_time: self.encoder.encode_time(),
             encoder,
             cache,
+            disk,
             ..self.counters.snapshot()
         }
     }
@@ -109,6 +114,7 @@ impl Server {
         let encoder = chunk_encoder::ChunkEncoder::start(
             config.encoders,
             config.cache,
+            config.disk_cache.as_ref(),
             registry.clone(),
             catalog.clone(),
         )?;

@@ -2,7 +2,7 @@
 //! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
 //!
 //! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
-//! name: transcode, first-audio, seek, throughput, memory. `PEERS_ROUNDS` is how often what is quick is measured,
+//! name: transcode, disk-cache, first-audio, seek, throughput, memory. `PEERS_ROUNDS` is how often what is quick is measured,
 //! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
 //! transcode in place of made ones.
 
@@ -13,6 +13,7 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
+mod disk_cache;
 mod first_audio;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
@@ -37,8 +38,9 @@ const CHILD: &str = "PEERS_CHILD";
 
 type Part = fn(&Stage, &Runtime) -> Vec<Row>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("transcode", transcode::rows),
+    ("disk-cache", disk_cache::rows),
     ("first-audio", first_audio::rows),
     ("seek", seek::rows),
     ("throughput", throughput::rows),

@@ -24,7 +24,7 @@ const WALL: &str = "transcode a FLAC album to Opus 96, wall time";
 const CPU: &str = "the same, CPU time of the node";
 const TRACKS: u32 = 8;
 /// Chunks asked for at once: both encoder threads have a next one when they are done.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 /// CPU seconds, and wall seconds, of one way.
 #[derive(Debug, Default, Clone, Copy)]
@@ -74,7 +74,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
 }
 
 /// Eight tracks of 3 to 4 minutes, or those of `PEERS_ALBUM`.
-fn album(stage: &Stage) -> Vec<PathBuf> {
+pub(crate) fn album(stage: &Stage) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os("PEERS_ALBUM") {
         let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
         return files.filter(|it| it.extension().is_some_and(|it| it == "flac")).collect();

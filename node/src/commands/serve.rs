@@ -18,7 +18,7 @@ use crate::{
     fault::{Exit, Fault, OrFault},
     files,
     identity::Secret,
-    server::{Access, Catalog, CatalogError, Server, ServerConfig, Skipped},
+    server::{Access, Catalog, CatalogError, DiskCacheConfig, Server, ServerConfig, Skipped},
 };
 
 /// A library that has been looked through by then is served as a whole at once; of a larger one, what was found so far.
@@ -177,7 +177,10 @@ fn config(context: &Context) -> ServerConfig {
         let options = context.config.plugin_options(PluginKind::Codec, &id);
         (id, options)
     };
+    let disk_cache =
+        DiskCacheConfig { folder: server.disk_cache_dir.clone(), bytes: server.disk_cache.get() };
     ServerConfig {
+        disk_cache: (disk_cache.bytes > 0).then_some(disk_cache),
         cache: usize::try_from(server.cache.get()).unwrap_or(usize::MAX),
         encoders: server.encoders.get() as usize,
         max_peers: server.max_peers.get() as usize,

@@ -1,9 +1,14 @@
-//! The chunks that were encoded lately, bounded in bytes.
+//! The chunks that were encoded lately, bounded in bytes; those of before are in [`disk`].
+
+mod disk;
 
 use bytes::Bytes;
 use lru::LruCache;
 use media_protocol::ChunkRequest;
 use serde::Serialize;
+
+pub(super) use disk::{DiskCache, Name};
+pub use disk::{DiskCacheConfig, DiskStats};
 
 /// What the cache holds and did since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

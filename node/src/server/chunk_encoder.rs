@@ -11,20 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_protocol::{ChunkRequest, ErrorCode, WireError};
 use serde::Serialize;
 
-use super::{CacheStats, catalog::Catalog, chunk_cache::ChunkCache, negotiate};
+use super::{
+    CacheStats, DiskCacheConfig, DiskStats,
+    catalog::Catalog,
+    chunk_cache::{ChunkCache, DiskCache},
+};
 
 mod copy;
 mod encode;
 mod live;
+mod make;
 mod turns;
 
 pub(super) use live::ChunkReader;
 use live::LiveChunk;
+use make::Made;
 use turns::Turns;
 
 /// Chunks that were asked for and wait for a thread. Past it whoever has one waiting already is refused as busy, so it is
@@ -54,6 +59,7 @@ pub(super) struct ChunkEncoder {
 struct Shared {
     registry: Arc<Registry>,
     catalog: Arc<Catalog>,
+    disk: Option<DiskCache>,
     state: Mutex<State>,
     work: Condvar,
     /// Microseconds that the threads spent on chunks.
@@ -89,13 +95,14 @@ impl State {
 }
 
 impl ChunkEncoder {
-    /// Starts `threads` threads, one per core for 0, and a cache of `cache` bytes.
+    /// Starts `threads` threads, one per core for 0, a cache of `cache` bytes, and one on `disk`.
     ///
     /// # Errors
     /// When the system gives no threads.
     pub(super) fn start(
         threads: usize,
         cache: usize,
+        disk: Option<&DiskCacheConfig>,
         registry: Arc<Registry>,
         catalog: Arc<Catalog>,
     ) -> std::io::Result<Self> {
@@ -111,6 +118,7 @@ impl ChunkEncoder {
             stopped: false,
         };
         let shared = Arc::new(Shared {
+            disk: disk.map(|it| DiskCache::start(it, &registry)).transpose()?,
             registry,
             catalog,
             state: Mutex::new(state),
@@ -174,9 +182,10 @@ impl ChunkEncoder {
         self.shared.work.notify_one();
     }
 
-    pub(super) fn stats(&self) -> (EncoderStats, CacheStats) {
+    pub(super) fn stats(&self) -> (EncoderStats, CacheStats, DiskStats) {
+        let disk = self.shared.disk.as_ref().map(DiskCache::stats).unwrap_or_default();
         let state = self.shared.lock();
-        (state.stats, state.cache.stats())
+        (state.stats, state.cache.stats(), disk)
     }
 
     /// What the threads spent on chunks, all together.
@@ -214,15 +223,15 @@ impl Shared {
         while let Some(job) = self.next() {
             let began = Instant::now();
             // The host guards codecs; this is for what decodes the file.
-            let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(&job)));
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(&job)));
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.busy.fetch_add(micros, Ordering::Relaxed);
-            let encoded = encoded.unwrap_or_else(|_| {
+            let made = made.unwrap_or_else(|_| {
                 let message = format!("encoding {} failed; the node's log says more", job.request.rendition);
                 Err(WireError::new(ErrorCode::Internal, message))
             });
-            match encoded {
-                Ok(trailer) => self.keep(job, &trailer),
+            match made {
+                Ok(made) => self.keep(job, made),
                 Err(error) => self.give_up(&job, &error),
             }
         }
@@ -251,26 +260,22 @@ impl Shared {
         None
     }
 
-    fn encode(&self, Job { request, live, ahead }: &Job) -> Result<Bytes, WireError> {
-        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
-        let _entered = span.entered();
-        tracing::debug!(ahead, "encoding");
-        let track = self.catalog.open(&request.rendition.track)?;
-        let plan = negotiate::plan(&self.registry, &request.rendition, track.material())?;
-        encode::encode(&track, &plan, request.index, live)
-    }
-
     /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, Job { request, live, ahead }: Job, trailer: &[u8]) {
-        let whole = live.with(trailer);
+    fn keep(&self, Job { request, live, ahead }: Job, made: Made) {
+        let (Made::Found(whole) | Made::Encoded(whole, _)) = &made;
         let mut state = self.lock();
         state.live.remove(&request);
         state.encoding.remove(&request);
         state.cache.insert(request, whole.clone());
-        state.stats.encoded += 1;
-        state.stats.ahead += u64::from(ahead);
+        if let Made::Encoded(..) = made {
+            state.stats.encoded += 1;
+            state.stats.ahead += u64::from(ahead);
+        }
         drop(state);
-        live.finish(whole);
+        live.finish(whole.clone());
+        if let (Some(disk), Made::Encoded(whole, Some(name))) = (&self.disk, made) {
+            disk.store(name, whole);
+        }
     }
 
     fn give_up(&self, Job { request, live, ahead }: &Job, error: &WireError) {

@@ -51,6 +51,7 @@ impl Collector for Figures {
             ("peers", "Peers connected now", it.peers as u64),
             ("cache_chunks", "Encoded chunks that are kept", it.cache.chunks as u64),
             ("cache_bytes", "Bytes of encoded chunks that are kept", it.cache.bytes as u64),
+            ("disk_cache_bytes", "Bytes of encoded chunks on disk", it.disk.bytes),
         ];
         for (name, help, value) in gauges {
             ConstGauge::new(value).encode(to.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
@@ -65,6 +66,12 @@ impl Collector for Figures {
             ("cache_hits", "Chunks answered from the cache", it.cache.hits),
             ("cache_misses", "Chunks that were not in the cache", it.cache.misses),
             ("cache_evictions", "Chunks that made room for others", it.cache.evictions),
+            ("disk_cache_hits", "Chunks read from disk and not encoded", it.disk.hits),
+            ("disk_cache_misses", "Chunks looked for on disk and not found whole", it.disk.misses),
+            ("disk_cache_writes", "Chunks written to disk", it.disk.writes),
+            ("disk_cache_unwritten", "Chunks that could not be written to disk", it.disk.unwritten),
+            ("disk_cache_evictions", "Chunks on disk that made room for others", it.disk.evictions),
+            ("disk_cache_damaged", "Chunks on disk that were not what was written", it.disk.damaged),
         ];
         for (name, help, value) in counters {
             ConstCounter::new(value).encode(to.encode_descriptor(

@@ -13,7 +13,7 @@ use media_plugin_sdk::transport::PathKind;
 use media_protocol::{ErrorCode, Protocol};
 use serde::{Serialize, Serializer};
 
-use super::{CacheStats, EncoderStats};
+use super::{CacheStats, DiskStats, EncoderStats};
 
 /// Requests that came in, refused ones included, by protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -64,6 +64,8 @@ pub struct ServerStats {
     pub encoder: EncoderStats,
     /// What was kept.
     pub cache: CacheStats,
+    /// What was kept on disk; zeros without [`super::ServerConfig::disk_cache`].
+    pub disk: DiskStats,
 }
 
 #[derive(Debug, Default)]
@@ -164,7 +166,7 @@ impl Counter {
         self.0.fetch_add(many, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

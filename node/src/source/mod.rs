@@ -21,7 +21,7 @@ mod scan;
 mod tags;
 mod window;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
 
@@ -86,6 +86,13 @@ impl Source {
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.inner.is_current()
+    }
+
+    /// The file's size in bytes and when it was last written to, as they were when it was opened; `None` where the system
+    /// does not say.
+    #[must_use]
+    pub fn stamp(&self) -> Option<(u64, SystemTime)> {
+        self.inner.stamp()
     }
 
     /// The Opus packets in it, where they can be handed on as they are. Reads through the whole file.

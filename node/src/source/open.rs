@@ -64,6 +64,10 @@ impl Inner {
         std::fs::metadata(&self.path).is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
     }
 
+    pub(super) fn stamp(&self) -> Option<(u64, SystemTime)> {
+        Some((self.identity.bytes, self.identity.modified?))
+    }
+
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (format, identity) = open_format(path)?;
         let (track, params) = choose_track(path, format.as_ref())?;

@@ -4,6 +4,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::SystemTime,
 };
 
 use lru::LruCache;
@@ -131,6 +132,11 @@ impl OpenTrack {
     pub(in crate::server) fn material(&self) -> Material {
         let info = self.file.source.info();
         Material { source: info.source_format(), frames: info.frames, opus: self.file.opus }
+    }
+
+    /// The file's size in bytes and when it was last written to, where the system says so.
+    pub(in crate::server) fn stamp(&self) -> Option<(u64, SystemTime)> {
+        self.file.source.stamp()
     }
 
     /// A reader of its own, standing anywhere.
