@@ -32,7 +32,8 @@ const PIECE: usize = 16 * 1024;
 static INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO Base Media File Format" };
 
-/// The packets of an MP4's audio track. Holds none of its tables: about 100 kB, however long the file is.
+/// The packets of an MP4's audio track. Holds a piece of each table and every thousandth run: 130 kB at most beside one
+/// packet, however long the file is. A seek reads the sizes of the packets before it in the same chunk.
 pub(in super::super) struct Packets {
     file: File,
     tracks: [Track; 1],
@@ -104,7 +105,8 @@ impl Packets {
             Some((of, end)) if of == chunk => end,
             _ => {
                 let first = packet - (within % u64::from(run.value)) as u32;
-                let Ok(entry) = u32::try_from(chunk) else { return Ok(None) };
+                let entry = u32::try_from(chunk).ok().filter(|entry| *entry < self.offsets.entries);
+                let Some(entry) = entry else { return Ok(None) };
                 let offset = self.offsets.get(&mut self.file, entry)?;
                 offset.saturating_add(self.sizes.sum(&mut self.file, first..packet)?)
             }
