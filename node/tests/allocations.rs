@@ -1,4 +1,5 @@
 //! What serving a chunk from the cache allocates: as much for a large one as for a small one, for the last as for the first.
+//! What a reader of an M4A allocates: as much for a long one as for a short one.
 //!
 //! The transport here is one that allocates nothing of its own, and all runs on the thread that is counted.
 
@@ -19,6 +20,7 @@ use fixtures::Kind;
 use media_node::{
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
+    source::Source,
 };
 use media_plugin_sdk::transport::{
     BoxFuture, Connection, Endpoint, Incoming, Path, PathKind, PeerAddress, RecvStream, Result, SendStream,
@@ -221,4 +223,33 @@ async fn a_cached_chunk_allocates_a_constant_whatever_its_size_and_number() {
         // A queue takes a block for every 32 of its entries.
         assert!(counts.iter().all(|it| *it <= median(counts) + 2), "{counts:?}");
     }
+}
+
+/// Bytes allocated to open a reader of `file` and to read from its middle.
+fn reading(file: &std::path::Path) -> u64 {
+    let source = Source::open(file).unwrap();
+    let session = Session::new();
+    let operation = session.operation("one reader");
+    let span = operation.measure_thread();
+    let mut reader = source.reader().unwrap();
+    reader.seek(source.info().frames / 2).unwrap();
+    assert_eq!(reader.read(&mut [0.0; 1024]).unwrap(), 1024);
+    drop((span, operation));
+    session.to_report().operations().map(|(_, it)| it.total_bytes_allocated()).sum()
+}
+
+#[test]
+fn a_reader_of_a_long_m4a_holds_no_table_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = fixtures::encode(folder.path(), Kind::Aac, 8_000, 1, &fixtures::music(8_000, 1, 60.0));
+    let long = folder.path().join("long.m4a");
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-stream_loop", "59", "-i"]).arg(&short).args(["-c", "copy"]).arg(&long);
+    assert!(ffmpeg.status().unwrap().success());
+    // 28,000 packets, of whose sizes a table takes 112 kB.
+    assert!(Source::open(&long).unwrap().info().frames > 59 * 60 * 8_000);
+    // The first of a process makes what all share.
+    reading(&short);
+    let (of_short, of_long) = (reading(&short), reading(&long));
+    assert!(of_long < of_short + 32 * 1024, "{of_long} and {of_short} bytes");
 }

@@ -14,6 +14,7 @@ use symphonia::core::{
 use super::{
     error::{guarded, is_end},
     framed::{Checkpoints, Framed},
+    mp4,
 };
 
 /// Damaged places to step over, one after another, before the rest of the file is given up.
@@ -21,12 +22,23 @@ const MAX_FAILURES: u32 = 64;
 
 /// Opens `file` with whatever reader knows its container.
 pub(super) fn probe(file: File, path: &Path) -> Result<Box<dyn FormatReader>> {
+    match mp4::Packets::open(file)? {
+        Ok(packets) => Ok(Box::new(packets)),
+        Err(file) => probe_stream(stream(file), path.extension().and_then(|extension| extension.to_str())),
+    }
+}
+
+/// The same of Symphonia's readers alone.
+pub(super) fn probe_stream(
+    stream: MediaSourceStream<'static>,
+    extension: Option<&str>,
+) -> Result<Box<dyn FormatReader>> {
     let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+    if let Some(extension) = extension {
         hint.with_extension(extension);
     }
     let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
-    guarded(|| symphonia::default::get_probe().probe(&hint, stream(file), format, metadata))
+    guarded(|| symphonia::default::get_probe().probe(&hint, stream, format, metadata))
 }
 
 /// Wraps `file` as Symphonia wants it.

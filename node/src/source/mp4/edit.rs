@@ -1,0 +1,114 @@
+//! What of an MP4's audio is to be presented: the edit list, or iTunes' own note.
+//!
+//! ISO/IEC 14496-12, sections 8.6.5 and 8.6.6; `iTunSMPB` holds hexadecimal words, of which the second is the delay,
+//! the third the padding and the fourth the length, all in frames.
+
+use std::{fs::File, path::Path};
+
+use super::boxes::{self, Track};
+
+/// The part of the media that is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Edit {
+    /// The first frame.
+    start: i64,
+    /// How many frames, 0 for all that follow.
+    frames: i64,
+    /// How many frames that may be off.
+    tolerance: i64,
+}
+
+impl Edit {
+    /// Start and end of what is presented of a media that ends at `end`.
+    pub(in super::super) fn apply(self, end: i64) -> (i64, i64) {
+        let edit_end = self.start.saturating_add(self.frames);
+        let is_all = self.frames == 0 || edit_end.saturating_add(self.tolerance) >= end;
+        (self.start, if is_all { end } else { edit_end })
+    }
+}
+
+/// The edit of the first audio track of the file at `path`; `None` when it has none or cannot be understood.
+pub(in super::super) fn edit(path: &Path, rate: u32) -> Option<Edit> {
+    let found = boxes::find(&mut File::open(path).ok()?).ok()?;
+    let track = found.tracks.iter().find(|track| track.is_audio);
+    let note = found.note.and_then(|note| from_note(&note));
+    note.or_else(|| from_list(track?, found.movie_scale, rate))
+}
+
+fn from_note(text: &str) -> Option<Edit> {
+    let words = text.split_once("iTunSMPB")?.1.split_once("data")?.1;
+    let mut words = words
+        .split(|letter: char| !letter.is_ascii_hexdigit())
+        .filter(|word| word.len() >= 8)
+        .filter_map(|word| i64::from_str_radix(word, 16).ok());
+    let (_, delay, _, frames) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    Some(Edit { start: delay, frames, tolerance: 0 }).filter(|edit| edit.frames > 0)
+}
+
+fn from_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
+    let (duration, start) = track.edit?;
+    if track.media_scale == 0 || movie_scale == 0 {
+        return None;
+    }
+    let scale = |value: i128, scale: u32| i64::try_from(value * i128::from(rate) / i128::from(scale)).ok();
+    Some(Edit {
+        start: scale(i128::from(start), track.media_scale)?,
+        frames: scale(i128::from(duration), movie_scale)?,
+        tolerance: i64::from(rate / movie_scale) + 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{boxed, words},
+        *,
+    };
+
+    fn parse(bytes: &[u8], rate: u32) -> Option<Edit> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.m4a");
+        std::fs::write(&path, bytes).unwrap();
+        edit(&path, rate)
+    }
+
+    fn movie(udta: &[u8]) -> Vec<u8> {
+        let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, 1000, 10_000])]);
+        let elst = boxed(b"elst", &[&words(&[0, 2, 500, u32::MAX, 1 << 16, 2000, 1024, 1 << 16])]);
+        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, 44_100, 90_000])]);
+        let hdlr = boxed(b"hdlr", &[&words(&[0, 0]), b"soun"]);
+        let mdia = boxed(b"mdia", &[&mdhd, &hdlr]);
+        let trak = boxed(b"trak", &[&boxed(b"edts", &[&elst]), &mdia]);
+        boxed(b"moov", &[&mvhd, &trak, udta])
+    }
+
+    #[test]
+    fn an_edit_list_is_read_past_its_empty_entries() {
+        let edit = parse(&movie(&[]), 44_100).unwrap();
+        assert_eq!(edit, Edit { start: 1024, frames: 88_200, tolerance: 45 });
+        // Its duration is in milliseconds; what is within that of the media's end is the end.
+        assert_eq!(edit.apply(89_240), (1024, 89_240));
+        assert_eq!(edit.apply(100_000), (1024, 89_224));
+    }
+
+    #[test]
+    fn the_note_of_itunes_counts_more() {
+        let text = b" 00000000 00000840 000001CA 00000000000186A0 00000000 00000000";
+        let data = boxed(b"data", &[&words(&[1, 0]), text]);
+        let name = boxed(b"name", &[&words(&[0]), b"iTunSMPB"]);
+        let note = boxed(b"----", &[&name, &data]);
+        let meta = boxed(b"meta", &[&words(&[0]), &boxed(b"ilst", &[&note])]);
+        let edit = parse(&movie(&boxed(b"udta", &[&meta])), 44_100).unwrap();
+        assert_eq!(edit.apply(110_000), (2112, 102_112));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_no_edit() {
+        let whole = movie(&[]);
+        for cut in 0..whole.len() {
+            let _ = parse(&whole[..cut], 44_100);
+        }
+        assert_eq!(parse(b"", 44_100), None);
+        assert_eq!(parse(&[0xFF; 64], 44_100), None);
+    }
+}
