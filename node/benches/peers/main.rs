@@ -2,7 +2,7 @@
 //! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
 //!
 //! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
-//! name: transcode, first-audio, seek, throughput, memory. `PEERS_ROUNDS` is how often what is quick is measured,
+//! name: transcode, first-audio, seek, throughput, memory, client. `PEERS_ROUNDS` is how often what is quick is measured,
 //! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
 //! transcode in place of made ones.
 
@@ -13,16 +13,21 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
+mod client;
 mod first_audio;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 mod history;
 mod listener;
 mod memory;
+mod mpd;
 mod nginx;
 #[path = "../../tests/common/program.rs"]
 mod program;
 mod seek;
+#[path = "../../../plugins/output-cpal/tests/sound/server.rs"]
+#[allow(dead_code, reason = "the tests of the output use the rest")]
+mod server;
 mod stage;
 mod table;
 mod throughput;
@@ -37,12 +42,13 @@ const CHILD: &str = "PEERS_CHILD";
 
 type Part = fn(&Stage, &Runtime) -> Vec<Row>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("transcode", transcode::rows),
     ("first-audio", first_audio::rows),
     ("seek", seek::rows),
     ("throughput", throughput::rows),
     ("memory", memory::rows),
+    ("client", client::rows),
 ];
 
 fn main() {
