@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -76,10 +77,9 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
     let nginx = Nginx::start(&stage.path(""));
     let home = Home::new();
     let node = home.serve(&[&track(stage, "flac")]);
-    for ending in ["opus", "mp3"] {
-        track(stage, ending);
-    }
-    let play = |to: To<'_>| measured(&to, &home, &node, &nginx);
+    track(stage, "opus");
+    let mp3 = track(stage, "mp3");
+    let play = |to: To<'_>| measured(&to, &home, &node, &nginx, &mp3);
     let mut rows = play(To::Nothing);
     match stage::lacking(&["pulseaudio"]) {
         Some(why) => rows.push(Row::missing(&format!("{WHAT}, through a sound server"), &why)),
@@ -92,7 +92,7 @@ fn name(ending: &str) -> String {
     format!("client/track.{ending}")
 }
 
-fn track(stage: &Stage, ending: &str) -> std::path::PathBuf {
+fn track(stage: &Stage, ending: &str) -> PathBuf {
     stage.file(&name(ending), |path| {
         let wav = stage.music(TRACK, 0.0);
         let mut command = Command::new("ffmpeg");
@@ -106,7 +106,7 @@ fn track(stage: &Stage, ending: &str) -> std::path::PathBuf {
     })
 }
 
-fn measured(to: &To<'_>, home: &Home, node: &Node, nginx: &Nginx) -> Vec<Row> {
+fn measured(to: &To<'_>, home: &Home, node: &Node, nginx: &Nginx, mp3: &Path) -> Vec<Row> {
     let mut players = Vec::new();
     for (codec, ending) in [("pcm", "flac"), ("opus", "opus")] {
         players.push(("ours", ending, ours(to, home, node, codec)));
@@ -116,7 +116,7 @@ fn measured(to: &To<'_>, home: &Home, node: &Node, nginx: &Nginx) -> Vec<Row> {
         && stage::lacking(&["mpg123"]).is_none()
     {
         let mut mpg123 = Command::new("mpg123");
-        server.connect(mpg123.args(["-q", "-o", "pulse"]).arg(nginx.url(&name("mp3"))));
+        server.connect(mpg123.args(["-q", "-o", "pulse"]).arg(mp3));
         players.push(("mpg123", "mp3", other(mpg123)));
     }
     thread::sleep(SETTLED);
@@ -138,7 +138,7 @@ fn table(to: &To<'_>, costs: &[(&str, &str, Cost)]) -> Vec<Row> {
         };
         let beside = |it: &str| it == ours || codec == "Opus" && it == "mp3";
         for (who, ending, cost) in costs.iter().filter(|(who, it, _)| *who != "ours" && beside(it)) {
-            let against = format!("{who}, {ending} from nginx");
+            let against = format!("{who}, {ending} {}", if *ending == "mp3" { "file" } else { "from nginx" });
             let row = |what: &str, unit: &str, figure: fn(&Cost) -> f64, goal| {
                 let what = format!("{WHAT} {place}, {codec}: {what}");
                 Row::of(&what, unit, figure(own), (&against, figure(cost)), goal)
