@@ -7,15 +7,17 @@ use tokio::runtime::Runtime;
 
 use crate::{
     fixtures,
+    mpd::Mpd,
     nginx::Nginx,
     program::{Home, Running},
-    stage::{self, Stage, first_sound},
+    stage::{self, Stage, first_sound, first_sound_of},
     table::{Goal, Row, median},
 };
 
 const WHAT: &str = "time to first audio, cold process and track";
 const OWN: &str = "the same, our own time beyond process start and endpoint bind";
 const FILE: &str = "cold.flac";
+const WARM_MPD: &str = "mpd, whose process runs already";
 
 pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
     if let Some(why) = stage::lacking(&["flac"]) {
@@ -29,7 +31,7 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
     });
     let nginx = stage::lacking(&["nginx"]).is_none().then(|| Nginx::start(&stage.path("")));
     let (mut pcm, mut opus, mut own, mut own_opus) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut mpv, mut ffplay) = (Vec::new(), Vec::new());
+    let (mut mpv, mut ffplay, mut mpd) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..stage.rounds {
         pcm.push(to_a_pipe(stage, "auto"));
         if let Some(nginx) = &nginx {
@@ -38,13 +40,14 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
         opus.push(to_a_pipe(stage, "opus"));
         if let Some(nginx) = &nginx {
             ffplay.extend(stage::lacking(&["ffplay"]).is_none().then(|| by_ffplay(&nginx.url(FILE))));
+            mpd.extend(stage::lacking(&["mpd"]).is_none().then(|| by_mpd(&nginx.url(FILE))));
         }
         own.push(own_time(stage, "auto"));
         own_opus.push(own_time(stage, "opus"));
     }
     let mut rows = Vec::new();
     for (codec, ours) in [("PCM", median(&pcm)), ("Opus", median(&opus))] {
-        for (peer, theirs) in [("mpv", &mpv), ("ffplay", &ffplay)] {
+        for (peer, theirs) in [("mpv", &mpv), ("ffplay", &ffplay), (WARM_MPD, &mpd)] {
             let what = format!("{WHAT}, {codec}");
             rows.push(match (theirs.as_slice(), &nginx) {
                 (_, None) => Row::missing(&what, "nginx: not installed"),
@@ -54,7 +57,8 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
                     "ms",
                     ours,
                     (&format!("{peer}, HTTP from nginx"), median(theirs)),
-                    Goal::RatioAtMost(1.0),
+                    // A process that runs already is no like for like.
+                    if peer == WARM_MPD { Goal::None } else { Goal::RatioAtMost(1.0) },
                 ),
             });
         }
@@ -104,4 +108,14 @@ fn by_ffplay(url: &str) -> f64 {
         .env("SDL_DISKAUDIOFILE", "/dev/stdout")
         .env("SDL_VIDEODRIVER", "dummy");
     ms(first_sound(ffplay.args(["-v", "quiet", "-nodisp", "-autoexit", url])))
+}
+
+/// From its being told to play to the first sound in a pipe.
+fn by_mpd(url: &str) -> f64 {
+    let mpd = Mpd::start("type \"fifo\"\npath \"FOLDER/fifo\"\nformat \"44100:16:2\"", |_| {});
+    mpd.say(&format!("add {url}"));
+    ms(first_sound_of(|| {
+        mpd.say("play");
+        fs::File::open(mpd.path("fifo")).unwrap()
+    }))
 }

@@ -2,7 +2,7 @@
 //! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
 //!
 //! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
-//! name: transcode, disk-cache, first-audio, seek, throughput, memory. `PEERS_ROUNDS` is how often what is quick is measured,
+//! name: transcode, disk-cache, first-audio, seek, throughput, memory, client. `PEERS_ROUNDS` is how often what is quick is measured,
 //! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
 //! transcode in place of made ones.
 
@@ -13,6 +13,7 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
+mod client;
 mod disk_cache;
 mod first_audio;
 #[path = "../../tests/common/fixtures.rs"]
@@ -20,10 +21,14 @@ mod fixtures;
 mod history;
 mod listener;
 mod memory;
+mod mpd;
 mod nginx;
 #[path = "../../tests/common/program.rs"]
 mod program;
 mod seek;
+#[path = "../../../plugins/output-cpal/tests/sound/server.rs"]
+#[allow(dead_code, reason = "the tests of the output use the rest")]
+mod server;
 mod stage;
 mod table;
 mod throughput;
@@ -45,6 +50,7 @@ const PARTS: [(&str, Part); 6] = [
     ("seek", seek::rows),
     ("throughput", throughput::rows),
     ("memory", memory::rows),
+    ("client", client::rows),
 ];
 
 fn main() {

@@ -53,24 +53,38 @@ fn measure(stage: &Stage, runtime: &Runtime, name: &str, file: &Path, codec: &st
     let home = Home::new();
     let node = home.serve(&[file]);
     let mut player = runtime.block_on(Seeker::start(&node.ticket, codec));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut mpg123) = (Vec::new(), Vec::new(), Vec::new());
+    let is_mp3 = file.extension().is_some_and(|it| it == "mp3");
     let mut places = Places(7);
     for _ in 0..stage.rounds {
         for _ in 0..SEEKS {
             ours.push(runtime.block_on(player.seek(places.next())));
         }
         theirs.push(by_ffmpeg(file, places.next()));
+        if is_mp3 && stage::lacking(&["mpg123"]).is_none() {
+            mpg123.push(by_mpg123(file, places.next()));
+        }
     }
     runtime.block_on(player.close());
     let (theirs, first) = (("ffmpeg -ss, local file", median(&theirs)), ours[0]);
     let named = |what: &str| format!("{what}, {name}");
     // On loopback a player asks for PCM, as ffmpeg does.
     let goal = if codec == "pcm" { Goal::RatioAtMost(0.5) } else { Goal::None };
-    vec![
+    let mut rows = vec![
         Row::of(&named(WHAT), "ms", percentile(&ours, 99), theirs, goal),
         Row::of(&named("the same, our median"), "ms", median(&ours), theirs, Goal::None),
         Row::of(&named("the same, our first one"), "ms", first, theirs, Goal::None),
-    ]
+    ];
+    if is_mp3 {
+        rows.push(match mpg123.as_slice() {
+            [] => Row::missing(&named(WHAT), "mpg123: not installed"),
+            theirs => {
+                let theirs = ("mpg123 -k, local file", median(theirs));
+                Row::of(&named(WHAT), "ms", percentile(&ours, 99), theirs, goal)
+            }
+        });
+    }
+    rows
 }
 
 /// Places from the beginning to the end, the same in every run.
@@ -87,6 +101,13 @@ fn by_ffmpeg(file: &Path, at: f64) -> f64 {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-ss", &at.to_string(), "-i"]).arg(file).args(["-f", "s16le", "-"]);
     first_sound(&mut ffmpeg).as_secs_f64() * 1000.0
+}
+
+fn by_mpg123(file: &Path, at: f64) -> f64 {
+    let frame = (at * 44_100.0 / 1152.0) as u64;
+    let mut mpg123 = Command::new("mpg123");
+    mpg123.args(["-q", "-s", "-k", &frame.to_string()]).arg(file);
+    first_sound(&mut mpg123).as_secs_f64() * 1000.0
 }
 
 fn flac(stage: &Stage) -> PathBuf {

@@ -91,9 +91,20 @@ pub(crate) fn first_sound(command: &mut Command) -> Duration {
     let began = Instant::now();
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut pipe = child.stdout.take().unwrap();
+    let heard = not_zero(began, child.stdout.take().unwrap());
+    end(&mut child);
+    heard.unwrap_or_else(|| panic!("no sound of {command:?}"))
+}
+
+/// How long until a byte that is not 0 comes of what `open` opens, from before that.
+pub(crate) fn first_sound_of<R: Read + Send + 'static>(open: impl FnOnce() -> R) -> Duration {
+    let began = Instant::now();
+    not_zero(began, open()).expect("a sound")
+}
+
+fn not_zero(began: Instant, mut pipe: impl Read + Send + 'static) -> Option<Duration> {
     let (tell, told) = mpsc::channel();
-    let reader = thread::spawn(move || {
+    thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(read @ 1..) = pipe.read(&mut bytes) {
             if bytes[..read].iter().any(|byte| *byte != 0) {
@@ -102,10 +113,7 @@ pub(crate) fn first_sound(command: &mut Command) -> Duration {
             }
         }
     });
-    let heard = told.recv_timeout(Duration::from_secs(60));
-    end(&mut child);
-    reader.join().unwrap();
-    heard.unwrap_or_else(|_| panic!("no sound of {command:?}"))
+    told.recv_timeout(Duration::from_secs(60)).ok()
 }
 
 /// Kills a child of ours and waits for it.

@@ -4,6 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::Instant,
 };
 
@@ -48,9 +50,14 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     let album = album(stage);
     let ffmpeg_is_there = stage::lacking(&["ffmpeg"]).is_none();
     let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pairs =
+        [("ffmpeg, two at a time", "ffmpeg", Vec::new()), ("opusenc, two at a time", "opusenc", Vec::new())];
     for _ in 0..stage.few_rounds() {
         ours.push(runtime.block_on(node(&album)));
         theirs.extend(ffmpeg_is_there.then(|| ffmpeg(stage, &album)));
+        for (_, tool, costs) in &mut pairs {
+            costs.extend(stage::lacking(&[*tool]).is_none().then(|| two_at_a_time(stage, &album, tool)));
+        }
         let said = stage::run(child("alone").args(&album));
         alone.push(serde_json::from_slice::<Alone>(&said).unwrap());
     }
@@ -63,6 +70,14 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     }];
     if !theirs.is_empty() {
         rows.push(Row::of(CPU, "s", processor(&ours), ("ffmpeg", processor(&theirs)), Goal::None));
+    }
+    for (against, tool, costs) in &pairs {
+        if costs.is_empty() {
+            rows.push(Row::missing(WALL, &format!("{tool}: not installed")));
+            continue;
+        }
+        rows.push(Row::of(WALL, "s", wall(&ours), (against, wall(costs)), Goal::None));
+        rows.push(Row::of(CPU, "s", processor(&ours), (against, processor(costs)), Goal::None));
     }
     for (against, time, goal) in [
         ("libopus and decoding alone", alone(|it| it.encode + it.decode), Goal::RatioAtMost(1.05)),
@@ -113,13 +128,43 @@ fn ffmpeg(stage: &Stage, album: &[PathBuf]) -> Cost {
     let used = || stage::children_time().unwrap_or_default();
     let (began, before) = (Instant::now(), used());
     for track in album {
-        let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-y", "-i"]).arg(track);
-        // What we encode with, and what ffmpeg does anyway.
-        command.args(["-c:a", "libopus", "-b:a", "96k", "-compression_level", "10"]);
-        stage::run(command.arg(stage.path("out.opus")));
+        stage::run(by_tool("ffmpeg", track).arg(stage.path("out.opus")));
     }
     Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before }
+}
+
+/// A program that takes one core, started for the next track as soon as one of two has ended.
+fn two_at_a_time(stage: &Stage, album: &[PathBuf], tool: &str) -> Cost {
+    let used = || stage::children_time().unwrap_or_default();
+    let (began, before, next) = (Instant::now(), used(), AtomicUsize::new(0));
+    let work = |worker: &str| {
+        while let Some(track) = album.get(next.fetch_add(1, Ordering::Relaxed)) {
+            stage::run(by_tool(tool, track).arg(stage.path(worker)));
+        }
+    };
+    thread::scope(|scope| {
+        ["one.opus", "two.opus"].map(|it| scope.spawn(move || work(it))).map(|it| it.join().unwrap())
+    });
+    Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before }
+}
+
+/// One track as that program encodes it; what it writes to comes last.
+fn by_tool(tool: &str, track: &Path) -> Command {
+    let mut command = Command::new(tool);
+    match tool {
+        "ffmpeg" => command.args(["-v", "error", "-y", "-i"]).arg(track).args([
+            // What we encode with, and what ffmpeg does anyway.
+            "-c:a",
+            "libopus",
+            "-b:a",
+            "96k",
+            "-compression_level",
+            "10",
+        ]),
+        // It reads FLAC itself, which costs less than a pipe from `flac -d`.
+        _ => command.args(["--quiet", "--bitrate", "96"]).arg(track),
+    };
+    command
 }
 
 /// In a process of its own: decodes, resamples and encodes each file as one stream, and prints what each took.

@@ -64,8 +64,8 @@ pub struct Listening {
     pub(super) failures: Vec<String>,
 }
 
-/// How often a view is told.
-const REFRESH: Duration = Duration::from_millis(100);
+/// How often a view is told of what changes by itself.
+const REFRESH: Duration = Duration::from_millis(200);
 /// Within this much of a track's start, `Previous` goes to the track before.
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 
@@ -121,7 +121,8 @@ impl Listening {
                     None | Some(Command::Quit) => break Ending::Quit,
                     Some(command) => self.on_command(command).await,
                 },
-                _ = refresh.tick() => {}
+                // Each is a wake-up: none where nobody looks.
+                _ = refresh.tick(), if !self.wiring.view.is_closed() => {}
             }
             let snapshot = self.snapshot();
             self.wiring.view.send_if_modified(|shown| {

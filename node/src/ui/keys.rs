@@ -5,26 +5,19 @@ use tokio::sync::mpsc;
 
 use crate::control::Command;
 
-/// How often the thread looks whether anybody still listens.
-const POLL: Duration = Duration::from_millis(100);
-
 /// Volume change of one key, in percent.
 const VOLUME_STEP: i8 = 5;
 
-/// Reads keys until the loop ends. Blocks; runs on a thread of its own.
+/// Reads keys until one finds the loop ended. Blocks; runs on a thread of its own, which may wait for a key for ever.
 pub(super) fn read(commands: &mpsc::Sender<Command>, seek_step: Duration) -> io::Result<()> {
-    while !commands.is_closed() {
-        if !event::poll(POLL)? {
-            continue;
-        }
+    loop {
         if let Event::Key(key) = event::read()?
             && let Some(command) = command(key, seek_step)
             && commands.blocking_send(command).is_err()
         {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn command(key: KeyEvent, seek_step: Duration) -> Option<Command> {

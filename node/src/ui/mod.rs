@@ -42,6 +42,8 @@ impl View {
     }
 
     async fn plain(mut self) -> io::Result<()> {
+        // Nobody need take any.
+        drop(self.snapshots);
         while let Some(notice) = self.notices.recv().await {
             writeln!(io::stderr(), "{}", line(&notice))?;
         }

@@ -11,6 +11,7 @@ use crossterm::{
     style::Print,
     terminal::{self, Clear, ClearType},
 };
+use tokio::sync::oneshot;
 
 use super::{View, keys, line, status};
 
@@ -50,7 +51,11 @@ fn restore() {
 pub(super) async fn run(mut view: View) -> io::Result<()> {
     let _raw = Raw::enter()?;
     let (commands, seek_step) = (view.commands.clone(), view.seek_step);
-    let keys = tokio::task::spawn_blocking(move || keys::read(&commands, seek_step));
+    let (ended, mut keys) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let _ = ended.send(keys::read(&commands, seek_step));
+        drop(commands);
+    });
     drop(view.commands);
     loop {
         tokio::select! {
@@ -72,7 +77,8 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;
         io::stderr().flush()?;
     }
-    keys.await.map_err(io::Error::other)?
+    // Without an answer the thread still waits for a key, which is its own affair.
+    keys.try_recv().unwrap_or(Ok(()))
 }
 
 #[cfg(all(test, unix))]

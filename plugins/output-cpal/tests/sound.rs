@@ -8,14 +8,17 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+#[path = "sound/callgraph.rs"]
+mod callgraph;
 #[path = "sound/player.rs"]
 mod player;
 #[path = "sound/server.rs"]
 mod server;
 
 use std::{
+    collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write, stderr},
     process::{Command, Stdio},
 };
 
@@ -124,17 +127,51 @@ fn opening_again_and_again_leaves_nothing_behind() {
     assert!(grown < 10, "{grown} threads and files more after twenty times");
 }
 
+/// A scene with ALSA alone, whose configuration it has in `room`.
+fn alsa_command(scene: &str, room: &TempDir, config: &str) -> Command {
+    let asound = room.path().join("asound.conf");
+    fs::write(&asound, config).unwrap();
+    let mut command = Player::command(scene, "", &room.path().join("report"));
+    command.env_remove("PULSE_SERVER").env("XDG_RUNTIME_DIR", room.path()).env("ALSA_CONFIG_PATH", &asound);
+    command
+}
+
 /// Runs a scene with ALSA alone, configured by `config`; returns the folder, the report and standard error.
 fn with_alsa(scene: &str, config: impl Fn(&TempDir) -> String) -> (TempDir, String, String) {
     let room = TempDir::new().unwrap();
-    let (report, asound) = (room.path().join("report"), room.path().join("asound.conf"));
-    fs::write(&asound, config(&room)).unwrap();
-    let mut command: Command = Player::command(scene, "", &report);
-    command.env_remove("PULSE_SERVER").env("XDG_RUNTIME_DIR", room.path()).env("ALSA_CONFIG_PATH", &asound);
+    let mut command = alsa_command(scene, &room, &config(&room));
     let done = command.stdout(Stdio::null()).output().unwrap();
     let noise = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success(), "{noise}");
-    (room, fs::read_to_string(report).unwrap(), noise)
+    let report = fs::read_to_string(room.path().join("report")).unwrap();
+    (room, report, noise)
+}
+
+/// The names of the functions that a scene calls within `function`.
+fn called(scene: &str, function: &str) -> Option<BTreeSet<String>> {
+    let room = TempDir::new().unwrap();
+    callgraph::called(function, &alsa_command(scene, &room, "pcm.!default { type null }\n"))
+}
+
+/// Whatever the callback calls in a playing, a pause and a flush, down to the last function, is on a short list. An
+/// uncontended lock costs no call to the system, so that only its name gives it away.
+#[test]
+fn the_callback_neither_locks_nor_allocates_nor_waits() {
+    for scene in ["play", "pause", "flush"] {
+        let Some(called) = called(scene, "output_cpal::stream::Callbacks::build_with::{{closure}}") else {
+            // Not by `eprintln!`, which is kept back when a test passes.
+            return writeln!(stderr(), "skipped: valgrind is not installed (.ci/setup test installs it)")
+                .unwrap();
+        };
+        assert!(called.contains("output_cpal::feeder::Feeder::take"), "it played nothing: {called:?}");
+        assert_eq!(callgraph::harmful(&called), Vec::<&String>::new(), "in {scene}");
+    }
+    // What is looked for would be found.
+    for (scene, word) in [("lock", "Mutex"), ("send", "Sender"), ("allocate", "malloc"), ("sleep", "sleep")] {
+        let called = called(scene, &format!("sound::player::{scene}")).unwrap();
+        let harmful = callgraph::harmful(&called);
+        assert!(harmful.iter().any(|it| it.contains(word)), "{scene}: {harmful:?}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -60,6 +61,10 @@ pub(crate) fn run() {
         "pause" => pause(&target),
         "flush" => flush(&target),
         "lose" => lose(&target),
+        "lock" => lock(&Mutex::new(1)),
+        "send" => send(&mpsc::channel().0),
+        "allocate" => allocate(2),
+        "sleep" => sleep(),
         other => panic!("no scene {other}"),
     };
     fs::write(report, said).unwrap();
@@ -146,4 +151,26 @@ fn lose(target: &str) -> String {
     assert!(all.into_iter().all(|result| result.as_ref() == Err(&error)));
     drop(output);
     format!("{error:?}")
+}
+
+// Each of these does one thing that the sound callback must not do.
+
+fn lock(number: &Mutex<u32>) -> String {
+    *number.lock().unwrap() += 1;
+    String::new()
+}
+
+fn send(sender: &mpsc::Sender<u32>) -> String {
+    let _ = sender.send(1);
+    String::new()
+}
+
+fn allocate(size: usize) -> String {
+    drop(std::hint::black_box(vec![1_u8; size]));
+    String::new()
+}
+
+fn sleep() -> String {
+    thread::sleep(Duration::from_nanos(1));
+    String::new()
 }

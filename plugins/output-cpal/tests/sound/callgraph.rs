@@ -1,0 +1,84 @@
+//! What ran within a function, by name, as valgrind's callgrind saw it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    process::{Command, Stdio},
+};
+
+/// What a sound callback may run: arithmetic, atomics, the ring, the clock (which asks the kernel nothing), and ours, of
+/// which every call is looked at in turn. No allocator, no lock, no channel, no call to the system is among it.
+const HARMLESS: [&str; 13] = [
+    "core::",
+    "rtrb::",
+    "output_cpal::",
+    "media_plugin_sdk::format::",
+    "cpal::timestamp::",
+    "f32 as output_cpal::samples::",
+    "usize>",
+    "std::time::Instant>::elapsed",
+    "std::sys::pal::unix::time::Timespec>::",
+    "clock_gettime",
+    // Copies and divisions.
+    "__mem",
+    "__udivti3",
+    "__umodti3",
+];
+
+/// The names of the calls that do not belong into a sound callback.
+pub(crate) fn harmful(called: &BTreeSet<String>) -> Vec<&String> {
+    called.iter().filter(|name| !is_harmless(name.trim_start_matches('<'))).collect()
+}
+
+fn is_harmless(name: &str) -> bool {
+    // What such an implementation does is in turn among the calls, but for the standard library's own, compiled already.
+    let is_of_core = name.contains(" as core::") && !name.starts_with("std::");
+    (is_of_core || HARMLESS.iter().any(|it| name.starts_with(it))) && !name.contains("spin_loop")
+}
+
+/// Runs `command` to its end, and returns what `function` called, and what that called. `None` without valgrind.
+///
+/// # Panics
+/// If the command fails, or never came to `function`.
+pub(crate) fn called(function: &str, command: &Command) -> Option<BTreeSet<String>> {
+    Command::new("valgrind").arg("--version").output().ok()?;
+    let graph = tempfile::NamedTempFile::new().unwrap();
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--tool=callgrind", &format!("--toggle-collect={function}")]);
+    valgrind.arg(format!("--callgrind-out-file={}", graph.path().display()));
+    valgrind.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => valgrind.env(name, value),
+            None => valgrind.env_remove(name),
+        };
+    }
+    let done = valgrind.stdin(Stdio::null()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let calls = calls(&std::fs::read_to_string(graph.path()).unwrap());
+    assert!(calls.contains_key(function), "{function} never ran");
+    let (mut found, mut open) = (BTreeSet::new(), vec![function.to_owned()]);
+    while let Some(caller) = open.pop() {
+        let fresh = calls.get(&caller).into_iter().flatten().filter(|it| found.insert((*it).clone()));
+        open.extend(fresh.cloned().collect::<Vec<_>>());
+    }
+    Some(found)
+}
+
+/// Who called whom. A name stands beside its number at its first mention alone
+/// (<https://valgrind.org/docs/manual/cl-format.html>).
+fn calls(graph: &str) -> HashMap<String, BTreeSet<String>> {
+    let (mut names, mut calls) = (HashMap::new(), HashMap::<String, BTreeSet<String>>::new());
+    let mut caller = String::new();
+    for line in graph.lines() {
+        let Some((kind @ ("fn" | "cfn"), mention)) = line.split_once('=') else { continue };
+        let (number, name) = mention.split_once(' ').unwrap_or((mention, ""));
+        let name = names.entry(number).or_insert(name).to_string();
+        if kind == "fn" {
+            calls.entry(name.clone()).or_default();
+            caller = name;
+        } else {
+            calls.entry(caller.clone()).or_default().insert(name);
+        }
+    }
+    calls
+}
