@@ -43,7 +43,7 @@ const CHILD: &str = "PEERS_CHILD";
 
 type Part = fn(&Stage, &Runtime) -> Vec<Row>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("transcode", transcode::rows),
     ("disk-cache", disk_cache::rows),
     ("first-audio", first_audio::rows),
