@@ -17,10 +17,13 @@ use super::dial::{Dial, not_before};
 /// After so long without a byte a node that is asked for something is pinged.
 const QUIET: Duration = Duration::from_millis(500);
 /// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
-/// out once it is asked; most of what a node is sent by a listener would be pings. With [`PATIENCE`] that is 2 s.
-const QUIET_RESTING: Duration = Duration::from_secs(1);
+/// out once it is asked; most of what a node is sent by a listener would be pings. Half the length of a chunk, so that one
+/// ping is enough between two. With [`PATIENCE_RESTING`] that is 2 s.
+const QUIET_RESTING: Duration = Duration::from_millis(1500);
 /// A ping without an answer for so long, or for [`PATIENCE_RTTS`] round trips, makes a path suspect.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same for a node that is asked for nothing, and so has nothing else to send first.
+const PATIENCE_RESTING: Duration = Duration::from_millis(500);
 const PATIENCE_RTTS: u32 = 4;
 /// So long a silent connection stays while another is tried, or so many round trips.
 const GRACE: Duration = Duration::from_millis(400);
@@ -50,8 +53,15 @@ struct Watched {
 impl Watched {
     fn quiet_at(&self, heard: Instant) -> Instant {
         match self.now {
-            Wanted::Now => heard.max(self.since) + QUIET,
+            Wanted::Now => (heard.max(self.since) + QUIET).min(heard + QUIET_RESTING),
             Wanted::Later | Wanted::Nothing => heard + QUIET_RESTING,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self.now {
+            Wanted::Now => PATIENCE,
+            Wanted::Later | Wanted::Nothing => PATIENCE_RESTING,
         }
     }
 
@@ -100,7 +110,7 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     let rtt = dial.rtt().unwrap_or_default();
     let (asked, received) = (Instant::now(), connection.received());
     let mut ping = connection.ping();
-    match timeout(PATIENCE.max(PATIENCE_RTTS * rtt), &mut ping).await {
+    match timeout(watched.patience().max(PATIENCE_RTTS * rtt), &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
         Ok(Err(_)) => {
             tell(true);

@@ -204,10 +204,10 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
     rig.wanted.send_replace(Wanted::Later);
     sleep(Duration::from_secs(60)).await;
     let pings = rig.net.pings.load(Ordering::Relaxed);
-    assert!((50..=60).contains(&pings), "{pings} pings in a minute");
+    assert!((35..=40).contains(&pings), "{pings} pings in a minute");
     rig.breaks(false);
     let took = rig.time_to_reconnect().await;
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took <= Duration::from_secs(2), "{took:?}");
     // Asked at last, it has half a second to answer by itself.
     rig.dial.note_heard();
     let pings = rig.net.pings.load(Ordering::Relaxed);

@@ -1,6 +1,10 @@
 //! Dialling, the pool, limits and errors, between two nodes on loopback.
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
 
 use media_plugin_sdk::transport::{PathKind, PeerAddress, Transport, TransportError, refuse_all};
 use serde_json::json;
@@ -125,6 +129,38 @@ async fn a_silent_server_does_not_hold_the_client() {
     assert!(matches!(refused, Some(TransportError::Unreachable(_))), "{refused:?}");
     // The given-up connection is closed, not leaked.
     holding.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ping_opens_no_stream_and_any_peer_answers_it() {
+    let stranger = bare(7, &[ALPN]).await;
+    let addresses = stranger.bound_sockets().iter().map(ToString::to_string).collect();
+    let greeting = tokio::spawn(async move {
+        let connection = stranger.accept().await.unwrap().await.unwrap();
+        let (mut send, _recv) = connection.accept_bi().await.unwrap();
+        let welcome =
+            r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":[]}"#;
+        send.write_all(format!("ack\n{welcome}\n").as_bytes()).await.unwrap();
+        (stranger, connection)
+    });
+    let client = node(2, json!({}), refuse_all()).await;
+    let peer = PeerAddress { id: FastnTransport.identity(&[7; 32]), addresses };
+    let here = client.connect(&peer, None).await.unwrap();
+    let (_stranger, there) = greeting.await.unwrap();
+    let asked = || there.stats().frame_rx.max_data;
+    let before = asked();
+    // What was under way already answers a ping too, so the first may come back before they are counted.
+    for _ in 0..100 {
+        here.ping().await.unwrap();
+        if asked() >= before + 3 {
+            break;
+        }
+    }
+    assert!(asked() >= before + 3);
+    let mut stream = pin!(there.accept_bi());
+    assert!(stream.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    there.close(0_u32.into(), b"");
+    assert!(matches!(here.ping().await, Err(TransportError::Closed(_))));
 }
 
 #[tokio::test]
