@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use media_protocol::{ChunkIndex, ErrorCode, Rendition, WireError, chunk};
 
-use super::live::LiveChunk;
+use super::live::{Batch, LiveChunk};
 use crate::server::{catalog::OpenTrack, negotiate::Cut};
 
-/// Publishes the packets of chunk `index`, which has `frames` frames. Returns the trailer, which is not published.
+/// Publishes the packets of chunk `index`, which has `frames` frames. Returns the chunk's end, which is not
+/// published.
 ///
 /// # Errors
 /// `Unreadable` when the file fails; `Internal` when it holds more than a chunk may.
@@ -21,7 +22,7 @@ pub(super) fn copy(
     let mut packets = track.opus_packets(cut.stream, u64::try_from(numbers.start).unwrap_or(0))?;
     let frames = u32::try_from(rendition.frames_in(index)).unwrap_or(u32::MAX);
     let (mut writer, header) = chunk::ChunkEncoder::new(index, frames, rendition.is_last(index));
-    live.push(header);
+    let mut batch = Batch::new(live, &header);
     let mut room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let too_much = || {
         let message = format!("chunk {index} of {:?} is larger than a chunk may be", track.title());
@@ -37,7 +38,7 @@ pub(super) fn copy(
         };
         let packet: Box<[u8]> = packet;
         room = room.checked_sub(chunk::PACKET_PREFIX + packet.len()).ok_or_else(too_much)?;
-        live.push(writer.packet(&packet).map_err(|_| too_much())?);
+        batch.add(&writer.packet(&packet).map_err(|_| too_much())?);
     }
-    Ok(writer.finish())
+    Ok(batch.end(&writer.finish()))
 }

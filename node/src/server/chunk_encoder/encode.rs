@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use media_plugin_sdk::{Encoding, PluginError};
 use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 
-use super::{copy, live::LiveChunk};
+use super::{
+    copy,
+    live::{Batch, LiveChunk},
+};
 use crate::server::{catalog::OpenTrack, negotiate::Plan};
 
-/// Packets go out so many at a time, about what a player begins with, since each time wakes a task and makes a datagram;
-/// before the first so many they go out after 1, 2, 4 and so on, for a node that encodes slowly.
-const AT_ONCE: u32 = 12;
 /// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
 const TOLERANCE: u32 = 10;
 
-/// Encodes chunk `index`, publishing each packet as it is made. Returns the trailer, which is not published.
+/// Encodes chunk `index`, publishing packets as they are made. Returns the chunk's end, which is not published.
 ///
 /// # Errors
 /// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `CodecFailed` when the codec does.
@@ -49,8 +49,7 @@ pub(super) fn encode(
     let (writer, header) = chunk::ChunkEncoder::new(index, frames, last);
     let room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let packet = vec![0; encoding.max_packet_bytes as usize];
-    let mut packets = Packets { writer, live, room, packet, count: 0, batch: BytesMut::new() };
-    live.push(header);
+    let mut packets = Packets { writer, room, packet, batch: Batch::new(live, &header) };
 
     let mut encoder = codec.encoder(&encoding.choice).map_err(|it| failed(&it))?;
     let mut pcm = vec![0.0; encoding.choice.format.samples(encoding.packet_frames as usize)];
@@ -59,7 +58,7 @@ pub(super) fn encode(
         let frames = left.min(u64::from(encoding.packet_frames));
         let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
         // The range ends where `left` does, so the window fills it.
-        window.read(pcm).inspect_err(|_| packets.publish()).map_err(|it| track.unreadable(&it))?;
+        window.read(pcm).map_err(|it| track.unreadable(&it))?;
         let is_first = left == range.end.abs_diff(range.start);
         if is_first
             && window.is_cut_short()
@@ -71,7 +70,6 @@ pub(super) fn encode(
         left -= frames;
     }
     while packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
-    packets.publish();
     drop(window);
     if reader.damaged() > 0 {
         let (track, packets) = (track.title(), reader.damaged());
@@ -79,7 +77,7 @@ pub(super) fn encode(
     } else {
         track.keep(reader);
     }
-    Ok(packets.writer.finish())
+    Ok(packets.batch.end(&packets.writer.finish()))
 }
 
 /// The frames, at the rendition's rate, that the encoder is fed for the `frames` frames from `first` on; those outside
@@ -98,12 +96,9 @@ fn span(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> 
 /// Publishes packets, as many bytes of them as a client takes for honest.
 struct Packets<'a> {
     writer: chunk::ChunkEncoder,
-    live: &'a LiveChunk,
     room: usize,
     packet: Vec<u8>,
-    count: u32,
-    /// Whole packets that are not published yet.
-    batch: BytesMut,
+    batch: Batch<'a>,
 }
 
 impl Packets<'_> {
@@ -112,8 +107,7 @@ impl Packets<'_> {
         &mut self,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, PluginError>,
     ) -> Result<bool, PluginError> {
-        // What is whole is of use, whatever comes of the rest.
-        let bytes = encode(&mut self.packet).inspect_err(|_| self.publish())?;
+        let bytes = encode(&mut self.packet)?;
         if bytes == 0 {
             return Ok(false);
         }
@@ -121,19 +115,8 @@ impl Packets<'_> {
         self.room = self.room.checked_sub(chunk::PACKET_PREFIX + bytes).ok_or_else(too_much)?;
         let packet = self.packet.get(..bytes).ok_or_else(too_much)?;
         let packet = self.writer.packet(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
-        self.batch.extend_from_slice(&packet);
-        self.count += 1;
-        let is_early = self.count < AT_ONCE && self.count.is_power_of_two();
-        if is_early || self.count.is_multiple_of(AT_ONCE) {
-            self.publish();
-        }
+        self.batch.add(&packet);
         Ok(true)
-    }
-
-    fn publish(&mut self) {
-        if !self.batch.is_empty() {
-            self.live.push(self.batch.split().freeze());
-        }
     }
 }
 
