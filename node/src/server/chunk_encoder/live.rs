@@ -75,9 +75,9 @@ impl LiveChunk {
 }
 
 /// What is made of a chunk and not published yet. Each publishing wakes the tasks of all who listen and makes a datagram,
-/// so what is made goes out after 1, 2, 4 and 8 packets, after [`Batch::BEGINS`], and then whenever it has doubled: a
-/// node that encodes twice as fast as music plays keeps ahead of it. What is left when it is dropped goes out too: that is
-/// of use, whatever became of the rest.
+/// so what is made goes out after the first packet, after [`Batch::SECOND`], and then whenever it has doubled: a node that
+/// encodes twice as fast as music plays keeps ahead of it. What is left when it is dropped goes out too: that is of use,
+/// whatever became of the rest.
 pub(super) struct Batch<'a> {
     live: &'a LiveChunk,
     packets: u32,
@@ -85,8 +85,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Packets, about what a player begins with.
-    const BEGINS: u32 = 12;
+    /// Packets. Doubled twice it is 12, about what a player begins with.
+    const SECOND: u32 = 3;
 
     /// With the chunk's header, which goes out with the first packet.
     pub(super) fn new(live: &'a LiveChunk, header: &[u8]) -> Self {
@@ -97,12 +97,9 @@ impl<'a> Batch<'a> {
     pub(super) fn add(&mut self, packet: &[u8]) {
         self.bytes.extend_from_slice(packet);
         self.packets += 1;
-        let doubled = if self.packets < Self::BEGINS {
-            self.packets.is_power_of_two()
-        } else {
-            self.packets.is_multiple_of(Self::BEGINS) && (self.packets / Self::BEGINS).is_power_of_two()
-        };
-        if doubled {
+        let doubled =
+            self.packets.is_multiple_of(Self::SECOND) && (self.packets / Self::SECOND).is_power_of_two();
+        if self.packets == 1 || doubled {
             self.publish();
         }
     }
@@ -232,7 +229,7 @@ mod tests {
                 published.push(part.unwrap().len());
             }
         }
-        assert_eq!(published, [2, 1, 2, 4, 4, 12, 24, 48]);
+        assert_eq!(published, [2, 2, 3, 6, 12, 24, 48]);
         let rest = batch.end(b"t");
         assert_eq!(rest, "ppppt");
         assert_eq!(chunk.with(&rest).len(), 102);
