@@ -54,16 +54,16 @@ async fn a_hundred_who_ask_at_once_cost_one_encode() {
 
 #[tokio::test]
 async fn packets_go_out_while_the_chunk_is_being_encoded() {
-    let script = Script::closed(2, Then::Encode);
+    let script = Script::closed(3, Then::Encode);
     let (_rig, listener) = serving(&script, one_thread(), 3.0).await;
     let rendition = listener.rendition("scripted").await;
     let mut stream = listener.open_chunk(&rendition, 0).await;
     let mut bytes = Vec::new();
-    // The header and two packets; the third is held up.
-    while bytes.len() < 16 + 2 * (4 + 10) {
+    // The header and three packets; the fourth is held up.
+    while bytes.len() < 16 + 3 * (4 + 10) {
         bytes.extend(stream.recv(usize::MAX).await.unwrap().unwrap());
     }
-    assert_eq!(bytes.len(), 16 + 2 * (4 + 10));
+    assert_eq!(bytes.len(), 16 + 3 * (4 + 10));
     script.open();
     bytes.extend(read(stream.as_mut()).await);
     assert_eq!(crate::rig::packets(&rendition, 0, &bytes).unwrap().len(), 30);
