@@ -52,7 +52,7 @@ impl Fixture {
 fn with_nothing_said_the_defaults_hold() {
     let config = Config::load(&Sources::bare("/nowhere/config.toml", "/data")).unwrap();
     assert_eq!(config.buffer.target.get(), Duration::from_secs(3));
-    assert_eq!(config.buffer.start.get(), Duration::from_millis(100));
+    assert_eq!(config.buffer.start.get(), Duration::from_millis(200));
     assert_eq!(config.server.cache.get(), 256 << 20);
     assert_eq!(config.codec.bitrate.get(), 96_000);
     assert_eq!(config.node.key, PathBuf::from("/data/key"));
@@ -206,8 +206,8 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
             "config.toml:2: buffer.start = 4s: more than buffer.target, which is 3s",
         ),
         (
-            "[buffer]\ntarget = \"50ms\"",
-            "config.toml:2: buffer.target = 50ms: less than buffer.start, which is 100ms",
+            "[buffer]\ntarget = \"100ms\"",
+            "config.toml:2: buffer.target = 100ms: less than buffer.start, which is 200ms",
         ),
         ("buffer.target = \"0s\"", "config.toml:1: buffer.target = 0s: nothing would ever be asked for"),
     ] {

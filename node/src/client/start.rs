@@ -1,8 +1,4 @@
-//! How much must be held before sound begins: the least that was asked for, and more on a long path, or one that proved to
-//! lag.
-//!
-//! What is lost is sent again a round trip later, or a little more (RFC 9002, section 6.1), and by then a round trip's worth
-//! of sound has gone; a path that is not thin brings that much at once.
+//! How much must be held before sound begins: the least that was asked for, and more on a path that proved to lag.
 //!
 //! Packets come in bursts, far ahead of their time, so how unevenly they come (the jitter of RFC 3550, section 6.4.1) says
 //! nothing; what matters is by how much they fall behind a play-out that goes on. That is the relative arrival delay of
@@ -15,8 +11,6 @@ use std::time::Duration;
 pub(super) struct Start {
     least: Duration,
     most: Duration,
-    /// What the path's round trip asks for.
-    trip: Duration,
     /// Since when the node has owed something, as far as that is counted.
     since: Option<Duration>,
     /// By how much what came is behind a play-out that began at the worst instant; `None` before the first packet.
@@ -38,26 +32,12 @@ impl Start {
     /// Never below `least`, and above it up to `most`.
     pub(super) fn new(least: Duration, most: Duration) -> Self {
         let lags = [Duration::ZERO; Self::SPANS];
-        Self {
-            least,
-            most: most.max(least),
-            trip: Duration::ZERO,
-            since: None,
-            lag: None,
-            lags,
-            present: 0,
-            came: Duration::ZERO,
-        }
+        Self { least, most: most.max(least), since: None, lag: None, lags, present: 0, came: Duration::ZERO }
     }
 
     /// What comes from now on has nothing to do with what came.
     pub(super) fn jump(&mut self) {
         self.lag = None;
-    }
-
-    /// How long the path's round trip is.
-    pub(super) fn path(&mut self, rtt: Duration) {
-        self.trip = rtt + rtt / 4;
     }
 
     /// Whether the node owes something from `now` on. Time in which it was asked for nothing is no lag.
@@ -85,7 +65,7 @@ impl Start {
     pub(super) fn level(&self) -> Duration {
         let mut lags = self.lags;
         lags.sort_unstable();
-        lags[Self::SPANS - 2].max(self.trip).clamp(self.least, self.most)
+        lags[Self::SPANS - 2].clamp(self.least, self.most)
     }
 
     fn count(&mut self, now: Duration) {

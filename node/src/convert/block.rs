@@ -6,7 +6,7 @@ use rubato::{
 use super::ConvertError;
 
 /// Frames in a block, about. Longer blocks have a sharper edge at the end of the band.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 4096;
 
 /// The resampler's core: blocks of a fixed number of frames in, blocks of a fixed number of frames out.
 ///
