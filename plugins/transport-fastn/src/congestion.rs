@@ -8,8 +8,10 @@
 //! noq-proto 1.4.0's `connection/pacing.rs`). An end that gets its turn later than that, on a busy machine or a sleepy
 //! phone, sends less than the path carries, BBR3 measures less, and so on down: with turns up to 40 ms late a link of
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
-//! times longer, and BBR3's window, of twice what fits on the path, is what holds the sender back. Loss alone never makes
-//! it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
+//! times longer, and its window, of twice what fits on the path, is what holds the sender back; where a queue builds up, that
+//! is bounded ([`queue`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
+
+mod queue;
 
 use std::{
     any::Any,
@@ -20,6 +22,7 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
+use self::queue::Queue;
 use crate::options::Congestion;
 
 /// Below this round trip a path stays in one machine or on one switch.
@@ -41,7 +44,7 @@ struct AutoFactory;
 impl ControllerFactory for AutoFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let inner = Arc::new(Bbr3Config::default()).build(now, current_mtu);
-        Box::new(Auto { inner, mtu: current_mtu, far: true })
+        Box::new(Auto { inner, mtu: current_mtu, far: true, queue: Queue::new() })
     }
 }
 
@@ -51,6 +54,7 @@ struct Auto {
     mtu: u16,
     /// BBR3 is at work.
     far: bool,
+    queue: Queue,
 }
 
 impl Auto {
@@ -87,6 +91,7 @@ impl Controller for Auto {
     ) {
         self.look(now, rtt);
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
+        self.queue.acked(now, sent, bytes, self.inner.window(), self.mtu);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
@@ -123,18 +128,20 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        self.inner.window()
+        let most = if self.far { self.queue.most() } else { u64::MAX };
+        self.inner.window().min(most)
     }
 
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = self.inner.metrics();
+        metrics.congestion_window = self.window();
         // Cubic names no rate.
         metrics.pacing_rate = metrics.pacing_rate.map(|rate| rate.saturating_mul(HEADROOM));
         metrics
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { inner: self.inner.clone_box(), mtu: self.mtu, far: self.far })
+        Box::new(Self { inner: self.inner.clone_box(), queue: self.queue.clone(), ..*self })
     }
 
     fn initial_window(&self) -> u64 {

@@ -141,6 +141,15 @@ impl Lab {
         }
     }
 
+    /// Lets so much time pass.
+    pub(super) fn rest(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.next() < until {
+            self.step();
+        }
+        self.now = until;
+    }
+
     /// The server's numbers.
     pub(super) fn stats(&mut self) -> PathStats {
         self.ends[SERVER].connection.as_mut().unwrap().1.path_stats(PathId::ZERO).unwrap()

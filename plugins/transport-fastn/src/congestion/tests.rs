@@ -154,6 +154,34 @@ fn a_shallow_queue_is_not_flooded() {
 }
 
 #[test]
+fn a_thin_link_is_not_flooded_with_a_chunk() {
+    // 3 s of Opus at 96 kbit/s, over 1.5 times that.
+    const CHUNK: usize = 37_500;
+    let mut lost = [0; 2];
+    for (rtt, queue) in [(50, 32_000), (50, 24_000), (50, 16_000), (100, 28_000)] {
+        let link = Link { queue, ..Link::of(rtt, 0.0) }.at(150_000);
+        for (congestion, lost) in [Congestion::Auto, Congestion::Bbr].into_iter().zip(&mut lost) {
+            let mut lab = Lab::new(factory(congestion), link, Duration::ZERO, 5);
+            for number in 1..=10 {
+                let asked = lab.elapsed();
+                lab.send(CHUNK);
+                lab.until_received(number * CHUNK as u64);
+                let took = lab.elapsed() - asked;
+                assert!(
+                    took < Duration::from_millis(2600) || congestion == Congestion::Bbr,
+                    "{rtt} ms, {queue} B: {took:?}"
+                );
+                lab.rest(Duration::from_secs(1));
+            }
+            *lost += lab.stats().lost_packets;
+        }
+    }
+    let [auto, bbr] = lost;
+    assert!(auto <= 5, "{auto}");
+    assert!(bbr > 20, "BBR3 needs no help any more: {bbr}");
+}
+
+#[test]
 fn loss_without_a_queue_keeps_the_rate() {
     for (rtt, loss) in [(50, 0.01), (50, 0.05), (100, 0.03)] {
         let (times, _) = chunks(Congestion::Auto, Link::of(rtt, loss), Duration::ZERO);

@@ -1,0 +1,122 @@
+//! Keeps the queue that builds up before a path's narrowest link short.
+//!
+//! BBR3 finds out how much fits on a path from what is under way without a pause. A chunk of music on a thin link is over
+//! before that, so its window only grows, the whole chunk is sent at once and waits: for seconds, behind which nothing else
+//! gets through, and from which the end is lost where the queue is full, which QUIC notices a long round trip later. So the
+//! window is bounded by what passes in the least round trip and [`Queue::MORE`] besides, as in LEDBAT (RFC 6817), whose
+//! target is 100 ms too.
+
+use std::time::{Duration, Instant};
+
+/// The bound. Pure.
+#[derive(Debug, Clone)]
+pub(super) struct Queue {
+    /// The most that may be in flight, in bytes.
+    most: u64,
+    /// The least round trip of this span and of the one before it.
+    least: [Duration; 2],
+    /// When this span began.
+    span: Option<Instant>,
+    /// When the bound was last lowered: what was sent before says nothing of it.
+    lowered: Option<Instant>,
+}
+
+impl Queue {
+    /// What may wait: so long, or as long as the least round trip.
+    const MORE: Duration = Duration::from_millis(100);
+    /// BBR3 looks for a new least round trip as often, with next to nothing in flight
+    /// (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`).
+    const SPAN: Duration = Duration::from_secs(5);
+    /// Packets that may always be in flight (the same, section 2.7, `MinPipeCwnd`).
+    const LEAST: u64 = 4;
+
+    pub(super) const fn new() -> Self {
+        Self { most: u64::MAX, least: [Duration::MAX; 2], span: None, lowered: None }
+    }
+
+    /// The most that may be in flight, in bytes.
+    pub(super) fn most(&self) -> u64 {
+        self.most
+    }
+
+    /// A packet of `bytes` that was `sent` then was acknowledged `now`, with `window` for what is in flight.
+    pub(super) fn acked(&mut self, now: Instant, sent: Instant, bytes: u64, window: u64, mtu: u16) {
+        let rtt = now.saturating_duration_since(sent);
+        let least = self.least(now, rtt);
+        let bound = least + least.max(Self::MORE);
+        if rtt <= bound {
+            // As in slow start. Once far above the window it bounds nothing.
+            let most = self.most.saturating_add(bytes);
+            self.most = if most / 4 > window { u64::MAX } else { most };
+        } else if self.lowered.is_none_or(|at| sent > at) {
+            // What was in flight took `rtt` to pass, so this passes in `bound`.
+            let passes = self.most.min(window) as u128 * bound.as_micros() / rtt.as_micros().max(1);
+            self.most = u64::try_from(passes).unwrap_or(u64::MAX).max(Self::LEAST * u64::from(mtu));
+            self.lowered = Some(now);
+        }
+    }
+
+    /// The least round trip of late.
+    fn least(&mut self, now: Instant, rtt: Duration) -> Duration {
+        if self.span.is_none_or(|began| now.saturating_duration_since(began) >= Self::SPAN) {
+            self.least = [rtt, self.least[0]];
+            self.span = Some(now);
+        }
+        self.least[0] = self.least[0].min(rtt);
+        self.least[0].min(self.least[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: Duration = Duration::from_millis(1);
+    const MTU: u16 = 1200;
+    const WINDOW: u64 = 100_000;
+
+    /// A packet is acknowledged after each of the round trips; the bound after that.
+    fn after(queue: &mut Queue, now: &mut Instant, rtts: &[u32]) -> u64 {
+        for rtt in rtts {
+            let sent = *now;
+            *now += *rtt * MILLI;
+            queue.acked(*now, sent, MTU.into(), WINDOW, MTU);
+        }
+        queue.most()
+    }
+
+    #[test]
+    fn a_queue_lowers_the_bound_to_what_passes() {
+        let (mut queue, mut now) = (Queue::new(), Instant::now());
+        assert_eq!(after(&mut queue, &mut now, &[50, 60, 150]), u64::MAX);
+        assert_eq!(after(&mut queue, &mut now, &[300]), WINDOW / 2);
+        assert_eq!(after(&mut queue, &mut now, &[50, 4_000]), Queue::LEAST * u64::from(MTU));
+    }
+
+    #[test]
+    fn one_queue_lowers_it_once() {
+        let (mut queue, now) = (Queue::new(), Instant::now());
+        queue.acked(now + 50 * MILLI, now, 1, WINDOW, MTU);
+        for rtt in 300..400 {
+            queue.acked(now + rtt * MILLI, now, 1, WINDOW, MTU);
+        }
+        assert_eq!(queue.most(), WINDOW / 2);
+    }
+
+    #[test]
+    fn it_rises_again_and_is_gone() {
+        let (mut queue, mut now) = (Queue::new(), Instant::now());
+        after(&mut queue, &mut now, &[50, 300]);
+        assert_eq!(after(&mut queue, &mut now, &[100; 10]), WINDOW / 2 + 12_000);
+        assert_eq!(after(&mut queue, &mut now, &[100; 300]), u64::MAX);
+    }
+
+    #[test]
+    fn a_path_that_has_become_longer_is_soon_no_queue() {
+        let (mut queue, mut now) = (Queue::new(), Instant::now());
+        after(&mut queue, &mut now, &[50]);
+        assert!(after(&mut queue, &mut now, &[300; 10]) < WINDOW);
+        let bound = after(&mut queue, &mut now, &[300; 400]);
+        assert!(bound > WINDOW, "{bound}");
+    }
+}
