@@ -25,6 +25,8 @@ mod table;
 
 use std::sync::Arc;
 
+use play::Music;
+use rows::Row;
 use tokio::sync::Semaphore;
 
 /// Listeners at once; each takes a percent or two of a core.
@@ -37,6 +39,14 @@ fn main() {
     let mut rows = rows::rows(seconds as f64);
     rows.retain(|row| words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str())));
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Before anybody plays: it takes all processors.
+    let mut music: Vec<(f64, Arc<Music>)> = Vec::new();
+    for row in &rows {
+        if !music.iter().any(|(seconds, _)| *seconds == row.seconds) {
+            music.push((row.seconds, Arc::new(Music::new(row.seconds))));
+        }
+    }
+    let music = |row: &Row| Arc::clone(&music.iter().find(|(seconds, _)| *seconds == row.seconds).unwrap().1);
     println!("{}", table::HEAD);
     runtime.block_on(async {
         let room = Arc::new(Semaphore::new(AT_ONCE));
@@ -47,23 +57,33 @@ fn main() {
             .map(|row| {
                 let runs = if row.is_steady() { runs } else { 3 * runs };
                 let tasks = (0..runs).map(|run| {
-                    let (row, room) = (Arc::clone(&row), Arc::clone(&room));
+                    let (row, music, room) = (Arc::clone(&row), music(&row), Arc::clone(&room));
                     tokio::spawn(async move {
                         let _room = room.acquire().await.unwrap();
-                        play::play(&row, run).await
+                        play::play(&row, &music, run).await
                     })
                 });
                 let tasks: Vec<_> = tasks.collect();
                 (row, tasks)
             })
             .collect();
+        let mut ended = Vec::new();
         for (row, tasks) in started {
             let mut played = Vec::new();
             for task in tasks {
                 played.push(task.await.unwrap());
             }
-            println!("{}", table::line(&row, &played));
+            ended.push((row, played));
+        }
+        // Only now, for the same reason.
+        for (row, played) in ended {
+            let mut wrong = Vec::new();
+            for it in &played {
+                wrong.extend(it.wrong(&row, &music(&row)).await);
+            }
+            println!("{}", table::line(&row, &played, wrong.is_empty()));
             played.iter().enumerate().for_each(|(run, it)| table::tell(&row, run, it));
+            wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
         }
     });
 }

@@ -11,15 +11,14 @@ pub(crate) const HEAD: &str = "\
 | network | codec | playings | underruns | dry for, at most | first audio, warm, median | after the event, at most | new connections, retries | frames | goal | met |
 |---|---|---:|---:|---:|---:|---|---|---|---|---|";
 
-/// The row's line: sums over its playings, the worst of them, medians.
-pub(crate) fn line(row: &Row, played: &[Played]) -> String {
+/// The row's line: sums over its playings, the worst of them, medians. `whole` where every frame was right.
+pub(crate) fn line(row: &Row, played: &[Played], whole: bool) -> String {
     let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
     let underruns = sum(|it| it.heard.progress.underruns + it.underruns);
     let dry = most(played, |it| Some(it.heard.progress.underrun_time)).unwrap_or_default();
     let mut starts: Vec<_> = played.iter().flat_map(|it| it.first_audio.iter().copied()).collect();
     starts.sort();
     let start = starts.get(starts.len() / 2).copied().unwrap_or_default();
-    let whole = played.iter().all(|it| it.wrong.is_none());
     let (after, goal, met) = match row.goal {
         Goal::Steady => (String::new(), "no underrun".into(), underruns == 0),
         Goal::Prompt => {
@@ -100,7 +99,6 @@ pub(crate) fn tell(row: &Row, run: usize, played: &Played) {
         row.name,
         heard.progress.underruns + played.underruns
     );
-    played.wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
     heard.told.iter().for_each(|told| eprintln!("    {told}"));
     for pair in heard.recording.writes.windows(2) {
         let gap = pair[1].0 - pair[0].0;
