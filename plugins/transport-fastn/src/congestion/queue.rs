@@ -45,8 +45,9 @@ impl Queue {
         let least = self.least(now, rtt);
         let bound = least + least.max(Self::MORE);
         if rtt <= bound {
-            // As in slow start. Once far above the window it bounds nothing.
-            let most = self.most.saturating_add(bytes);
+            // As in slow start, and as fast as BBR3's where next to nothing waits. Once far above the window it bounds nothing.
+            let times = if rtt <= least + (bound - least) / 4 { 2 } else { 1 };
+            let most = self.most.saturating_add(times * bytes);
             self.most = if most / 4 > window { u64::MAX } else { most };
         } else if self.lowered.is_none_or(|at| sent > at) {
             // What was in flight took `rtt` to pass, so this passes in `bound`.
