@@ -1,4 +1,9 @@
-//! How much must be held before sound begins: the least that was asked for, and more on a path that proved to lag.
+//! How much must be held before sound begins: the least that was asked for, and more on a long path, or one that proved to
+//! lag.
+//!
+//! What is lost is sent again once three later packets were acknowledged, or after 9/8 of a round trip (RFC 9002, section
+//! 6.1), and what was lost twice after as long again: in two round trips little is still missing. A path that is not thin
+//! brings that much at once.
 //!
 //! Packets come in bursts, far ahead of their time, so how unevenly they come (the jitter of RFC 3550, section 6.4.1) says
 //! nothing; what matters is by how much they fall behind a play-out that goes on. That is the relative arrival delay of
@@ -11,6 +16,8 @@ use std::time::Duration;
 pub(super) struct Start {
     least: Duration,
     most: Duration,
+    /// What the path's length asks for.
+    trips: Duration,
     /// Since when the node has owed something, as far as that is counted.
     since: Option<Duration>,
     /// By how much what came is behind a play-out that began at the worst instant; `None` before the first packet.
@@ -32,7 +39,21 @@ impl Start {
     /// Never below `least`, and above it up to `most`.
     pub(super) fn new(least: Duration, most: Duration) -> Self {
         let lags = [Duration::ZERO; Self::SPANS];
-        Self { least, most: most.max(least), since: None, lag: None, lags, present: 0, came: Duration::ZERO }
+        Self {
+            least,
+            most: most.max(least),
+            trips: Duration::ZERO,
+            since: None,
+            lag: None,
+            lags,
+            present: 0,
+            came: Duration::ZERO,
+        }
+    }
+
+    /// The path's round trip, without what waits on the way.
+    pub(super) fn path(&mut self, least_rtt: Duration) {
+        self.trips = 2 * least_rtt;
     }
 
     /// What comes from now on has nothing to do with what came.
@@ -65,7 +86,7 @@ impl Start {
     pub(super) fn level(&self) -> Duration {
         let mut lags = self.lags;
         lags.sort_unstable();
-        lags[Self::SPANS - 2].clamp(self.least, self.most)
+        lags[Self::SPANS - 2].max(self.trips).clamp(self.least, self.most)
     }
 
     fn count(&mut self, now: Duration) {

@@ -46,6 +46,15 @@ impl Path {
 }
 
 #[test]
+fn a_long_path_asks_for_time_to_send_again_what_was_lost() {
+    let mut path = Path::new();
+    for (rtt, level) in [(50, 200), (300, 600), (5000, 3000), (0, 200)] {
+        path.start.path(ms(rtt));
+        assert_eq!(path.level(), level, "{rtt} ms");
+    }
+}
+
+#[test]
 fn bursts_far_ahead_of_their_time_are_no_lag() {
     let mut path = Path::new();
     assert_eq!(path.level(), 200);
