@@ -143,7 +143,7 @@ impl Inner {
 
     /// Reads all packets to see where the last one ends.
     fn walk(&self, format: Box<dyn FormatReader>) -> Result<i64> {
-        let mut demux = Demux::new(format, self.track, self.clock, self.checkpoints.clone());
+        let mut demux = self.demux_of(format);
         let frame_bytes = codecs::pcm_frame_bytes(&self.params);
         let mut end = 0;
         while let Some(packet) = demux.next().map_err(|error| SourceError::io(&self.path, error))? {
@@ -160,7 +160,11 @@ impl Inner {
         if identity != self.identity {
             return Err(SourceError::Changed { path: self.path.clone() });
         }
-        Ok(Demux::new(format, self.track, self.clock, self.checkpoints.clone()))
+        Ok(self.demux_of(format))
+    }
+
+    fn demux_of(&self, format: Box<dyn FormatReader>) -> Demux {
+        Demux::new(self.identity.bytes, format, self.track, self.clock, self.checkpoints.clone())
     }
 
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>> {
