@@ -4,6 +4,8 @@ use super::{number, piece::Piece};
 
 /// Boxes to look at before a file is taken to hold no more.
 const MAX_BOXES: u32 = 4096;
+/// Boxes within boxes; those that are wanted lie 6 deep.
+const MAX_DEPTH: u32 = 16;
 /// A note is shorter than this, in bytes.
 const MAX_NOTE: u64 = 512;
 
@@ -39,7 +41,8 @@ impl Track {
 /// Looks through the boxes of `file`. What was found before a damaged one counts.
 pub(super) fn find(file: &mut File) -> std::io::Result<Found> {
     let bytes = file.metadata()?.len();
-    let mut boxes = Boxes { file, piece: Piece::new(4096), at: 0, seen: 0, found: Found::default() };
+    let mut boxes =
+        Boxes { file, piece: Piece::new(4096), at: 0, seen: 0, depth: 0, found: Found::default() };
     let _ = boxes.visit(0, bytes);
     Ok(boxes.found)
 }
@@ -50,12 +53,23 @@ struct Boxes<'a> {
     /// What is read next.
     at: u64,
     seen: u32,
+    depth: u32,
     found: Found,
 }
 
 impl Boxes<'_> {
     /// Looks at the boxes between two byte positions, and into those that may hold what is wanted.
-    fn visit(&mut self, mut at: u64, end: u64) -> Option<()> {
+    fn visit(&mut self, at: u64, end: u64) -> Option<()> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let visited = self.visit_all(at, end);
+        self.depth -= 1;
+        visited
+    }
+
+    fn visit_all(&mut self, mut at: u64, end: u64) -> Option<()> {
         while at.checked_add(8)? <= end && self.seen < MAX_BOXES {
             self.seen += 1;
             self.at = at;

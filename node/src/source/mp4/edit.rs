@@ -111,4 +111,12 @@ mod tests {
         assert_eq!(parse(b"", 44_100), None);
         assert_eq!(parse(&[0xFF; 64], 44_100), None);
     }
+
+    #[test]
+    fn boxes_within_boxes_take_little_of_the_stack() {
+        let nested = (0..4000).fold(Vec::new(), |inner, _| boxed(b"udta", &[&inner]));
+        let deep = std::thread::Builder::new().stack_size(256 * 1024);
+        let parsed = deep.spawn(move || parse(&[movie(&[]), nested].concat(), 44_100)).unwrap().join();
+        assert!(parsed.unwrap().is_some());
+    }
 }
