@@ -25,7 +25,7 @@ pub(super) struct Found {
 pub(super) struct Track {
     pub(super) is_audio: bool,
     pub(super) media_scale: u32,
-    /// Duration in the movie's time scale, start in the media's.
+    /// Duration in the movie's time scale, 0 for all that follows; start in the media's.
     pub(super) edit: Option<(u64, i64)>,
     /// Bodies of the boxes that describe it.
     boxes: Vec<([u8; 4], Range<u64>)>,
@@ -140,7 +140,7 @@ impl Boxes<'_> {
         self.u32()
     }
 
-    /// The first entry that is not an empty one. Several make a cut, which is not followed.
+    /// The first entry that is not an empty one. Several make a cut, which is not followed: all from there on is presented.
     fn list(&mut self) -> Option<()> {
         let is_long = self.u32()? >> 24 == 1;
         for _ in 0..self.u32()?.min(MAX_BOXES) {
@@ -150,9 +150,14 @@ impl Boxes<'_> {
                 (u64::from(self.u32()?), i64::from(i32::from_be_bytes(self.word()?)))
             };
             self.word()?;
-            if start >= 0 {
-                self.found.tracks.last_mut()?.edit = Some((duration, start));
-                break;
+            let edit = &mut self.found.tracks.last_mut()?.edit;
+            match edit {
+                _ if start < 0 => {}
+                None => *edit = Some((duration, start)),
+                Some((duration, _)) => {
+                    *duration = 0;
+                    break;
+                }
             }
         }
         Some(())

@@ -5,7 +5,10 @@
 
 use std::{fs::File, path::Path};
 
-use super::boxes::{self, Track};
+use super::{
+    boxes::{self, Track},
+    head,
+};
 
 /// The part of the media that is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +30,14 @@ impl Edit {
     }
 }
 
-/// The edit of the first audio track of the file at `path`; `None` when it has none or cannot be understood.
+/// The edit of the track to play of the file at `path`; `None` when it has none or cannot be understood.
 pub(in super::super) fn edit(path: &Path, rate: u32) -> Option<Edit> {
-    let found = boxes::find(&mut File::open(path).ok()?).ok()?;
-    let track = found.tracks.iter().find(|track| track.is_audio);
+    let mut file = File::open(path).ok()?;
+    let found = boxes::find(&mut file).ok()?;
+    let track = match head::track(&mut file, &found) {
+        Some((_, track)) => Some(track),
+        None => found.tracks.iter().find(|track| track.is_audio),
+    };
     let note = found.note.and_then(|note| from_note(&note));
     note.or_else(|| from_list(track?, found.movie_scale, rate))
 }
@@ -61,7 +68,7 @@ fn from_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{boxed, words},
+        super::tests::{boxed, movie_head, track, words},
         *,
     };
 
@@ -89,6 +96,35 @@ mod tests {
         // Its duration is in milliseconds; what is within that of the media's end is the end.
         assert_eq!(edit.apply(89_240), (1024, 89_240));
         assert_eq!(edit.apply(100_000), (1024, 89_224));
+    }
+
+    /// A box with an edit list of these durations and starts.
+    fn edits(entries: &[[u32; 2]]) -> Vec<u8> {
+        let rows: Vec<_> =
+            entries.iter().flat_map(|[duration, start]| [*duration, *start, 1 << 16]).collect();
+        boxed(b"edts", &[&boxed(b"elst", &[&words(&[0, entries.len() as u32]), &words(&rows)])])
+    }
+
+    #[test]
+    fn the_edit_is_that_of_the_track_to_play() {
+        let unknown = track(1, b"what", 8000, &[], &edits(&[[800, 80]]));
+        let known = track(2, b"sowt", 8000, &[], &edits(&[[1600, 160]]));
+        let moov = boxed(b"moov", &[&movie_head(), &unknown, &known]);
+        let edit = parse(&[boxed(b"ftyp", &[b"M4A \0\0\0\0"]), moov].concat(), 8000).unwrap();
+        assert_eq!((edit.start, edit.frames), (160, 1600));
+    }
+
+    #[test]
+    fn of_several_edits_all_from_the_first_on_is_presented() {
+        for (entries, frames) in [
+            (&[[5, u32::MAX], [1600, 160]][..], 1600),
+            (&[[1600, 160], [5, u32::MAX]], 1600),
+            (&[[5, u32::MAX], [1600, 160], [800, 4000]], 0),
+        ] {
+            let moov = boxed(b"moov", &[&movie_head(), &track(1, b"sowt", 8000, &[], &edits(entries))]);
+            let edit = parse(&moov, 8000).unwrap();
+            assert_eq!((edit.start, edit.frames), (160, frames), "{entries:?}");
+        }
     }
 
     #[test]
