@@ -109,11 +109,14 @@ impl Inner {
     /// Finds the exact length, and the origin where the container has an edit list.
     fn measure(&mut self, track: &Track, format: Box<dyn FormatReader>) -> Result<()> {
         let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
-        let end = match self.declared_end(track, format.as_ref()) {
+        let outline = || mp4::Outline::read(&self.path, self.info.format.rate);
+        let outline = is_mp4.then(outline).transpose().map_err(|error| SourceError::io(&self.path, error))?;
+        let is_fragmented = outline.as_ref().is_some_and(|it| it.is_fragmented);
+        let end = match self.declared_end(track, format.as_ref()).filter(|_| !is_fragmented) {
             Some(end) => end,
             None => self.walk(format)?,
         };
-        let (start, end) = match is_mp4.then(|| mp4::edit(&self.path, self.info.format.rate)).flatten() {
+        let (start, end) = match outline.and_then(|it| it.edit) {
             Some(edit) => edit.apply(end),
             None => (self.origin, end),
         };

@@ -30,16 +30,29 @@ impl Edit {
     }
 }
 
-/// The edit of the track to play of the file at `path`; `None` when it has none or cannot be understood.
-pub(in super::super) fn edit(path: &Path, rate: u32) -> Option<Edit> {
-    let mut file = File::open(path).ok()?;
-    let found = boxes::find(&mut file).ok()?;
-    let track = match head::track(&mut file, &found) {
-        Some((_, track)) => Some(track),
-        None => found.tracks.iter().find(|track| track.is_audio),
-    };
-    let note = found.note.and_then(|note| from_note(&note));
-    note.or_else(|| from_list(track?, found.movie_scale, rate))
+/// What a file says of its track to play.
+#[derive(Debug)]
+pub(in super::super) struct Outline {
+    /// `None` when all of it is presented, or when that cannot be understood.
+    pub(in super::super) edit: Option<Edit>,
+    /// Whether fragments may follow the headers. Then no header tells the length: `mdhd` has that of what comes before
+    /// them, and `sidx` may be of the first alone.
+    pub(in super::super) is_fragmented: bool,
+}
+
+impl Outline {
+    /// Of the file at `path`, in frames of `rate`.
+    pub(in super::super) fn read(path: &Path, rate: u32) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        let found = boxes::find(&mut file)?;
+        let track = match head::track(&mut file, &found) {
+            Some((_, track)) => Some(track),
+            None => found.tracks.iter().find(|track| track.is_audio),
+        };
+        let note = found.note.as_deref().and_then(from_note);
+        let edit = note.or_else(|| from_list(track?, found.movie_scale, rate));
+        Ok(Self { edit, is_fragmented: found.is_fragmented })
+    }
 }
 
 fn from_note(text: &str) -> Option<Edit> {
@@ -76,7 +89,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.m4a");
         std::fs::write(&path, bytes).unwrap();
-        edit(&path, rate)
+        Outline::read(&path, rate).unwrap().edit
     }
 
     fn movie(udta: &[u8]) -> Vec<u8> {
