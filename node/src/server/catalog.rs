@@ -147,6 +147,12 @@ impl Catalog {
         self.sources.open(&file, &track)
     }
 
+    /// When the track's file was last written to, as of the last look at the disk, in nanoseconds since 1970; 0 where the
+    /// system does not say. `None` for a track that is not, or no longer, here. Does not touch the disk.
+    pub(super) fn written(&self, id: &TrackId) -> Option<u64> {
+        self.now().written(id)
+    }
+
     fn now(&self) -> Arc<Snapshot> {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

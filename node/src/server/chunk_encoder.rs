@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::{
     CacheStats, DiskCacheConfig, DiskStats,
     catalog::Catalog,
-    chunk_cache::{ChunkCache, DiskCache},
+    chunk_cache::{ChunkCache, ChunkKey, DiskCache},
 };
 
 mod copy;
@@ -29,7 +29,7 @@ mod turns;
 
 pub(super) use live::ChunkReader;
 use live::LiveChunk;
-use make::Made;
+use make::{Made, Origin};
 use turns::Turns;
 
 /// Chunks that were asked for and wait for a thread. Past it whoever has one waiting already is refused as busy, so it is
@@ -69,19 +69,19 @@ struct Shared {
 /// A chunk is in the cache, or live, or neither; a live one waits in one of the queues or is with a thread.
 struct State {
     cache: ChunkCache,
-    live: HashMap<ChunkRequest, Arc<LiveChunk>>,
+    live: HashMap<ChunkKey, Arc<LiveChunk>>,
     /// Those of `live` that are with a thread.
-    encoding: HashSet<ChunkRequest>,
+    encoding: HashSet<ChunkKey>,
     /// A chunk is in here once for each peer that waits for it.
-    asked: Turns<ChunkRequest>,
-    ahead: VecDeque<ChunkRequest>,
+    asked: Turns<ChunkKey>,
+    ahead: VecDeque<ChunkKey>,
     stats: EncoderStats,
     stopped: bool,
 }
 
 /// A chunk for a thread to encode.
 struct Job {
-    request: ChunkRequest,
+    key: ChunkKey,
     live: Arc<LiveChunk>,
     /// Whether nobody had asked for it yet.
     ahead: bool,
@@ -89,8 +89,8 @@ struct Job {
 
 impl State {
     /// Whether the chunk is kept, or on its way.
-    fn is_there(&self, request: &ChunkRequest) -> bool {
-        self.cache.contains(request) || self.live.contains_key(request)
+    fn is_there(&self, key: &ChunkKey) -> bool {
+        self.cache.contains(key) || self.live.contains_key(key)
     }
 }
 
@@ -139,17 +139,19 @@ impl ChunkEncoder {
     /// # Errors
     /// `Busy` when too many chunks wait.
     pub(super) fn request(&self, peer: &Arc<str>, request: &ChunkRequest) -> Result<ChunkReader, WireError> {
+        let written = self.shared.catalog.written(&request.rendition.track);
         let mut state = self.shared.lock();
-        if let Some(whole) = state.cache.get(request) {
+        if let Some(whole) = state.cache.get(request, written) {
             return Ok(ChunkReader::of(whole));
         }
-        if let Some(live) = state.live.get(request).cloned() {
-            if let Some(place) = state.ahead.iter().position(|it| it == request) {
+        let key = ChunkKey { request: request.clone(), written };
+        if let Some(live) = state.live.get(&key).cloned() {
+            if let Some(place) = state.ahead.iter().position(|it| *it == key) {
                 state.ahead.remove(place);
-                state.asked.push(peer, request.clone());
-            } else if state.asked.len() < MAX_ASKED && !state.encoding.contains(request) {
+                state.asked.push(peer, key);
+            } else if state.asked.len() < MAX_ASKED && !state.encoding.contains(&key) {
                 // Another waits for it too, perhaps behind much else of its own.
-                state.asked.push(peer, request.clone());
+                state.asked.push(peer, key);
             }
             return Ok(live.listen());
         }
@@ -159,17 +161,19 @@ impl ChunkEncoder {
         }
         let live = Arc::new(LiveChunk::new());
         let reader = live.listen();
-        state.live.insert(request.clone(), live);
-        state.asked.push(peer, request.clone());
+        state.live.insert(key.clone(), live);
+        state.asked.push(peer, key);
         self.shared.work.notify_one();
         Ok(reader)
     }
 
     /// Encodes a chunk that will be asked for, when there is nothing else to do.
     pub(super) fn encode_ahead(&self, request: ChunkRequest) {
+        let written = self.shared.catalog.written(&request.rendition.track);
+        let key = ChunkKey { request, written };
         let mut state = self.shared.lock();
         // Without a cache there is nowhere to keep it until then.
-        if state.stopped || state.cache.is_off() || state.is_there(&request) {
+        if state.stopped || state.cache.is_off() || state.is_there(&key) {
             return;
         }
         if state.ahead.len() >= MAX_AHEAD
@@ -177,8 +181,8 @@ impl ChunkEncoder {
         {
             state.live.remove(&oldest);
         }
-        state.live.insert(request.clone(), Arc::new(LiveChunk::new()));
-        state.ahead.push_back(request);
+        state.live.insert(key.clone(), Arc::new(LiveChunk::new()));
+        state.ahead.push_back(key);
         self.shared.work.notify_one();
     }
 
@@ -227,7 +231,8 @@ impl Shared {
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.busy.fetch_add(micros, Ordering::Relaxed);
             let made = made.unwrap_or_else(|_| {
-                let message = format!("encoding {} failed; the node's log says more", job.request.rendition);
+                let message =
+                    format!("encoding {} failed; the node's log says more", job.key.request.rendition);
                 Err(WireError::new(ErrorCode::Internal, message))
             });
             match made {
@@ -243,49 +248,50 @@ impl Shared {
         while !state.stopped {
             let asked = state.asked.pop().map(|it| (it, false));
             let next = asked.or_else(|| state.ahead.pop_front().map(|it| (it, true)));
-            let Some((request, ahead)) = next else {
+            let Some((key, ahead)) = next else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             // Whoever asked for it may have left; nobody joins meanwhile, since that takes the lock too.
-            match state.live.get(&request).cloned() {
-                Some(_) if state.encoding.contains(&request) => {}
+            match state.live.get(&key).cloned() {
+                Some(_) if state.encoding.contains(&key) => {}
                 Some(live) if ahead || live.is_wanted() => {
-                    state.encoding.insert(request.clone());
-                    return Some(Job { request, live, ahead });
+                    state.encoding.insert(key.clone());
+                    return Some(Job { key, live, ahead });
                 }
-                _ => drop(state.live.remove(&request)),
+                _ => drop(state.live.remove(&key)),
             }
         }
         None
     }
 
     /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, Job { request, live, ahead }: Job, made: Made) {
-        let (Made::Found(whole) | Made::Encoded(whole, _)) = &made;
+    fn keep(&self, Job { key, live, ahead }: Job, Made { whole, origin, is_listed }: Made) {
         let mut state = self.lock();
-        state.live.remove(&request);
-        state.encoding.remove(&request);
-        state.cache.insert(request, whole.clone());
-        if let Made::Encoded(..) = made {
+        state.live.remove(&key);
+        state.encoding.remove(&key);
+        if is_listed {
+            state.cache.insert(key, whole.clone());
+        }
+        if let Origin::Encoder(_) = origin {
             state.stats.encoded += 1;
             state.stats.ahead += u64::from(ahead);
         }
         drop(state);
         live.finish(whole.clone());
-        if let (Some(disk), Made::Encoded(whole, Some(name))) = (&self.disk, made) {
+        if let (Some(disk), Origin::Encoder(Some(name))) = (&self.disk, origin) {
             disk.store(name, whole);
         }
     }
 
-    fn give_up(&self, Job { request, live, ahead }: &Job, error: &WireError) {
+    fn give_up(&self, Job { key, live, ahead }: &Job, error: &WireError) {
         let mut state = self.lock();
-        state.live.remove(request);
-        state.encoding.remove(request);
+        state.live.remove(key);
+        state.encoding.remove(key);
         // A chunk ahead may lie past the end.
         state.stats.failed += u64::from(!ahead);
         drop(state);
-        let (rendition, chunk) = (&request.rendition, request.index.0);
+        let (rendition, chunk) = (&key.request.rendition, key.request.index.0);
         match error.code {
             ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "no chunk: {error}"),
             _ => tracing::debug!(%rendition, chunk, "no chunk: {error}"),

@@ -110,11 +110,18 @@ impl Timed {
 }
 
 /// The packets of one track. After an error or the end it gives nothing more until the next seek.
+///
+/// The tables of a few bytes may claim 2^32 packets. An honest file gives no byte of it twice between two seeks, and has at
+/// least one for each packet: so all packets together take no more than the file has, and what is past that is the end.
 pub(super) struct Demux {
     packets: Packets,
     track: u32,
     clock: Clock,
     failures: u32,
+    /// The file's size, in bytes.
+    bytes: u64,
+    /// What of it packets may still take before the next seek.
+    left: u64,
 }
 
 enum Packets {
@@ -125,8 +132,9 @@ enum Packets {
 }
 
 impl Demux {
-    /// `checkpoints` are given for streams that are nothing but packets.
+    /// The packets of a file of so many bytes. `checkpoints` are given for streams that are nothing but packets.
     pub(super) fn new(
+        bytes: u64,
         format: Box<dyn FormatReader>,
         track: u32,
         clock: Clock,
@@ -136,12 +144,12 @@ impl Demux {
             None => Packets::Indexed(format),
             Some(checkpoints) => Packets::Framed(Framed::new(format, clock, checkpoints)),
         };
-        Self { packets, track, clock, failures: 0 }
+        Self { packets, track, clock, failures: 0, bytes, left: bytes }
     }
 
     /// Goes to a packet that begins at or before `frame`, or to the first.
     pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
-        self.failures = 0;
+        (self.failures, self.left) = (0, self.bytes);
         match &mut self.packets {
             Packets::Framed(framed) => guarded(|| framed.seek(frame)),
             Packets::Indexed(format) => seek_back(format.as_mut(), self.track, self.clock, frame),
@@ -153,13 +161,15 @@ impl Demux {
     /// # Errors
     /// Only when the file cannot be read. Damage is stepped over.
     pub(super) fn next(&mut self) -> std::io::Result<Option<Timed>> {
-        while self.failures < MAX_FAILURES {
+        while self.failures < MAX_FAILURES && self.left > 0 {
             let packet = guarded(|| match &mut self.packets {
                 Packets::Framed(framed) => framed.next(),
                 Packets::Indexed(format) => {
                     format.next_packet().map(|packet| packet.map(|packet| Timed::new(packet, self.clock)))
                 }
             });
+            let data = packet.as_ref().ok().and_then(|it| Some(it.as_ref()?.packet.data.len() as u64));
+            self.left = self.left.saturating_sub(data.unwrap_or(0).max(1));
             match packet {
                 Ok(Some(timed)) if timed.packet.track_id != self.track => {}
                 Ok(Some(timed)) => {

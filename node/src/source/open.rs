@@ -109,11 +109,14 @@ impl Inner {
     /// Finds the exact length, and the origin where the container has an edit list.
     fn measure(&mut self, track: &Track, format: Box<dyn FormatReader>) -> Result<()> {
         let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
-        let end = match self.declared_end(track, format.as_ref()) {
+        let outline = || mp4::Outline::read(&self.path, self.info.format.rate);
+        let outline = is_mp4.then(outline).transpose().map_err(|error| SourceError::io(&self.path, error))?;
+        let is_fragmented = outline.as_ref().is_some_and(|it| it.is_fragmented);
+        let end = match self.declared_end(track, format.as_ref()).filter(|_| !is_fragmented) {
             Some(end) => end,
             None => self.walk(format)?,
         };
-        let (start, end) = match is_mp4.then(|| mp4::edit(&self.path, self.info.format.rate)).flatten() {
+        let (start, end) = match outline.and_then(|it| it.edit) {
             Some(edit) => edit.apply(end),
             None => (self.origin, end),
         };
@@ -143,7 +146,7 @@ impl Inner {
 
     /// Reads all packets to see where the last one ends.
     fn walk(&self, format: Box<dyn FormatReader>) -> Result<i64> {
-        let mut demux = Demux::new(format, self.track, self.clock, self.checkpoints.clone());
+        let mut demux = self.demux_of(format);
         let frame_bytes = codecs::pcm_frame_bytes(&self.params);
         let mut end = 0;
         while let Some(packet) = demux.next().map_err(|error| SourceError::io(&self.path, error))? {
@@ -160,7 +163,11 @@ impl Inner {
         if identity != self.identity {
             return Err(SourceError::Changed { path: self.path.clone() });
         }
-        Ok(Demux::new(format, self.track, self.clock, self.checkpoints.clone()))
+        Ok(self.demux_of(format))
+    }
+
+    fn demux_of(&self, format: Box<dyn FormatReader>) -> Demux {
+        Demux::new(self.identity.bytes, format, self.track, self.clock, self.checkpoints.clone())
     }
 
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>> {

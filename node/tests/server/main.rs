@@ -11,6 +11,7 @@
 mod fixtures;
 
 mod catalog;
+mod changes;
 mod chunks;
 mod encoders;
 mod get_info;

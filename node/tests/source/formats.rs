@@ -83,6 +83,27 @@ fn lossy_files_are_as_long_as_their_original_and_aligned_with_it() {
     }
 }
 
+/// Samples in `moov` and fragments after it, an index of each fragment alone, or no samples in `moov` at all.
+#[test]
+fn fragments_are_read_to_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = encode(dir.path(), Kind::Aac, 44_100, 2, &music(44_100, 2, SECONDS));
+    let whole = read_all(&mut Source::open(&plain).unwrap().reader().unwrap());
+    for flags in
+        ["frag_keyframe", "frag_keyframe+dash", "frag_keyframe+empty_moov", "frag_keyframe+delay_moov"]
+    {
+        let path = dir.path().join(format!("{flags}.m4a"));
+        let mut ffmpeg = std::process::Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(&plain).args(["-c", "copy", "-frag_duration", "1000000"]);
+        assert!(ffmpeg.args(["-movflags", flags]).arg(&path).status().unwrap().success());
+        let read = read_all(&mut Source::open(&path).unwrap().reader().unwrap());
+        // With its delay and padding, where no edit list says what they are.
+        let over = read.len().checked_sub(whole.len()).expect(flags);
+        assert!(over <= 2 * 2 * 1024, "{flags}: {over} samples too many");
+        assert!(read.windows(whole.len()).step_by(2).any(|it| it == whole), "{flags}: it sounds otherwise");
+    }
+}
+
 #[test]
 fn surround_comes_in_the_wave_order() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,11 @@
 //! What was found on the disk, and what it turned out to be.
 
-use std::{fs::Metadata, path::PathBuf, sync::Arc, time::UNIX_EPOCH};
+use std::{
+    fs::Metadata,
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
@@ -18,10 +23,14 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
-        let modified = metadata.modified().ok().and_then(|it| it.duration_since(UNIX_EPOCH).ok());
-        let modified = modified.and_then(|it| u64::try_from(it.as_nanos()).ok()).unwrap_or(0);
-        Self { path, size: metadata.len(), modified }
+        Self { path, size: metadata.len(), modified: nanos(metadata.modified().ok()) }
     }
+}
+
+/// A time of writing in nanoseconds since 1970; 0 where the system does not say, or not in 64 bits.
+pub(super) fn nanos(written: Option<SystemTime>) -> u64 {
+    let since = written.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|it| u64::try_from(it.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// A track's file, described.

@@ -11,7 +11,7 @@ use lru::LruCache;
 use media_plugin_sdk::AudioFormat;
 use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackSource, WireError};
 
-use super::file::File;
+use super::file::{File, nanos};
 use crate::{
     server::negotiate::Material,
     source::{OpusPackets, OpusStream, Reader, Source, SourceError, SourceInfo, Window},
@@ -137,6 +137,16 @@ impl OpenTrack {
     /// The file's size in bytes and when it was last written to, where the system says so.
     pub(in crate::server) fn stamp(&self) -> Option<(u64, SystemTime)> {
         self.file.source.stamp()
+    }
+
+    /// When the file was last written to, as [`super::Catalog::written`], when it was opened.
+    pub(in crate::server) fn written(&self) -> u64 {
+        nanos(self.stamp().map(|(_, written)| written))
+    }
+
+    /// Whether the file is still as it was when it was opened. Looks at the disk.
+    pub(in crate::server) fn is_current(&self) -> bool {
+        self.file.source.is_current()
     }
 
     /// A reader of its own, standing anywhere.

@@ -85,11 +85,20 @@ impl Snapshot {
 
     /// The file of a track, and the track as a listener sees it.
     pub(super) fn find(&self, id: &TrackId) -> Option<(Arc<File>, Track)> {
+        let (place, row) = self.row(id)?;
+        Some((row.file.clone(), row.track(place + 1)))
+    }
+
+    /// When a track's file was last written to, as [`super::file::Candidate::modified`].
+    pub(super) fn written(&self, id: &TrackId) -> Option<u64> {
+        self.row(id).map(|(_, row)| row.file.at.modified)
+    }
+
+    fn row(&self, id: &TrackId) -> Option<(u32, &Row)> {
         let row = |place: u32| self.rows.get(place as usize);
         let place = self.by_id.binary_search_by_key(&Some(id), |place| row(*place).map(|row| &row.id));
         let place = *self.by_id.get(place.ok()?)?;
-        let row = row(place)?;
-        Some((row.file.clone(), row.track(place + 1)))
+        Some((place, row(place)?))
     }
 }
 

@@ -58,9 +58,13 @@ impl LiveChunk {
         whole.freeze()
     }
 
-    /// Ends the chunk; `whole` is what [`LiveChunk::with`] gave.
+    /// Ends the chunk, unless a refusal has; `whole` is what [`LiveChunk::with`] gave.
     pub(super) fn finish(&self, whole: Bytes) {
-        self.0.send_replace(Progress::Whole(whole));
+        self.0.send_modify(|it| {
+            if matches!(it, Progress::Growing(_)) {
+                *it = Progress::Whole(whole);
+            }
+        });
     }
 
     /// Ends the chunk with a refusal in the place of what is missing.
@@ -213,6 +217,8 @@ mod tests {
         assert_eq!(reader.refused(), None);
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
+        // A node that stops refuses what may still be with a thread.
+        chunk.finish(Bytes::from_static(b"one two"));
         assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
         assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));
     }

@@ -4,6 +4,8 @@ use super::{number, piece::Piece};
 
 /// Boxes to look at before a file is taken to hold no more.
 const MAX_BOXES: u32 = 4096;
+/// Boxes within boxes; those that are wanted lie 6 deep.
+const MAX_DEPTH: u32 = 16;
 /// A note is shorter than this, in bytes.
 const MAX_NOTE: u64 = 512;
 
@@ -23,7 +25,7 @@ pub(super) struct Found {
 pub(super) struct Track {
     pub(super) is_audio: bool,
     pub(super) media_scale: u32,
-    /// Duration in the movie's time scale, start in the media's.
+    /// Duration in the movie's time scale, 0 for all that follows; start in the media's.
     pub(super) edit: Option<(u64, i64)>,
     /// Bodies of the boxes that describe it.
     boxes: Vec<([u8; 4], Range<u64>)>,
@@ -39,7 +41,8 @@ impl Track {
 /// Looks through the boxes of `file`. What was found before a damaged one counts.
 pub(super) fn find(file: &mut File) -> std::io::Result<Found> {
     let bytes = file.metadata()?.len();
-    let mut boxes = Boxes { file, piece: Piece::new(4096), at: 0, seen: 0, found: Found::default() };
+    let mut boxes =
+        Boxes { file, piece: Piece::new(4096), at: 0, seen: 0, depth: 0, found: Found::default() };
     let _ = boxes.visit(0, bytes);
     Ok(boxes.found)
 }
@@ -50,12 +53,23 @@ struct Boxes<'a> {
     /// What is read next.
     at: u64,
     seen: u32,
+    depth: u32,
     found: Found,
 }
 
 impl Boxes<'_> {
     /// Looks at the boxes between two byte positions, and into those that may hold what is wanted.
-    fn visit(&mut self, mut at: u64, end: u64) -> Option<()> {
+    fn visit(&mut self, at: u64, end: u64) -> Option<()> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let visited = self.visit_all(at, end);
+        self.depth -= 1;
+        visited
+    }
+
+    fn visit_all(&mut self, mut at: u64, end: u64) -> Option<()> {
         while at.checked_add(8)? <= end && self.seen < MAX_BOXES {
             self.seen += 1;
             self.at = at;
@@ -126,7 +140,7 @@ impl Boxes<'_> {
         self.u32()
     }
 
-    /// The first entry that is not an empty one. Several make a cut, which is not followed.
+    /// The first entry that is not an empty one. Several make a cut, which is not followed: all from there on is presented.
     fn list(&mut self) -> Option<()> {
         let is_long = self.u32()? >> 24 == 1;
         for _ in 0..self.u32()?.min(MAX_BOXES) {
@@ -136,9 +150,14 @@ impl Boxes<'_> {
                 (u64::from(self.u32()?), i64::from(i32::from_be_bytes(self.word()?)))
             };
             self.word()?;
-            if start >= 0 {
-                self.found.tracks.last_mut()?.edit = Some((duration, start));
-                break;
+            let edit = &mut self.found.tracks.last_mut()?.edit;
+            match edit {
+                _ if start < 0 => {}
+                None => *edit = Some((duration, start)),
+                Some((duration, _)) => {
+                    *duration = 0;
+                    break;
+                }
             }
         }
         Some(())

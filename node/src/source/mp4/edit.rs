@@ -5,7 +5,10 @@
 
 use std::{fs::File, path::Path};
 
-use super::boxes::{self, Track};
+use super::{
+    boxes::{self, Track},
+    head,
+};
 
 /// The part of the media that is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +30,29 @@ impl Edit {
     }
 }
 
-/// The edit of the first audio track of the file at `path`; `None` when it has none or cannot be understood.
-pub(in super::super) fn edit(path: &Path, rate: u32) -> Option<Edit> {
-    let found = boxes::find(&mut File::open(path).ok()?).ok()?;
-    let track = found.tracks.iter().find(|track| track.is_audio);
-    let note = found.note.and_then(|note| from_note(&note));
-    note.or_else(|| from_list(track?, found.movie_scale, rate))
+/// What a file says of its track to play.
+#[derive(Debug)]
+pub(in super::super) struct Outline {
+    /// `None` when all of it is presented, or when that cannot be understood.
+    pub(in super::super) edit: Option<Edit>,
+    /// Whether fragments may follow the headers. Then no header tells the length: `mdhd` has that of what comes before
+    /// them, and `sidx` may be of the first alone.
+    pub(in super::super) is_fragmented: bool,
+}
+
+impl Outline {
+    /// Of the file at `path`, in frames of `rate`.
+    pub(in super::super) fn read(path: &Path, rate: u32) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        let found = boxes::find(&mut file)?;
+        let track = match head::track(&mut file, &found) {
+            Some((_, track)) => Some(track),
+            None => found.tracks.iter().find(|track| track.is_audio),
+        };
+        let note = found.note.as_deref().and_then(from_note);
+        let edit = note.or_else(|| from_list(track?, found.movie_scale, rate));
+        Ok(Self { edit, is_fragmented: found.is_fragmented })
+    }
 }
 
 fn from_note(text: &str) -> Option<Edit> {
@@ -61,7 +81,7 @@ fn from_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{boxed, words},
+        super::tests::{boxed, movie_head, track, words},
         *,
     };
 
@@ -69,7 +89,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.m4a");
         std::fs::write(&path, bytes).unwrap();
-        edit(&path, rate)
+        Outline::read(&path, rate).unwrap().edit
     }
 
     fn movie(udta: &[u8]) -> Vec<u8> {
@@ -91,6 +111,35 @@ mod tests {
         assert_eq!(edit.apply(100_000), (1024, 89_224));
     }
 
+    /// A box with an edit list of these durations and starts.
+    fn edits(entries: &[[u32; 2]]) -> Vec<u8> {
+        let rows: Vec<_> =
+            entries.iter().flat_map(|[duration, start]| [*duration, *start, 1 << 16]).collect();
+        boxed(b"edts", &[&boxed(b"elst", &[&words(&[0, entries.len() as u32]), &words(&rows)])])
+    }
+
+    #[test]
+    fn the_edit_is_that_of_the_track_to_play() {
+        let unknown = track(1, b"what", 8000, &[], &edits(&[[800, 80]]));
+        let known = track(2, b"sowt", 8000, &[], &edits(&[[1600, 160]]));
+        let moov = boxed(b"moov", &[&movie_head(), &unknown, &known]);
+        let edit = parse(&[boxed(b"ftyp", &[b"M4A \0\0\0\0"]), moov].concat(), 8000).unwrap();
+        assert_eq!((edit.start, edit.frames), (160, 1600));
+    }
+
+    #[test]
+    fn of_several_edits_all_from_the_first_on_is_presented() {
+        for (entries, frames) in [
+            (&[[5, u32::MAX], [1600, 160]][..], 1600),
+            (&[[1600, 160], [5, u32::MAX]], 1600),
+            (&[[5, u32::MAX], [1600, 160], [800, 4000]], 0),
+        ] {
+            let moov = boxed(b"moov", &[&movie_head(), &track(1, b"sowt", 8000, &[], &edits(entries))]);
+            let edit = parse(&moov, 8000).unwrap();
+            assert_eq!((edit.start, edit.frames), (160, frames), "{entries:?}");
+        }
+    }
+
     #[test]
     fn the_note_of_itunes_counts_more() {
         let text = b" 00000000 00000840 000001CA 00000000000186A0 00000000 00000000";
@@ -110,5 +159,13 @@ mod tests {
         }
         assert_eq!(parse(b"", 44_100), None);
         assert_eq!(parse(&[0xFF; 64], 44_100), None);
+    }
+
+    #[test]
+    fn boxes_within_boxes_take_little_of_the_stack() {
+        let nested = (0..4000).fold(Vec::new(), |inner, _| boxed(b"udta", &[&inner]));
+        let deep = std::thread::Builder::new().stack_size(256 * 1024);
+        let parsed = deep.spawn(move || parse(&[movie(&[]), nested].concat(), 44_100)).unwrap().join();
+        assert!(parsed.unwrap().is_some());
     }
 }

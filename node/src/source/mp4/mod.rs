@@ -15,7 +15,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-pub(super) use edit::edit;
+pub(super) use edit::Outline;
 pub(super) use packets::Packets;
 
 /// The big-endian number that begins with `bytes`' first four.

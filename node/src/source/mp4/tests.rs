@@ -11,6 +11,8 @@ use super::{
     Packets,
 };
 
+mod claims;
+
 pub(super) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, &body].concat()
@@ -18,6 +20,29 @@ pub(super) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 
 pub(super) fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+/// The headers of a movie with a track of 8 kHz with these tables, and what else belongs there.
+fn movie(scale: u32, tables: &[&[u8]], more: &[u8]) -> Vec<u8> {
+    boxed(b"moov", &[&movie_head(), &track(1, b"sowt", scale, tables, &[]), more])
+}
+
+pub(super) fn movie_head() -> Vec<u8> {
+    boxed(b"mvhd", &[&words(&[0, 0, 0, 8000, 0]), &[0; 80]])
+}
+
+/// A track of 8 kHz in that codec, with what else belongs there.
+pub(super) fn track(id: u32, codec: &[u8; 4], scale: u32, tables: &[&[u8]], more: &[u8]) -> Vec<u8> {
+    let entry = [
+        &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 16, 0, 0, 0, 0][..],
+        &words(&[8000 << 16]),
+    ];
+    let stsd = boxed(b"stsd", &[&words(&[0, 1]), &boxed(codec, &entry)]);
+    let stbl = boxed(b"stbl", &[&[&stsd[..]], tables].concat());
+    let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, scale, 0, 0])]);
+    let hdlr = boxed(b"hdlr", &[&words(&[0, 0]), b"soun", &[0; 13]]);
+    let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
+    boxed(b"trak", &[&boxed(b"tkhd", &[&words(&[0, 0, 0, id]), &[0; 68]]), &mdia, more])
 }
 
 /// How a file is laid out.
@@ -64,19 +89,7 @@ impl Layout {
     }
 
     fn movie(&self, offsets: &[usize]) -> Vec<u8> {
-        let entry = [
-            &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 16, 0, 0, 0, 0][..],
-            &words(&[8000 << 16]),
-        ];
-        let stsd = boxed(b"stsd", &[&words(&[0, 1]), &boxed(b"sowt", &entry)]);
-        let stbl =
-            boxed(b"stbl", &[&stsd, &self.times(), &self.groups(), &self.sizes(), &self.offsets(offsets)]);
-        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, 8000, 0, 0])]);
-        let hdlr = boxed(b"hdlr", &[&words(&[0, 0]), b"soun", &[0; 13]]);
-        let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
-        let tkhd = boxed(b"tkhd", &[&words(&[0, 0, 0, 1]), &[0; 68]]);
-        let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, 8000, 0]), &[0; 80]]);
-        boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &mdia])])
+        movie(8000, &[&self.times(), &self.groups(), &self.sizes(), &self.offsets(offsets)], &[])
     }
 
     /// Runs of the same, as a muxer writes them.

@@ -173,7 +173,7 @@ fn left_overs_go_and_what_is_not_ours_stays() {
     let folder = folder();
     let (before, after) = name(0).part();
     let file = |name: &str| folder.path().join(name);
-    let (old, young) = (format!("{before}aaaaaa{after}"), format!("{before}bbbbbb{after}"));
+    let [old, young, ahead] = ["aaaaaa", "bbbbbb", "cccccc"].map(|it| format!("{before}{it}{after}"));
     let others =
         ["song.mp3", "a.part", "b.chunk", "media.part", &"0".repeat(64), &format!("{}.wav", "0".repeat(64))];
     for name in others.into_iter().chain([&*old, &*young]) {
@@ -181,11 +181,26 @@ fn left_overs_go_and_what_is_not_ours_stays() {
         age(&file(name), Duration::from_secs(3600));
     }
     age(&file(&young), Duration::from_secs(60));
-    let stats = write(folder.path(), 2 * EACH, 0..10);
-    assert!(!file(&old).exists() && file(&young).exists());
+    // Of a node whose clock is ahead.
+    let written = File::create(file(&ahead)).unwrap();
+    written.set_len(1).unwrap();
+    written.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let stats = write(folder.path(), 3 * EACH, 0..10);
+    assert!(!file(&old).exists() && file(&young).exists() && file(&ahead).exists());
     assert!(others.iter().all(|it| file(it).exists()));
-    // The young one takes room: another node may be writing it.
-    assert_eq!((stats.bytes, held(folder.path(), 0..10)), (2 * EACH, vec![9]));
+    // The young ones take room: another node may be writing them.
+    assert_eq!((stats.bytes, held(folder.path(), 0..10)), (3 * EACH, vec![9]));
+}
+
+#[test]
+fn what_another_node_has_removed_is_gone() {
+    let folder = folder();
+    let file = folder.path().join(name(0).file());
+    fs::write(&file, "x").unwrap();
+    assert!(writer::free(&file) && !file.exists());
+    assert!(writer::free(&file));
+    fs::create_dir(&file).unwrap();
+    assert!(!writer::free(&file) && file.exists());
 }
 
 #[test]

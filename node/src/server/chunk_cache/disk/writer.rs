@@ -7,6 +7,7 @@
 use std::{
     fs,
     io::{self, Write as _},
+    path::Path,
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
     time::{Duration, SystemTime},
 };
@@ -112,8 +113,10 @@ impl Writer {
             let (Some(kept), Ok(metadata)) = (kept, entry.metadata()) else { continue };
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             match kept {
-                Kept::Part if modified.elapsed().is_ok_and(|age| age < LEFT_OVER) => {}
-                Kept::Part if fs::remove_file(entry.path()).is_ok() => continue,
+                Kept::Part if modified.elapsed().is_ok_and(|age| age >= LEFT_OVER) && free(&entry.path()) => {
+                    continue;
+                }
+                // Perhaps still being written, by a clock that is ahead of ours if its time has not come yet.
                 Kept::Part => {}
                 Kept::Chunk(name) => chunks.push((modified, cost(metadata.len()), name)),
             }
@@ -125,7 +128,7 @@ impl Writer {
             if held <= most {
                 break;
             }
-            if fs::remove_file(folder.join(name.file())).is_ok() {
+            if free(&folder.join(name.file())) {
                 held = held.saturating_sub(cost);
                 self.figures.evictions.add(1);
             }
@@ -145,6 +148,14 @@ impl Writer {
             );
             self.told.push(kind);
         }
+    }
+}
+
+/// Removes a file. Returns whether it is gone, which another node may have seen to.
+pub(super) fn free(file: &Path) -> bool {
+    match fs::remove_file(file) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
