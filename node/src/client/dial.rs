@@ -3,33 +3,26 @@
 //! Attempts to connect overlap: an answer that was lost costs a fraction of a second, not the transport's patience, and
 //! after an outage however long the next attempt is near.
 
+mod seen;
+
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use media_plugin_sdk::transport::{Connection, Endpoint, Path, PathKind, PeerAddress, TransportError};
+use media_plugin_sdk::transport::{Connection, Endpoint, Path, PeerAddress, TransportError};
 use tokio::{
     sync::Mutex,
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
+pub use self::seen::PathChange;
+use self::seen::Seen;
 use super::recent::Recent;
-
-/// The bytes travel another way than before, as far as one was known.
-#[derive(Debug, Clone)]
-pub struct PathChange {
-    /// When it was noticed.
-    pub at: Instant,
-    /// The way before.
-    pub from: Path,
-    /// The way from now on.
-    pub to: Path,
-}
 
 /// See the module.
 pub struct Dial {
@@ -38,24 +31,29 @@ pub struct Dial {
     token: Option<String>,
     /// Held while connecting, so that requests made meanwhile share the one connection.
     connection: Mutex<Option<Arc<dyn Connection>>>,
-    last_path: std::sync::Mutex<Path>,
-    path_changes: std::sync::Mutex<Recent<PathChange>>,
+    seen: Seen,
     connects: AtomicU64,
     connect_micros: AtomicU64,
     bind_time: Duration,
     born: Instant,
     /// When the node last gave a sign of life, in microseconds since `born`.
     heard: AtomicU64,
+    /// Requests in a row to which nothing came on this connection.
+    unanswered: AtomicU64,
 }
 
 type Dialled = Result<Arc<dyn Connection>, TransportError>;
 
 /// The first attempt has all the time that the transport gives it; those after it are cut short.
 const LATER_ATTEMPT: Duration = Duration::from_secs(3);
-/// Between two attempts where the round trip is not known, or is short; longer round trips stretch it.
-const UNKNOWN_GAP: Duration = Duration::from_secs(1);
+/// Between two attempts where the round trip is short, the first few times and then; longer ones stretch it up to
+/// [`WIDEST_GAP`], which is also the gap where none is known.
 const SHORTEST_GAP: Duration = Duration::from_millis(200);
 const LONGEST_GAP: Duration = Duration::from_millis(400);
+const WIDEST_GAP: Duration = Duration::from_secs(1);
+/// As many requests to which nothing comes, one after the other, are more than a node that is slow to encode: what the node
+/// has in flight is lost, and its next probe may be seconds away.
+const UNANSWERED: u64 = 2;
 
 /// 0.8 to 1 times as long, at random.
 fn spread(time: Duration) -> Duration {
@@ -71,19 +69,18 @@ impl Dial {
     /// A way to `peer` through `endpoint`, with the handshake's token. Connects to nothing yet.
     #[must_use]
     pub fn new(endpoint: Arc<dyn Endpoint>, peer: PeerAddress, token: Option<String>) -> Self {
-        let unknown = Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, loss: None };
         Self {
             endpoint,
             peer,
             token,
             connection: Mutex::new(None),
-            last_path: std::sync::Mutex::new(unknown),
-            path_changes: std::sync::Mutex::default(),
+            seen: Seen::nothing(),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
             bind_time: Duration::ZERO,
             born: Instant::now(),
             heard: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
         }
     }
 
@@ -107,25 +104,21 @@ impl Dial {
         if let Some(connection) = slot.as_ref() {
             return Ok(Arc::clone(connection));
         }
+        let began = Instant::now();
         let connection = self.dial().await?;
-        *slot = Some(Arc::clone(&connection));
+        self.keep(&mut slot, &connection, began);
         Ok(connection)
     }
 
     /// Attempts to connect until one succeeds, the node says no, or the first has failed.
     async fn dial(&self) -> Dialled {
-        let began = Instant::now();
         let mut attempts = JoinSet::<(u32, Dialled)>::new();
         let (mut number, mut next) = (0, Instant::now());
         loop {
             tokio::select! {
                 Some(Ok((number, attempt))) = attempts.join_next() => match attempt {
-                    Err(TransportError::Unreachable(_)) if number > 0 => {}
-                    Err(error) => return Err(error),
-                    Ok(connection) => {
-                        self.connected(connection.as_ref(), began);
-                        return Ok(connection);
-                    }
+                    Err(TransportError::Unreachable(_) | TransportError::Closed(_)) if number > 0 => {}
+                    ended => return ended,
                 },
                 () = sleep_until(next) => {
                     attempts.spawn(self.attempt(number));
@@ -154,36 +147,58 @@ impl Dial {
     /// From one attempt to the next: room for a handshake, growing to a bound, and a random part so that the listeners of a
     /// node that comes back do not all come at once.
     fn gap(&self, number: u32) -> Duration {
-        let gap = match self.rtt() {
-            Some(rtt) => (3 * rtt).max((SHORTEST_GAP * (1 + number / 4)).min(LONGEST_GAP)),
-            None => UNKNOWN_GAP,
-        };
-        spread(gap)
+        let room = self.least_rtt().map_or(WIDEST_GAP, |rtt| (3 * rtt).min(WIDEST_GAP));
+        spread(room.max((SHORTEST_GAP * (1 + number / 4)).min(LONGEST_GAP)))
     }
 
-    fn connected(&self, connection: &dyn Connection, began: Instant) {
+    /// From now on `fresh` is the connection. It took since `began` to make.
+    fn keep(&self, slot: &mut Option<Arc<dyn Connection>>, fresh: &Arc<dyn Connection>, began: Instant) {
         if self.connects.fetch_add(1, Ordering::Relaxed) == 0 {
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.connect_micros.store(micros, Ordering::Relaxed);
         }
         self.note_heard();
-        self.note_path(connection);
+        self.note_answer();
+        self.note_path(fresh.as_ref());
+        *slot = Some(Arc::clone(fresh));
     }
 
-    /// Drops `bad`, so that the next request connects anew. Does nothing if another has taken its place.
-    pub(super) async fn forget(&self, bad: &Arc<dyn Connection>) {
+    /// Drops `bad`, so that the next request connects anew. Does nothing, and says so, if it was dropped before.
+    pub(super) async fn forget(&self, bad: &Arc<dyn Connection>) -> bool {
         let mut slot = self.connection.lock().await;
-        if slot.as_ref().is_some_and(|it| Arc::ptr_eq(it, bad)) {
+        let is_there = slot.as_ref().is_some_and(|it| Arc::ptr_eq(it, bad));
+        if is_there {
             bad.close("lost");
             *slot = None;
         }
+        is_there
     }
 
-    /// Drops whatever connection there is. Does nothing while one is being made.
-    pub(super) fn forget_any(&self) {
-        if let Some(connection) = self.connection.try_lock().ok().and_then(|mut slot| slot.take()) {
+    /// As [`Dial::forget`], at once. Does nothing while another connection is being made.
+    pub(super) fn forget_now(&self, bad: &Weak<dyn Connection>) {
+        if let Ok(mut slot) = self.connection.try_lock()
+            && let Some(connection) = slot.take_if(|it| std::ptr::addr_eq(Arc::as_ptr(it), bad.as_ptr()))
+        {
             connection.close("silent");
         }
+    }
+
+    /// Nothing came to a request on this connection; the second time in a row it is dropped.
+    pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>) {
+        let is_there = self.connection.lock().await.as_ref().is_some_and(|it| Arc::ptr_eq(it, connection));
+        if is_there && self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED {
+            self.forget(connection).await;
+        }
+    }
+
+    /// Something came to a request.
+    pub(super) fn note_answer(&self) {
+        self.unanswered.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether nothing came to the last request on this connection.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) > 0
     }
 
     /// Moves from a connection that has fallen silent to a new one. For `grace` the old one stays, in case it recovers: drop
@@ -193,6 +208,7 @@ impl Dial {
         silent: &Arc<dyn Connection>,
         grace: Duration,
     ) -> Result<(), TransportError> {
+        let began = Instant::now();
         let Ok(dialled) = timeout(grace, self.dial()).await else {
             self.forget(silent).await;
             return self.connection().await.map(drop);
@@ -200,7 +216,7 @@ impl Dial {
         let fresh = dialled?;
         let mut slot = self.connection.lock().await;
         if slot.as_ref().is_none_or(|it| Arc::ptr_eq(it, silent)) {
-            *slot = Some(fresh);
+            self.keep(&mut slot, &fresh, began);
             silent.close("silent");
         }
         Ok(())
@@ -215,18 +231,13 @@ impl Dial {
     }
 
     pub(super) fn note_path(&self, connection: &dyn Connection) {
-        let mut last = self.last_path.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = std::mem::replace(&mut *last, connection.path());
-        if from.kind != PathKind::Unknown && (from.kind, &from.remote) != (last.kind, &last.remote) {
-            let change = PathChange { at: Instant::now(), from, to: last.clone() };
-            self.path_changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-        }
+        self.seen.note(connection.path());
     }
 
     /// How the path changed.
     #[must_use]
     pub fn path_changes(&self) -> Recent<PathChange> {
-        self.path_changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.changes()
     }
 
     /// Something came from the node.
@@ -240,9 +251,10 @@ impl Dial {
         self.born + Duration::from_micros(self.heard.load(Ordering::Relaxed))
     }
 
-    /// The round trip, as last seen; cheap.
-    pub(super) fn rtt(&self) -> Option<Duration> {
-        self.last_path.lock().unwrap_or_else(PoisonError::into_inner).rtt
+    /// The least round trip seen on the present path, which is the path's own: behind a full queue the last one can be
+    /// seconds.
+    pub(super) fn least_rtt(&self) -> Option<Duration> {
+        self.seen.least_rtt()
     }
 
     /// What the bytes travel, as last seen.
@@ -253,7 +265,7 @@ impl Dial {
         {
             self.note_path(connection.as_ref());
         }
-        self.last_path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.last()
     }
 
     /// How long making the endpoint took, if that was noted.
@@ -274,3 +286,6 @@ impl Dial {
         self.connects.load(Ordering::Relaxed).saturating_sub(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,9 @@ pub enum FetchError {
     /// Nothing came for so many seconds.
     #[error("the node sent nothing for {0} s")]
     Silent(f32),
+    /// The connection was dropped on purpose, for another.
+    #[error("the connection was given up")]
+    GivenUp,
     /// The answer is not one of this protocol.
     #[error("the node's answer to {0} makes no sense: {1}")]
     Nonsense(&'static str, String),
@@ -39,10 +42,15 @@ pub enum FetchError {
 
 /// The most bytes taken from a stream at once.
 const READ: usize = 64 * 1024;
-/// A stream without a byte for so long, or for so many round trips, while nothing else comes either, is given up, to be asked
-/// for again on another. What the node has begun to encode is not lost by that.
+/// A stream without a byte for so long, or for so many round trips, while hardly anything else comes either, is given up, to
+/// be asked for again on another. What the node has begun to encode is not lost by that.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_RTTS: u32 = 8;
+const MOST_PATIENCE: Duration = Duration::from_secs(6);
+/// Half of it is enough for a second stream in a row.
+const SUSPECT: u32 = 2;
+/// What comes within that time without being progress, in bytes: answers to pings, of which each is some 40.
+const IDLE_BYTES: u64 = 1500;
 
 /// A page of the node's catalog.
 ///
@@ -61,6 +69,7 @@ pub(super) async fn info_and_chunk(
 ) -> Result<(), FetchError> {
     let nonsense = |text: String| FetchError::Nonsense(Protocol::GetInfo.name(), text);
     let (connection, mut stream) = open(dial, Protocol::GetInfo, request).await?;
+    reports.sent_on(&connection);
     let mut answer = BytesMut::new();
     let (end, mut more) = loop {
         let bytes = read(dial, &connection, &mut stream).await?;
@@ -99,6 +108,7 @@ pub(super) async fn chunk(
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
     let opened = open(dial, Protocol::RequestChunk, request).await?;
+    reports.sent_on(&opened.0);
     receive(dial, opened, Bytes::new(), rendition, request.index, reports, counts).await
 }
 
@@ -181,24 +191,38 @@ async fn read(
     connection: &Arc<dyn Connection>,
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
-    let patience = PATIENCE.max(PATIENCE_RTTS * dial.rtt().unwrap_or_default());
+    let patience = (PATIENCE_RTTS * dial.least_rtt().unwrap_or_default()).clamp(PATIENCE, MOST_PATIENCE);
+    let patience = if dial.is_suspect() { patience / SUSPECT } else { patience };
     let received = loop {
         let before = connection.received();
         match timeout(patience, stream.recv.recv(READ)).await {
             Ok(received) => break received,
             // It waits behind what was sent before it.
-            Err(_) if connection.received() > before => {}
-            Err(_) => return Err(FetchError::Silent(patience.as_secs_f32())),
+            Err(_) if came(before, connection.received()) > IDLE_BYTES => {}
+            Err(_) => {
+                dial.note_no_answer(connection).await;
+                return Err(FetchError::Silent(patience.as_secs_f32()));
+            }
         }
     };
     match received {
         Ok(bytes) => {
             dial.note_heard();
+            dial.note_answer();
             Ok(bytes)
         }
-        Err(error) => {
-            dial.forget(connection).await;
-            Err(error.into())
-        }
+        Err(error) => match dial.forget(connection).await {
+            true => Err(error.into()),
+            false => Err(FetchError::GivenUp),
+        },
     }
 }
+
+/// How many bytes came between two looks at [`Connection::received`], which begins anew on another path.
+pub(super) fn came(before: Option<u64>, now: Option<u64>) -> u64 {
+    let (before, now) = (before.unwrap_or_default(), now.unwrap_or_default());
+    now.checked_sub(before).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests;

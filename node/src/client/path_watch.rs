@@ -4,30 +4,41 @@
 //! something and nothing comes, and now and then while its answers last; without an answer it is dialled anew, by every
 //! address, while the old connection is still given a chance. While paused, or with everything fetched, nothing is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use media_plugin_sdk::transport::TransportError;
+use media_plugin_sdk::transport::{Connection, TransportError};
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::dial::{Dial, not_before};
+use super::{
+    dial::{Dial, not_before},
+    fetch::came,
+};
 
 /// After so long without a byte a node that is asked for something is pinged.
 const QUIET: Duration = Duration::from_millis(500);
 /// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
 /// out once it is asked; most of what a node is sent by a listener would be pings. Half the length of a chunk, so that one
-/// ping is enough between two. With [`PATIENCE_RESTING`] that is 2 s.
+/// ping is enough between two.
 const QUIET_RESTING: Duration = Duration::from_millis(1500);
-/// A ping without an answer for so long, or for [`PATIENCE_RTTS`] round trips, makes a path suspect.
+/// So long after the last byte a path is suspect, if the ping could wait for [`LEAST_PATIENCE`] until then; it need not wait
+/// for more than [`PATIENCE`], unless [`PATIENCE_RTTS`] round trips are more.
+const SUSPECT: Duration = Duration::from_secs(2);
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same for a node that is asked for nothing, and so has nothing else to send first.
-const PATIENCE_RESTING: Duration = Duration::from_millis(500);
 const PATIENCE_RTTS: u32 = 4;
+const MOST_PATIENCE: Duration = Duration::from_secs(2);
+/// A ping without an answer for [`OVERDUE`] and one and a half round trips is repeated, again and again after [`REPEAT`] or
+/// half a round trip: a burst of loss takes so many packets, and hardly anything else is sent into one.
+const OVERDUE: Duration = Duration::from_millis(100);
+const REPEAT: Duration = Duration::from_millis(50);
 /// So long a silent connection stays while another is tried, or so many round trips.
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
+const MOST_GRACE: Duration = Duration::from_secs(1);
 /// Between two attempts, when there is no connection and one can't be made, or the node says no.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_REFUSED: Duration = Duration::from_secs(2);
@@ -55,13 +66,6 @@ impl Watched {
         match self.now {
             Wanted::Now => (heard.max(self.since) + QUIET).min(heard + QUIET_RESTING),
             Wanted::Later | Wanted::Nothing => heard + QUIET_RESTING,
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        match self.now {
-            Wanted::Now => PATIENCE,
-            Wanted::Later | Wanted::Nothing => PATIENCE_RESTING,
         }
     }
 
@@ -97,7 +101,7 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     let tell = |is: bool| silent.send_if_modified(|was| std::mem::replace(was, is) != is);
     let connection = match dial.connection().await {
         Ok(connection) => connection,
-        Err(TransportError::Unreachable(_)) => return sleep(RETRY).await,
+        Err(TransportError::Unreachable(_) | TransportError::Closed(_)) => return sleep(RETRY).await,
         Err(TransportError::Full { retry_after }) => return sleep(not_before(retry_after)).await,
         Err(_) => return sleep(RETRY_REFUSED).await,
     };
@@ -107,26 +111,53 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
         return watched.sleep_until(quiet_at).await;
     }
     dial.note_path(connection.as_ref());
-    let rtt = dial.rtt().unwrap_or_default();
+    let rtt = dial.least_rtt().unwrap_or_default();
     let (asked, received) = (Instant::now(), connection.received());
-    let mut ping = connection.ping();
-    match timeout(watched.patience().max(PATIENCE_RTTS * rtt), &mut ping).await {
+    let patience = patience(dial.heard(), rtt);
+    let mut ping = pin!(ping(&connection, rtt));
+    match timeout(patience, &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
         Ok(Err(_)) => {
             tell(true);
-            return dial.forget(&connection).await;
+            dial.forget(&connection).await;
+            return;
         }
         // The pong may be behind a queue of other bytes, be they of a stream that was given up.
-        Err(_) if dial.heard() > asked || connection.received() > received => return,
+        Err(_) if dial.heard() > asked || came(received, connection.received()) > 0 => return,
         Err(_) => {}
     }
     tell(true);
     tracing::info!(path = %connection.path().remote, "the path has fallen silent: dialling anew");
     tokio::select! {
         Ok(()) = &mut ping => dial.note_heard(),
-        moved = dial.move_from(&connection, GRACE.max(GRACE_RTTS * rtt)) => {
+        moved = dial.move_from(&connection, (GRACE_RTTS * rtt).clamp(GRACE, MOST_GRACE)) => {
             if let Err(error) = moved {
                 tracing::debug!("dialling anew: {error}");
+            }
+        }
+    }
+}
+
+/// How long a ping may wait for its answer.
+fn patience(heard: Instant, rtt: Duration) -> Duration {
+    let left = (heard + SUSPECT).saturating_duration_since(Instant::now());
+    left.clamp(LEAST_PATIENCE, PATIENCE).max((PATIENCE_RTTS * rtt).min(MOST_PATIENCE))
+}
+
+/// Comes back with the first answer to a ping, which is repeated until then.
+async fn ping(connection: &Arc<dyn Connection>, rtt: Duration) -> Result<(), TransportError> {
+    let mut pings = JoinSet::new();
+    let mut next = Instant::now();
+    let mut wait = OVERDUE + rtt.mul_f64(1.5);
+    loop {
+        tokio::select! {
+            biased;
+            Some(Ok(answer)) = pings.join_next() => return answer,
+            () = sleep_until(next) => {
+                let connection = Arc::clone(connection);
+                pings.spawn(async move { connection.ping().await });
+                next += wait;
+                wait = REPEAT.max(rtt / 2);
             }
         }
     }

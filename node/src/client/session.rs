@@ -4,11 +4,11 @@ mod ask;
 mod tell;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Instant,
 };
 
-use media_plugin_sdk::transport::TransportError;
+use media_plugin_sdk::transport::{Connection, TransportError};
 use media_protocol::{
     Info, Position, TrackId, WireError,
     chunk::ChunkEvent,
@@ -21,6 +21,8 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
+pub(super) use self::ask::Reports;
+use self::ask::SentOn;
 use super::{
     Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
@@ -55,20 +57,6 @@ pub(super) enum Fetched {
     Failed(FetchError),
 }
 
-/// Where a request's task reports to.
-pub(super) struct Reports {
-    request: RequestId,
-    to: mpsc::Sender<(RequestId, Fetched)>,
-}
-
-impl Reports {
-    /// Waits while the session has more to take in than it can.
-    pub(super) async fn send(&self, fetched: Fetched) {
-        // Nobody listens any more: this task is about to be aborted.
-        let _ = self.to.send((self.request, fetched)).await;
-    }
-}
-
 /// Reports of the request under way that may wait to be taken in.
 const REPORTS: usize = 64;
 
@@ -85,7 +73,9 @@ pub(super) struct Session {
     paused: bool,
     /// Whether that the last request failed, or that the path is silent, was told.
     retrying: bool,
-    under_way: Option<AbortHandle>,
+    /// Whether the last request failed because its connection was given up for another, which was told already.
+    given_up: bool,
+    under_way: Option<(AbortHandle, SentOn)>,
     /// What is wanted from the node, for the watch over the path.
     wanted: watch::Sender<Wanted>,
     report: mpsc::Sender<(RequestId, Fetched)>,
@@ -118,6 +108,7 @@ impl Session {
             events,
             paused: false,
             retrying: false,
+            given_up: false,
             under_way: None,
             wanted,
             report,
@@ -199,6 +190,7 @@ impl Session {
     }
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
+        self.given_up = matches!(fetched, Fetched::Failed(FetchError::GivenUp));
         self.handle(Input::Held(self.buffer.fullness()));
         if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_))) {
             self.handle(Input::Path(rate_choice::report(&self.dial.path())));
@@ -229,10 +221,12 @@ impl Session {
             Output::GetInfo { request, track, at } => self.ask_info(request, track, at),
             Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
-                self.abandon();
+                let sent_on = self.abandon();
                 if silent {
                     self.count(|counts| counts.stalls += 1);
-                    self.dial.forget_any();
+                    if let Some(connection) = sent_on {
+                        self.dial.forget_now(&connection);
+                    }
                 }
             }
             Output::Clear => self.fill.restart(Entry::Clear),
@@ -258,7 +252,9 @@ impl Session {
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
             Output::Retrying { reason, .. } => {
                 self.count(|counts| counts.retries += 1);
-                self.retrying(reason).await;
+                if !std::mem::take(&mut self.given_up) {
+                    self.retrying(reason).await;
+                }
             }
             Output::Failed { error: Failure::Unreachable(reason), .. } => {
                 self.tell(Event::Unreachable(reason)).await;
@@ -288,9 +284,10 @@ impl Session {
         });
     }
 
-    fn abandon(&mut self) {
-        if let Some(task) = self.under_way.take() {
-            task.abort();
-        }
+    /// Ends the request under way; the connection that it was sent on.
+    fn abandon(&mut self) -> Option<Weak<dyn Connection>> {
+        let (task, on) = self.under_way.take()?;
+        task.abort();
+        on.get().cloned()
     }
 }

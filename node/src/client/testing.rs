@@ -1,5 +1,7 @@
 //! What the unit tests of this room share.
 
+pub(super) mod net;
+
 use media_protocol::{Info, Rendition, Track, TrackSource, chunk_count, frames_per_chunk};
 
 /// A track in a rendition shaped like Opus: 20 ms packets at 48 kHz, a lead-in and a crossfade.

@@ -238,7 +238,7 @@ impl Listener {
     pub async fn until(&mut self, frames: u64) {
         while self.player.progress().frames_played < frames {
             let event = tokio::time::timeout(Duration::from_millis(5), self.events.recv()).await;
-            assert!(!matches!(event, Ok(Some(Event::Ended(_)))), "it ended before frame {frames}");
+            assert!(!matches!(event, Ok(None | Some(Event::Ended(_)))), "it ended before frame {frames}");
         }
     }
 
@@ -254,9 +254,10 @@ impl Listener {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
                 Event::Began(_) | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
-                bad @ (Event::Fatal(_) | Event::TrackFailed { .. } | Event::OutputFailed(_)) => {
-                    panic!("{bad:?}")
-                }
+                bad @ (Event::Fatal(_)
+                | Event::TrackFailed { .. }
+                | Event::OutputFailed(_)
+                | Event::Unreachable(_)) => panic!("{bad:?}"),
                 other => told.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
             }
         }

@@ -148,7 +148,11 @@ impl Connection for FastnConnection {
             loop {
                 tokio::select! {
                     ended = self.quic.closed() => return Err(error::lost(&ended)),
-                    () = sleep(LOOK) => if path::received(&self.quic) > before { return Ok(()) },
+                    () = sleep(LOOK) => {
+                        // Less than before is of another path, which the peer had to agree to.
+                        let now = path::received(&self.quic);
+                        if now.is_some() && now != before { return Ok(()) }
+                    }
                 }
             }
         })

@@ -1,93 +1,11 @@
 //! On time that the test owns, with a node that answers or does not.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use media_plugin_sdk::transport::{
-    BoxFuture, Connection, Endpoint, Incoming, Path, PathKind, PeerAddress, Result, Stream,
+use super::{
+    super::testing::net::{Fate, Net},
+    *,
 };
-
-use super::*;
-
-/// A network with a node behind it.
-struct Net {
-    /// How often the network broke; a connection works until the next time.
-    breaks: watch::Sender<u64>,
-    silent: watch::Sender<bool>,
-    pings: AtomicU64,
-    dials: AtomicU64,
-}
-
-struct FakeEndpoint(Arc<Net>);
-struct FakeConnection {
-    net: Arc<Net>,
-    made_after: u64,
-}
-
-impl Endpoint for FakeEndpoint {
-    fn address(&self) -> PeerAddress {
-        PeerAddress { id: String::new(), addresses: Vec::new() }
-    }
-
-    fn connect<'a>(
-        &'a self,
-        _: &'a PeerAddress,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
-        Box::pin(async {
-            self.0.dials.fetch_add(1, Ordering::Relaxed);
-            // What was sent into the silence is lost.
-            if *self.0.silent.borrow() {
-                sleep(Duration::from_secs(10)).await;
-                return Err(TransportError::Unreachable("no answer".into()));
-            }
-            let made_after = *self.0.breaks.borrow();
-            Ok(Arc::new(FakeConnection { net: Arc::clone(&self.0), made_after }) as Arc<dyn Connection>)
-        })
-    }
-
-    fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {
-        Box::pin(async { None })
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-impl Connection for FakeConnection {
-    fn peer(&self) -> String {
-        String::new()
-    }
-
-    fn path(&self) -> Path {
-        let rtt = Some(Duration::from_millis(50));
-        Path { kind: PathKind::Direct, remote: self.made_after.to_string(), rtt, loss: None }
-    }
-
-    fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {
-        Box::pin(async { Err(TransportError::Closed("not in this test".into())) })
-    }
-
-    fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
-        Box::pin(async { None })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async {
-            self.net.pings.fetch_add(1, Ordering::Relaxed);
-            if *self.net.breaks.borrow() > self.made_after {
-                std::future::pending::<()>().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn closed(&self) -> BoxFuture<'_, String> {
-        Box::pin(std::future::pending())
-    }
-
-    fn close(&self, _: &str) {}
-}
 
 struct Rig {
     net: Arc<Net>,
@@ -99,14 +17,8 @@ struct Rig {
 impl Rig {
     /// Connected, and wanted.
     async fn new() -> Self {
-        let net = Arc::new(Net {
-            breaks: watch::Sender::new(0),
-            silent: watch::Sender::new(false),
-            pings: AtomicU64::new(0),
-            dials: AtomicU64::new(0),
-        });
-        let peer = PeerAddress { id: String::new(), addresses: Vec::new() };
-        let dial = Arc::new(Dial::new(Arc::new(FakeEndpoint(Arc::clone(&net))), peer, None));
+        let net = Arc::new(Net::default());
+        let dial = net.dial();
         dial.connection().await.unwrap();
         let (wanted, watched) = watch::channel(Wanted::Now);
         let (tell, silent) = watch::channel(false);
@@ -233,4 +145,73 @@ async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
     assert_eq!((change.from.remote.as_str(), change.to.remote.as_str()), ("0", "1"));
     let after = change.at - began;
     assert!((10..13).contains(&after.as_secs()), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_in_time_whenever_the_request_begins() {
+    for moment in (0..2000).step_by(50) {
+        let mut rig = Rig::new().await;
+        rig.wanted.send_replace(Wanted::Later);
+        sleep(Duration::from_secs(10)).await;
+        rig.dial.note_heard();
+        rig.breaks(true);
+        let since = Instant::now();
+        sleep(Duration::from_millis(moment)).await;
+        rig.wanted.send_replace(Wanted::Now);
+        rig.silent.wait_for(|it| *it).await.unwrap();
+        let took = since.elapsed();
+        assert!(took <= Duration::from_millis(2010), "asked after {moment} ms, told after {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_trip_that_grew_behind_a_queue_changes_nothing() {
+    let rig = Rig::new().await;
+    rig.net.rtt_ms.store(4_000, Ordering::Relaxed);
+    sleep(Duration::from_secs(10)).await;
+    rig.breaks(true);
+    sleep(Duration::from_secs(10)).await;
+    rig.net.silent.send_replace(false);
+    let took = rig.time_to_reconnect().await;
+    assert!(took <= Duration::from_millis(500), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_behind_a_long_queue_is_no_silence() {
+    let rig = Rig::new().await;
+    rig.net.pong_after_ms.store(6_000, Ordering::Relaxed);
+    rig.net.rtt_ms.store(6_000, Ordering::Relaxed);
+    rig.net.bytes_per_ms.store(5, Ordering::Relaxed);
+    sleep(Duration::from_secs(60)).await;
+    assert!(!rig.silent.has_changed().unwrap());
+    assert_eq!(rig.dial.reconnects(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_loss_is_no_silence() {
+    for (wanted, packets) in [(Wanted::Now, 15), (Wanted::Later, 6)] {
+        let rig = Rig::new().await;
+        rig.wanted.send_replace(wanted);
+        sleep(Duration::from_secs(10)).await;
+        let before = rig.net.pings.load(Ordering::Relaxed);
+        rig.net.swallows.store(packets, Ordering::Relaxed);
+        sleep(Duration::from_secs(10)).await;
+        assert!(!rig.silent.has_changed().unwrap(), "{wanted:?}");
+        assert_eq!(rig.dial.reconnects(), 0);
+        // One each time but for those that were lost.
+        let pings = rig.net.pings.load(Ordering::Relaxed) - before;
+        assert!((packets..packets + 21).contains(&pings), "{pings} pings");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_closes_while_it_greets_is_tried_again_soon() {
+    let rig = Rig::new().await;
+    rig.wanted.send_replace(Wanted::Later);
+    rig.dial.note_heard();
+    rig.net.fates.lock().unwrap().extend([Fate::Closes(Duration::ZERO), Fate::Closes(Duration::ZERO)]);
+    let connection = rig.dial.connection().await.unwrap();
+    rig.dial.forget(&connection).await;
+    let took = rig.time_to_reconnect().await;
+    assert!(took <= Duration::from_millis(2500), "{took:?}");
 }

@@ -1,20 +1,44 @@
 //! The tasks of requests: each reports to the session what comes, and its end if it is a bad one.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
+use media_plugin_sdk::transport::Connection;
 use media_protocol::{
     ChunkRequest, GetInfo, Position, Rendition, TrackId,
     session::client::{Input, RequestId},
 };
+use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::{Fetched, Reports, Session};
+use super::{Fetched, Session};
 use crate::client::{
     Counts,
     dial::Dial,
     fetch::{self, FetchError},
     rate_choice,
 };
+
+/// The connection that a request was sent on, once it was.
+pub(super) type SentOn = Arc<OnceLock<Weak<dyn Connection>>>;
+
+/// Where a request's task reports to.
+pub(in crate::client) struct Reports {
+    request: RequestId,
+    to: mpsc::Sender<(RequestId, Fetched)>,
+    on: SentOn,
+}
+
+impl Reports {
+    /// Waits while the session has more to take in than it can.
+    pub(in crate::client) async fn send(&self, fetched: Fetched) {
+        // Nobody listens any more: this task is about to be aborted.
+        let _ = self.to.send((self.request, fetched)).await;
+    }
+
+    pub(in crate::client) fn sent_on(&self, connection: &Arc<dyn Connection>) {
+        let _ = self.on.set(Arc::downgrade(connection));
+    }
+}
 
 impl Session {
     /// Reports a request that failed.
@@ -37,6 +61,7 @@ impl Session {
         let message = GetInfo { track, codecs, output, path, then_chunk_at: Some(at) };
         self.count_request();
         let (dial, reports, counts) = self.for_a_request(request);
+        let on = Arc::clone(&reports.on);
         let span = tracing::debug_span!("track", id = %message.track);
         let task = tokio::spawn(
             async move {
@@ -45,12 +70,13 @@ impl Session {
             }
             .instrument(span),
         );
-        self.under_way = Some(task.abort_handle());
+        self.under_way = Some((task.abort_handle(), on));
     }
 
     pub(super) fn ask_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
         self.count_request();
         let (dial, reports, counts) = self.for_a_request(request);
+        let on = Arc::clone(&reports.on);
         let span = tracing::debug_span!("chunk", rendition = %message.rendition, index = message.index.0);
         let task = tokio::spawn(
             async move {
@@ -59,11 +85,11 @@ impl Session {
             }
             .instrument(span),
         );
-        self.under_way = Some(task.abort_handle());
+        self.under_way = Some((task.abort_handle(), on));
     }
 
     fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
-        let reports = Reports { request, to: self.report.clone() };
+        let reports = Reports { request, to: self.report.clone(), on: Arc::default() };
         (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
     }
 }

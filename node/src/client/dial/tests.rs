@@ -1,0 +1,70 @@
+//! On time that the test owns.
+
+use super::{
+    super::testing::net::{Fate, Net},
+    *,
+};
+
+const MILLI: Duration = Duration::from_millis(1);
+
+async fn connected() -> (Arc<Net>, Arc<Dial>, Arc<dyn Connection>) {
+    let net = Arc::new(Net::default());
+    let dial = net.dial();
+    let connection = dial.connection().await.unwrap();
+    (net, dial, connection)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_closed_does_not_end_the_one_before_it() {
+    let (net, dial, old) = connected().await;
+    net.fates.lock().unwrap().extend([Fate::Succeeds(500 * MILLI), Fate::Closes(MILLI)]);
+    dial.forget(&old).await;
+    dial.connection().await.unwrap();
+    assert!(net.dials.load(Ordering::Relaxed) >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_connection_that_failed_is_forgotten() {
+    let (_, dial, old) = connected().await;
+    dial.forget_now(&Arc::downgrade(&old));
+    let new = dial.connection().await.unwrap();
+    assert!(!Arc::ptr_eq(&old, &new));
+    dial.forget_now(&Arc::downgrade(&old));
+    assert!(!dial.forget(&old).await);
+    dial.note_no_answer(&old).await;
+    dial.note_no_answer(&old).await;
+    assert!(!dial.is_suspect());
+    assert!(Arc::ptr_eq(&dial.connection().await.unwrap(), &new));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_thrown_away_does_not_count() {
+    let (net, dial, old) = connected().await;
+    // The one that the move makes is there first, and waits for the place.
+    net.fates.lock().unwrap().extend([Fate::Succeeds(100 * MILLI), Fate::Succeeds(150 * MILLI)]);
+    let moving = dial.move_from(&old, Duration::from_secs(1));
+    let meanwhile = async {
+        dial.forget(&old).await;
+        dial.connection().await.unwrap()
+    };
+    let (moved, kept) = tokio::join!(moving, meanwhile);
+    moved.unwrap();
+    assert!(Arc::ptr_eq(&dial.connection().await.unwrap(), &kept));
+    assert_eq!((net.dials.load(Ordering::Relaxed), dial.reconnects()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_overlap_however_long_the_round_trip_has_grown() {
+    for (least, gap) in [(50, 200), (100, 300), (5_000, 1_000)] {
+        let net = Arc::new(Net::default());
+        net.rtt_ms.store(least, Ordering::Relaxed);
+        let dial = net.dial();
+        let connection = dial.connection().await.unwrap();
+        net.rtt_ms.store(5_000, Ordering::Relaxed);
+        dial.note_path(connection.as_ref());
+        for _ in 0..20 {
+            let found = dial.gap(0).as_millis();
+            assert!((gap * 8 / 10..=gap).contains(&found), "{found} ms with {least} ms");
+        }
+    }
+}

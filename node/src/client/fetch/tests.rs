@@ -1,0 +1,86 @@
+//! On time that the test owns, with a node that never answers a request.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::{Instant, sleep};
+
+use super::{super::testing::net::Net, *};
+
+const ASKED: List = List { offset: 0, limit: 1, search: String::new() };
+
+/// How long it took to give up.
+async fn silent(dial: &Dial) -> Duration {
+    let began = Instant::now();
+    let answer = timeout(Duration::from_secs(60), list(dial, &ASKED)).await.expect("given up");
+    assert!(matches!(answer, Err(FetchError::Silent(_))), "{answer:?}");
+    began.elapsed()
+}
+
+/// Pings as the watch does.
+fn pinged(dial: &Arc<Dial>) {
+    let dial = Arc::clone(dial);
+    tokio::spawn(async move {
+        loop {
+            dial.connection().await.unwrap().ping().await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection() {
+    let net = Arc::new(Net::default());
+    let dial = net.dial();
+    pinged(&dial);
+    let connections = || net.dials.load(Ordering::Relaxed);
+    for made in 1..4 {
+        assert_eq!(silent(&dial).await, PATIENCE);
+        assert_eq!(connections(), made, "once is no proof");
+        assert!(silent(&dial).await < PATIENCE);
+        dial.connection().await.unwrap();
+        assert_eq!(connections(), made + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_makes_up_for_a_starved_stream() {
+    let net = Arc::new(Net::default());
+    let dial = net.dial();
+    for _ in 0..4 {
+        assert_eq!(silent(&dial).await, PATIENCE);
+        dial.note_answer();
+    }
+    assert_eq!(net.dials.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_slow_queue_is_not_given_up() {
+    let net = Arc::new(Net::default());
+    // 40 kbit/s.
+    net.bytes_per_ms.store(5, Ordering::Relaxed);
+    let dial = net.dial();
+    let answer = timeout(Duration::from_secs(60), list(&dial, &ASKED)).await;
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_grows_with_the_least_round_trip_to_a_bound() {
+    for (least, behind_a_queue, patience) in [(50, 5_000, 2_000), (500, 5_000, 4_000), (5_000, 5_000, 6_000)]
+    {
+        let net = Arc::new(Net::default());
+        net.rtt_ms.store(least, Ordering::Relaxed);
+        let dial = net.dial();
+        let connection = dial.connection().await.unwrap();
+        net.rtt_ms.store(behind_a_queue, Ordering::Relaxed);
+        dial.note_path(connection.as_ref());
+        assert_eq!(silent(&dial).await.as_millis(), patience);
+    }
+}
+
+#[test]
+fn another_path_is_counted_from_nothing() {
+    assert_eq!(came(Some(100), Some(140)), 40);
+    assert_eq!(came(Some(10_000), Some(140)), 140);
+    assert_eq!(came(Some(100), None), 0);
+    assert_eq!(came(None, None), 0);
+}
