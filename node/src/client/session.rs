@@ -156,6 +156,7 @@ impl Session {
                 (true, false) => Wanted::Later,
                 (true, true) => Wanted::Now,
             };
+            self.fill.start.path(self.dial.least_rtt().unwrap_or_default());
             self.fill.start.owed(self.began.elapsed(), wanted == Wanted::Now);
             self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
         }
