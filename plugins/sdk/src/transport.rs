@@ -266,8 +266,11 @@ pub struct Path {
     pub kind: PathKind,
     /// The remote address in text, empty in memory.
     pub remote: String,
-    /// Round-trip time, measured.
+    /// Round-trip time, smoothed: with what waits on the way.
     pub rtt: Option<Duration>,
+    /// The least that was measured since the connection began: without what waits, or nearly.
+    #[serde(default)]
+    pub least_rtt: Option<Duration>,
     /// Packets lost of those sent since the connection began, 0 to 1.
     pub loss: Option<f64>,
 }

@@ -11,6 +11,7 @@
 //! times longer, and its window, of twice what fits on the path, is what holds the sender back; where a queue builds up, that
 //! is bounded ([`queue`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
 
+mod more;
 mod queue;
 
 use std::{
@@ -22,7 +23,7 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
-use self::queue::Queue;
+use self::{more::More, queue::Queue};
 use crate::options::Congestion;
 
 /// Below this round trip a path stays in one machine or on one switch.
@@ -39,12 +40,24 @@ pub(crate) fn factory(choice: Congestion) -> Arc<dyn ControllerFactory + Send + 
     }
 }
 
+/// The least round trip that a path's controller was told of; only [`Auto`] remembers it.
+pub(crate) fn least_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
+    controller.into_any().downcast::<Auto>().ok()?.least_rtt
+}
+
 struct AutoFactory;
 
 impl ControllerFactory for AutoFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let inner = Arc::new(Bbr3Config::default()).build(now, current_mtu);
-        Box::new(Auto { inner, mtu: current_mtu, far: true, queue: Queue::new() })
+        Box::new(Auto {
+            inner,
+            mtu: current_mtu,
+            far: true,
+            least_rtt: None,
+            queue: Queue::new(),
+            more: More::default(),
+        })
     }
 }
 
@@ -54,11 +67,15 @@ struct Auto {
     mtu: u16,
     /// BBR3 is at work.
     far: bool,
+    least_rtt: Option<Duration>,
     queue: Queue,
+    more: More,
 }
 
 impl Auto {
-    fn look(&mut self, now: Instant, rtt: &RttEstimator) {
+    fn look(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
+        let least = rtt.min().min(now.saturating_duration_since(sent));
+        self.least_rtt = Some(self.least_rtt.map_or(least, |it| it.min(least)));
         // The least round trip ever only falls, so this happens once at most.
         if self.far && rtt.min() < NEAR {
             self.far = false;
@@ -74,10 +91,12 @@ impl Controller for Auto {
 
     fn on_packet_sent(&mut self, now: Instant, bytes: u16, pn: u64) {
         self.inner.on_packet_sent(now, bytes, pn);
+        self.more.sent(now, bytes, self.mtu);
     }
 
     fn on_cwnd_limited(&mut self) {
         self.inner.on_cwnd_limited();
+        self.more.window_is_full();
     }
 
     fn on_ack(
@@ -89,8 +108,9 @@ impl Controller for Auto {
         app_limited: bool,
         rtt: &RttEstimator,
     ) {
-        self.look(now, rtt);
+        self.look(now, sent, rtt);
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
+        self.more.acked(now, sent);
         self.queue.acked(now, sent, bytes, self.inner.window(), self.mtu);
     }
 
@@ -112,6 +132,7 @@ impl Controller for Auto {
 
     fn on_packet_lost(&mut self, lost_bytes: u16, pn: u64, now: Instant) {
         self.inner.on_packet_lost(lost_bytes, pn, now);
+        self.more.lost();
     }
 
     fn on_spurious_congestion_event(&mut self) {
@@ -129,7 +150,7 @@ impl Controller for Auto {
 
     fn window(&self) -> u64 {
         let most = if self.far { self.queue.most() } else { u64::MAX };
-        self.inner.window().min(most)
+        self.inner.window().min(most) + self.more.bytes()
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -141,7 +162,12 @@ impl Controller for Auto {
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { inner: self.inner.clone_box(), queue: self.queue.clone(), ..*self })
+        Box::new(Self {
+            inner: self.inner.clone_box(),
+            queue: self.queue.clone(),
+            more: self.more.clone(),
+            ..*self
+        })
     }
 
     fn initial_window(&self) -> u64 {

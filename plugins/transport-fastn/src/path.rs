@@ -8,6 +8,8 @@ use iroh::{
 };
 use media_plugin_sdk::transport::{Path, PathKind};
 
+use crate::congestion;
+
 /// The bytes that came along the path that [`of`] describes.
 pub(crate) fn received(connection: &Connection) -> Option<u64> {
     let paths = connection.paths();
@@ -20,7 +22,13 @@ pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();
     let Some(path) = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
     else {
-        return Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, loss: None };
+        return Path {
+            kind: PathKind::Unknown,
+            remote: String::new(),
+            rtt: None,
+            least_rtt: None,
+            loss: None,
+        };
     };
     let (kind, remote) = match path.remote_addr() {
         TransportAddr::Ip(address) => {
@@ -36,7 +44,8 @@ pub(crate) fn of(connection: &Connection) -> Path {
     let stats = path.stats();
     #[expect(clippy::cast_precision_loss, reason = "a share of packets; 52 bits of them are enough")]
     let loss = (stats.sent_packets > 0).then(|| stats.lost_packets as f64 / stats.sent_packets as f64);
-    Path { kind, remote, rtt: Some(stats.rtt), loss }
+    let least_rtt = connection.congestion_state(path.id()).and_then(congestion::least_rtt);
+    Path { kind, remote, rtt: Some(stats.rtt), least_rtt, loss }
 }
 
 /// `local` is the address of ours that the packets carry, where the system tells it.

@@ -33,7 +33,8 @@ struct State {
 
 impl Seen {
     pub(super) fn nothing() -> Self {
-        let last = Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, loss: None };
+        let last =
+            Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, least_rtt: None, loss: None };
         Self(Mutex::new(State { last, least_rtt: None, changes: Recent::default() }))
     }
 
@@ -44,7 +45,7 @@ impl Seen {
     pub(super) fn note(&self, path: Path) {
         self.with(|seen| {
             let from = std::mem::replace(&mut seen.last, path);
-            let (to, rtt) = (&seen.last, seen.last.rtt);
+            let (to, rtt) = (&seen.last, seen.last.least_rtt.or(seen.last.rtt));
             if (from.kind, &from.remote) == (to.kind, &to.remote) {
                 seen.least_rtt = rtt.min(seen.least_rtt).or(rtt).or(seen.least_rtt);
                 return;
@@ -79,7 +80,7 @@ mod tests {
         let seen = Seen::nothing();
         let note = |remote: &str, rtt: Option<u64>| {
             let (kind, rtt) = (PathKind::Direct, rtt.map(Duration::from_millis));
-            seen.note(Path { kind, remote: remote.into(), rtt, loss: None });
+            seen.note(Path { kind, remote: remote.into(), rtt, least_rtt: None, loss: None });
             seen.least_rtt().map(|rtt| rtt.as_millis())
         };
         assert_eq!(note("a", None), None);
@@ -90,5 +91,9 @@ mod tests {
         assert_eq!(note("b", Some(200)), Some(200));
         assert_eq!(note("a", Some(4_000)), Some(4_000));
         assert_eq!(seen.changes().total(), 2);
+        let rtt = Some(Duration::from_millis(300));
+        let least_rtt = Some(Duration::from_millis(60));
+        seen.note(Path { kind: PathKind::Direct, remote: "a".into(), rtt, least_rtt, loss: None });
+        assert_eq!(seen.least_rtt(), least_rtt, "where the transport knows");
     }
 }

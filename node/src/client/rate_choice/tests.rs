@@ -58,7 +58,7 @@ fn takes_what_the_kind_of_path_allows() {
 fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
     let registry = crate::plugins::registry();
     let unlimited = |choice, kind| {
-        let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
         let offers = offers(&choice, 96_000, &path, &registry);
         offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
     };
@@ -93,7 +93,7 @@ fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
     let registry = crate::plugins::registry();
     let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
     for kind in [PathKind::Loopback, PathKind::Lan, PathKind::Direct] {
-        let path = Path { kind, remote: String::new(), rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
         let mut offered = offers(&CodecChoice::Auto(Budget::NONE), 96_000, &path, &registry);
         offered.truncate(known.len());
         let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
@@ -192,7 +192,7 @@ fn with_nothing_held_takes_what_keeps_up() {
 #[test]
 fn each_wish_offers_what_is_within_it() {
     let registry = crate::plugins::registry();
-    let path = |kind| Path { kind, remote: String::new(), rtt: None, loss: None };
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
     let offered = |choice: CodecChoice, kind| offers(&choice, 96_000, &path(kind), &registry);
     let lossless = offered(CodecChoice::Lossless, PathKind::Relayed);
     assert!(!lossless.is_empty() && lossless.iter().all(|it| it.bitrate.is_none()), "{lossless:?}");

@@ -131,7 +131,7 @@ impl Connection for FakeConnection {
 
     fn path(&self) -> Path {
         let rtt = Some(Duration::from_millis(self.net.rtt_ms.load(Ordering::Relaxed)));
-        Path { kind: PathKind::Direct, remote: self.made_after.to_string(), rtt, loss: None }
+        Path { kind: PathKind::Direct, remote: self.made_after.to_string(), rtt, least_rtt: None, loss: None }
     }
 
     fn received(&self) -> Option<u64> {

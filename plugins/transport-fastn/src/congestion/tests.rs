@@ -101,6 +101,8 @@ async fn a_longer_way_keeps_bbr() {
     let connection = connect(&client, &server, way).await;
     // The handshake has been acknowledged by now, so the first round trips are known.
     assert_eq!(is_far(&connection, way), Some(true));
+    let path = crate::path::of(&connection);
+    assert!(path.least_rtt <= path.rtt && path.least_rtt >= Some(Duration::from_millis(10)), "{path:?}");
     for _ in 0..10 {
         round_trip(&connection).await;
         // The endpoints soon find the shorter way and leave this one.
@@ -179,6 +181,26 @@ fn a_thin_link_is_not_flooded_with_a_chunk() {
     let [auto, bbr] = lost;
     assert!(auto <= 5, "{auto}");
     assert!(bbr > 20, "BBR3 needs no help any more: {bbr}");
+}
+
+#[test]
+fn a_burst_that_takes_all_that_is_in_flight_costs_a_second() {
+    let (bytes, rate) = (600_000, 1_000_000);
+    let link = Link { burst: (0.004, 20), ..Link::of(50, 0.0) }.at(rate);
+    for seed in 1..=10 {
+        let mut lab = Lab::new(factory(Congestion::Auto), link, Duration::ZERO, seed);
+        // Of what comes after the burst that hits the end, only probes are sent.
+        lab.send(2 * bytes);
+        lab.until_received(bytes as u64);
+        let lost = lab.stats().lost_packets;
+        let bursts = u32::try_from(lost / 20 + 1).unwrap();
+        let most = Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64).mul_f64(1.2);
+        assert!(
+            lab.elapsed() < most + bursts * Duration::from_secs(1),
+            "{seed}: {:?}, {lost}",
+            lab.elapsed()
+        );
+    }
 }
 
 #[test]
