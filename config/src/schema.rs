@@ -220,7 +220,7 @@ schema! {
         /// How far the target may rise, a chunk of 3 s at a time, on a path that proved bad; no more than the target: not at all.
         max: Time = |_| Time::from_millis(12_000);
         /// Sound starts once this much can be decoded; more, up to the target, on a long path and on one that proved to lag behind.
-        start: Time = |_| Time::from_millis(140);
+        start: Time = |_| Time::from_millis(120);
         /// Nothing more is asked for once this many bytes are held, however little time they last.
         max_bytes: Size = |_| Size::from_bytes(64 << 20);
     }

@@ -52,7 +52,7 @@ impl Fixture {
 fn with_nothing_said_the_defaults_hold() {
     let config = Config::load(&Sources::bare("/nowhere/config.toml", "/data")).unwrap();
     assert_eq!(config.buffer.target.get(), Duration::from_secs(3));
-    assert_eq!(config.buffer.start.get(), Duration::from_millis(140));
+    assert_eq!(config.buffer.start.get(), Duration::from_millis(120));
     assert_eq!(config.server.cache.get(), 256 << 20);
     assert_eq!(config.codec.bitrate.get(), 96_000);
     assert_eq!(config.node.key, PathBuf::from("/data/key"));

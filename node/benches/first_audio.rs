@@ -82,7 +82,7 @@ impl Node {
             target: Duration::from_secs(3),
             max: Duration::from_secs(3),
             max_bytes: 64 << 20,
-            start: Duration::from_millis(140),
+            start: Duration::from_millis(120),
             pause: PauseMode::Hold,
             volume: 1.0,
             registry: Arc::clone(&self.registry),

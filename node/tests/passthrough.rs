@@ -104,7 +104,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         target: Duration::from_secs(3),
         max: Duration::from_secs(3),
         max_bytes: 64 << 20,
-        start: Duration::from_millis(140),
+        start: Duration::from_millis(120),
         pause: PauseMode::Hold,
         volume: 1.0,
         registry: Arc::clone(&registry),

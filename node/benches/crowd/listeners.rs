@@ -31,7 +31,7 @@ use crate::crowd::{Heard, LISTENERS};
 
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 const TARGET: Duration = Duration::from_secs(3);
-const START: Duration = Duration::from_millis(140);
+const START: Duration = Duration::from_millis(120);
 /// What a greedy one has under way at once: as much as a node allows by default.
 const GREED: usize = 8;
 

@@ -35,6 +35,9 @@ impl Fill {
 
     /// Adds an entry at the end.
     pub(super) fn push(&mut self, now: Duration, entry: Entry) -> Result<(), Overfull> {
+        if let Entry::ChunkStart { rendition, .. } = &entry {
+            self.start.carries(rendition.bitrate);
+        }
         let lasts = self.buffer.push(entry)?;
         if !lasts.is_zero() {
             self.start.arrived(now, lasts);

@@ -3,7 +3,8 @@
 //!
 //! What is lost is sent again once three later packets were acknowledged, or after 9/8 of a round trip (RFC 9002, section
 //! 6.1), and what was lost twice after as long again: in two round trips little is still missing. A path that is not thin
-//! brings that much at once.
+//! brings that much at once. Every 5 s BBR3 sends no more than four packets in a round trip for 0.2 s
+//! (draft-ietf-ccwg-bbr-05, section 5.3.4.3); a stream that needs more than that is behind by twice as much then.
 //!
 //! Packets come in bursts, far ahead of their time, so how unevenly they come (the jitter of RFC 3550, section 6.4.1) says
 //! nothing; what matters is by how much they fall behind a play-out that goes on. That is the relative arrival delay of
@@ -16,8 +17,10 @@ use std::time::Duration;
 pub(super) struct Start {
     least: Duration,
     most: Duration,
-    /// What the path's length asks for.
-    trips: Duration,
+    /// The path's round trip, without what waits on the way.
+    rtt: Duration,
+    /// Bits a second that come along it.
+    bitrate: u32,
     /// Since when the node has owed something, as far as that is counted.
     since: Option<Duration>,
     /// By how much what came is behind a play-out that began at the worst instant; `None` before the first packet.
@@ -35,6 +38,8 @@ impl Start {
     /// So many are remembered: a minute. The longest lag but one of 20 is their 95th percentile, so that what happens once
     /// proves nothing.
     const SPANS: usize = 20;
+    /// Four packets of the size that every path takes, in bytes.
+    const PROBE_RTT: f64 = 4.0 * 1200.0;
 
     /// Never below `least`, and above it up to `most`.
     pub(super) fn new(least: Duration, most: Duration) -> Self {
@@ -42,7 +47,8 @@ impl Start {
         Self {
             least,
             most: most.max(least),
-            trips: Duration::ZERO,
+            rtt: Duration::ZERO,
+            bitrate: 0,
             since: None,
             lag: None,
             lags,
@@ -53,7 +59,12 @@ impl Start {
 
     /// The path's round trip, without what waits on the way.
     pub(super) fn path(&mut self, least_rtt: Duration) {
-        self.trips = 2 * least_rtt;
+        self.rtt = least_rtt;
+    }
+
+    /// What comes from now on, in bits a second.
+    pub(super) fn carries(&mut self, bitrate: u32) {
+        self.bitrate = bitrate;
     }
 
     /// What comes from now on has nothing to do with what came.
@@ -86,7 +97,9 @@ impl Start {
     pub(super) fn level(&self) -> Duration {
         let mut lags = self.lags;
         lags.sort_unstable();
-        lags[Self::SPANS - 2].max(self.trips).clamp(self.least, self.most)
+        let a_trip = f64::from(self.bitrate) / 8.0 * self.rtt.as_secs_f64();
+        let trips = if a_trip > Self::PROBE_RTT { 4 } else { 2 };
+        lags[Self::SPANS - 2].max(trips * self.rtt).clamp(self.least, self.most)
     }
 
     fn count(&mut self, now: Duration) {

@@ -55,6 +55,22 @@ fn a_long_path_asks_for_time_to_send_again_what_was_lost() {
 }
 
 #[test]
+fn a_stream_that_probing_holds_up_asks_for_more() {
+    let mut path = Path::new();
+    for (bitrate, rtt, level) in [
+        (96_000, 150, 300),
+        (96_000, 500, 2000),
+        (1_411_200, 50, 200),
+        (1_411_200, 100, 400),
+        (1_411_200, 5, 200),
+    ] {
+        path.start.carries(bitrate);
+        path.start.path(ms(rtt));
+        assert_eq!(path.level(), level, "{bitrate} bit/s, {rtt} ms");
+    }
+}
+
+#[test]
 fn bursts_far_ahead_of_their_time_are_no_lag() {
     let mut path = Path::new();
     assert_eq!(path.level(), 200);
