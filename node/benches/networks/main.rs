@@ -23,7 +23,7 @@ mod rows;
 mod stage;
 mod table;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use play::Music;
 use rows::Row;
@@ -31,6 +31,8 @@ use tokio::sync::Semaphore;
 
 /// Listeners at once; each takes a percent or two of a core.
 const AT_ONCE: usize = 24;
+/// From one's start to the next: a first chunk is encoded then.
+const APART: Duration = Duration::from_millis(300);
 
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -51,14 +53,18 @@ fn main() {
     runtime.block_on(async {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         // A task each: the longest are first in the list, so the short ones fill the room beside them.
+        let mut number = 0;
         let started: Vec<_> = rows
             .into_iter()
             .map(Arc::new)
             .map(|row| {
                 let runs = if row.is_steady() { runs } else { 3 * runs };
                 let tasks = (0..runs).map(|run| {
+                    number += 1;
+                    let wait = APART * number;
                     let (row, music, room) = (Arc::clone(&row), music(&row), Arc::clone(&room));
                     tokio::spawn(async move {
+                        tokio::time::sleep(wait).await;
                         let _room = room.acquire().await.unwrap();
                         play::play(&row, &music, run).await
                     })

@@ -111,7 +111,7 @@ impl Controller for Auto {
         self.look(now, sent, rtt);
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
         self.more.acked(now, sent);
-        self.queue.acked(now, sent, bytes, self.inner.window(), self.mtu);
+        self.queue.acked(now, sent, bytes, self.inner.window(), !app_limited, self.mtu);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
