@@ -114,7 +114,7 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     let rtt = dial.least_rtt().unwrap_or_default();
     let (asked, received) = (Instant::now(), connection.received());
     let patience = patience(dial.heard(), rtt);
-    let mut ping = pin!(ping(&connection, rtt));
+    let mut ping = pin!(ping(&connection, watched.now, rtt));
     match timeout(patience, &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
         Ok(Err(_)) => {
@@ -145,7 +145,7 @@ fn patience(heard: Instant, rtt: Duration) -> Duration {
 }
 
 /// Comes back with the first answer to a ping, which is repeated until then.
-async fn ping(connection: &Arc<dyn Connection>, rtt: Duration) -> Result<(), TransportError> {
+async fn ping(connection: &Arc<dyn Connection>, wanted: Wanted, rtt: Duration) -> Result<(), TransportError> {
     let mut pings = JoinSet::new();
     let mut next = Instant::now();
     let mut wait = OVERDUE + rtt.mul_f64(1.5);
@@ -155,7 +155,13 @@ async fn ping(connection: &Arc<dyn Connection>, rtt: Duration) -> Result<(), Tra
             Some(Ok(answer)) = pings.join_next() => return answer,
             () = sleep_until(next) => {
                 let connection = Arc::clone(connection);
-                pings.spawn(async move { connection.ping().await });
+                pings.spawn(async move {
+                    match wanted {
+                        // What it sent may be lost, and it not know.
+                        Wanted::Now => connection.probe().await,
+                        Wanted::Later | Wanted::Nothing => connection.ping().await,
+                    }
+                });
                 next += wait;
                 wait = REPEAT.max(rtt / 2);
             }

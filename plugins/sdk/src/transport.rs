@@ -210,6 +210,15 @@ pub trait Connection: Send + Sync {
     /// `Closed`, `Protocol`.
     fn ping(&self) -> BoxFuture<'_, Result<()>>;
 
+    /// As [`Self::ping`], for a peer that owes something which does not come: with an answer that its transport wants to have
+    /// acknowledged, so that it learns at once which of the packets before that were lost. May cost more.
+    ///
+    /// # Errors
+    /// As [`Self::ping`].
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        self.ping()
+    }
+
     /// Ends when the connection has, with the reason in words.
     fn closed(&self) -> BoxFuture<'_, String>;
 

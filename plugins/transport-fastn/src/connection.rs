@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use iroh::endpoint::Connection as QuicConnection;
-use media_plugin_sdk::transport::{BoxFuture, Connection, Incoming, Path, Result, Stream};
+use media_plugin_sdk::transport::{
+    BoxFuture, Connection, Incoming, Path, Result, SendStream, Stream, TransportError,
+};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
     task::{AbortHandle, JoinSet},
@@ -21,7 +24,7 @@ use crate::{
     lines::LineReader,
     opening::{self, Opening},
     path,
-    stream::{Receiver, Sender},
+    stream::{self, Receiver, Sender},
     wire::{self, code},
 };
 
@@ -154,6 +157,22 @@ impl Connection for FastnConnection {
                         if now.is_some() && now != before { return Ok(()) }
                     }
                 }
+            }
+        })
+    }
+
+    /// The wire's own ping, on a stream.
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
+            let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+            send.hurry();
+            send.write(Bytes::from_static(wire::PING_LINE)).await?;
+            send.finish()?;
+            stream::read_ack(&mut reader).await?;
+            match reader.line().await.map_err(|e| error::line(&e, "the peer's pong"))? {
+                line if line == wire::PONG => Ok(()),
+                _ => Err(TransportError::Protocol("the peer did not answer a ping with a pong".into())),
             }
         })
     }

@@ -16,6 +16,8 @@ pub(crate) const ALPN: &[u8] = b"/fastn/entity/0.1";
 /// Answers every opening line, before the protocol is looked at: an ack is no acceptance.
 pub(crate) const ACK: &str = "ack";
 pub(crate) const ACK_LINE: &[u8] = b"ack\n";
+pub(crate) const PING_LINE: &[u8] = b"\"Ping\"\n";
+pub(crate) const PONG: &str = "pong";
 pub(crate) const PONG_LINE: &[u8] = b"pong\n";
 
 /// The longest protocol name, in bytes.

@@ -37,6 +37,7 @@ async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
     assert!(!Arc::ptr_eq(&first, &fresh));
     first.ping().await.unwrap();
     fresh.ping().await.unwrap();
+    fresh.probe().await.unwrap();
     let pooled = client.connect(&address, None).await.unwrap();
     assert!(Arc::ptr_eq(&fresh, &pooled), "from now on it is the one that is handed out");
     first.close("done");
@@ -161,6 +162,7 @@ async fn a_ping_opens_no_stream_and_any_peer_answers_it() {
     assert!(stream.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     there.close(0_u32.into(), b"");
     assert!(matches!(here.ping().await, Err(TransportError::Closed(_))));
+    assert!(matches!(here.probe().await, Err(TransportError::Closed(_))));
 }
 
 #[tokio::test]
