@@ -196,11 +196,6 @@ impl Dial {
         self.unanswered.store(0, Ordering::Relaxed);
     }
 
-    /// Whether nothing came to the last request on this connection.
-    pub(super) fn is_suspect(&self) -> bool {
-        self.unanswered.load(Ordering::Relaxed) > 0
-    }
-
     /// Moves from a connection that has fallen silent to a new one. For `grace` the old one stays, in case it recovers: drop
     /// this then. After that it is closed, because a transport may send what is new along the path of what is there.
     pub(super) async fn move_from(

@@ -47,8 +47,6 @@ const READ: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_RTTS: u32 = 8;
 const MOST_PATIENCE: Duration = Duration::from_secs(6);
-/// Half of it is enough for a second stream in a row.
-const SUSPECT: u32 = 2;
 /// What comes within that time without being progress, in bytes: answers to pings, of which each is some 40.
 const IDLE_BYTES: u64 = 1500;
 
@@ -192,7 +190,6 @@ async fn read(
     stream: &mut Stream,
 ) -> Result<Option<Bytes>, FetchError> {
     let patience = (PATIENCE_RTTS * dial.least_rtt().unwrap_or_default()).clamp(PATIENCE, MOST_PATIENCE);
-    let patience = if dial.is_suspect() { patience / SUSPECT } else { patience };
     let received = loop {
         let before = connection.received();
         match timeout(patience, stream.recv.recv(READ)).await {
