@@ -207,7 +207,7 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
         ),
         (
             "[buffer]\ntarget = \"100ms\"",
-            "config.toml:2: buffer.target = 100ms: less than buffer.start, which is 200ms",
+            "config.toml:2: buffer.target = 100ms: less than buffer.start, which is 120ms",
         ),
         ("buffer.target = \"0s\"", "config.toml:1: buffer.target = 0s: nothing would ever be asked for"),
     ] {
