@@ -50,7 +50,7 @@ fn stats_of_a_playing() {
         ("paths", Value::Array(Vec::new())),
         ("reconnects", 0.into()),
         ("stalls", 0.into()),
-        ("start_ms", 200.0.into()),
+        ("start_ms", 120.0.into()),
         ("target_ms", 3000.0.into()),
         ("targets", Value::Array(Vec::new())),
     ];
