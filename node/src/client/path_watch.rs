@@ -59,6 +59,8 @@ struct Watched {
     wanted: watch::Receiver<Wanted>,
     now: Wanted,
     since: Instant,
+    /// When it began to be watched. That nothing came while nothing was wanted proves nothing.
+    began: Instant,
 }
 
 impl Watched {
@@ -83,7 +85,8 @@ impl Watched {
 /// Watches while something is wanted from the node, and tells whether the path is `silent`; ends with the sender.
 pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>, silent: watch::Sender<bool>) {
     while let Ok(now) = wanted.wait_for(|it| *it != Wanted::Nothing).await.map(|it| *it) {
-        let mut watched = Watched { wanted: wanted.clone(), now, since: Instant::now() };
+        let began = Instant::now();
+        let mut watched = Watched { wanted: wanted.clone(), now, since: began, began };
         let watching = async {
             loop {
                 look(&dial, &mut watched, &silent).await;
@@ -113,7 +116,7 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     dial.note_path(connection.as_ref());
     let rtt = dial.least_rtt().unwrap_or_default();
     let (asked, received) = (Instant::now(), connection.received());
-    let patience = patience(dial.heard(), rtt);
+    let patience = patience(dial.heard().max(watched.began), rtt);
     let mut ping = pin!(ping(&connection, watched.now, rtt));
     match timeout(patience, &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),

@@ -215,3 +215,16 @@ async fn a_node_that_closes_while_it_greets_is_tried_again_soon() {
     let took = rig.time_to_reconnect().await;
     assert!(took <= Duration::from_millis(2500), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_a_node_has_as_long_for_its_answer_as_ever() {
+    let rig = Rig::new().await;
+    rig.wanted.send_replace(Wanted::Nothing);
+    sleep(Duration::from_secs(60)).await;
+    rig.breaks(true);
+    rig.wanted.send_replace(Wanted::Now);
+    let mut silent = rig.silent.clone();
+    let began = Instant::now();
+    silent.wait_for(|it| *it).await.unwrap();
+    assert_eq!(began.elapsed(), PATIENCE);
+}
