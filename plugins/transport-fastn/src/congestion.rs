@@ -111,7 +111,9 @@ impl Controller for Auto {
         self.look(now, sent, rtt);
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
         self.more.acked(now, sent);
-        self.queue.acked(now, sent, bytes, self.inner.window(), !app_limited, self.mtu);
+        if self.far {
+            self.queue.acked(now, sent, bytes, self.inner.window(), !app_limited, self.mtu);
+        }
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
@@ -150,7 +152,7 @@ impl Controller for Auto {
 
     fn window(&self) -> u64 {
         let most = if self.far { self.queue.most() } else { u64::MAX };
-        self.inner.window().min(most) + self.more.bytes()
+        self.inner.window().min(most).saturating_add(self.more.bytes())
     }
 
     fn metrics(&self) -> ControllerMetrics {
