@@ -149,6 +149,11 @@ impl JitterBuffer {
         !inner.entries.is_empty() && !inner.starts_with_packet()
     }
 
+    /// Whether nothing is there to be taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
     /// Whether the next entry is audio.
     pub(super) fn starts_with_packet(&self) -> bool {
         self.lock().starts_with_packet()

@@ -123,7 +123,7 @@ impl Playback {
             self.progress(|progress| progress.start = start);
         }
         let more = self.voice.as_ref().is_some_and(|voice| !voice.ended);
-        if self.state.primed && self.sink.has_pending(more) {
+        if self.state.primed && self.sink.has_pending(more) && !(more && self.is_gathering()) {
             return self.write(more);
         }
         if let Some(track) = self.voice.as_ref().filter(|voice| voice.ended).map(Voice::track) {
@@ -132,6 +132,13 @@ impl Playback {
             self.tell(Event::Ended(track));
         }
         self.fill()
+    }
+
+    /// What sound begins with is handed over at once: from the first packet alone the output would run dry unless this
+    /// thread came back within its length.
+    fn is_gathering(&self) -> bool {
+        let begins = self.sink.is_realtime() && !self.state.sounding;
+        begins && self.sink.pending() < self.buffer.start() && !self.buffer.is_empty()
     }
 
     fn write(&mut self, more: bool) -> Result<(), End> {
@@ -268,9 +275,8 @@ impl Playback {
             self.sink.fade_in();
             if !self.state.resting {
                 self.on_underrun();
-                self.state.primed = false;
             }
-            self.state.sounding = false;
+            (self.state.sounding, self.state.primed) = (false, false);
         } else if self.sink.is_dry() {
             self.state.sounding = false;
         }

@@ -201,9 +201,19 @@ impl Sink {
 
     /// How long what was handed over lasts.
     pub(super) fn left(&self) -> Duration {
+        self.time(self.delay())
+    }
+
+    /// How long what waits to be handed over lasts.
+    pub(super) fn pending(&self) -> Duration {
+        let samples = self.pending.len() - self.written;
+        self.time((samples / usize::from(self.format.channels.max(1))) as u64)
+    }
+
+    fn time(&self, frames: u64) -> Duration {
         match self.rate() {
             0 => Duration::ZERO,
-            rate => Duration::from_secs_f64(self.delay() as f64 / f64::from(rate)),
+            rate => Duration::from_secs_f64(frames as f64 / f64::from(rate)),
         }
     }
 

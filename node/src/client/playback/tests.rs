@@ -88,6 +88,51 @@ fn a_packet_that_comes_while_it_waits_is_kept_until_there_is_enough_for_sound() 
 }
 
 #[test]
+fn what_sound_begins_with_is_handed_over_at_once() {
+    let mut rig = Rig::new();
+    rig.playback.buffer.set_start(Duration::from_millis(80));
+    rig.arrive(6);
+    let first = |rig: &mut Rig| {
+        let before = rig.given().len();
+        while rig.given().len() == before {
+            assert!(rig.playback.step().is_ok());
+        }
+        rig.given().len() - before
+    };
+    assert_eq!(first(&mut rig), 4 * PACKET - FADE);
+    // It sounds: the next goes at once, however little it is.
+    assert_eq!(first(&mut rig), PACKET);
+}
+
+#[test]
+fn after_a_drained_pause_sound_begins_as_at_first() {
+    let mut rig = Rig::new();
+    rig.playback.buffer.set_start(Duration::from_millis(80));
+    rig.arrive(4);
+    rig.run(0);
+    assert!(rig.playback.on_command(Command::Expect(false)).is_ok());
+    rig.steps();
+    let given = rig.given().len();
+    assert!(rig.playback.on_command(Command::Expect(true)).is_ok());
+    rig.arrive(3);
+    rig.steps();
+    assert_eq!(rig.given().len(), given);
+    rig.arrive(1);
+    rig.run(800);
+    assert_eq!((rig.given().len(), rig.underruns()), (given + 4 * PACKET, 0));
+}
+
+#[test]
+fn a_track_shorter_than_what_sound_begins_with_is_heard() {
+    let mut rig = Rig::new();
+    rig.playback.buffer.set_start(Duration::from_secs(9));
+    rig.arrive(2);
+    rig.playback.buffer.push(Entry::TrackEnd).unwrap();
+    rig.steps();
+    assert_eq!(rig.given(), vec![1.0; 2 * PACKET]);
+}
+
+#[test]
 fn what_the_sound_system_missed_adds_up_over_every_opening() {
     let mut rig = Rig::new();
     let xruns = |rig: &Rig| rig.playback.progress.lock().unwrap().xruns;
