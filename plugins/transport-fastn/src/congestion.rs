@@ -112,12 +112,13 @@ impl Controller for Auto {
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
         self.more.acked(now, sent);
         if self.far {
-            self.queue.acked(now, sent, bytes, self.inner.window(), !app_limited, self.mtu);
+            self.queue.acked(sent, bytes, pn);
         }
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.inner.on_end_acks(now, in_flight, app_limited, largest_acked);
+        self.queue.acknowledged(now, largest_acked, self.inner.window(), !app_limited, self.mtu);
     }
 
     fn on_congestion_event(

@@ -22,6 +22,16 @@ pub(super) struct Queue {
     span: Option<Instant>,
     /// When the bound was last lowered: what was sent before says nothing of it.
     lowered: Option<Instant>,
+    /// Of what the present acknowledgement covers.
+    newest: Option<Newest>,
+}
+
+/// The newest packet of an acknowledgement, and the bytes of all.
+#[derive(Debug, Clone)]
+struct Newest {
+    number: u64,
+    sent: Instant,
+    bytes: u64,
 }
 
 impl Queue {
@@ -34,7 +44,8 @@ impl Queue {
     const LEAST: u64 = 4;
 
     pub(super) const fn new() -> Self {
-        Self { most: u64::MAX, passed: u64::MAX, least: [Duration::MAX; 2], span: None, lowered: None }
+        let least = [Duration::MAX; 2];
+        Self { most: u64::MAX, passed: u64::MAX, least, span: None, lowered: None, newest: None }
     }
 
     /// The most that may be in flight, in bytes.
@@ -42,17 +53,31 @@ impl Queue {
         self.most
     }
 
-    /// A packet of `bytes` that was `sent` then was acknowledged `now`, with `window` for what is in flight; where that was
-    /// `full`, the bound may rise.
-    pub(super) fn acked(
+    /// An acknowledgement covers this packet of `bytes`.
+    pub(super) fn acked(&mut self, sent: Instant, bytes: u64, number: u64) {
+        let newest = self.newest.get_or_insert(Newest { number, sent, bytes: 0 });
+        newest.bytes += bytes;
+        if number >= newest.number {
+            (newest.number, newest.sent) = (number, sent);
+        }
+    }
+
+    /// The acknowledgement that came `now` has been looked through, `largest` is the path's newest packet that was
+    /// acknowledged, and `window` for what is in flight; where that was `full`, the bound may rise.
+    pub(super) fn acknowledged(
         &mut self,
         now: Instant,
-        sent: Instant,
-        bytes: u64,
+        largest: Option<u64>,
         window: u64,
         full: bool,
         mtu: u16,
     ) {
+        // Only the newest packet of all says how long a round trip is (RFC 9002, section 5.1): older ones were acknowledged
+        // before, by what was lost or came late.
+        let Some(Newest { sent, bytes, .. }) = self.newest.take().filter(|it| largest == Some(it.number))
+        else {
+            return;
+        };
         let rtt = now.saturating_duration_since(sent);
         let least = self.least(now, rtt);
         let bound = least + least.max(Self::MORE);
@@ -99,7 +124,8 @@ mod tests {
         for rtt in rtts {
             let sent = *now;
             *now += *rtt * MILLI;
-            queue.acked(*now, sent, MTU.into(), WINDOW, true, MTU);
+            queue.acked(sent, MTU.into(), 0);
+            queue.acknowledged(*now, Some(0), WINDOW, true, MTU);
         }
         queue.most()
     }
@@ -115,11 +141,24 @@ mod tests {
     #[test]
     fn one_queue_lowers_it_once() {
         let (mut queue, now) = (Queue::new(), Instant::now());
-        queue.acked(now + 50 * MILLI, now, 1, WINDOW, true, MTU);
-        for rtt in 300..400 {
-            queue.acked(now + rtt * MILLI, now, 1, WINDOW, true, MTU);
+        for rtt in [50].into_iter().chain(300..400) {
+            queue.acked(now, 1, 0);
+            queue.acknowledged(now + rtt * MILLI, Some(0), WINDOW, true, MTU);
         }
         assert_eq!(queue.most(), WINDOW / 2);
+    }
+
+    #[test]
+    fn an_acknowledgement_that_comes_late_is_no_queue() {
+        let (mut queue, now) = (Queue::new(), Instant::now());
+        let mut acknowledge = |packets: &[(u32, u64)], largest| {
+            packets.iter().for_each(|(sent, number)| queue.acked(now + *sent * MILLI, 1, *number));
+            queue.acknowledged(now + 500 * MILLI, Some(largest), WINDOW, true, MTU);
+            queue.most()
+        };
+        assert_eq!(acknowledge(&[(0, 1), (450, 9), (100, 2)], 9), u64::MAX);
+        assert_eq!(acknowledge(&[(0, 3)], 9), u64::MAX, "it was overtaken");
+        assert_eq!(acknowledge(&[(0, 10)], 10), WINDOW * 3 / 10);
     }
 
     #[test]
@@ -129,7 +168,8 @@ mod tests {
         assert_eq!(after(&mut queue, &mut now, &[100; 10]), WINDOW / 2 + 10 * 600);
         assert!((WINDOW..WINDOW + 1200).contains(&after(&mut queue, &mut now, &[100; 300])));
         let (sent, before) = (now, queue.most());
-        queue.acked(now + 50 * MILLI, sent, 1200, 2 * before, false, MTU);
+        queue.acked(sent, 1200, 0);
+        queue.acknowledged(now + 50 * MILLI, Some(0), 2 * before, false, MTU);
         assert_eq!(queue.most(), before, "there was room");
     }
 
