@@ -2,17 +2,16 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use media_plugin_host::Registry;
-use media_protocol::{ChunkRequest, ErrorCode, WireError};
+use media_protocol::{ChunkRequest, WireError};
 use serde::Serialize;
 
 use super::{
@@ -26,10 +25,10 @@ mod encode;
 mod live;
 mod make;
 mod turns;
+mod work;
 
 pub(super) use live::ChunkReader;
 use live::LiveChunk;
-use make::{Made, Origin};
 use turns::Turns;
 
 /// Chunks that were asked for and wait for a thread. Past it whoever has one waiting already is refused as busy, so it is
@@ -221,81 +220,5 @@ impl Shared {
     /// Nothing in here panics while it holds the lock, and what it guards is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            let began = Instant::now();
-            // The host guards codecs; this is for what decodes the file.
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&job)));
-            let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.busy.fetch_add(micros, Ordering::Relaxed);
-            let made = made.unwrap_or_else(|_| {
-                let message =
-                    format!("encoding {} failed; the node's log says more", job.key.request.rendition);
-                Err(WireError::new(ErrorCode::Internal, message))
-            });
-            match made {
-                Ok(made) => self.keep(job, made),
-                Err(error) => self.give_up(&job, &error),
-            }
-        }
-    }
-
-    /// The next chunk to encode, those that were asked for first. `None` at the end.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        while !state.stopped {
-            let asked = state.asked.pop().map(|it| (it, false));
-            let next = asked.or_else(|| state.ahead.pop_front().map(|it| (it, true)));
-            let Some((key, ahead)) = next else {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            // Whoever asked for it may have left; nobody joins meanwhile, since that takes the lock too.
-            match state.live.get(&key).cloned() {
-                Some(_) if state.encoding.contains(&key) => {}
-                Some(live) if ahead || live.is_wanted() => {
-                    state.encoding.insert(key.clone());
-                    return Some(Job { key, live, ahead });
-                }
-                _ => drop(state.live.remove(&key)),
-            }
-        }
-        None
-    }
-
-    /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, Job { key, live, ahead }: Job, Made { whole, origin, is_listed }: Made) {
-        let mut state = self.lock();
-        state.live.remove(&key);
-        state.encoding.remove(&key);
-        if is_listed {
-            state.cache.insert(key, whole.clone());
-        }
-        if let Origin::Encoder(_) = origin {
-            state.stats.encoded += 1;
-            state.stats.ahead += u64::from(ahead);
-        }
-        drop(state);
-        live.finish(whole.clone());
-        if let (Some(disk), Origin::Encoder(Some(name))) = (&self.disk, origin) {
-            disk.store(name, whole);
-        }
-    }
-
-    fn give_up(&self, Job { key, live, ahead }: &Job, error: &WireError) {
-        let mut state = self.lock();
-        state.live.remove(key);
-        state.encoding.remove(key);
-        // A chunk ahead may lie past the end.
-        state.stats.failed += u64::from(!ahead);
-        drop(state);
-        let (rendition, chunk) = (&key.request.rendition, key.request.index.0);
-        match error.code {
-            ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "no chunk: {error}"),
-            _ => tracing::debug!(%rendition, chunk, "no chunk: {error}"),
-        }
-        live.fail(error);
     }
 }

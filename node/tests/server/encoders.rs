@@ -230,6 +230,36 @@ async fn a_chunk_that_nobody_waits_for_any_more_is_not_encoded() {
 }
 
 #[tokio::test]
+async fn one_that_is_being_encoded_gives_way_to_another() {
+    for (asked, encoded) in [(true, 1), (false, 2)] {
+        let script = Script::closed(5, Then::Encode);
+        let (rig, listener) = serving(&script, one_thread(), 9.0).await;
+        let rendition = listener.rendition("scripted").await;
+        let leaving = rig.listener().await;
+        let _left = leaving.open_chunk(&rendition, 0).await;
+        script.reached(1).await;
+        leaving.connection.close("bye");
+        until(|| rig.server.stats().peers == 1).await;
+        if asked {
+            let mut wanted = listener.open_chunk(&rendition, 1).await;
+            until(|| rig.server.stats().cache.misses == 2).await;
+            script.open();
+            read(wanted.as_mut()).await;
+        } else {
+            // There is nothing better to do.
+            script.open();
+            until(|| rig.server.stats().encoder.encoded == 1).await;
+            listener.chunk(&rendition, 1).await.unwrap();
+        }
+        assert_eq!(rig.server.stats().encoder, EncoderStats { encoded, ahead: 0, failed: 0 });
+        // It is not lost for whoever comes back.
+        let bytes = listener.chunk(&rendition, 0).await.unwrap();
+        assert_eq!(crate::rig::packets(&rendition, 0, &bytes).unwrap().len(), 30);
+        assert_eq!(rig.server.stats().encoder.encoded, 2);
+    }
+}
+
+#[tokio::test]
 async fn the_cache_keeps_to_its_bound_and_no_chunk_is_too_large_to_serve() {
     // A chunk of CD audio is 529,200 bytes and its framing.
     for (cache, kept, encoded) in [(0, 0, 4), (600_000, 1, 4), (1_200_000, 2, 3)] {

@@ -15,7 +15,8 @@ use crate::server::{catalog::OpenTrack, negotiate::Plan};
 /// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
 const TOLERANCE: u32 = 10;
 
-/// Encodes chunk `index`, publishing packets as they are made. Returns the chunk's end, which is not published.
+/// Encodes chunk `index`, publishing packets as they are made. Returns the chunk's end, which is not published; `None`
+/// where it `gives_way`, which is asked before every packet.
 ///
 /// # Errors
 /// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `CodecFailed` when the codec does.
@@ -24,7 +25,8 @@ pub(super) fn encode(
     plan: &Plan,
     index: ChunkIndex,
     live: &LiveChunk,
-) -> Result<Bytes, WireError> {
+    gives_way: impl Fn() -> bool,
+) -> Result<Option<Bytes>, WireError> {
     let Plan { codec, encoding, rendition, passes } = plan;
     let frames = rendition.frames_in(index);
     if frames == 0 {
@@ -33,7 +35,7 @@ pub(super) fn encode(
         return Err(WireError::new(ErrorCode::OutOfRange, message));
     }
     if let Some(cut) = passes {
-        return copy::copy(track, rendition, cut, index, live);
+        return copy::copy(track, rendition, cut, index, live).map(Some);
     }
     let last = rendition.is_last(index);
     let range = span(encoding, index.first_frame(rendition.id.rate).0, frames, last);
@@ -54,7 +56,7 @@ pub(super) fn encode(
     let mut encoder = codec.encoder(&encoding.choice).map_err(|it| failed(&it))?;
     let mut pcm = vec![0.0; encoding.choice.format.samples(encoding.packet_frames as usize)];
     let mut left = range.end.abs_diff(range.start);
-    while left > 0 {
+    while left > 0 && !gives_way() {
         let frames = left.min(u64::from(encoding.packet_frames));
         let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
         // The range ends where `left` does, so the window fills it.
@@ -69,7 +71,8 @@ pub(super) fn encode(
         packets.write(|packet| encoder.encode(pcm, packet)).map_err(|it| failed(&it))?;
         left -= frames;
     }
-    while packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
+    let is_whole = left == 0;
+    while is_whole && packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
     drop(window);
     if reader.damaged() > 0 {
         let (track, packets) = (track.title(), reader.damaged());
@@ -77,7 +80,7 @@ pub(super) fn encode(
     } else {
         track.keep(reader);
     }
-    Ok(packets.batch.end(&packets.writer.finish()))
+    Ok(is_whole.then(|| packets.batch.end(&packets.writer.finish())))
 }
 
 /// The frames, at the rendition's rate, that the encoder is fed for the `frames` frames from `first` on; those outside

@@ -23,11 +23,12 @@ pub(super) enum Origin {
 }
 
 impl Shared {
-    /// The chunk from the disk where it is there, else encoded, and published as it is encoded.
+    /// The chunk from the disk where it is there, else encoded, and published as it is encoded. `None` where it gave way.
     ///
     /// # Errors
     /// As [`encode::encode`], and what is wrong with the request itself; `Busy` when the file was written to meanwhile.
-    pub(super) fn make(&self, Job { key, live, ahead }: &Job) -> Result<Made, WireError> {
+    pub(super) fn make(&self, job: &Job) -> Result<Option<Made>, WireError> {
+        let Job { key, live, ahead } = job;
         let request = &key.request;
         let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
         let _entered = span.entered();
@@ -39,15 +40,19 @@ impl Shared {
             && let Some(whole) = disk.load(name, plan.rendition.max_chunk_bytes())
         {
             tracing::debug!(ahead, "from the disk");
-            return Ok(Made { whole, origin: Origin::Disk, is_listed });
+            return Ok(Some(Made { whole, origin: Origin::Disk, is_listed }));
         }
         tracing::debug!(ahead, "encoding");
-        let trailer = encode::encode(&track, &plan, request.index, live)?;
+        let Some(trailer) = encode::encode(&track, &plan, request.index, live, || self.gives_way(job))?
+        else {
+            tracing::debug!("nobody waits for it any more");
+            return Ok(None);
+        };
         if !track.is_current() {
             let message = format!("{:?} has changed on the node's disk meanwhile", track.title());
             return Err(WireError::busy(message, AGAIN));
         }
         let origin = Origin::Encoder(kept.map(|(_, name)| name));
-        Ok(Made { whole: live.with(&trailer), origin, is_listed })
+        Ok(Some(Made { whole: live.with(&trailer), origin, is_listed }))
     }
 }
