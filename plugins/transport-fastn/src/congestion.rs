@@ -29,6 +29,11 @@ use crate::options::Congestion;
 /// Below this round trip a path stays in one machine or on one switch.
 const NEAR: Duration = Duration::from_millis(1);
 
+/// Packets in flight on a near path. A receiver that finds more than 128 waiting has no turn left to answer in: tokio then
+/// takes its socket for not ready (`tokio::task::coop`), and iroh 1.4.1 drops what was to be sent (`poll_send` in its
+/// `socket/transports.rs`), be it a request, which leaves again 27 ms later.
+const NEAR_WINDOW: u64 = 120;
+
 /// Times BBR3's pacing rate: what is due is kept for 40 ms instead of 10.
 const HEADROOM: u64 = 4;
 
@@ -152,7 +157,7 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        let most = if self.far { self.queue.most() } else { u64::MAX };
+        let most = if self.far { self.queue.most() } else { NEAR_WINDOW * u64::from(self.mtu) };
         self.inner.window().min(most).saturating_add(self.more.bytes())
     }
 

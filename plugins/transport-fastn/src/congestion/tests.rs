@@ -7,7 +7,7 @@ use iroh::{
 use tokio::net::UdpSocket;
 
 use super::{
-    Auto, factory,
+    Auto, NEAR_WINDOW, factory,
     lab::{Lab, Link},
 };
 use crate::options::Congestion;
@@ -66,9 +66,9 @@ async fn connect(client: &Endpoint, server: &Endpoint, way: SocketAddr) -> Conne
     client.connect(EndpointAddr::new(server.id()).with_ip_addr(way), ALPN).await.unwrap()
 }
 
-async fn round_trip(connection: &Connection) {
+async fn round_trip(connection: &Connection, bytes: usize) {
     let (mut send, mut recv) = connection.open_bi().await.unwrap();
-    send.write_all(&[1; 1000]).await.unwrap();
+    send.write_all(&vec![1; bytes]).await.unwrap();
     send.finish().unwrap();
     recv.read_to_end(1 << 20).await.unwrap();
 }
@@ -88,10 +88,17 @@ async fn loopback_gets_cubic() {
     // On a busy machine the first round trips are long; one short one is enough.
     let switch = async {
         while is_far(&connection, address).unwrap() {
-            round_trip(&connection).await;
+            round_trip(&connection, 1000).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), switch).await.unwrap();
+    // Without a bound the window is wider than that after this.
+    for _ in 0..4 {
+        round_trip(&connection, 1 << 20).await;
+    }
+    let path = connection.paths().iter().next().unwrap().id();
+    let window = connection.congestion_state(path).unwrap().window();
+    assert!(window <= NEAR_WINDOW * 1500, "{window}");
 }
 
 #[tokio::test]
@@ -104,7 +111,7 @@ async fn a_longer_way_keeps_bbr() {
     let path = crate::path::of(&connection);
     assert!(path.least_rtt <= path.rtt && path.least_rtt >= Some(Duration::from_millis(10)), "{path:?}");
     for _ in 0..10 {
-        round_trip(&connection).await;
+        round_trip(&connection, 1000).await;
         // The endpoints soon find the shorter way and leave this one.
         assert_ne!(is_far(&connection, way), Some(false));
     }
