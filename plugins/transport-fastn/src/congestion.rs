@@ -123,7 +123,8 @@ impl Controller for Auto {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.inner.on_end_acks(now, in_flight, app_limited, largest_acked);
-        self.queue.acknowledged(now, largest_acked, self.inner.window(), !app_limited, self.mtu);
+        let room = (in_flight, self.inner.window());
+        self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu);
     }
 
     fn on_congestion_event(

@@ -150,6 +150,11 @@ impl Lab {
         self.now = until;
     }
 
+    /// From now on it is this link, both ways.
+    pub(super) fn change(&mut self, link: Link) {
+        self.ends.iter_mut().for_each(|end| end.link = link);
+    }
+
     /// The server's numbers.
     pub(super) fn stats(&mut self) -> PathStats {
         self.ends[SERVER].connection.as_mut().unwrap().1.path_stats(PathId::ZERO).unwrap()

@@ -13,17 +13,27 @@ use std::time::{Duration, Instant};
 pub(super) struct Queue {
     /// The most that may be in flight, in bytes.
     most: u64,
-    /// What it was lowered to: up to this it rises as fast as BBR3's window at first, or as slow start; then by half in a
-    /// round trip.
-    passed: u64,
     /// The least round trip of this span and of the one before it.
     least: [Duration; 2],
     /// When this span began.
     span: Option<Instant>,
-    /// When the bound was last lowered: what was sent before says nothing of it.
-    lowered: Option<Instant>,
+    /// The last lowering, until a packet shows that it was enough.
+    lowered: Option<Lowered>,
     /// Of what the present acknowledgement covers.
     newest: Option<Newest>,
+}
+
+/// A lowering of the bound.
+#[derive(Debug, Clone)]
+struct Lowered {
+    /// What was sent before says nothing of it.
+    at: Instant,
+    /// For this round trip.
+    rtt: Duration,
+    /// The bound before the first of those that were in vain.
+    before: u64,
+    /// How many that is, up to this one.
+    vain: u32,
 }
 
 /// The newest packet of an acknowledgement, and the bytes of all.
@@ -42,10 +52,11 @@ impl Queue {
     const SPAN: Duration = Duration::from_secs(5);
     /// Packets that may always be in flight (the same, section 2.7, `MinPipeCwnd`).
     const LEAST: u64 = 4;
+    /// So many lowerings without much effect, and the queue is not of our making: another's, or the path is longer now.
+    const VAIN: u32 = 2;
 
     pub(super) const fn new() -> Self {
-        let least = [Duration::MAX; 2];
-        Self { most: u64::MAX, passed: u64::MAX, least, span: None, lowered: None, newest: None }
+        Self { most: u64::MAX, least: [Duration::MAX; 2], span: None, lowered: None, newest: None }
     }
 
     /// The most that may be in flight, in bytes.
@@ -62,13 +73,14 @@ impl Queue {
         }
     }
 
-    /// The acknowledgement that came `now` has been looked through, `largest` is the path's newest packet that was
-    /// acknowledged, and `window` for what is in flight; where that was `full`, the bound may rise.
+    /// The acknowledgement that came `now` has been looked through. `largest` is the path's newest packet that was
+    /// acknowledged, `in_flight` the bytes of those that were not yet, with `window` for them; where that was `full`, the
+    /// bound may rise.
     pub(super) fn acknowledged(
         &mut self,
         now: Instant,
         largest: Option<u64>,
-        window: u64,
+        (in_flight, window): (u64, u64),
         full: bool,
         mtu: u16,
     ) {
@@ -81,23 +93,36 @@ impl Queue {
         let rtt = now.saturating_duration_since(sent);
         let least = self.least(now, rtt);
         let bound = least + least.max(Self::MORE);
+        let floor = Self::LEAST * u64::from(mtu);
+        let is_news = self.lowered.as_ref().is_none_or(|it| sent > it.at);
         if rtt <= bound {
-            if full && self.most < window {
-                self.most += if self.most >= self.passed {
-                    bytes / 2
-                } else if rtt <= least + (bound - least) / 4 {
-                    2 * bytes
-                } else {
-                    bytes
-                };
+            if is_news {
+                self.lowered = None;
             }
-        } else if self.lowered.is_none_or(|at| sent > at) {
-            // What was in flight took `rtt` to pass, so this passes in `bound`.
-            let passes = u128::from(self.most.min(window)) * bound.as_micros() / rtt.as_micros().max(1);
-            self.most = u64::try_from(passes).unwrap_or(u64::MAX).max(Self::LEAST * u64::from(mtu));
-            self.passed = self.most;
-            self.lowered = Some(now);
+            if full && self.most < window {
+                self.most += bytes / 2;
+            }
+        } else if is_news && in_flight + bytes >= floor {
+            self.lower(now, rtt, bound, window, floor);
         }
+    }
+
+    /// What waits has to become less, unless that was of no use.
+    fn lower(&mut self, now: Instant, rtt: Duration, bound: Duration, window: u64, floor: u64) {
+        let in_vain = |it: &Lowered| rtt - bound > it.rtt.saturating_sub(bound) / 2;
+        let (before, vain) = match self.lowered.take() {
+            Some(last) if in_vain(&last) => (last.before, last.vain + 1),
+            _ => (self.most, 0),
+        };
+        if vain == Self::VAIN {
+            self.most = before;
+            self.least = [rtt; 2];
+            return;
+        }
+        // What was in flight took `rtt` to pass, so this passes in `bound`.
+        let passes = u128::from(self.most.min(window)) * bound.as_micros() / rtt.as_micros().max(1);
+        self.most = u64::try_from(passes).unwrap_or(u64::MAX).max(floor);
+        self.lowered = Some(Lowered { at: now, rtt, before, vain });
     }
 
     /// The least round trip of late.
@@ -122,10 +147,10 @@ mod tests {
     /// A packet is acknowledged after each of the round trips; the bound after that.
     fn after(queue: &mut Queue, now: &mut Instant, rtts: &[u32]) -> u64 {
         for rtt in rtts {
-            let sent = *now;
-            *now += *rtt * MILLI;
+            let sent = *now + MILLI;
+            *now = sent + *rtt * MILLI;
             queue.acked(sent, MTU.into(), 0);
-            queue.acknowledged(*now, Some(0), WINDOW, true, MTU);
+            queue.acknowledged(*now, Some(0), (WINDOW, WINDOW), true, MTU);
         }
         queue.most()
     }
@@ -143,7 +168,7 @@ mod tests {
         let (mut queue, now) = (Queue::new(), Instant::now());
         for rtt in [50].into_iter().chain(300..400) {
             queue.acked(now, 1, 0);
-            queue.acknowledged(now + rtt * MILLI, Some(0), WINDOW, true, MTU);
+            queue.acknowledged(now + rtt * MILLI, Some(0), (WINDOW, WINDOW), true, MTU);
         }
         assert_eq!(queue.most(), WINDOW / 2);
     }
@@ -153,7 +178,7 @@ mod tests {
         let (mut queue, now) = (Queue::new(), Instant::now());
         let mut acknowledge = |packets: &[(u32, u64)], largest| {
             packets.iter().for_each(|(sent, number)| queue.acked(now + *sent * MILLI, 1, *number));
-            queue.acknowledged(now + 500 * MILLI, Some(largest), WINDOW, true, MTU);
+            queue.acknowledged(now + 500 * MILLI, Some(largest), (WINDOW, WINDOW), true, MTU);
             queue.most()
         };
         assert_eq!(acknowledge(&[(0, 1), (450, 9), (100, 2)], 9), u64::MAX);
@@ -169,7 +194,7 @@ mod tests {
         assert!((WINDOW..WINDOW + 1200).contains(&after(&mut queue, &mut now, &[100; 300])));
         let (sent, before) = (now, queue.most());
         queue.acked(sent, 1200, 0);
-        queue.acknowledged(now + 50 * MILLI, Some(0), 2 * before, false, MTU);
+        queue.acknowledged(now + 50 * MILLI, Some(0), (before, 2 * before), false, MTU);
         assert_eq!(queue.most(), before, "there was room");
     }
 
@@ -177,8 +202,20 @@ mod tests {
     fn a_path_that_has_become_longer_is_soon_no_queue() {
         let (mut queue, mut now) = (Queue::new(), Instant::now());
         after(&mut queue, &mut now, &[50]);
-        assert!(after(&mut queue, &mut now, &[300; 10]) < WINDOW);
-        let bound = after(&mut queue, &mut now, &[300; 400]);
-        assert!(bound >= WINDOW, "{bound}");
+        let bounds: Vec<u64> = (0..20).map(|_| after(&mut queue, &mut now, &[300])).collect();
+        assert_eq!(bounds[..2], [WINDOW / 2, WINDOW / 4]);
+        assert!(bounds[2..].iter().all(|bound| *bound >= WINDOW), "{bounds:?}");
+        // What builds up there in front of that is one again.
+        assert!(after(&mut queue, &mut now, &[1200]) < WINDOW);
+    }
+
+    #[test]
+    fn a_lone_packet_that_takes_long_is_no_queue() {
+        let (mut queue, now) = (Queue::new(), Instant::now());
+        for rtt in [50, 2000] {
+            queue.acked(now, 100, 0);
+            queue.acknowledged(now + rtt * MILLI, Some(0), (0, WINDOW), false, MTU);
+        }
+        assert_eq!(queue.most(), u64::MAX);
     }
 }

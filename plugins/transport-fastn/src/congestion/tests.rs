@@ -211,6 +211,24 @@ fn a_burst_that_takes_all_that_is_in_flight_costs_a_second() {
 }
 
 #[test]
+fn a_path_that_becomes_longer_keeps_its_rate() {
+    let link = |rtt| Link { queue: 500_000, ..Link::of(rtt, 0.0) }.at(8_000_000);
+    let mut lab = Lab::new(factory(Congestion::Auto), link(50), Duration::ZERO, 5);
+    for number in 1..=8 {
+        if number == 4 {
+            lab.change(link(300));
+        }
+        let asked = lab.elapsed();
+        lab.send(CHUNK);
+        lab.until_received(number * CHUNK as u64);
+        let took = lab.elapsed() - asked;
+        // 0.5 s at the link's rate.
+        assert!(took < Duration::from_millis(2500), "chunk {number}: {took:?}");
+        lab.rest(Duration::from_secs(3) - took);
+    }
+}
+
+#[test]
 fn loss_without_a_queue_keeps_the_rate() {
     for (rtt, loss) in [(50, 0.01), (50, 0.05), (100, 0.03)] {
         let (times, _) = chunks(Congestion::Auto, Link::of(rtt, loss), Duration::ZERO);
