@@ -87,6 +87,11 @@ impl Auto {
             self.inner = Arc::new(CubicConfig::default()).build(now, self.mtu);
         }
     }
+
+    /// The bound on what is in flight, in bytes.
+    fn most(&self) -> u64 {
+        if self.far { self.queue.most() } else { NEAR_WINDOW * u64::from(self.mtu) }
+    }
 }
 
 impl Controller for Auto {
@@ -114,7 +119,9 @@ impl Controller for Auto {
         rtt: &RttEstimator,
     ) {
         self.look(now, sent, rtt);
-        self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
+        // Cubic's window rises while it is full. Not because of the bound, or a loss would not bring it below that.
+        let held_back = !self.far && self.inner.window() >= self.most();
+        self.inner.on_ack(now, sent, bytes, pn, app_limited || held_back, rtt);
         self.more.acked(now, sent);
         if self.far {
             self.queue.acked(sent, bytes, pn);
@@ -158,8 +165,7 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        let most = if self.far { self.queue.most() } else { NEAR_WINDOW * u64::from(self.mtu) };
-        self.inner.window().min(most).saturating_add(self.more.bytes())
+        self.inner.window().min(self.most()).saturating_add(self.more.bytes())
     }
 
     fn metrics(&self) -> ControllerMetrics {

@@ -97,8 +97,11 @@ async fn loopback_gets_cubic() {
         round_trip(&connection, 1 << 20).await;
     }
     let path = connection.paths().iter().next().unwrap().id();
-    let window = connection.congestion_state(path).unwrap().window();
-    assert!(window <= NEAR_WINDOW * 1500, "{window}");
+    let controller = connection.congestion_state(path).unwrap();
+    assert!(controller.window() <= NEAR_WINDOW * 1500, "{}", controller.window());
+    // Or the first losses would change nothing.
+    let cubic = controller.into_any().downcast::<Auto>().unwrap().inner.window();
+    assert!(cubic <= (NEAR_WINDOW + 1) * 1500, "{cubic}");
 }
 
 #[tokio::test]
