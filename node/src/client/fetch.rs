@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -128,12 +129,19 @@ async fn receive(
             reports.send(Fetched::Piece(event)).await;
         }
         if decoder.is_done() {
+            take_end(&mut stream);
             dial.note_path(connection.as_ref());
             return Ok(());
         }
         let next = read(dial, &connection, &mut stream).await?;
         bytes = next.ok_or_else(|| TransportError::Closed("the node ended the chunk too early".into()))?;
     }
+}
+
+/// Takes the stream's end, which comes with the last bytes: left there it becomes a request to stop, which the node has to
+/// read and to acknowledge.
+fn take_end(stream: &mut Stream) {
+    let _ = stream.recv.recv(READ).as_mut().poll(&mut Context::from_waker(Waker::noop()));
 }
 
 fn wrong_chunk(error: ChunkError) -> FetchError {

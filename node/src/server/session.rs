@@ -79,16 +79,16 @@ impl Session {
             Output::List { stream, list } => self.answer(stream, |stream| send_list(node, stream, list)),
             Output::Info { stream, mut get_info } => {
                 if get_info.path.kind.is_empty() {
-                    get_info.path.kind = self.connection.path().kind.to_string();
+                    get_info.path.kind = self.connection.path_kind().to_string();
                 }
-                let (peer, path) = (Arc::clone(&self.peer), self.connection.path().kind);
+                let (peer, path) = (Arc::clone(&self.peer), self.connection.path_kind());
                 self.answer(stream, |stream| send_info(node, peer, stream, get_info, path));
             }
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
                 let chunk = node.encoder.request(&self.peer, &request);
                 let span = chunk_span(&request);
-                let way = (request.rendition.codec, self.connection.path().kind);
+                let way = (request.rendition.codec, self.connection.path_kind());
                 self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
             }
             Output::Refuse { stream, protocol, error } => {

@@ -188,6 +188,11 @@ pub trait Connection: Send + Sync {
     /// What the bytes travel at this moment.
     fn path(&self) -> Path;
 
+    /// The kind of [`Self::path`], which may cost less than all of it.
+    fn path_kind(&self) -> PathKind {
+        self.path().kind
+    }
+
     /// How many bytes have come along this path so far, be they of streams that nobody reads any more: while it grows, the path
     /// is alive. `None` where the transport does not count.
     fn received(&self) -> Option<u64> {

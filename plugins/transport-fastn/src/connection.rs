@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use iroh::endpoint::Connection as QuicConnection;
 use media_plugin_sdk::transport::{
-    BoxFuture, Connection, Incoming, Path, Result, SendStream, Stream, TransportError,
+    BoxFuture, Connection, Incoming, Path, PathKind, Result, SendStream, Stream, TransportError,
 };
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
@@ -117,6 +117,10 @@ impl Connection for FastnConnection {
 
     fn path(&self) -> Path {
         path::of(&self.quic)
+    }
+
+    fn path_kind(&self) -> PathKind {
+        path::kind_of(&self.quic)
     }
 
     fn received(&self) -> Option<u64> {

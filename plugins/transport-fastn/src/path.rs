@@ -4,24 +4,40 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use iroh::{
     TransportAddr,
-    endpoint::{Connection, LocalTransportAddr},
+    endpoint::{Connection, LocalTransportAddr, PathList},
 };
 use media_plugin_sdk::transport::{Path, PathKind};
 
 use crate::congestion;
 
+/// The selected path of a connection, or the first when none is selected.
+fn selected<'a>(paths: &'a PathList<'_>) -> Option<iroh::endpoint::Path<'a>> {
+    paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
+}
+
 /// The bytes that came along the path that [`of`] describes.
 pub(crate) fn received(connection: &Connection) -> Option<u64> {
-    let paths = connection.paths();
-    let path = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())?;
-    Some(path.stats().udp_rx.bytes)
+    Some(selected(&connection.paths())?.stats().udp_rx.bytes)
+}
+
+/// The kind of the path that [`of`] describes.
+pub(crate) fn kind_of(connection: &Connection) -> PathKind {
+    selected(&connection.paths()).map_or(PathKind::Unknown, |path| kind_of_path(&path))
+}
+
+fn kind_of_path(path: &iroh::endpoint::Path<'_>) -> PathKind {
+    match (path.remote_addr(), path.local_addr()) {
+        (TransportAddr::Ip(address), LocalTransportAddr::Ip(local)) => kind(address.ip(), *local),
+        (TransportAddr::Ip(address), _) => kind(address.ip(), None),
+        (TransportAddr::Relay(_), _) => PathKind::Relayed,
+        _ => PathKind::Unknown,
+    }
 }
 
 /// The selected path of a connection, or the first when none is selected.
 pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();
-    let Some(path) = paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
-    else {
+    let Some(path) = selected(&paths) else {
         return Path {
             kind: PathKind::Unknown,
             remote: String::new(),
@@ -30,22 +46,16 @@ pub(crate) fn of(connection: &Connection) -> Path {
             loss: None,
         };
     };
-    let (kind, remote) = match path.remote_addr() {
-        TransportAddr::Ip(address) => {
-            let local = match path.local_addr() {
-                LocalTransportAddr::Ip(ip) => *ip,
-                _ => None,
-            };
-            (kind(address.ip(), local), address.to_string())
-        }
-        TransportAddr::Relay(url) => (PathKind::Relayed, url.to_string()),
-        _ => (PathKind::Unknown, String::new()),
+    let remote = match path.remote_addr() {
+        TransportAddr::Ip(address) => address.to_string(),
+        TransportAddr::Relay(url) => url.to_string(),
+        _ => String::new(),
     };
     let stats = path.stats();
     #[expect(clippy::cast_precision_loss, reason = "a share of packets; 52 bits of them are enough")]
     let loss = (stats.sent_packets > 0).then(|| stats.lost_packets as f64 / stats.sent_packets as f64);
     let least_rtt = connection.congestion_state(path.id()).and_then(congestion::least_rtt);
-    Path { kind, remote, rtt: Some(stats.rtt), least_rtt, loss }
+    Path { kind: kind_of_path(&path), remote, rtt: Some(stats.rtt), least_rtt, loss }
 }
 
 /// `local` is the address of ours that the packets carry, where the system tells it.
