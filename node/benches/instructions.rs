@@ -1,6 +1,6 @@
 //! Instructions of the hot functions, which say the same on a busy machine as on a quiet one: `cargo bench --bench
 //! instructions`. Needs valgrind (`apt-get install valgrind`), which runs this program again for each function, some times
-//! and then some more; the difference is what one time takes.
+//! and then some more; the difference is what one time takes. Keeps `target/instructions/history.jsonl`.
 
 #![allow(
     clippy::expect_used,
@@ -11,9 +11,14 @@
 
 #[path = "../tests/common/fixtures.rs"]
 mod fixtures;
+#[path = "common/history.rs"]
+mod history;
 #[path = "../tests/server/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
+#[path = "common/table.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
+mod table;
 
 use std::{hint::black_box, process::Command};
 
@@ -26,6 +31,7 @@ use media_protocol::{
     chunk::{ChunkDecoder, ChunkEncoder},
 };
 use rig::{Listener, Music, Rig};
+use table::{Goal, Row, Table};
 
 /// In the environment of the program that valgrind runs: which function.
 const WHICH: &str = "INSTRUCTIONS_OF";
@@ -56,11 +62,12 @@ fn main() {
             "valgrind is not installed, so no instructions are counted: apt-get install valgrind"
         );
     }
-    println!("| what | instructions each time |\n|---|---:|");
+    let mut table = Table::default();
     for (name, _) in HOT {
         let each = (instructions(name, MANY) - instructions(name, FEW)) / (MANY - FEW);
-        println!("| {name} | {each} |");
+        table.add(Row::alone(name, "instructions", each as f64, Goal::None));
     }
+    history::keep("instructions", &table.0).unwrap();
 }
 
 /// Of the whole program, when the function is run so often.

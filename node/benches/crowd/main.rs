@@ -4,7 +4,7 @@
 //! this program, each with an endpoint, a key and a connection of its own, over the real transport and with the whole of
 //! the client but for the decoder and the sound (`client::MuteListener`). One hot track: all of its chunks are in the
 //! node's cache before anything is measured, as icecast2 too sends what somebody else has encoded. Prints a table and
-//! writes it to `target/crowd.json`.
+//! keeps it in `target/crowd/latest.json` and `history.jsonl`.
 //!
 //! `cargo bench --bench crowd -- WORD…` runs the parts with one of the words in their name: `peers` (500 listeners beside
 //! icecast2), `greedy`, `idle`, `many` (2,000 listeners). `CROWD_SECONDS` is how long each is measured, 60 unless told
@@ -25,9 +25,13 @@ mod fixtures;
 mod program;
 
 mod crowd;
+#[path = "../common/history.rs"]
+mod history;
 mod icecast;
 mod listeners;
 mod process;
+#[path = "../common/table.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
 mod table;
 
 use std::{path::Path, thread::sleep, time::Duration};
@@ -37,7 +41,7 @@ use fixtures::Kind;
 use icecast::Icecast;
 use process::{Cost, Usage};
 use program::{Home, Node};
-use table::{Goal, Table};
+use table::{Goal, Row, Table};
 
 /// Seconds of the track; listeners begin in its first half.
 const TRACK: f64 = 480.0;
@@ -67,10 +71,18 @@ fn main() {
             part(&home, &track, &mut table);
         }
     }
-    table.write();
+    history::keep("crowd", &table.0).unwrap();
 }
 
 type Part = fn(&Home, &Path, &mut Table);
+
+/// `theirs` is icecast2's figure, where there is one.
+fn row(what: &str, unit: &str, ours: f64, theirs: Option<f64>, goal: Goal) -> Row {
+    match theirs {
+        Some(theirs) => Row::of(what, unit, ours, ("icecast2", theirs), goal),
+        None => Row::alone(what, unit, ours, goal),
+    }
+}
 
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -104,12 +116,12 @@ fn peers(home: &Home, track: &Path, table: &mut Table) {
     });
     let against = |of: fn(&Measured) -> f64| theirs.as_ref().map(of);
     let name = format!("CPU per listener-hour, Opus 96, {many} listeners");
-    table.row(&name, "s", ours.cpu, against(|it| it.cpu), Goal::RatioAtMost(1.0));
+    table.add(row(&name, "s", ours.cpu, against(|it| it.cpu), Goal::RatioAtMost(1.0)));
     let name = format!("memory per active listener, {BASE} to {many}");
-    table.row(&name, "kB", ours.memory, against(|it| it.memory), Goal::BothAtMost(2.0, 200.0));
-    table.row("sent to a listener", "kbit/s", ours.rate, against(|it| it.rate), Goal::None);
-    table.row("CPU of a listener coming in", "ms", ours.coming, against(|it| it.coming), Goal::None);
-    table.row("underruns", "", ours.underruns, None, Goal::AtMost(0.0));
+    table.add(row(&name, "kB", ours.memory, against(|it| it.memory), Goal::BothAtMost(2.0, 200.0)));
+    table.add(row("sent to a listener", "kbit/s", ours.rate, against(|it| it.rate), Goal::None));
+    table.add(row("CPU of a listener coming in", "ms", ours.coming, against(|it| it.coming), Goal::None));
+    table.add(row("underruns", "", ours.underruns, None, Goal::AtMost(0.0)));
 }
 
 /// What a server of either kind costs.
@@ -167,14 +179,14 @@ fn greedy(home: &Home, track: &Path, table: &mut Table) {
     drop((node, crowd));
     let rows = ["100 listeners alone", "the same beside 8 greedy ones", "and 8 that never read"];
     for (name, heard) in rows.iter().zip(waits) {
-        table.row(
+        table.add(row(
             &format!("a chunk whole, 99th percentile: {name}"),
             "ms",
             heard.chunk_p99,
             None,
             Goal::None,
-        );
-        table.row(&format!("underruns: {name}"), "", heard.underruns as f64, None, Goal::AtMost(0.0));
+        ));
+        table.add(row(&format!("underruns: {name}"), "", heard.underruns as f64, None, Goal::AtMost(0.0)));
     }
 }
 
@@ -183,8 +195,8 @@ fn idle(home: &Home, track: &Path, table: &mut Table) {
     let many = number("CROWD_PEERS", 500);
     let (node, mut crowd) = hot(home, track, 96_000, 2);
     let measured = measure(node.process.id(), &mut crowd, "idle", many);
-    table.row("memory per idle listener", "kB", measured.memory, None, Goal::None);
-    table.row("CPU per hour of an idle listener", "s", measured.cpu, None, Goal::None);
+    table.add(row("memory per idle listener", "kB", measured.memory, None, Goal::None));
+    table.add(row("CPU per hour of an idle listener", "s", measured.cpu, None, Goal::None));
 }
 
 /// As many as this machine holds.
@@ -199,17 +211,17 @@ fn many(home: &Home, track: &Path, table: &mut Table) {
     eprintln!("{many} listeners: {heard:?}");
     let cores = |cost: &Cost| cost.cpu.as_secs_f64() / cost.wall.as_secs_f64() * 100.0;
     let name = |what: &str| format!("{many} listeners, Opus 64: {what}");
-    table.row(&name("underruns"), "", heard.underruns as f64, None, Goal::AtMost(0.0));
-    table.row(&name("dry, all together"), "s", heard.dry, None, Goal::None);
-    table.row(&name("listeners that failed"), "", heard.failed as f64, None, Goal::AtMost(0.0));
-    table.row(&name("a chunk whole, 99th percentile"), "ms", heard.chunk_p99, None, Goal::None);
-    table.row(&name("the node's CPU"), "% of a core", cores(&cost), None, Goal::None);
-    table.row(&name("the listeners' CPU"), "% of a core", cores(&listeners), None, Goal::None);
-    table.row(
+    table.add(row(&name("underruns"), "", heard.underruns as f64, None, Goal::AtMost(0.0)));
+    table.add(row(&name("dry, all together"), "s", heard.dry, None, Goal::None));
+    table.add(row(&name("listeners that failed"), "", heard.failed as f64, None, Goal::AtMost(0.0)));
+    table.add(row(&name("a chunk whole, 99th percentile"), "ms", heard.chunk_p99, None, Goal::None));
+    table.add(row(&name("the node's CPU"), "% of a core", cores(&cost), None, Goal::None));
+    table.add(row(&name("the listeners' CPU"), "% of a core", cores(&listeners), None, Goal::None));
+    table.add(row(
         &name("the node's memory"),
         "MB",
         Usage::of(node.process.id()).memory / 1000.0,
         None,
         Goal::None,
-    );
+    ));
 }

@@ -18,6 +18,7 @@ mod disk_cache;
 mod first_audio;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/history.rs"]
 mod history;
 mod listener;
 mod memory;
@@ -30,12 +31,14 @@ mod seek;
 #[allow(dead_code, reason = "the tests of the output use the rest")]
 mod server;
 mod stage;
+#[path = "../common/table.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
 mod table;
 mod throughput;
 mod transcode;
 
 use stage::Stage;
-use table::Row;
+use table::{Row, Table};
 use tokio::runtime::Runtime;
 
 /// Says which part this program plays when it starts itself.
@@ -62,16 +65,13 @@ fn main() {
         _ => {}
     }
     let stage = Stage::new();
-    let mut all = Vec::new();
-    table::print_head();
+    let mut table = Table::default();
     for (name, part) in PARTS {
         if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
-            let rows = part(&stage, &runtime);
-            rows.iter().for_each(table::print);
-            all.extend(rows);
+            part(&stage, &runtime).into_iter().for_each(|row| table.add(row));
         }
     }
-    history::keep(&all).unwrap();
+    history::keep("peers", &table.0).unwrap();
 }
 
 /// This program again, to play another part.

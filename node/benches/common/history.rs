@@ -1,4 +1,4 @@
-//! What earlier runs on this machine came to: `target/peers/history.jsonl`, a line of JSON for every run.
+//! What earlier runs of a benchmark on this machine came to: `target/NAME/history.jsonl`, a line of JSON for every run.
 
 use std::{
     fs,
@@ -30,6 +30,9 @@ pub(crate) struct Run {
 struct Machine {
     cores: usize,
     cpu: String,
+    /// Whether this was built for speed.
+    #[serde(default)]
+    is_release: bool,
 }
 
 impl Machine {
@@ -37,13 +40,14 @@ impl Machine {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let cpu = model.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned();
-        Self { cores: thread::available_parallelism().map_or(1, usize::from), cpu }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self { cores, cpu, is_release: !cfg!(debug_assertions) }
     }
 }
 
-fn folder() -> PathBuf {
+fn folder(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target")).join("peers")
+    target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target")).join(name)
 }
 
 fn commit() -> String {
@@ -56,8 +60,8 @@ fn commit() -> String {
 }
 
 /// Keeps `rows` in `latest.json` and at the history's end, and says what got worse since the last run that has them.
-pub(crate) fn keep(rows: &[Row]) -> std::io::Result<()> {
-    let folder = folder();
+pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<()> {
+    let folder = folder(name);
     fs::create_dir_all(&folder)?;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let run = Run { at, commit: commit(), machine: Machine::this(), rows: rows.to_vec() };
@@ -80,8 +84,8 @@ fn compare(run: &Run, before: &[Run]) {
             .filter(|(_, it)| it.what == row.what && it.against == row.against)
             .find_map(|(commit, it)| Some((commit, value(it)?)));
         let (Some((commit, was)), Some(is)) = (last, value(row)) else { continue };
-        // What should be high got worse by falling.
-        let grown = if row.goal.contains("at least") { was / is } else { is / was };
+        // What is a speed got worse by falling.
+        let grown = if row.unit.ends_with("/s") { was / is } else { is / was };
         if grown > WORSE {
             eprintln!("worse than at {commit}: {}: {was:.3}, now {is:.3}", row.what);
         }

@@ -9,6 +9,8 @@ pub(crate) enum Goal {
     RatioAtMost(f64),
     /// Ours over theirs.
     RatioAtLeast(f64),
+    /// Ours over theirs, and ours in the row's unit.
+    BothAtMost(f64, f64),
     /// Ours, in the row's unit.
     AtMost(f64),
     /// The row is there to be looked at.
@@ -53,7 +55,11 @@ impl Row {
         let (goal, met) = match goal {
             Goal::RatioAtMost(most) => (format!("ratio at most {most:.2}"), ratio.map(|it| it <= most)),
             Goal::RatioAtLeast(least) => (format!("ratio at least {least:.2}"), ratio.map(|it| it >= least)),
-            Goal::AtMost(most) => (format!("at most {most} {unit}"), Some(ours <= most)),
+            Goal::BothAtMost(times, most) => (
+                format!("ratio at most {times}, at most {most} {unit}"),
+                ratio.map(|it| it <= times && ours <= most),
+            ),
+            Goal::AtMost(most) => (format!("at most {most} {unit}").trim().into(), Some(ours <= most)),
             Goal::None => (String::new(), None),
         };
         let (what, unit, against) = (what.into(), unit.into(), against.into());
@@ -66,8 +72,21 @@ impl Row {
     }
 }
 
-/// Prints one line of the table, in Markdown.
-pub(crate) fn print(row: &Row) {
+/// Rows, each printed in Markdown as it is added.
+#[derive(Debug, Default)]
+pub(crate) struct Table(pub(crate) Vec<Row>);
+
+impl Table {
+    pub(crate) fn add(&mut self, row: Row) {
+        if self.0.is_empty() {
+            println!("| what | ours | theirs | ratio | goal | met |\n|---|---:|---:|---:|---|---|");
+        }
+        print(&row);
+        self.0.push(row);
+    }
+}
+
+fn print(row: &Row) {
     let figure = |it: Option<f64>| it.map(|it| format!("{} {}", short(it), row.unit)).unwrap_or_default();
     let (ours, theirs) = (figure(row.ours), figure(row.theirs));
     let theirs = match (row.against.as_str(), theirs.as_str()) {
@@ -76,19 +95,14 @@ pub(crate) fn print(row: &Row) {
     };
     let ratio = row.ratio().map(|it| format!("{it:.2}")).unwrap_or_default();
     let met = row.met.map_or("", |met| if met { "yes" } else { "no" });
-    println!("| {} | {ours} | {theirs} | {ratio} | {} | {met} |", row.what, row.goal);
-}
-
-/// Prints the table's head.
-pub(crate) fn print_head() {
-    println!("| what | ours | theirs | ratio | goal | met |");
-    println!("|---|---:|---:|---:|---|---|");
+    println!("| {} | {} | {theirs} | {ratio} | {} | {met} |", row.what, ours.trim(), row.goal);
 }
 
 fn short(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }
 }
