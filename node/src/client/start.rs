@@ -38,7 +38,7 @@ impl Start {
     /// So many are remembered: a minute. The longest lag but one of 20 is their 95th percentile, so that what happens once
     /// proves nothing.
     const SPANS: usize = 20;
-    /// Four packets of the size that every path takes, in bytes.
+    /// The four packets, of the size that every path takes, in bytes.
     const PROBE_RTT: f64 = 4.0 * 1200.0;
 
     /// Never below `least`, and above it up to `most`.
