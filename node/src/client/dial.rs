@@ -56,7 +56,7 @@ const WIDEST_GAP: Duration = Duration::from_secs(1);
 const UNANSWERED: u64 = 2;
 
 /// 0.8 to 1 times as long, at random.
-fn spread(time: Duration) -> Duration {
+pub(super) fn spread(time: Duration) -> Duration {
     time.mul_f64(0.8 + 0.2 * f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
 }
 
@@ -159,7 +159,7 @@ impl Dial {
         }
         self.note_heard();
         self.note_answer();
-        self.note_path(fresh.as_ref());
+        self.seen.note_fresh(fresh.path());
         *slot = Some(Arc::clone(fresh));
     }
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    dial::{Dial, not_before},
+    dial::{Dial, not_before, spread},
     fetch::came,
 };
 
@@ -39,7 +39,10 @@ const REPEAT: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
 const MOST_GRACE: Duration = Duration::from_secs(1);
-/// Between two attempts, when there is no connection and one can't be made, or the node says no.
+/// While a silent connection stays, so often what comes on it is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// Between two attempts, when there is no connection and one can't be made; twice as long each time that the node closed it
+/// before it was of use, up to what is waited when it says no.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_REFUSED: Duration = Duration::from_secs(2);
 
@@ -61,6 +64,8 @@ struct Watched {
     since: Instant,
     /// When it began to be watched. That nothing came while nothing was wanted proves nothing.
     began: Instant,
+    /// How long to wait when the node closes the next connection.
+    retry: Duration,
 }
 
 impl Watched {
@@ -86,7 +91,7 @@ impl Watched {
 pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>, silent: watch::Sender<bool>) {
     while let Ok(now) = wanted.wait_for(|it| *it != Wanted::Nothing).await.map(|it| *it) {
         let began = Instant::now();
-        let mut watched = Watched { wanted: wanted.clone(), now, since: began, began };
+        let mut watched = Watched { wanted: wanted.clone(), now, since: began, began, retry: RETRY };
         let watching = async {
             loop {
                 look(&dial, &mut watched, &silent).await;
@@ -104,10 +109,16 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     let tell = |is: bool| silent.send_if_modified(|was| std::mem::replace(was, is) != is);
     let connection = match dial.connection().await {
         Ok(connection) => connection,
-        Err(TransportError::Unreachable(_) | TransportError::Closed(_)) => return sleep(RETRY).await,
+        Err(TransportError::Unreachable(_)) => return sleep(spread(RETRY)).await,
+        Err(TransportError::Closed(_)) => {
+            let wait = spread(watched.retry);
+            watched.retry = (2 * watched.retry).min(RETRY_REFUSED);
+            return sleep(wait).await;
+        }
         Err(TransportError::Full { retry_after }) => return sleep(not_before(retry_after)).await,
         Err(_) => return sleep(RETRY_REFUSED).await,
     };
+    watched.retry = RETRY;
     let quiet_at = watched.quiet_at(dial.heard());
     if quiet_at > Instant::now() {
         tell(false);
@@ -125,19 +136,29 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
             dial.forget(&connection).await;
             return;
         }
-        // The pong may be behind a queue of other bytes, be they of a stream that was given up.
-        Err(_) if dial.heard() > asked || came(received, connection.received()) > 0 => return,
+        Err(_) if dial.heard() > asked => return,
+        // The pong may be behind a queue of other bytes, be they of a stream that was given up; more pings are not to make it
+        // longer.
+        Err(_) if came(received, connection.received()) > 0 => return sleep(QUIET).await,
         Err(_) => {}
     }
     tell(true);
     tracing::info!(path = %connection.path().remote, "the path has fallen silent: dialling anew");
     tokio::select! {
         Ok(()) = &mut ping => dial.note_heard(),
+        () = heard_after(dial, asked) => {}
         moved = dial.move_from(&connection, (GRACE_RTTS * rtt).clamp(GRACE, MOST_GRACE)) => {
             if let Err(error) = moved {
                 tracing::debug!("dialling anew: {error}");
             }
         }
+    }
+}
+
+/// Comes back once something came from the node after `asked`.
+async fn heard_after(dial: &Dial, asked: Instant) {
+    while dial.heard() <= asked {
+        sleep(LOOK).await;
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Seen(Mutex<State>);
 
 struct State {
     last: Path,
-    /// Since the path was first seen to be this one.
+    /// Since the path was first seen to be this one, or the connection was made.
     least_rtt: Option<Duration>,
     changes: Recent<PathChange>,
 }
@@ -40,6 +40,13 @@ impl Seen {
 
     fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
         what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a connection made a moment ago travels. An address may be the same and the way there another by now, as from Wi-Fi
+    /// to a mobile network.
+    pub(super) fn note_fresh(&self, path: Path) {
+        self.with(|seen| seen.least_rtt = None);
+        self.note(path);
     }
 
     pub(super) fn note(&self, path: Path) {
@@ -90,6 +97,10 @@ mod tests {
         assert_eq!(note("a", None), Some(50));
         assert_eq!(note("b", Some(200)), Some(200));
         assert_eq!(note("a", Some(4_000)), Some(4_000));
+        assert_eq!(note("a", Some(50)), Some(50));
+        let path = Path { rtt: Some(Duration::from_secs(2)), ..seen.last() };
+        seen.note_fresh(path);
+        assert_eq!(seen.least_rtt(), Some(Duration::from_secs(2)));
         assert_eq!(seen.changes().total(), 2);
         let rtt = Some(Duration::from_millis(300));
         let least_rtt = Some(Duration::from_millis(60));

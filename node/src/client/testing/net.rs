@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -39,6 +39,8 @@ pub(in crate::client) struct Net {
     pub(in crate::client) swallows: AtomicU64,
     /// What comes apart from answers to pings, since the beginning.
     pub(in crate::client) bytes_per_ms: AtomicU64,
+    /// The node has the same address after a break.
+    pub(in crate::client) stays: AtomicBool,
     /// What becomes of the next attempts to connect.
     pub(in crate::client) fates: Mutex<VecDeque<Fate>>,
     pongs: AtomicU64,
@@ -62,6 +64,7 @@ impl Default for Net {
             pong_after_ms: AtomicU64::new(0),
             swallows: AtomicU64::new(0),
             bytes_per_ms: AtomicU64::new(0),
+            stays: AtomicBool::new(false),
             fates: Mutex::default(),
             pongs: AtomicU64::new(0),
             born: Instant::now(),
@@ -131,7 +134,8 @@ impl Connection for FakeConnection {
 
     fn path(&self) -> Path {
         let rtt = Some(Duration::from_millis(self.net.rtt_ms.load(Ordering::Relaxed)));
-        Path { kind: PathKind::Direct, remote: self.made_after.to_string(), rtt, least_rtt: None, loss: None }
+        let place = if self.net.stays.load(Ordering::Relaxed) { 0 } else { self.made_after };
+        Path { kind: PathKind::Direct, remote: place.to_string(), rtt, least_rtt: None, loss: None }
     }
 
     fn received(&self) -> Option<u64> {
