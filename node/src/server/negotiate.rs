@@ -45,6 +45,14 @@ pub(super) struct Plan {
     pub(super) passes: Option<Cut>,
 }
 
+impl Plan {
+    /// Whether its chunks are worth their room: what passes through as it is costs nothing to make, and a lossless codec
+    /// writes ten times the bytes of a lossy one in less time.
+    pub(super) fn is_dear(&self) -> bool {
+        self.passes.is_none() && !self.codec.info().lossless
+    }
+}
+
 /// Chooses for `request`: the first of the client's codecs that this node has and that can carry the track. `options`
 /// are the codecs' own, by id. A source that may pass through as it is comes before all.
 ///

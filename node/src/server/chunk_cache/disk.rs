@@ -104,16 +104,13 @@ impl DiskCache {
         Ok(Self { folder: config.folder.clone(), makers: name::makers(registry), figures, queue })
     }
 
-    /// What chunk `index` of `track` by `plan` is called. `None` for one past the end, and one that is not worth its room:
-    /// what passes through as it is costs nothing, and a lossless codec writes ten times the bytes of a lossy one in less
-    /// time.
+    /// What chunk `index` of `track` by `plan` is called. `None` for one past the end, and one that is not worth its room.
     pub(in crate::server) fn name(&self, track: &OpenTrack, plan: &Plan, index: ChunkIndex) -> Option<Name> {
-        let info = plan.codec.info();
         let is_there = plan.rendition.frames_in(index) > 0;
-        if !is_there || plan.passes.is_some() || info.lossless {
+        if !is_there || !plan.is_dear() {
             return None;
         }
-        Name::new(self.makers.get(&info.id)?, track.stamp()?, &plan.rendition, index)
+        Name::new(self.makers.get(&plan.codec.info().id)?, track.stamp()?, &plan.rendition, index)
     }
 
     /// The chunk of that name, of `longest` bytes at most. Blocks on the disk. One that is damaged is removed.

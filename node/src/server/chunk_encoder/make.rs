@@ -12,6 +12,8 @@ pub(super) struct Made {
     pub(super) origin: Origin,
     /// Whether it is of the file that the key names. Otherwise the catalog has not seen yet that the file has changed.
     pub(super) is_listed: bool,
+    /// Whether it was not cheap to make, or would not be again.
+    pub(super) is_dear: bool,
 }
 
 /// Where a chunk comes from.
@@ -40,7 +42,7 @@ impl Shared {
             && let Some(whole) = disk.load(name, plan.rendition.max_chunk_bytes())
         {
             tracing::debug!(ahead, "from the disk");
-            return Ok(Some(Made { whole, origin: Origin::Disk, is_listed }));
+            return Ok(Some(Made { whole, origin: Origin::Disk, is_listed, is_dear: true }));
         }
         tracing::debug!(ahead, "encoding");
         let Some(trailer) = encode::encode(&track, &plan, request.index, live, || self.gives_way(job))?
@@ -53,6 +55,6 @@ impl Shared {
             return Err(WireError::busy(message, AGAIN));
         }
         let origin = Origin::Encoder(kept.map(|(_, name)| name));
-        Ok(Some(Made { whole: live.with(&trailer), origin, is_listed }))
+        Ok(Some(Made { whole: live.with(&trailer), origin, is_listed, is_dear: plan.is_dear() }))
     }
 }

@@ -75,12 +75,13 @@ impl Shared {
     }
 
     /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, Job { key, live, ahead }: Job, Made { whole, origin, is_listed }: Made) {
+    fn keep(&self, Job { key, live, ahead }: Job, made: Made) {
+        let Made { whole, origin, is_listed, is_dear } = made;
         let mut state = self.lock();
         state.live.remove(&key);
         state.encoding.remove(&key);
         if is_listed {
-            state.cache.insert(key, whole.clone());
+            state.cache.insert(key, whole.clone(), is_dear);
         }
         if let Origin::Encoder(_) = origin {
             state.stats.encoded += 1;
