@@ -1,9 +1,10 @@
-//! Files that are open: each once, the last few of them.
+//! What was learnt of the files that were used last, each once, and readers of theirs that nobody uses now.
 
 use std::{
+    collections::VecDeque,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::SystemTime,
 };
 
@@ -17,8 +18,11 @@ use crate::{
     source::{OpusPackets, OpusStream, Reader, Source, SourceError, SourceInfo, Window},
 };
 
-/// How many files stay open when nobody uses them.
-const MAX_OPEN: usize = 32;
+/// Of so many files it is remembered what opening them told, which for some is to read them whole. A file takes a few
+/// kilobytes, a long MP3 some 50 for the places that seeks begin at; none of it is a descriptor.
+const MAX_KNOWN: usize = 1024;
+/// Readers that nobody uses, of all files together: each has a descriptor and a decoder.
+const MAX_IDLE: usize = 64;
 
 /// Being opened, or open. Whoever comes while it is being opened waits for it.
 type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
@@ -26,11 +30,12 @@ type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
 #[derive(Debug)]
 pub(super) struct Sources {
     slots: Mutex<LruCache<PathBuf, Slot>>,
+    idle: Arc<Idle>,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
-        Self { slots: Mutex::new(LruCache::unbounded()) }
+        Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default() }
     }
 
     /// The `track` of `file`, open; a failure is not remembered, and neither is a file that has gone since.
@@ -39,7 +44,10 @@ impl Sources {
     /// `UnknownTrack` when the file is gone or another, `Unreadable` when it cannot be decoded.
     pub(super) fn open(&self, file: &File, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
         let slot = self.slot(&file.at.path);
-        let open = || OpenFile::open(&file.at.path).map(Arc::new).map_err(|it| unreadable(&file.title, &it));
+        let open = || {
+            let opened = OpenFile::open(&file.at.path, &self.idle).map(Arc::new);
+            opened.map_err(|it| unreadable(&file.title, &it))
+        };
         let opened = still_there(file).and_then(|()| slot.get_or_init(open).clone());
         let is_current = opened.as_ref().is_ok_and(|it| it.source.is_current());
         if !is_current {
@@ -53,7 +61,7 @@ impl Sources {
     fn slot(&self, path: &Path) -> Slot {
         let mut slots = self.lock();
         let slot = slots.get_or_insert(path.to_owned(), Slot::default).clone();
-        while slots.len() > MAX_OPEN {
+        while slots.len() > MAX_KNOWN {
             slots.pop_lru();
         }
         slot
@@ -99,19 +107,42 @@ pub(in crate::server) struct OpenTrack {
 struct OpenFile {
     source: Source,
     opus: Option<OpusStream>,
-    /// Nobody uses these now. Opening another takes up to milliseconds.
-    idle: Mutex<Vec<Reader>>,
+    idle: Arc<Idle>,
 }
 
 impl OpenFile {
-    fn open(path: &Path) -> Result<Self, SourceError> {
+    fn open(path: &Path, idle: &Arc<Idle>) -> Result<Self, SourceError> {
         let source = Source::open(path)?;
-        Ok(Self { opus: source.opus_stream(), source, idle: Mutex::default() })
+        Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
     }
 }
 
-/// Readers kept open for a track: as many as work on one listener's chunks at once.
-const MAX_IDLE: usize = 2;
+/// Readers that nobody uses now, with their files, the one that was used last at the end. Opening another takes up to
+/// milliseconds.
+#[derive(Debug, Default)]
+struct Idle(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
+
+impl Idle {
+    fn take(&self, file: &Arc<OpenFile>) -> Option<Reader> {
+        let mut readers = self.lock();
+        let last = readers.iter().rposition(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(file)))?;
+        readers.remove(last).map(|(_, reader)| reader)
+    }
+
+    fn put(&self, file: &Arc<OpenFile>, reader: Reader) {
+        let mut readers = self.lock();
+        // What is forgotten is no longer of use.
+        readers.retain(|(of, _)| of.strong_count() > 0);
+        if readers.len() == MAX_IDLE {
+            readers.pop_front();
+        }
+        readers.push_back((Arc::downgrade(file), reader));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Weak<OpenFile>, Reader)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl OpenTrack {
     fn new(track: &Track, file: Arc<OpenFile>) -> Self {
@@ -154,20 +185,13 @@ impl OpenTrack {
     /// # Errors
     /// `Unreadable`.
     pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        let idle = self.idle().pop();
+        let idle = self.file.idle.take(&self.file);
         idle.map_or_else(|| self.file.source.reader().map_err(|it| self.unreadable(&it)), Ok)
     }
 
     /// Takes a reader back for the next user.
     pub(in crate::server) fn keep(&self, reader: Reader) {
-        let mut idle = self.idle();
-        if idle.len() < MAX_IDLE {
-            idle.push(reader);
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.file.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.idle.put(&self.file, reader);
     }
 
     /// The Opus packets of `stream`, which is this track's, from the one numbered `first` on.
@@ -239,3 +263,6 @@ fn exact(track: &Track, info: &SourceInfo) -> Track {
     };
     Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX), source, ..track.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use super::*;
+use crate::server::catalog::file::Candidate;
+
+/// A file of 100 frames of silence, and its track.
+fn file(folder: &Path, number: u8) -> (File, Track) {
+    let path = folder.canonicalize().unwrap().join(format!("{number}.wav"));
+    let (rate, bytes, data) = (8000_u32, 16_000_u32, 200_u32);
+    let head = [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
+    let format = [&[1, 0, 1, 0][..], &rate.to_le_bytes(), &bytes.to_le_bytes(), &[2, 0, 16, 0]].concat();
+    let body = [&b"data"[..], &data.to_le_bytes(), &[number; 200]].concat();
+    std::fs::write(&path, [head, format, body].concat()).unwrap();
+    let source = TrackSource { codec: "pcm".into(), rate, channels: 1, bits: Some(16) };
+    let at = Candidate::new(path.clone(), &path.metadata().unwrap());
+    let (id, text) = (format!("{number:016x}").parse().unwrap(), String::new);
+    let file = File {
+        at,
+        id,
+        title: text(),
+        artist: text(),
+        album: text(),
+        duration_ms: 0,
+        source,
+        words: text().into(),
+    };
+    let track = file.track(file.id.clone(), 1);
+    (file, track)
+}
+
+#[test]
+fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<_> = (0..100).map(|number| file(folder.path(), number)).collect();
+    let sources = Sources::new();
+    let round = || -> Vec<_> {
+        let open = |(file, track)| {
+            let opened = sources.open(file, track).unwrap();
+            opened.keep(opened.reader().unwrap());
+            opened
+        };
+        files.iter().map(|(file, track)| open((file, track))).collect()
+    };
+    let (first, second) = (round(), round());
+    assert!(first.iter().zip(&second).all(|(one, two)| Arc::ptr_eq(&one.file, &two.file)));
+    assert_eq!(sources.idle.lock().len(), MAX_IDLE);
+    // Each gets its own back.
+    let mut reader = sources.idle.take(&second[99].file).unwrap();
+    let mut frame = [0.0];
+    reader.seek(0).unwrap();
+    assert_eq!(reader.read(&mut frame).unwrap(), 1);
+    assert_eq!(frame, [f32::from(i16::from_le_bytes([99; 2])) / 32_768.0]);
+    assert!(sources.idle.take(&second[99].file).is_none() && sources.idle.take(&second[0].file).is_none());
+}
+
+#[test]
+fn readers_of_what_has_changed_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((old, track), other) = (file(folder.path(), 1), file(folder.path(), 2));
+    let sources = Sources::new();
+    let opened = sources.open(&old, &track).unwrap();
+    opened.keep(opened.reader().unwrap());
+    drop(opened);
+    std::fs::remove_file(&old.at.path).unwrap();
+    assert!(sources.open(&old, &track).is_err());
+    let opened = sources.open(&other.0, &other.1).unwrap();
+    opened.keep(opened.reader().unwrap());
+    assert_eq!(sources.idle.lock().len(), 1);
+}
