@@ -6,7 +6,10 @@
 //! - At most [`Limits::requests`] of them are under way at once; each is under way until [`Input::Served`].
 //! - Every request is answered by exactly one of `List`, `Info`, `Chunk` and `Refuse`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -99,6 +102,8 @@ pub struct Server {
 impl Server {
     /// The longest request, in bytes of JSON.
     pub const MAX_REQUEST: usize = 64 * 1024;
+    /// Who has too many under way may ask again then: a chunk is encoded, or a good part of one sent.
+    const AGAIN: Duration = Duration::from_secs(1);
 
     /// A session that nothing was asked of yet.
     #[must_use]
@@ -155,8 +160,8 @@ impl Server {
 
     fn admit(&self, stream: u64, protocol: Protocol, data: &str) -> Result<Output, WireError> {
         if self.under_way.len() >= self.limits.requests {
-            let message = format!("{} requests are under way already; ask again", self.under_way.len());
-            return Err(WireError::new(ErrorCode::Busy, message));
+            let message = format!("{} requests are under way already", self.under_way.len());
+            return Err(WireError::busy(message, Self::AGAIN));
         }
         let request = match protocol {
             Protocol::List => Output::List { stream, list: check_list(parse(data)?)? },

@@ -27,6 +27,8 @@ const MDNS_SERVICE: &str = "iroh.local.swarm";
 /// is admitted.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 const HANDSHAKE_WINDOW: u32 = 128 * 1024;
+/// What we hold for a peer that has not acknowledged it, in bytes on all streams: three chunks of CD audio.
+const SEND_WINDOW: u64 = 2 * 1024 * 1024;
 /// iroh's bounds for a single path.
 const PATH_IDLE: Duration = Duration::from_secs(15);
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -119,6 +121,7 @@ fn quic_config(options: &Options) -> Result<QuicTransportConfig> {
         .max_concurrent_uni_streams(0_u32.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(HANDSHAKE_WINDOW.into())
+        .send_window(SEND_WINDOW)
         .max_idle_timeout(Some(idle_timeout))
         .keep_alive_interval(keep_alive)
         .default_path_max_idle_timeout(idle.min(PATH_IDLE))

@@ -43,7 +43,10 @@ fn requests_under_way_are_limited() {
     for stream in 0..2 {
         assert!(matches!(request(&mut server, stream, "audio.list", list)[..], [Output::List { .. }]));
     }
-    refused(&request(&mut server, 2, "audio.list", list)[0], ErrorCode::Busy);
+    let busy = &request(&mut server, 2, "audio.list", list)[0];
+    refused(busy, ErrorCode::Busy);
+    let Output::Refuse { error, .. } = busy else { panic!("{busy:?}") };
+    assert_eq!(error.retry_after_ms, Some(1000), "{error}");
     // What was refused is not under way, so its end frees nothing.
     server.handle(Input::Served { stream: 2 });
     refused(&request(&mut server, 3, "audio.list", list)[0], ErrorCode::Busy);
