@@ -39,8 +39,6 @@ const REPEAT: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
 const MOST_GRACE: Duration = Duration::from_secs(1);
-/// While a silent connection stays, so often what comes on it is looked at.
-const LOOK: Duration = Duration::from_millis(50);
 /// Between two attempts, when there is no connection and one can't be made; twice as long each time that the node closed it
 /// before it was of use, up to what is waited when it says no.
 const RETRY: Duration = Duration::from_millis(200);
@@ -136,29 +134,19 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
             dial.forget(&connection).await;
             return;
         }
-        Err(_) if dial.heard() > asked => return,
-        // The pong may be behind a queue of other bytes, be they of a stream that was given up; more pings are not to make it
-        // longer.
-        Err(_) if came(received, connection.received()) > 0 => return sleep(QUIET).await,
+        // The pong may be behind a queue of other bytes, be they of a stream that was given up.
+        Err(_) if dial.heard() > asked || came(received, connection.received()) > 0 => return,
         Err(_) => {}
     }
     tell(true);
     tracing::info!(path = %connection.path().remote, "the path has fallen silent: dialling anew");
     tokio::select! {
         Ok(()) = &mut ping => dial.note_heard(),
-        () = heard_after(dial, asked) => {}
         moved = dial.move_from(&connection, (GRACE_RTTS * rtt).clamp(GRACE, MOST_GRACE)) => {
             if let Err(error) = moved {
                 tracing::debug!("dialling anew: {error}");
             }
         }
-    }
-}
-
-/// Comes back once something came from the node after `asked`.
-async fn heard_after(dial: &Dial, asked: Instant) {
-    while dial.heard() <= asked {
-        sleep(LOOK).await;
     }
 }
 
