@@ -7,7 +7,7 @@ mod seen;
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, Mutex as StdMutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -38,8 +38,8 @@ pub struct Dial {
     born: Instant,
     /// When the node last gave a sign of life, in microseconds since `born`.
     heard: AtomicU64,
-    /// Requests in a row to which nothing came on this connection.
-    unanswered: AtomicU64,
+    /// Requests in a row to which nothing came on this connection, and when the last one was counted.
+    unanswered: StdMutex<(u32, Option<Instant>)>,
 }
 
 type Dialled = Result<Arc<dyn Connection>, TransportError>;
@@ -53,7 +53,7 @@ const LONGEST_GAP: Duration = Duration::from_millis(400);
 const WIDEST_GAP: Duration = Duration::from_secs(1);
 /// As many requests to which nothing comes, one after the other, are more than a node that is slow to encode: what the node
 /// has in flight is lost, and its next probe may be seconds away.
-const UNANSWERED: u64 = 2;
+const UNANSWERED: u32 = 2;
 
 /// 0.8 to 1 times as long, at random.
 pub(super) fn spread(time: Duration) -> Duration {
@@ -80,7 +80,7 @@ impl Dial {
             bind_time: Duration::ZERO,
             born: Instant::now(),
             heard: AtomicU64::new(0),
-            unanswered: AtomicU64::new(0),
+            unanswered: StdMutex::default(),
         }
     }
 
@@ -165,35 +165,44 @@ impl Dial {
 
     /// Drops `bad`, so that the next request connects anew. Does nothing, and says so, if it was dropped before.
     pub(super) async fn forget(&self, bad: &Arc<dyn Connection>) -> bool {
+        Self::drop_from(&mut *self.connection.lock().await, bad)
+    }
+
+    fn drop_from(slot: &mut Option<Arc<dyn Connection>>, bad: &Arc<dyn Connection>) -> bool {
+        let dropped = slot.take_if(|it| Arc::ptr_eq(it, bad));
+        dropped.inspect(|it| it.close("lost")).is_some()
+    }
+
+    /// As [`Dial::forget`], as soon as nobody else looks at the connection. Must be called within a runtime.
+    pub(super) fn forget_soon(self: &Arc<Self>, bad: &Weak<dyn Connection>) {
+        if let Some(bad) = bad.upgrade() {
+            let dial = Arc::clone(self);
+            tokio::spawn(async move { dial.forget(&bad).await });
+        }
+    }
+
+    /// Nothing came to a request on this connection for as long as its `patience`; the second time in a row it is dropped.
+    /// Requests that waited at the same time are one.
+    pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>, patience: Duration) {
         let mut slot = self.connection.lock().await;
-        let is_there = slot.as_ref().is_some_and(|it| Arc::ptr_eq(it, bad));
-        if is_there {
-            bad.close("lost");
-            *slot = None;
-        }
-        is_there
-    }
-
-    /// As [`Dial::forget`], at once. Does nothing while another connection is being made.
-    pub(super) fn forget_now(&self, bad: &Weak<dyn Connection>) {
-        if let Ok(mut slot) = self.connection.try_lock()
-            && let Some(connection) = slot.take_if(|it| std::ptr::addr_eq(Arc::as_ptr(it), bad.as_ptr()))
-        {
-            connection.close("silent");
+        let is_there = slot.as_ref().is_some_and(|it| Arc::ptr_eq(it, connection));
+        if is_there && self.count_unanswered(patience) >= UNANSWERED {
+            Self::drop_from(&mut slot, connection);
         }
     }
 
-    /// Nothing came to a request on this connection; the second time in a row it is dropped.
-    pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>) {
-        let is_there = self.connection.lock().await.as_ref().is_some_and(|it| Arc::ptr_eq(it, connection));
-        if is_there && self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED {
-            self.forget(connection).await;
+    fn count_unanswered(&self, patience: Duration) -> u32 {
+        let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, last) = &mut *unanswered;
+        if last.is_none_or(|last| last.elapsed() >= patience) {
+            (*count, *last) = (*count + 1, Some(Instant::now()));
         }
+        *count
     }
 
     /// Something came to a request.
     pub(super) fn note_answer(&self) {
-        self.unanswered.store(0, Ordering::Relaxed);
+        *self.unanswered.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
     }
 
     /// Moves from a connection that has fallen silent to a new one. For `grace` the old one stays, in case it recovers: drop

@@ -13,7 +13,7 @@ use media_protocol::{
     chunk::{ChunkDecoder, ChunkError},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Counts,
@@ -33,6 +33,9 @@ pub enum FetchError {
     /// Nothing came for so many seconds.
     #[error("the node sent nothing for {0} s")]
     Silent(f32),
+    /// The answer had not ended after so many seconds.
+    #[error("the node's answer to {0} was not complete after {1:.0} s: try again")]
+    Slow(&'static str, f32),
     /// The connection was dropped on purpose, for another.
     #[error("the connection was given up")]
     GivenUp,
@@ -48,8 +51,12 @@ const READ: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_RTTS: u32 = 8;
 const MOST_PATIENCE: Duration = Duration::from_secs(6);
-/// What comes within that time without being progress, in bytes: answers to pings, of which each is some 40.
+/// What comes within that time without being progress, in bytes: answers to pings, of which each is some 40 and each to a
+/// probe some 120.
 const IDLE_BYTES: u64 = 1500;
+/// A page of the catalog takes no longer than this, and so much more for each byte of it: 8 kbit/s.
+const PAGE: Duration = Duration::from_secs(30);
+const PAGE_PER_BYTE: Duration = Duration::from_millis(1);
 
 /// A page of the node's catalog.
 ///
@@ -159,8 +166,12 @@ async fn ask<Q: Serialize, A: DeserializeOwned>(
 ) -> Result<A, FetchError> {
     let nonsense = |text: String| FetchError::Nonsense(protocol.name(), text);
     let (connection, mut stream) = open(dial, protocol, request).await?;
-    let mut answer = Vec::new();
-    while let Some(bytes) = read(dial, &connection, &mut stream).await? {
+    let (began, mut answer) = (Instant::now(), Vec::new());
+    loop {
+        let time = PAGE + PAGE_PER_BYTE.saturating_mul(u32::try_from(answer.len()).unwrap_or(u32::MAX));
+        let read = timeout_at(began + time, read(dial, &connection, &mut stream)).await;
+        let read = read.map_err(|_| FetchError::Slow(protocol.name(), time.as_secs_f32()))?;
+        let Some(bytes) = read? else { break };
         if answer.len() + bytes.len() > max {
             return Err(nonsense(format!("it is longer than {max} bytes")));
         }
@@ -205,7 +216,7 @@ async fn read(
             // It waits behind what was sent before it.
             Err(_) if came(before, connection.received()) > IDLE_BYTES => {}
             Err(_) => {
-                dial.note_no_answer(connection).await;
+                dial.note_no_answer(connection, patience).await;
                 return Err(FetchError::Silent(patience.as_secs_f32()));
             }
         }

@@ -22,7 +22,7 @@ use super::{
 const QUIET: Duration = Duration::from_millis(500);
 /// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
 /// out once it is asked; most of what a node is sent by a listener would be pings. Half the length of a chunk, so that one
-/// ping is enough between two.
+/// ping is enough between two. Sooner where a ping may wait for longer than the rest of [`SUSPECT`].
 const QUIET_RESTING: Duration = Duration::from_millis(1500);
 /// So long after the last byte a path is suspect, if the ping could wait for [`LEAST_PATIENCE`] until then; it need not wait
 /// for more than [`PATIENCE`], unless [`PATIENCE_RTTS`] round trips are more.
@@ -32,9 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_RTTS: u32 = 4;
 const MOST_PATIENCE: Duration = Duration::from_secs(2);
 /// A ping without an answer for [`OVERDUE`] and one and a half round trips is repeated, again and again after [`REPEAT`] or
-/// half a round trip: a burst of loss takes so many packets, and hardly anything else is sent into one.
+/// half a round trip: a burst of loss takes so many packets, and hardly anything else is sent into one. Not where bytes
+/// come: it is behind them.
 const OVERDUE: Duration = Duration::from_millis(100);
-const REPEAT: Duration = Duration::from_millis(50);
+const REPEAT: Duration = Duration::from_millis(30);
 /// So long a silent connection stays while another is tried, or so many round trips.
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
@@ -67,10 +68,11 @@ struct Watched {
 }
 
 impl Watched {
-    fn quiet_at(&self, heard: Instant) -> Instant {
+    fn quiet_at(&self, heard: Instant, rtt: Duration) -> Instant {
+        let resting = heard + SUSPECT.saturating_sub(PATIENCE_RTTS * rtt).clamp(QUIET, QUIET_RESTING);
         match self.now {
-            Wanted::Now => (heard.max(self.since) + QUIET).min(heard + QUIET_RESTING),
-            Wanted::Later | Wanted::Nothing => heard + QUIET_RESTING,
+            Wanted::Now => (heard.max(self.since) + QUIET).min(resting),
+            Wanted::Later | Wanted::Nothing => resting,
         }
     }
 
@@ -117,7 +119,8 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
         Err(_) => return sleep(RETRY_REFUSED).await,
     };
     watched.retry = RETRY;
-    let quiet_at = watched.quiet_at(dial.heard());
+    let rtt = dial.least_rtt().unwrap_or_default();
+    let quiet_at = watched.quiet_at(dial.heard(), rtt);
     if quiet_at > Instant::now() {
         tell(false);
         return watched.sleep_until(quiet_at).await;
@@ -156,16 +159,22 @@ fn patience(heard: Instant, rtt: Duration) -> Duration {
     left.clamp(LEAST_PATIENCE, PATIENCE).max((PATIENCE_RTTS * rtt).min(MOST_PATIENCE))
 }
 
-/// Comes back with the first answer to a ping, which is repeated until then.
+/// Comes back with the first answer to a ping, which is repeated until then while nothing else comes.
 async fn ping(connection: &Arc<dyn Connection>, wanted: Wanted, rtt: Duration) -> Result<(), TransportError> {
     let mut pings = JoinSet::new();
     let mut next = Instant::now();
-    let mut wait = OVERDUE + rtt.mul_f64(1.5);
+    let overdue = OVERDUE + rtt.mul_f64(1.5);
+    let (mut wait, mut received) = (overdue, connection.received());
     loop {
         tokio::select! {
             biased;
             Some(Ok(answer)) = pings.join_next() => return answer,
             () = sleep_until(next) => {
+                let before = std::mem::replace(&mut received, connection.received());
+                if came(before, received) > 0 {
+                    next += overdue;
+                    continue;
+                }
                 let connection = Arc::clone(connection);
                 pings.spawn(async move {
                     match wanted {

@@ -226,7 +226,7 @@ impl Session {
                 if silent {
                     self.count(|counts| counts.stalls += 1);
                     if let Some(connection) = sent_on {
-                        self.dial.forget_now(&connection);
+                        self.dial.forget_soon(&connection);
                     }
                 }
             }

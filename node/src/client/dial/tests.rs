@@ -26,14 +26,25 @@ async fn an_attempt_that_is_closed_does_not_end_the_one_before_it() {
 #[tokio::test(start_paused = true)]
 async fn only_the_connection_that_failed_is_forgotten() {
     let (_, dial, old) = connected().await;
-    dial.forget_now(&Arc::downgrade(&old));
+    dial.forget(&old).await;
     let new = dial.connection().await.unwrap();
     assert!(!Arc::ptr_eq(&old, &new));
-    dial.forget_now(&Arc::downgrade(&old));
     assert!(!dial.forget(&old).await);
-    dial.note_no_answer(&old).await;
-    dial.note_no_answer(&old).await;
+    dial.note_no_answer(&old, Duration::ZERO).await;
+    dial.note_no_answer(&old, Duration::ZERO).await;
     assert!(Arc::ptr_eq(&dial.connection().await.unwrap(), &new));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_somebody_looks_at_is_forgotten_right_after() {
+    let (_, dial, old) = connected().await;
+    let looks = dial.connection.lock().await;
+    dial.forget_soon(&Arc::downgrade(&old));
+    tokio::task::yield_now().await;
+    drop(looks);
+    tokio::task::yield_now().await;
+    let new = dial.connection().await.unwrap();
+    assert!(!Arc::ptr_eq(&old, &new));
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,8 +59,34 @@ async fn what_waits_behind_a_slow_queue_is_not_given_up() {
     // 40 kbit/s.
     net.bytes_per_ms.store(5, Ordering::Relaxed);
     let dial = net.dial();
-    let answer = timeout(Duration::from_secs(60), list(&dial, &ASKED)).await;
+    let answer = timeout(PAGE - PATIENCE, list(&dial, &ASKED)).await;
     assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_never_ends_is_given_up() {
+    let net = Arc::new(Net::default());
+    net.bytes_per_ms.store(5, Ordering::Relaxed);
+    let began = Instant::now();
+    let answer = timeout(2 * PAGE, list(&net.dial(), &ASKED)).await.expect("given up");
+    assert!(matches!(answer, Err(FetchError::Slow(..))), "{answer:?}");
+    assert_eq!(began.elapsed().as_secs(), PAGE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_starve_at_the_same_time_are_one() {
+    let net = Arc::new(Net::default());
+    let dial = net.dial();
+    let later = async {
+        sleep(PATIENCE / 2).await;
+        silent(&dial).await
+    };
+    tokio::join!(silent(&dial), silent(&dial), later);
+    dial.connection().await.unwrap();
+    assert_eq!(net.dials.load(Ordering::Relaxed), 1);
+    silent(&dial).await;
+    dial.connection().await.unwrap();
+    assert_eq!(net.dials.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]

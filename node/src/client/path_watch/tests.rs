@@ -17,7 +17,13 @@ struct Rig {
 impl Rig {
     /// Connected, and wanted.
     async fn new() -> Self {
+        Self::at(Duration::from_millis(50)).await
+    }
+
+    /// The same with this round trip.
+    async fn at(rtt: Duration) -> Self {
         let net = Arc::new(Net::default());
+        net.rtt_ms.store(rtt.as_millis() as u64, Ordering::Relaxed);
         let dial = net.dial();
         dial.connection().await.unwrap();
         let (wanted, watched) = watch::channel(Wanted::Now);
@@ -67,6 +73,22 @@ async fn silence_is_told_within_two_seconds_and_so_is_its_end() {
         assert!(*rig.silent.borrow(), "it lasts");
         rig.net.silent.send_replace(false);
         timeout(second, rig.silent.wait_for(|it| !*it)).await.expect("told in time").unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_within_two_seconds_on_a_long_path_too() {
+    for rtt in [100, 200, 300, 375] {
+        for wanted in [Wanted::Now, Wanted::Later] {
+            let mut rig = Rig::at(Duration::from_millis(rtt)).await;
+            rig.wanted.send_replace(wanted);
+            sleep(Duration::from_secs(10)).await;
+            rig.dial.note_heard();
+            rig.breaks(true);
+            let since = Instant::now();
+            rig.silent.wait_for(|it| *it).await.unwrap();
+            assert!(since.elapsed() <= Duration::from_millis(2010), "{:?} at {rtt} ms", since.elapsed());
+        }
     }
 }
 
@@ -185,6 +207,8 @@ async fn a_pong_behind_a_long_queue_is_no_silence() {
     sleep(Duration::from_secs(60)).await;
     assert!(!rig.silent.has_changed().unwrap());
     assert_eq!(rig.dial.reconnects(), 0);
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    assert!((30..=120).contains(&pings), "{pings} pings in a minute, behind what comes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,7 +229,7 @@ async fn a_path_that_has_become_longer_is_not_dialled_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_loss_is_no_silence() {
-    for (wanted, packets) in [(Wanted::Now, 15), (Wanted::Later, 6)] {
+    for (wanted, packets) in [(Wanted::Now, 25), (Wanted::Later, 10)] {
         let rig = Rig::new().await;
         rig.wanted.send_replace(wanted);
         sleep(Duration::from_secs(10)).await;
