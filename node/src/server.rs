@@ -9,7 +9,7 @@
 //!
 //! # Bounds
 //!
-//! Peers, requests for each peer, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
+//! Peers, connections and requests for each peer, requests that wait for the disk, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
 //! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while
 //! somebody reads it, so at most `max_peers * max_requests_per_peer` chunks are held beside it.
 
@@ -68,6 +68,10 @@ impl Default for ServerConfig {
     }
 }
 
+/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to those who
+/// listen. More wait, in the order in which they came.
+const LOOKUPS: usize = 8;
+
 /// What the sessions of a server share.
 struct Node {
     config: ServerConfig,
@@ -77,6 +81,9 @@ struct Node {
     counters: stats::Counters,
     /// One permit for each peer that may still come in.
     places: Arc<Semaphore>,
+    present: accept::Present,
+    /// One permit for each request that may wait for the disk.
+    lookups: Semaphore,
     stopping: watch::Sender<bool>,
 }
 
@@ -121,7 +128,8 @@ impl Server {
         config.max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(config.max_peers));
         let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
-        let node = Node { config, registry, catalog, encoder, counters, places, stopping };
+        let (present, lookups) = (accept::Present::default(), Semaphore::new(LOOKUPS));
+        let node = Node { config, registry, catalog, encoder, counters, places, present, lookups, stopping };
         Ok(Self { node: Arc::new(node) })
     }
 

@@ -1,6 +1,10 @@
 //! Who comes in, and for how long.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
 use tokio::{
@@ -52,6 +56,53 @@ impl Access {
     }
 }
 
+/// The connections of each peer, the oldest first. Over [`Present::EACH`] the oldest is closed: one that lost its way, be it
+/// to a path that died, comes in anew before the old connection has timed out, and nobody takes all places.
+#[derive(Default)]
+pub(super) struct Present(Mutex<HashMap<String, VecDeque<Arc<dyn Connection>>>>);
+
+impl Present {
+    /// One person's players that run side by side, and what is left of those that moved.
+    const EACH: usize = 16;
+
+    fn with(
+        &self,
+        connection: &Arc<dyn Connection>,
+        change: impl FnOnce(&mut VecDeque<Arc<dyn Connection>>),
+    ) {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = peers.remove(&connection.peer()).unwrap_or_default();
+        change(&mut own);
+        if !own.is_empty() {
+            peers.insert(connection.peer(), own);
+        }
+    }
+
+    fn enter(&self, connection: &Arc<dyn Connection>) {
+        self.with(connection, |own| {
+            own.push_back(Arc::clone(connection));
+            if own.len() > Self::EACH
+                && let Some(oldest) = own.pop_front()
+            {
+                oldest.close("too many connections of one peer: the oldest ends");
+            }
+        });
+    }
+}
+
+/// A peer that is there, until this is dropped.
+struct Presence {
+    node: Arc<Node>,
+    connection: Arc<dyn Connection>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.node.present.with(&self.connection, |own| own.retain(|it| !Arc::ptr_eq(it, &self.connection)));
+    }
+}
+
 /// Whom `access` lets in while there are places. The place itself is taken by [`serve`].
 pub(super) fn admit(access: Access, places: Arc<Semaphore>) -> Admit {
     Arc::new(move |peer, token| {
@@ -89,11 +140,14 @@ pub(super) async fn serve(node: Arc<Node>, endpoint: Arc<dyn Endpoint>) {
 
 fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut JoinSet<()>) {
     match node.places.clone().try_acquire_owned() {
-        Ok(place) => {
+        Ok(_place) => {
             node.counters.peers_served.add(1);
+            node.present.enter(&connection);
+            let presence = Presence { node: node.clone(), connection, _place };
             // Of the highest level, so that what is logged below it has it too. The id is cut: its beginning tells peers apart.
-            let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
-            sessions.spawn(attend(node.clone(), connection, place).instrument(span));
+            let span =
+                tracing::error_span!("session", peer = %format_args!("{:.8}", presence.connection.peer()));
+            sessions.spawn(attend(presence).instrument(span));
         }
         Err(_) => {
             node.counters.peers_turned_away.add(1);
@@ -102,12 +156,12 @@ fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut Joi
     }
 }
 
-async fn attend(node: Arc<Node>, connection: Arc<dyn Connection>, place: OwnedSemaphorePermit) {
+async fn attend(presence: Presence) {
+    let Presence { node, connection, .. } = &presence;
     tracing::info!(path = %connection.path().kind, "a peer came in");
-    session::run(node, connection.clone()).await;
+    session::run(node.clone(), connection.clone()).await;
     let reason = connection.closed().await;
     tracing::info!(%reason, "a peer left");
-    drop(place);
 }
 
 #[cfg(test)]

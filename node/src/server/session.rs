@@ -127,7 +127,7 @@ impl Session {
 
 async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
     let shared = node.clone();
-    let page = blocking(move || Ok(shared.catalog.list(&list))).await;
+    let page = blocking(&node, move || Ok(shared.catalog.list(&list))).await;
     send_answer(&node, stream, page).await
 }
 
@@ -140,7 +140,7 @@ async fn send_info(
 ) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
-    let info = blocking(move || {
+    let info = blocking(&node, move || {
         let track = shared.catalog.open(&request.track)?;
         let Node { registry, config, .. } = shared.as_ref();
         negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
@@ -242,8 +242,11 @@ async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {
 
 /// Work that waits for the disk, away from the tasks that wait for the network.
 async fn blocking<T: Send + 'static>(
+    node: &Node,
     work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
 ) -> Result<T, WireError> {
     let internal = |_| WireError::new(ErrorCode::Internal, "the node failed at this; its log says more");
+    // Never closed.
+    let _permit = node.lookups.acquire().await.ok();
     tokio::task::spawn_blocking(work).await.map_err(internal)?
 }

@@ -45,6 +45,27 @@ async fn a_full_node_turns_away_until_somebody_leaves() {
 }
 
 #[tokio::test]
+async fn one_peer_does_not_take_all_places() {
+    let music = Music::of(Kind::WavS16, 8_000, 1, 0.5);
+    let rig = Rig::new(&music).await;
+    let other = rig.listener().await;
+    let first = rig.listener().await;
+    let mut more = Vec::new();
+    for _ in 0..16 {
+        assert!(first.list(&List::default()).await.is_ok(), "{} beside it", more.len());
+        more.push(first.again(&rig).await);
+    }
+    first.connection.closed().await;
+    for listener in &more {
+        assert!(listener.list(&List::default()).await.is_ok());
+    }
+    while rig.server.stats().peers > 17 {
+        tokio::task::yield_now().await;
+    }
+    assert!(other.list(&List::default()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_listener_that_does_not_read_holds_up_nobody() {
     // 1.7 MB a chunk, more than a stream of this transport holds in flight.
     let music = Music::of(Kind::WavS24, 96_000, 2, 6.0);
