@@ -156,6 +156,14 @@ impl Demux {
         }
     }
 
+    /// Finds where a seek to any place begins, if the container does not say it. Stands anywhere afterwards.
+    pub(super) fn find_places(&mut self) -> Result<()> {
+        match &mut self.packets {
+            Packets::Framed(framed) => guarded(|| framed.reach_all()),
+            Packets::Indexed(_) => Ok(()),
+        }
+    }
+
     /// The next packet; `None` once there are no more that can be read.
     ///
     /// # Errors

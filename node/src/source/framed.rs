@@ -3,7 +3,7 @@
 //! Symphonia finds a position in them by walking from the first packet, which is too slow in the middle of an audio
 //! book. So the stream is walked in stretches of a fixed number of packets, and the byte where each begins is
 //! remembered the first time that anybody passes it; a seek past all that is known makes `scan` look for them, which
-//! passes two hours of MP3 in the time of a few packets. Every reader opens every stretch anew at that byte, also when it
+//! passes two hours of MP3 in the time of a few packets, once they are read from the disk. Every reader opens every stretch anew at that byte, also when it
 //! walks on from the one before, so that all see the same packets at the same positions however they came there.
 
 use std::{
@@ -33,8 +33,10 @@ const STRETCH: u32 = 512;
 /// Where stretches begin, shared by all readers of a file.
 pub(super) struct Checkpoints {
     path: PathBuf,
-    /// For each stretch but the first, in order.
+    /// For each stretch but the first, in order. Held for moments only.
     known: Mutex<Vec<Checkpoint>>,
+    /// The walk of those who look for more, which they do by turns.
+    scan: Mutex<Option<Scan>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ struct Checkpoint {
 
 impl Checkpoints {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, known: Mutex::default() }
+        Self { path, known: Mutex::default(), scan: Mutex::default() }
     }
 
     /// The number of the last known stretch that begins at or before `frame`, 0 being the first.
@@ -61,20 +63,26 @@ impl Checkpoints {
         known.last().is_some_and(|last| last.frame > frame)
     }
 
-    /// Finds the stretches up to the first one after `frame`, as far as the file is plain. Who comes meanwhile waits, as
-    /// they would look for the same.
+    /// Finds the stretches up to the first one after `frame`, as far as the file is plain. Whoever comes meanwhile takes part.
     fn scan(&self, frame: i64, clock: Clock) -> Result<()> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut last) = known.last().copied().filter(|last| last.frame <= frame) else { return Ok(()) };
         let rate = clock.rate();
         let frames = i64::from(STRETCH).saturating_mul(packet_frames(false, rate) as i64);
-        let mut scan = Scan::new(&self.path, last.byte, rate)?;
-        while last.frame <= frame {
-            let Some(byte) = scan.pass(STRETCH) else { break };
-            last = Checkpoint { frame: last.frame.saturating_add(frames), byte };
-            known.push(last);
+        loop {
+            let mut turn = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = turn.take();
+            let (stretches, last) = {
+                let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                (known.len(), known.last().copied())
+            };
+            let Some(last) = last.filter(|last| last.frame <= frame) else { return Ok(()) };
+            let mut scan = match before.filter(|scan| scan.byte() == last.byte) {
+                Some(scan) => scan,
+                None => Scan::new(&self.path, last.byte, rate)?,
+            };
+            let Some(byte) = scan.pass(STRETCH) else { return Ok(()) };
+            self.learn(stretches + 1, Checkpoint { frame: last.frame.saturating_add(frames), byte });
+            *turn = Some(scan);
         }
-        Ok(())
     }
 
     /// Remembers where stretch number `stretch` begins.
@@ -127,6 +135,11 @@ impl Framed {
             }
         }
         Ok(())
+    }
+
+    /// Makes all stretches known, as far as that is quickly done.
+    pub(super) fn reach_all(&mut self) -> Result<()> {
+        if self.is_adts { Ok(()) } else { self.reach(i64::MAX) }
     }
 
     /// Makes the stretch of `frame` known, if that is quickly done.
@@ -217,5 +230,38 @@ fn packet_frames(is_adts: bool, rate: u32) -> u64 {
         _ if is_adts => 1024,
         32_000.. => 1152,
         _ => 576,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_look_at_the_same_time_find_each_stretch_once() {
+        const FRAMES: usize = 12 * STRETCH as usize + 100;
+        // MPEG 1, layer III, 128 kbit/s, 44.1 kHz, joint stereo, without padding: 417 bytes.
+        let mut packet = [0; 417];
+        packet[..4].copy_from_slice(&[0xff, 0xfb, 0x90, 0x64]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), packet.repeat(FRAMES)).unwrap();
+        let stretch = |number: i64| Checkpoint {
+            frame: number * i64::from(STRETCH) * 1152,
+            byte: number as u64 * u64::from(STRETCH) * 417,
+        };
+        let checkpoints = Checkpoints::new(file.path().to_owned());
+        let clock = Clock::new(44_100, None).unwrap();
+        checkpoints.learn(1, stretch(1));
+        std::thread::scope(|scope| {
+            let (checkpoints, stretch) = (&checkpoints, &stretch);
+            for frame in [i64::MAX, stretch(7).frame, i64::MAX, 0] {
+                scope.spawn(move || checkpoints.scan(frame, clock).unwrap());
+            }
+            scope.spawn(move || checkpoints.learn(2, stretch(2)));
+        });
+        let known = checkpoints.known.lock().unwrap();
+        let found: Vec<_> = known.iter().map(|it| (it.frame, it.byte)).collect();
+        let expected: Vec<_> = (1..=12).map(|it| (stretch(it).frame, stretch(it).byte)).collect();
+        assert_eq!(found, expected);
     }
 }

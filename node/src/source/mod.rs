@@ -109,6 +109,16 @@ impl Source {
         OpusPackets::new(Arc::clone(&self.inner), stream, first)
     }
 
+    /// Finds where a seek to any place begins, so that no seek has to: reads through an MP3 once, where [`Source::open`] did
+    /// not. Returns at once for containers that say it themselves. Readers are not held up.
+    ///
+    /// # Errors
+    /// `Io` when the file is gone or cannot be read, `Changed` when another one stands in its place.
+    pub fn find_places(&self) -> Result<()> {
+        let found = self.inner.demux()?.find_places();
+        found.map_err(|error| SourceError::symphonia(&self.inner.path, error))
+    }
+
     /// A reader at the first frame. It opens the file again, so it may fail where [`Source::open`] did not.
     ///
     /// # Errors

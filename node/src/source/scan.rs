@@ -38,6 +38,11 @@ impl Scan {
         Ok(Self { file, byte, rate, kind: None })
     }
 
+    /// Where it stands.
+    pub(super) fn byte(&self) -> u64 {
+        self.byte
+    }
+
     /// Passes over so many frames. Returns where the next one begins; `None` if one of them, or that one, is not plain.
     pub(super) fn pass(&mut self, frames: u32) -> Option<u64> {
         for _ in 0..frames {

@@ -165,11 +165,23 @@ fn a_seek_far_ahead_in_an_mp3_is_exact() {
             let whole = read(&mut through.reader().unwrap(), frames as usize);
             for seconds in [75u64, 30, 50, 14, 60] {
                 let frame = (seconds * 44_100).min(frames - 5000);
-                // Opened anew: nobody has walked through it yet.
-                let mut reader = Source::open(&path).unwrap().reader().unwrap();
-                reader.seek(frame).unwrap();
                 let here = &whole[frame as usize..][..5000];
-                assert!(read(&mut reader, 5000) == here, "{kind:?}, {name}, at {seconds} s");
+                // Opened anew: nobody has walked through it yet.
+                let source = Source::open(&path).unwrap();
+                let seek = || {
+                    let mut reader = source.reader().unwrap();
+                    reader.seek(frame).unwrap();
+                    assert!(read(&mut reader, 5000) == here, "{kind:?}, {name}, at {seconds} s");
+                };
+                if seconds == 75 {
+                    seek();
+                    continue;
+                }
+                std::thread::scope(|scope| {
+                    scope.spawn(|| source.find_places().unwrap());
+                    seek();
+                });
+                seek();
             }
         }
     }

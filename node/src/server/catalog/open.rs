@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc},
     time::SystemTime,
 };
 
@@ -23,6 +23,9 @@ use crate::{
 const MAX_KNOWN: usize = 1024;
 /// Readers that nobody uses, of all files together: each has a descriptor and a decoder.
 const MAX_IDLE: usize = 64;
+/// In longer tracks, the places that seeks begin at are looked for once the track is opened, before anybody seeks: from a disk
+/// that is a matter of seconds. In shorter ones the first seek that is far finds them.
+const LONG_SECONDS: u64 = 1200;
 
 /// Being opened, or open. Whoever comes while it is being opened waits for it.
 type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
@@ -31,11 +34,17 @@ type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
 pub(super) struct Sources {
     slots: Mutex<LruCache<PathBuf, Slot>>,
     idle: Arc<Idle>,
+    /// Long tracks, to a thread that reads through one at a time and ends with this.
+    long: mpsc::Sender<Weak<OpenFile>>,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
-        Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default() }
+        let (long, opened) = mpsc::channel::<Weak<OpenFile>>();
+        let find = move || opened.iter().filter_map(|it| it.upgrade()).for_each(|it| it.find_places());
+        // Without it, seeks find the places.
+        let _ = std::thread::Builder::new().name("places".into()).spawn(find);
+        Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 
     /// The `track` of `file`, open; a failure is not remembered, and neither is a file that has gone since.
@@ -46,6 +55,11 @@ impl Sources {
         let slot = self.slot(&file.at.path);
         let open = || {
             let opened = OpenFile::open(&file.at.path, &self.idle).map(Arc::new);
+            if let Ok(opened) = &opened
+                && opened.is_long()
+            {
+                let _ = self.long.send(Arc::downgrade(opened));
+            }
             opened.map_err(|it| unreadable(&file.title, &it))
         };
         let opened = still_there(file).and_then(|()| slot.get_or_init(open).clone());
@@ -114,6 +128,17 @@ impl OpenFile {
     fn open(path: &Path, idle: &Arc<Idle>) -> Result<Self, SourceError> {
         let source = Source::open(path)?;
         Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
+    }
+
+    fn is_long(&self) -> bool {
+        let info = self.source.info();
+        info.frames / u64::from(info.format.rate.max(1)) >= LONG_SECONDS
+    }
+
+    fn find_places(&self) {
+        if let Err(error) = self.source.find_places() {
+            tracing::debug!("looking for places to seek to: {error}");
+        }
     }
 }
 
