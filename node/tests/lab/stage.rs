@@ -25,6 +25,10 @@ use media_protocol::{List, Position, TrackId};
 use output_null::{Fast, RealTime, SystemClock};
 use tempfile::TempDir;
 
+/// Room for ten minutes of stereo at 48 kHz, of which only what is used is real: where it had to grow, 40 MB would be moved
+/// while the output waits.
+const ROOM: usize = 600 * 48_000 * 2;
+
 /// What a recorder was given.
 #[derive(Debug, Default)]
 pub struct Recording {
@@ -64,7 +68,12 @@ impl OutputPlugin for Recorder {
             true => Box::new(RealTime::new(open.format, SystemClock::default())),
             false => Box::new(Fast::new(open.format)),
         };
-        self.recording.lock().unwrap().format = Some(open.format);
+        let mut recording = self.recording.lock().unwrap();
+        recording.format = Some(open.format);
+        if self.realtime && recording.samples.is_empty() {
+            recording.samples.reserve_exact(ROOM);
+        }
+        drop(recording);
         Ok(Box::new(Recorded { output, recording: Arc::clone(&self.recording) }))
     }
 }
