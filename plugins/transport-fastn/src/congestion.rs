@@ -34,7 +34,8 @@ const NEAR: Duration = Duration::from_millis(1);
 /// `socket/transports.rs`), be it a request, which leaves again 27 ms later.
 const NEAR_WINDOW: u64 = 120;
 
-/// Times BBR3's pacing rate: what is due is kept for 40 ms instead of 10.
+/// Times BBR3's pacing rate: what is due is kept for 40 ms instead of 10. Not until something has come back of what was sent
+/// after a pause: nothing on the path makes room by then, and a window that leaves at once overruns a short queue.
 const HEADROOM: u64 = 4;
 
 pub(crate) fn factory(choice: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
@@ -60,9 +61,37 @@ impl ControllerFactory for AutoFactory {
             mtu: current_mtu,
             far: true,
             least_rtt: None,
+            start: Start::Over,
             queue: Queue::new(),
             more: More::default(),
         })
+    }
+}
+
+/// The first round trip after a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Nothing is in flight.
+    Ahead,
+    /// Since then something is.
+    Since(Instant),
+    Over,
+}
+
+impl Start {
+    fn sent(&mut self, now: Instant) {
+        if *self == Self::Ahead {
+            *self = Self::Since(now);
+        }
+    }
+
+    /// What was `sent` then was acknowledged. A few bytes may go ahead of what follows them.
+    fn acked(&mut self, sent: Instant, least_rtt: Duration) {
+        if let Self::Since(began) = *self
+            && sent >= began + least_rtt / 2
+        {
+            *self = Self::Over;
+        }
     }
 }
 
@@ -73,6 +102,7 @@ struct Auto {
     /// BBR3 is at work.
     far: bool,
     least_rtt: Option<Duration>,
+    start: Start,
     queue: Queue,
     more: More,
 }
@@ -102,6 +132,7 @@ impl Controller for Auto {
     fn on_packet_sent(&mut self, now: Instant, bytes: u16, pn: u64) {
         self.inner.on_packet_sent(now, bytes, pn);
         self.more.sent(now, bytes, self.mtu);
+        self.start.sent(now);
     }
 
     fn on_cwnd_limited(&mut self) {
@@ -123,6 +154,7 @@ impl Controller for Auto {
         let held_back = !self.far && self.inner.window() >= self.most();
         self.inner.on_ack(now, sent, bytes, pn, app_limited || held_back, rtt);
         self.more.acked(now, sent);
+        self.start.acked(sent, rtt.min());
         if self.far {
             self.queue.acked(sent, bytes, pn);
         }
@@ -130,6 +162,9 @@ impl Controller for Auto {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.inner.on_end_acks(now, in_flight, app_limited, largest_acked);
+        if in_flight == 0 {
+            self.start = Start::Ahead;
+        }
         let room = (in_flight, self.inner.window());
         self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu);
     }
@@ -172,7 +207,8 @@ impl Controller for Auto {
         let mut metrics = self.inner.metrics();
         metrics.congestion_window = self.window();
         // Cubic names no rate.
-        metrics.pacing_rate = metrics.pacing_rate.map(|rate| rate.saturating_mul(HEADROOM));
+        let headroom = if self.start == Start::Over { HEADROOM } else { 1 };
+        metrics.pacing_rate = metrics.pacing_rate.map(|rate| rate.saturating_mul(headroom));
         metrics
     }
 

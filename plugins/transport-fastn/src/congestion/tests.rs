@@ -238,3 +238,23 @@ fn loss_without_a_queue_keeps_the_rate() {
         assert!(times.iter().all(|time| *time < Duration::from_secs(2)), "{rtt} ms, {loss}: {times:?}");
     }
 }
+
+/// 10 Mbit/s and 50 ms, before which no more than half of what fits on the path may wait.
+#[test]
+fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
+    let link = Link { queue: 32_000, ..Link::of(50, 0.0) }.at(10_000_000);
+    for (seed, late) in [(1, 0), (2, 0), (3, 5)] {
+        let mut lab = Lab::new(factory(Congestion::Auto), link, Duration::from_millis(late), seed);
+        for number in 0..5 {
+            let (asked, lost, before) = (lab.elapsed(), lab.stats().lost_packets, number * CHUNK as u64);
+            lab.send(CHUNK);
+            lab.until_received(before + 60_000);
+            let (took, lost) = (lab.elapsed() - asked, lab.stats().lost_packets - lost);
+            // 25 ms to the client, and 48 ms at the link's rate; the first time its rate is not known.
+            let most = Duration::from_millis(if number == 0 { 250 } else { 100 });
+            assert!(took < most && lost == 0, "chunk {number}: {took:?}, {lost} lost");
+            lab.until_received(before + CHUNK as u64);
+            lab.rest(Duration::from_secs(2));
+        }
+    }
+}
