@@ -54,6 +54,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(6);
 /// What comes within that time without being progress, in bytes: answers to pings, of which each is some 40 and each to a
 /// probe some 120.
 const IDLE_BYTES: u64 = 1500;
+/// Where more comes, but nothing of the stream, it is given up after so many times its patience: a lost packet waits as long
+/// as a full queue does to be lost again.
+const MOST_BEHIND: u32 = 15;
 /// A page of the catalog takes no longer than this, and so much more for each byte of it: 8 kbit/s.
 const PAGE: Duration = Duration::from_secs(30);
 const PAGE_PER_BYTE: Duration = Duration::from_millis(1);
@@ -78,7 +81,7 @@ pub(super) async fn info_and_chunk(
     reports.sent_on(&connection);
     let mut answer = BytesMut::new();
     let (end, mut more) = loop {
-        let bytes = read(dial, &connection, &mut stream).await?;
+        let bytes = read(dial, &connection, &mut stream, Some(reports)).await?;
         let more = bytes.is_some();
         answer.extend_from_slice(&bytes.unwrap_or_default());
         match answer.iter().position(|byte| *byte == b'\n') {
@@ -94,7 +97,7 @@ pub(super) async fn info_and_chunk(
     let info = Result::from(info)?;
     info.rendition.check().map_err(|error| nonsense(error.to_string()))?;
     while rest.is_empty() && more {
-        let bytes = read(dial, &connection, &mut stream).await?;
+        let bytes = read(dial, &connection, &mut stream, Some(reports)).await?;
         more = bytes.is_some();
         rest.extend_from_slice(&bytes.unwrap_or_default());
     }
@@ -140,7 +143,7 @@ async fn receive(
             dial.note_path(connection.as_ref());
             return Ok(());
         }
-        let next = read(dial, &connection, &mut stream).await?;
+        let next = read(dial, &connection, &mut stream, Some(reports)).await?;
         bytes = next.ok_or_else(|| TransportError::Closed("the node ended the chunk too early".into()))?;
     }
 }
@@ -169,7 +172,7 @@ async fn ask<Q: Serialize, A: DeserializeOwned>(
     let (began, mut answer) = (Instant::now(), Vec::new());
     loop {
         let time = PAGE + PAGE_PER_BYTE.saturating_mul(u32::try_from(answer.len()).unwrap_or(u32::MAX));
-        let read = timeout_at(began + time, read(dial, &connection, &mut stream)).await;
+        let read = timeout_at(began + time, read(dial, &connection, &mut stream, None)).await;
         let read = read.map_err(|_| FetchError::Slow(protocol.name(), time.as_secs_f32()))?;
         let Some(bytes) = read? else { break };
         if answer.len() + bytes.len() > max {
@@ -207,14 +210,21 @@ async fn read(
     dial: &Dial,
     connection: &Arc<dyn Connection>,
     stream: &mut Stream,
+    reports: Option<&Reports>,
 ) -> Result<Option<Bytes>, FetchError> {
     let patience = (PATIENCE_RTTS * dial.least_rtt().unwrap_or_default()).clamp(PATIENCE, MOST_PATIENCE);
+    let mut behind = 0;
     let received = loop {
         let before = connection.received();
         match timeout(patience, stream.recv.recv(READ)).await {
             Ok(received) => break received,
             // It waits behind what was sent before it.
-            Err(_) if came(before, connection.received()) > IDLE_BYTES => {}
+            Err(_) if behind < MOST_BEHIND && came(before, connection.received()) > IDLE_BYTES => {
+                behind += 1;
+                if let Some(reports) = reports {
+                    reports.send(Fetched::Behind).await;
+                }
+            }
             Err(_) => {
                 dial.note_no_answer(connection, patience).await;
                 return Err(FetchError::Silent(patience.as_secs_f32()));

@@ -52,8 +52,13 @@ pub(super) struct Inbox {
 
 /// What a request's task reports.
 pub(super) enum Fetched {
-    Info { info: Box<Info>, chunk_follows: bool },
+    Info {
+        info: Box<Info>,
+        chunk_follows: bool,
+    },
     Piece(ChunkEvent),
+    /// Nothing, while the connection carries other bytes.
+    Behind,
     Failed(FetchError),
 }
 
@@ -131,7 +136,7 @@ impl Session {
                     None => break,
                 },
                 Some((request, fetched)) = reports.recv() => {
-                    if !matches!(fetched, Fetched::Failed(_)) {
+                    if matches!(fetched, Fetched::Info { .. } | Fetched::Piece(_)) {
                         self.recovered().await;
                     }
                     self.on_fetched(request, fetched);
@@ -204,6 +209,7 @@ impl Session {
                 }
                 Input::Chunk { request, event }
             }
+            Fetched::Behind => Input::Behind { request },
             Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
             Fetched::Failed(FetchError::Transport(TransportError::Full { retry_after })) => {
                 let error = WireError::busy("the node is full", not_before(retry_after));

@@ -120,6 +120,9 @@ impl Client {
             Input::Path(path) => self.path = path,
             Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),
+            Input::Behind { request } => {
+                self.is_current(request);
+            }
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
             Input::DecoderFailed(failed) => self.on_decoder_failed(failed),

@@ -172,6 +172,30 @@ fn gives_a_chunk_up_that_would_come_too_late() {
 }
 
 #[test]
+fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    // So much of a chunk came in 100 ms, then nothing any more.
+    let switch_after = |share: f64, seconds: f64| {
+        let mut choice = adaptive(true);
+        choice.delivered(Delivery { bytes: 576_000, waited: SECOND / 20, took: SECOND / 2 });
+        let mut switched = None;
+        for step in 1..=(seconds * 5.0) as u32 {
+            let took = SECOND / 10 + SECOND * (step - 1) / 5;
+            let (now, held) = (10 * SECOND + took, SECOND.mul_f64(3.0 + 3.0 * share).saturating_sub(took));
+            let situation =
+                Situation { now, held, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+            let so_far = Delivery { bytes: (576_000.0 * share) as u64, waited: SECOND / 20, took };
+            switched = switched.or(choice.reconsider(&situation, so_far).map(|it| (held, it.to)));
+        }
+        switched
+    };
+    let (held, to) = switch_after(0.8, 6.0).unwrap();
+    assert!(held > SECOND && all[to].bitrate < 100_000, "{held:?}, {}", all[to].bitrate);
+    assert_eq!(switch_after(0.8, 2.0), None, "much is held");
+    assert_eq!(switch_after(0.95, 6.0), None, "what is left is in the queue");
+}
+
+#[test]
 fn with_nothing_held_takes_what_keeps_up() {
     let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
     let chosen = |bytes| {

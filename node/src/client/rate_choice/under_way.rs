@@ -44,6 +44,8 @@ pub(super) struct UnderWay {
     pub(super) took: f64,
     /// What it came at in the last moments.
     pub(super) rate: f64,
+    /// Whether nothing has come for so long that some of it must have been lost, and lost again.
+    pub(super) is_stuck: bool,
     /// What the chunk before came at.
     pub(super) before: Option<f64>,
 }
@@ -73,16 +75,30 @@ impl UnderWay {
         measured.max((measured * self.took + before * weight) / (self.took + weight))
     }
 
+    /// What is asked for in place of the chunk comes at this, at worst.
+    fn least(&self) -> f64 {
+        self.measured().max(self.hoped() / LEAST)
+    }
+
+    /// From when what is held has ended until what is sent now comes, behind what the queue holds.
+    fn before(&self) -> f64 {
+        self.rtt + self.left().min(QUEUE) / self.least() - self.held
+    }
+
     /// Silence if it goes on.
     fn dry(&self) -> f64 {
+        if self.is_stuck {
+            // What was lost is sent now, as something else would be, and the rest after what is in the queue.
+            let rest = (self.left() - QUEUE).max(0.0) / self.least();
+            return (self.before() + rest - CHUNK * (1.0 - self.share())).max(0.0);
+        }
         (self.left() / self.hoped() - self.held - CHUNK * (1.0 - self.share())).max(0.0)
     }
 
     /// Silence if it is given up for one of another bitrate: the first packet of use must be there before what is held has
     /// ended, the last before the chunk has.
     fn dry_with(&self, bitrate: u32) -> f64 {
-        let rate = self.measured().max(self.hoped() / LEAST);
-        let before = self.rtt + self.left().min(QUEUE) / rate - self.held;
+        let (rate, before) = (self.least(), self.before());
         let first = before + bits(bitrate) * self.share() / rate;
         let last = before + bits(bitrate) / rate - CHUNK * (1.0 - self.share());
         first.max(last).max(0.0)
@@ -111,6 +127,8 @@ impl UnderWay {
 /// What came of the chunk that is coming in the last moments: at first it may have come well.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
+    /// When the last of it came, and the bytes that there were then.
+    last: (Duration, u64),
     /// Two instants, the older first, and the bytes that had come by then.
     marks: [(Duration, u64); 2],
 }
@@ -119,11 +137,20 @@ impl Recent {
     /// Between two marks, at least.
     const APART: Duration = Duration::from_millis(300);
 
+    /// How long nothing has come, as of the last look.
+    pub(super) fn quiet(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last.0)
+    }
+
     /// In bit/s, over one to two times [`Recent::APART`]; `None` before so much of the chunk was seen.
     pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<f64> {
         let began = now.saturating_sub(took);
         if self.marks[0].0 < began || bytes < self.marks[1].1 {
             self.marks = [(began, 0); 2];
+            self.last = (began, 0);
+        }
+        if bytes > self.last.1 {
+            self.last = (now, bytes);
         }
         if now.saturating_sub(self.marks[1].0) >= Self::APART {
             self.marks = [self.marks[1], (now, bytes)];

@@ -14,7 +14,7 @@ use crate::{
 pub struct Config {
     /// It asks for the next chunk while it holds less than this.
     pub target: Duration,
-    /// A request without a byte for this long is given up and made again.
+    /// A request without a sign of life for this long is given up and made again.
     pub timeout: Duration,
     /// After this long without a byte, in spite of retries, the session fails.
     pub give_up: Duration,
@@ -88,6 +88,12 @@ pub enum Input {
         request: RequestId,
         /// The piece.
         event: ChunkEvent,
+    },
+    /// Bytes come from the node, though none that can be read of this answer: it is behind others, or a part of it was lost
+    /// and is sent again.
+    Behind {
+        /// To which request.
+        request: RequestId,
     },
     /// The node refused.
     Refused {

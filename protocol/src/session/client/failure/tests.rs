@@ -105,6 +105,21 @@ fn asked(outputs: &[Output]) -> Option<(&str, u32, &str)> {
 }
 
 #[test]
+fn what_is_behind_other_bytes_is_waited_for() {
+    let mut rig = Rig::playing(&["a"]);
+    rig.packets(1);
+    let request = rig.request();
+    for second in 1..60 {
+        rig.0.handle(Duration::from_secs(second), Input::Behind { request });
+        rig.0.handle(Duration::from_secs(second), Input::Timeout);
+    }
+    assert!(rig.0.poll().is_none());
+    rig.0.handle(Duration::from_secs(67), Input::Timeout);
+    let given_up = rig.0.poll();
+    assert!(matches!(given_up, Some(Output::Abandon { silent: true, .. })), "{given_up:?}");
+}
+
+#[test]
 fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
     for code in [ErrorCode::CodecFailed, ErrorCode::UnknownRendition] {
         let mut rig = Rig::playing(&["a", "b", "c"]);
