@@ -24,7 +24,7 @@ use crate::{
     lines::LineReader,
     opening::{self, Opening},
     path,
-    stream::{self, Finished, Receiver, Sender},
+    stream::{self, Receiver, Sender},
     wire::{self, code},
 };
 
@@ -51,7 +51,6 @@ pub(crate) struct FastnConnection {
     /// How often the peer was pinged.
     pings: AtomicU32,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
-    finished: Finished,
     /// Reads the openings of the peer's streams. It holds the connection, so it ends with this handle.
     _openings: Task,
     /// The place among the peers that this node lets in at once.
@@ -68,18 +67,10 @@ impl FastnConnection {
     ) -> Arc<Self> {
         quic.set_receive_window(WINDOW.into());
         let (ready, incoming) = mpsc::channel(WAITING);
-        let finished = Finished::default();
-        let openings = tokio::spawn(read_openings(quic.clone(), finished.clone(), limit, first, ready));
+        let openings = tokio::spawn(read_openings(quic.clone(), limit, first, ready));
         let _openings = Task(openings.abort_handle());
         let (pings, incoming) = (AtomicU32::new(0), Mutex::new(incoming));
-        Arc::new(Self { quic, pings, incoming, finished, _openings, _place: place })
-    }
-
-    /// A stream of ours.
-    async fn begin(&self) -> Result<(Sender, LineReader)> {
-        self.finished.look_through();
-        let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
-        Ok((Sender::new(send).of(&self.finished), LineReader::new(recv)))
+        Arc::new(Self { quic, pings, incoming, _openings, _place: place })
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -90,15 +81,13 @@ impl FastnConnection {
 /// Openings run beside each other, so a slow one holds up nobody.
 async fn read_openings(
     quic: QuicConnection,
-    finished: Finished,
     limit: Duration,
     first: Option<Opening>,
     ready: mpsc::Sender<Incoming>,
 ) {
     let mut openings = JoinSet::new();
-    let begin = |openings: &mut JoinSet<()>, opening: Opening| {
-        let (ready, Opening { send, reader, header }) = (ready.clone(), opening);
-        let opening = Opening { send: send.of(&finished), reader, header };
+    let begin = |openings: &mut JoinSet<()>, opening| {
+        let ready = ready.clone();
         openings.spawn(async move {
             if let Some(incoming) = opening::read(opening, limit).await {
                 // Fails when the connection's handle is gone, and the stream ends with it.
@@ -113,7 +102,6 @@ async fn read_openings(
         tokio::select! {
             accepted = quic.accept_bi() => {
                 let Ok((send, recv)) = accepted else { return };
-                finished.look_through();
                 let (send, reader) = (Sender::new(send), LineReader::new(recv));
                 begin(&mut openings, Opening { send, reader, header: None });
             }
@@ -142,9 +130,11 @@ impl Connection for FastnConnection {
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {
         Box::pin(async move {
             let lines = wire::session_lines(protocol, data)?;
-            let (mut send, reader) = self.begin().await?;
+            let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
+            let mut send = Sender::new(send);
             send.write(lines.into()).await?;
-            Ok(Stream { send: Box::new(send), recv: Box::new(Receiver::awaiting_ack(reader)) })
+            let recv = Receiver::awaiting_ack(LineReader::new(recv));
+            Ok(Stream { send: Box::new(send), recv: Box::new(recv) })
         })
     }
 
@@ -178,7 +168,8 @@ impl Connection for FastnConnection {
     /// The wire's own ping, on a stream.
     fn probe(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let (mut send, mut reader) = self.begin().await?;
+            let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
+            let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
             send.hurry();
             send.write(Bytes::from_static(wire::PING_LINE)).await?;
             send.finish()?;

@@ -1,14 +1,10 @@
 //! The two halves of a stream, after its opening.
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker},
-};
-
 use bytes::Bytes;
 use iroh::endpoint::SendStream as QuicSend;
 use media_plugin_sdk::transport::{BoxFuture, RecvStream, Result, SendStream, TransportError};
+
+use tokio::runtime::Handle;
 
 use crate::{
     error,
@@ -16,40 +12,13 @@ use crate::{
     wire::{self, code},
 };
 
-/// A connection's streams that were finished and may not have reached the peer yet. One that stops to read such a stream
-/// wants it reset: else QUIC would go on to send, and to send again, all that was written.
-///
-/// They are looked through when the connection's next stream begins, which is when a peer that has changed its mind asks for
-/// something else. A task that waits for the end of each costs a fifth of a node's processor time.
-#[derive(Clone, Default)]
-pub(crate) struct Finished(Arc<Mutex<Vec<QuicSend>>>);
-
-impl Finished {
-    /// Resets those that the peer has stopped, and forgets those that it has.
-    pub(crate) fn look_through(&self) {
-        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.retain_mut(|quic| {
-            let stopped = pin!(quic.stopped()).poll(&mut Context::from_waker(Waker::noop()));
-            if let Poll::Ready(Ok(Some(code))) = stopped {
-                let _ = quic.reset(code);
-            }
-            stopped.is_pending()
-        });
-    }
-
-    fn add(&self, quic: QuicSend) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(quic);
-    }
-}
-
-/// Sends, and resets the stream when it is dropped unfinished: QUIC's own drop would finish it.
+/// Sends, and resets the stream when it is dropped unfinished: QUIC's own drop would finish it. A peer that stops reading
+/// after the end resets it too: else QUIC would go on to send, and to send again, all that was written.
 pub(crate) struct Sender {
     /// Taken when this is dropped.
     quic: Option<QuicSend>,
-    is_finished: bool,
+    finished: bool,
     on_drop: u32,
-    /// Where it goes when it is dropped finished.
-    finished: Option<Finished>,
 }
 
 impl Sender {
@@ -57,13 +26,7 @@ impl Sender {
     const FIRST: i32 = 1;
 
     pub(crate) fn new(quic: QuicSend) -> Self {
-        Self { quic: Some(quic), is_finished: false, on_drop: code::DONE, finished: None }
-    }
-
-    /// One of a connection's streams.
-    pub(crate) fn of(mut self, finished: &Finished) -> Self {
-        self.finished = Some(finished.clone());
-        self
+        Self { quic: Some(quic), finished: false, on_drop: code::DONE }
     }
 
     /// For a few bytes that somebody waits for.
@@ -93,10 +56,15 @@ impl Sender {
 impl Drop for Sender {
     fn drop(&mut self) {
         let Some(mut quic) = self.quic.take() else { return };
-        if !self.is_finished {
+        if !self.finished {
             let _ = quic.reset(self.on_drop.into());
-        } else if let Some(finished) = &self.finished {
-            finished.add(quic);
+        } else if let Ok(runtime) = Handle::try_current() {
+            // Ends once the peer has everything, has stopped, or has gone.
+            runtime.spawn(async move {
+                if let Ok(Some(code)) = quic.stopped().await {
+                    let _ = quic.reset(code);
+                }
+            });
         }
     }
 }
@@ -108,7 +76,7 @@ impl SendStream for Sender {
 
     fn finish(&mut self) -> Result<()> {
         let finished = self.quic.as_mut().is_some_and(|quic| quic.finish().is_ok());
-        self.is_finished |= finished;
+        self.finished |= finished;
         let already = || TransportError::Closed("cannot finish: the stream is already finished".into());
         if finished { Ok(()) } else { Err(already()) }
     }
