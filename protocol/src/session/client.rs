@@ -120,9 +120,7 @@ impl Client {
             Input::Path(path) => self.path = path,
             Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),
-            Input::Behind { request } => {
-                self.is_current(request);
-            }
+            Input::Behind { request } => self.on_behind(request),
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
             Input::DecoderFailed(failed) => self.on_decoder_failed(failed),
@@ -231,6 +229,7 @@ impl Client {
             Want::Info { track, at, .. } => Output::GetInfo { request, track: track.clone(), at: *at },
             Want::Chunk(wanted) => {
                 (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
+                wanted.is_behind = false;
                 let rendition = Arc::clone(&wanted.playing.rendition);
                 let message = ChunkRequest { rendition: rendition.id.clone(), index: wanted.index };
                 Output::GetChunk { request, message, rendition }

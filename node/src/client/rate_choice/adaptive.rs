@@ -63,8 +63,6 @@ impl Adaptive {
     /// A chunk of which nothing has come for so long, or for so many round trips, is late.
     const LATE: Duration = Duration::from_millis(600);
     const LATE_RTTS: u32 = 4;
-    /// One of which nothing has come for so long is more than late.
-    const STUCK: Duration = Duration::from_secs(2);
     /// Nothing is given up for being late while more than this is held.
     const CALM: Duration = Duration::from_millis(2200);
 
@@ -176,7 +174,7 @@ impl RateChoice for Adaptive {
             came: so_far.bytes as f64 * 8.0,
             took: took.as_secs_f64(),
             rate,
-            is_stuck: situation.held < Self::CALM && self.recent.quiet(situation.now) > Self::STUCK,
+            is_stuck: situation.held < Self::CALM && so_far.is_behind,
             before: self.came[0],
         };
         let limit = self.policy.limit(&situation.path.kind, situation.now);

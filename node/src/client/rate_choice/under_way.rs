@@ -44,7 +44,7 @@ pub(super) struct UnderWay {
     pub(super) took: f64,
     /// What it came at in the last moments.
     pub(super) rate: f64,
-    /// Whether nothing has come for so long that some of it must have been lost, and lost again.
+    /// Whether other bytes come and none of it that can be read: some of it was lost, and lost again.
     pub(super) is_stuck: bool,
     /// What the chunk before came at.
     pub(super) before: Option<f64>,
@@ -127,8 +127,6 @@ impl UnderWay {
 /// What came of the chunk that is coming in the last moments: at first it may have come well.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// When the last of it came, and the bytes that there were then.
-    last: (Duration, u64),
     /// Two instants, the older first, and the bytes that had come by then.
     marks: [(Duration, u64); 2],
 }
@@ -137,20 +135,11 @@ impl Recent {
     /// Between two marks, at least.
     const APART: Duration = Duration::from_millis(300);
 
-    /// How long nothing has come, as of the last look.
-    pub(super) fn quiet(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.last.0)
-    }
-
     /// In bit/s, over one to two times [`Recent::APART`]; `None` before so much of the chunk was seen.
     pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<f64> {
         let began = now.saturating_sub(took);
         if self.marks[0].0 < began || bytes < self.marks[1].1 {
             self.marks = [(began, 0); 2];
-            self.last = (began, 0);
-        }
-        if bytes > self.last.1 {
-            self.last = (now, bytes);
         }
         if now.saturating_sub(self.marks[1].0) >= Self::APART {
             self.marks = [self.marks[1], (now, bytes)];

@@ -47,12 +47,22 @@ impl Client {
         }
     }
 
+    pub(super) fn on_behind(&mut self, request: RequestId) {
+        if self.is_current(request)
+            && let Want::Chunk(wanted) = &mut self.want
+        {
+            wanted.is_behind = true;
+            self.reconsider();
+        }
+    }
+
     pub(super) fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
         if !self.is_current(request) {
             return;
         }
         self.recovered();
         let Want::Chunk(wanted) = &mut self.want else { return };
+        wanted.is_behind = false;
         match event {
             ChunkEvent::Header { .. } => {
                 wanted.header = Some(self.now);

@@ -22,7 +22,7 @@ pub struct Situation<'a> {
 }
 
 /// How a chunk came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
     /// Bytes of its packets.
     pub bytes: u64,
@@ -30,6 +30,8 @@ pub struct Delivery {
     pub waited: Duration,
     /// From the first to the last.
     pub took: Duration,
+    /// Whether what comes now is none of it that can be read ([`super::Input::Behind`]).
+    pub is_behind: bool,
 }
 
 /// A change of rendition.

@@ -27,6 +27,8 @@ pub(super) struct Wanted {
     /// When the present request was sent, and when its header came.
     pub(super) sent: Duration,
     pub(super) header: Option<Duration>,
+    /// Whether what comes now is none of it that can be read.
+    pub(super) is_behind: bool,
     /// Whether its start was told.
     pub(super) started: bool,
     /// What of it came in other renditions before it was asked for in this one, from its border on. No number of frames, which
@@ -75,6 +77,7 @@ impl Wanted {
             bytes: 0,
             sent: zero,
             header: None,
+            is_behind: false,
             started: false,
             had: Position::START,
         }
@@ -98,6 +101,7 @@ impl Wanted {
     pub(super) fn delivery(&self, now: Duration) -> Delivery {
         let header = self.header.unwrap_or(now);
         Delivery {
+            is_behind: self.is_behind,
             bytes: self.bytes,
             waited: header.saturating_sub(self.sent),
             took: now.saturating_sub(header),
