@@ -4,7 +4,7 @@
 //! something and nothing comes, and now and then while its answers last; without an answer it is dialled anew, by every
 //! address, while the old connection is still given a chance. While paused, or with everything fetched, nothing is sent.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use media_plugin_sdk::transport::{Connection, TransportError};
 use tokio::{
@@ -20,6 +20,11 @@ use super::{
 
 /// After so long without a byte a node that is asked for something is pinged.
 const QUIET: Duration = Duration::from_millis(500);
+/// From so long a round trip on, a request that is lost twice could be heard: our QUIC (noq) sends after a timeout only what
+/// asks for an acknowledgement, and what was lost another round trip later. Packets that follow the lost one tell it sooner:
+/// there a ping leaves [`FOLLOWS`] a request, and again after half a round trip without a byte.
+const LONG: Duration = Duration::from_millis(150);
+const FOLLOWS: Duration = Duration::from_millis(20);
 /// After so long one from which something will be wanted: no less than the target is held then, which is time enough to find
 /// out once it is asked; most of what a node is sent by a listener would be pings. Half the length of a chunk, so that one
 /// ping is enough between two. Sooner where a ping may wait for longer than the rest of [`SUSPECT`].
@@ -63,6 +68,8 @@ struct Watched {
     since: Instant,
     /// When it began to be watched. That nothing came while nothing was wanted proves nothing.
     began: Instant,
+    /// When the last ping left.
+    pinged: Option<Instant>,
     /// How long to wait when the node closes the next connection.
     retry: Duration,
 }
@@ -71,18 +78,31 @@ impl Watched {
     fn quiet_at(&self, heard: Instant, rtt: Duration) -> Instant {
         let resting = heard + SUSPECT.saturating_sub(PATIENCE_RTTS * rtt).clamp(QUIET, QUIET_RESTING);
         match self.now {
+            Wanted::Now if rtt >= LONG && self.pinged < Some(self.since) => self.since + FOLLOWS,
+            Wanted::Now if rtt >= LONG => heard + (rtt / 2).min(QUIET),
             Wanted::Now => (heard.max(self.since) + QUIET).min(resting),
             Wanted::Later | Wanted::Nothing => resting,
         }
+    }
+
+    /// Whether a loss is to be found out as soon as possible.
+    fn is_urgent(&self, rtt: Duration) -> bool {
+        self.now == Wanted::Now && rtt >= LONG
+    }
+
+    /// Comes back, up to date, once more or less is wanted.
+    async fn changed(&mut self) {
+        if self.wanted.changed().await.is_err() {
+            pending::<()>().await;
+        }
+        (self.now, self.since) = (*self.wanted.borrow_and_update(), Instant::now());
     }
 
     /// Sleeps for as long as no more and no less is wanted.
     async fn sleep_until(&mut self, at: Instant) {
         tokio::select! {
             () = sleep_until(at) => {}
-            Ok(()) = self.wanted.changed() => {
-                (self.now, self.since) = (*self.wanted.borrow_and_update(), Instant::now());
-            }
+            () = self.changed() => {}
         }
     }
 }
@@ -91,7 +111,8 @@ impl Watched {
 pub(super) async fn run(dial: Arc<Dial>, mut wanted: watch::Receiver<Wanted>, silent: watch::Sender<bool>) {
     while let Ok(now) = wanted.wait_for(|it| *it != Wanted::Nothing).await.map(|it| *it) {
         let began = Instant::now();
-        let mut watched = Watched { wanted: wanted.clone(), now, since: began, began, retry: RETRY };
+        let mut watched =
+            Watched { wanted: wanted.clone(), now, since: began, began, pinged: None, retry: RETRY };
         let watching = async {
             loop {
                 look(&dial, &mut watched, &silent).await;
@@ -129,7 +150,7 @@ async fn look(dial: &Dial, watched: &mut Watched, silent: &watch::Sender<bool>) 
     let rtt = dial.least_rtt().unwrap_or_default();
     let (asked, received) = (Instant::now(), connection.received());
     let patience = patience(dial.heard().max(watched.began), rtt);
-    let mut ping = pin!(ping(&connection, watched.now, rtt));
+    let mut ping = pin!(ping(&connection, watched, rtt));
     match timeout(patience, &mut ping).await {
         Ok(Ok(())) => return dial.note_heard(),
         Ok(Err(_)) => {
@@ -159,16 +180,26 @@ fn patience(heard: Instant, rtt: Duration) -> Duration {
     left.clamp(LEAST_PATIENCE, PATIENCE).max((PATIENCE_RTTS * rtt).min(MOST_PATIENCE))
 }
 
-/// Comes back with the first answer to a ping, which is repeated until then while nothing else comes.
-async fn ping(connection: &Arc<dyn Connection>, wanted: Wanted, rtt: Duration) -> Result<(), TransportError> {
+/// Comes back with the first answer to a ping, which is repeated until then while nothing else comes. A request that is made
+/// meanwhile has one of its own.
+async fn ping(
+    connection: &Arc<dyn Connection>,
+    watched: &mut Watched,
+    rtt: Duration,
+) -> Result<(), TransportError> {
     let mut pings = JoinSet::new();
     let mut next = Instant::now();
     let overdue = OVERDUE + rtt.mul_f64(1.5);
-    let (mut wait, mut received) = (overdue, connection.received());
+    let again = REPEAT.max(rtt / 2);
+    let mut wait = if watched.is_urgent(rtt) { again } else { overdue };
+    let mut received = connection.received();
     loop {
         tokio::select! {
             biased;
             Some(Ok(answer)) = pings.join_next() => return answer,
+            () = watched.changed() => if watched.is_urgent(rtt) {
+                (next, wait, received) = (watched.since + FOLLOWS, again, connection.received());
+            },
             () = sleep_until(next) => {
                 let before = std::mem::replace(&mut received, connection.received());
                 if came(before, received) > 0 {
@@ -176,15 +207,14 @@ async fn ping(connection: &Arc<dyn Connection>, wanted: Wanted, rtt: Duration) -
                     continue;
                 }
                 let connection = Arc::clone(connection);
+                // What it sent may be lost, and it not know.
+                let is_late = watched.now == Wanted::Now && watched.since.elapsed() >= QUIET;
+                watched.pinged = Some(Instant::now());
                 pings.spawn(async move {
-                    match wanted {
-                        // What it sent may be lost, and it not know.
-                        Wanted::Now => connection.probe().await,
-                        Wanted::Later | Wanted::Nothing => connection.ping().await,
-                    }
+                    if is_late { connection.probe().await } else { connection.ping().await }
                 });
                 next += wait;
-                wait = REPEAT.max(rtt / 2);
+                wait = again;
             }
         }
     }

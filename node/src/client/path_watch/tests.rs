@@ -154,6 +154,31 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
+    // Resting at 300 ms, a ping leaves 0.8 s after the last answer and waits until 1.1 s.
+    for moment in [100, 700, 780, 810, 1000, 1090] {
+        let rig = Rig::at(Duration::from_millis(300)).await;
+        rig.net.pong_after_ms.store(300, Ordering::Relaxed);
+        rig.wanted.send_replace(Wanted::Later);
+        sleep(Duration::from_secs(10)).await;
+        rig.dial.note_heard();
+        sleep(Duration::from_millis(moment)).await;
+        let pings = || rig.net.pings.load(Ordering::Relaxed);
+        let before = pings();
+        rig.wanted.send_replace(Wanted::Now);
+        sleep(FOLLOWS - Duration::from_millis(1)).await;
+        assert_eq!(pings(), before, "after {moment} ms");
+        sleep(Duration::from_millis(3)).await;
+        assert_eq!(pings(), before + 1, "after {moment} ms");
+        // And on, half a round trip after another and after each answer.
+        sleep(Duration::from_secs(3)).await;
+        let more = pings() - before;
+        assert!((12..=20).contains(&more), "{more} pings in 3 s, after {moment} ms");
+        assert!(!rig.silent.has_changed().unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
     let rig = Rig::new().await;
     let began = Instant::now();
