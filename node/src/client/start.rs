@@ -2,7 +2,7 @@
 //! lag.
 //!
 //! What is lost is sent again once three later packets were acknowledged, or after 9/8 of a round trip (RFC 9002, section
-//! 6.1), and what was lost twice after as long again: in one and a half round trips little is still missing. A path
+//! 6.1), and what was lost twice after as long again: after two and a quarter round trips little is still missing. A path
 //! that is not thin brings that much at once. Every 5 s BBR3 sends no more than four packets in a round trip for 0.2 s
 //! (draft-ietf-ccwg-bbr-05, section 5.3.4.3); a stream that needs more than that is behind by twice as much then.
 //!
@@ -98,7 +98,7 @@ impl Start {
         let mut lags = self.lags;
         lags.sort_unstable();
         let a_trip = f64::from(self.bitrate) / 8.0 * self.rtt.as_secs_f64();
-        let trips = if a_trip > Self::PROBE_RTT { 4.0 } else { 1.5 };
+        let trips = if a_trip > Self::PROBE_RTT { 4.0 } else { 2.25 };
         lags[Self::SPANS - 2].max(self.rtt.mul_f64(trips)).clamp(self.least, self.most)
     }
 
