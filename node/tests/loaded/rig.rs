@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env::consts::DLL_EXTENSION,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, LazyLock},
@@ -16,7 +17,6 @@ use media_node::{
 use media_plugin_host::{Origin, Registry, Sources};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
 use media_protocol::{Info, List, Position};
-use tempfile::TempDir;
 
 use crate::library::{built, lines, sources};
 
@@ -26,18 +26,18 @@ const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
 /// The ADPCM codec, made from its C source as its README says.
 pub(crate) fn adpcm() -> &'static Path {
-    static MADE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
-        let folder = tempfile::tempdir().unwrap();
+    static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adpcm");
+        fs::create_dir_all(&folder).unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples/codec-adpcm");
-        let out = format!("OUT={}/", folder.path().display());
+        let out = format!("OUT={}/", folder.display());
         let done =
             Command::new("make").arg("-C").arg(example).args([&format!("SO={DLL_EXTENSION}"), &out]).output();
         let done = done.unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let library = folder.path().join(format!("libmedia_node_adpcm.{DLL_EXTENSION}"));
-        (folder, library)
+        folder.join(format!("libmedia_node_adpcm.{DLL_EXTENSION}"))
     });
-    &MADE.1
+    &MADE
 }
 
 /// What is built in, and FLAC with it, whatever this node was built with.

@@ -10,7 +10,19 @@ mod formats;
 mod seek;
 mod window;
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use media_node::source::Reader;
+
+/// A folder for files that outlive a test: the same one each time, for what has this `name`.
+fn kept(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).expect("a folder for files");
+    folder
+}
 
 /// Reads on until `frames` are read or the track ends, in pieces of an odd size.
 fn read(reader: &mut Reader, frames: usize) -> Vec<f32> {

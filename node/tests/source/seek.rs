@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{
     fixtures::{Kind, encode, music, snr},
-    read, read_all,
+    kept, read, read_all,
 };
 
 /// Kinds of which a frame is the same bits however it was reached.
@@ -51,7 +51,7 @@ impl Track {
 }
 
 fn tracks<const N: usize>(kinds: [Kind; N]) -> Vec<(Kind, Track)> {
-    let dir = tempfile::tempdir().unwrap().keep();
+    let dir = kept("seek");
     kinds.into_iter().map(|kind| (kind, Track::new(&dir, kind))).collect()
 }
 

@@ -6,10 +6,11 @@ use media_node::{
 };
 use media_plugin_sdk::AudioFormat;
 use proptest::prelude::*;
+use tempfile::TempDir;
 
 use crate::{
     fixtures::{Kind, encode, music, tone},
-    read_all,
+    kept, read_all,
 };
 
 /// Rates of files and of codecs and outputs.
@@ -40,16 +41,17 @@ fn window(reader: &mut Reader, rate: u32, channels: u16, range: Range<i64>) -> V
     samples
 }
 
-fn source(kind: Kind, rate: u32, channels: u16, samples: &[f32]) -> Source {
-    let dir = tempfile::tempdir().unwrap().keep();
-    Source::open(&encode(&dir, kind, rate, channels, samples)).unwrap()
+/// And the folder that it is in.
+fn source(kind: Kind, rate: u32, channels: u16, samples: &[f32]) -> (Source, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Source::open(&encode(dir.path(), kind, rate, channels, samples)).unwrap(), dir)
 }
 
 #[test]
 fn windows_are_slices_of_one_continuous_resampling() {
     for (from, to) in RATES {
         let samples = music(from, 1, 3.3);
-        let source = source(Kind::WavF32, from, 1, &samples);
+        let (source, _dir) = source(Kind::WavF32, from, 1, &samples);
         let mut whole = Vec::new();
         let mut resampler = Resampler::new(from, to, 1).unwrap();
         resampler.process(&samples, &mut whole);
@@ -73,7 +75,7 @@ fn tones_come_through_clean() {
             if hertz > f64::from(from.min(to)) * 0.45 {
                 continue;
             }
-            let source = source(Kind::WavF32, from, 1, &tone(from, 1, 2.0, hertz));
+            let (source, _dir) = source(Kind::WavF32, from, 1, &tone(from, 1, 2.0, hertz));
             // Clear of the edges, where the tone is switched on and off.
             let range = i64::from(to) / 2..i64::from(to) * 3 / 2;
             let part = window(&mut source.reader().unwrap(), to, 1, range.clone());
@@ -116,7 +118,7 @@ fn fit(sound: &[f32], rate: f64, hertz: f64, first: f64) -> (f64, f64, f64) {
 #[test]
 fn the_same_rate_passes_through_exactly_and_silence_surrounds_the_track() {
     let samples = music(44_100, 2, 0.7);
-    let source = source(Kind::FlacS24, 44_100, 2, &samples);
+    let (source, _dir) = source(Kind::FlacS24, 44_100, 2, &samples);
     let frames = source.info().frames as i64;
     let part = window(&mut source.reader().unwrap(), 44_100, 2, -5000..frames + 5000);
     assert!(part[..10_000].iter().all(|sample| *sample == 0.0));
@@ -126,7 +128,7 @@ fn the_same_rate_passes_through_exactly_and_silence_surrounds_the_track() {
 
 #[test]
 fn silence_surrounds_a_resampled_track_too() {
-    let source = source(Kind::WavF32, 44_100, 1, &music(44_100, 1, 0.7));
+    let (source, _dir) = source(Kind::WavF32, 44_100, 1, &music(44_100, 1, 0.7));
     let far = window(&mut source.reader().unwrap(), 48_000, 1, -96_000..-48_000);
     assert!(far.iter().all(|sample| *sample == 0.0));
     let after = window(&mut source.reader().unwrap(), 48_000, 1, 96_000..144_000);
@@ -136,7 +138,7 @@ fn silence_surrounds_a_resampled_track_too() {
 #[test]
 fn channels_are_remixed_on_the_way() {
     let samples = music(44_100, 2, 0.5);
-    let source = source(Kind::WavF32, 44_100, 2, &samples);
+    let (source, _dir) = source(Kind::WavF32, 44_100, 2, &samples);
     let mono = window(&mut source.reader().unwrap(), 44_100, 1, 0..1000);
     for (frame, mixed) in samples.chunks_exact(2).zip(&mono) {
         assert!((mixed - (frame[0] + frame[1]) / 2.0).abs() < 1e-7);
@@ -170,5 +172,9 @@ fn shared(kind: Kind) -> Source {
     };
     static SOURCES: LazyLock<Mutex<HashMap<Kind, Source>>> = LazyLock::new(Mutex::default);
     let mut sources = SOURCES.lock().unwrap();
-    sources.entry(kind).or_insert_with(|| source(kind, 44_100, 2, &music(44_100, 2, 4.0))).clone()
+    let made = || {
+        let path = encode(&kept("window"), kind, 44_100, 2, &music(44_100, 2, 4.0));
+        Source::open(&path).unwrap()
+    };
+    sources.entry(kind).or_insert_with(made).clone()
 }
