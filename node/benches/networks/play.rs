@@ -28,6 +28,8 @@ pub(crate) struct Played {
     pub(crate) first_audio: Vec<Duration>,
     /// Within the beginnings that were broken off.
     pub(crate) underruns: u64,
+    /// And for how long at most in one of them.
+    pub(crate) dry: Duration,
     /// When the network was whole again.
     pub(crate) whole: Option<Instant>,
     /// How long it took from a path's death to the use of the other.
@@ -82,12 +84,14 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let paths = relays.each_ref().map(|relay| relay.address);
     let dial = node.dial(if matches!(row.event, Event::Dead) { &paths } else { &paths[..1] }).await;
     dial.connection().await.unwrap();
-    let (mut first_audio, mut underruns) = (Vec::new(), 0);
+    let (mut first_audio, mut underruns, mut dry) = (Vec::new(), 0, Duration::ZERO);
     for _ in 1..STARTS {
         let mut start = Listener::start(&node, dial.clone(), row.listen).await;
         start.until(BEGINNING).await;
-        first_audio.extend(start.player.progress().first_audio);
-        underruns += start.player.progress().underruns;
+        let progress = start.player.progress();
+        first_audio.extend(progress.first_audio);
+        underruns += progress.underruns;
+        dry = dry.max(progress.underrun_time);
         start.leave().await;
         tokio::time::sleep(REST).await;
     }
@@ -96,7 +100,7 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let (node, whole, moved) = happen(row, run, node, &relays, &listener).await;
     let heard = listener.finish().await;
     first_audio.extend(heard.progress.first_audio);
-    Played { heard, first_audio, underruns, whole, moved, node }
+    Played { heard, first_audio, underruns, dry, whole, moved, node }
 }
 
 /// The row's event: the node after it, when all is well again, and what a move to another path took.

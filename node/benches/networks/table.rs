@@ -15,7 +15,7 @@ pub(crate) const HEAD: &str = "\
 pub(crate) fn line(row: &Row, played: &[Played], whole: bool) -> String {
     let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
     let underruns = sum(|it| it.heard.progress.underruns + it.underruns);
-    let dry = most(played, |it| Some(it.heard.progress.underrun_time)).unwrap_or_default();
+    let dry = most(played, |it| Some(it.heard.progress.underrun_time.max(it.dry))).unwrap_or_default();
     let mut starts: Vec<_> = played.iter().flat_map(|it| it.first_audio.iter().copied()).collect();
     starts.sort();
     let start = starts.get(starts.len() / 2).copied().unwrap_or_default();

@@ -2,8 +2,9 @@
 //! lag.
 //!
 //! What is lost is sent again once three later packets were acknowledged, or after 9/8 of a round trip (RFC 9002, section
-//! 6.1), and what was lost twice after as long again: after two and a quarter round trips little is still missing. A path
-//! that is not thin brings that much at once. Every 5 s BBR3 sends no more than four packets in a round trip for 0.2 s
+//! 6.1), and what was lost twice after as long again: in one and a half round trips little is still missing, after two and
+//! a quarter hardly anything. A path that is not thin brings that much at once; one whose round trip is short may be thin,
+//! since a packet's own time on a thin link is counted with it. Every 5 s BBR3 sends no more than four packets in a round trip for 0.2 s
 //! (draft-ietf-ccwg-bbr-05, section 5.3.4.3); a stream that needs more than that is behind by twice as much then.
 //!
 //! Packets come in bursts, far ahead of their time, so how unevenly they come (the jitter of RFC 3550, section 6.4.1) says
@@ -38,6 +39,10 @@ impl Start {
     /// So many are remembered: a minute. The longest lag but one of 20 is their 95th percentile, so that what happens once
     /// proves nothing.
     const SPANS: usize = 20;
+    /// A round trip that is no thin link's.
+    const LONG: Duration = Duration::from_millis(150);
+    /// For which an acknowledgement is held back at most, each of the two times (RFC 9000, section 18.2).
+    const ACK_DELAY: Duration = Duration::from_millis(2 * 25);
     /// The four packets, of the size that every path takes, in bytes.
     const PROBE_RTT: f64 = 4.0 * 1200.0;
 
@@ -98,8 +103,12 @@ impl Start {
         let mut lags = self.lags;
         lags.sort_unstable();
         let a_trip = f64::from(self.bitrate) / 8.0 * self.rtt.as_secs_f64();
-        let trips = if a_trip > Self::PROBE_RTT { 4.0 } else { 2.25 };
-        lags[Self::SPANS - 2].max(self.rtt.mul_f64(trips)).clamp(self.least, self.most)
+        let held = match self.rtt {
+            rtt if a_trip > Self::PROBE_RTT => 4 * rtt,
+            rtt if rtt >= Self::LONG => rtt.mul_f64(2.25) + Self::ACK_DELAY,
+            rtt => rtt.mul_f64(1.5),
+        };
+        lags[Self::SPANS - 2].max(held).clamp(self.least, self.most)
     }
 
     fn count(&mut self, now: Duration) {
