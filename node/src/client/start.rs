@@ -40,7 +40,7 @@ impl Start {
     /// proves nothing.
     const SPANS: usize = 20;
     /// A round trip that is no thin link's.
-    const LONG: Duration = Duration::from_millis(150);
+    const LONG: Duration = Duration::from_millis(100);
     /// For which an acknowledgement is held back at most, each of the two times (RFC 9000, section 18.2).
     const ACK_DELAY: Duration = Duration::from_millis(2 * 25);
     /// The four packets, of the size that every path takes, in bytes.

@@ -48,7 +48,7 @@ impl Path {
 #[test]
 fn a_long_path_asks_for_time_to_send_again_what_was_lost() {
     let mut path = Path::new();
-    for (rtt, level) in [(50, 200), (120, 200), (300, 725), (5000, 3000), (0, 200)] {
+    for (rtt, level) in [(50, 200), (90, 200), (120, 320), (300, 725), (5000, 3000), (0, 200)] {
         path.start.path(ms(rtt));
         assert_eq!(path.level(), level, "{rtt} ms");
     }
