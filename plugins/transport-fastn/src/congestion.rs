@@ -8,8 +8,10 @@
 //! noq-proto 1.4.0's `connection/pacing.rs`). An end that gets its turn later than that, on a busy machine or a sleepy
 //! phone, sends less than the path carries, BBR3 measures less, and so on down: with turns up to 40 ms late a link of
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
-//! times longer, and its window, of twice what fits on the path, is what holds the sender back; where a queue builds up, that
-//! is bounded ([`queue`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
+//! times longer, and the window is what holds the sender back. BBR3's is twice what fits on the path and what is
+//! acknowledged in bursts besides, for which noq-proto 1.4.0 takes, after a pause, all that came before it. So it is bounded by
+//! what passes, and again where a queue builds up ([`queue`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB
+//! at up to 100 ms, BBR3 is as quick.
 
 mod more;
 mod queue;
@@ -120,7 +122,14 @@ impl Auto {
 
     /// The bound on what is in flight, in bytes.
     fn most(&self) -> u64 {
-        if self.far { self.queue.most() } else { NEAR_WINDOW * u64::from(self.mtu) }
+        if self.far { self.queue.most().min(self.passes()) } else { NEAR_WINDOW * u64::from(self.mtu) }
+    }
+
+    /// What BBR3's bandwidth lets through without a long queue, in bytes; what a connection begins with where it knows little.
+    fn passes(&self) -> u64 {
+        let bandwidth = self.inner.metrics().bandwidth_estimate;
+        let passes = bandwidth.map_or(u64::MAX, |bits| self.queue.passes(bits / 8));
+        passes.max(self.inner.initial_window())
     }
 }
 
@@ -165,7 +174,7 @@ impl Controller for Auto {
         if in_flight == 0 {
             self.start = Start::Ahead;
         }
-        let room = (in_flight, self.inner.window());
+        let room = (in_flight, self.inner.window().min(self.passes()));
         self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu);
     }
 

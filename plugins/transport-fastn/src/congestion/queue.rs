@@ -4,7 +4,7 @@
 //! before that, so its window only grows, the whole chunk is sent at once and waits: for seconds, behind which nothing else
 //! gets through, and from which the end is lost where the queue is full, which QUIC notices a long round trip later. So the
 //! window is bounded by what passes in the least round trip and [`Queue::MORE`] besides, as in LEDBAT (RFC 6817), whose
-//! target is 100 ms too.
+//! target is 100 ms too: at first by the rate that BBR3 found, and where more waits all the same, by the round trips.
 
 use std::time::{Duration, Instant};
 
@@ -59,9 +59,21 @@ impl Queue {
         Self { most: u64::MAX, least: [Duration::MAX; 2], span: None, lowered: None, newest: None }
     }
 
-    /// The most that may be in flight, in bytes.
+    /// The most that may be in flight, in bytes, by what waited.
     pub(super) fn most(&self) -> u64 {
         self.most
+    }
+
+    /// The same by the path's `bandwidth`, in bytes a second, before anything waits.
+    pub(super) fn passes(&self, bandwidth: u64) -> u64 {
+        let [this, before] = self.least;
+        let bound = Self::bound(this.min(before));
+        u64::try_from(u128::from(bandwidth) * bound.as_micros() / 1_000_000).unwrap_or(u64::MAX)
+    }
+
+    /// How long a round trip may take where the least takes so long.
+    fn bound(least: Duration) -> Duration {
+        least.saturating_add(least.max(Self::MORE))
     }
 
     /// An acknowledgement covers this packet of `bytes`.
@@ -92,7 +104,7 @@ impl Queue {
         };
         let rtt = now.saturating_duration_since(sent);
         let least = self.least(now, rtt);
-        let bound = least + least.max(Self::MORE);
+        let bound = Self::bound(least);
         let floor = Self::LEAST * u64::from(mtu);
         let is_news = self.lowered.as_ref().is_none_or(|it| sent > it.at);
         if rtt <= bound {
@@ -119,9 +131,12 @@ impl Queue {
             self.least = [rtt; 2];
             return;
         }
+        let flies = self.most.min(window);
         // What was in flight took `rtt` to pass, so this passes in `bound`.
-        let passes = u128::from(self.most.min(window)) * bound.as_micros() / rtt.as_micros().max(1);
-        self.most = u64::try_from(passes).unwrap_or(u64::MAX).max(floor);
+        let passes = u128::from(flies) * bound.as_micros() / rtt.as_micros().max(1);
+        let passes = u64::try_from(passes).unwrap_or(u64::MAX);
+        // The next must show whether the queue is of our making.
+        self.most = if vain > 0 { passes.min(flies / 2) } else { passes }.max(floor);
         self.lowered = Some(Lowered { at: now, rtt, before, vain });
     }
 

@@ -258,3 +258,26 @@ fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
         }
     }
 }
+
+/// After a pause BBR3 takes all that was acknowledged before it for a burst (`extra_acked` in noq-proto 1.4.0), and
+/// widens its window with every packet.
+#[test]
+fn a_pause_does_not_widen_the_window() {
+    let (mut lost, mut widest) = (0, 0);
+    for queue in [64_000, 32_000] {
+        let link = Link { queue, ..Link::of(50, 0.0) }.at(RATE);
+        for seed in 1..=4 {
+            let mut lab = Lab::new(factory(Congestion::Auto), link, Duration::from_millis(2), seed);
+            for number in 1..=8 {
+                lab.send(CHUNK);
+                lab.until_received(number * CHUNK as u64);
+                widest = lab.stats().cwnd.max(widest);
+                lab.rest(Duration::from_secs(2));
+            }
+            lost += lab.stats().lost_packets;
+        }
+    }
+    // 50 ms of the link's rate are 13,750 bytes, and 100 ms more may wait.
+    assert!(widest < 50_000, "{widest}");
+    assert!(lost <= 10, "{lost}");
+}
