@@ -10,11 +10,13 @@
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
 //! times longer, and the window is what holds the sender back. BBR3's is twice what fits on the path and what is
 //! acknowledged in bursts besides, for which noq-proto 1.4.0 takes, after a pause, all that came before it. So it is bounded by
-//! what passes, and again where a queue builds up ([`queue`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB
-//! at up to 100 ms, BBR3 is as quick.
+//! what passes, and again where a queue builds up ([`queue`]). Where the window falls below what is in flight, or all of
+//! that was lost, a little goes on ([`reduction`], [`more`]). Loss alone never makes it Cubic: over a full queue of 16 to
+//! 64 kB at up to 100 ms, BBR3 is as quick.
 
 mod more;
 mod queue;
+mod reduction;
 
 use std::{
     any::Any,
@@ -25,7 +27,7 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
-use self::{more::More, queue::Queue};
+use self::{more::More, queue::Queue, reduction::Reduction};
 use crate::options::Congestion;
 
 /// Below this round trip a path stays in one machine or on one switch.
@@ -66,6 +68,7 @@ impl ControllerFactory for AutoFactory {
             start: Start::Over,
             queue: Queue::new(),
             more: More::default(),
+            reduction: Reduction::default(),
         })
     }
 }
@@ -107,6 +110,7 @@ struct Auto {
     start: Start,
     queue: Queue,
     more: More,
+    reduction: Reduction,
 }
 
 impl Auto {
@@ -142,6 +146,7 @@ impl Controller for Auto {
         self.inner.on_packet_sent(now, bytes, pn);
         self.more.sent(now, bytes, self.mtu);
         self.start.sent(now);
+        self.reduction.sent(now, bytes);
     }
 
     fn on_cwnd_limited(&mut self) {
@@ -164,6 +169,7 @@ impl Controller for Auto {
         self.inner.on_ack(now, sent, bytes, pn, app_limited || held_back, rtt);
         self.more.acked(now, sent);
         self.start.acked(sent, rtt.min());
+        self.reduction.acked(bytes, self.mtu);
         if self.far {
             self.queue.acked(sent, bytes, pn);
         }
@@ -171,6 +177,7 @@ impl Controller for Auto {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.inner.on_end_acks(now, in_flight, app_limited, largest_acked);
+        self.reduction.acknowledged(now, in_flight, self.queue.bound());
         if in_flight == 0 {
             self.start = Start::Ahead;
         }
@@ -209,7 +216,7 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        self.inner.window().min(self.most()).saturating_add(self.more.bytes())
+        self.inner.window().min(self.most()).saturating_add(self.more.bytes()).max(self.reduction.bytes())
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -226,6 +233,7 @@ impl Controller for Auto {
             inner: self.inner.clone_box(),
             queue: self.queue.clone(),
             more: self.more.clone(),
+            reduction: self.reduction.clone(),
             ..*self
         })
     }

@@ -69,6 +69,8 @@ pub(super) struct Lab {
     streams: Vec<StreamId>,
     /// What it has received.
     received: u64,
+    /// How many of them were whole.
+    ended: usize,
 }
 
 impl Lab {
@@ -114,6 +116,7 @@ impl Lab {
             rng: Rng::new(seed),
             streams: Vec::new(),
             received: 0,
+            ended: 0,
         };
         while lab.ends[SERVER].connection.as_ref().is_none_or(|(_, connection)| connection.is_handshaking()) {
             lab.step();
@@ -127,11 +130,18 @@ impl Lab {
     }
 
     /// The server sends so many bytes on a stream of its own.
-    pub(super) fn send(&mut self, bytes: usize) {
+    pub(super) fn send(&mut self, bytes: usize) -> StreamId {
         let (_, connection) = self.ends[SERVER].connection.as_mut().unwrap();
         let stream = connection.streams().open(Dir::Uni).unwrap();
         assert_eq!(connection.send_stream(stream).write(&vec![7; bytes]).unwrap(), bytes);
         connection.send_stream(stream).finish().unwrap();
+        stream
+    }
+
+    /// The server sends no more of it.
+    pub(super) fn reset(&mut self, stream: StreamId) {
+        let (_, connection) = self.ends[SERVER].connection.as_mut().unwrap();
+        connection.send_stream(stream).reset(0u32.into()).unwrap();
     }
 
     /// Runs until the client has received so many bytes in all.
@@ -141,9 +151,17 @@ impl Lab {
         }
     }
 
+    /// Runs until the client has received so many streams whole.
+    pub(super) fn until_ended(&mut self, streams: usize) {
+        while self.ended < streams {
+            self.step();
+        }
+    }
+
     /// Lets so much time pass.
     pub(super) fn rest(&mut self, time: Duration) {
         let until = self.now + time;
+        self.transmit();
         while self.next() < until {
             self.step();
         }
@@ -253,9 +271,12 @@ impl Lab {
         for id in &self.streams {
             let mut stream = connection.recv_stream(*id);
             let Ok(mut chunks) = stream.read(true) else { continue };
-            while let Ok(Some(chunk)) = chunks.next(usize::MAX) {
+            let mut next = chunks.next(usize::MAX);
+            while let Ok(Some(chunk)) = next {
                 self.received += chunk.bytes.len() as u64;
+                next = chunks.next(usize::MAX);
             }
+            self.ended += usize::from(matches!(next, Ok(None)));
             let _ = chunks.finalize();
         }
     }

@@ -66,13 +66,13 @@ impl Queue {
 
     /// The same by the path's `bandwidth`, in bytes a second, before anything waits.
     pub(super) fn passes(&self, bandwidth: u64) -> u64 {
-        let [this, before] = self.least;
-        let bound = Self::bound(this.min(before));
-        u64::try_from(u128::from(bandwidth) * bound.as_micros() / 1_000_000).unwrap_or(u64::MAX)
+        u64::try_from(u128::from(bandwidth) * self.bound().as_micros() / 1_000_000).unwrap_or(u64::MAX)
     }
 
-    /// How long a round trip may take where the least takes so long.
-    fn bound(least: Duration) -> Duration {
+    /// How long a round trip may take.
+    pub(super) fn bound(&self) -> Duration {
+        let [this, before] = self.least;
+        let least = this.min(before);
         least.saturating_add(least.max(Self::MORE))
     }
 
@@ -103,8 +103,8 @@ impl Queue {
             return;
         };
         let rtt = now.saturating_duration_since(sent);
-        let least = self.least(now, rtt);
-        let bound = Self::bound(least);
+        self.note(now, rtt);
+        let bound = self.bound();
         let floor = Self::LEAST * u64::from(mtu);
         let is_news = self.lowered.as_ref().is_none_or(|it| sent > it.at);
         if rtt <= bound {
@@ -140,14 +140,13 @@ impl Queue {
         self.lowered = Some(Lowered { at: now, rtt, before, vain });
     }
 
-    /// The least round trip of late.
-    fn least(&mut self, now: Instant, rtt: Duration) -> Duration {
+    /// A round trip took `rtt`.
+    fn note(&mut self, now: Instant, rtt: Duration) {
         if self.span.is_none_or(|began| now.saturating_duration_since(began) >= Self::SPAN) {
             self.least = [rtt, self.least[0]];
             self.span = Some(now);
         }
         self.least[0] = self.least[0].min(rtt);
-        self.least[0].min(self.least[1])
     }
 }
 

@@ -281,3 +281,32 @@ fn a_pause_does_not_widen_the_window() {
     assert!(widest < 50_000, "{widest}");
     assert!(lost <= 10, "{lost}");
 }
+
+/// 10 Mbit/s fall to 128 kbit/s. Of the first chunk after that a queue is full, and all behind it is lost; half a second
+/// later it is given up for the smallest one.
+#[test]
+fn what_is_asked_for_behind_a_full_queue_comes_once_it_has_drained() {
+    const FLAC: usize = 350_000;
+    const SMALLEST: usize = 4_500;
+    let link = |rate| Link { queue: 32_000, ..Link::of(50, 0.0) }.at(rate);
+    for seed in 0..20 {
+        let mut lab =
+            Lab::new(factory(Congestion::Auto), link(10_000_000), Duration::from_millis(seed % 4), seed);
+        for number in 1..=3 {
+            lab.send(FLAC);
+            lab.until_ended(number);
+            lab.rest(Duration::from_millis(2500));
+        }
+        lab.rest(Duration::from_millis(seed * 75));
+        lab.change(link(128_000));
+        let asked = lab.elapsed();
+        let given_up = lab.send(FLAC);
+        lab.rest(Duration::from_millis(530 + seed % 7 * 10));
+        lab.reset(given_up);
+        lab.send(SMALLEST);
+        lab.until_ended(4);
+        let took = lab.elapsed() - asked;
+        // The queue takes 2 s to drain; 3 s are held when a chunk is asked for.
+        assert!(took < Duration::from_millis(2900), "{seed}: {took:?}");
+    }
+}
