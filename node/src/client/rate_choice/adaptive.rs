@@ -51,6 +51,9 @@ impl Adaptive {
     const WORST: f64 = 3.0;
     /// The share of a prediction that is left for chance.
     const SHARE: f64 = 0.95;
+    /// What comes so many times as fast as expected comes over another path, or one that has changed: the errors of before
+    /// say nothing of it.
+    const BETTER: f64 = 8.0;
     /// A rendition that needs this small a part of what the last chunk came at fits, whatever the errors were.
     const WIDE: f64 = 8.0;
     /// A chunk may take so many times as long as what is held lasts: its beginning plays while its end comes.
@@ -123,6 +126,9 @@ impl Adaptive {
     /// Takes in what a chunk came at.
     fn note(&mut self, came: f64) {
         if let Some(expected) = self.expected.take() {
+            if came > expected * Self::BETTER {
+                self.errors.clear();
+            }
             self.errors.push_front((expected / came - 1.0).max(0.0));
             self.errors.truncate(Self::ERRORS);
         }

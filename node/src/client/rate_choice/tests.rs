@@ -141,6 +141,18 @@ fn goes_down_at_once_and_up_again_within_five_chunks() {
     assert_eq!(chosen[25], 160_000, "{chosen:?}");
 }
 
+/// Two errors of the fall would else be held against what the path brings after it.
+#[test]
+fn takes_the_best_on_the_third_chunk_after_a_rate_has_returned() {
+    let chosen = run("lan", 0, |chunk| match chunk {
+        10 => 1e6,
+        11..20 => 200e3,
+        _ => 10e6,
+    });
+    assert!(chosen[12..20].iter().all(|it| *it < 160_000), "{chosen:?}");
+    assert_eq!(chosen[22], 1_536_000, "{chosen:?}");
+}
+
 #[test]
 fn does_not_swing_on_a_path_that_carries_just_enough() {
     let chosen = run("direct", 3, |chunk| if chunk % 2 == 0 { 150e3 } else { 120e3 });
