@@ -9,7 +9,7 @@ pub(super) struct Fit {
     pub(super) reason: &'static str,
 }
 
-/// Raises the target by a chunk each time there was trouble, lowers it by one after each good while. Pure.
+/// Raises the target by a chunk each time there was trouble, once in 10 s; lowers it by one after each good while. Pure.
 #[derive(Debug)]
 pub(super) struct Target {
     asked: Duration,
@@ -19,6 +19,8 @@ pub(super) struct Target {
     seen: u64,
     /// When the last of them was, or the last change, or the last instant of a pause.
     since: Duration,
+    /// When it was last raised.
+    raised: Option<Duration>,
 }
 
 impl Target {
@@ -31,7 +33,7 @@ impl Target {
 
     /// Never below `asked`, and above it up to `most`.
     pub(super) fn new(asked: Duration, most: Duration) -> Self {
-        Self { asked, most: most.max(asked), present: asked, seen: 0, since: Duration::ZERO }
+        Self { asked, most: most.max(asked), present: asked, seen: 0, since: Duration::ZERO, raised: None }
     }
 
     /// So many `troubles` there have been by `now`; the new target, if it changes. Time that is `idle` (a pause, an output
@@ -39,9 +41,11 @@ impl Target {
     pub(super) fn observe(&mut self, now: Duration, troubles: u64, idle: bool) -> Option<Fit> {
         let quiet = now.saturating_sub(self.since);
         let trouble = std::mem::replace(&mut self.seen, troubles) != troubles;
-        if trouble && !idle && (self.present == self.asked || quiet >= Self::ONE_TROUBLE) {
-            let raised = (self.present + Self::STEP).min(self.most);
-            return self.change(now, raised, "the path proved bad");
+        let is_new = self.raised.is_none_or(|raised| now.saturating_sub(raised) >= Self::ONE_TROUBLE);
+        if trouble && !idle && is_new {
+            self.raised = Some(now);
+            let target = (self.present + Self::STEP).min(self.most);
+            return self.change(now, target, "the path proved bad");
         }
         if trouble || idle {
             self.since = now;
@@ -84,6 +88,16 @@ mod tests {
         assert_eq!(target.observe(s(60 + 200), 5, false), None);
         assert_eq!(target_of(target.observe(s(60 + 360), 5, false)), Some(3));
         assert_eq!(target.observe(s(10_000), 5, false), None);
+    }
+
+    #[test]
+    fn trouble_that_does_not_end_raises_it_to_the_most() {
+        for gap in [1, 3, 9, 11, 30] {
+            let mut target = Target::new(s(3), s(12));
+            let raised: Vec<_> =
+                (1..=120 / gap).filter_map(|n| target_of(target.observe(s(n * gap), n, false))).collect();
+            assert_eq!(raised, [6, 9, 12], "trouble every {gap} s");
+        }
     }
 
     #[test]
