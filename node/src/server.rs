@@ -10,8 +10,9 @@
 //! # Bounds
 //!
 //! Peers, connections and requests for each peer, requests that wait for the disk, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
-//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while
-//! somebody reads it, so at most `max_peers * max_requests_per_peer` chunks are held beside it.
+//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while an
+//! answer with it is under way; how many bytes that makes is bounded for each peer and for all (`shares.rs`), and an answer
+//! that nobody takes is given up.
 
 mod accept;
 mod catalog;
@@ -21,6 +22,7 @@ mod chunk_encoder;
 mod metrics;
 mod negotiate;
 mod session;
+mod shares;
 mod stats;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -82,6 +84,8 @@ struct Node {
     /// One permit for each peer that may still come in.
     places: Arc<Semaphore>,
     present: accept::Present,
+    /// Of the bytes of chunks that are on their way.
+    shares: Arc<shares::Shares>,
     /// One permit for each request that may wait for the disk.
     lookups: Semaphore,
     stopping: watch::Sender<bool>,
@@ -129,7 +133,9 @@ impl Server {
         let places = Arc::new(Semaphore::new(config.max_peers));
         let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
         let (present, lookups) = (accept::Present::default(), Semaphore::new(LOOKUPS));
-        let node = Node { config, registry, catalog, encoder, counters, places, present, lookups, stopping };
+        let shares = Arc::default();
+        let node =
+            Node { config, registry, catalog, encoder, counters, places, present, shares, lookups, stopping };
         Ok(Self { node: Arc::new(node) })
     }
 

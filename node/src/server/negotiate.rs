@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use media_plugin_host::Registry;
 use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
-    CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError, chunk_count,
-    frames_per_chunk,
+    CHUNK_SECONDS, CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError,
+    chunk_count, frames_per_chunk,
 };
 
 use crate::source::{OpusStream, Window};
@@ -114,6 +114,21 @@ pub(super) fn plan(registry: &Registry, id: &RenditionId, material: Material) ->
             format!("this node does not make {id}: {why}; ask get_info again"),
         )
     })
+}
+
+/// About how many bytes a chunk takes, by its rendition's name alone: the track is not looked at. None where no codec makes it.
+pub(super) fn chunk_bytes(registry: &Registry, id: &RenditionId) -> usize {
+    let format = AudioFormat { rate: id.rate, channels: id.channels };
+    let choice = Choice { format, params: id.params.clone() };
+    let bitrate = match pass_through::is_meant(id) {
+        true => pass_through::MOST,
+        false => registry
+            .codec(&id.codec)
+            .ok()
+            .and_then(|codec| codec.encoding(&choice).ok())
+            .map_or(0, |encoding| encoding.bitrate),
+    };
+    bitrate as usize / 8 * CHUNK_SECONDS as usize
 }
 
 fn propose(

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{Instrument as _, Span};
 
-use super::{Node, chunk_encoder::ChunkReader, negotiate};
+use super::{Node, chunk_encoder::ChunkReader, negotiate, shares::Share};
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -86,7 +86,7 @@ impl Session {
             }
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
-                let chunk = node.encoder.request(&self.peer, &request);
+                let chunk = chunk(&node, &self.peer, &request);
                 let span = chunk_span(&request);
                 let way = (request.rendition.codec, self.connection.path_kind());
                 self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
@@ -152,27 +152,35 @@ async fn send_info(
         Some(ChunkRequest { rendition: rendition.id.clone(), index })
     });
     // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let chunk = first.map(|request| {
+    let following = first.map(|request| {
         let span = chunk_span(&request);
-        (node.encoder.request(&peer, &request), (request.rendition.codec, path), span)
+        (chunk(&node, &peer, &request), (request.rendition.codec, path), span)
     });
     count_refusal(&node, &info);
     send(&node, &mut stream, line(info)).await?;
-    match chunk {
+    match following {
         Some((chunk, way, span)) => send_chunk(node, stream, chunk, way).instrument(span).await,
         None => stream.send.finish(),
     }
 }
 
+/// A chunk, and the room that it takes while it is sent.
+type Chunk = (ChunkReader, Share);
+
+fn chunk(node: &Node, peer: &Arc<str>, request: &ChunkRequest) -> Result<Chunk, WireError> {
+    let share = node.shares.take(peer, negotiate::chunk_bytes(&node.registry, &request.rendition))?;
+    Ok((node.encoder.request(peer, request)?, share))
+}
+
 async fn send_chunk(
     node: Arc<Node>,
     mut stream: Stream,
-    chunk: Result<ChunkReader, WireError>,
+    chunk: Result<Chunk, WireError>,
     (codec, path): (String, PathKind),
 ) -> Sent {
     count_refusal(&node, &chunk);
     match chunk {
-        Ok(mut reader) => {
+        Ok((mut reader, _share)) => {
             // A peer can name any codec; it is given a chunk of those that there are.
             let is_known = node.registry.codec(&codec).is_ok();
             let mut sent = 0;

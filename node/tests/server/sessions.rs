@@ -80,6 +80,33 @@ async fn a_listener_that_does_not_read_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn what_one_peer_does_not_read_is_bounded_over_all_its_connections() {
+    // 3.5 MB a chunk; one peer may have 53 MB under way.
+    let music = Music::of(Kind::WavS24, 192_000, 2, 3.0);
+    let rig = Rig::new(&music).await;
+    let (first, other) = (rig.listener().await, rig.listener().await);
+    let (second, third) = (first.again(&rig).await, first.again(&rig).await);
+    let rendition = first.rendition("pcm").await;
+    let mut unread = Vec::new();
+    for listener in [&first, &second] {
+        for _ in 0..8 {
+            unread.push(listener.open_chunk(&rendition, 0).await);
+        }
+    }
+    while rig.server.stats().requests.request_chunk < 16 {
+        tokio::task::yield_now().await;
+    }
+    let refused = third.chunk(&rendition, 0).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Busy);
+    assert!(refused.retry_after_ms.is_some());
+    assert!(other.chunk(&rendition, 0).await.is_ok(), "it is a peer's own bound");
+    for stream in &mut unread {
+        read(stream.as_mut()).await;
+    }
+    assert!(third.chunk(&rendition, 0).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_listener_that_stops_in_the_middle_disturbs_no_other() {
     let music = Music::of(Kind::WavS24, 96_000, 2, 6.0);
     let rig = Rig::new(&music).await;
