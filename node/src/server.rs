@@ -18,6 +18,7 @@ mod accept;
 mod catalog;
 mod chunk_cache;
 mod chunk_encoder;
+mod lookups;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod negotiate;
@@ -70,10 +71,6 @@ impl Default for ServerConfig {
     }
 }
 
-/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to those who
-/// listen. More wait, in the order in which they came.
-const LOOKUPS: usize = 8;
-
 /// What the sessions of a server share.
 struct Node {
     config: ServerConfig,
@@ -86,8 +83,7 @@ struct Node {
     present: accept::Present,
     /// Of the bytes of chunks that are on their way.
     shares: Arc<shares::Shares>,
-    /// One permit for each request that may wait for the disk.
-    lookups: Semaphore,
+    lookups: lookups::Lookups,
     stopping: watch::Sender<bool>,
 }
 
@@ -132,7 +128,7 @@ impl Server {
         config.max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(config.max_peers));
         let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
-        let (present, lookups) = (accept::Present::default(), Semaphore::new(LOOKUPS));
+        let (present, lookups) = (accept::Present::default(), lookups::Lookups::new());
         let shares = Arc::default();
         let node =
             Node { config, registry, catalog, encoder, counters, places, present, shares, lookups, stopping };

@@ -85,7 +85,10 @@ impl Session {
         let node = self.node.clone();
         match output {
             Output::EncodeAhead(request) => node.encoder.encode_ahead(request),
-            Output::List { stream, list } => self.answer(stream, |stream| send_list(node, stream, list)),
+            Output::List { stream, list } => {
+                let peer = Arc::clone(&self.peer);
+                self.answer(stream, |stream| send_list(node, peer, stream, list));
+            }
             Output::Info { stream, mut get_info } => {
                 if get_info.path.kind.is_empty() {
                     get_info.path.kind = self.connection.path_kind().to_string();
@@ -134,9 +137,9 @@ impl Session {
     }
 }
 
-async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
+async fn send_list(node: Arc<Node>, peer: Arc<str>, stream: Stream, list: List) -> Sent {
     let shared = node.clone();
-    let page = blocking(&node, move || Ok(shared.catalog.list(&list))).await;
+    let page = blocking(&node, &peer, move || Ok(shared.catalog.list(&list))).await;
     send_answer(&node, stream, page).await
 }
 
@@ -149,7 +152,7 @@ async fn send_info(
 ) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
-    let info = blocking(&node, move || {
+    let info = blocking(&node, &peer, move || {
         let track = shared.catalog.open(&request.track)?;
         let Node { registry, config, .. } = shared.as_ref();
         negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
@@ -264,10 +267,9 @@ async fn send(node: &Node, stream: &mut Stream, mut bytes: Bytes) -> Sent {
 /// Work that waits for the disk, away from the tasks that wait for the network.
 async fn blocking<T: Send + 'static>(
     node: &Node,
+    peer: &Arc<str>,
     work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
 ) -> Result<T, WireError> {
     let internal = |_| WireError::new(ErrorCode::Internal, "the node failed at this; its log says more");
-    // Never closed.
-    let _permit = node.lookups.acquire().await.ok();
-    tokio::task::spawn_blocking(work).await.map_err(internal)?
+    node.lookups.run(peer, work).await.map_err(internal)?
 }
