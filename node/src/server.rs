@@ -10,17 +10,20 @@
 //! # Bounds
 //!
 //! Peers, connections and requests for each peer, requests that wait for the disk, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
-//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while
-//! somebody reads it, so at most `max_peers * max_requests_per_peer` chunks are held beside it.
+//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while an
+//! answer with it is under way; how many bytes that makes is bounded for each peer and for all (`shares.rs`), and an answer
+//! that nobody takes is given up.
 
 mod accept;
 mod catalog;
 mod chunk_cache;
 mod chunk_encoder;
+mod lookups;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod negotiate;
 mod session;
+mod shares;
 mod stats;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -68,10 +71,6 @@ impl Default for ServerConfig {
     }
 }
 
-/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to those who
-/// listen. More wait, in the order in which they came.
-const LOOKUPS: usize = 8;
-
 /// What the sessions of a server share.
 struct Node {
     config: ServerConfig,
@@ -82,8 +81,9 @@ struct Node {
     /// One permit for each peer that may still come in.
     places: Arc<Semaphore>,
     present: accept::Present,
-    /// One permit for each request that may wait for the disk.
-    lookups: Semaphore,
+    /// Of the bytes of chunks that are on their way.
+    shares: Arc<shares::Shares>,
+    lookups: lookups::Lookups,
     stopping: watch::Sender<bool>,
 }
 
@@ -128,8 +128,10 @@ impl Server {
         config.max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(config.max_peers));
         let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
-        let (present, lookups) = (accept::Present::default(), Semaphore::new(LOOKUPS));
-        let node = Node { config, registry, catalog, encoder, counters, places, present, lookups, stopping };
+        let (present, lookups) = (accept::Present::default(), lookups::Lookups::new());
+        let shares = Arc::default();
+        let node =
+            Node { config, registry, catalog, encoder, counters, places, present, shares, lookups, stopping };
         Ok(Self { node: Arc::new(node) })
     }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use media_plugin_host::Registry;
 use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
-    CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError, chunk_count,
-    frames_per_chunk,
+    CHUNK_SECONDS, CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, TrackId, WireError,
+    chunk_count, frames_per_chunk,
 };
 
 use crate::source::{OpusStream, Window};
@@ -25,6 +25,9 @@ const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
+/// Up to here a track is converted for whoever asks; above, and above the source's own rate, more bytes would say nothing
+/// more.
+const USUAL_RATE: u32 = 48_000;
 
 /// What a track's source holds, as far as a rendition depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +116,21 @@ pub(super) fn plan(registry: &Registry, id: &RenditionId, material: Material) ->
     })
 }
 
+/// About how many bytes a chunk takes, by its rendition's name alone: the track is not looked at. None where no codec makes it.
+pub(super) fn chunk_bytes(registry: &Registry, id: &RenditionId) -> usize {
+    let format = AudioFormat { rate: id.rate, channels: id.channels };
+    let choice = Choice { format, params: id.params.clone() };
+    let bitrate = match pass_through::is_meant(id) {
+        true => pass_through::MOST,
+        false => registry
+            .codec(&id.codec)
+            .ok()
+            .and_then(|codec| codec.encoding(&choice).ok())
+            .map_or(0, |encoding| encoding.bitrate),
+    };
+    bitrate as usize / 8 * CHUNK_SECONDS as usize
+}
+
 fn propose(
     registry: &Registry,
     options: &BTreeMap<String, String>,
@@ -141,7 +159,7 @@ fn realise(
     track: TrackId,
     material: Material,
 ) -> Result<Plan, String> {
-    check(choice.format, material.source.format)?;
+    check(codec.as_ref(), choice.format, material.source)?;
     let encoding = codec.encoding(choice).map_err(|it| it.to_string())?;
     let lossless = codec.info().lossless && is_exact(codec.as_ref(), &encoding, material.source);
     let rendition = rendition(codec.as_ref(), &encoding, lossless, track, material)?;
@@ -175,19 +193,30 @@ fn rendition(
     })
 }
 
-/// Whether this node converts `source` to `format`, and a chunk of it stays within bounds.
-fn check(format: AudioFormat, source: AudioFormat) -> Result<(), String> {
+/// Whether this node converts `source` to `format`, and a chunk of it stays within bounds. Asked of what is chosen as of what
+/// a peer names, so that what was chosen is never refused.
+fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result<(), String> {
     let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
-    if format.rate != source.rate && !RATES.contains(&format.rate) {
-        return Err(format!("{} Hz is neither the source's rate nor a common one", format.rate));
+    let (AudioFormat { rate, channels }, own) = (format, source.format);
+    if rate != own.rate && !RATES.contains(&rate) {
+        return Err(format!("{rate} Hz is neither the source's rate nor a common one"));
     }
-    if format.channels > source.channels.max(2) {
-        return Err(format!("{} channels are more than the source has", format.channels));
+    if rate > own.rate.max(USUAL_RATE) && !would_choose(codec, rate, source) {
+        return Err(format!("{rate} Hz are more than the source has, and than this codec asks for"));
+    }
+    if channels > own.channels.max(2) {
+        return Err(format!("{channels} channels are more than the source has"));
     }
     if !format.is_valid() || bytes > MAX_CHUNK_BYTES {
         return Err(format!("a chunk at {format} is larger than this node encodes"));
     }
     Ok(())
+}
+
+/// Whether the codec takes that rate for an output that has no other.
+fn would_choose(codec: &dyn Codec, rate: u32, source: SourceFormat) -> bool {
+    let limits = Limits { rates: vec![rate], ..Limits::default() };
+    codec.propose(&source, &limits, "").is_ok_and(|it| it.format.rate == rate)
 }
 
 /// Whether a lossless encoding gives back the source: same format, and no fewer bits than the codec takes when nothing

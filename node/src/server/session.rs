@@ -1,21 +1,30 @@
 //! One peer's connection: the protocol's state machine, driven by what comes in.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream};
+use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream, TransportError};
 use media_protocol::{
     Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
     session::server::{Input, Limits, Output, Server as Machine},
 };
 use serde::Serialize;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::timeout,
+};
 use tracing::{Instrument as _, Span};
 
-use super::{Node, chunk_encoder::ChunkReader, negotiate};
+use super::{Node, chunk_encoder::ChunkReader, negotiate, shares::Share};
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
+
+/// An answer of which nothing was taken for so long is given up. Longer than a tunnel or a short sleep of the listener's machine;
+/// whoever still wants it then asks again.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Bytes that are handed over at once: so many have to be taken within [`PATIENCE`], which 6 kbit/s do.
+const PIECE: usize = 64 * 1024;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
 type Sent = media_plugin_sdk::transport::Result<()>;
@@ -76,7 +85,10 @@ impl Session {
         let node = self.node.clone();
         match output {
             Output::EncodeAhead(request) => node.encoder.encode_ahead(request),
-            Output::List { stream, list } => self.answer(stream, |stream| send_list(node, stream, list)),
+            Output::List { stream, list } => {
+                let peer = Arc::clone(&self.peer);
+                self.answer(stream, |stream| send_list(node, peer, stream, list));
+            }
             Output::Info { stream, mut get_info } => {
                 if get_info.path.kind.is_empty() {
                     get_info.path.kind = self.connection.path_kind().to_string();
@@ -86,7 +98,7 @@ impl Session {
             }
             Output::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
-                let chunk = node.encoder.request(&self.peer, &request);
+                let chunk = chunk(&node, &self.peer, &request);
                 let span = chunk_span(&request);
                 let way = (request.rendition.codec, self.connection.path_kind());
                 self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
@@ -125,9 +137,9 @@ impl Session {
     }
 }
 
-async fn send_list(node: Arc<Node>, stream: Stream, list: List) -> Sent {
+async fn send_list(node: Arc<Node>, peer: Arc<str>, stream: Stream, list: List) -> Sent {
     let shared = node.clone();
-    let page = blocking(&node, move || Ok(shared.catalog.list(&list))).await;
+    let page = blocking(&node, &peer, move || Ok(shared.catalog.list(&list))).await;
     send_answer(&node, stream, page).await
 }
 
@@ -140,7 +152,7 @@ async fn send_info(
 ) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
-    let info = blocking(&node, move || {
+    let info = blocking(&node, &peer, move || {
         let track = shared.catalog.open(&request.track)?;
         let Node { registry, config, .. } = shared.as_ref();
         negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
@@ -152,27 +164,35 @@ async fn send_info(
         Some(ChunkRequest { rendition: rendition.id.clone(), index })
     });
     // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let chunk = first.map(|request| {
+    let following = first.map(|request| {
         let span = chunk_span(&request);
-        (node.encoder.request(&peer, &request), (request.rendition.codec, path), span)
+        (chunk(&node, &peer, &request), (request.rendition.codec, path), span)
     });
     count_refusal(&node, &info);
     send(&node, &mut stream, line(info)).await?;
-    match chunk {
+    match following {
         Some((chunk, way, span)) => send_chunk(node, stream, chunk, way).instrument(span).await,
         None => stream.send.finish(),
     }
 }
 
+/// A chunk, and the room that it takes while it is sent.
+type Chunk = (ChunkReader, Share);
+
+fn chunk(node: &Node, peer: &Arc<str>, request: &ChunkRequest) -> Result<Chunk, WireError> {
+    let share = node.shares.take(peer, negotiate::chunk_bytes(&node.registry, &request.rendition))?;
+    Ok((node.encoder.request(peer, request)?, share))
+}
+
 async fn send_chunk(
     node: Arc<Node>,
     mut stream: Stream,
-    chunk: Result<ChunkReader, WireError>,
+    chunk: Result<Chunk, WireError>,
     (codec, path): (String, PathKind),
 ) -> Sent {
     count_refusal(&node, &chunk);
     match chunk {
-        Ok(mut reader) => {
+        Ok((mut reader, _share)) => {
             // A peer can name any codec; it is given a chunk of those that there are.
             let is_known = node.registry.codec(&codec).is_ok();
             let mut sent = 0;
@@ -233,20 +253,23 @@ fn line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
     json.into()
 }
 
-async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {
-    let length = bytes.len() as u64;
-    stream.send.send(bytes).await?;
-    node.counters.bytes_sent.add(length);
+async fn send(node: &Node, stream: &mut Stream, mut bytes: Bytes) -> Sent {
+    while !bytes.is_empty() {
+        let piece = bytes.split_to(bytes.len().min(PIECE));
+        let length = piece.len() as u64;
+        let sent = timeout(PATIENCE, stream.send.send(piece)).await;
+        sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer took nothing for too long".into())))?;
+        node.counters.bytes_sent.add(length);
+    }
     Ok(())
 }
 
 /// Work that waits for the disk, away from the tasks that wait for the network.
 async fn blocking<T: Send + 'static>(
     node: &Node,
+    peer: &Arc<str>,
     work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
 ) -> Result<T, WireError> {
     let internal = |_| WireError::new(ErrorCode::Internal, "the node failed at this; its log says more");
-    // Never closed.
-    let _permit = node.lookups.acquire().await.ok();
-    tokio::task::spawn_blocking(work).await.map_err(internal)?
+    node.lookups.run(peer, work).await.map_err(internal)?
 }

@@ -8,6 +8,7 @@ use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, PathReport, Track};
 use crate::{
     fixtures::Kind,
     rig::{Listener, Music, Rig, code, offering},
+    scripted::{Script, Then, one_thread},
 };
 
 async fn serving(kind: Kind, rate: u32, channels: u16) -> (Listener, Track) {
@@ -148,12 +149,15 @@ async fn a_name_alone_is_enough_for_a_chunk_after_a_restart() {
 async fn a_rendition_that_no_codec_would_make_is_unknown() {
     let (listener, _) = serving(Kind::WavS16, 44_100, 2).await;
     let good = listener.rendition("pcm").await;
-    let changes: [fn(&mut media_protocol::RenditionId); 6] = [
+    let changes: [fn(&mut media_protocol::RenditionId); 8] = [
         |it| it.codec = "vorbis".into(),
         |it| it.params = "s20".into(),
         |it| it.params = String::new(),
         |it| it.rate = 44_101,
         |it| it.rate = u32::MAX,
+        // Common, but of no use.
+        |it| it.rate = 96_000,
+        |it| (it.rate, it.params) = (384_000, "f32".into()),
         |it| it.channels = 3,
     ];
     for change in changes {
@@ -166,6 +170,28 @@ async fn a_rendition_that_no_codec_would_make_is_unknown() {
     rendition.id.track = "nothing".parse().unwrap();
     assert_eq!(code(listener.chunk(&rendition, 0).await), ErrorCode::UnknownTrack);
     assert!(listener.chunk(&good, 0).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_rate_above_the_source_is_served_where_it_is_chosen() {
+    let script = Script::closed(usize::MAX, Then::Encode);
+    let music = Music::of(Kind::WavS16, 44_100, 2, 4.0);
+    let listener = Rig::with(&music, one_thread(), script.registry()).await.listener().await;
+    let mut request = offering(&listener.track().await, &["scripted"]);
+    request.output.rates = vec![192_000];
+    let rendition = listener.get_info(&request).await.unwrap().rendition;
+    assert_eq!(rendition.id.rate, 192_000);
+    assert!(listener.chunk(&rendition, 0).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_rate_up_to_the_usual_one_is_served() {
+    let (listener, _) = serving(Kind::WavS16, 44_100, 2).await;
+    let mut rendition = listener.rendition("pcm").await;
+    rendition.id.rate = 48_000;
+    rendition.frames = 192_000;
+    rendition.frames_per_chunk = 144_000;
+    assert!(listener.chunk(&rendition, 0).await.is_ok());
 }
 
 #[tokio::test]

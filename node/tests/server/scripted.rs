@@ -91,8 +91,10 @@ impl Codec for Scripted {
         CodecInfo { id: "scripted".into(), version, description, lossless: false }
     }
 
-    fn propose(&self, source: &SourceFormat, _: &Limits, _: &str) -> Result<Choice> {
-        Ok(Choice { format: source.format, params: String::new() })
+    /// At the first rate that the listener's output takes.
+    fn propose(&self, source: &SourceFormat, limits: &Limits, _: &str) -> Result<Choice> {
+        let rate = limits.rates.first().copied().unwrap_or(source.format.rate);
+        Ok(Choice { format: AudioFormat { rate, ..source.format }, params: String::new() })
     }
 
     fn encoding(&self, choice: &Choice) -> Result<Encoding> {

@@ -1,8 +1,11 @@
 //! Who comes in, and how one client's conduct is no other's trouble.
 
+use std::time::Duration;
+
 use media_node::server::{Access, Requests, ServerConfig};
 use media_plugin_sdk::transport::TransportError;
 use media_protocol::{ErrorCode, Info, List};
+use tokio::time::sleep;
 
 use crate::{
     fixtures::Kind,
@@ -77,6 +80,61 @@ async fn a_listener_that_does_not_read_holds_up_nobody() {
     let chunk = eager.chunk(&rendition, 0).await.unwrap();
     assert!(lazy.chunk(&rendition, 1).await.is_ok());
     assert!(read(unread.as_mut()).await == chunk);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    // 1.7 MB a chunk; the transport holds 1 MB of it.
+    let music = Music::of(Kind::WavS24, 96_000, 2, 3.0);
+    let rig = Rig::new(&music).await;
+    let listener = rig.listener().await;
+    let rendition = listener.rendition("pcm").await;
+    let whole = listener.chunk(&rendition, 0).await.unwrap();
+    let (mut slow, mut stuck) =
+        (listener.open_chunk(&rendition, 0).await, listener.open_chunk(&rendition, 0).await);
+    let mut begun = stuck.recv(1).await.unwrap().unwrap().to_vec();
+    let mut taken = Vec::new();
+    for _ in 0..12 {
+        taken.extend(slow.recv(64 * 1024).await.unwrap().unwrap());
+        sleep(Duration::from_secs(75)).await;
+    }
+    taken.extend(read(slow.as_mut()).await);
+    assert!(taken == whole, "whoever takes a little has time");
+    let end = loop {
+        match stuck.recv(usize::MAX).await {
+            Ok(Some(bytes)) => begun.extend(bytes),
+            end => break end,
+        }
+    };
+    assert!(matches!(end, Err(TransportError::Closed(_))), "{end:?}");
+    assert!(begun.len() < whole.len() && listener.chunk(&rendition, 0).await.unwrap() == whole);
+}
+
+#[tokio::test]
+async fn what_one_peer_does_not_read_is_bounded_over_all_its_connections() {
+    // 3.5 MB a chunk; one peer may have 53 MB under way.
+    let music = Music::of(Kind::WavS24, 192_000, 2, 3.0);
+    let rig = Rig::new(&music).await;
+    let (first, other) = (rig.listener().await, rig.listener().await);
+    let (second, third) = (first.again(&rig).await, first.again(&rig).await);
+    let rendition = first.rendition("pcm").await;
+    let mut unread = Vec::new();
+    for listener in [&first, &second] {
+        for _ in 0..8 {
+            unread.push(listener.open_chunk(&rendition, 0).await);
+        }
+    }
+    while rig.server.stats().requests.request_chunk < 16 {
+        tokio::task::yield_now().await;
+    }
+    let refused = third.chunk(&rendition, 0).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Busy);
+    assert!(refused.retry_after_ms.is_some());
+    assert!(other.chunk(&rendition, 0).await.is_ok(), "it is a peer's own bound");
+    for stream in &mut unread {
+        read(stream.as_mut()).await;
+    }
+    assert!(third.chunk(&rendition, 0).await.is_ok());
 }
 
 #[tokio::test]

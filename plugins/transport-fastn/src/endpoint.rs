@@ -2,6 +2,7 @@
 
 mod bind;
 mod dial;
+mod door;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,9 +15,9 @@ use iroh::{
     Endpoint as QuicEndpoint, EndpointId,
     endpoint::{Connection as QuicConnection, Incoming},
 };
-use media_plugin_sdk::transport::{BoxFuture, Connection, Endpoint, PeerAddress, Result};
+use media_plugin_sdk::transport::{BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError};
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Mutex, mpsc},
     task::JoinSet,
     time::timeout,
 };
@@ -29,10 +30,9 @@ use crate::{
 };
 
 pub(crate) use bind::bind;
+use door::{Door, Place};
 
-/// Handshakes at once; a peer beyond them is turned away.
-const HANDSHAKES: usize = 64;
-/// Admitted peers that wait for `accept`; more wait in their handshake.
+/// Admitted peers that wait for `accept`; more, of those that may be connected at once, wait before it.
 const WAITING: usize = 16;
 /// The most that closing takes.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -78,16 +78,18 @@ async fn accept_all(
     limit: Duration,
     ready: mpsc::Sender<Arc<FastnConnection>>,
 ) {
-    let room = Arc::new(Semaphore::new(HANDSHAKES));
+    let mut door = Door::default();
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
             incoming = quic.accept() => {
                 let Some(incoming) = incoming else { return };
-                let Ok(place) = room.clone().try_acquire_owned() else {
-                    incoming.refuse();
+                if door.is_crowded() && !incoming.remote_addr_validated() {
+                    // It comes again with a token that only its true address was told.
+                    let _ = incoming.retry();
                     continue;
-                };
+                }
+                let place = door.enter(incoming.remote_addr().into());
                 handshakes.spawn(receive(incoming, greeting.clone(), limit, ready.clone(), place));
             }
             Some(_) = handshakes.join_next() => {}
@@ -100,14 +102,19 @@ async fn receive(
     greeting: Arc<Greeting>,
     limit: Duration,
     ready: mpsc::Sender<Arc<FastnConnection>>,
-    _handshake: OwnedSemaphorePermit,
+    mut place: Place,
 ) {
-    let connection = match timeout(limit, incoming).await {
+    let connected = tokio::select! {
+        biased;
+        connected = timeout(limit, incoming) => connected,
+        _ = &mut place => return tracing::debug!("a peer that did not complete its connection gave way"),
+    };
+    let connection = match connected {
         Ok(Ok(connection)) => connection,
         Ok(Err(e)) => return tracing::debug!("a peer did not complete its connection: {e:#}"),
         Err(_) => return tracing::debug!("a peer did not complete its connection in time"),
     };
-    if let Some(connection) = shake_hands(connection, &greeting, limit).await {
+    if let Some(connection) = shake_hands(connection, &greeting, limit, place).await {
         // Fails when the endpoint is gone, and the connection ends with it.
         let _ = ready.send(connection).await;
     }
@@ -117,13 +124,23 @@ async fn shake_hands(
     connection: QuicConnection,
     greeting: &Greeting,
     limit: Duration,
+    mut place: Place,
 ) -> Option<Arc<FastnConnection>> {
     let peer = connection.remote_id().fmt_short();
-    match timeout(limit, greeting.receive(&connection)).await {
+    let received = tokio::select! {
+        biased;
+        received = timeout(limit, greeting.receive(&connection)) => received,
+        _ = &mut place => {
+            tracing::debug!(%peer, "no handshake yet: it gave way");
+            connection.close(code::REFUSED.into(), TransportError::FULL.as_bytes());
+            return None;
+        }
+    };
+    match received {
         Ok(Ok(admitted)) => {
             tracing::debug!(%peer, "admitted");
-            let place = Some(admitted.place);
-            Some(FastnConnection::start(connection, limit, place, admitted.first))
+            let room = Some(admitted.place);
+            Some(FastnConnection::start(connection, limit, room, admitted.first))
         }
         Ok(Err(refusal)) => {
             tracing::debug!(%peer, reason = refusal.reason, "refused");

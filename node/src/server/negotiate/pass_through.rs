@@ -12,6 +12,8 @@ use crate::source::OpusStream;
 const PARAMS: &str = "copy";
 /// The codec whose packets (RFC 6716) these are.
 const CODEC: &str = "opus";
+/// The most that a stereo stream of it takes, in bit/s (RFC 6716, section 2.1.1).
+pub(super) const MOST: u32 = 510_000;
 const RATE: u32 = 48_000;
 /// Frames before a chunk that a decoder has to have gone through at least: 80 ms (RFC 7845, section 4.6). They matter only
 /// where it begins: after a seek or a change of rendition.

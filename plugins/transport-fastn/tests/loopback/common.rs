@@ -55,16 +55,28 @@ pub(crate) async fn connected(
 /// A bare iroh endpoint, connected. It speaks no protocol by itself.
 pub(crate) async fn caller(seed: u8, server: &Arc<dyn Endpoint>, server_seed: u8) -> (Iroh, IrohConnection) {
     let caller = bare(seed, &[]).await;
-    let socket: SocketAddr = server.address().addresses[0].parse().unwrap();
-    let target = EndpointAddr::new(SecretKey::from_bytes(&key(server_seed)).public()).with_ip_addr(socket);
-    let connection = caller.connect(target, ALPN).await.unwrap();
+    let connection = caller.connect(target(server_seed, socket(server)), ALPN).await.unwrap();
     (caller, connection)
 }
 
+/// Where a node listens.
+pub(crate) fn socket(node: &Arc<dyn Endpoint>) -> SocketAddr {
+    node.address().addresses[0].parse().unwrap()
+}
+
+/// The node of that seed, to be looked for at that address.
+pub(crate) fn target(seed: u8, socket: SocketAddr) -> EndpointAddr {
+    EndpointAddr::new(SecretKey::from_bytes(&key(seed)).public()).with_ip_addr(socket)
+}
+
 pub(crate) async fn bare(seed: u8, alpns: &[&[u8]]) -> Iroh {
+    bare_at("127.0.0.1:0", seed, alpns).await
+}
+
+pub(crate) async fn bare_at(address: &str, seed: u8, alpns: &[&[u8]]) -> Iroh {
     Iroh::builder(presets::Minimal)
         .clear_ip_transports()
-        .bind_addr("127.0.0.1:0")
+        .bind_addr(address)
         .unwrap()
         .secret_key(SecretKey::from_bytes(&key(seed)))
         .alpns(alpns.iter().map(|alpn| alpn.to_vec()).collect())

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 mod wire;
