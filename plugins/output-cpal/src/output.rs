@@ -15,8 +15,8 @@ const STALL: Duration = Duration::from_secs(3);
 /// A sound device that plays.
 ///
 /// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
-/// it is 0 until the next write, even though the device may still be playing its last frames: so that no gap goes
-/// unseen by a caller that looks before each write.
+/// it is 0 until the next write, even though the device may still be playing its last frames; and a write during which
+/// it ran out takes nothing: so that no gap goes unseen by a caller that looks before each write.
 pub(crate) struct SoundDevice {
     playing: Playing,
     format: AudioFormat,
@@ -68,6 +68,29 @@ impl SoundDevice {
         }
     }
 
+    /// Whether the ring ran out in mid-sound and the caller may not know.
+    fn is_dry(&self) -> bool {
+        self.playing.shared.dry.load(Ordering::Acquire)
+    }
+
+    /// Puts what there is room for into the ring; nothing if it has run dry since it was seen to be as `was_dry` says.
+    fn push(&mut self, frames: &[f32], was_dry: bool) -> usize {
+        if self.is_dry() != was_dry {
+            return 0;
+        }
+        let channels = usize::from(self.format.channels);
+        let taken = (frames.len() / channels).min(self.playing.ring.slots() / channels);
+        self.playing.shared.draining.store(false, Ordering::Release);
+        // Before there is anything that may run out again.
+        if was_dry {
+            self.playing.shared.dry.store(false, Ordering::Release);
+        }
+        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
+        let taken = pushed.len() / channels;
+        self.written += taken as u64;
+        taken
+    }
+
     /// Frames that have come out of the device.
     fn played(&self) -> u64 {
         self.playing.shared.heard(self.format.rate, self.playing.now()).max(self.flushed)
@@ -86,22 +109,22 @@ impl Output for SoundDevice {
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
         self.check()?;
         let channels = usize::from(self.format.channels);
-        let given = frames.len() / channels;
-        if self.paused || given == 0 || !self.wait_until(|this| this.playing.ring.slots() >= channels)? {
+        let was_dry = self.is_dry();
+        if self.paused
+            || frames.len() < channels
+            || !self.wait_until(|this| this.playing.ring.slots() >= channels)?
+        {
             return Ok(0);
         }
-        let taken = given.min(self.playing.ring.slots() / channels);
-        self.playing.shared.draining.store(false, Ordering::Release);
-        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
-        let taken = pushed.len() / channels;
-        self.written += taken as u64;
-        self.playing.shared.dry.store(false, Ordering::Release);
-        Ok(taken)
+        Ok(self.push(frames, was_dry))
     }
 
     fn delay(&self) -> u64 {
-        let is_dry = self.playing.shared.dry.load(Ordering::Acquire);
-        let heard = if is_dry { self.written } else { self.played() };
+        if self.is_dry() {
+            self.heard.fetch_max(self.playing.shared.taken(), Ordering::AcqRel);
+            return 0;
+        }
+        let heard = self.played();
         self.written - self.heard.fetch_max(heard, Ordering::AcqRel).max(heard)
     }
 
@@ -135,3 +158,6 @@ impl Output for SoundDevice {
         self.wait_until(|this| this.played() >= this.written)
     }
 }
+
+#[cfg(test)]
+mod tests;
