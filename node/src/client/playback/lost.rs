@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc::RecvTimeoutError, time::Instant};
 
-use super::{Command, Playback, Sink, state::End};
+use super::{Playback, Sink, state::End};
 use crate::client::Event;
 
 impl Playback {
@@ -34,13 +34,9 @@ impl Playback {
     /// Lets some time pass, but not for commands.
     fn wait(&mut self) -> Result<(), End> {
         match self.commands.recv_timeout(Sink::REOPEN_EVERY) {
-            Ok(Command::Hold(held)) => self.state.held = held,
-            Ok(Command::Expect(expected)) => self.state.resting = !expected,
-            Ok(Command::Volume(volume)) => self.sink.set_volume(volume),
-            Ok(Command::Drain) => self.state.draining = true,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
+            Ok(command) => self.on_command(command),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(End::Dropped),
         }
-        Ok(())
     }
 }
