@@ -99,7 +99,7 @@ impl Playback {
                     self.clear()?;
                 }
                 self.progress(|progress| progress.hold(held));
-                self.state.held = held;
+                (self.state.held, self.state.still) = (held, None);
                 self.sink.pause(held)?;
             }
             Command::Expect(expected) => self.state.resting = !expected,
@@ -152,14 +152,13 @@ impl Playback {
             Err(PluginError::Lost(reason)) if self.sink.is_realtime() => return self.find_output(&reason),
             Err(other) => return Err(other.into()),
         };
-        self.state.written += frames;
+        self.state.written += i64::try_from(frames).unwrap_or(0);
         if frames > 0 {
             self.state.sounding = true;
             self.progress(Progress::end_dry);
         }
-        let heard = self.state.written.saturating_sub(self.sink.delay());
-        let base = self.voice.as_ref().map(Voice::from).unwrap_or_default();
-        let position = Position(base.0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
+        self.watch(frames > 0);
+        self.show_position();
         let first = (frames > 0).then(|| self.began.elapsed());
         let xruns = self.sink.xruns();
         let (level, time) = (self.buffer.level(), Position::of_frame(FrameIndex(frames), self.sink.rate()));
@@ -167,10 +166,18 @@ impl Playback {
             progress.levels.spend(level, time.into());
             progress.frames_played += frames;
             progress.xruns = xruns;
-            progress.position = position;
             progress.first_audio = progress.first_audio.or(first);
         });
         Ok(())
+    }
+
+    /// Tells where in the track is what is heard.
+    fn show_position(&self) {
+        let Some(voice) = &self.voice else { return };
+        let left = i64::try_from(self.sink.delay()).unwrap_or(i64::MAX);
+        let heard = u64::try_from(self.state.written.saturating_sub(left)).unwrap_or(0);
+        let position = Position(voice.from().0 + Position::of_frame(FrameIndex(heard), self.sink.rate()).0);
+        self.progress(|progress| progress.position = position);
     }
 
     /// Takes the next entry of the buffer and turns it into pending frames.
@@ -225,6 +232,7 @@ impl Playback {
 
     fn clear(&mut self) -> Result<(), End> {
         self.sink.flush()?;
+        self.state.left = self.sink.delay();
         self.voice = None;
         self.state.primed = false;
         self.state.sounding = false;
@@ -248,7 +256,8 @@ impl Playback {
         }
         let voice = Voice::new(play, Arc::clone(&info), from, &self.registry, &self.sink);
         self.voice = Some(voice.map_err(End::Decoder)?);
-        self.state.written = 0;
+        // What a lost output had not played of the track before comes first.
+        self.state.written = -i64::try_from(self.sink.pending_frames()).unwrap_or(0);
         let position = Position::of_frame(from, info.rendition.id.rate);
         self.progress(|progress| {
             progress.track = Some(Arc::clone(&info));
@@ -262,7 +271,7 @@ impl Playback {
     /// Nothing came: perhaps an underrun, perhaps all is done.
     fn on_dry(&mut self) -> Result<(), End> {
         let mid_track = self.voice.is_some();
-        if self.state.draining && !mid_track && self.sink.drain()? {
+        if self.state.draining && !mid_track && self.drain()? {
             self.state.draining = false;
             self.tell(Event::Drained);
         }

@@ -2,6 +2,7 @@
 //! that wait to be written and the volume.
 
 mod fade;
+mod lost;
 
 use std::{
     sync::{
@@ -14,8 +15,8 @@ use std::{
 use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
 use media_protocol::Info;
 
+use self::lost::Given;
 use super::format::{format_of, sample_of};
-use crate::convert::Converter;
 
 /// What to do when the output's device is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub(super) struct Sink {
     /// The same, for the choice of renditions.
     paced: Arc<AtomicBool>,
     paused: bool,
+    /// What it is called: `ID` or `ID:TARGET`.
+    name: String,
+    given: Given,
     pending: Vec<f32>,
     /// Samples of `pending` already written.
     written: usize,
@@ -87,6 +91,8 @@ impl Sink {
             realtime: true,
             paced,
             paused: false,
+            name: String::new(),
+            given: Given::default(),
             pending: Vec::new(),
             written: 0,
             risen: usize::MAX,
@@ -102,49 +108,22 @@ impl Sink {
         if self.output.is_some() && (wanted == self.wanted || !self.realtime) {
             return Ok(None);
         }
-        if let Some(mut old) = self.close() {
+        (self.wanted, self.sample) = (wanted, sample_of(info));
+        if let Some(old) = &mut self.output {
             for _ in 0..Self::DRAIN_CALLS {
                 if old.drain()? {
                     break;
                 }
             }
+            drop(self.close());
         }
-        (self.wanted, self.sample) = (wanted, sample_of(info));
         let target = self.choice.target.clone();
         self.open(&target).map(Some)
     }
 
-    /// Looks for a lost output once. Returns a line about the one it found. Its format may be another; what is pending is
-    /// converted to it.
-    pub(super) fn reopen(&mut self) -> Result<Option<String>, PluginError> {
-        drop(self.close());
-        let before = self.format;
-        let target = self.choice.target.clone();
-        let mut found = self.open(&target);
-        if found.is_err() && self.choice.on_lost == OnLost::Follow && !target.is_empty() {
-            found = self.open("");
-        }
-        let Ok(message) = found else {
-            self.format = before;
-            return Ok(None);
-        };
-        if before.is_valid() && self.format != before {
-            let mut rest = Vec::new();
-            let mut converter = Converter::new(before, self.format)?;
-            converter.push(&self.pending[self.written..], &mut rest);
-            converter.flush(&mut rest);
-            (self.pending, self.written) = (rest, 0);
-        }
-        if self.paused
-            && let Some(output) = &mut self.output
-        {
-            output.pause(true)?;
-        }
-        Ok(Some(message))
-    }
-
     fn close(&mut self) -> Option<Box<dyn Output>> {
         self.xruns = self.xruns();
+        self.given = Given::default();
         self.output.take()
     }
 
@@ -159,8 +138,13 @@ impl Sink {
         self.paced.store(self.realtime, Ordering::Relaxed);
         self.output = Some(output);
         let id = plugin.info().id;
-        let name = if target.is_empty() { id } else { format!("{id}:{target}") };
-        Ok(format!("{name}, {}", self.format))
+        self.name = if target.is_empty() { id } else { format!("{id}:{target}") };
+        Ok(format!("{}, {}", self.name, self.format))
+    }
+
+    /// What the output that was last opened is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn format(&self) -> AudioFormat {
@@ -189,6 +173,11 @@ impl Sink {
         self.realtime && self.delay() == 0
     }
 
+    /// Whether a real-time output has something left to play, or may have.
+    pub(super) fn holds(&self) -> bool {
+        self.realtime && self.delay() > 0
+    }
+
     /// Whether a real-time output is about to have nothing left to play.
     pub(super) fn is_low(&self) -> bool {
         self.realtime && self.above_low().is_zero()
@@ -206,8 +195,12 @@ impl Sink {
 
     /// How long what waits to be handed over lasts.
     pub(super) fn pending(&self) -> Duration {
+        self.time(self.pending_frames())
+    }
+
+    pub(super) fn pending_frames(&self) -> u64 {
         let samples = self.pending.len() - self.written;
-        self.time((samples / usize::from(self.format.channels.max(1))) as u64)
+        (samples / usize::from(self.format.channels.max(1))) as u64
     }
 
     fn time(&self, frames: u64) -> Duration {
@@ -260,7 +253,9 @@ impl Sink {
             return Err(PluginError::Lost("the output is not open".into()));
         };
         let frames = output.write(&self.pending[self.written..end])?;
+        let from = self.written;
         self.written += self.format.samples(frames);
+        self.remember(from, self.written);
         Ok(frames as u64)
     }
 
@@ -275,6 +270,7 @@ impl Sink {
 
     pub(super) fn flush(&mut self) -> Result<(), PluginError> {
         self.pending.clear();
+        self.given.clear();
         (self.written, self.risen) = (0, usize::MAX);
         match &mut self.output {
             Some(output) => output.flush().or_else(unless_lost),
@@ -284,7 +280,7 @@ impl Sink {
 
     pub(super) fn drain(&mut self) -> Result<bool, PluginError> {
         match &mut self.output {
-            Some(output) => output.drain().or_else(|error| unless_lost(error).map(|()| true)),
+            Some(output) => output.drain(),
             None => Ok(true),
         }
     }

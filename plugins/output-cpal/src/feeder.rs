@@ -37,9 +37,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Frames that have left the ring.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
+    }
+
     /// Frames that have been heard at the time `now`, by what the device says of its latency.
     pub(crate) fn heard(&self, rate: u32, now: Duration) -> u64 {
-        let taken = self.taken.load(Ordering::Acquire);
+        let taken = self.taken();
         let since = nanos(now).saturating_sub(self.origin.load(Ordering::Acquire)).max(0);
         let heard = since as u128 * u128::from(rate) / 1_000_000_000;
         u64::try_from(heard).map_or(taken, |heard| heard.min(taken))

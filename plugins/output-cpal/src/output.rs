@@ -1,22 +1,24 @@
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
-use crate::{devices::forget_server, feeder::nanos, stream::Playing};
+use crate::{devices::forget_server, stream::Playing};
 
-/// How long a playing device may go without asking for frames before it counts as gone. A sound server that hangs
-/// reports nothing.
+/// How long a playing device may go without asking for frames before the connection to its sound server is given up for
+/// the next opening: a server that hangs reports nothing. This one is kept, with all that is in it: a device that is
+/// suspended asks for nothing either, and goes on where it stood.
 const STALL: Duration = Duration::from_secs(3);
 
 /// A sound device that plays.
 ///
 /// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
-/// it is 0 until the next write, even though the device may still be playing its last frames: so that no gap goes
-/// unseen by a caller that looks before each write.
+/// it is 0 until the next write, even though the device may still be playing its last frames; and a write during which
+/// it ran out takes nothing: so that no gap goes unseen by a caller that looks before each write. Once the device is gone
+/// it counts what was not heard when the device last asked for frames: rather too much than too little.
 pub(crate) struct SoundDevice {
     playing: Playing,
     format: AudioFormat,
@@ -28,26 +30,39 @@ pub(crate) struct SoundDevice {
     /// The most frames ever reported as heard, so that the position never goes back.
     heard: AtomicU64,
     paused: bool,
+    /// When the last pause ended, after which the device may have to wake up.
+    resumed: Duration,
+    /// Whether it stands still, and its server was forgotten.
+    forgotten: AtomicBool,
 }
 
 impl SoundDevice {
     /// An output on a stream whose device buffer holds `buffer`.
     pub(crate) fn new(playing: Playing, format: AudioFormat, buffer: Duration) -> Self {
         let step = (buffer / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
-        Self { playing, format, step, written: 0, flushed: 0, heard: AtomicU64::new(0), paused: false }
+        Self {
+            playing,
+            format,
+            step,
+            written: 0,
+            flushed: 0,
+            heard: AtomicU64::new(0),
+            paused: false,
+            resumed: Duration::ZERO,
+            forgotten: AtomicBool::new(false),
+        }
     }
 
     fn check(&self) -> Result<()> {
         if let Some(fault) = self.playing.fault() {
             return Err(PluginError::Lost(fault.into()));
         }
-        let ran = Duration::from_nanos(self.playing.shared.ran.load(Ordering::Acquire));
-        if !self.paused && self.playing.now().saturating_sub(ran) > STALL {
+        let moved = self.ran().max(self.resumed);
+        let stands = !self.paused && self.playing.now().saturating_sub(moved) > STALL;
+        if stands && !self.forgotten.swap(stands, Ordering::Relaxed) {
             forget_server();
-            return Err(PluginError::Lost(format!(
-                "the sound device has not moved for {} s",
-                STALL.as_secs()
-            )));
+        } else if !stands {
+            self.forgotten.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -68,9 +83,37 @@ impl SoundDevice {
         }
     }
 
-    /// Frames that have come out of the device.
-    fn played(&self) -> u64 {
-        self.playing.shared.heard(self.format.rate, self.playing.now()).max(self.flushed)
+    /// Whether the ring ran out in mid-sound and the caller may not know.
+    fn is_dry(&self) -> bool {
+        self.playing.shared.dry.load(Ordering::Acquire)
+    }
+
+    /// Puts what there is room for into the ring; nothing if it has run dry since it was seen to be as `was_dry` says.
+    fn push(&mut self, frames: &[f32], was_dry: bool) -> usize {
+        if self.is_dry() != was_dry {
+            return 0;
+        }
+        let channels = usize::from(self.format.channels);
+        let taken = (frames.len() / channels).min(self.playing.ring.slots() / channels);
+        self.playing.shared.draining.store(false, Ordering::Release);
+        // Before there is anything that may run out again.
+        if was_dry {
+            self.playing.shared.dry.store(false, Ordering::Release);
+        }
+        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
+        let taken = pushed.len() / channels;
+        self.written += taken as u64;
+        taken
+    }
+
+    /// When the device last asked for frames.
+    fn ran(&self) -> Duration {
+        Duration::from_nanos(self.playing.shared.ran.load(Ordering::Acquire))
+    }
+
+    /// Frames that have come out of the device by `now`.
+    fn played(&self, now: Duration) -> u64 {
+        self.playing.shared.heard(self.format.rate, now).max(self.flushed)
     }
 }
 
@@ -86,22 +129,25 @@ impl Output for SoundDevice {
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
         self.check()?;
         let channels = usize::from(self.format.channels);
-        let given = frames.len() / channels;
-        if self.paused || given == 0 || !self.wait_until(|this| this.playing.ring.slots() >= channels)? {
+        let was_dry = self.is_dry();
+        if self.paused
+            || frames.len() < channels
+            || !self.wait_until(|this| this.playing.ring.slots() >= channels)?
+        {
             return Ok(0);
         }
-        let taken = given.min(self.playing.ring.slots() / channels);
-        self.playing.shared.draining.store(false, Ordering::Release);
-        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
-        let taken = pushed.len() / channels;
-        self.written += taken as u64;
-        self.playing.shared.dry.store(false, Ordering::Release);
-        Ok(taken)
+        Ok(self.push(frames, was_dry))
     }
 
     fn delay(&self) -> u64 {
-        let is_dry = self.playing.shared.dry.load(Ordering::Acquire);
-        let heard = if is_dry { self.written } else { self.played() };
+        if self.playing.fault().is_some() {
+            return self.written - self.played(self.ran());
+        }
+        if self.is_dry() {
+            self.heard.fetch_max(self.playing.shared.taken(), Ordering::AcqRel);
+            return 0;
+        }
+        let heard = self.played(self.playing.now());
         self.written - self.heard.fetch_max(heard, Ordering::AcqRel).max(heard)
     }
 
@@ -112,8 +158,7 @@ impl Output for SoundDevice {
     fn pause(&mut self, paused: bool) -> Result<()> {
         self.check()?;
         if !paused && self.paused {
-            // The device may have slept: its time starts now.
-            self.playing.shared.ran.store(nanos(self.playing.now()).unsigned_abs(), Ordering::Release);
+            self.resumed = self.playing.now();
         }
         self.paused = paused;
         self.playing.shared.paused.store(paused, Ordering::Release);
@@ -132,6 +177,9 @@ impl Output for SoundDevice {
 
     fn drain(&mut self) -> Result<bool> {
         self.playing.shared.draining.store(true, Ordering::Release);
-        self.wait_until(|this| this.played() >= this.written)
+        self.wait_until(|this| this.played(this.playing.now()) >= this.written)
     }
 }
+
+#[cfg(test)]
+mod tests;

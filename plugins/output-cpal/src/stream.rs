@@ -106,6 +106,20 @@ impl Playing {
         Ok(Self { ring, shared, opened, fault, commands, closed })
     }
 
+    /// One without a stream: the test calls the feeder, and says why it ended.
+    #[cfg(test)]
+    pub(crate) fn without_stream(
+        format: media_plugin_sdk::AudioFormat,
+        frames: usize,
+    ) -> (Self, Feeder, Arc<OnceLock<String>>) {
+        let (ring, consumer) = rtrb::RingBuffer::new(format.samples(frames));
+        let (shared, fault) = (Arc::<Shared>::default(), Arc::<OnceLock<_>>::default());
+        let feeder = Feeder::new(consumer, Arc::clone(&shared), format);
+        let (commands, closed) = (mpsc::channel().0, mpsc::channel().1);
+        let opened = Instant::now();
+        (Self { ring, shared, opened, fault: Arc::clone(&fault), commands, closed }, feeder, fault)
+    }
+
     /// Time since the opening.
     pub(crate) fn now(&self) -> Duration {
         self.opened.elapsed()

@@ -4,7 +4,8 @@ use media_plugin_sdk::{AudioFormat, Output, Result};
 
 use crate::Clock;
 
-/// A virtual device: takes frames into a buffer of 100 ms and "plays" them at its rate.
+/// A virtual device: takes frames into a buffer of 100 ms and "plays" them at its rate. A write that finds it dry after
+/// a wait takes nothing, so that no gap goes unseen by a caller that looks before each write.
 #[derive(Debug)]
 pub struct RealTime<C> {
     format: AudioFormat,
@@ -63,6 +64,10 @@ impl<C: Clock> Output for RealTime<C> {
         if self.delay() >= self.capacity() {
             // A tenth of the buffer at least, so that a caller does not come back for every frame.
             self.wait_for(self.capacity() - given.min(self.capacity() / 10).max(1));
+            // Woken so late that nothing is left: the caller gets to see it.
+            if self.delay() == 0 {
+                return Ok(0);
+            }
         }
         let delay = self.delay();
         if delay == 0 {

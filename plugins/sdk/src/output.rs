@@ -74,13 +74,15 @@ pub trait Output: Send {
     fn is_realtime(&self) -> bool;
 
     /// Hands over interleaved frames in [`Output::format`], nominal ±1. Returns how many frames were taken, maybe none
-    /// when there was no room within `MAX_WAIT`. Takes none while paused.
+    /// when there was no room within `MAX_WAIT`. Takes none while paused, nor while the device is suspended and full.
     ///
     /// # Errors
     /// `Lost` when the device is gone: drop this output and open again. `Failed` for the rest (a full disk).
     fn write(&mut self, frames: &[f32]) -> Result<usize>;
 
-    /// Frames handed over but not yet heard. 0 in a playing real-time output means that it has run dry.
+    /// Frames handed over but not yet heard. 0 in a playing real-time output means that it has run dry; a write during which
+    /// that happens takes nothing, so that it shows. After `Lost` it counts all that may not have been heard, which the next
+    /// output is given again.
     fn delay(&self) -> u64;
 
     /// How often since the opening the sound system itself said that it ran out of frames: it was called too late, or they

@@ -1,13 +1,25 @@
-//! What the playback thread does when its output is gone.
+//! What the playback thread does when its output is gone, or stands still.
 
-use std::{sync::mpsc::RecvTimeoutError, time::Instant};
+use std::{
+    sync::mpsc::RecvTimeoutError,
+    time::{Duration, Instant},
+};
 
-use super::{Command, Playback, Sink, state::End};
+use media_plugin_sdk::PluginError;
+
+use super::{Playback, Sink, state::End};
 use crate::client::Event;
 
+/// How long an output may neither take nor play anything before that is said.
+const STILL: Duration = Duration::from_secs(3);
+
 impl Playback {
-    /// Waits for an output, by config, and says so. What is pending is kept.
+    /// Waits for an output, by config, and says so. What is pending is kept, behind what the lost one had not played.
     pub(super) fn find_output(&mut self, reason: &str) -> Result<(), End> {
+        let back = self.sink.take_back();
+        self.state.written -= i64::try_from(back).unwrap_or(0);
+        self.progress(|progress| progress.frames_played = progress.frames_played.saturating_sub(back));
+        self.show_position();
         // One that comes and goes at once is not asked for more often than one that stays away.
         if self.state.found.is_some_and(|found| found.elapsed() < Sink::REOPEN_EVERY) {
             self.wait()?;
@@ -18,13 +30,14 @@ impl Playback {
             if let Some(message) = self.sink.reopen()? {
                 self.tell(Event::Output(message));
                 self.state.sounding = false;
+                (self.state.still, self.state.stuck) = (None, false);
                 self.state.found = Some(Instant::now());
                 if let Some(voice) = &mut self.voice {
                     voice.retarget(&self.sink)?;
                 }
-                let written = u128::from(self.state.written) * u128::from(self.sink.rate());
-                let written = written.checked_div(u128::from(before)).unwrap_or(0);
-                self.state.written = u64::try_from(written).unwrap_or(u64::MAX);
+                let written = i128::from(self.state.written) * i128::from(self.sink.rate());
+                let written = written.checked_div(i128::from(before)).unwrap_or(0);
+                self.state.written = i64::try_from(written).unwrap_or(i64::MAX);
                 return Ok(());
             }
             self.wait()?;
@@ -34,13 +47,42 @@ impl Playback {
     /// Lets some time pass, but not for commands.
     fn wait(&mut self) -> Result<(), End> {
         match self.commands.recv_timeout(Sink::REOPEN_EVERY) {
-            Ok(Command::Hold(held)) => self.state.held = held,
-            Ok(Command::Expect(expected)) => self.state.resting = !expected,
-            Ok(Command::Volume(volume)) => self.sink.set_volume(volume),
-            Ok(Command::Drain) => self.state.draining = true,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(End::Dropped),
+            Ok(command) => self.on_command(command),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(End::Dropped),
         }
-        Ok(())
+    }
+
+    /// Whether all is heard. What a lost output still had is heard from the next.
+    pub(super) fn drain(&mut self) -> Result<bool, End> {
+        match self.sink.drain() {
+            Ok(done) => {
+                self.watch(done);
+                Ok(done)
+            }
+            Err(PluginError::Lost(reason)) if self.sink.holds() => self.find_output(&reason).map(|()| false),
+            Err(PluginError::Lost(_)) => Ok(true),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Says once that the output stands still, and once that it moves again. It may be suspended, or its sound server
+    /// hang; what it was given waits in it.
+    pub(super) fn watch(&mut self, took: bool) {
+        if !self.sink.is_realtime() {
+            return;
+        }
+        let left = self.sink.delay();
+        if took || left != self.state.left {
+            (self.state.left, self.state.still) = (left, None);
+            if std::mem::take(&mut self.state.stuck) {
+                self.tell(Event::Output(format!("{} moves again", self.sink.name())));
+            }
+        } else if self.state.still.get_or_insert_with(Instant::now).elapsed() >= STILL && !self.state.stuck {
+            self.state.stuck = true;
+            let name = self.sink.name();
+            let text = format!("{name} has not moved for {} s; it may be suspended", STILL.as_secs());
+            self.tell(Event::OutputLost(text));
+        }
     }
 }

@@ -32,7 +32,7 @@ pub struct Progress {
     pub rendition: Option<Arc<Rendition>>,
     /// Where in it.
     pub position: Position,
-    /// Frames handed to the output, at its rate.
+    /// Frames handed to the output, at its rate; less those that were taken back from a lost one.
     pub frames_played: u64,
     /// When the first frame was handed over, counted from the player's start.
     pub first_audio: Option<Duration>,
@@ -92,8 +92,14 @@ pub(in crate::client) struct State {
     pub(super) draining: bool,
     /// When a lost output was last found again.
     pub(super) found: Option<Instant>,
-    /// The frames of the present voice written so far, at the output's rate.
-    pub(super) written: u64,
+    /// The frames of the present voice written so far, at the output's rate; less those before it that are still to be.
+    pub(super) written: i64,
+    /// What the output held when it last moved, in frames.
+    pub(super) left: u64,
+    /// Since when it has not moved.
+    pub(super) still: Option<Instant>,
+    /// That was said.
+    pub(super) stuck: bool,
     /// The decoder failed: nothing that comes is of use until the session has gone back.
     pub(super) stalled: bool,
 }

@@ -1,5 +1,6 @@
 //! The thread's steps, on an output whose time is the test's.
 
+mod lost;
 mod rig;
 
 use std::sync::atomic::Ordering;

@@ -4,7 +4,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        mpsc::{self, Receiver},
+        mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
     time::Duration,
@@ -102,10 +102,15 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts it and waits until it records.
+    /// Starts it and waits until it records the sink "kitchen".
     pub(crate) fn start(server: &Server) -> Self {
+        Self::of(server, "kitchen")
+    }
+
+    /// The same of another sink.
+    pub(crate) fn of(server: &Server, sink: &str) -> Self {
         let mut command = Command::new("pacat");
-        command.args(["--record", "--device=kitchen.monitor", "--format=float32le"]);
+        command.args(["--record", &format!("--device={sink}.monitor"), "--format=float32le"]);
         command.args(["--rate=48000", "--channels=2", "--latency-msec=20"]);
         let mut process = server
             .connect(&mut command)
@@ -127,6 +132,30 @@ impl Recorder {
 
     fn hear(&mut self) {
         self.heard.extend(self.bytes.recv_timeout(HANGS).expect("the recorder hears something"));
+    }
+
+    /// Records until so many frames more have come that are not silent.
+    #[allow(dead_code, reason = "made for the program's tests")]
+    pub(crate) fn sounds(&mut self, frames: usize) {
+        self.heard.extend(self.bytes.try_iter().flatten());
+        let sounding = |bytes: &[u8]| bytes.chunks_exact(8).filter(|it| **it != [0; 8]).count();
+        let until = sounding(&self.heard) + frames;
+        while sounding(&self.heard) < until {
+            self.hear();
+        }
+    }
+
+    /// Records until the sink is gone, and returns all frames.
+    #[allow(dead_code, reason = "made for the program's tests")]
+    pub(crate) fn lost(mut self) -> Vec<[f32; 2]> {
+        loop {
+            match self.bytes.recv_timeout(HANGS) {
+                Ok(bytes) => self.heard.extend(bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the sink goes on"),
+            }
+        }
+        self.heard.chunks_exact(8).map(frame).collect()
     }
 
     /// Records until there has been silence for half a second, and returns the frames from the first that is not silent

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Time that passes only when someone waits, or when the test says so.
+/// Time that passes only when someone waits, or when the test says so; then by how much every waiter is woken too late.
 #[derive(Clone, Default)]
-struct Manual(Arc<Mutex<Duration>>);
+struct Manual(Arc<Mutex<Duration>>, Arc<Mutex<Duration>>);
 
 impl Manual {
     fn pass(&self, time: Duration) {
@@ -20,7 +20,7 @@ impl Clock for Manual {
     }
 
     fn wait(&self, time: Duration) {
-        self.pass(time);
+        self.pass(time + *self.1.lock().unwrap());
     }
 }
 
@@ -58,6 +58,17 @@ fn it_runs_dry_and_starts_again() {
     assert_eq!(output.delay(), 0);
     assert_eq!(output.write(&[0.0; 441]).unwrap(), 441);
     assert_eq!(output.delay(), 441);
+}
+
+#[test]
+fn what_ran_dry_during_a_write_is_dry_until_the_next() {
+    let (mut output, clock) = device(1_000, 1);
+    assert_eq!(output.write(&[0.0; 200]).unwrap(), 100);
+    *clock.1.lock().unwrap() = 8_000 * MS;
+    assert_eq!(output.write(&[0.0; 20]).unwrap(), 0);
+    assert_eq!(output.delay(), 0);
+    assert_eq!(output.write(&[0.0; 20]).unwrap(), 20);
+    assert_eq!(output.delay(), 20);
 }
 
 #[test]

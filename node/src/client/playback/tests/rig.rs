@@ -1,7 +1,7 @@
 //! The thread without its loop, and a device whose time is the test's.
 
 use std::sync::{
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
     mpsc::{SyncSender, sync_channel},
 };
 
@@ -25,6 +25,20 @@ pub(super) struct Device {
     given: Mutex<Vec<f32>>,
     pub(super) left: AtomicU64,
     pub(super) xruns: AtomicU64,
+    /// The one that is open is gone.
+    pub(super) lost: AtomicBool,
+    /// How often opening it fails.
+    pub(super) away: AtomicU64,
+    /// It takes nothing.
+    pub(super) still: AtomicBool,
+    pub(super) paused: AtomicBool,
+}
+
+impl Device {
+    fn check(&self) -> Result<(), PluginError> {
+        let is_lost = self.lost.load(Ordering::Relaxed);
+        if is_lost { Err(PluginError::Lost("gone".into())) } else { Ok(()) }
+    }
 }
 
 struct Plugin(Arc<Device>);
@@ -41,6 +55,13 @@ impl OutputPlugin for Plugin {
     }
 
     fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        if self.0.away.load(Ordering::Relaxed) > 0 {
+            self.0.away.fetch_sub(1, Ordering::Relaxed);
+            return Err(PluginError::Lost("away".into()));
+        }
+        self.0.lost.store(false, Ordering::Relaxed);
+        self.0.left.store(0, Ordering::Relaxed);
+        self.0.paused.store(false, Ordering::Relaxed);
         Ok(Box::new(Opened(Arc::clone(&self.0))))
     }
 }
@@ -55,6 +76,10 @@ impl Output for Opened {
     }
 
     fn write(&mut self, frames: &[f32]) -> Result<usize, PluginError> {
+        self.0.check()?;
+        if self.0.still.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
         self.0.given.lock().unwrap().extend_from_slice(frames);
         self.0.left.fetch_add(frames.len() as u64, Ordering::Relaxed);
         Ok(frames.len())
@@ -68,7 +93,8 @@ impl Output for Opened {
         self.0.xruns.load(Ordering::Relaxed)
     }
 
-    fn pause(&mut self, _: bool) -> Result<(), PluginError> {
+    fn pause(&mut self, paused: bool) -> Result<(), PluginError> {
+        self.0.paused.store(paused, Ordering::Relaxed);
         Ok(())
     }
 
@@ -77,13 +103,18 @@ impl Output for Opened {
     }
 
     fn drain(&mut self) -> Result<bool, PluginError> {
-        Ok(true)
+        self.0.check()?;
+        Ok(self.0.left.swap(0, Ordering::Relaxed) == 0)
     }
 }
 
 /// A packet of ones.
 pub(super) fn packet() -> Bytes {
-    1.0_f32.to_le_bytes().repeat(PACKET).into()
+    packet_of(1.0)
+}
+
+fn packet_of(sample: f32) -> Bytes {
+    sample.to_le_bytes().repeat(PACKET).into()
 }
 
 pub(super) struct Rig {
@@ -91,7 +122,8 @@ pub(super) struct Rig {
     pub(super) device: Arc<Device>,
     /// What the session is told of the decoder.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
-    _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
+    pub(super) orders: SyncSender<Command>,
+    events: mpsc::Receiver<Event>,
 }
 
 impl Rig {
@@ -101,13 +133,13 @@ impl Rig {
         let plugin = Arc::new(Plugin(Arc::clone(&device)));
         let text = String::new;
         let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
-        let (commands_in, commands) = sync_channel(8);
-        let (events, events_out) = mpsc::channel(64);
+        let (orders, commands) = sync_channel(8);
+        let (events_in, events) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
         let playback = Playback {
             buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
             commands,
-            events,
+            events: events_in,
             failures,
             progress: Arc::default(),
             sink: Sink::new(choice, 1.0, Arc::default()),
@@ -128,7 +160,7 @@ impl Rig {
         ] {
             playback.buffer.push(entry).unwrap();
         }
-        Self { playback, device, failed, _ends: (commands_in, events_out) }
+        Self { playback, device, failed, orders, events }
     }
 
     /// So many packets of ones arrive.
@@ -136,6 +168,23 @@ impl Rig {
         for _ in 0..packets {
             self.playback.buffer.push(Entry::Packet(packet())).unwrap();
         }
+    }
+
+    /// A packet of this sample arrives.
+    pub(super) fn arrive_of(&self, sample: f32) {
+        self.playback.buffer.push(Entry::Packet(packet_of(sample))).unwrap();
+    }
+
+    /// What the thread told of its output and of the end since this was last asked for.
+    pub(super) fn told(&mut self) -> Vec<String> {
+        let events = std::iter::from_fn(|| self.events.try_recv().ok());
+        let line = |event| match event {
+            Event::Output(line) => Some(line),
+            Event::OutputLost(reason) => Some(format!("lost: {reason}")),
+            Event::Drained => Some("drained".into()),
+            _ => None,
+        };
+        events.filter_map(line).collect()
     }
 
     /// A packet arrives that is none of this codec.
