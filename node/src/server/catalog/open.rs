@@ -21,8 +21,8 @@ use crate::{
 /// Of so many files it is remembered what opening them told, which for some is to read them whole. A file takes a few
 /// kilobytes, a long MP3 some 50 for the places that seeks begin at; none of it is a descriptor.
 const MAX_KNOWN: usize = 1024;
-/// Readers that nobody uses, of all files together: each has a descriptor and a decoder.
-const MAX_IDLE: usize = 64;
+/// Readers that nobody uses, of all files together: each has a descriptor, a decoder and buffers, some 300 kB.
+const MAX_IDLE: usize = 32;
 /// In longer tracks, the places that seeks begin at are looked for once the track is opened, before anybody seeks: from a disk
 /// that is a matter of seconds. In shorter ones the first seek that is far finds them.
 const LONG_SECONDS: u64 = 1200;
