@@ -148,10 +148,13 @@ impl OpenFile {
 struct Idle(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
 
 impl Idle {
-    fn take(&self, file: &Arc<OpenFile>) -> Option<Reader> {
+    /// The one that stands nearest to `frame`: the next chunk begins where it stands, or a little before that.
+    fn take(&self, file: &Arc<OpenFile>, frame: u64) -> Option<Reader> {
         let mut readers = self.lock();
-        let last = readers.iter().rposition(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(file)))?;
-        readers.remove(last).map(|(_, reader)| reader)
+        let of_file = readers.iter().enumerate();
+        let of_file = of_file.filter(|(_, (of, _))| std::ptr::eq(of.as_ptr(), Arc::as_ptr(file)));
+        let (nearest, _) = of_file.min_by_key(|(_, (_, reader))| reader.position().abs_diff(frame))?;
+        readers.remove(nearest).map(|(_, reader)| reader)
     }
 
     fn put(&self, file: &Arc<OpenFile>, reader: Reader) {
@@ -205,12 +208,14 @@ impl OpenTrack {
         self.file.source.is_current()
     }
 
-    /// A reader of its own, standing anywhere.
+    /// A reader of its own, standing anywhere, for frames from `first` on at `rate`.
     ///
     /// # Errors
     /// `Unreadable`.
-    pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        let idle = self.file.idle.take(&self.file);
+    pub(in crate::server) fn reader(&self, first: i64, rate: u32) -> Result<Reader, WireError> {
+        let first = u64::try_from(first).unwrap_or(0);
+        let frame = Window::frames(first, rate, self.file.source.info().format.rate);
+        let idle = self.file.idle.take(&self.file, frame);
         idle.map_or_else(|| self.file.source.reader().map_err(|it| self.unreadable(&it)), Ok)
     }
 
