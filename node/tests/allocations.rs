@@ -1,6 +1,6 @@
 //! What serving a chunk from the cache allocates: as much for a large one as for a small one, for the last as for the first.
 //! What a reader of an M4A allocates: as much for a long one as for a short one. What a reader of a file with a cover does: as
-//! much as without it.
+//! much as without it. What it takes to learn the length of an MP3 that does not say it.
 //!
 //! The transport here is one that allocates nothing of its own, and all runs on the thread that is counted.
 
@@ -259,6 +259,31 @@ fn a_reader_of_a_long_m4a_holds_no_table_of_it() {
     reading(&short);
     let (of_short, of_long) = (reading(&short), reading(&long));
     assert!(of_long < of_short + 32 * 1024, "{of_long} and {of_short} bytes");
+}
+
+/// Bytes allocated to open `file`.
+fn opening(file: &std::path::Path) -> u64 {
+    let session = Session::new();
+    let operation = session.operation("one file");
+    let span = operation.measure_thread();
+    Source::open(file).unwrap();
+    drop((span, operation));
+    session.to_report().operations().map(|(_, it)| it.total_bytes_allocated()).sum()
+}
+
+#[test]
+fn to_know_its_length_few_packets_of_an_mp3_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |seconds| {
+        fixtures::encode(folder.path(), Kind::Mp3Bare, 44_100, 1, &fixtures::music(44_100, 1, seconds))
+    };
+    let (short, long) = (file(30.0), file(300.0));
+    opening(&short);
+    let (of_short, of_long) = (opening(&short), opening(&long));
+    assert!(of_long < 2 * of_short, "{of_long} and {of_short} bytes");
+    // All of them are counted nevertheless: what LAME adds is less than three of them.
+    let (frames, encoded) = (Source::open(&long).unwrap().info().frames, 300 * 44_100);
+    assert!(frames % 1152 == 0 && (encoded..encoded + 3 * 1152).contains(&frames), "{frames}");
 }
 
 /// A copy of `file` with a picture of 3 MB in it that looks like anything.

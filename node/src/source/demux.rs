@@ -166,6 +166,14 @@ impl Demux {
         }
     }
 
+    /// Passes over packets that need not be read to know how many frames they hold.
+    pub(super) fn pass_most(&mut self) -> Result<()> {
+        match &mut self.packets {
+            Packets::Framed(framed) => guarded(|| framed.pass_most()),
+            Packets::Indexed(_) => Ok(()),
+        }
+    }
+
     /// The next packet; `None` once there are no more that can be read.
     ///
     /// # Errors
