@@ -72,6 +72,11 @@ impl Sources {
         Ok(Arc::new(OpenTrack::new(track, opened)))
     }
 
+    /// Whether `file` is open, so that nobody has to wait for that.
+    pub(super) fn is_open(&self, file: &File) -> bool {
+        self.lock().peek(&file.at.path).is_some_and(|it| it.get().is_some_and(Result::is_ok))
+    }
+
     fn slot(&self, path: &Path) -> Slot {
         let mut slots = self.lock();
         let slot = slots.get_or_insert(path.to_owned(), Slot::default).clone();
