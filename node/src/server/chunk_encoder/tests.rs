@@ -23,7 +23,7 @@ fn nothing_is_encoded_ahead_of_a_track_that_is_not_open() {
     let ahead = || {
         pool.encode_ahead(request.clone());
         while !pool.shared.lock().live.is_empty() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         pool.stats().0.ahead
     };
