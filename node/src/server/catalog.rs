@@ -147,6 +147,11 @@ impl Catalog {
         self.sources.open(&file, &track)
     }
 
+    /// Whether [`Catalog::open`] would find the track open. Does not touch the disk.
+    pub(super) fn is_open(&self, id: &TrackId) -> bool {
+        self.now().find(id).is_some_and(|(file, _)| self.sources.is_open(&file))
+    }
+
     /// When the track's file was last written to, as of the last look at the disk, in nanoseconds since 1970; 0 where the
     /// system does not say. `None` for a track that is not, or no longer, here. Does not touch the disk.
     pub(super) fn written(&self, id: &TrackId) -> Option<u64> {

@@ -14,7 +14,7 @@ use symphonia::core::{
 use super::{
     error::{guarded, is_end},
     framed::{Checkpoints, Framed},
-    mp4,
+    lean, mp4,
 };
 
 /// Damaged places to step over, one after another, before the rest of the file is given up.
@@ -24,7 +24,9 @@ const MAX_FAILURES: u32 = 64;
 pub(super) fn probe(file: File, path: &Path) -> Result<Box<dyn FormatReader>> {
     match mp4::Packets::open(file)? {
         Ok(packets) => Ok(Box::new(packets)),
-        Err(file) => probe_stream(stream(file), path.extension().and_then(|extension| extension.to_str())),
+        Err(file) => {
+            probe_stream(lean::stream(file)?, path.extension().and_then(|extension| extension.to_str()))
+        }
     }
 }
 
@@ -160,6 +162,14 @@ impl Demux {
     pub(super) fn find_places(&mut self) -> Result<()> {
         match &mut self.packets {
             Packets::Framed(framed) => guarded(|| framed.reach_all()),
+            Packets::Indexed(_) => Ok(()),
+        }
+    }
+
+    /// Passes over packets that need not be read to know how many frames they hold.
+    pub(super) fn pass_most(&mut self) -> Result<()> {
+        match &mut self.packets {
+            Packets::Framed(framed) => guarded(|| framed.pass_most()),
             Packets::Indexed(_) => Ok(()),
         }
     }

@@ -142,6 +142,16 @@ impl Framed {
         if self.is_adts { Ok(()) } else { self.reach(i64::MAX) }
     }
 
+    /// Goes near the end: to the last stretch that is quickly found. For ADTS none is.
+    pub(super) fn pass_most(&mut self) -> Result<()> {
+        if self.is_adts {
+            return Ok(());
+        }
+        self.reach(i64::MAX)?;
+        let (stretch, checkpoint) = self.checkpoints.before(i64::MAX);
+        self.jump(stretch, checkpoint)
+    }
+
     /// Makes the stretch of `frame` known, if that is quickly done.
     fn reach(&mut self, frame: i64) -> Result<()> {
         let is_first =

@@ -13,6 +13,7 @@ mod codecs;
 mod demux;
 mod error;
 mod framed;
+mod lean;
 mod mp4;
 mod open;
 mod opus_packets;

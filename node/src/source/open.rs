@@ -144,9 +144,13 @@ impl Inner {
         is_trusted.then(|| i64::try_from(frames).unwrap_or(i64::MAX))
     }
 
-    /// Reads all packets to see where the last one ends.
+    /// Looks where the last packet ends: reads all packets, but for those of an MP3 that can be counted by their headers.
     fn walk(&self, format: Box<dyn FormatReader>) -> Result<i64> {
         let mut demux = self.demux_of(format);
+        if demux.pass_most().is_err() {
+            // Damage, which packet for packet is stepped over.
+            demux = self.demux()?;
+        }
         let frame_bytes = codecs::pcm_frame_bytes(&self.params);
         let mut end = 0;
         while let Some(packet) = demux.next().map_err(|error| SourceError::io(&self.path, error))? {

@@ -163,6 +163,21 @@ proptest! {
             prop_assert!(window(&mut used, 48_000, 2, range) == expected, "{:?}", kind);
         }
     }
+
+    /// Each begins before the one before it ended, as chunks do.
+    #[test]
+    fn windows_in_a_row_on_one_reader_are_as_on_readers_of_their_own(first in -9_000i64..9_000, length in 10_000i64..60_000, overlap in 0i64..9_000) {
+        for kind in [Kind::FlacS16, Kind::Mp3, Kind::Vorbis, Kind::AacNoise, Kind::Opus] {
+            let source = shared(kind);
+            let mut reader = source.reader().unwrap();
+            for number in 0..5 {
+                let start = first + number * length;
+                let range = start..start + length + overlap;
+                let expected = window(&mut source.reader().unwrap(), 48_000, 2, range.clone());
+                prop_assert!(window(&mut reader, 48_000, 2, range) == expected, "{:?} {}", kind, number);
+            }
+        }
+    }
 }
 
 fn shared(kind: Kind) -> Source {

@@ -21,8 +21,8 @@ use crate::{
 /// Of so many files it is remembered what opening them told, which for some is to read them whole. A file takes a few
 /// kilobytes, a long MP3 some 50 for the places that seeks begin at; none of it is a descriptor.
 const MAX_KNOWN: usize = 1024;
-/// Readers that nobody uses, of all files together: each has a descriptor and a decoder.
-const MAX_IDLE: usize = 64;
+/// Readers that nobody uses, of all files together: each has a descriptor, a decoder and buffers, some 300 kB.
+const MAX_IDLE: usize = 32;
 /// In longer tracks, the places that seeks begin at are looked for once the track is opened, before anybody seeks: from a disk
 /// that is a matter of seconds. In shorter ones the first seek that is far finds them.
 const LONG_SECONDS: u64 = 1200;
@@ -70,6 +70,11 @@ impl Sources {
         // What was open was of the file before; another of the same size has taken its place.
         let opened = if opened.is_ok() && !is_current { open() } else { opened }?;
         Ok(Arc::new(OpenTrack::new(track, opened)))
+    }
+
+    /// Whether `file` is open, so that nobody has to wait for that.
+    pub(super) fn is_open(&self, file: &File) -> bool {
+        self.lock().peek(&file.at.path).is_some_and(|it| it.get().is_some_and(Result::is_ok))
     }
 
     fn slot(&self, path: &Path) -> Slot {
@@ -148,10 +153,13 @@ impl OpenFile {
 struct Idle(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
 
 impl Idle {
-    fn take(&self, file: &Arc<OpenFile>) -> Option<Reader> {
+    /// The one that stands nearest to `frame`: the next chunk begins where it stands, or a little before that.
+    fn take(&self, file: &Arc<OpenFile>, frame: u64) -> Option<Reader> {
         let mut readers = self.lock();
-        let last = readers.iter().rposition(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(file)))?;
-        readers.remove(last).map(|(_, reader)| reader)
+        let of_file = readers.iter().enumerate();
+        let of_file = of_file.filter(|(_, (of, _))| std::ptr::eq(of.as_ptr(), Arc::as_ptr(file)));
+        let (nearest, _) = of_file.min_by_key(|(_, (_, reader))| reader.position().abs_diff(frame))?;
+        readers.remove(nearest).map(|(_, reader)| reader)
     }
 
     fn put(&self, file: &Arc<OpenFile>, reader: Reader) {
@@ -205,12 +213,14 @@ impl OpenTrack {
         self.file.source.is_current()
     }
 
-    /// A reader of its own, standing anywhere.
+    /// A reader of its own, standing anywhere, for frames from `first` on at `rate`.
     ///
     /// # Errors
     /// `Unreadable`.
-    pub(in crate::server) fn reader(&self) -> Result<Reader, WireError> {
-        let idle = self.file.idle.take(&self.file);
+    pub(in crate::server) fn reader(&self, first: i64, rate: u32) -> Result<Reader, WireError> {
+        let first = u64::try_from(first).unwrap_or(0);
+        let frame = Window::frames(first, rate, self.file.source.info().format.rate);
+        let idle = self.file.idle.take(&self.file, frame);
         idle.map_or_else(|| self.file.source.reader().map_err(|it| self.unreadable(&it)), Ok)
     }
 

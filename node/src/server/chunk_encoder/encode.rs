@@ -39,7 +39,7 @@ pub(super) fn encode(
     }
     let last = rendition.is_last(index);
     let range = span(encoding, index.first_frame(rendition.id.rate).0, frames, last);
-    let mut reader = track.reader()?;
+    let mut reader = track.reader(range.start, encoding.choice.format.rate)?;
     let mut window = track.window(&mut reader, encoding.choice.format, range.clone())?;
 
     let failed = |error: &PluginError| {

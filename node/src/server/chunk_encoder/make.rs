@@ -34,6 +34,10 @@ impl Shared {
         let request = &key.request;
         let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
         let _entered = span.entered();
+        if self.comes_too_early(job) {
+            tracing::debug!("not ahead: the track is being opened");
+            return Ok(None);
+        }
         let track = self.catalog.open(&request.rendition.track)?;
         let plan = negotiate::plan(&self.registry, &request.rendition, track.material())?;
         let is_listed = key.written == Some(track.written());

@@ -74,6 +74,21 @@ impl Shared {
         gives_way
     }
 
+    /// Whether a chunk is to be encoded ahead of a track that is not open: the chunk before it has a thread open it, which from a
+    /// slow disk may take seconds, and this thread would wait for that one. Then it is off the list.
+    pub(super) fn comes_too_early(&self, Job { key, live, ahead }: &Job) -> bool {
+        if !*ahead || self.catalog.is_open(&key.request.rendition.track) {
+            return false;
+        }
+        let mut state = self.lock();
+        let is_early = !live.is_wanted();
+        if is_early {
+            state.live.remove(key);
+            state.encoding.remove(key);
+        }
+        is_early
+    }
+
     /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
     fn keep(&self, Job { key, live, ahead }: Job, made: Made) {
         let Made { whole, origin, is_listed, is_dear } = made;

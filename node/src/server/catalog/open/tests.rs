@@ -34,7 +34,7 @@ fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
     let round = || -> Vec<_> {
         let open = |(file, track)| {
             let opened = sources.open(file, track).unwrap();
-            opened.keep(opened.reader().unwrap());
+            opened.keep(opened.reader(0, 8000).unwrap());
             opened
         };
         files.iter().map(|(file, track)| open((file, track))).collect()
@@ -43,12 +43,14 @@ fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
     assert!(first.iter().zip(&second).all(|(one, two)| Arc::ptr_eq(&one.file, &two.file)));
     assert_eq!(sources.idle.lock().len(), MAX_IDLE);
     // Each gets its own back.
-    let mut reader = sources.idle.take(&second[99].file).unwrap();
+    let mut reader = sources.idle.take(&second[99].file, 0).unwrap();
     let mut frame = [0.0];
     reader.seek(0).unwrap();
     assert_eq!(reader.read(&mut frame).unwrap(), 1);
     assert_eq!(frame, [f32::from(i16::from_le_bytes([99; 2])) / 32_768.0]);
-    assert!(sources.idle.take(&second[99].file).is_none() && sources.idle.take(&second[0].file).is_none());
+    assert!(
+        sources.idle.take(&second[99].file, 0).is_none() && sources.idle.take(&second[0].file, 0).is_none()
+    );
 }
 
 #[test]
@@ -57,11 +59,29 @@ fn readers_of_what_has_changed_go() {
     let ((old, track), other) = (file(folder.path(), 1), file(folder.path(), 2));
     let sources = Sources::new();
     let opened = sources.open(&old, &track).unwrap();
-    opened.keep(opened.reader().unwrap());
+    opened.keep(opened.reader(0, 8000).unwrap());
     drop(opened);
     std::fs::remove_file(&old.at.path).unwrap();
     assert!(sources.open(&old, &track).is_err());
     let opened = sources.open(&other.0, &other.1).unwrap();
-    opened.keep(opened.reader().unwrap());
+    opened.keep(opened.reader(0, 8000).unwrap());
     assert_eq!(sources.idle.lock().len(), 1);
+}
+
+#[test]
+fn of_a_files_readers_the_one_that_stands_nearest_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, track) = file(folder.path(), 1);
+    let opened = Sources::new().open(&file, &track).unwrap();
+    let readers = [40, 80, 10].map(|frame| {
+        let mut reader = opened.file.source.reader().unwrap();
+        reader.seek(frame).unwrap();
+        reader
+    });
+    readers.into_iter().for_each(|reader| opened.keep(reader));
+    let places = [(70, 8000), (6, 1000), (-5, 8000)].map(|(first, rate)| {
+        let reader = opened.reader(first, rate).unwrap();
+        reader.position()
+    });
+    assert_eq!(places, [80, 40, 10]);
 }
