@@ -225,7 +225,9 @@ impl Session {
 
     async fn act(&mut self, output: Output) {
         match output {
-            Output::GetInfo { request, track, at } => self.ask_info(request, track, at),
+            Output::GetInfo { request, track, at, then_chunk } => {
+                self.ask_info(request, track, then_chunk.then_some(at));
+            }
             Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
                 let sent_on = self.abandon();

@@ -247,7 +247,9 @@ impl World {
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
             match output {
-                Output::GetInfo { request, track, at } => self.get_info(request, track, at),
+                Output::GetInfo { request, track, at, then_chunk } => {
+                    self.get_info(request, track, at, then_chunk);
+                }
                 Output::GetChunk { request, message, rendition } => {
                     assert!(!self.client.failed().contains(&rendition.id.codec), "a codec that failed");
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
@@ -289,7 +291,7 @@ impl World {
         self.feed(Input::Held(self.reported));
     }
 
-    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position) {
+    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position, then_chunk: bool) {
         self.listener.expects(&track);
         let codecs = ["c8000", "c44100", "c48000"].map(String::from).into_iter();
         let codecs = codecs.filter(|id| !self.client.failed().contains(id));
@@ -300,7 +302,7 @@ impl World {
         }
         let (output, path) = (OutputOffer::default(), PathReport::default());
         // A node of before this was thought of answers without a chunk, as if it had not been asked for.
-        let then_chunk_at = self.random.chance(70).then_some(at);
+        let then_chunk_at = (then_chunk && self.random.chance(70)).then_some(at);
         let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
         self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
     }

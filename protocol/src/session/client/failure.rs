@@ -114,6 +114,7 @@ impl Client {
             return self.fail(Failure::NoCodec(reason));
         };
         playing.rendition = Arc::clone(&to);
+        self.before.track = Some(playing.clone());
         self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
         let reason = format!("{reason}; it is not asked for again");
         self.outputs.push_back(Output::Switched { from: Arc::clone(failed), to, reason });
@@ -165,4 +166,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
