@@ -184,7 +184,7 @@ impl Model<'_> {
                 self.feed(Input::Follow(Some(track(self.tracks + 1))));
             }
             Output::Switched { .. } => self.heard.switches += 1,
-            Output::ChunkStart { index, from, rendition } => {
+            Output::ChunkStart { index, from, rendition, .. } => {
                 self.chunks.push((self.tracks, rendition.bitrate));
                 let unheard = from.0.saturating_sub(index.first_frame(RATE).0);
                 self.filling = Some((rendition, unheard, 0));

@@ -178,6 +178,8 @@ pub enum Output {
         from: FrameIndex,
         /// What its packets are.
         rendition: Arc<Rendition>,
+        /// Why they are that, in words: the node's, or those of the last change.
+        reason: Arc<str>,
     },
     /// The next packet of the chunk.
     Packet(Bytes),

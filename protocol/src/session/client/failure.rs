@@ -113,10 +113,10 @@ impl Client {
             self.want = Want::Chunk(Wanted::new(playing, index));
             return self.fail(Failure::NoCodec(reason));
         };
-        playing.rendition = Arc::clone(&to);
+        let reason = format!("{reason}; it is not asked for again");
+        (playing.rendition, playing.reason) = (Arc::clone(&to), reason.as_str().into());
         self.before.track = Some(playing.clone());
         self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
-        let reason = format!("{reason}; it is not asked for again");
         self.outputs.push_back(Output::Switched { from: Arc::clone(failed), to, reason });
     }
 

@@ -100,14 +100,21 @@ mod tests {
             self.tell(Input::Info { request, info, chunk_follows })
         }
 
+        /// The first chunk begins to come.
+        fn header(&mut self) -> Vec<Output> {
+            let request = self.0.request.unwrap().0;
+            let event = ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false };
+            self.tell(Input::Chunk { request, event })
+        }
+
         /// After the first chunk of a track.
         fn after_a_chunk(wanted: u32) -> Self {
             let mut rig = Self(Client::new(Config::default(), Box::new(Wants(wanted, false))));
             assert!(asks(&rig.play("a")), "a session begins in one round trip");
             rig.answer("a", [96_000, 48_000], true);
+            rig.header();
             let request = rig.0.request.unwrap().0;
-            let header = ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false };
-            for event in [header, ChunkEvent::Packet(vec![0].into()), ChunkEvent::End] {
+            for event in [ChunkEvent::Packet(vec![0].into()), ChunkEvent::End] {
                 rig.tell(Input::Chunk { request, event });
             }
             rig
@@ -134,6 +141,11 @@ mod tests {
             _ => None,
         });
         assert_eq!(asked, Some(48_000));
+        let started = rig.header();
+        assert!(
+            matches!(&started[..], [Output::ChunkStart { reason, .. }] if &**reason == "it is wanted"),
+            "{started:?}"
+        );
     }
 
     #[test]

@@ -91,7 +91,8 @@ pub(super) struct Rig {
     pub(super) device: Arc<Device>,
     /// What the session is told of the decoder.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
-    _ends: (SyncSender<Command>, mpsc::Receiver<Event>),
+    pub(super) events: mpsc::Receiver<Event>,
+    _commands: SyncSender<Command>,
 }
 
 impl Rig {
@@ -124,11 +125,11 @@ impl Rig {
         let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
         for entry in [
             Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
-            Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
+            Entry::ChunkStart { index: ChunkIndex(0), from, rendition, reason: "the first choice".into() },
         ] {
             playback.buffer.push(entry).unwrap();
         }
-        Self { playback, device, failed, _ends: (commands_in, events_out) }
+        Self { playback, device, failed, events: events_out, _commands: commands_in }
     }
 
     /// So many packets of ones arrive.
