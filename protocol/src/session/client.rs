@@ -176,9 +176,7 @@ impl Client {
     }
 
     fn play(&mut self, track: TrackId, at: Position) {
-        if let Some((request, _)) = self.request.take() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
-        }
+        self.abandon();
         self.outputs.push_back(Output::Clear);
         self.held = Duration::ZERO;
         self.recovered();
@@ -274,12 +272,11 @@ impl Client {
         let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
         let had = wanted.audible();
-        let Some(switched) = wanted.playing.switch(switch) else { return };
-        if let Some((request, _)) = self.request.take() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
-        }
+        let (mut playing, index) = (wanted.playing.clone(), wanted.index);
+        let Some(switched) = playing.switch(switch) else { return };
+        self.abandon();
         self.outputs.push_back(switched);
-        *wanted = Wanted { had, ..Wanted::new(wanted.playing.clone(), wanted.index) };
+        self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
     }
 
     fn recovered(&mut self) {

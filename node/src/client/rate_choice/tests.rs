@@ -268,6 +268,19 @@ fn the_first_offer_is_no_more_than_the_path_may_carry() {
 }
 
 #[test]
+fn what_is_broken_off_is_spent_too() {
+    let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
+    let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
+    let now = Duration::ZERO;
+    let current = all.iter().find(|it| it.bitrate == 96_000).unwrap();
+    let situation = Situation { now, held: now, target: 3 * SECOND, current, all: &all, path: &path };
+    assert_eq!(choice.choose(&situation), None);
+    // A person jumps about: of no chunk comes more than a part.
+    (0..75).for_each(|_| choice.broken_off(10_000));
+    assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
+}
+
+#[test]
 fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
     let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
     let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));

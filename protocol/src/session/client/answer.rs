@@ -44,7 +44,7 @@ impl Client {
         {
             wanted.sent = self.now;
             self.request = Some((request, self.now));
-            self.check_first(request);
+            self.check_first();
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Client, Output, RequestId, Want, wanted::Playing};
+use super::{Client, Want, wanted::Playing};
 
 /// What a track would be like by what is known of the one before, and what was held when its info was asked for.
 #[derive(Debug, Default)]
@@ -32,12 +32,11 @@ impl Client {
 
     /// Gives up the chunk that comes with the info, where the track is not like the one before or the path has changed, and
     /// the node's choice is more than is wanted. Judged by what was held then: the same choice is not made twice.
-    pub(super) fn check_first(&mut self, request: RequestId) {
+    pub(super) fn check_first(&mut self) {
         let Want::Chunk(wanted) = &self.want else { return };
         let track = wanted.playing.clone();
         if self.better(&track) == Some(Less) {
-            self.request = None;
-            self.outputs.push_back(Output::Abandon { request, silent: false });
+            self.abandon();
         }
     }
 
@@ -78,6 +77,8 @@ mod tests {
         fn delivered(&mut self, _: Delivery) {
             self.1 = true;
         }
+
+        fn broken_off(&mut self, _: u64) {}
     }
 
     struct Rig(Client);
