@@ -80,7 +80,7 @@ mod tests {
         fill.push(now, Entry::Begin { play: PlayId(0), info, from }).unwrap();
         for index in (0..3).map(ChunkIndex) {
             let rendition = Arc::clone(&rendition);
-            fill.push(now, Entry::ChunkStart { index, from, rendition }).unwrap();
+            fill.push(now, Entry::ChunkStart { index, from, rendition, reason: "".into() }).unwrap();
             for packet in 0..152 {
                 now += if packet == 100 { 600 * MILLI } else { MILLI };
                 fill.push(now, Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();

@@ -23,8 +23,8 @@ pub(super) enum Entry {
     Begin { play: PlayId, info: Arc<Info>, from: FrameIndex },
     /// What comes next goes on where the decoder failed.
     Rewind,
-    /// A chunk begins.
-    ChunkStart { index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition> },
+    /// A chunk begins; the reason says why it comes in that.
+    ChunkStart { index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>, reason: Arc<str> },
     /// A packet of the chunk.
     Packet(Bytes),
     /// The chunk is complete.
@@ -237,7 +237,7 @@ impl Inner {
                 self.from = Position::of_frame(*from, info.rendition.id.rate);
                 self.filling = None;
             }
-            Entry::ChunkStart { index, from, rendition } => {
+            Entry::ChunkStart { index, from, rendition, .. } => {
                 let rate = rendition.id.rate;
                 let from = self.from.frame(rate).max(*from).0.saturating_sub(index.first_frame(rate).0);
                 let (index, rendition) = (*index, Arc::clone(rendition));

@@ -89,7 +89,7 @@ pub enum Event {
     Fetching(TrackId),
     /// This track is heard from now on.
     Began(Arc<Info>),
-    /// From the next chunk on the track comes in another rendition.
+    /// From here on the track is heard in another rendition.
     Switched {
         /// Which.
         to: Arc<Rendition>,

@@ -207,7 +207,14 @@ mod tests {
         sleep(SECOND).await;
         let began = Instant::now();
         buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(0) }).unwrap();
-        buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
+        buffer
+            .push(Entry::ChunkStart {
+                index: ChunkIndex(0),
+                from: FrameIndex(0),
+                rendition,
+                reason: "".into(),
+            })
+            .unwrap();
         // Packets of 20 ms, of which the first 26.5 ms are lead-in: 1.9735 s.
         put(&buffer, 100);
         buffer.wanting.notified().await;

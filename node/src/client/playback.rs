@@ -5,10 +5,11 @@
 
 mod lost;
 mod state;
+mod tell;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
     time::{Duration, Instant},
@@ -62,15 +63,6 @@ impl Playback {
                 Err(End::Decoder(reason)) => return self.tell(Event::Fatal(reason)),
             }
         }
-    }
-
-    fn tell(&self, event: Event) {
-        // An error means that the player is being dropped, which the command channel says as well.
-        let _ = self.events.blocking_send(event);
-    }
-
-    fn progress(&self, change: impl FnOnce(&mut Progress)) {
-        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn obey(&mut self) -> Result<(), End> {
@@ -198,8 +190,8 @@ impl Playback {
             }
             _ if self.state.stalled => Ok(()),
             Entry::Begin { play, info, from } => self.begin(play, info, from),
-            Entry::ChunkStart { index, from, rendition } => {
-                self.progress(|progress| progress.rendition = Some(Arc::clone(&rendition)));
+            Entry::ChunkStart { index, from, rendition, reason } => {
+                self.tell_rendition(&rendition, &reason);
                 self.with_voice(|voice, sink| voice.start_chunk(index, from, rendition, sink))
             }
             Entry::Packet(packet) => self.with_voice(|voice, sink| voice.decode(&packet, sink)),
@@ -207,6 +199,7 @@ impl Playback {
             Entry::TrackEnd => {
                 // However short the rest is, nothing comes to make it longer.
                 self.state.primed = true;
+                self.tell_begun();
                 self.with_voice(Voice::end)
             }
         }
@@ -239,6 +232,7 @@ impl Playback {
         self.progress(Progress::end_dry);
         self.state.draining = false;
         self.state.stalled = false;
+        self.state.begun = None;
         Ok(())
     }
 
@@ -262,9 +256,10 @@ impl Playback {
         self.progress(|progress| {
             progress.track = Some(Arc::clone(&info));
             progress.rendition = Some(Arc::new(info.rendition.clone()));
+            progress.reason = info.reason.as_str().into();
             progress.position = position;
         });
-        self.tell(Event::Began(info));
+        self.state.begun = Some(info);
         Ok(())
     }
 

@@ -35,7 +35,8 @@ pub enum CodecChoice {
 /// The bitrates that a lossy codec is offered at beside the one that is asked for, in bit/s.
 const LADDER: [u32; 9] = [160_000, 128_000, 96_000, 64_000, 48_000, 32_000, 24_000, 16_000, 12_000];
 
-/// The codecs to offer for a path, most wanted first, the lossy ones at `bitrate`, in bit/s. With `Auto` and `DataSaver` they
+/// The codecs to offer for a path, most wanted first, the lossy ones at `bitrate`, in bit/s, or as much of it as the choice
+/// allows there. With `Auto` and `DataSaver` they
 /// are offered at other bitrates too, for [`Adaptive`].
 pub(super) fn offers(
     choice: &CodecChoice,
@@ -57,7 +58,8 @@ pub(super) fn offers(
             let low = LADDER.iter().position(|step| *step <= Policy::SAVER);
             &LADDER[low.unwrap_or_default()..]
         }
-        CodecChoice::Auto(_) => {
+        CodecChoice::Auto(budget) => {
+            bitrate = bitrate.min(Policy::auto(*budget).most(&report(path).kind));
             // On one machine bytes cost nothing, and PCM no work. On a network, Wi-Fi above all, half of the bytes are worth
             // some. Stable, so that equals stay in the registry's order.
             let near = matches!(path.kind, PathKind::Memory | PathKind::Loopback);

@@ -225,7 +225,9 @@ impl Session {
 
     async fn act(&mut self, output: Output) {
         match output {
-            Output::GetInfo { request, track, at } => self.ask_info(request, track, at),
+            Output::GetInfo { request, track, at, then_chunk } => {
+                self.ask_info(request, track, then_chunk.then_some(at));
+            }
             Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
             Output::Abandon { silent, .. } => {
                 let sent_on = self.abandon();
@@ -245,14 +247,12 @@ impl Session {
                     self.tell(Event::Fetching(track)).await;
                 }
             }
-            Output::ChunkStart { index, from, rendition } => {
-                self.put(Entry::ChunkStart { index, from, rendition }).await;
+            Output::ChunkStart { index, from, rendition, reason } => {
+                self.put(Entry::ChunkStart { index, from, rendition, reason }).await;
             }
             Output::Switched { from, to, reason } => {
-                let switched =
-                    Switched { at: Instant::now(), from, to: Arc::clone(&to), reason: reason.clone() };
+                let switched = Switched { at: Instant::now(), from, to, reason };
                 self.count(|counts| counts.switches.push(switched));
-                self.tell(Event::Switched { to, reason }).await;
             }
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,

@@ -3,10 +3,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_protocol::{Position, Rendition, Track};
+use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
-use super::{Command, Notice, Snapshot, Stats, playlist::Cursor, report::title};
+use super::{
+    Command, Notice, Snapshot, Stats,
+    playlist::Cursor,
+    report::{begun, title},
+};
 use crate::client::{CodecChoice, Dial, Event, Player, Setup};
 
 /// How a playing ended.
@@ -58,8 +62,6 @@ pub struct Listening {
     pub(super) paused_since: Option<Instant>,
     pub(super) paused_time: Duration,
     pub(super) waiting: String,
-    /// Why it comes in what it comes in.
-    pub(super) reason: String,
     /// The tracks that could not be played, each with why.
     pub(super) failures: Vec<String>,
 }
@@ -102,7 +104,6 @@ impl Listening {
             paused_since: None,
             paused_time: Duration::ZERO,
             waiting: String::new(),
-            reason: String::new(),
             failures: Vec::new(),
         })
     }
@@ -164,17 +165,12 @@ impl Listening {
                     if self.jump.take().is_some_and(|at| Duration::from(at) > length) {
                         self.warn(format!("{} ends before that", title(&info.track)));
                     }
-                    self.reason.clone_from(&info.reason);
-                    let (track, reason) = (&info.track, &info.reason);
-                    self.info(format!(
-                        "playing {}: {} ({}) as {reason}",
-                        track.number,
-                        title(track),
-                        track.source
-                    ));
+                    self.info(begun(&info, &self.player.progress()));
                 }
             }
-            Event::Switched { to, reason } => self.on_switched(&to, reason),
+            Event::Switched { to, reason } => {
+                self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
+            }
             Event::Target { target, reason } => {
                 self.target = target;
                 self.info(format!("holds {} s from here on: {reason}", target.as_secs_f32()));
@@ -211,11 +207,6 @@ impl Listening {
             Event::Fatal(reason) => return Some(Ending::Failed(reason)),
         }
         None
-    }
-
-    fn on_switched(&mut self, to: &Rendition, reason: String) {
-        self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
-        self.reason = reason;
     }
 
     /// Passes over a track that can't be played.

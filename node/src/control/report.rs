@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use media_protocol::{FrameIndex, Position, Rendition, Track};
+use media_protocol::{FrameIndex, Info, Position, Rendition, Track};
 
 use super::{
     Snapshot, Stats,
     listen::Listening,
     stats::{LevelTimes, PathChange, Switch, Target, ms},
 };
+use crate::client::Progress;
 
 impl Listening {
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -26,7 +27,7 @@ impl Listening {
             held: self.player.level(),
             target: self.target,
             codec: progress.rendition.filter(|_| info.is_some()).map(|it| codec(&it)).unwrap_or_default(),
-            reason: self.reason.clone(),
+            reason: if info.is_some() { progress.reason.to_string() } else { String::new() },
             path: self.dial.path().kind.to_string(),
             underruns: progress.underruns,
             volume: self.volume,
@@ -45,7 +46,7 @@ impl Listening {
             path: self.dial.path().kind.to_string(),
             codec: rendition.map(|it| it.id.codec.clone()).unwrap_or_default(),
             bitrate: rendition.map_or(0, |it| it.bitrate),
-            reason: self.reason.clone(),
+            reason: progress.reason.to_string(),
             bind_ms: ms(self.dial.bind_time()),
             connect_ms: ms(self.dial.connect_time()),
             first_audio_ms: progress.first_audio.map(ms),
@@ -82,6 +83,15 @@ pub(super) fn title(track: &Track) -> String {
     } else {
         format!("{} – {}", track.artist, track.title)
     }
+}
+
+/// That a track is heard now, and in what. The node's words name that; those of a choice that was made here do not.
+pub(super) fn begun(info: &Info, progress: &Progress) -> String {
+    let Track { number, source, .. } = &info.track;
+    let other = progress.rendition.as_ref().filter(|it| it.id != info.rendition.id);
+    let chosen = other.map(|it| format!("{}, {} kbit/s: ", it.id.codec, it.bitrate / 1000));
+    let (title, chosen) = (title(&info.track), chosen.unwrap_or_default());
+    format!("playing {number}: {title} ({source}) as {chosen}{}", progress.reason)
 }
 
 /// As `opus 96k`.

@@ -7,9 +7,15 @@ mod published;
 mod table;
 mod traces;
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use media_node::client::{Adaptive, Budget, Policy};
 
 use model::Heard;
+use traces::Trace;
 
 /// How many traces there are of each kind, as in the README's table.
 const SEEDS: u64 = 20;
@@ -45,4 +51,31 @@ fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
             assert!(heard.dry <= most, "{kind}, seed {seed}: {heard:?}");
         }
     }
+}
+
+/// What an album's tracks of 20 s come in on a path that always carries the same.
+fn album(kind: &'static str, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32)>) {
+    let trace = Trace { kind, rtt: 0.05, queue: 8_000, rates: vec![rate; 1200] };
+    let choice = Adaptive::new(policy, Arc::new(AtomicBool::new(true)));
+    model::album(&trace, Box::new(choice), 20)
+}
+
+#[test]
+fn on_a_thin_path_no_track_after_the_first_begins_above_what_the_path_carries() {
+    for (kind, rate) in [("direct", 64e3), ("lan", 250e3), ("relayed", 40e3)] {
+        let (heard, chunks) = album(kind, rate, Policy::auto(Budget::NONE));
+        assert!(chunks.last().unwrap().0 > 5, "{kind}: {heard:?}");
+        let later = chunks.iter().filter(|(track, _)| *track > 1);
+        assert!(later.clone().all(|(_, bitrate)| f64::from(*bitrate) < rate), "{kind}: {chunks:?}");
+        // The very first chunk is asked for before anything is known.
+        assert!(heard.underruns <= 1, "{kind}: {heard:?}");
+    }
+}
+
+#[test]
+fn once_a_budget_is_spent_no_track_begins_above_what_is_left() {
+    let (_, chunks) = album("relayed", 10e6, Policy::auto(Budget(600_000)));
+    let spent = chunks.iter().position(|(_, bitrate)| *bitrate < 96_000).unwrap();
+    assert!(chunks[spent..].iter().all(|(_, bitrate)| *bitrate == 12_000), "{chunks:?}");
+    assert!(chunks.last().unwrap().0 > 5, "{chunks:?}");
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use media_protocol::{
-    ChunkIndex, Info, PathReport, Position, Rendition, Track, TrackSource,
+    ChunkIndex, Info, PathReport, Position, Rendition, Track, TrackId, TrackSource,
     chunk::ChunkEvent,
     chunk_count, frames_per_chunk,
     session::client::{Client, Config, Input, Output, RateChoice, RequestId},
@@ -43,11 +43,18 @@ impl Heard {
     }
 }
 
-/// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
-type Piece = (RequestId, usize, ChunkEvent);
+/// What a node says.
+#[derive(Clone)]
+enum Says {
+    Info(Box<Info>, bool),
+    Chunk(ChunkEvent),
+}
 
-/// When it is there, for which request, and the chunk, unless that request is given up.
-type Asked = (f64, RequestId, Option<(ChunkIndex, Arc<Rendition>)>);
+/// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
+type Piece = (RequestId, usize, Says);
+
+/// When it is there, for which request, and what the node answers to it; nothing more where that is given up.
+type Asked = (f64, RequestId, Vec<Piece>);
 
 struct Model<'a> {
     trace: &'a Trace,
@@ -62,7 +69,7 @@ struct Model<'a> {
     credit: f64,
     /// On the way, each with its arrival.
     coming: VecDeque<(f64, Piece)>,
-    /// On the way to the node: what is asked for, or nothing more.
+    /// On the way to the node.
     asked: VecDeque<Asked>,
     /// Seconds held, each run with its bitrate.
     held: VecDeque<(f64, f64)>,
@@ -70,13 +77,24 @@ struct Model<'a> {
     sounding: bool,
     begun: bool,
     heard: Heard,
+    /// The length of a track in seconds, of which one follows another.
+    length: u64,
+    tracks: u32,
+    /// Each chunk that began: of which track, in which bitrate.
+    chunks: Vec<(u32, u32)>,
 }
 
-fn info(kind: &str) -> Info {
-    let id = "0123456789abcdef".parse().unwrap();
-    let frames = (LENGTH as u64 + 60) * u64::from(RATE);
+/// About what an info takes that has so many renditions.
+const INFO: usize = 3000;
+
+fn track(number: u32) -> TrackId {
+    format!("{number:016x}").parse().unwrap()
+}
+
+fn info(kind: &str, id: TrackId, length: u64) -> Info {
+    let frames = length * u64::from(RATE);
     let rendition = |bitrate: u32, lossless: bool| Rendition {
-        id: format!("0123456789abcdef.test.{RATE}.2.{bitrate}").parse().unwrap(),
+        id: format!("{id}.test.{RATE}.2.{bitrate}").parse().unwrap(),
         bitrate,
         lossless,
         config: Vec::new(),
@@ -99,8 +117,13 @@ fn info(kind: &str) -> Info {
     Info { track, rendition: all.remove(0), alternatives: all, reason: text() }
 }
 
-/// Plays until the trace ends.
+/// Plays one track until the trace ends.
 pub(crate) fn play(trace: &Trace, choice: Box<dyn RateChoice>) -> Heard {
+    album(trace, choice, LENGTH as u64 + 60).0
+}
+
+/// Plays tracks of so many seconds until the trace ends; of each chunk that began the track and the bitrate too.
+pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> (Heard, Vec<(u32, u32)>) {
     let mut model = Model {
         trace,
         client: Client::new(Config::default(), choice),
@@ -116,15 +139,18 @@ pub(crate) fn play(trace: &Trace, choice: Box<dyn RateChoice>) -> Heard {
         sounding: false,
         begun: false,
         heard: Heard::default(),
+        length,
+        tracks: 0,
+        chunks: Vec::new(),
     };
     let path =
         PathReport { kind: trace.kind.into(), rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
     model.feed(Input::Path(path));
-    model.feed(Input::Play { track: info(trace.kind).track.id, at: Position::START });
+    model.feed(Input::Play { track: track(1), at: Position::START });
     while model.now < trace.rates.len() as f64 * STEP {
         model.tick();
     }
-    model.heard
+    (model.heard, model.chunks)
 }
 
 impl Model<'_> {
@@ -138,16 +164,28 @@ impl Model<'_> {
     fn act(&mut self, output: Output) {
         let there = self.now + self.trace.rtt / 2.0;
         match output {
-            Output::GetInfo { request, .. } => {
-                let info = Box::new(info(self.trace.kind));
-                self.feed(Input::Info { request, info, chunk_follows: false });
+            Output::GetInfo { request, track, then_chunk, .. } => {
+                let info = Box::new(info(self.trace.kind, track, self.length));
+                // The first costs nothing, so that each algorithm begins with a choice of its own.
+                if self.tracks == 0 {
+                    return self.feed(Input::Info { request, info, chunk_follows: false });
+                }
+                let chunk = then_chunk.then(|| pieces(request, ChunkIndex(0), &info.rendition));
+                let mut answer = vec![(request, on_path(INFO), Says::Info(info, then_chunk))];
+                answer.extend(chunk.into_iter().flatten());
+                self.asked.push_back((there, request, answer));
             }
             Output::GetChunk { request, message, rendition } => {
-                self.asked.push_back((there, request, Some((message.index, rendition))));
+                self.asked.push_back((there, request, pieces(request, message.index, &rendition)));
             }
-            Output::Abandon { request, .. } => self.asked.push_back((there, request, None)),
+            Output::Abandon { request, .. } => self.asked.push_back((there, request, Vec::new())),
+            Output::Begin { .. } => {
+                self.tracks += 1;
+                self.feed(Input::Follow(Some(track(self.tracks + 1))));
+            }
             Output::Switched { .. } => self.heard.switches += 1,
-            Output::ChunkStart { index, from, rendition } => {
+            Output::ChunkStart { index, from, rendition, .. } => {
+                self.chunks.push((self.tracks, rendition.bitrate));
                 let unheard = from.0.saturating_sub(index.first_frame(RATE).0);
                 self.filling = Some((rendition, unheard, 0));
             }
@@ -169,16 +207,18 @@ impl Model<'_> {
 
     fn tick(&mut self) {
         self.now += TICK;
-        while let Some((_, request, chunk)) = next_if(&mut self.asked, |(at, ..)| *at <= self.now) {
+        while let Some((_, request, answer)) = next_if(&mut self.asked, |(at, ..)| *at <= self.now) {
             self.backlog.retain(|(of, ..)| *of != request);
-            self.backlog
-                .extend(chunk.into_iter().flat_map(|(index, rendition)| pieces(request, index, &rendition)));
+            self.backlog.extend(answer);
         }
         self.carry();
-        while let Some((_, (request, _, event))) = next_if(&mut self.coming, |(at, _)| *at <= self.now) {
+        while let Some((_, (request, _, says))) = next_if(&mut self.coming, |(at, _)| *at <= self.now) {
             let held = Duration::from_secs_f64(self.level());
             self.feed(Input::Held(held));
-            self.feed(Input::Chunk { request, event });
+            self.feed(match says {
+                Says::Info(info, chunk_follows) => Input::Info { request, info, chunk_follows },
+                Says::Chunk(event) => Input::Chunk { request, event },
+            });
         }
         self.listen();
         let held = Duration::from_secs_f64(self.level());
@@ -239,12 +279,17 @@ impl Model<'_> {
 fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<Piece> {
     let packets = frames_per_chunk(RATE) / u64::from(PACKET);
     let length = (f64::from(rendition.bitrate) / 8.0 * f64::from(PACKET) / f64::from(RATE)) as usize;
-    let on_path = |bytes: usize| (bytes as f64 * HEADERS).ceil() as usize + 2;
     let frames = u32::try_from(frames_per_chunk(RATE)).unwrap();
-    let header = (request, on_path(20), ChunkEvent::Header { index, frames, last: false });
-    let packet = (request, on_path(length), ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
+    let piece = |bytes, event| (request, on_path(bytes), Says::Chunk(event));
+    let header = piece(20, ChunkEvent::Header { index, frames, last: false });
+    let packet = piece(length, ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
     let packets = std::iter::repeat_n(packet, packets as usize);
-    std::iter::once(header).chain(packets).chain([(request, on_path(32), ChunkEvent::End)]).collect()
+    std::iter::once(header).chain(packets).chain([piece(32, ChunkEvent::End)]).collect()
+}
+
+/// Bytes on the path for so many of an answer.
+fn on_path(bytes: usize) -> usize {
+    (bytes as f64 * HEADERS).ceil() as usize + 2
 }
 
 /// Takes the first, if it is ready.

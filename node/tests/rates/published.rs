@@ -56,6 +56,8 @@ impl RateChoice for Bba0 {
     }
 
     fn delivered(&mut self, _: Delivery) {}
+
+    fn broken_off(&mut self, _: u64) {}
 }
 
 /// Spiteri et al., INFOCOM 2016: BOLA-BASIC with gamma p = 5 and a buffer of two chunks.
@@ -80,6 +82,8 @@ impl RateChoice for Bola {
     }
 
     fn delivered(&mut self, _: Delivery) {}
+
+    fn broken_off(&mut self, _: u64) {}
 }
 
 /// Yin et al., SIGCOMM 2015: RobustMPC, with the paper's weights. It looks three chunks ahead instead of five: past that the
@@ -149,4 +153,6 @@ impl RateChoice for RobustMpc {
             }
         }
     }
+
+    fn broken_off(&mut self, _: u64) {}
 }

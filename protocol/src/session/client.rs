@@ -12,6 +12,7 @@
 mod answer;
 mod event;
 mod failure;
+mod first;
 mod rate;
 mod wanted;
 
@@ -19,7 +20,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{ChunkRequest, FrameIndex, Info, PathReport, Position, TrackId};
 
-use self::wanted::{Playing, Wanted};
+use self::{
+    first::Before,
+    wanted::{Playing, Wanted},
+};
 pub use event::{Config, DecoderFailed, Failure, Input, Output, PlayId, RequestId};
 pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
 
@@ -39,6 +43,7 @@ pub struct Client {
     follow: Option<TrackId>,
     /// The tracks begun since the last play, of which some may not be heard yet; the oldest first.
     begun: VecDeque<(PlayId, Playing)>,
+    before: Before,
     /// What is fetched again before anything follows, and whether its beginning was told before.
     again: VecDeque<(TrackId, bool)>,
     /// The name of the next track that begins, and of the first since the last play.
@@ -87,6 +92,7 @@ impl Client {
             want: Want::Nothing,
             follow: None,
             begun: VecDeque::new(),
+            before: Before::default(),
             again: VecDeque::new(),
             next_play: PlayId(0),
             first_play: PlayId(0),
@@ -170,9 +176,7 @@ impl Client {
     }
 
     fn play(&mut self, track: TrackId, at: Position) {
-        if let Some((request, _)) = self.request.take() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
-        }
+        self.abandon();
         self.outputs.push_back(Output::Clear);
         self.held = Duration::ZERO;
         self.recovered();
@@ -194,6 +198,7 @@ impl Client {
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
         let (play, playing) = (self.next_play, Playing::new(info, &self.failed));
         self.next_play.0 += 1;
+        self.before.track = Some(playing.clone());
         self.begun.push_back((play, playing.clone()));
         if self.begun.len() > Self::BEGUN {
             self.begun.pop_front();
@@ -223,10 +228,13 @@ impl Client {
             }
         }
         self.choose();
+        let then_chunk = matches!(self.want, Want::Info { .. }) && self.asks_for_first();
         let request = RequestId(self.next_request);
         let output = match &mut self.want {
             Want::Nothing => return,
-            Want::Info { track, at, .. } => Output::GetInfo { request, track: track.clone(), at: *at },
+            Want::Info { track, at, .. } => {
+                Output::GetInfo { request, track: track.clone(), at: *at, then_chunk }
+            }
             Want::Chunk(wanted) => {
                 (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
                 wanted.is_behind = false;
@@ -264,12 +272,11 @@ impl Client {
         let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
         let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
         let had = wanted.audible();
-        let Some(switched) = wanted.playing.switch(switch) else { return };
-        if let Some((request, _)) = self.request.take() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
-        }
+        let (mut playing, index) = (wanted.playing.clone(), wanted.index);
+        let Some(switched) = playing.switch(switch) else { return };
+        self.abandon();
         self.outputs.push_back(switched);
-        *wanted = Wanted { had, ..Wanted::new(wanted.playing.clone(), wanted.index) };
+        self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
     }
 
     fn recovered(&mut self) {

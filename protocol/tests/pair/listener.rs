@@ -117,7 +117,7 @@ impl Listener {
             }
             Output::Rewind => self.rewind(),
             Output::Begin { play, info, from, again } => self.begin(play, info, from, again),
-            Output::ChunkStart { index, from, rendition } => self.start_chunk(index, from, rendition),
+            Output::ChunkStart { index, from, rendition, .. } => self.start_chunk(index, from, rendition),
             Output::Switched { from, to, .. } => {
                 assert!(self.track.is_some(), "a switch without a track");
                 assert!(from.id != to.id && from.chunks == to.chunks);

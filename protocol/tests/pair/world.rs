@@ -1,5 +1,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,6 +69,9 @@ pub(crate) struct World {
     paused: bool,
     reported: Duration,
     under_way: Option<RequestId>,
+    /// Bytes of packets that came in time, and those that the choice of a rate was told of.
+    came: u64,
+    told: Arc<AtomicU64>,
     fetches: HashMap<RequestId, Fetch>,
     connection: u64,
     down_until: Duration,
@@ -78,9 +85,9 @@ pub(crate) struct World {
     pub(crate) album: u32,
 }
 
-/// Changes its mind at one border in four.
+/// Changes its mind at one border in four. Adds up the bytes that it is told of.
 #[derive(Debug)]
-struct Fickle(Random);
+struct Fickle(Random, Arc<AtomicU64>);
 
 impl RateChoice for Fickle {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
@@ -95,13 +102,19 @@ impl RateChoice for Fickle {
 
     fn delivered(&mut self, delivery: Delivery) {
         assert!(delivery.bytes > 0);
+        self.1.fetch_add(delivery.bytes, Ordering::Relaxed);
+    }
+
+    fn broken_off(&mut self, bytes: u64) {
+        assert!(bytes > 0);
+        self.1.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let config = Config::default();
+        let (config, told) = (Config::default(), Arc::<AtomicU64>::default());
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
@@ -111,12 +124,14 @@ impl World {
             events: BTreeMap::new(),
             scheduled: 0,
             acts: 0,
-            client: Client::new(config, Box::new(Fickle(Random(seed ^ 0x5eed)))),
+            client: Client::new(config, Box::new(Fickle(Random(seed ^ 0x5eed), Arc::clone(&told)))),
             config,
             most: config.target,
             paused: false,
             reported: Duration::ZERO,
             under_way: None,
+            came: 0,
+            told,
             fetches: HashMap::new(),
             connection: 0,
             down_until: Duration::ZERO,
@@ -142,6 +157,7 @@ impl World {
     pub(crate) fn run(&mut self) {
         for _ in 0..500_000 * (1 + self.album) {
             if self.acts == 0 && self.listener.is_idle() {
+                assert_eq!(self.told.load(Ordering::Relaxed), self.came, "the choice knows of all bytes");
                 return;
             }
             self.step();
@@ -244,10 +260,17 @@ impl World {
         if ends.is_some() && ends == self.under_way {
             self.under_way = None;
         }
+        if let Input::Chunk { request, event: ChunkEvent::Packet(packet) } = &input
+            && self.under_way == Some(*request)
+        {
+            self.came += packet.len() as u64;
+        }
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
             match output {
-                Output::GetInfo { request, track, at } => self.get_info(request, track, at),
+                Output::GetInfo { request, track, at, then_chunk } => {
+                    self.get_info(request, track, at, then_chunk);
+                }
                 Output::GetChunk { request, message, rendition } => {
                     assert!(!self.client.failed().contains(&rendition.id.codec), "a codec that failed");
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
@@ -289,7 +312,7 @@ impl World {
         self.feed(Input::Held(self.reported));
     }
 
-    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position) {
+    fn get_info(&mut self, request: RequestId, track: TrackId, at: Position, then_chunk: bool) {
         self.listener.expects(&track);
         let codecs = ["c8000", "c44100", "c48000"].map(String::from).into_iter();
         let codecs = codecs.filter(|id| !self.client.failed().contains(id));
@@ -300,7 +323,7 @@ impl World {
         }
         let (output, path) = (OutputOffer::default(), PathReport::default());
         // A node of before this was thought of answers without a chunk, as if it had not been asked for.
-        let then_chunk_at = self.random.chance(70).then_some(at);
+        let then_chunk_at = (then_chunk && self.random.chance(70)).then_some(at);
         let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
         self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
     }

@@ -10,7 +10,9 @@ fn filled(from: u64, packets: usize) -> JitterBuffer {
     let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
     let rendition = Arc::new(info.rendition.clone());
     buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(from) }).unwrap();
-    buffer.push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition }).unwrap();
+    buffer
+        .push(Entry::ChunkStart { index: ChunkIndex(0), from: FrameIndex(0), rendition, reason: "".into() })
+        .unwrap();
     for _ in 0..packets {
         buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
     }

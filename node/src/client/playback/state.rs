@@ -30,6 +30,8 @@ pub struct Progress {
     pub track: Option<Arc<Info>>,
     /// What its present chunk is in.
     pub rendition: Option<Arc<Rendition>>,
+    /// Why it is in that, in the node's words or in those of the last change.
+    pub reason: Arc<str>,
     /// Where in it.
     pub position: Position,
     /// Frames handed to the output, at its rate; less those that were taken back from a lost one.
@@ -85,6 +87,8 @@ pub(in crate::client) struct State {
     pub(super) held: bool,
     /// The session asks for nothing, by the person's wish.
     pub(super) resting: bool,
+    /// A track that began, until it is told.
+    pub(super) begun: Option<Arc<Info>>,
     /// Enough is held to sound.
     pub(super) primed: bool,
     /// The output was given frames and is to be kept from running dry.

@@ -220,7 +220,12 @@ fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there(
     let mut rendition = Rendition::clone(&failed.rendition);
     rendition.id = "0123456789abcdef.pcm.8000.1.s16".parse().unwrap();
     rendition.config = b"s16".to_vec();
-    let start = Entry::ChunkStart { index: ChunkIndex(0), from: failed.at, rendition: Arc::new(rendition) };
+    let start = Entry::ChunkStart {
+        index: ChunkIndex(0),
+        from: failed.at,
+        rendition: Arc::new(rendition),
+        reason: "".into(),
+    };
     rig.playback.buffer.push(start).unwrap();
     for value in 1..=4_i16 {
         let packet: Bytes = (value << 12).to_le_bytes().repeat(PACKET).into();
@@ -239,7 +244,8 @@ fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
     let mut rendition = testing::info(RATE, 1, 20_000).rendition;
     rendition.id = "0123456789abcdef.absent.8000.1.x".parse().unwrap();
     let from = FrameIndex(700);
-    let start = Entry::ChunkStart { index: ChunkIndex(0), from, rendition: Arc::new(rendition) };
+    let start =
+        Entry::ChunkStart { index: ChunkIndex(0), from, rendition: Arc::new(rendition), reason: "".into() };
     rig.playback.buffer.push(start).unwrap();
     rig.steps();
     let failed = rig.failed.try_recv().unwrap();
@@ -248,6 +254,48 @@ fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
     rig.playback.buffer.restart(Entry::Clear);
     rig.steps();
     assert!(!rig.playback.state.stalled);
+}
+
+#[test]
+fn a_change_and_its_reason_are_told_when_they_are_heard() {
+    let mut rig = Rig::new();
+    let told = |rig: &mut Rig| -> Vec<String> {
+        let events = std::iter::from_fn(|| rig.events.try_recv().ok());
+        let words = events.filter_map(|event| match event {
+            Event::Began(info) => Some(format!("began {}", info.track.id)),
+            Event::Switched { to, reason } => Some(format!("{}: {reason}", to.id.params)),
+            _ => None,
+        });
+        words.collect()
+    };
+    let shown = |rig: &Rig| {
+        let progress = rig.playback.progress.lock().unwrap();
+        (progress.rendition.as_ref().unwrap().id.params.clone(), progress.reason.to_string())
+    };
+    rig.arrive(2);
+    rig.playback.buffer.push(Entry::ChunkEnd).unwrap();
+    let mut rendition = testing::info(RATE, 1, 20_000).rendition;
+    rendition.id = "0123456789abcdef.pcm.8000.1.s16".parse().unwrap();
+    rendition.config = b"s16".to_vec();
+    let start = |index| Entry::ChunkStart {
+        index,
+        from: index.first_frame(RATE),
+        rendition: Arc::new(rendition.clone()),
+        reason: "60 kbit/s measured".into(),
+    };
+    // The change lies in the buffer already, and the first chunk is heard.
+    rig.playback.buffer.push(start(ChunkIndex(1))).unwrap();
+    while told(&mut rig) != ["began 0123456789abcdef"] {
+        assert!(rig.playback.step().is_ok());
+    }
+    assert_eq!(shown(&rig), ("f32".into(), "the first choice".into()));
+    rig.steps();
+    assert_eq!(told(&mut rig), ["s16: 60 kbit/s measured"]);
+    assert_eq!(shown(&rig), ("s16".into(), "60 kbit/s measured".into()));
+    // The next chunk is like it.
+    rig.playback.buffer.push(start(ChunkIndex(2))).unwrap();
+    rig.steps();
+    assert!(told(&mut rig).is_empty());
 }
 
 #[test]

@@ -185,7 +185,6 @@ impl RateChoice for Adaptive {
         };
         let limit = self.policy.limit(&situation.path.kind, situation.now);
         let to = under_way.better(situation.all, &limit)?;
-        self.policy.spend(so_far.bytes);
         self.note(under_way.measured());
         Some(Switch { to, reason: format!("the chunk would come too late: {}", self.words(situation.held)) })
     }
@@ -194,5 +193,9 @@ impl RateChoice for Adaptive {
         self.policy.spend(delivery.bytes);
         let took = self.took(delivery).as_secs_f64().max(Self::SHORTEST);
         self.note(delivery.bytes as f64 * 8.0 / took);
+    }
+
+    fn broken_off(&mut self, bytes: u64) {
+        self.policy.spend(bytes);
     }
 }

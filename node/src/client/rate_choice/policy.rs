@@ -83,13 +83,18 @@ impl Policy {
     /// The most that a data-saver takes, in bit/s.
     pub(super) const SAVER: u32 = 48_000;
 
-    /// What a path of this kind may carry at `now`, which counts from any fixed instant.
-    pub(super) fn limit(&mut self, kind: &str, now: Duration) -> Limit {
-        let most = match kind {
+    /// The most on a path of this kind, whatever of the budget is left, in bit/s.
+    pub(super) fn most(&self, kind: &str) -> u32 {
+        match kind {
             near if is_near(near) && !self.everywhere => u32::MAX,
             "relayed" => self.relayed,
             _ => self.direct,
-        };
+        }
+    }
+
+    /// What a path of this kind may carry at `now`, which counts from any fixed instant.
+    pub(super) fn limit(&mut self, kind: &str, now: Duration) -> Limit {
+        let most = self.most(kind);
         self.metered = self.all_metered || kind == "relayed";
         let began = *self.began.get_or_insert(now);
         let mut ends = began + Self::HOUR;

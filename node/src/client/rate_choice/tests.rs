@@ -255,6 +255,31 @@ fn each_wish_offers_what_is_within_it() {
     assert_eq!(auto[0].bitrate, None);
 }
 
+#[cfg(feature = "opus")]
+#[test]
+fn the_first_offer_is_no_more_than_the_path_may_carry() {
+    let registry = crate::plugins::registry();
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+    let first = |choice, kind, bitrate| offers(&choice, bitrate, &path(kind), &registry)[0].bitrate.unwrap();
+    let auto = |kind, bitrate| first(CodecChoice::Auto(Budget::NONE), kind, bitrate);
+    assert_eq!([64_000, 160_000].map(|it| auto(PathKind::Relayed, it)), [64_000, 96_000]);
+    assert_eq!([96_000, 256_000].map(|it| auto(PathKind::Direct, it)), [96_000, 160_000]);
+    assert_eq!(first(CodecChoice::Only(vec!["opus".into()]), PathKind::Relayed, 160_000), 160_000);
+}
+
+#[test]
+fn what_is_broken_off_is_spent_too() {
+    let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
+    let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
+    let now = Duration::ZERO;
+    let current = all.iter().find(|it| it.bitrate == 96_000).unwrap();
+    let situation = Situation { now, held: now, target: 3 * SECOND, current, all: &all, path: &path };
+    assert_eq!(choice.choose(&situation), None);
+    // A person jumps about: of no chunk comes more than a part.
+    (0..75).for_each(|_| choice.broken_off(10_000));
+    assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
+}
+
 #[test]
 fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
     let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });

@@ -52,13 +52,13 @@ impl Session {
         }
     }
 
-    pub(super) fn ask_info(&mut self, request: RequestId, track: TrackId, at: Position) {
+    pub(super) fn ask_info(&mut self, request: RequestId, track: TrackId, then_chunk_at: Option<Position>) {
         let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed()) {
             Ok(codecs) => codecs,
             Err(error) => return self.handle(Input::Refused { request, error }),
         };
         let (output, path) = (self.offer.output.clone(), rate_choice::report(&self.dial.path()));
-        let message = GetInfo { track, codecs, output, path, then_chunk_at: Some(at) };
+        let message = GetInfo { track, codecs, output, path, then_chunk_at };
         self.count_request();
         let (dial, reports, counts) = self.for_a_request(request);
         let on = Arc::clone(&reports.on);

@@ -44,6 +44,7 @@ impl Client {
         {
             wanted.sent = self.now;
             self.request = Some((request, self.now));
+            self.check_first();
         }
     }
 
@@ -68,9 +69,10 @@ impl Client {
                 wanted.header = Some(self.now);
                 if !wanted.started {
                     wanted.started = true;
-                    let (index, rendition) = (wanted.index, Arc::clone(&wanted.playing.rendition));
+                    let (index, playing) = (wanted.index, &wanted.playing);
+                    let (rendition, reason) = (Arc::clone(&playing.rendition), Arc::clone(&playing.reason));
                     let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had_frames());
-                    self.outputs.push_back(Output::ChunkStart { index, from, rendition });
+                    self.outputs.push_back(Output::ChunkStart { index, from, rendition, reason });
                 }
             }
             ChunkEvent::Packet(packet) => {

@@ -124,8 +124,10 @@ pub enum Output {
         request: RequestId,
         /// Which track.
         track: TrackId,
-        /// Where it is to be heard from: the chunk there is asked for at once.
+        /// Where it is to be heard from.
         at: Position,
+        /// Whether the chunk there is asked for at once, in the rendition that the node chooses.
+        then_chunk: bool,
     },
     /// Send a `request_chunk`.
     GetChunk {
@@ -176,6 +178,8 @@ pub enum Output {
         from: FrameIndex,
         /// What its packets are.
         rendition: Arc<Rendition>,
+        /// Why they are that, in words: the node's, or those of the last change.
+        reason: Arc<str>,
     },
     /// The next packet of the chunk.
     Packet(Bytes),

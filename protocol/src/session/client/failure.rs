@@ -17,7 +17,7 @@ impl Client {
         if !self.is_current(request) {
             return;
         }
-        self.request = None;
+        self.end_request();
         if error.code == ErrorCode::Busy {
             let named =
                 error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()).min(Self::LONGEST_WAIT));
@@ -37,8 +37,27 @@ impl Client {
 
     pub(super) fn on_broken(&mut self, request: RequestId, reason: String) {
         if self.is_current(request) {
-            self.request = None;
+            self.end_request();
             self.retry(reason, None);
+        }
+    }
+
+    /// The request under way is none any more, its chunk not whole. The choice is told of what came of that.
+    pub(super) fn end_request(&mut self) -> Option<RequestId> {
+        let (request, _) = self.request.take()?;
+        if let Want::Chunk(wanted) = &mut self.want {
+            let bytes = std::mem::take(&mut wanted.bytes);
+            if bytes > 0 {
+                self.choice.broken_off(bytes);
+            }
+        }
+        Some(request)
+    }
+
+    /// Gives up the request under way.
+    pub(super) fn abandon(&mut self) {
+        if let Some(request) = self.end_request() {
+            self.outputs.push_back(Output::Abandon { request, silent: false });
         }
     }
 
@@ -49,7 +68,7 @@ impl Client {
         if let Some((request, alive)) = self.request
             && self.now >= alive + self.config.timeout
         {
-            self.request = None;
+            self.end_request();
             self.outputs.push_back(Output::Abandon { request, silent: true });
             self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
         } else if self.request.is_some() && self.now >= self.look_at() {
@@ -64,9 +83,7 @@ impl Client {
         if play < self.first_play {
             return;
         }
-        if let Some((request, _)) = self.request.take() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
-        }
+        self.abandon();
         self.recovered();
         self.held = Duration::ZERO;
         self.outputs.push_back(Output::Rewind);
@@ -113,9 +130,10 @@ impl Client {
             self.want = Want::Chunk(Wanted::new(playing, index));
             return self.fail(Failure::NoCodec(reason));
         };
-        playing.rendition = Arc::clone(&to);
-        self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
         let reason = format!("{reason}; it is not asked for again");
+        (playing.rendition, playing.reason) = (Arc::clone(&to), reason.as_str().into());
+        self.before.track = Some(playing.clone());
+        self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
         self.outputs.push_back(Output::Switched { from: Arc::clone(failed), to, reason });
     }
 
@@ -165,4 +183,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -54,6 +54,10 @@ pub trait RateChoice: fmt::Debug + Send + Sync {
 
     /// A chunk came whole.
     fn delivered(&mut self, delivery: Delivery);
+
+    /// So many bytes of a chunk's packets came, and no more of them come: it was given up, for another rendition or for a jump,
+    /// or its request failed. What is asked for again comes, and counts, from its beginning.
+    fn broken_off(&mut self, bytes: u64);
 }
 
 /// Stays with what `get_info` chose.
@@ -70,4 +74,6 @@ impl RateChoice for Stay {
     }
 
     fn delivered(&mut self, _: Delivery) {}
+
+    fn broken_off(&mut self, _: u64) {}
 }

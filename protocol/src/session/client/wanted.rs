@@ -12,6 +12,8 @@ pub(super) struct Playing {
     /// All renditions that fit together; the session may change between them at any border.
     pub(super) all: Arc<[Arc<Rendition>]>,
     pub(super) rendition: Arc<Rendition>,
+    /// Why it comes in that one: the node's words, or those of the last change.
+    pub(super) reason: Arc<str>,
 }
 
 /// A chunk that is wanted or under way.
@@ -46,7 +48,7 @@ impl Playing {
         };
         let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
         let all = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
-        Self { track: info.track.id.clone(), all, rendition }
+        Self { track: info.track.id.clone(), all, rendition, reason: info.reason.as_str().into() }
     }
 
     pub(super) fn situation<'a>(
@@ -62,6 +64,7 @@ impl Playing {
     pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {
         let to = self.all.get(to).filter(|to| to.id != self.rendition.id)?;
         let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
+        self.reason = reason.as_str().into();
         Some(Output::Switched { from, to: Arc::clone(to), reason })
     }
 }

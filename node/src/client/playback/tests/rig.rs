@@ -123,7 +123,7 @@ pub(super) struct Rig {
     /// What the session is told of the decoder.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
     pub(super) orders: SyncSender<Command>,
-    events: mpsc::Receiver<Event>,
+    pub(super) events: mpsc::Receiver<Event>,
 }
 
 impl Rig {
@@ -156,7 +156,7 @@ impl Rig {
         let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
         for entry in [
             Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
-            Entry::ChunkStart { index: ChunkIndex(0), from, rendition },
+            Entry::ChunkStart { index: ChunkIndex(0), from, rendition, reason: "the first choice".into() },
         ] {
             playback.buffer.push(entry).unwrap();
         }

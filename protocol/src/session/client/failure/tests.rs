@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A track of one chunk and a bit in each of `codecs`, all at 48 kHz.
-fn info(track: &str, codecs: &[&str]) -> Info {
+pub(in crate::session::client) fn info(track: &str, codecs: &[&str]) -> Info {
     let rendition = |codec: &&str| Rendition {
         id: format!("{track}.{codec}.48000.2.x").parse().unwrap(),
         bitrate: 96_000,
