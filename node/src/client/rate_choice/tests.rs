@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use media_protocol::{
     Rendition,
-    session::client::{Delivery, Situation},
+    session::client::{Delivery, Situation, Switch},
 };
 
 use super::{super::testing, *};
@@ -70,11 +70,11 @@ fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
 
 #[test]
 fn what_passes_through_is_kept_where_the_path_carries_it() {
-    let [_, _, _, low] = &ladder()[..4] else { panic!("a ladder of four at least") };
-    let copy = Rendition { bitrate: 130_000, lossless: true, continuous: true, ..(**low).clone() };
-    let all = [Arc::clone(low), Arc::new(copy)];
-    let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
-    for (throughput, expected) in [(1e6, 1), (120e3, 0)] {
+    let low = Arc::clone(&ladder()[3]);
+    let best = |kind: &str, bitrate, throughput| {
+        let copy = Rendition { bitrate, lossless: true, continuous: true, ..(*low).clone() };
+        let all = [Arc::clone(&low), Arc::new(copy)];
+        let path = PathReport { kind: kind.into(), ..PathReport::default() };
         let situation = Situation {
             now: Duration::ZERO,
             held: 3 * SECOND,
@@ -83,9 +83,12 @@ fn what_passes_through_is_kept_where_the_path_carries_it() {
             all: &all,
             path: &path,
         };
-        let limit = Policy::auto(Budget::NONE).limit("relayed", Duration::ZERO);
-        assert_eq!(Adaptive::best(&situation, &limit, throughput), Some(expected));
-    }
+        let limit = Policy::auto(Budget::NONE).limit(kind, Duration::ZERO);
+        Adaptive::best(&situation, &limit, throughput)
+    };
+    assert_eq!([1e6, 120e3].map(|throughput| best("direct", 170_000, throughput)), [Some(1), Some(0)]);
+    // Over a relay up to the cap, and a tenth more.
+    assert_eq!([96_000, 105_000, 130_000].map(|it| best("relayed", it, 1e6)), [Some(1), Some(1), Some(0)]);
 }
 
 #[test]
@@ -278,6 +281,21 @@ fn what_is_broken_off_is_spent_too() {
     // A person jumps about: of no chunk comes more than a part.
     (0..75).for_each(|_| choice.broken_off(10_000));
     assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
+}
+
+/// The node hands on what any of the offers allows for, so the first chunk that comes may be more than the path's kind does.
+#[test]
+fn what_passes_through_above_the_cap_of_a_relay_is_left_before_anything_is_known() {
+    let low = Arc::clone(&ladder()[3]);
+    let mut copy = Rendition { bitrate: 130_000, lossless: true, continuous: true, ..(*low).clone() };
+    copy.id.params = "copy".into();
+    let all = [Arc::new(copy), low];
+    let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
+    let zero = Duration::ZERO;
+    let situation =
+        Situation { now: zero, held: zero, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+    let switch = adaptive(true).choose(&situation);
+    assert_eq!(switch, Some(Switch { to: 1, reason: "relayed path".into() }));
 }
 
 #[test]
