@@ -1,6 +1,7 @@
 //! Drives the protocol's client session: carries out what it asks for, feeds it what happens.
 
 mod ask;
+mod late;
 mod tell;
 
 use std::{
@@ -22,7 +23,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 pub(super) use self::ask::Reports;
-use self::ask::SentOn;
+use self::{ask::SentOn, late::Late};
 use super::{
     Counts, Event, Switched, TargetChange,
     dial::{Dial, not_before},
@@ -80,6 +81,7 @@ pub(super) struct Session {
     retrying: bool,
     /// Whether the last request failed because its connection was given up for another, which was told already.
     given_up: bool,
+    late: Late,
     under_way: Option<(AbortHandle, SentOn)>,
     /// What is wanted from the node, for the watch over the path.
     wanted: watch::Sender<Wanted>,
@@ -114,6 +116,7 @@ impl Session {
             paused: false,
             retrying: false,
             given_up: false,
+            late: Late::default(),
             under_way: None,
             wanted,
             report,
@@ -129,7 +132,7 @@ impl Session {
     ) {
         let buffer = Arc::clone(&self.buffer);
         loop {
-            let due = self.machine.timeout().map(|at| TokioInstant::from_std(self.began + at));
+            let due = self.machine.timeout().map(|at| TokioInstant::from_std(self.began + self.late.due(at)));
             tokio::select! {
                 command = inbox.commands.recv() => match command {
                     Some(command) => self.on_command(command),
@@ -257,7 +260,8 @@ impl Session {
             Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
             Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
             Output::TrackEnd => self.put(Entry::TrackEnd).await,
-            Output::Retrying { reason, .. } => {
+            Output::Retrying { reason, after } => {
+                self.late.retrying(self.machine.timeout(), after);
                 self.count(|counts| counts.retries += 1);
                 if !std::mem::take(&mut self.given_up) {
                     self.retrying(reason).await;
@@ -281,14 +285,6 @@ impl Session {
 
     fn count(&self, what: impl FnOnce(&mut Counts)) {
         what(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn count_request(&self) {
-        let paused = self.paused;
-        self.count(|counts| {
-            counts.requests += 1;
-            counts.requests_while_paused += u64::from(paused);
-        });
     }
 
     /// Ends the request under way; the connection that it was sent on.

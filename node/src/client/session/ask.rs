@@ -88,6 +88,14 @@ impl Session {
         self.under_way = Some((task.abort_handle(), on));
     }
 
+    fn count_request(&self) {
+        let paused = self.paused;
+        self.count(|counts| {
+            counts.requests += 1;
+            counts.requests_while_paused += u64::from(paused);
+        });
+    }
+
     fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
         let reports = Reports { request, to: self.report.clone(), on: Arc::default() };
         (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
