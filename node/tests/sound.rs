@@ -153,7 +153,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     recorder.sounds(48_000);
     remove_kitchen(&server);
     let mut heard = recorder.lost();
-    playing.line(|line| line.starts_with("warning: the output is gone"));
+    playing.line(|line| line.starts_with("warning: the output does not play"));
     // It finds the sink only when that is recorded.
     playing.signal("STOP");
     add_default(&server);
@@ -163,7 +163,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     let recorder = Recorder::of(&server, if kitchen_again { "kitchen" } else { "garden" });
     playing.signal("CONT");
     let done = playing.finish_with(0);
-    assert_eq!(done.err.matches("the output is gone").count(), 1, "{}", done.err);
+    assert_eq!(done.err.matches("the output does not play").count(), 1, "{}", done.err);
     heard.extend(recorder.finish());
     assert_kept_place(&places(&heard), frames, 20, 150);
     let outputs = done.err.lines().filter_map(|line| line.strip_prefix("output "));
@@ -195,7 +195,7 @@ fn a_suspended_device_goes_on_where_it_stood() {
         playing.line(|line| line.starts_with("output cpal:kitchen moves again"));
     }
     let done = playing.finish_with(0);
-    assert_eq!(done.err.matches("the output is gone").count(), 2, "{}", done.err);
+    assert_eq!(done.err.matches("the output does not play").count(), 2, "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 20);
 }
 
@@ -206,7 +206,7 @@ fn a_device_whose_server_died_is_waited_for() {
     let mut playing = play(&home, &server, &node, &[]);
     playing.line(|line| line.starts_with("playing 1"));
     server.kill();
-    playing.line(|line| line.starts_with("warning: the output is gone"));
+    playing.line(|line| line.starts_with("warning: the output does not play"));
     // It goes on waiting, and can be told to end.
     playing.signal("INT");
     let done = playing.finish_with(0);

@@ -191,7 +191,7 @@ impl Listening {
             }
             Event::OutputLost(reason) => {
                 self.waiting = "for an output".into();
-                self.warn(format!("the output is gone ({reason}); waiting for one"));
+                self.warn(format!("the output does not play ({reason}); waiting for it, or for another"));
             }
             Event::Retrying(reason) => {
                 self.waiting = "for the node".into();

@@ -20,11 +20,11 @@ use super::{Node, chunk_encoder::ChunkReader, negotiate, shares::Share};
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
 
-/// An answer of which nothing was taken for so long is given up. Longer than a tunnel or a short sleep of the listener's machine;
-/// whoever still wants it then asks again.
+/// What is not taken within this time is given up, or at [`SLOWEST`] if that is longer. Longer than a tunnel or a short sleep of
+/// the listener's machine; whoever still wants it then asks again.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Bytes that are handed over at once: so many have to be taken within [`PATIENCE`], which 6 kbit/s do.
-const PIECE: usize = 64 * 1024;
+/// Bytes a second: 64 kbit/s, at which nothing that is more in [`PATIENCE`] can be listened to.
+const SLOWEST: u64 = 8_000;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
 type Sent = media_plugin_sdk::transport::Result<()>;
@@ -253,14 +253,12 @@ fn line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
     json.into()
 }
 
-async fn send(node: &Node, stream: &mut Stream, mut bytes: Bytes) -> Sent {
-    while !bytes.is_empty() {
-        let piece = bytes.split_to(bytes.len().min(PIECE));
-        let length = piece.len() as u64;
-        let sent = timeout(PATIENCE, stream.send.send(piece)).await;
-        sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer took nothing for too long".into())))?;
-        node.counters.bytes_sent.add(length);
-    }
+async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {
+    let length = bytes.len() as u64;
+    let patience = PATIENCE.max(Duration::from_secs(length / SLOWEST));
+    let sent = timeout(patience, stream.send.send(bytes)).await;
+    sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer took nothing for too long".into())))?;
+    node.counters.bytes_sent.add(length);
     Ok(())
 }
 
