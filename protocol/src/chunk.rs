@@ -41,52 +41,59 @@ const REFUSAL: u32 = u32::MAX;
 #[error("a packet of {0} bytes does not fit into a chunk: 1 to {MAX_PACKET} allowed")]
 pub struct PacketLength(pub usize);
 
-/// Writes one chunk. What its calls return, one after the other, is the chunk as it is cached and sent.
+/// Writes one chunk. What [`ChunkEncoder::take`] and [`ChunkEncoder::finish`] return, one after the other, is the chunk as
+/// it is cached and sent.
 #[derive(Debug)]
 pub struct ChunkEncoder {
+    /// Of what was taken: BLAKE3 is several times as fast on kilobytes as on packets.
     hash: blake3::Hasher,
+    /// Written and not taken yet.
+    written: BytesMut,
 }
 
 impl ChunkEncoder {
-    /// Begins chunk `index`, of which a client keeps `frames` frames; `last` where it ends the track. Returns the header
-    /// too.
+    /// Begins chunk `index`, of which a client keeps `frames` frames; `last` where it ends the track. Writes the header.
     #[must_use]
-    pub fn new(index: ChunkIndex, frames: u32, last: bool) -> (Self, Bytes) {
-        let mut header = BytesMut::with_capacity(HEADER);
-        header.put_slice(&MAGIC);
-        header.put_u8(VERSION);
-        header.put_u8(if last { LAST } else { 0 });
-        header.put_u16_le(0);
-        header.put_u32_le(index.0);
-        header.put_u32_le(frames);
-        let mut hash = blake3::Hasher::new();
-        hash.update(&header);
-        (Self { hash }, header.freeze())
+    pub fn new(index: ChunkIndex, frames: u32, last: bool) -> Self {
+        let mut written = BytesMut::with_capacity(HEADER);
+        written.put_slice(&MAGIC);
+        written.put_u8(VERSION);
+        written.put_u8(if last { LAST } else { 0 });
+        written.put_u16_le(0);
+        written.put_u32_le(index.0);
+        written.put_u32_le(frames);
+        Self { hash: blake3::Hasher::new(), written }
     }
 
-    /// The packet with its length before it.
+    /// Writes the packet with its length before it.
     ///
     /// # Errors
     /// A packet that is empty or over [`MAX_PACKET`]; the chunk can go on with another.
-    pub fn packet(&mut self, packet: &[u8]) -> Result<Bytes, PacketLength> {
+    pub fn packet(&mut self, packet: &[u8]) -> Result<(), PacketLength> {
         let length = u32::try_from(packet.len()).map_err(|_| PacketLength(packet.len()))?;
         if packet.is_empty() || packet.len() > MAX_PACKET {
             return Err(PacketLength(packet.len()));
         }
-        let mut bytes = BytesMut::with_capacity(PACKET_PREFIX + packet.len());
-        bytes.put_u32_le(length);
-        bytes.put_slice(packet);
-        self.hash.update(&bytes);
-        Ok(bytes.freeze())
+        self.written.reserve(PACKET_PREFIX + packet.len());
+        self.written.put_u32_le(length);
+        self.written.put_slice(packet);
+        Ok(())
     }
 
-    /// The end marker and the hash.
+    /// What was written since the last time; nothing where there is nothing.
+    pub fn take(&mut self) -> Bytes {
+        self.hash.update(&self.written);
+        self.written.split().freeze()
+    }
+
+    /// What was not taken yet, the end marker and the hash. Nothing is written after that.
     #[must_use]
-    pub fn finish(self) -> Bytes {
-        let mut trailer = BytesMut::with_capacity(TRAILER);
-        trailer.put_u32_le(END);
-        trailer.put_slice(self.hash.finalize().as_bytes());
-        trailer.freeze()
+    pub fn finish(&mut self) -> Bytes {
+        self.hash.update(&self.written);
+        self.written.reserve(TRAILER);
+        self.written.put_u32_le(END);
+        self.written.put_slice(self.hash.finalize().as_bytes());
+        self.written.split().freeze()
     }
 }
 

@@ -168,8 +168,8 @@ fn bytes_per_chunk_of_pcm_are_as_listed() {
         };
         let [rate, channels, bytes] = [row[2], row[3], row[4]].map(|cell| cell.parse::<usize>().unwrap());
         let packet = vec![0; rate / 50 * channels * sample_bytes];
-        let (mut encoder, header) = ChunkEncoder::new(ChunkIndex(0), 3 * rate as u32, false);
-        let packets: usize = (0..3 * 50).map(|_| encoder.packet(&packet).unwrap().len()).sum();
-        assert_eq!(header.len() + packets + encoder.finish().len(), bytes, "{row:?}");
+        let mut encoder = ChunkEncoder::new(ChunkIndex(0), 3 * rate as u32, false);
+        (0..3 * 50).for_each(|_| encoder.packet(&packet).unwrap());
+        assert_eq!(encoder.finish().len(), bytes, "{row:?}");
     }
 }

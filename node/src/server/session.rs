@@ -195,13 +195,14 @@ async fn send_chunk(
         Ok((mut reader, _share)) => {
             // A peer can name any codec; it is given a chunk of those that there are.
             let is_known = node.registry.codec(&codec).is_ok();
+            let counter = is_known.then(|| node.counters.chunk_bytes(&codec, path));
             let mut sent = 0;
             while let Some(bytes) = reader.next().await {
                 let length = bytes.len() as u64;
                 send(&node, &mut stream, bytes).await?;
                 sent += length;
-                if is_known {
-                    node.counters.chunk_bytes(&codec, path, length);
+                if let Some(counter) = &counter {
+                    counter.add(length);
                 }
             }
             if let Some(code) = reader.refused() {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -77,7 +77,7 @@ pub(super) struct Counters {
     unknown: Counter,
     refusals: [Counter; CODES.len()],
     /// By codec and path: bounded, since the codecs are those of the registry.
-    chunks: Mutex<BTreeMap<(String, &'static str), u64>>,
+    chunks: Mutex<BTreeMap<(String, &'static str), Arc<Counter>>>,
 }
 
 impl Counters {
@@ -93,10 +93,10 @@ impl Counters {
         self.refusals[place.unwrap_or(CODES.len() - 1)].add(1);
     }
 
-    /// Counts bytes of chunks in a codec of the registry.
-    pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind, bytes: u64) {
+    /// Counts bytes of chunks in a codec of the registry. To be asked for once a chunk, as it takes a lock.
+    pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        *chunks.entry((codec.to_owned(), name(path))).or_default() += bytes;
+        Arc::clone(chunks.entry((codec.to_owned(), name(path))).or_default())
     }
 
     /// What is counted here; the rest is left at its default.
@@ -112,7 +112,7 @@ impl Counters {
         let chunks = chunks.iter().map(|((codec, path), bytes)| ChunkBytes {
             codec: codec.clone(),
             path,
-            bytes: *bytes,
+            bytes: bytes.get(),
         });
         let refusals = CODES.iter().zip(&self.refusals).map(|((_, name), count)| (*name, count.get()));
         ServerStats {

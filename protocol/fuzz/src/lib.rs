@@ -32,7 +32,7 @@ const MAX_CHUNK: usize = 4096;
 /// as whole is exactly what an encoder writes.
 pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
-    let (_, header) = ChunkEncoder::new(INDEX, FRAMES, false);
+    let header = ChunkEncoder::new(INDEX, FRAMES, false).take();
     for stream in [data.to_vec(), [&*header, data].concat()] {
         let whole = decode(&stream, stream.len().max(1));
         assert_eq!(whole, decode(&stream, usize::from(*piece).max(1)));
@@ -58,15 +58,13 @@ fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
 
 fn encode(events: &[ChunkEvent]) -> Vec<u8> {
     let Some(ChunkEvent::Header { index, frames, last }) = events.first() else { return Vec::new() };
-    let (mut encoder, header) = ChunkEncoder::new(*index, *frames, *last);
-    let mut stream = header.to_vec();
+    let mut encoder = ChunkEncoder::new(*index, *frames, *last);
     for event in events {
         if let ChunkEvent::Packet(packet) = event {
-            stream.extend(encoder.packet(packet).into_iter().flatten());
+            assert_eq!(encoder.packet(packet), Ok(()));
         }
     }
-    stream.extend(encoder.finish());
-    stream
+    encoder.finish().to_vec()
 }
 
 /// A ticket: as text, then as the bytes within one whose checksum is right. One that is read comes back.
@@ -186,11 +184,11 @@ fn admitted(output: &Option<Output>, asked: u64) -> bool {
 
 /// Valid input for each target, to change a little.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, true);
-    let mut stream = [&[50], &*header].concat();
+    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, true);
     for packet in [&[7; 40][..], &[8; 90]] {
-        stream.extend(encoder.packet(packet).into_iter().flatten());
+        assert_eq!(encoder.packet(packet), Ok(()));
     }
+    let mut stream = [&[50], &*encoder.take()].concat();
     let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
     let broken = [&*stream, &*refusal].concat();
     stream.extend(encoder.finish());

@@ -8,10 +8,16 @@ const INDEX: ChunkIndex = ChunkIndex(7);
 const FRAMES: u32 = 132_300;
 
 fn encode(packets: &[Vec<u8>], last: bool) -> Vec<u8> {
-    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, last);
-    let mut chunk = header.to_vec();
-    for packet in packets {
-        chunk.extend(encoder.packet(packet).unwrap());
+    encode_in_parts(packets, last, usize::MAX)
+}
+
+/// A chunk that is taken after so many packets each time.
+fn encode_in_parts(packets: &[Vec<u8>], last: bool, part: usize) -> Vec<u8> {
+    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, last);
+    let mut chunk = Vec::new();
+    for packets in packets.chunks(part) {
+        packets.iter().for_each(|packet| encoder.packet(packet).unwrap());
+        chunk.extend(encoder.take());
     }
     chunk.extend(encoder.finish());
     chunk
@@ -54,9 +60,13 @@ proptest! {
     fn a_chunk_comes_through_in_pieces_of_any_size(
         packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..20),
         pieces in prop::collection::vec(1_usize..700, 1..10),
+        part in 1_usize..20,
         last: bool,
     ) {
         let chunk = encode(&packets, last);
+        prop_assert_eq!(&encode_in_parts(&packets, last, part), &chunk);
+        let (covered, end) = chunk.split_at(chunk.len() - TRAILER);
+        prop_assert!(blake3::hash(covered) == end[4..]);
         let mut expected = vec![ChunkEvent::Header { index: INDEX, frames: FRAMES, last }];
         expected.extend(packets.into_iter().map(|it| ChunkEvent::Packet(it.into())));
         expected.push(ChunkEvent::End);
@@ -104,7 +114,7 @@ fn lengths_are_bounded() {
     let chunk = encode(&[vec![0; 100]], false);
     let short = decode(decoder(chunk.len() - 1), &chunk, &[50]);
     assert_eq!(short, Err(ChunkError::TooLong(chunk.len() - 1)));
-    let (mut encoder, _) = ChunkEncoder::new(INDEX, FRAMES, false);
+    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, false);
     assert_eq!(encoder.packet(&[]), Err(PacketLength(0)));
     assert_eq!(encoder.packet(&vec![0; MAX_PACKET + 1]), Err(PacketLength(MAX_PACKET + 1)));
     assert!(encoder.packet(&vec![0; MAX_PACKET]).is_ok());
@@ -141,8 +151,9 @@ fn what_follows_the_end_is_an_error() {
 fn a_refusal_comes_in_place_of_the_header_or_of_a_packet() {
     let error = WireError::new(ErrorCode::Unreadable, "the file \"x\" is gone");
     assert_eq!(at_once(&refusal(&error)), Err(ChunkError::Refused(error.clone())));
-    let (mut encoder, header) = ChunkEncoder::new(INDEX, FRAMES, false);
-    let stream = [header, encoder.packet(&[1]).unwrap(), refusal(&error)].concat();
+    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, false);
+    encoder.packet(&[1]).unwrap();
+    let stream = [encoder.take(), refusal(&error)].concat();
     for pieces in [1, 3, 1000] {
         assert_eq!(decode(decoder(9999), &stream, &[pieces]), Err(ChunkError::Refused(error.clone())));
     }

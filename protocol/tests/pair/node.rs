@@ -90,19 +90,19 @@ impl Node {
         let (first, frames) =
             (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
         let last = rendition.is_last(request.index);
-        let (mut encoder, header) = ChunkEncoder::new(request.index, frames as u32, last);
+        let mut encoder = ChunkEncoder::new(request.index, frames as u32, last);
         if let Some(Fails::Gone) = fails {
             return refusal(Protocol::RequestChunk, WireError::new(ErrorCode::UnknownRendition, "gone"));
         }
-        let mut bytes = header.to_vec();
         let packets = (first..first + frames).step_by(rendition.packet_frames as usize);
         let fails_after = if let Some(Fails::After(packets)) = fails { packets } else { usize::MAX };
         for at in packets.take(fails_after) {
             let count = (first + frames - at).min(rendition.packet_frames.into());
             let packet =
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
-            bytes.extend(encoder.packet(&packet).unwrap());
+            encoder.packet(&packet).unwrap();
         }
+        let mut bytes = encoder.take().to_vec();
         match fails {
             None => bytes.extend(encoder.finish()),
             Some(_) => bytes.extend(chunk::refusal(&WireError::new(ErrorCode::CodecFailed, "it failed"))),

@@ -21,8 +21,8 @@ pub(super) fn copy(
     let numbers = cut.packets(index);
     let mut packets = track.opus_packets(cut.stream, u64::try_from(numbers.start).unwrap_or(0))?;
     let frames = u32::try_from(rendition.frames_in(index)).unwrap_or(u32::MAX);
-    let (mut writer, header) = chunk::ChunkEncoder::new(index, frames, rendition.is_last(index));
-    let mut batch = Batch::new(live, &header);
+    let writer = chunk::ChunkEncoder::new(index, frames, rendition.is_last(index));
+    let mut batch = Batch::new(live, writer);
     let mut room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let too_much = || {
         let message = format!("chunk {index} of {:?} is larger than a chunk may be", track.title());
@@ -38,7 +38,7 @@ pub(super) fn copy(
         };
         let packet: Box<[u8]> = packet;
         room = room.checked_sub(chunk::PACKET_PREFIX + packet.len()).ok_or_else(too_much)?;
-        batch.add(&writer.packet(&packet).map_err(|_| too_much())?);
+        batch.add(&packet).map_err(|_| too_much())?;
     }
-    Ok(batch.end(&writer.finish()))
+    Ok(batch.end())
 }

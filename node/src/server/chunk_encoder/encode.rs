@@ -48,10 +48,10 @@ pub(super) fn encode(
         WireError::new(ErrorCode::CodecFailed, message)
     };
     let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-    let (writer, header) = chunk::ChunkEncoder::new(index, frames, last);
+    let writer = chunk::ChunkEncoder::new(index, frames, last);
     let room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let packet = vec![0; encoding.max_packet_bytes as usize];
-    let mut packets = Packets { writer, room, packet, batch: Batch::new(live, &header) };
+    let mut packets = Packets { room, packet, batch: Batch::new(live, writer) };
 
     let mut encoder = codec.encoder(&encoding.choice).map_err(|it| failed(&it))?;
     let mut pcm = vec![0.0; encoding.choice.format.samples(encoding.packet_frames as usize)];
@@ -80,7 +80,7 @@ pub(super) fn encode(
     } else {
         track.keep(reader);
     }
-    Ok(is_whole.then(|| packets.batch.end(&packets.writer.finish())))
+    Ok(is_whole.then(|| packets.batch.end()))
 }
 
 /// The frames, at the rendition's rate, that the encoder is fed for the `frames` frames from `first` on; those outside
@@ -98,7 +98,6 @@ fn span(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> 
 
 /// Publishes packets, as many bytes of them as a client takes for honest.
 struct Packets<'a> {
-    writer: chunk::ChunkEncoder,
     room: usize,
     packet: Vec<u8>,
     batch: Batch<'a>,
@@ -117,8 +116,7 @@ impl Packets<'_> {
         let too_much = || PluginError::Failed("it writes more than a chunk may hold".into());
         self.room = self.room.checked_sub(chunk::PACKET_PREFIX + bytes).ok_or_else(too_much)?;
         let packet = self.packet.get(..bytes).ok_or_else(too_much)?;
-        let packet = self.writer.packet(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
-        self.batch.add(&packet);
+        self.batch.add(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
         Ok(true)
     }
 }

@@ -1,7 +1,10 @@
 //! A chunk while it is being encoded: one writes, any number read, each at its own pace.
 
 use bytes::{Bytes, BytesMut};
-use media_protocol::{ErrorCode, WireError, chunk};
+use media_protocol::{
+    ErrorCode, WireError,
+    chunk::{self, ChunkEncoder, PacketLength},
+};
 use tokio::sync::watch;
 
 /// What there is of a chunk.
@@ -85,39 +88,43 @@ impl LiveChunk {
 pub(super) struct Batch<'a> {
     live: &'a LiveChunk,
     packets: u32,
-    bytes: BytesMut,
+    writer: ChunkEncoder,
 }
 
 impl<'a> Batch<'a> {
     /// Packets. Doubled twice it is 12, about what a player begins with.
     const SECOND: u32 = 3;
 
-    /// With the chunk's header, which goes out with the first packet.
-    pub(super) fn new(live: &'a LiveChunk, header: &[u8]) -> Self {
-        Self { live, packets: 0, bytes: BytesMut::from(header) }
+    /// Of a chunk that `writer` has begun; its header goes out with the first packet.
+    pub(super) fn new(live: &'a LiveChunk, writer: ChunkEncoder) -> Self {
+        Self { live, packets: 0, writer }
     }
 
     /// Adds a packet, and publishes if it is time.
-    pub(super) fn add(&mut self, packet: &[u8]) {
-        self.bytes.extend_from_slice(packet);
+    ///
+    /// # Errors
+    /// As [`ChunkEncoder::packet`].
+    pub(super) fn add(&mut self, packet: &[u8]) -> Result<(), PacketLength> {
+        self.writer.packet(packet)?;
         self.packets += 1;
         let doubled =
             self.packets.is_multiple_of(Self::SECOND) && (self.packets / Self::SECOND).is_power_of_two();
         if self.packets == 1 || doubled {
             self.publish();
         }
+        Ok(())
     }
 
     fn publish(&mut self) {
-        if !self.bytes.is_empty() {
-            self.live.push(self.bytes.split().freeze());
+        let part = self.writer.take();
+        if !part.is_empty() {
+            self.live.push(part);
         }
     }
 
     /// What is left and the trailer, not published.
-    pub(super) fn end(mut self, trailer: &[u8]) -> Bytes {
-        self.bytes.extend_from_slice(trailer);
-        std::mem::take(&mut self.bytes).freeze()
+    pub(super) fn end(mut self) -> Bytes {
+        self.writer.finish()
     }
 }
 
@@ -186,6 +193,10 @@ mod tests {
 
     use super::*;
 
+    fn writer() -> ChunkEncoder {
+        ChunkEncoder::new(media_protocol::ChunkIndex(0), 144_000, false)
+    }
+
     async fn rest(reader: &mut ChunkReader) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await {
@@ -225,27 +236,28 @@ mod tests {
 
     #[test]
     fn the_first_packet_goes_out_at_once_and_later_ones_together() {
-        let chunk = LiveChunk::new();
-        let mut batch = Batch::new(&chunk, b"h");
-        let (mut reader, mut published) = (chunk.listen(), Vec::new());
+        let live = LiveChunk::new();
+        let mut batch = Batch::new(&live, writer());
+        let (mut reader, mut published) = (live.listen(), Vec::new());
         for _ in 0..100 {
-            batch.add(b"p");
+            batch.add(b"p").unwrap();
             let next = pin!(reader.next());
             if let Poll::Ready(part) = next.poll(&mut Context::from_waker(Waker::noop())) {
                 published.push(part.unwrap().len());
             }
         }
-        assert_eq!(published, [2, 2, 3, 6, 12, 24, 48]);
-        let rest = batch.end(b"t");
-        assert_eq!(rest, "ppppt");
-        assert_eq!(chunk.with(&rest).len(), 102);
+        // Each packet is a byte and its length.
+        assert_eq!(published, [chunk::HEADER + 5, 2 * 5, 3 * 5, 6 * 5, 12 * 5, 24 * 5, 48 * 5]);
+        let rest = batch.end();
+        assert_eq!(rest.len(), 4 * 5 + chunk::TRAILER);
+        assert_eq!(live.with(&rest).len(), chunk::HEADER + 100 * 5 + chunk::TRAILER);
 
-        let chunk = LiveChunk::new();
-        Batch::new(&chunk, b"h").add(b"p");
-        let mut failed = Batch::new(&chunk, b"");
-        (0..3).for_each(|_| failed.add(b"q"));
+        let live = LiveChunk::new();
+        let mut failed = Batch::new(&live, writer());
+        (0..2).for_each(|_| failed.add(b"p").unwrap());
+        assert_eq!(live.with(b"").len(), chunk::HEADER + 5);
         drop(failed);
-        assert_eq!(chunk.with(b""), "hpqqq", "what is whole goes out");
+        assert_eq!(live.with(b"").len(), chunk::HEADER + 2 * 5, "what is whole goes out");
     }
 
     #[tokio::test]
