@@ -13,8 +13,13 @@
 
 #[path = "../tests/common/fixtures.rs"]
 mod fixtures;
+#[path = "common/history.rs"]
+mod history;
 #[path = "../tests/common/program.rs"]
 mod program;
+#[path = "common/table.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
+mod table;
 
 use std::{
     fs,
@@ -28,13 +33,14 @@ use media_node::{client, client::Dial, plugins};
 use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
+use table::{Goal, Row};
 
 /// Tracks of one artist: a full page, found by one word.
 const PER_ARTIST: usize = List::MAX as usize;
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
-/// One row: what was measured, and the figure.
-type Figure = (&'static str, String);
+/// One row: what was measured, and the figure; as a number with its unit where less is better.
+type Figure = (&'static str, String, Option<(f64, &'static str)>);
 
 fn main() {
     // `cargo test --benches` only wants to know that it runs.
@@ -43,11 +49,19 @@ fn main() {
     } else {
         600
     };
-    let columns = [50, large].map(measure);
+    let counts = [50, large];
+    let columns = counts.map(measure);
     println!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
-    for ((what, small), (_, large)) in columns[0].iter().zip(&columns[1]) {
+    for ((what, small, _), (_, large, _)) in columns[0].iter().zip(&columns[1]) {
         println!("| {what} | {small} | {large} |");
     }
+    let rows = counts.iter().zip(&columns).flat_map(|(count, column)| {
+        column.iter().filter_map(move |(what, _, number)| {
+            let (number, unit) = (*number)?;
+            Some(Row::alone(&format!("{count} tracks: {what}"), unit, number, Goal::None))
+        })
+    });
+    history::keep("catalog", &rows.collect::<Vec<_>>()).unwrap();
 }
 
 fn measure(count: usize) -> Vec<Figure> {
@@ -59,15 +73,15 @@ fn measure(count: usize) -> Vec<Figure> {
         let began = Instant::now();
         let mut command = home.command(&[Path::new("serve"), &music]);
         let mut node = Node::start(command.env("MEDIA_NODE_LOG", "media_node=info"));
-        figures.push((ticket, millis(began.elapsed())));
+        figures.push(took(ticket, began.elapsed()));
         let said = node.process.out.clone();
         let tracks = said.split_whitespace().nth(1).unwrap();
-        figures.push((by_then, tracks.to_owned()));
+        figures.push((by_then, tracks.to_owned(), None));
         if said.contains(" so far as ") {
             node.process.line(|it| it.contains("the whole library"));
         }
-        figures.push((whole, millis(began.elapsed())));
-        figures.push((memory, resident(node.process.id())));
+        figures.push(took(whole, began.elapsed()));
+        figures.push(resident(memory, node.process.id()));
         node
     };
     let first =
@@ -83,12 +97,12 @@ fn measure(count: usize) -> Vec<Figure> {
     let word = format!("artist-{}", (count - 1) / PER_ARTIST);
     let ls = |words: &[&str]| {
         let arguments = [&["ls", node.ticket.as_str()], words].concat();
-        millis(median(5, || home.ok(&arguments)))
+        median(5, || home.ok(&arguments))
     };
-    figures.push(("`ls WORD` of a page, from process start", ls(&[&word])));
-    figures.push(("`ls` of all, from process start", ls(&[])));
+    figures.push(took("`ls WORD` of a page, from process start", ls(&[&word])));
+    figures.push(took("`ls` of all, from process start", ls(&[])));
     pages(&node.ticket, count, &word, &mut figures);
-    figures.push(("memory after that, and its peak", resident(node.process.id())));
+    figures.push(resident("memory after that, and its peak", node.process.id()));
     figures
 }
 
@@ -99,8 +113,9 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     let mut page = |what, offset: usize, search: &str| {
         let list = List { offset: offset as u32, limit: List::MAX, search: search.into() };
         let ask = || runtime.block_on(client::list(&dial, &list)).unwrap().tracks.len();
-        let (came, took) = (ask(), median(20, ask));
-        figures.push((what, format!("{}, {came} tracks", millis(took))));
+        let came = ask();
+        let (what, time, number) = took(what, median(20, ask));
+        figures.push((what, format!("{time}, {came} tracks"), number));
     };
     page("first page, connected", 0, "");
     page("last page, connected", count.saturating_sub(PER_ARTIST), "");
@@ -136,20 +151,21 @@ fn median<T>(times: usize, run: impl Fn() -> T) -> Duration {
     all[times / 2]
 }
 
-fn millis(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+fn took(what: &'static str, time: Duration) -> Figure {
+    let millis = time.as_secs_f64() * 1000.0;
+    (what, format!("{millis:.1} ms"), Some((millis, "ms")))
 }
 
-/// What of the process is in memory, as Linux says.
-fn resident(process: u32) -> String {
+/// What of the process is in memory, as Linux says; the number is the peak.
+fn resident(what: &'static str, process: u32) -> Figure {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let megabytes = |name| {
         let line = status.lines().find_map(|it| it.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|it| it / 1024)
     };
     match (megabytes("VmRSS:"), megabytes("VmHWM:")) {
-        (Some(now), Some(peak)) => format!("{now} MiB, {peak} MiB"),
-        _ => "unknown".into(),
+        (Some(now), Some(peak)) => (what, format!("{now} MiB, {peak} MiB"), Some((peak as f64, "MiB"))),
+        _ => (what, "unknown".into(), None),
     }
 }
 

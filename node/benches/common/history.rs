@@ -11,10 +11,16 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::Row;
+use crate::table::{self, Row};
 
-/// Worse by this much than the run before is said aloud: well above what a busy machine does to a ratio.
+/// The unit of what is counted and comes out the same on a busy machine.
+pub(crate) const COUNTED: &str = "instructions";
+/// Worse by this much is said aloud of what is counted.
+const COUNTED_WORSE: f64 = 1.02;
+/// The same of all else: well above what a busy machine does to a ratio.
 const WORSE: f64 = 1.15;
+/// Runs whose median a run is compared with too: what gets worse slowly does not show against the last one.
+const RUNS: usize = 5;
 
 /// One run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,8 +65,9 @@ fn commit() -> String {
     }
 }
 
-/// Keeps `rows` in `latest.json` and at the history's end, and says what got worse since the last run that has them.
-pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<()> {
+/// Keeps `rows` in `latest.json` and at the history's end, and says what got worse since the last run that has it, or is worse
+/// than the median of the last [`RUNS`]. Returns whether any of that is [`COUNTED`].
+pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<bool> {
     let folder = folder(name);
     fs::create_dir_all(&folder)?;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
@@ -68,28 +75,40 @@ pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<()> {
     let file = folder.join("history.jsonl");
     let before = fs::read_to_string(&file).unwrap_or_default();
     let before: Vec<Run> = before.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    compare(&run, &before);
+    let is_worse = compare(&run, &before);
     fs::write(folder.join("latest.json"), serde_json::to_string_pretty(&run)?)?;
     let mut history = fs::OpenOptions::new().create(true).append(true).open(&file)?;
     writeln!(history, "{}", serde_json::to_string(&run)?)?;
     eprintln!("kept in {}", folder.display());
-    Ok(())
+    Ok(is_worse)
 }
 
-fn compare(run: &Run, before: &[Run]) {
+/// Says what is worse; returns whether any of that is counted.
+fn compare(run: &Run, before: &[Run]) -> bool {
+    let mut is_worse = false;
     for row in &run.rows {
-        let known = before.iter().rev().filter(|it| it.machine == run.machine);
-        let last = known.flat_map(|it| it.rows.iter().map(move |row| (&it.commit, row)));
-        let last = last
-            .filter(|(_, it)| it.what == row.what && it.against == row.against)
-            .find_map(|(commit, it)| Some((commit, value(it)?)));
-        let (Some((commit, was)), Some(is)) = (last, value(row)) else { continue };
-        // What is a speed got worse by falling.
-        let grown = if row.unit.ends_with("/s") { was / is } else { is / was };
-        if grown > WORSE {
-            eprintln!("worse than at {commit}: {}: {was:.3}, now {is:.3}", row.what);
+        let is_counted = row.unit == COUNTED;
+        let worse = if is_counted { COUNTED_WORSE } else { WORSE };
+        let Some(is) = value(row) else { continue };
+        let known = before.iter().rev().filter(|it| it.machine == run.machine).filter_map(|it| {
+            let same = it.rows.iter().find(|it| it.what == row.what && it.against == row.against)?;
+            Some((it.commit.as_str(), value(same)?))
+        });
+        let (commits, known): (Vec<_>, Vec<_>) = known.take(RUNS).unzip();
+        let (Some(commit), Some(last)) = (commits.first(), known.first()) else { continue };
+        let median = format!("the median of {} runs", known.len());
+        let than = [(format!("at {commit}"), *last), (median, table::median(&known))];
+        // One run is its own median.
+        for (than, was) in than.into_iter().take(known.len()) {
+            // What is a speed got worse by falling.
+            let grown = if row.unit.ends_with("/s") { was / is } else { is / was };
+            if grown > worse {
+                eprintln!("worse than {than}: {}: {was:.3}, now {is:.3}", row.what);
+                is_worse |= is_counted;
+            }
         }
     }
+    is_worse
 }
 
 /// What of a row holds on a noisy machine: the ratio, where there is one.

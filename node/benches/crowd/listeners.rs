@@ -32,8 +32,10 @@ use crate::crowd::{Heard, LISTENERS};
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 const TARGET: Duration = Duration::from_secs(3);
 const START: Duration = Duration::from_millis(120);
-/// What a greedy one has under way at once: as much as a node allows by default.
+/// What a greedy one has under way at once on each connection: as much as a node allows by default.
 const GREED: usize = 8;
+/// Connections of a greedy one, each from another endpoint with its key.
+const CONNECTIONS: usize = 4;
 
 pub(crate) fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -110,6 +112,11 @@ impl Process {
     /// A way to the node with a key and an endpoint of its own.
     async fn dial(&mut self) -> Arc<Dial> {
         self.born += 1;
+        self.dial_again().await
+    }
+
+    /// Another way of the one born last, with an endpoint of its own.
+    async fn dial_again(&self) -> Arc<Dial> {
         let mut secret_key = [7; 32];
         secret_key[..8].copy_from_slice(&(self.index << 32 | self.born).to_le_bytes());
         let bind = Bind {
@@ -201,11 +208,15 @@ impl Process {
         }
     }
 
-    /// Those who take without pause, or ask and never read: [`GREED`] requests under way each.
+    /// Those who take without pause, or ask and never read: [`GREED`] requests under way on each of
+    /// [`CONNECTIONS`].
     async fn greedy(&mut self, many: usize, reads: bool) {
         let (rendition, chunks) = self.rendition(128_000).await;
-        for _ in 0..many {
-            let dial = self.dial().await;
+        for connection in 0..many * CONNECTIONS {
+            let dial = match connection % CONNECTIONS {
+                0 => self.dial().await,
+                _ => self.dial_again().await,
+            };
             for part in 0..GREED as u32 {
                 let (dial, id) = (Arc::clone(&dial), rendition.id.clone());
                 self.tasks.push(tokio::spawn(async move {

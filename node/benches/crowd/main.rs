@@ -122,6 +122,7 @@ fn peers(home: &Home, track: &Path, table: &mut Table) {
     table.add(row("sent to a listener", "kbit/s", ours.rate, against(|it| it.rate), Goal::None));
     table.add(row("CPU of a listener coming in", "ms", ours.coming, against(|it| it.coming), Goal::None));
     table.add(row("underruns", "", ours.underruns, None, Goal::AtMost(0.0)));
+    table.add(row("listeners that failed", "", ours.failed, None, Goal::AtMost(0.0)));
 }
 
 /// What a server of either kind costs.
@@ -136,6 +137,7 @@ struct Measured {
     /// Milliseconds of CPU until a listener is there.
     coming: f64,
     underruns: f64,
+    failed: f64,
 }
 
 fn measure(server: u32, crowd: &mut Crowd, add: &str, many: usize) -> Measured {
@@ -157,6 +159,7 @@ fn measure(server: u32, crowd: &mut Crowd, add: &str, many: usize) -> Measured {
         rate: heard.bytes as f64 * 8.0 / 1000.0 / cost.wall.as_secs_f64() / many as f64,
         coming: (came.cpu - before.cpu).as_secs_f64() * 1000.0 / beyond,
         underruns: heard.underruns as f64,
+        failed: heard.failed as f64,
     }
 }
 
@@ -187,6 +190,8 @@ fn greedy(home: &Home, track: &Path, table: &mut Table) {
             Goal::None,
         ));
         table.add(row(&format!("underruns: {name}"), "", heard.underruns as f64, None, Goal::AtMost(0.0)));
+        let failed = format!("listeners that failed: {name}");
+        table.add(row(&failed, "", heard.failed as f64, None, Goal::AtMost(0.0)));
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a listener gets through bad networks, in real time: prints the table of `node/README.md`.
+//! What a listener gets through bad networks, in real time: prints the table of `node/README.md`, and keeps its
+//! figures in `target/networks/history.jsonl`.
 //!
 //! `cargo bench --bench networks` plays every row, `cargo bench --bench networks -- WORD…` those with one of the words in
 //! their name, all side by side. `NETWORK_SECONDS` is how much music the rows without an event play, 600 unless told
@@ -13,14 +14,19 @@
 )]
 
 mod exact;
+mod figures;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/history.rs"]
+mod history;
 #[path = "../../tests/lab/net/mod.rs"]
 mod net;
 mod play;
 mod rows;
 #[path = "../../tests/lab/stage.rs"]
 mod stage;
+#[path = "../common/table.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
 mod table;
 
 use std::{sync::Arc, time::Duration};
@@ -49,7 +55,7 @@ fn main() {
         }
     }
     let music = |row: &Row| Arc::clone(&music.iter().find(|(seconds, _)| *seconds == row.seconds).unwrap().1);
-    println!("{}", table::HEAD);
+    println!("{}", figures::HEAD);
     runtime.block_on(async {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         // A task each: the longest are first in the list, so the short ones fill the room beside them.
@@ -81,15 +87,19 @@ fn main() {
             }
             ended.push((row, played));
         }
+        let mut kept = Vec::new();
         // Only now, for the same reason.
         for (row, played) in ended {
             let mut wrong = Vec::new();
             for it in &played {
                 wrong.extend(it.wrong(&row, &music(&row)).await);
             }
-            println!("{}", table::line(&row, &played, wrong.is_empty()));
-            played.iter().enumerate().for_each(|(run, it)| table::tell(&row, run, it));
+            let figures = figures::figures(&row, &played, wrong.is_empty());
+            println!("{}", figures.line(&row, &played, wrong.is_empty()));
+            kept.extend(figures.rows(&row, &played));
+            played.iter().enumerate().for_each(|(run, it)| figures::tell(&row, run, it));
             wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
         }
+        history::keep("networks", &kept).unwrap();
     });
 }

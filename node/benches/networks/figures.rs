@@ -1,66 +1,99 @@
-//! A row's playings as a line of the table.
+//! What a row's playings came to, as a line of the table and as rows to be kept.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     play::Played,
     rows::{Goal, Row},
+    table,
 };
 
 pub(crate) const HEAD: &str = "\
 | network | codec | playings | underruns | dry for, at most | first audio, warm, median | after the event, at most | new connections, retries | frames | goal | met |
 |---|---|---:|---:|---:|---:|---|---|---|---|---|";
 
-/// The row's line: sums over its playings, the worst of them, medians. `whole` where every frame was right.
-pub(crate) fn line(row: &Row, played: &[Played], whole: bool) -> String {
-    let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
-    let underruns = sum(|it| it.heard.progress.underruns + it.underruns);
+/// Sums over a row's playings, the worst of them, medians.
+pub(crate) struct Figures {
+    underruns: u64,
+    dry: Duration,
+    start: Duration,
+    after: Option<Duration>,
+    goal: String,
+    met: bool,
+}
+
+/// `whole` where every frame was right.
+pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
+    let underruns = played.iter().map(|it| it.heard.progress.underruns + it.underruns).sum();
     let dry = most(played, |it| Some(it.heard.progress.underrun_time.max(it.dry))).unwrap_or_default();
     let mut starts: Vec<_> = played.iter().flat_map(|it| it.first_audio.iter().copied()).collect();
     starts.sort();
     let start = starts.get(starts.len() / 2).copied().unwrap_or_default();
     let (after, goal, met) = match row.goal {
-        Goal::Steady => (String::new(), "no underrun".into(), underruns == 0),
+        Goal::Steady => (None, "no underrun".into(), underruns == 0),
         Goal::Prompt => {
             let most = 4 * row.link.delay + Duration::from_millis(150);
             let goal = format!("no underrun; first audio within {} ms", most.as_millis());
-            (String::new(), goal, underruns == 0 && start <= most)
+            (None, goal, underruns == 0 && start <= most)
         }
         Goal::BestAgain(within) => {
             let again = most(played, best_again);
             let goal = format!("no underrun; the best again within {}", words(Some(within)));
-            (words(again), goal, underruns == 0 && again.is_some_and(|it| it <= within))
+            (again, goal, underruns == 0 && again.is_some_and(|it| it <= within))
         }
-        Goal::Dry(within) => (
-            words(most(played, best_again)),
-            format!("dry for at most {}", words(Some(within))),
-            dry <= within,
-        ),
+        Goal::Dry(within) => {
+            (most(played, best_again), format!("dry for at most {}", words(Some(within))), dry <= within)
+        }
         Goal::Sound(within) => {
             let again = most(played, sound_again);
             let goal = format!("sound within {}", words(Some(within)));
-            (words(again), goal, again.is_some_and(|it| it <= within))
+            (again, goal, again.is_some_and(|it| it <= within))
         }
         Goal::Moved(within) => {
             let moved = most(played, |it| it.moved);
             let goal = format!("no underrun; moved within {}", words(Some(within)));
-            (words(moved), goal, underruns == 0 && moved.is_some_and(|it| it <= within))
+            (moved, goal, underruns == 0 && moved.is_some_and(|it| it <= within))
         }
-        Goal::Exact => (words(most(played, sound_again)), "goes on from the exact frame".into(), true),
+        Goal::Exact => (most(played, sound_again), "goes on from the exact frame".into(), true),
     };
-    format!(
-        "| {} | {} | {} of {:.0} s | {underruns} | {} | {} ms | {after} | {}, {} | {} | {goal} | {} |",
-        row.name,
-        row.listen.codec,
-        played.len(),
-        row.seconds,
-        words(Some(dry)),
-        start.as_millis(),
-        sum(|it| it.heard.reconnects),
-        sum(|it| it.heard.counts.retries),
-        if whole { "exact" } else { "wrong" },
-        if met && whole { "yes" } else { "no" },
-    )
+    Figures { underruns, dry, start, after, goal, met: met && whole }
+}
+
+impl Figures {
+    /// The row's line. `whole` as for [`figures`].
+    pub(crate) fn line(&self, row: &Row, played: &[Played], whole: bool) -> String {
+        let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
+        format!(
+            "| {} | {} | {} of {:.0} s | {} | {} | {} ms | {} | {}, {} | {} | {} | {} |",
+            row.name,
+            row.listen.codec,
+            played.len(),
+            row.seconds,
+            self.underruns,
+            words(Some(self.dry)),
+            self.start.as_millis(),
+            words(self.after),
+            sum(|it| it.heard.reconnects),
+            sum(|it| it.heard.counts.retries),
+            if whole { "exact" } else { "wrong" },
+            self.goal,
+            if self.met { "yes" } else { "no" },
+        )
+    }
+
+    /// The row's figures; the goal stands with the underruns.
+    pub(crate) fn rows(&self, row: &Row, played: &[Played]) -> Vec<table::Row> {
+        let playings = format!("{}, {} of {:.0} s", row.name, played.len(), row.seconds);
+        let alone = |what: &str, unit: &str, value: f64| {
+            table::Row::alone(&format!("{playings}: {what}"), unit, value, table::Goal::None)
+        };
+        let mut underruns = alone("underruns", "", self.underruns as f64);
+        (underruns.goal, underruns.met) = (self.goal.clone(), Some(self.met));
+        let dry = alone("dry for, at most", "s", self.dry.as_secs_f64());
+        let start = alone("first audio, warm, median", "ms", self.start.as_secs_f64() * 1000.0);
+        let after = self.after.map(|it| alone("after the event, at most", "s", it.as_secs_f64()));
+        [underruns, dry, start].into_iter().chain(after).collect()
+    }
 }
 
 fn words(time: Option<Duration>) -> String {
