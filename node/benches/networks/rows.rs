@@ -91,6 +91,7 @@ pub(crate) fn rows(steady: f64) -> Vec<Row> {
     let second = Duration::from_secs(1);
     let good = Link::of(50, 0.0);
     let rough = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..good };
+    let jittery = Link { jitter: Duration::from_millis(40), ..good };
     let shallow = Link { queue: 32_000, ..good };
     let rebind = || Event::Changes(vec![(Duration::ZERO, Change::Rebind)]);
     // At 1.5 times PCM's rate, so that a chunk is under way two times out of three.
@@ -99,6 +100,7 @@ pub(crate) fn rows(steady: f64) -> Vec<Row> {
         plain("50 ms, 1 % loss", Link::of(50, 0.01), Goal::Prompt),
         plain("100 ms, 3 % loss", Link::of(100, 0.03), Goal::Prompt),
         plain("300 ms, 5 % loss", Link::of(300, 0.05), Goal::Prompt),
+        plain("50 ms, jitter of 40 ms", jittery, Goal::Prompt),
         plain("rate 1.5x", tight(good), Goal::Prompt),
         Row { listen: PCM, ..plain("PCM, rate 1.5x", busy, Goal::Steady) },
         plain("duplicates, reordering, bursts, rate 1.5x", tight(rough), Goal::Steady),

@@ -76,8 +76,9 @@ async fn loss_and_delay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn duplicates_reordering_and_bursts() {
-    let link = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..wide(50, 0.0) };
+async fn jitter_duplicates_reordering_and_bursts() {
+    let jitter = Duration::from_millis(20);
+    let link = Link { jitter, duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..wide(50, 0.0) };
     assert_exact(&hear(link, &[]).await);
 }
 
