@@ -23,7 +23,7 @@ const REFUSALS: usize = 4;
 /// What is not taken within this time is given up, or at [`SLOWEST`] if that is longer. Longer than a tunnel or a short sleep of
 /// the listener's machine; whoever still wants it then asks again.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Bytes a second: 64 kbit/s, at which nothing that is more in [`PATIENCE`] can be listened to.
+/// In bytes a second, 64 kbit/s: what is too long for that in [`PATIENCE`] is lossless, which nobody can listen to any slower.
 const SLOWEST: u64 = 8_000;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
