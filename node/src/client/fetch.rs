@@ -132,11 +132,18 @@ async fn receive(
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
     let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    // What came since the last packet.
+    let mut part = 0;
     loop {
         counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
+        part += bytes.len() as u64;
         decoder.push(bytes);
         while let Some(event) = decoder.next().map_err(wrong_chunk)? {
+            part = 0;
             reports.send(Fetched::Piece(event)).await;
+        }
+        if part > 0 {
+            reports.send(Fetched::Part(part)).await;
         }
         if decoder.is_done() {
             take_end(&mut stream);

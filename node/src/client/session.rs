@@ -58,6 +58,8 @@ pub(super) enum Fetched {
         chunk_follows: bool,
     },
     Piece(ChunkEvent),
+    /// So many bytes of the packet that is coming are there.
+    Part(u64),
     /// Nothing, while the connection carries other bytes.
     Behind,
     Failed(FetchError),
@@ -201,7 +203,7 @@ impl Session {
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
         self.given_up = matches!(fetched, Fetched::Failed(FetchError::GivenUp));
         self.handle(Input::Held(self.buffer.fullness()));
-        if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_))) {
+        if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_)) | Fetched::Part(_)) {
             self.handle(Input::Path(rate_choice::report(&self.dial.path())));
         }
         self.handle(match fetched {
@@ -212,6 +214,7 @@ impl Session {
                 }
                 Input::Chunk { request, event }
             }
+            Fetched::Part(bytes) => Input::Part { request, bytes },
             Fetched::Behind => Input::Behind { request },
             Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
             Fetched::Failed(FetchError::Transport(TransportError::Full { retry_after })) => {

@@ -126,6 +126,7 @@ impl Client {
             Input::Path(path) => self.path = path,
             Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
             Input::Chunk { request, event } => self.on_chunk(request, event),
+            Input::Part { request, bytes } => self.on_part(request, bytes),
             Input::Behind { request } => self.on_behind(request),
             Input::Refused { request, error } => self.on_refused(request, error),
             Input::Broken { request, reason } => self.on_broken(request, reason),
@@ -236,7 +237,8 @@ impl Client {
                 Output::GetInfo { request, track: track.clone(), at: *at, then_chunk }
             }
             Want::Chunk(wanted) => {
-                (wanted.seen, wanted.bytes, wanted.sent, wanted.header) = (0, 0, self.now, None);
+                (wanted.seen, wanted.bytes, wanted.part, wanted.sent, wanted.header) =
+                    (0, 0, 0, self.now, None);
                 wanted.is_behind = false;
                 let rendition = Arc::clone(&wanted.playing.rendition);
                 let message = ChunkRequest { rendition: rendition.id.clone(), index: wanted.index };

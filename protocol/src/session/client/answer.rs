@@ -48,6 +48,15 @@ impl Client {
         }
     }
 
+    pub(super) fn on_part(&mut self, request: RequestId, bytes: u64) {
+        if self.is_current(request)
+            && let Want::Chunk(wanted) = &mut self.want
+        {
+            (wanted.part, wanted.is_behind) = (bytes, false);
+            self.reconsider();
+        }
+    }
+
     pub(super) fn on_behind(&mut self, request: RequestId) {
         if self.is_current(request)
             && let Want::Chunk(wanted) = &mut self.want
@@ -78,6 +87,7 @@ impl Client {
             ChunkEvent::Packet(packet) => {
                 wanted.seen += 1;
                 wanted.bytes += packet.len() as u64;
+                wanted.part = 0;
                 if wanted.seen > wanted.delivered {
                     wanted.delivered = wanted.seen;
                     self.outputs.push_back(Output::Packet(packet));

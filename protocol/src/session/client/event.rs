@@ -89,6 +89,13 @@ pub enum Input {
         /// The piece.
         event: ChunkEvent,
     },
+    /// Of the packet that is coming, so much is there: a large one takes seconds of a thin path.
+    Part {
+        /// To which request.
+        request: RequestId,
+        /// In bytes.
+        bytes: u64,
+    },
     /// Bytes come from the node, though none that can be read of this answer: it is behind others, or a part of it was lost
     /// and is sent again.
     Behind {

@@ -46,7 +46,7 @@ impl Client {
     pub(super) fn end_request(&mut self) -> Option<RequestId> {
         let (request, _) = self.request.take()?;
         if let Want::Chunk(wanted) = &mut self.want {
-            let bytes = std::mem::take(&mut wanted.bytes);
+            let bytes = std::mem::take(&mut wanted.bytes) + std::mem::take(&mut wanted.part);
             if bytes > 0 {
                 self.choice.broken_off(bytes);
             }

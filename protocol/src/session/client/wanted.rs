@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     /// Packets that came on the present request, and their bytes.
     pub(super) seen: u64,
     pub(super) bytes: u64,
+    /// What is there of the packet after them, in bytes.
+    pub(super) part: u64,
     /// When the present request was sent, and when its header came.
     pub(super) sent: Duration,
     pub(super) header: Option<Duration>,
@@ -78,6 +80,7 @@ impl Wanted {
             delivered: 0,
             seen: 0,
             bytes: 0,
+            part: 0,
             sent: zero,
             header: None,
             is_behind: false,
@@ -105,7 +108,7 @@ impl Wanted {
         let header = self.header.unwrap_or(now);
         Delivery {
             is_behind: self.is_behind,
-            bytes: self.bytes,
+            bytes: self.bytes + self.part,
             waited: header.saturating_sub(self.sent),
             took: now.saturating_sub(header),
         }

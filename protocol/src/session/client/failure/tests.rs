@@ -1,10 +1,12 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
 
 use super::*;
 use crate::{
     ChunkRequest, Info, Rendition, Track, TrackSource,
     chunk::ChunkEvent,
-    session::client::{Config, Input, PlayId, Stay},
+    session::client::{Config, Delivery, Input, PlayId, RateChoice, Situation, Stay, Switch},
 };
 
 /// A track of one chunk and a bit in each of `codecs`, all at 48 kHz.
@@ -46,7 +48,11 @@ struct Rig(Client);
 impl Rig {
     /// Plays a track in these codecs, whose first chunk has begun.
     fn playing(codecs: &[&str]) -> Self {
-        let mut rig = Self(Client::new(Config::default(), Box::new(Stay)));
+        Self::with(codecs, Box::new(Stay))
+    }
+
+    fn with(codecs: &[&str], choice: Box<dyn RateChoice>) -> Self {
+        let mut rig = Self(Client::new(Config::default(), choice));
         rig.tell(Input::Play { track: "t".parse().unwrap(), at: Position::START });
         rig.answer(info("t", codecs));
         rig
@@ -102,6 +108,41 @@ fn asked(outputs: &[Output]) -> Option<(&str, u32, &str)> {
         }
         _ => None,
     })
+}
+
+/// Takes down what a choice is told.
+#[derive(Debug, Default, Clone)]
+struct Told(Arc<Mutex<Vec<u64>>>);
+
+impl RateChoice for Told {
+    fn choose(&mut self, _: &Situation<'_>) -> Option<Switch> {
+        None
+    }
+
+    fn reconsider(&mut self, _: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
+        self.0.lock().unwrap().push(so_far.bytes);
+        None
+    }
+
+    fn delivered(&mut self, _: Delivery) {}
+
+    fn broken_off(&mut self, bytes: u64) {
+        self.0.lock().unwrap().push(bytes);
+    }
+}
+
+#[test]
+fn what_is_there_of_a_packet_has_come() {
+    let told = Told::default();
+    let mut rig = Rig::with(&["a"], Box::new(told.clone()));
+    rig.packets(1);
+    let request = rig.request();
+    rig.tell(Input::Part { request, bytes: 1000 });
+    rig.tell(Input::Part { request, bytes: 2000 });
+    rig.chunk(ChunkEvent::Packet(Bytes::from_static(&[0; 3000])));
+    rig.tell(Input::Part { request, bytes: 500 });
+    rig.tell(Input::Broken { request, reason: String::new() });
+    assert_eq!(*told.0.lock().unwrap(), [1, 1001, 2001, 3001, 3501, 3501]);
 }
 
 #[test]
