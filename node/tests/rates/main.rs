@@ -42,11 +42,13 @@ fn ours_is_no_worse_than_a_published_one_on_any_kind_of_path() {
     }
 }
 
-/// 32 kB wait on the way, which is 6.4 s at 40 kbit/s.
+/// 32 kB wait on the way, which is 6.4 s at 40 kbit/s. The rate falls at another moment of a chunk in each of the paths.
 #[test]
 fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
-    for (kind, most) in [("falls to 128 kbit/s", 0.0), ("falls to 40 kbit/s", 6.4)] {
-        for seed in 0..SEEDS {
+    for (kind, seeds, most) in
+        [("falls to 128 kbit/s", 10 * SEEDS, 0.0), ("falls to 40 kbit/s", 2 * SEEDS, 6.4)]
+    {
+        for seed in 0..seeds {
             let heard = table::run_one(table::NAMES[0], kind, seed);
             assert!(heard.dry <= most, "{kind}, seed {seed}: {heard:?}");
         }
@@ -55,7 +57,14 @@ fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
 
 /// What an album's tracks of 20 s come in on a path that always carries the same.
 fn album(kind: &'static str, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32)>) {
-    let trace = Trace { kind, rtt: 0.05, queue: 8_000, rates: vec![rate; 1200] };
+    let trace = Trace {
+        kind,
+        rtt: 0.05,
+        queue: 8_000,
+        rates: vec![rate; 1200],
+        step: traces::STEP,
+        lossless: traces::PCM,
+    };
     let choice = Adaptive::new(policy, Arc::new(AtomicBool::new(true)));
     model::album(&trace, Box::new(choice), 20)
 }

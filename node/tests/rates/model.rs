@@ -10,7 +10,7 @@ use media_protocol::{
     session::client::{Client, Config, Input, Output, RateChoice, RequestId},
 };
 
-use crate::traces::{LENGTH, STEP, Trace};
+use crate::traces::{LENGTH, Trace};
 
 const RATE: u32 = 48_000;
 const PACKET: u32 = 960;
@@ -19,7 +19,9 @@ const HEADERS: f64 = 1.06;
 const TICK: f64 = 0.01;
 /// Sound starts, and starts again, once this much is held.
 const START: f64 = 0.2;
-static ZEROS: [u8; 8192] = [0; 8192];
+/// Bytes of a stream in a datagram.
+const DATAGRAM: usize = 1100;
+static ZEROS: [u8; 16384] = [0; 16384];
 
 /// What a listener got.
 #[derive(Debug, Default, Clone, Copy)]
@@ -48,6 +50,8 @@ impl Heard {
 enum Says {
     Info(Box<Info>, bool),
     Chunk(ChunkEvent),
+    /// So many bytes of the packet that is coming are there.
+    Part(u64),
 }
 
 /// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
@@ -91,9 +95,9 @@ fn track(number: u32) -> TrackId {
     format!("{number:016x}").parse().unwrap()
 }
 
-fn info(kind: &str, id: TrackId, length: u64) -> Info {
+fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
     let frames = length * u64::from(RATE);
-    let rendition = |bitrate: u32, lossless: bool| Rendition {
+    let rendition = |bitrate: u32, packet_frames: u32, lossless: bool| Rendition {
         id: format!("{id}.test.{RATE}.2.{bitrate}").parse().unwrap(),
         bitrate,
         lossless,
@@ -101,15 +105,15 @@ fn info(kind: &str, id: TrackId, length: u64) -> Info {
         frames,
         chunks: chunk_count(frames, RATE).unwrap(),
         frames_per_chunk: frames_per_chunk(RATE),
-        packet_frames: PACKET,
+        packet_frames,
         lead_in: 0,
         crossfade: 0,
         continuous: false,
     };
-    let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, false));
+    let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, PACKET, false));
     let mut all: Vec<_> = ladder.into_iter().collect();
-    let place = if kind == "lan" { 0 } else { all.len() };
-    all.insert(place, rendition(1_536_000, true));
+    let place = if trace.kind == "lan" { 0 } else { all.len() };
+    all.insert(place, rendition(trace.lossless.bitrate, trace.lossless.packet_frames, true));
     let source = TrackSource { codec: "flac".into(), rate: RATE, channels: 2, bits: Some(16) };
     let text = String::new;
     let duration_ms = frames * 1000 / u64::from(RATE);
@@ -147,7 +151,7 @@ pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> 
         PathReport { kind: trace.kind.into(), rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
     model.feed(Input::Path(path));
     model.feed(Input::Play { track: track(1), at: Position::START });
-    while model.now < trace.rates.len() as f64 * STEP {
+    while model.now < trace.rates.len() as f64 * trace.step {
         model.tick();
     }
     (model.heard, model.chunks)
@@ -165,7 +169,7 @@ impl Model<'_> {
         let there = self.now + self.trace.rtt / 2.0;
         match output {
             Output::GetInfo { request, track, then_chunk, .. } => {
-                let info = Box::new(info(self.trace.kind, track, self.length));
+                let info = Box::new(info(self.trace, track, self.length));
                 // The first costs nothing, so that each algorithm begins with a choice of its own.
                 if self.tracks == 0 {
                     return self.feed(Input::Info { request, info, chunk_follows: false });
@@ -192,7 +196,7 @@ impl Model<'_> {
             Output::Packet(_) => {
                 let Some((rendition, unheard, frames)) = &mut self.filling else { return };
                 let before = frames.saturating_sub(*unheard);
-                *frames += u64::from(PACKET);
+                *frames = (*frames + u64::from(rendition.packet_frames)).min(frames_per_chunk(RATE));
                 let seconds = (frames.saturating_sub(*unheard) - before) as f64 / f64::from(RATE);
                 self.held.push_back((seconds, f64::from(rendition.bitrate)));
             }
@@ -218,6 +222,7 @@ impl Model<'_> {
             self.feed(match says {
                 Says::Info(info, chunk_follows) => Input::Info { request, info, chunk_follows },
                 Says::Chunk(event) => Input::Chunk { request, event },
+                Says::Part(bytes) => Input::Part { request, bytes },
             });
         }
         self.listen();
@@ -230,7 +235,7 @@ impl Model<'_> {
 
     /// The bottleneck: what fits into its queue comes in, what its rate allows goes out.
     fn carry(&mut self) {
-        let step = (self.now / STEP) as usize;
+        let step = (self.now / self.trace.step) as usize;
         let rate = self.trace.rates.get(step).copied().unwrap_or_default();
         self.credit += rate / 8.0 * TICK;
         let arrives = self.now + self.trace.rtt / 2.0;
@@ -277,14 +282,26 @@ impl Model<'_> {
 }
 
 fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<Piece> {
-    let packets = frames_per_chunk(RATE) / u64::from(PACKET);
-    let length = (f64::from(rendition.bitrate) / 8.0 * f64::from(PACKET) / f64::from(RATE)) as usize;
-    let frames = u32::try_from(frames_per_chunk(RATE)).unwrap();
-    let piece = |bytes, event| (request, on_path(bytes), Says::Chunk(event));
-    let header = piece(20, ChunkEvent::Header { index, frames, last: false });
-    let packet = piece(length, ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
-    let packets = std::iter::repeat_n(packet, packets as usize);
-    std::iter::once(header).chain(packets).chain([piece(32, ChunkEvent::End)]).collect()
+    let whole = frames_per_chunk(RATE);
+    let frames = u32::try_from(whole).unwrap();
+    let mut pieces =
+        vec![(request, on_path(20), Says::Chunk(ChunkEvent::Header { index, frames, last: false }))];
+    let mut first = 0;
+    while first < whole {
+        let frames = (whole - first).min(u64::from(rendition.packet_frames));
+        first += frames;
+        let length = (f64::from(rendition.bitrate) / 8.0 * frames as f64 / f64::from(RATE)) as usize;
+        // All but the last datagram of a packet bring a part of it.
+        let mut came = 0;
+        while length - came > DATAGRAM {
+            came += DATAGRAM;
+            pieces.push((request, on_path(DATAGRAM), Says::Part(came as u64)));
+        }
+        let packet = Says::Chunk(ChunkEvent::Packet(Bytes::from_static(&ZEROS[..length])));
+        pieces.push((request, on_path(length - came), packet));
+    }
+    pieces.push((request, on_path(32), Says::Chunk(ChunkEvent::End)));
+    pieces
 }
 
 /// Bytes on the path for so many of an answer.

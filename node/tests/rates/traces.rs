@@ -7,6 +7,24 @@ pub(crate) const STEP: f64 = 0.1;
 /// The length of a trace, in seconds.
 pub(crate) const LENGTH: f64 = 180.0;
 
+/// What comes without loss.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lossless {
+    /// In bit/s.
+    pub(crate) bitrate: u32,
+    pub(crate) packet_frames: u32,
+}
+
+pub(crate) const PCM: Lossless = Lossless { bitrate: 1_536_000, packet_frames: 960 };
+/// Large packets take more than half a second of a thin path.
+const FALLING: [Lossless; 3] = [
+    PCM,
+    Lossless { bitrate: 1_000_000, packet_frames: 4096 },
+    Lossless { bitrate: 700_000, packet_frames: 4096 },
+];
+/// The step of a path where the instant of a change matters.
+const FINE_STEP: f64 = 0.01;
+
 /// A path whose rate changes.
 pub(crate) struct Trace {
     /// As in a path's report.
@@ -15,8 +33,10 @@ pub(crate) struct Trace {
     pub(crate) rtt: f64,
     /// What may wait at the bottleneck, in bytes.
     pub(crate) queue: usize,
-    /// In bit/s, [`STEP`] apart.
+    /// In bit/s, `step` seconds apart.
     pub(crate) rates: Vec<f64>,
+    pub(crate) step: f64,
+    pub(crate) lossless: Lossless,
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -70,36 +90,45 @@ fn lte(rng: &mut Rng) -> Trace {
         fade = keep * fade + (1.0 - keep * keep).sqrt() * rng.normal();
         gap * (middle + 0.8 * fade).exp()
     });
-    Trace { kind: "direct", rtt: 0.06, queue: 24_000, rates: fades.collect() }
+    Trace { kind: "direct", rtt: 0.06, queue: 24_000, rates: fades.collect(), step: STEP, lossless: PCM }
 }
 
 /// Wide, with bursts in which others have the air.
 fn wifi(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 20e6, 8.0, |rng| (rng.between(0.5, 4.0), rng.between(50e3, 1e6)));
-    Trace { kind: "lan", rtt: 0.005, queue: 32_000, rates }
+    Trace { kind: "lan", rtt: 0.005, queue: 32_000, rates, step: STEP, lossless: PCM }
 }
 
 /// Good, with tunnels.
 fn train(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 2e6, 30.0, |rng| (rng.between(2.0, 20.0), 0.0));
-    Trace { kind: "direct", rtt: 0.08, queue: 24_000, rates }
+    Trace { kind: "direct", rtt: 0.08, queue: 24_000, rates, step: STEP, lossless: PCM }
 }
 
 /// Always the same, about as much as some rung takes.
 fn dsl(rng: &mut Rng) -> Trace {
     let rungs = [160e3, 128e3, 96e3, 64e3, 48e3, 32e3, 24e3];
     let rate = rungs[(rng.share() * rungs.len() as f64) as usize] * rng.between(0.85, 1.35);
-    Trace { kind: "direct", rtt: 0.04, queue: 8_000, rates: vec![rate; (LENGTH / STEP) as usize] }
+    Trace {
+        kind: "direct",
+        rtt: 0.04,
+        queue: 8_000,
+        rates: vec![rate; (LENGTH / STEP) as usize],
+        step: STEP,
+        lossless: PCM,
+    }
 }
 
-/// From 10 Mbit/s down for 20 s and back.
+/// From 10 Mbit/s down for 20 s and back, at any moment of a chunk.
 fn falls(rng: &mut Rng, to: f64) -> Trace {
     let at = rng.between(7.0, 13.0);
     let rate = |step: usize| {
-        let time = step as f64 * STEP;
+        let time = step as f64 * FINE_STEP;
         if (at..at + 20.0).contains(&time) { to } else { 10e6 }
     };
-    Trace { kind: "lan", rtt: 0.05, queue: 32_000, rates: (0..600).map(rate).collect() }
+    let rates = (0..6000).map(rate).collect();
+    let lossless = FALLING[(rng.share() * FALLING.len() as f64) as usize];
+    Trace { kind: "lan", rtt: 0.05, queue: 32_000, rates, step: FINE_STEP, lossless }
 }
 
 /// The kinds of path that there are.

@@ -63,6 +63,8 @@ impl Adaptive {
     const KEEPS_UP: f64 = 2.0;
     /// A chunk that comes faster than this says only that the path is fast.
     const SHORTEST: f64 = 0.002;
+    /// What a chunk came at in the end is what counts where it came so many times as fast as a whole.
+    const FELL: f64 = 3.0;
     /// A chunk of which nothing has come for so long, or for so many round trips, is late.
     const LATE: Duration = Duration::from_millis(600);
     const LATE_RTTS: u32 = 4;
@@ -172,14 +174,15 @@ impl RateChoice for Adaptive {
         if so_far.bytes == 0 && !self.is_late(situation.held, so_far.waited) {
             return None;
         }
-        let rate = self.recent.look(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
+        let pace = self.recent.look(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
         let under_way = UnderWay {
             held: situation.held.as_secs_f64(),
+            target: situation.target.as_secs_f64(),
             rtt: self.rtt.as_secs_f64(),
             bitrate: situation.current.bitrate,
             came: so_far.bytes as f64 * 8.0,
             took: took.as_secs_f64(),
-            rate,
+            pace,
             is_stuck: situation.held < Self::CALM && so_far.is_behind,
             before: self.came[0],
         };
@@ -192,7 +195,9 @@ impl RateChoice for Adaptive {
     fn delivered(&mut self, delivery: Delivery) {
         self.policy.spend(delivery.bytes);
         let took = self.took(delivery).as_secs_f64().max(Self::SHORTEST);
-        self.note(delivery.bytes as f64 * 8.0 / took);
+        let whole = delivery.bytes as f64 * 8.0 / took;
+        let end = self.recent.end().unwrap_or(whole);
+        self.note(if whole > end * Self::FELL { end } else { whole });
     }
 
     fn broken_off(&mut self, bytes: u64) {

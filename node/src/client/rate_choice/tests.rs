@@ -5,7 +5,7 @@ use media_protocol::{
     session::client::{Delivery, Situation, Switch},
 };
 
-use super::{super::testing, *};
+use super::{super::testing, under_way::Recent, *};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -180,7 +180,8 @@ fn gives_a_chunk_up_that_would_come_too_late() {
     assert_eq!(choice.reconsider(&situation(12 * SECOND), so_far), None, "there is time");
     let unpaced = adaptive(false).reconsider(&situation(Duration::ZERO), so_far);
     assert_eq!(unpaced, None, "a file waits");
-    let switch = choice.reconsider(&situation(2 * SECOND), so_far).unwrap();
+    assert_eq!(choice.reconsider(&situation(2 * SECOND), so_far), None, "it can be given up later as well");
+    let switch = choice.reconsider(&situation(SECOND * 11 / 10), so_far).unwrap();
     assert_eq!(all[switch.to].bitrate, 160_000);
     let too_early = Delivery { took: SECOND / 5, ..so_far };
     assert_eq!(choice.reconsider(&situation(2 * SECOND), too_early), None);
@@ -324,4 +325,49 @@ fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
     assert_eq!(told, [(12_000, "0.8 MB of this hour's 1.0 MB are used".to_owned())]);
     // From three quarters on the lowest is left: 12 kbit/s, 5.4 MB in the whole hour.
     assert!(spent < 750_000 + 5_400_000, "{spent}");
+}
+
+/// What came of a chunk after so many seconds on a path of 10 Mbit/s that carries 128 kbit/s from 0.3 s on, datagram by
+/// datagram.
+fn fallen(seconds: f64) -> u64 {
+    let bits = if seconds < 0.3 { 10e6 * seconds } else { 3e6 + 128e3 * (seconds - 0.3) };
+    (bits / 8.0) as u64 / 1200 * 1200
+}
+
+#[test]
+fn a_rate_that_has_just_fallen_is_known_at_once() {
+    let (mut recent, mut pace) = (Recent::default(), None);
+    for step in 1..=10_u32 {
+        let took = SECOND / 20 * step;
+        pace = recent.look(10 * SECOND + took, took, fallen(took.as_secs_f64()));
+        // The fast datagrams are in all that is looked at for the first 0.15 s.
+        let rate = pace.map_or(f64::MAX, |it| it.rate);
+        assert!(rate > 100e3 && (rate < 200e3 || step < 10), "{took:?}: {pace:?}");
+    }
+    assert!((0.15..=0.25).contains(&pace.unwrap().steady), "{pace:?}");
+}
+
+#[test]
+fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let mut choice = adaptive(true);
+    let situation = |took: Duration, held| Situation {
+        now: 10 * SECOND + took,
+        held,
+        target: 3 * SECOND,
+        current: &all[0],
+        all: &all,
+        path: &path,
+    };
+    // The rest fits into what is held.
+    let mut took = Duration::ZERO;
+    while took < 2 * SECOND {
+        took += SECOND / 20;
+        let so_far = Delivery { bytes: fallen(took.as_secs_f64()), took, ..Delivery::default() };
+        assert_eq!(choice.reconsider(&situation(took, 20 * SECOND), so_far), None);
+    }
+    choice.delivered(Delivery { bytes: fallen(2.0), took, ..Delivery::default() });
+    // 1.6 Mbit/s as a whole.
+    let switch = choice.choose(&situation(took, 2 * SECOND)).unwrap();
+    assert!(all[switch.to].bitrate < 128_000, "{switch:?}");
 }

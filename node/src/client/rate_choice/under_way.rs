@@ -1,9 +1,10 @@
 //! Whether a chunk that is coming is better given up for a smaller one: the silence on either way, compared.
 //!
 //! What was given up goes on to come for as long as the link's queue holds some of it, and the smaller chunk comes behind it
-//! and from its beginning. So giving up costs silence too, and up to a queue's worth it saves none.
+//! and from its beginning. So giving up costs silence too, and up to a queue's worth it saves none. Where it costs none yet,
+//! it is put off for as long as that stays so: most fades end by themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use media_protocol::Rendition;
 
@@ -13,15 +14,20 @@ use super::policy::Limit;
 pub(super) const CHUNK: f64 = 3.0;
 /// What a link's queue is taken to hold, in bits.
 const QUEUE: f64 = 48_000.0 * 8.0;
-/// Before a chunk is given up, this many seconds of it must have been measured.
+/// Before a chunk is given up, this many seconds of it must have been measured, and so many at about the present rate.
 const MEASURED: f64 = 0.4;
-/// What was known before the chunk counts as much as this many seconds of it, as most fades end by themselves; less where
-/// clearly more is left than the queue holds, as every moment puts more of it into the queue.
-const PRIOR: f64 = 0.45;
+const STEADY: f64 = 0.2;
+/// What was known before the chunk counts as much as this many seconds at the present rate, as most fades end by themselves;
+/// less where clearly more is left than the queue holds, as every moment puts more of it into the queue.
+const PRIOR: f64 = 0.8;
 const PRIOR_IN_HASTE: f64 = 0.1;
 const CLEARLY: f64 = 1.5;
 /// What is asked for in place of a chunk comes at this part of what is hoped for that chunk, at worst.
 const LEAST: f64 = 4.0;
+/// The share of a rate that is left for chance where another chunk is asked for.
+const SHARE: f64 = 0.9;
+/// What can still be given up without silence is looked at again before so many seconds are over.
+const SOON: f64 = 0.25;
 /// Sound begins again with this many seconds, so a link that carries less than the rendition stutters.
 const STUTTER: f64 = 0.2;
 /// What an underrun is worth beside its silence, and what a change must gain, in seconds.
@@ -37,13 +43,15 @@ pub(super) fn bits(bitrate: u32) -> f64 {
 pub(super) struct UnderWay {
     /// What came of it included.
     pub(super) held: f64,
+    /// Nothing is asked for while more than this is held.
+    pub(super) target: f64,
     pub(super) rtt: f64,
     pub(super) bitrate: u32,
     /// Bits that came, and the time it took, from when they might have come.
     pub(super) came: f64,
     pub(super) took: f64,
-    /// What it came at in the last moments.
-    pub(super) rate: f64,
+    /// What it comes at now.
+    pub(super) pace: Pace,
     /// Whether other bytes come and none of it that can be read: some of it was lost, and lost again.
     pub(super) is_stuck: bool,
     /// What the chunk before came at.
@@ -61,18 +69,19 @@ impl UnderWay {
         bits(self.bitrate) * (1.0 - self.share())
     }
 
-    /// What it has come at, with caution.
+    /// What it comes at, with caution.
     pub(super) fn measured(&self) -> f64 {
-        self.rate.min(self.came / self.took).max(1.0)
+        self.pace.rate.min(self.came / self.took).max(1.0)
     }
 
-    /// What the rest of it may come at.
+    /// What the rest of it may come at: between what is measured and what was known, as parts of each other.
     fn hoped(&self) -> f64 {
         // Where nothing is known, or much, what the rendition needs is what is to be lost.
         let before = self.before.unwrap_or_default().min(f64::from(self.bitrate));
         let weight = if self.left() > QUEUE * CLEARLY { PRIOR_IN_HASTE } else { PRIOR };
         let measured = self.measured();
-        measured.max((measured * self.took + before * weight) / (self.took + weight))
+        let times = (before / measured).powf(weight / (self.pace.steady + weight));
+        measured * times.max(1.0)
     }
 
     /// What is asked for in place of the chunk comes at this, at worst.
@@ -81,8 +90,14 @@ impl UnderWay {
     }
 
     /// From when what is held has ended until what is sent now comes, behind what the queue holds.
-    fn before(&self) -> f64 {
-        self.rtt + self.left().min(QUEUE) / self.least() - self.held
+    fn before(&self, rate: f64) -> f64 {
+        let drained = self.left().min(QUEUE) / rate;
+        self.rtt + drained.max(self.held - self.target) - self.held
+    }
+
+    /// Silence if it goes on at this rate.
+    fn dry_at(&self, rate: f64) -> f64 {
+        (self.left() / rate - self.held - CHUNK * (1.0 - self.share())).max(0.0)
     }
 
     /// Silence if it goes on.
@@ -90,29 +105,45 @@ impl UnderWay {
         if self.is_stuck {
             // What was lost is sent now, as something else would be, and the rest after what is in the queue.
             let rest = (self.left() - QUEUE).max(0.0) / self.least();
-            return (self.before() + rest - CHUNK * (1.0 - self.share())).max(0.0);
+            return (self.before(self.least()) + rest - CHUNK * (1.0 - self.share())).max(0.0);
         }
-        (self.left() / self.hoped() - self.held - CHUNK * (1.0 - self.share())).max(0.0)
+        self.dry_at(self.hoped())
     }
 
-    /// Silence if it is given up for one of another bitrate: the first packet of use must be there before what is held has
-    /// ended, the last before the chunk has.
-    fn dry_with(&self, bitrate: u32) -> f64 {
-        let (rate, before) = (self.least(), self.before());
+    /// Silence if it is given up for one of another bitrate, which comes at this rate: the first packet of use must be there
+    /// before what is held has ended, the last before the chunk has. Below zero, how long before.
+    fn late_with(&self, bitrate: u32, rate: f64) -> f64 {
+        let (before, rate) = (self.before(rate), rate * SHARE);
         let first = before + bits(bitrate) * self.share() / rate;
         let last = before + bits(bitrate) / rate - CHUNK * (1.0 - self.share());
-        first.max(last).max(0.0)
+        first.max(last)
     }
 
     /// The place of the rendition within `limit` that the chunk is better given up for.
     pub(super) fn better(&self, all: &[Arc<Rendition>], limit: &Limit) -> Option<usize> {
-        let dry = self.dry();
-        if dry <= 0.0 || self.took < MEASURED {
+        // If it stays as it is.
+        let dry = self.dry_at(self.measured());
+        if dry <= 0.0 || self.took < MEASURED || self.pace.steady < STEADY {
             return None;
         }
-        let smaller = |it: &Rendition| it.bitrate < self.bitrate && limit.allows(it);
-        let silence = |it: &Rendition| self.dry_with(it.bitrate);
-        let smaller = all.iter().enumerate().filter(|(_, it)| smaller(it));
+        // It may be a tunnel, in which nothing else comes either.
+        if self.pace.rate == 0.0 && self.came > 0.0 && !self.is_stuck {
+            return None;
+        }
+        let smaller =
+            || all.iter().enumerate().filter(|(_, it)| it.bitrate < self.bitrate && limit.allows(it));
+        let early = |it: &Rendition| -self.late_with(it.bitrate, self.measured());
+        let safe = smaller().filter(|(_, it)| early(it) >= 0.0).max_by_key(|(_, it)| it.bitrate);
+        match safe {
+            Some((to, it)) => (dry > CHANGE && early(it) <= SOON).then_some(to),
+            None => self.less_silent(smaller()),
+        }
+    }
+
+    /// The place of the one of `smaller` with the least silence, where it is worth while, in hope.
+    fn less_silent<'a>(&self, smaller: impl Iterator<Item = (usize, &'a Arc<Rendition>)>) -> Option<usize> {
+        let dry = self.dry();
+        let silence = |it: &Rendition| self.late_with(it.bitrate, self.least()).max(0.0);
         let (to, it) = smaller.min_by(|(_, a), (_, b)| {
             silence(a).total_cmp(&silence(b)).then_with(|| b.bitrate.cmp(&a.bitrate))
         })?;
@@ -120,32 +151,75 @@ impl UnderWay {
         let goes_on = dry + UNDERRUN * stutters.max(1.0);
         let silence = silence(it);
         let given_up = silence + if silence > 0.0 { UNDERRUN } else { 0.0 };
-        (given_up + CHANGE < goes_on).then_some(to)
+        (dry > 0.0 && given_up + CHANGE < goes_on).then_some(to)
     }
+}
+
+/// What a chunk comes at now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// In bit/s.
+    pub(super) rate: f64,
+    /// For how long it has been about that, in seconds.
+    pub(super) steady: f64,
 }
 
 /// What came of the chunk that is coming in the last moments: at first it may have come well.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// Two instants, the older first, and the bytes that had come by then.
-    marks: [(Duration, u64); 2],
+    /// When the chunk began.
+    began: Duration,
+    /// Instants, the oldest first, and the bytes that had come by then.
+    marks: VecDeque<(Duration, u64)>,
+    pace: Option<Pace>,
 }
 
 impl Recent {
     /// Between two marks, at least.
-    const APART: Duration = Duration::from_millis(300);
+    const APART: Duration = Duration::from_millis(50);
+    /// What a rate is taken from, at least and at most, in seconds, and what is looked back over to see since when it is that.
+    const SHORTEST: f64 = 0.15;
+    const LONGEST: f64 = 1.0;
+    const KEPT: Duration = Duration::from_secs(4);
+    /// The bytes of a datagram, which come at once: the next may be about to.
+    const DATAGRAM: f64 = 1200.0;
+    /// Where nothing came for so many seconds, none is.
+    const NOTHING: f64 = 0.4;
+    /// A rate that is no more than so many times another is about the same.
+    const ABOUT: f64 = 1.5;
 
-    /// In bit/s, over one to two times [`Recent::APART`]; `None` before so much of the chunk was seen.
-    pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<f64> {
+    /// Takes in how much of a chunk came in so long; the least that it came at over any of the last moments, up to now. `None`
+    /// before so much of the chunk was seen.
+    pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Pace> {
         let began = now.saturating_sub(took);
-        if self.marks[0].0 < began || bytes < self.marks[1].1 {
-            self.marks = [(began, 0); 2];
+        if self.marks.is_empty() || self.began < began || self.marks.back().is_some_and(|it| bytes < it.1) {
+            *self = Self { began, marks: [(began, 0)].into(), pace: None };
         }
-        if now.saturating_sub(self.marks[1].0) >= Self::APART {
-            self.marks = [self.marks[1], (now, bytes)];
+        while self.marks.front().is_some_and(|it| it.0 + Self::KEPT < now) {
+            self.marks.pop_front();
         }
-        let (since, before) = self.marks[0];
-        let time = now.saturating_sub(since);
-        (time >= Self::APART).then(|| bytes.saturating_sub(before) as f64 * 8.0 / time.as_secs_f64())
+        let rates = self.marks.iter().map(|(at, before)| {
+            let steady = now.saturating_sub(*at).as_secs_f64();
+            let came = bytes.saturating_sub(*before) as f64;
+            let next = if came > 0.0 || steady < Self::NOTHING { Self::DATAGRAM } else { 0.0 };
+            Pace { rate: (came + next) * 8.0 / steady, steady }
+        });
+        let mut seen = rates.clone().filter(|it| it.steady >= Self::SHORTEST);
+        // The oldest first, and the last of all, however long ago it was.
+        let least = seen.clone().filter(|it| it.steady <= Self::LONGEST).chain(seen.next_back());
+        let least = least.map(|it| it.rate).min_by(f64::total_cmp);
+        self.pace = least.and_then(|rate| {
+            let steady = rates.map(|it| if it.rate <= rate * Self::ABOUT { it.steady } else { 0.0 });
+            Some(Pace { rate, steady: steady.max_by(f64::total_cmp)? })
+        });
+        if self.marks.back().is_none_or(|it| it.0 + Self::APART <= now) {
+            self.marks.push_back((now, bytes));
+        }
+        self.pace
+    }
+
+    /// What the chunk that came came at in the end.
+    pub(super) fn end(&mut self) -> Option<f64> {
+        std::mem::take(self).pace.map(|it| it.rate)
     }
 }
