@@ -10,10 +10,11 @@
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
 //! times longer, and the window is what holds the sender back. BBR3's is twice what fits on the path and what is
 //! acknowledged in bursts besides, for which noq-proto 1.4.0 takes, after a pause, all that came before it. So it is bounded by
-//! what passes, and again where a queue builds up ([`queue`]). Where the window falls below what is in flight, or all of
-//! that was lost, a little goes on ([`reduction`], [`more`]). Loss alone never makes it Cubic: over a full queue of 16 to
-//! 64 kB at up to 100 ms, BBR3 is as quick.
+//! what passes, and again where a queue builds up ([`queue`]); on a path that becomes longer it opens before BBR3 knows
+//! ([`longer`]). Where the window falls below what is in flight, or all of that was lost, a little goes on ([`reduction`],
+//! [`more`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
 
+mod longer;
 mod more;
 mod queue;
 mod reduction;
@@ -27,7 +28,7 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
-use self::{more::More, queue::Queue, reduction::Reduction};
+use self::{longer::Longer, more::More, queue::Queue, reduction::Reduction};
 use crate::options::Congestion;
 
 /// Below this round trip a path stays in one machine or on one switch.
@@ -67,13 +68,14 @@ impl ControllerFactory for AutoFactory {
             least_rtt: None,
             start: Start::Over,
             queue: Queue::new(),
+            longer: Longer::default(),
             more: More::default(),
             reduction: Reduction::default(),
         })
     }
 }
 
-/// The first round trip after a pause.
+/// The first round trip after a pause, or after the window opened wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     /// Nothing is in flight.
@@ -109,6 +111,7 @@ struct Auto {
     least_rtt: Option<Duration>,
     start: Start,
     queue: Queue,
+    longer: Longer,
     more: More,
     reduction: Reduction,
 }
@@ -127,6 +130,12 @@ impl Auto {
     /// The bound on what is in flight, in bytes.
     fn most(&self) -> u64 {
         if self.far { self.queue.most().min(self.passes()) } else { NEAR_WINDOW * u64::from(self.mtu) }
+    }
+
+    /// The window without that bound: not less than what fits on a path that is longer than BBR3 knows.
+    fn opened(&self) -> u64 {
+        let bandwidth = self.inner.metrics().bandwidth_estimate.filter(|_| self.longer.is_open());
+        bandwidth.map_or(0, |bits| self.queue.fits(bits / 8)).max(self.inner.window())
     }
 
     /// What BBR3's bandwidth lets through without a long queue, in bytes; what a connection begins with where it knows little.
@@ -169,6 +178,7 @@ impl Controller for Auto {
         self.inner.on_ack(now, sent, bytes, pn, app_limited || held_back, rtt);
         self.more.acked(now, sent);
         self.start.acked(sent, rtt.min());
+        self.longer.acked(now, bytes);
         self.reduction.acked(bytes, self.mtu);
         if self.far {
             self.queue.acked(sent, bytes, pn);
@@ -181,8 +191,12 @@ impl Controller for Auto {
         if in_flight == 0 {
             self.start = Start::Ahead;
         }
-        let room = (in_flight, self.inner.window().min(self.passes()));
-        self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu);
+        let room = (in_flight, self.opened().min(self.passes()));
+        if self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu) {
+            self.longer.found(now);
+            // As after a pause, nothing makes room yet for all that may leave.
+            self.start = Start::Since(now);
+        }
     }
 
     fn on_congestion_event(
@@ -200,6 +214,7 @@ impl Controller for Auto {
     fn on_packet_lost(&mut self, lost_bytes: u16, pn: u64, now: Instant) {
         self.inner.on_packet_lost(lost_bytes, pn, now);
         self.more.lost();
+        self.longer.lost(lost_bytes, self.mtu);
     }
 
     fn on_spurious_congestion_event(&mut self) {
@@ -216,7 +231,7 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        self.inner.window().min(self.most()).saturating_add(self.more.bytes()).max(self.reduction.bytes())
+        self.opened().min(self.most()).saturating_add(self.more.bytes()).max(self.reduction.bytes())
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -232,6 +247,7 @@ impl Controller for Auto {
         Box::new(Self {
             inner: self.inner.clone_box(),
             queue: self.queue.clone(),
+            longer: self.longer.clone(),
             more: self.more.clone(),
             reduction: self.reduction.clone(),
             ..*self

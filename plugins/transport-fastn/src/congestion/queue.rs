@@ -66,13 +66,26 @@ impl Queue {
 
     /// The same by the path's `bandwidth`, in bytes a second, before anything waits.
     pub(super) fn passes(&self, bandwidth: u64) -> u64 {
-        u64::try_from(u128::from(bandwidth) * self.bound().as_micros() / 1_000_000).unwrap_or(u64::MAX)
+        Self::in_time(bandwidth, self.bound())
+    }
+
+    /// What fits on it with no queue at all, in bytes.
+    pub(super) fn fits(&self, bandwidth: u64) -> u64 {
+        Self::in_time(bandwidth, self.least())
+    }
+
+    fn in_time(bandwidth: u64, time: Duration) -> u64 {
+        u64::try_from(u128::from(bandwidth) * time.as_micros() / 1_000_000).unwrap_or(u64::MAX)
+    }
+
+    fn least(&self) -> Duration {
+        let [this, before] = self.least;
+        this.min(before)
     }
 
     /// How long a round trip may take.
     pub(super) fn bound(&self) -> Duration {
-        let [this, before] = self.least;
-        let least = this.min(before);
+        let least = self.least();
         least.saturating_add(least.max(Self::MORE))
     }
 
@@ -87,7 +100,7 @@ impl Queue {
 
     /// The acknowledgement that came `now` has been looked through. `largest` is the path's newest packet that was
     /// acknowledged, `in_flight` the bytes of those that were not yet, with `window` for them; where that was `full`, the
-    /// bound may rise.
+    /// bound may rise. Whether the path is longer now.
     pub(super) fn acknowledged(
         &mut self,
         now: Instant,
@@ -95,12 +108,12 @@ impl Queue {
         (in_flight, window): (u64, u64),
         full: bool,
         mtu: u16,
-    ) {
+    ) -> bool {
         // Only the newest packet of all says how long a round trip is (RFC 9002, section 5.1): older ones were acknowledged
         // before, by what was lost or came late.
         let Some(Newest { sent, bytes, .. }) = self.newest.take().filter(|it| largest == Some(it.number))
         else {
-            return;
+            return false;
         };
         let rtt = now.saturating_duration_since(sent);
         self.note(now, rtt);
@@ -115,12 +128,13 @@ impl Queue {
                 self.most += bytes / 2;
             }
         } else if is_news && in_flight + bytes >= floor {
-            self.lower(now, rtt, bound, window, floor);
+            return self.lower(now, rtt, bound, window, floor);
         }
+        false
     }
 
-    /// What waits has to become less, unless that was of no use.
-    fn lower(&mut self, now: Instant, rtt: Duration, bound: Duration, window: u64, floor: u64) {
+    /// What waits has to become less, unless that was of no use: then the path is longer now.
+    fn lower(&mut self, now: Instant, rtt: Duration, bound: Duration, window: u64, floor: u64) -> bool {
         let in_vain = |it: &Lowered| rtt - bound > it.rtt.saturating_sub(bound) / 2;
         let (before, vain) = match self.lowered.take() {
             Some(last) if in_vain(&last) => (last.before, last.vain + 1),
@@ -129,7 +143,7 @@ impl Queue {
         if vain == Self::VAIN {
             self.most = before;
             self.least = [rtt; 2];
-            return;
+            return true;
         }
         let flies = self.most.min(window);
         // What was in flight took `rtt` to pass, so this passes in `bound`.
@@ -138,6 +152,7 @@ impl Queue {
         // The next must show whether the queue is of our making.
         self.most = if vain > 0 { passes.min(flies / 2) } else { passes }.max(floor);
         self.lowered = Some(Lowered { at: now, rtt, before, vain });
+        false
     }
 
     /// A round trip took `rtt`.
