@@ -6,7 +6,7 @@ use media_protocol::{
     session::client::{DecoderFailed, Failure, Output, PlayId},
 };
 
-use crate::node::renditions;
+use super::node::renditions;
 
 /// What comes out at the client's end: checks that it is what was asked for, each frame once and in order.
 #[derive(Default)]

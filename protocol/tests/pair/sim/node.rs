@@ -5,7 +5,7 @@ use media_protocol::{
     session::server::{Input, Limits, Output, Server},
 };
 
-use crate::random::Random;
+use super::random::Random;
 
 /// A node with a few tracks, whose packets say which frames they hold.
 #[derive(Debug)]

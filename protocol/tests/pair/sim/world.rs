@@ -17,7 +17,7 @@ use media_protocol::{
 };
 
 use self::fetch::Fetch;
-use crate::{listener::Listener, node::Node, random::Random};
+use super::{listener::Listener, node::Node, random::Random};
 
 mod fetch;
 mod network;
