@@ -25,6 +25,8 @@ pub(crate) struct Listener {
     pub(crate) switches: u32,
     /// How often the session went back to where a decoder had failed.
     pub(crate) rewinds: u32,
+    /// How often it ran dry in the middle of a track.
+    pub(crate) dips: u64,
     track: Option<Playing>,
     /// What must begin before what follows, and whether it began before; and so for `next`.
     again: VecDeque<(TrackId, bool)>,
@@ -35,6 +37,8 @@ pub(crate) struct Listener {
     queue: VecDeque<Arrived>,
     decoding: Option<(PlayId, Arc<Info>)>,
     played: Duration,
+    /// Whether there is sound.
+    sounds: bool,
     /// Where the decoder failed; then nothing is played.
     stopped: Option<(Arc<Info>, Arc<Rendition>, FrameIndex)>,
 }
@@ -68,17 +72,23 @@ impl Listener {
         self.next.is_none() && self.follow.is_none() && self.track.is_none() && self.queue.is_empty()
     }
 
-    /// Decodes and plays for a while.
-    pub(crate) fn play(&mut self, time: Duration) {
+    /// Decodes and plays for a while. Sound begins with `start`, or with the rest of a track.
+    pub(crate) fn play(&mut self, time: Duration, start: Duration) {
         if self.stopped.is_some() {
             return;
         }
         self.played += time;
+        let ready = self.held >= start || self.queue.iter().any(|it| matches!(it, Arrived::End));
         while let Some(arrived) = self.queue.front() {
             match arrived {
                 Arrived::Begin(play, info) => self.decoding = Some((*play, Arc::clone(info))),
+                Arrived::Packet { .. } if !self.sounds && !ready => {
+                    self.played = Duration::ZERO;
+                    return;
+                }
                 Arrived::Packet { lasts, .. } if *lasts > self.played => return,
                 Arrived::Packet { lasts, .. } => {
+                    self.sounds = true;
                     self.played -= *lasts;
                     self.held -= *lasts;
                 }
@@ -86,7 +96,8 @@ impl Listener {
             }
             self.queue.pop_front();
         }
-        self.played = Duration::ZERO;
+        self.dips += u64::from(self.sounds && self.track.is_some());
+        (self.played, self.sounds) = (Duration::ZERO, false);
     }
 
     /// The decoder fails at the next packet, where there is one.
@@ -112,8 +123,9 @@ impl Listener {
         assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
         match output {
             Output::Clear => {
-                let Self { next, follow, ended, given_up, switches, rewinds, .. } = std::mem::take(self);
-                *self = Self { next, follow, ended, given_up, switches, rewinds, ..Self::default() };
+                let Self { next, follow, ended, given_up, switches, rewinds, dips, .. } =
+                    std::mem::take(self);
+                *self = Self { next, follow, ended, given_up, switches, rewinds, dips, ..Self::default() };
             }
             Output::Rewind => self.rewind(),
             Output::Begin { play, info, from, again } => self.begin(play, info, from, again),
@@ -191,7 +203,7 @@ impl Listener {
         self.again = begun.chain(self.again.iter().cloned()).collect();
         self.next_again = false;
         self.queue.clear();
-        (self.held, self.played) = (Duration::ZERO, Duration::ZERO);
+        (self.held, self.played, self.sounds) = (Duration::ZERO, Duration::ZERO, false);
         self.rewinds += 1;
         let rate = rendition.id.rate;
         let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each user takes a part of this")]
 
+pub(crate) mod driver;
 pub(crate) mod listener;
 pub(crate) mod node;
 pub(crate) mod random;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use media_protocol::{Position, TrackId};
 
-use super::world::{Act, World};
+use super::{
+    driver::Driver,
+    world::{Act, World},
+};
 
 /// Says which seed it was, if this one fails.
 pub(crate) struct Seed(pub(crate) u64);
@@ -34,7 +37,8 @@ fn restless(world: &mut World) {
             2 => Act::Follow(world.random.chance(80).then(|| track(world))),
             3 => Act::Pause,
             4 => Act::Resume,
-            5 => Act::Target(world.random.millis(12_000)),
+            // With none nothing would ever be asked for.
+            5 => Act::Target(Duration::from_millis(1) + world.random.millis(12_000)),
             _ => Act::Outage(world.random.millis(30_000)),
         };
         world.act(at, act);
@@ -43,25 +47,44 @@ fn restless(world: &mut World) {
     world.act(at, Act::Resume);
 }
 
-/// So many random scripts are played.
-pub(crate) const SCRIPTS: u64 = 10_000;
 /// What is remembered at the end of one, written out, comes to 19 kB at most.
 const MEMORY: usize = 32 << 10;
 
-/// Plays these scripts; how much happened in them.
-pub(crate) fn play(seeds: impl Iterator<Item = u64>) -> Happened {
+/// Plays so many scripts on all processors; how much happened in them.
+pub(crate) fn play(scripts: u64, driver: impl Fn(u64) -> Driver + Sync) -> Happened {
+    let workers = std::thread::available_parallelism().map_or(1, |it| it.get() as u64);
+    let (each, driver) = (scripts / workers, &driver);
+    std::thread::scope(|scope| {
+        let work = |worker| {
+            // What is over goes to the last.
+            let end = if worker + 1 == workers { scripts } else { (worker + 1) * each };
+            scope.spawn(move || {
+                let happened = play_these(worker * each..end, driver);
+                happened.assert_enough(each);
+                happened
+            })
+        };
+        let workers: Vec<_> = (0..workers).map(work).collect();
+        let mut all = Happened::default();
+        workers.into_iter().for_each(|it| all.add(&it.join().expect("a script failed")));
+        all
+    })
+}
+
+fn play_these(seeds: impl Iterator<Item = u64>, driver: impl Fn(u64) -> Driver) -> Happened {
     let mut all = Happened::default();
     for seed in seeds {
         let _seed = Seed(seed);
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, driver(seed));
         restless(&mut world);
         world.run();
         assert!(world.memory() < MEMORY, "{} are remembered", world.memory());
-        all.add(&world);
+        all.add(&Happened::of(&world));
     }
     all
 }
 
+/// The simulation is worth something only as long as much of it happens.
 #[derive(Debug, Default)]
 pub(crate) struct Happened {
     requests: u64,
@@ -70,21 +93,38 @@ pub(crate) struct Happened {
     switches: u64,
     rewinds: u64,
     given_up: u64,
+    pub(crate) dips: u64,
+    /// How often the target rose.
+    pub(crate) raised: u64,
 }
 
 impl Happened {
-    fn add(&mut self, world: &World) {
+    fn of(world: &World) -> Self {
         let heard = &world.listener;
-        self.requests += world.requests;
-        self.failures += world.failures;
-        self.ended += u64::from(heard.ended);
-        self.switches += u64::from(heard.switches);
-        self.rewinds += u64::from(heard.rewinds);
-        self.given_up += u64::from(heard.given_up);
+        Self {
+            requests: world.requests,
+            failures: world.failures,
+            ended: heard.ended.into(),
+            switches: heard.switches.into(),
+            rewinds: heard.rewinds.into(),
+            given_up: heard.given_up.into(),
+            dips: heard.dips,
+            raised: world.raised,
+        }
     }
 
-    /// The simulation is worth something only as long as much of it happens.
-    pub(crate) fn assert_enough(&self, scripts: u64) {
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.ended += other.ended;
+        self.switches += other.switches;
+        self.rewinds += other.rewinds;
+        self.given_up += other.given_up;
+        self.dips += other.dips;
+        self.raised += other.raised;
+    }
+
+    fn assert_enough(&self, scripts: u64) {
         println!("{scripts} scripts: {self:?}");
         assert!(self.requests > 10 * scripts && self.failures > scripts && self.ended > scripts);
         assert!(self.switches > scripts && self.rewinds > scripts / 4 && self.given_up > scripts / 10);
