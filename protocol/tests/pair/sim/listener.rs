@@ -73,16 +73,15 @@ impl Listener {
     }
 
     /// Decodes and plays for a while. Sound begins with `start`, or with the rest of a track.
-    pub(crate) fn play(&mut self, time: Duration, start: Duration) {
+    pub(crate) fn play(&mut self, time: Duration, start: impl Fn() -> Duration) {
         if self.stopped.is_some() {
             return;
         }
         self.played += time;
-        let ready = self.held >= start || self.queue.iter().any(|it| matches!(it, Arrived::End));
         while let Some(arrived) = self.queue.front() {
             match arrived {
                 Arrived::Begin(play, info) => self.decoding = Some((*play, Arc::clone(info))),
-                Arrived::Packet { .. } if !self.sounds && !ready => {
+                Arrived::Packet { .. } if !self.sounds && !self.is_ready(start()) => {
                     self.played = Duration::ZERO;
                     return;
                 }
@@ -98,6 +97,10 @@ impl Listener {
         }
         self.dips += u64::from(self.sounds && self.track.is_some());
         (self.played, self.sounds) = (Duration::ZERO, false);
+    }
+
+    fn is_ready(&self, start: Duration) -> bool {
+        self.held >= start || self.queue.iter().any(|it| matches!(it, Arrived::End))
     }
 
     /// The decoder fails at the next packet, where there is one.
@@ -206,8 +209,10 @@ impl Listener {
         (self.held, self.played, self.sounds) = (Duration::ZERO, Duration::ZERO, false);
         self.rewinds += 1;
         let rate = rendition.id.rate;
+        // Where it failed in what is passed over before the very end, nothing is left to come.
+        let coming = at.0 < rendition.frames;
         let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);
-        self.track = Some(Playing { info, from, rendition, chunk, coming: true, at, had: from });
+        self.track = Some(Playing { info, from, rendition, chunk, coming, at, had: from });
     }
 
     fn start_chunk(&mut self, index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>) {

@@ -187,7 +187,7 @@ impl World {
         if self.paused {
             return;
         }
-        self.listener.play(TICK, self.fill.start());
+        self.listener.play(TICK, || self.fill.start());
         if self.listener.held != self.reported {
             self.report();
         }
