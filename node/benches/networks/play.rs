@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::{
-    exact,
-    fixtures::{self, Kind},
+    music::Music,
     net::{Change, Relay},
     rows::{Event, LOUD, QUIET, RATE, Row},
     stage::{Heard, Listener, Node},
@@ -34,43 +31,6 @@ pub(crate) struct Played {
     pub(crate) whole: Option<Instant>,
     /// How long it took from a path's death to the use of the other.
     pub(crate) moved: Option<Duration>,
-    /// Of which node.
-    node: Node,
-}
-
-/// A track: a file, and what it is decoded.
-pub(crate) struct Music {
-    folder: TempDir,
-    samples: Vec<f32>,
-}
-
-impl Music {
-    const FILE: &str = "music.flac";
-
-    pub(crate) fn new(seconds: f64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let samples = fixtures::music(RATE, 2, seconds);
-        let file = fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &samples);
-        std::fs::rename(file, folder.path().join(Self::FILE)).unwrap();
-        Self { folder, samples: fixtures::stored(Kind::FlacS16, &samples) }
-    }
-
-    /// A node that serves it.
-    async fn node(&self) -> Node {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(Self::FILE);
-        std::fs::copy(self.folder.path().join(Self::FILE), &file).unwrap();
-        Node::start(&file, folder).await
-    }
-}
-
-impl Played {
-    /// What is wrong with the frames that were played. Takes a processor for seconds.
-    pub(crate) async fn wrong(&self, row: &Row, music: &Music) -> Option<String> {
-        let wrong = exact::wrong(&self.node, row.listen, &self.heard, &music.samples).await;
-        self.node.stop().await;
-        wrong
-    }
 }
 
 /// Plays `row` for the `run`th time, on a connection that is warm.
@@ -100,7 +60,8 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let (node, whole, moved) = happen(row, run, node, &relays, &listener).await;
     let heard = listener.finish().await;
     first_audio.extend(heard.progress.first_audio);
-    Played { heard, first_audio, underruns, dry, whole, moved, node }
+    node.stop().await;
+    Played { heard, first_audio, underruns, dry, whole, moved }
 }
 
 /// The row's event: the node after it, when all is well again, and what a move to another path took.

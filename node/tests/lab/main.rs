@@ -9,8 +9,11 @@
     reason = "a test says what it expects by failing there"
 )]
 
+mod exact;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 mod matrix;
+mod music;
 mod net;
+mod rows;
 mod stage;
