@@ -25,6 +25,9 @@ mod music;
 #[path = "../../tests/lab/net/mod.rs"]
 mod net;
 mod play;
+mod process;
+#[path = "../../tests/common/program.rs"]
+mod program;
 #[path = "../../tests/lab/rows.rs"]
 mod rows;
 #[path = "../../tests/lab/stage.rs"]

@@ -47,12 +47,12 @@ impl Lab {
         for seed in 0..relays {
             started.push(Relay::start(node.address(), seed, link).await);
         }
-        let dial = node.dial(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
+        let dial = node.tune.dial(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
         if listen.codec == "auto" {
             // Once the path is known it begins with what is lossless, which can be compared with the source.
             dial.connection().await.unwrap();
         }
-        let listener = Listener::start(&node, dial, listen).await;
+        let listener = Listener::start(&node.tune, dial, listen).await;
         Self { node, relays: started, listener }
     }
 

@@ -49,8 +49,9 @@ impl Music {
         }
         let node = self.node().await;
         let relay = Relay::start(node.address(), 1, Link::default()).await;
-        let dial = node.dial(&[relay.address]).await;
-        let whole = Listener::start(&node, dial, Listen { realtime: false, ..listen }).await.finish().await;
+        let dial = node.tune.dial(&[relay.address]).await;
+        let whole =
+            Listener::start(&node.tune, dial, Listen { realtime: false, ..listen }).await.finish().await;
         node.stop().await;
         whole.recording.samples
     }
