@@ -1,6 +1,10 @@
 //! A node that is a process of its own, so that it can be killed.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use media_node::plugins;
 use media_protocol::Ticket;
@@ -47,8 +51,8 @@ impl Process {
     }
 }
 
-async fn serve(home: &Arc<Home>, file: &PathBuf) -> (Node, Ticket) {
-    let (home, file) = (Arc::clone(home), file.clone());
+async fn serve(home: &Arc<Home>, file: &Path) -> (Node, Ticket) {
+    let (home, file) = (Arc::clone(home), file.to_path_buf());
     let started = tokio::task::spawn_blocking(move || {
         let arguments = ["--set", "transport.fastn.bind=[\"[::1]:0\"]", "serve", file.to_str().unwrap()];
         Node::start(&mut home.command(&arguments))

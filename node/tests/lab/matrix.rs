@@ -121,7 +121,7 @@ async fn assert_row(row: Row, music: &Music) {
     match row.event {
         Event::Dead | Event::Killed(_) => assert!(heard.reconnects > 0, "{}", row.name),
         _ if row.listen.codec == "auto" => {
-            assert!(heard.counts.switches.iter().next().is_some(), "{}", row.name)
+            assert!(heard.counts.switches.iter().next().is_some(), "{}", row.name);
         }
         _ => {}
     }
