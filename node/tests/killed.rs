@@ -28,8 +28,6 @@ use serde_json::Value;
 
 const RATE: u32 = 44_100;
 const SECONDS: f64 = 40.0;
-/// Of two channels of 16 bits.
-const SECOND: usize = RATE as usize * 4;
 
 /// The node serves at this address.
 fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
@@ -40,24 +38,22 @@ fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
 }
 
 /// A player whose sound is read here, no faster than it is wanted.
-fn play(home: &Home, ticket: &str) -> (Running, ChildStdout) {
-    let arguments = ["play", ticket, "--codec", "pcm", "--output", "stdout", "--stats", "stats.json"];
+fn play(home: &Home, ticket: &str, codec: &str) -> (Running, ChildStdout) {
+    let arguments = ["play", ticket, "--codec", codec, "--output", "stdout", "--stats", "stats.json"];
     let mut command = home.command(&arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let sound = child.stdout.take().unwrap();
     (Running::of(child), sound)
 }
 
-#[test]
-fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
+/// What is heard as `codec` of a node that is killed once 5 s of so many bytes `a_second` are out, and started again.
+fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     let (there, here) = (Home::new(), Home::new());
-    let samples = music(RATE, 2, SECONDS);
-    let file = encode(&there.path("tmp"), Kind::FlacS16, RATE, 2, &samples);
-    let (node, ticket) = serve(&there, &file, "127.0.0.1:0");
-    let (mut player, mut sound) = play(&here, &node.ticket);
+    let (node, ticket) = serve(&there, file, "127.0.0.1:0");
+    let (mut player, mut sound) = play(&here, &node.ticket, codec);
 
     // The player holds 6 s at most, so that most of the track is still to come.
-    let mut heard = vec![0; 5 * SECOND];
+    let mut heard = vec![0; 5 * a_second];
     sound.read_exact(&mut heard).unwrap();
     node.process.signal("KILL");
     assert_eq!(node.process.finish().code, -1);
@@ -67,17 +63,48 @@ fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
     });
     player.line(|line| line.contains("trying again"));
 
-    let (_node, again) = serve(&there, &file, &ticket.addresses[0]);
+    let (_node, again) = serve(&there, file, &ticket.addresses[0]);
     assert_eq!((again.peer, again.addresses), (ticket.peer, ticket.addresses));
     let done = player.finish_with(0);
     heard.extend(rest.join().unwrap().unwrap());
-    let sent = stored(Kind::FlacS16, &samples);
-    let sent = sent.iter().flat_map(|it| ((it * 32_768.0) as i16).to_le_bytes()).collect::<Vec<_>>();
-    let differs = heard.iter().zip(&sent).position(|(heard, sent)| heard != sent);
-    assert_eq!((differs, heard.len()), (None, sent.len()), "{}", done.err);
     assert!(done.err.contains("the node answers again"), "{}", done.err);
     let stats: Value = serde_json::from_str(&fs::read_to_string(here.path("stats.json")).unwrap()).unwrap();
     assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
     // All but what was under way when the node died came once.
     assert!(stats["chunks"].as_u64() == Some(14), "{stats}");
+    heard
+}
+
+fn assert_same(heard: &[u8], expected: &[u8]) {
+    let differs = heard.iter().zip(expected).position(|(heard, expected)| heard != expected);
+    assert_eq!((differs, heard.len()), (None, expected.len()));
+}
+
+#[test]
+fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
+    let (home, samples) = (Home::new(), music(RATE, 2, SECONDS));
+    let file = encode(&home.path("tmp"), Kind::FlacS16, RATE, 2, &samples);
+    // Of 16 bits.
+    let heard = heard_through_a_death(&file, "pcm", RATE as usize * 2 * 2);
+    let sent = stored(Kind::FlacS16, &samples);
+    let sent = sent.iter().flat_map(|it| ((it * 32_768.0) as i16).to_le_bytes()).collect::<Vec<_>>();
+    assert_same(&heard, &sent);
+}
+
+/// As from another node that nothing happens to, which encodes for itself.
+#[cfg(feature = "opus")]
+#[test]
+fn so_it_does_in_a_codec_that_remembers_what_came_before() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, RATE, 2, &music(RATE, 2, SECONDS));
+    // Floating point.
+    let a_second = 48_000 * 2 * 4;
+    let heard = heard_through_a_death(&file, "opus:96", a_second);
+    let (node, _) = serve(&home, &file, "127.0.0.1:0");
+    let (player, mut sound) = play(&home, &node.ticket, "opus:96");
+    let mut whole = Vec::new();
+    sound.read_to_end(&mut whole).unwrap();
+    player.finish_with(0);
+    assert_eq!(whole.len(), SECONDS as usize * a_second);
+    assert_same(&heard, &whole);
 }

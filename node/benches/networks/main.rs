@@ -13,15 +13,22 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
+#[path = "../../tests/lab/exact.rs"]
 mod exact;
 mod figures;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 #[path = "../common/history.rs"]
 mod history;
+#[path = "../../tests/lab/music.rs"]
+mod music;
 #[path = "../../tests/lab/net/mod.rs"]
 mod net;
 mod play;
+mod process;
+#[path = "../../tests/common/program.rs"]
+mod program;
+#[path = "../../tests/lab/rows.rs"]
 mod rows;
 #[path = "../../tests/lab/stage.rs"]
 mod stage;
@@ -31,7 +38,7 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
-use play::Music;
+use music::Music;
 use rows::Row;
 use tokio::sync::Semaphore;
 
@@ -90,10 +97,9 @@ fn main() {
         let mut kept = Vec::new();
         // Only now, for the same reason.
         for (row, played) in ended {
-            let mut wrong = Vec::new();
-            for it in &played {
-                wrong.extend(it.wrong(&row, &music(&row)).await);
-            }
+            let expected = music(&row).expected(row.listen).await;
+            let wrong = played.iter().filter_map(|it| exact::wrong(row.listen, &it.heard, &expected));
+            let wrong: Vec<_> = wrong.collect();
             let figures = figures::figures(&row, &played, wrong.is_empty());
             println!("{}", figures.line(&row, &played, wrong.is_empty()));
             kept.extend(figures.rows(&row, &played));

@@ -1,15 +1,16 @@
 //! Plays a row once.
 
-use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    exact,
-    fixtures::{self, Kind},
+    music::Music,
     net::{Change, Relay},
-    rows::{Event, LOUD, QUIET, RATE, Row},
-    stage::{Heard, Listener, Node},
+    process::Process,
+    rows::{Event, QUIET, RATE, Row},
+    stage::{Heard, Listener, Node, Tune},
 };
 
 /// How often each playing begins before it is played to the end.
@@ -34,59 +35,22 @@ pub(crate) struct Played {
     pub(crate) whole: Option<Instant>,
     /// How long it took from a path's death to the use of the other.
     pub(crate) moved: Option<Duration>,
-    /// Of which node.
-    node: Node,
-}
-
-/// A track: a file, and what it is decoded.
-pub(crate) struct Music {
-    folder: TempDir,
-    samples: Vec<f32>,
-}
-
-impl Music {
-    const FILE: &str = "music.flac";
-
-    pub(crate) fn new(seconds: f64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let samples = fixtures::music(RATE, 2, seconds);
-        let file = fixtures::encode(folder.path(), Kind::FlacS16, RATE, 2, &samples);
-        std::fs::rename(file, folder.path().join(Self::FILE)).unwrap();
-        Self { folder, samples: fixtures::stored(Kind::FlacS16, &samples) }
-    }
-
-    /// A node that serves it.
-    async fn node(&self) -> Node {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(Self::FILE);
-        std::fs::copy(self.folder.path().join(Self::FILE), &file).unwrap();
-        Node::start(&file, folder).await
-    }
-}
-
-impl Played {
-    /// What is wrong with the frames that were played. Takes a processor for seconds.
-    pub(crate) async fn wrong(&self, row: &Row, music: &Music) -> Option<String> {
-        let wrong = exact::wrong(&self.node, row.listen, &self.heard, &music.samples).await;
-        self.node.stop().await;
-        wrong
-    }
 }
 
 /// Plays `row` for the `run`th time, on a connection that is warm.
 pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
-    let node = music.node().await;
+    let mut serving = Serving::start(row, music).await;
+    let address = serving.address();
     let seed = u64::from(run) * 2 + 11;
-    let relays = [
-        Relay::start(node.address(), seed, row.link).await,
-        Relay::start(node.address(), seed + 1, row.link).await,
-    ];
+    let relays =
+        [Relay::start(address, seed, row.link).await, Relay::start(address, seed + 1, row.link).await];
     let paths = relays.each_ref().map(|relay| relay.address);
-    let dial = node.dial(if matches!(row.event, Event::Dead) { &paths } else { &paths[..1] }).await;
+    let paths = if matches!(row.event, Event::Dead) { &paths[..] } else { &paths[..1] };
+    let dial = serving.tune().dial(paths).await;
     dial.connection().await.unwrap();
     let (mut first_audio, mut underruns, mut dry) = (Vec::new(), 0, Duration::ZERO);
     for _ in 1..STARTS {
-        let mut start = Listener::start(&node, dial.clone(), row.listen).await;
+        let mut start = Listener::start(serving.tune(), dial.clone(), row.listen).await;
         start.until(BEGINNING).await;
         let progress = start.player.progress();
         first_audio.extend(progress.first_audio);
@@ -95,31 +59,66 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
         start.leave().await;
         tokio::time::sleep(REST).await;
     }
-    let mut listener = Listener::start(&node, dial, row.listen).await;
+    let mut listener = Listener::start(serving.tune(), dial, row.listen).await;
     listener.until(1).await;
-    let (node, whole, moved) = happen(row, run, node, &relays, &listener).await;
+    let (whole, moved) = happen(row, run, &mut serving, &relays, &listener).await;
     let heard = listener.finish().await;
     first_audio.extend(heard.progress.first_audio);
-    Played { heard, first_audio, underruns, dry, whole, moved, node }
+    serving.stop().await;
+    Played { heard, first_audio, underruns, dry, whole, moved }
 }
 
-/// The row's event: the node after it, when all is well again, and what a move to another path took.
+/// Who serves the track.
+enum Serving {
+    Here(Node),
+    Process(Process),
+}
+
+impl Serving {
+    async fn start(row: &Row, music: &Music) -> Self {
+        match row.event {
+            Event::Killed(_) => Self::Process(Process::start(music.file()).await),
+            _ => Self::Here(music.node().await),
+        }
+    }
+
+    fn tune(&self) -> &Tune {
+        match self {
+            Self::Here(node) => &node.tune,
+            Self::Process(process) => &process.tune,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Here(node) => node.address(),
+            Self::Process(process) => process.address(),
+        }
+    }
+
+    async fn stop(self) {
+        if let Self::Here(node) = self {
+            node.stop().await;
+        }
+    }
+}
+
+/// The row's event: when all is well again, and what a move to another path took.
 async fn happen(
     row: &Row,
     run: u32,
-    node: Node,
+    serving: &mut Serving,
     relays: &[Relay; 2],
     listener: &Listener,
-) -> (Node, Option<Instant>, Option<Duration>) {
+) -> (Option<Instant>, Option<Duration>) {
     let (began, moment) = (Instant::now(), Row::moment(run));
-    match &row.event {
-        Event::Nothing => (node, None, None),
-        Event::Changes(changes) => {
+    match (&row.event, serving) {
+        (Event::Changes(changes), _) => {
             let changes: Vec<_> = changes.iter().map(|(at, change)| (moment + *at, *change)).collect();
             relays[0].play(&changes);
-            (node, changes.last().map(|(at, _)| began + *at), None)
+            (changes.last().map(|(at, _)| began + *at), None)
         }
-        Event::Dead => {
+        (Event::Dead, _) => {
             tokio::time::sleep(moment).await;
             let used = listener.dial.path().remote;
             let dead = relays.iter().find(|relay| relay.address.to_string() == used).unwrap();
@@ -128,16 +127,16 @@ async fn happen(
             while listener.dial.path().remote == used && died.elapsed() < STUCK {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            (node, None, Some(died.elapsed()))
+            (None, Some(died.elapsed()))
         }
-        Event::Killed(after) => {
+        (Event::Killed(after), Serving::Process(process)) => {
             tokio::time::sleep(moment).await;
-            relays[0].change(QUIET);
-            let node = node.again().await;
+            process.kill();
             tokio::time::sleep(*after).await;
-            relays[0].change(Change::Server(node.address()));
-            relays[0].change(LOUD);
-            (node, Some(Instant::now()), None)
+            process.again().await;
+            relays[0].change(Change::Server(process.address()));
+            (Some(Instant::now()), None)
         }
+        (Event::Nothing | Event::Killed(_), _) => (None, None),
     }
 }

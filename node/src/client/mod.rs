@@ -46,6 +46,8 @@ pub use playback::Progress;
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
 pub use recent::Recent;
 pub use sink::{OnLost, OutputChoice};
+pub use start::Start;
+pub use target::{Fit, Target};
 
 /// What a pause means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,8 +189,8 @@ impl Player {
         let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
         let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
-            target: target::Target::new(setup.target, setup.max),
-            start: start::Start::new(setup.start, setup.target),
+            target: Target::new(setup.target, setup.max),
+            start: Start::new(setup.start, setup.target),
             paced,
         };
         let inbox = session::Inbox { commands: session_commands, decoder_failures };

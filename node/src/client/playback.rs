@@ -172,10 +172,15 @@ impl Playback {
         self.progress(|progress| progress.position = position);
     }
 
+    /// How long the next entry is waited for: back in time to fade, should nothing come. Only a real-time output has to.
+    fn patience(&self) -> Duration {
+        let sounds = self.state.sounding && self.sink.is_realtime();
+        if sounds { self.sink.above_low().min(IDLE) } else { IDLE }
+    }
+
     /// Takes the next entry of the buffer and turns it into pending frames.
     fn fill(&mut self) -> Result<(), End> {
-        // Back in time to fade, should nothing come.
-        let wait = if self.state.sounding { self.sink.above_low().min(IDLE) } else { IDLE };
+        let wait = self.patience();
         // Before it is primed, only what makes no sound is taken. `take` would hand out each packet as it comes: over a link
         // that brings them one by one, what sound begins with would never be held.
         if !self.state.primed && !self.buffer.wait_soundless(wait) {

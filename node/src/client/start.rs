@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// See the module. Pure.
 #[derive(Debug)]
-pub(super) struct Start {
+pub struct Start {
     least: Duration,
     most: Duration,
     /// The path's round trip, without what waits on the way.
@@ -47,7 +47,7 @@ impl Start {
     const PROBE_RTT: f64 = 4.0 * 1200.0;
 
     /// Never below `least`, and above it up to `most`.
-    pub(super) fn new(least: Duration, most: Duration) -> Self {
+    pub fn new(least: Duration, most: Duration) -> Self {
         let lags = [Duration::ZERO; Self::SPANS];
         Self {
             least,
@@ -63,28 +63,28 @@ impl Start {
     }
 
     /// The path's round trip, without what waits on the way.
-    pub(super) fn path(&mut self, least_rtt: Duration) {
+    pub fn path(&mut self, least_rtt: Duration) {
         self.rtt = least_rtt;
     }
 
     /// What comes from now on, in bits a second.
-    pub(super) fn carries(&mut self, bitrate: u32) {
+    pub fn carries(&mut self, bitrate: u32) {
         self.bitrate = bitrate;
     }
 
     /// What comes from now on has nothing to do with what came.
-    pub(super) fn jump(&mut self) {
+    pub fn jump(&mut self) {
         self.lag = None;
     }
 
     /// Whether the node owes something from `now` on. Time in which it was asked for nothing is no lag.
-    pub(super) fn owed(&mut self, now: Duration, owed: bool) {
+    pub fn owed(&mut self, now: Duration, owed: bool) {
         self.count(now);
         self.since = owed.then_some(now);
     }
 
     /// Audio came that `lasts` so long.
-    pub(super) fn arrived(&mut self, now: Duration, lasts: Duration) {
+    pub fn arrived(&mut self, now: Duration, lasts: Duration) {
         self.count(now);
         // What is longer no start could have bridged: an outage, after which everything begins anew.
         let lag = self.lag.filter(|lag| *lag <= self.most).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Start {
     }
 
     /// How much must be held.
-    pub(super) fn level(&self) -> Duration {
+    pub fn level(&self) -> Duration {
         let mut lags = self.lags;
         lags.sort_unstable();
         let a_trip = f64::from(self.bitrate) / 8.0 * self.rtt.as_secs_f64();

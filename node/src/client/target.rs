@@ -4,14 +4,16 @@ use std::time::Duration;
 
 /// A new target, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fit {
-    pub(super) target: Duration,
-    pub(super) reason: &'static str,
+pub struct Fit {
+    /// The new target.
+    pub target: Duration,
+    /// Why, in words.
+    pub reason: &'static str,
 }
 
 /// Raises the target by a chunk each time there was trouble, once in 10 s; lowers it by one after each good while. Pure.
 #[derive(Debug)]
-pub(super) struct Target {
+pub struct Target {
     asked: Duration,
     most: Duration,
     present: Duration,
@@ -32,13 +34,13 @@ impl Target {
     const GOOD: Duration = Duration::from_secs(180);
 
     /// Never below `asked`, and above it up to `most`.
-    pub(super) fn new(asked: Duration, most: Duration) -> Self {
+    pub fn new(asked: Duration, most: Duration) -> Self {
         Self { asked, most: most.max(asked), present: asked, seen: 0, since: Duration::ZERO, raised: None }
     }
 
     /// So many `troubles` there have been by `now`; the new target, if it changes. Time that is `idle` (a pause, an output
     /// that waits) proves nothing.
-    pub(super) fn observe(&mut self, now: Duration, troubles: u64, idle: bool) -> Option<Fit> {
+    pub fn observe(&mut self, now: Duration, troubles: u64, idle: bool) -> Option<Fit> {
         let quiet = now.saturating_sub(self.since);
         let trouble = std::mem::replace(&mut self.seen, troubles) != troubles;
         let is_new = self.raised.is_none_or(|raised| now.saturating_sub(raised) >= Self::ONE_TROUBLE);

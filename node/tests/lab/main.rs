@@ -1,5 +1,5 @@
-//! What a listener hears through bad networks, over the peer-to-peer transport. Fast rows here, where playing takes as long
-//! as fetching; those in real time are in `benches/networks.rs`.
+//! What a listener hears through bad networks, over the peer-to-peer transport. As fast as it goes here, where it can;
+//! `benches/networks/` plays the same rows in real time.
 
 #![cfg(feature = "fastn")]
 #![allow(
@@ -9,8 +9,11 @@
     reason = "a test says what it expects by failing there"
 )]
 
+mod exact;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 mod matrix;
+mod music;
 mod net;
+mod rows;
 mod stage;

@@ -133,10 +133,33 @@ async fn bind(registry: &Registry, key: u8, addresses: &[String], admit: Admit) 
     registry.transport("fastn").unwrap().bind(&bind).await.unwrap()
 }
 
+/// A file's track, and who serves it.
+pub struct Tune {
+    registry: Arc<Registry>,
+    track: TrackId,
+    peer: String,
+    token: Option<String>,
+}
+
+impl Tune {
+    pub fn new(registry: Arc<Registry>, file: &Path, peer: String, token: Option<String>) -> Self {
+        let catalog = Catalog::scan(&[file.into()], false).unwrap();
+        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
+        Self { registry, track, peer, token }
+    }
+
+    /// A way to who serves it, by these addresses and no others.
+    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<Dial> {
+        let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
+        let addresses = addresses.iter().map(ToString::to_string).collect();
+        let peer = PeerAddress { id: self.peer.clone(), addresses };
+        Arc::new(Dial::new(endpoint, peer, self.token.clone()))
+    }
+}
+
 /// A node that serves one file on `[::1]`.
 pub struct Node {
-    pub registry: Arc<Registry>,
-    pub track: TrackId,
+    pub tune: Tune,
     file: PathBuf,
     folder: TempDir,
     server: Arc<Server>,
@@ -148,14 +171,14 @@ impl Node {
     pub async fn start(file: &Path, folder: TempDir) -> Self {
         let registry = plugins::registry();
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
-        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
         let server =
             Arc::new(Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap());
         let access = Access { open: true, ..Access::default() };
         let here = SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).to_string();
         let endpoint = bind(&registry, 1, &[here], server.admit(access)).await;
         tokio::spawn(server.serve(Arc::clone(&endpoint)));
-        Self { registry, track, file: file.into(), folder, server, endpoint }
+        let tune = Tune::new(registry, file, endpoint.address().id, None);
+        Self { tune, file: file.into(), folder, server, endpoint }
     }
 
     /// Where it listens.
@@ -172,13 +195,6 @@ impl Node {
     pub async fn stop(&self) {
         self.server.stop();
         self.endpoint.close().await;
-    }
-
-    /// A way to it by these addresses and no others.
-    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<Dial> {
-        let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
-        let addresses = addresses.iter().map(ToString::to_string).collect();
-        Arc::new(Dial::new(endpoint, PeerAddress { id: self.endpoint.address().id, addresses }, None))
     }
 }
 
@@ -212,8 +228,8 @@ pub struct Heard {
 }
 
 impl Listener {
-    /// Plays the node's track from the beginning.
-    pub async fn start(node: &Node, dial: Arc<Dial>, listen: Listen) -> Self {
+    /// Plays it from the beginning.
+    pub async fn start(tune: &Tune, dial: Arc<Dial>, listen: Listen) -> Self {
         let recording = Arc::<Mutex<Recording>>::default();
         let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
         let began = Instant::now();
@@ -235,11 +251,11 @@ impl Listener {
             start: Duration::from_millis(120),
             pause: PauseMode::Hold,
             volume: 1.0,
-            registry: Arc::clone(&node.registry),
+            registry: Arc::clone(&tune.registry),
             began,
         };
         let (player, events) = Player::start(setup, Arc::clone(&dial)).unwrap();
-        player.play(node.track.clone(), Position::START).await;
+        player.play(tune.track.clone(), Position::START).await;
         Self { player, recording, began, dial, events }
     }
 

@@ -1,117 +1,28 @@
-//! Client and server as a pair, on virtual time, with a seeded network between them that delays, breaks, damages and
-//! swallows. [`listener::Listener`] checks what arrives, [`world::World`] what leaves.
+//! Client and server as a pair.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
-mod listener;
-mod node;
-mod random;
-mod world;
+mod fickle;
+mod sim;
 
 use std::time::Duration;
 
+use fickle::fickle;
 use media_protocol::{
-    ErrorCode, Position, TrackId, WireError,
+    ErrorCode, Position, WireError,
     session::client::{Client, Config, Failure, Input, Output, RequestId, Stay},
 };
-use world::{Act, World};
-
-/// Says which seed it was, if this one fails.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failing seed: {}", self.0);
-        }
-    }
-}
-
-fn track(world: &mut World) -> TrackId {
-    ["a", "b", "c"][world.random.below(3) as usize].parse().unwrap()
-}
-
-/// What a restless person on a bad network does within a minute.
-fn restless(world: &mut World) {
-    let mut at = Duration::ZERO;
-    let first = track(world);
-    world.act(at, Act::Play(first, Position::START));
-    for _ in 0..world.random.below(12) {
-        at += world.random.millis(10_000);
-        let act = match world.random.below(7) {
-            // Up to 40 s into a track, which may be past its end.
-            0 | 1 => Act::Play(track(world), world.random.millis(40_000).into()),
-            2 => Act::Follow(world.random.chance(80).then(|| track(world))),
-            3 => Act::Pause,
-            4 => Act::Resume,
-            5 => Act::Target(world.random.millis(12_000)),
-            _ => Act::Outage(world.random.millis(30_000)),
-        };
-        world.act(at, act);
-    }
-    at += world.random.millis(300_000);
-    world.act(at, Act::Resume);
-}
+use sim::{
+    scripts::{Seed, play},
+    world::{Act, World},
+};
 
 /// So many random scripts are played.
 const SCRIPTS: u64 = 10_000;
-/// What is remembered at the end of one, written out, comes to 19 kB at most.
-const MEMORY: usize = 32 << 10;
-
-/// Plays these scripts; how much happened in them.
-fn play(seeds: impl Iterator<Item = u64>) -> Happened {
-    let mut all = Happened::default();
-    for seed in seeds {
-        let _seed = Seed(seed);
-        let mut world = World::new(seed);
-        restless(&mut world);
-        world.run();
-        assert!(world.memory() < MEMORY, "{} are remembered", world.memory());
-        all.add(&world);
-    }
-    all
-}
-
-#[derive(Debug, Default)]
-struct Happened {
-    requests: u64,
-    failures: u64,
-    ended: u64,
-    switches: u64,
-    rewinds: u64,
-    given_up: u64,
-}
-
-impl Happened {
-    fn add(&mut self, world: &World) {
-        let heard = &world.listener;
-        self.requests += world.requests;
-        self.failures += world.failures;
-        self.ended += u64::from(heard.ended);
-        self.switches += u64::from(heard.switches);
-        self.rewinds += u64::from(heard.rewinds);
-        self.given_up += u64::from(heard.given_up);
-    }
-
-    /// The simulation is worth something only as long as much of it happens.
-    fn assert_enough(&self, scripts: u64) {
-        println!("{scripts} scripts: {self:?}");
-        assert!(self.requests > 10 * scripts && self.failures > scripts && self.ended > scripts);
-        assert!(self.switches > scripts && self.rewinds > scripts / 4 && self.given_up > scripts / 10);
-    }
-}
 
 #[test]
 fn every_frame_arrives_once_and_in_order_whatever_happens() {
-    let workers = std::thread::available_parallelism().map_or(1, |it| it.get() as u64);
-    let scripts = SCRIPTS / workers;
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
-            // What is over goes to the last.
-            let end = if worker + 1 == workers { SCRIPTS } else { (worker + 1) * scripts };
-            scope.spawn(move || play(worker * scripts..end).assert_enough(scripts));
-        }
-    });
+    play(SCRIPTS, fickle);
 }
 
 #[test]
@@ -119,7 +30,7 @@ fn however_long_an_album_is_no_more_is_remembered() {
     for seed in 0..4 {
         let _seed = Seed(seed);
         let remembered = [100, 400].map(|tracks| {
-            let mut world = World::new(seed);
+            let mut world = World::new(seed, fickle(seed));
             (world.album, world.decoder_fails, world.encoder_fails) = (tracks, 0, 0);
             world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
             world.run();
@@ -133,7 +44,7 @@ fn however_long_an_album_is_no_more_is_remembered() {
 
 #[test]
 fn a_long_pause_is_not_held_against_the_node() {
-    let worlds = (0..).map(|seed| (seed, World::new(seed)));
+    let worlds = (0..).map(|seed| (seed, World::new(seed, fickle(seed))));
     let (seed, mut world) = worlds.into_iter().find(|(_, it)| it.node.infos[0].rendition.chunks > 8).unwrap();
     let _seed = Seed(seed);
     (world.encoder_fails, world.decoder_fails, world.album) = (0, 0, 0);

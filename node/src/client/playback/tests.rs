@@ -134,6 +134,15 @@ fn a_track_shorter_than_what_sound_begins_with_is_heard() {
 }
 
 #[test]
+fn an_output_that_is_a_file_waits_for_the_network_without_asking_again_at_once() {
+    let mut rig = Rig::new();
+    rig.device.unpaced.store(true, Ordering::Relaxed);
+    rig.arrive(4);
+    rig.run(0);
+    assert_eq!((rig.given().len(), rig.playback.patience()), (4 * PACKET, IDLE));
+}
+
+#[test]
 fn what_the_sound_system_missed_adds_up_over_every_opening() {
     let mut rig = Rig::new();
     let xruns = |rig: &Rig| rig.playback.progress.lock().unwrap().xruns;

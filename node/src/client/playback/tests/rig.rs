@@ -32,6 +32,8 @@ pub(super) struct Device {
     /// It takes nothing.
     pub(super) still: AtomicBool,
     pub(super) paused: AtomicBool,
+    /// It takes whatever comes, as a file does.
+    pub(super) unpaced: AtomicBool,
 }
 
 impl Device {
@@ -72,7 +74,7 @@ impl Output for Opened {
     }
 
     fn is_realtime(&self) -> bool {
-        true
+        !self.0.unpaced.load(Ordering::Relaxed)
     }
 
     fn write(&mut self, frames: &[f32]) -> Result<usize, PluginError> {

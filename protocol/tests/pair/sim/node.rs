@@ -5,7 +5,7 @@ use media_protocol::{
     session::server::{Input, Limits, Output, Server},
 };
 
-use crate::random::Random;
+use super::random::Random;
 
 /// A node with a few tracks, whose packets say which frames they hold.
 #[derive(Debug)]
@@ -98,8 +98,10 @@ impl Node {
         let fails_after = if let Some(Fails::After(packets)) = fails { packets } else { usize::MAX };
         for at in packets.take(fails_after) {
             let count = (first + frames - at).min(rendition.packet_frames.into());
-            let packet =
+            let mut packet =
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
+            // As long as the bitrate says, of 0.1 s.
+            packet.resize(rendition.bitrate as usize / 80, 0);
             encoder.packet(&packet).unwrap();
         }
         let mut bytes = encoder.take().to_vec();
@@ -154,10 +156,16 @@ fn info(id: &str, random: &mut Random) -> Info {
 }
 
 fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
+    // Little, as the simulated paths carry some 10 to 100 kbit/s.
+    let (bitrate, lossless) = match rate {
+        8000 => (1_600, false),
+        44_100 => (4_000, false),
+        _ => (8_000, true),
+    };
     Rendition {
         id: format!("{id}.c{rate}.{rate}.2.s16").parse().unwrap(),
-        bitrate: rate * 32,
-        lossless: true,
+        bitrate,
+        lossless,
         config: vec![],
         frames,
         chunks: chunk_count(frames, rate).unwrap(),

@@ -11,13 +11,16 @@ use bytes::Bytes;
 use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
     chunk::{ChunkDecoder, ChunkEvent},
-    session::client::{
-        Client, Config, DecoderFailed, Delivery, Input, Output, RateChoice, RequestId, Situation, Switch,
-    },
+    session::client::{Client, Config, DecoderFailed, Input, Output, RequestId},
 };
 
 use self::fetch::Fetch;
-use crate::{listener::Listener, node::Node, random::Random};
+use super::{
+    driver::{Driver, Fill, Watched},
+    listener::Listener,
+    node::Node,
+    random::Random,
+};
 
 mod fetch;
 mod network;
@@ -58,11 +61,16 @@ pub(crate) struct World {
     pub(crate) requests: u64,
     /// Requests that the network or the node failed.
     pub(crate) failures: u64,
+    /// How often the target rose by itself.
+    pub(crate) raised: u64,
     now: Duration,
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
     acts: usize,
     client: Client,
+    fill: Box<dyn Fill>,
+    /// Requests that were given up for their silence.
+    silences: u64,
     config: Config,
     /// The highest target so far.
     most: Duration,
@@ -85,36 +93,12 @@ pub(crate) struct World {
     pub(crate) album: u32,
 }
 
-/// Changes its mind at one border in four. Adds up the bytes that it is told of.
-#[derive(Debug)]
-struct Fickle(Random, Arc<AtomicU64>);
-
-impl RateChoice for Fickle {
-    fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
-        let to = self.0.below(situation.all.len() as u64) as usize;
-        self.0.chance(25).then(|| Switch { to, reason: "a whim".into() })
-    }
-
-    fn reconsider(&mut self, situation: &Situation<'_>, _: Delivery) -> Option<Switch> {
-        let to = self.0.below(situation.all.len() as u64) as usize;
-        self.0.chance(1).then(|| Switch { to, reason: "another whim".into() })
-    }
-
-    fn delivered(&mut self, delivery: Delivery) {
-        assert!(delivery.bytes > 0);
-        self.1.fetch_add(delivery.bytes, Ordering::Relaxed);
-    }
-
-    fn broken_off(&mut self, bytes: u64) {
-        assert!(bytes > 0);
-        self.1.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, Driver { choice, mut fill }: Driver) -> Self {
         let mut random = Random(seed);
-        let (config, told) = (Config::default(), Arc::<AtomicU64>::default());
+        let (mut config, told) = (Config::default(), Arc::<AtomicU64>::default());
+        config.target = fill.asked(config.target);
+        let choice = Watched { choice, told: Arc::clone(&told) };
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
@@ -124,7 +108,10 @@ impl World {
             events: BTreeMap::new(),
             scheduled: 0,
             acts: 0,
-            client: Client::new(config, Box::new(Fickle(Random(seed ^ 0x5eed), Arc::clone(&told)))),
+            client: Client::new(config, Box::new(choice)),
+            fill,
+            silences: 0,
+            raised: 0,
             config,
             most: config.target,
             paused: false,
@@ -144,6 +131,7 @@ impl World {
             random,
         };
         world.after(TICK, Event::Tick);
+        world.change_path();
         world
     }
 
@@ -162,7 +150,7 @@ impl World {
             }
             self.step();
         }
-        panic!("the session has come to a halt");
+        panic!("the session has come to a halt: {:?}", self.client);
     }
 
     fn step(&mut self) {
@@ -199,7 +187,7 @@ impl World {
         if self.paused {
             return;
         }
-        self.listener.play(TICK);
+        self.listener.play(TICK, || self.fill.start());
         if self.listener.held != self.reported {
             self.report();
         }
@@ -229,9 +217,8 @@ impl World {
                 self.feed(Input::Resume);
             }
             Act::Target(target) => {
-                self.config.target = target;
-                self.most = self.most.max(target);
-                self.feed(Input::Target(target));
+                let target = self.fill.asked(target);
+                self.hold(target);
             }
             Act::Outage(time) => {
                 self.down_until = self.now + time;
@@ -239,8 +226,24 @@ impl World {
                 self.node.reconnected();
                 let open: Vec<_> = self.fetches.keys().copied().collect();
                 open.into_iter().for_each(|id| self.after(Duration::ZERO, Event::Reset { id }));
+                self.change_path();
             }
         }
+    }
+
+    fn hold(&mut self, target: Duration) {
+        self.config.target = target;
+        self.most = self.most.max(target);
+        self.feed(Input::Target(target));
+    }
+
+    /// A new connection may go another way.
+    fn change_path(&mut self) {
+        let kind = self.random.pick(&["loopback", "direct", "relayed"]).into();
+        let rtt = 2 * self.latency;
+        let rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
+        self.fill.path(rtt);
+        self.feed(Input::Path(PathReport { kind, rtt_ms, ..PathReport::default() }));
     }
 
     fn follow(&mut self, track: Option<TrackId>) {
@@ -278,16 +281,29 @@ impl World {
                     let data = serde_json::to_string(&message).unwrap();
                     self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
                 }
-                Output::Abandon { request, .. } => self.abandon(request),
+                Output::Abandon { request, silent } => {
+                    self.silences += u64::from(silent);
+                    self.abandon(request);
+                }
                 Output::Failed { track, error } => {
                     self.listener.give_up(&track, &error, self.client.failed());
                 }
                 other => {
-                    if matches!(other, Output::Clear | Output::Rewind) {
-                        self.reported = Duration::ZERO;
+                    match &other {
+                        Output::Clear | Output::Rewind => {
+                            self.reported = Duration::ZERO;
+                            self.fill.jump();
+                        }
+                        Output::ChunkStart { rendition, .. } => self.fill.carries(rendition.bitrate),
+                        _ => {}
                     }
                     let begins = matches!(other, Output::Begin { again: false, .. });
+                    let before = self.listener.held;
                     self.listener.take(other);
+                    let lasts = self.listener.held.saturating_sub(before);
+                    if !lasts.is_zero() {
+                        self.fill.arrived(self.now, lasts);
+                    }
                     if begins && self.album > 0 && self.listener.follow.is_none() {
                         self.album -= 1;
                         let track = self.random.pick(&["a", "b", "c"]).parse().unwrap();
@@ -300,6 +316,16 @@ impl World {
         if self.listener.held != self.reported {
             self.report();
         }
+        self.fit();
+    }
+
+    /// Holds more, or less, where that is due.
+    fn fit(&mut self) {
+        self.fill.owed(self.now, self.client.wants() && self.client.asks());
+        let troubles = self.listener.dips + self.silences + self.connection;
+        let Some(target) = self.fill.fit(self.now, troubles, self.paused) else { return };
+        self.raised += u64::from(target > self.config.target);
+        self.hold(target);
     }
 
     /// How much the session's two ends remember: the length of what they are written as.

@@ -1,4 +1,7 @@
-//! The networks, what happens to them, and what is to be heard all the same.
+//! The networks, what happens to them, and what is to be heard all the same: each row is played as a test, as fast as it
+//! goes, and by `benches/networks/` in real time.
+
+#![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
 use std::time::Duration;
 
@@ -7,29 +10,30 @@ use crate::{
     stage::Listen,
 };
 
-pub(crate) const RATE: u32 = 44_100;
-pub(crate) const QUIET: Change = Change::Silence(true, true);
-pub(crate) const LOUD: Change = Change::Silence(false, false);
-const OPUS: Listen = Listen { codec: "opus", bitrate: 96_000, realtime: true };
-const PCM: Listen = Listen { codec: "pcm", bitrate: 0, realtime: true };
+pub const RATE: u32 = 44_100;
+pub const QUIET: Change = Change::Silence(true, true);
+pub const LOUD: Change = Change::Silence(false, false);
+pub const OPUS: Listen = Listen { codec: "opus", bitrate: 96_000, realtime: true };
+pub const PCM: Listen = Listen { codec: "pcm", bitrate: 0, realtime: true };
 const AUTO: Listen = Listen { codec: "auto", bitrate: 160_000, realtime: true };
 /// How long a rate stays low.
 const LOW: Duration = Duration::from_secs(20);
 
 /// What is done to the network, from the row's moment on.
-pub(crate) enum Event {
+#[derive(Clone)]
+pub enum Event {
     Nothing,
     /// These changes, counted from the first frame and to be put off by the moment; the last one brings it back.
     Changes(Vec<(Duration, Change)>),
     /// The first of two paths dies.
     Dead,
-    /// The node is gone without a word, and another with its key is there after so long.
+    /// The node is killed, and started again after so long.
     Killed(Duration),
 }
 
 /// What a row must come to; all of them want every frame once.
 #[derive(Clone, Copy)]
-pub(crate) enum Goal {
+pub enum Goal {
     /// No underrun.
     Steady,
     /// No underrun; the first audio within two round trips and 150 ms in the median.
@@ -46,30 +50,31 @@ pub(crate) enum Goal {
     Exact,
 }
 
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) listen: Listen,
-    pub(crate) link: Link,
-    pub(crate) event: Event,
-    pub(crate) seconds: f64,
-    pub(crate) goal: Goal,
+#[derive(Clone)]
+pub struct Row {
+    pub name: &'static str,
+    pub listen: Listen,
+    pub link: Link,
+    pub event: Event,
+    pub seconds: f64,
+    pub goal: Goal,
 }
 
 impl Row {
     /// Whether nothing happens to the network.
-    pub(crate) fn is_steady(&self) -> bool {
+    pub fn is_steady(&self) -> bool {
         matches!(self.event, Event::Nothing)
     }
 
     /// When the event of the `run`th playing begins, counted from the first frame: at another place in a chunk each time.
-    pub(crate) fn moment(run: u32) -> Duration {
+    pub fn moment(run: u32) -> Duration {
         Duration::from_secs(7) + Duration::from_millis(370) * run
     }
 }
 
-/// What is 1.5 times the rate of Opus, with the room that packets' headers take.
-fn tight(link: Link) -> Link {
-    Link { queue: 32_000, ..link }.at(150_000)
+/// With 1.5 times what the codec sends, and the room that packets' headers take.
+pub fn tight(link: Link, listen: Listen) -> Link {
+    link.at(if listen.codec == "pcm" { 2_200_000 } else { 150_000 })
 }
 
 fn outage(seconds: f64, silence: Change) -> Event {
@@ -85,25 +90,25 @@ fn falls(link: Link, rate: u64) -> Event {
 const FAST: u64 = 10_000_000;
 
 /// The longest first.
-pub(crate) fn rows(steady: f64) -> Vec<Row> {
+pub fn rows(steady: f64) -> Vec<Row> {
     let row = |name, link, event, seconds, goal| Row { name, listen: OPUS, link, event, seconds, goal };
     let plain = |name, link, goal| row(name, link, Event::Nothing, steady, goal);
     let second = Duration::from_secs(1);
     let good = Link::of(50, 0.0);
-    let rough = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..good };
-    let jittery = Link { jitter: Duration::from_millis(40), ..good };
     let shallow = Link { queue: 32_000, ..good };
+    let rough = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..shallow };
+    let jittery = Link { jitter: Duration::from_millis(40), ..good };
     let rebind = || Event::Changes(vec![(Duration::ZERO, Change::Rebind)]);
-    // At 1.5 times PCM's rate, so that a chunk is under way two times out of three.
-    let busy = good.at(2_200_000);
+    // So that a chunk is under way two times out of three.
+    let busy = tight(good, PCM);
     vec![
         plain("50 ms, 1 % loss", Link::of(50, 0.01), Goal::Prompt),
         plain("100 ms, 3 % loss", Link::of(100, 0.03), Goal::Prompt),
         plain("300 ms, 5 % loss", Link::of(300, 0.05), Goal::Prompt),
         plain("50 ms, jitter of 40 ms", jittery, Goal::Prompt),
-        plain("rate 1.5x", tight(good), Goal::Prompt),
+        plain("rate 1.5x", tight(shallow, OPUS), Goal::Prompt),
         Row { listen: PCM, ..plain("PCM, rate 1.5x", busy, Goal::Steady) },
-        plain("duplicates, reordering, bursts, rate 1.5x", tight(rough), Goal::Steady),
+        plain("duplicates, reordering, bursts, rate 1.5x", tight(rough, OPUS), Goal::Steady),
         row("75 s of silence", good, outage(75.0, QUIET), 30.0, Goal::Sound(second)),
         row("10 s of silence", good, outage(10.0, QUIET), 30.0, Goal::Sound(second)),
         row("2.5 s of silence", good, outage(2.5, QUIET), 20.0, Goal::Steady),

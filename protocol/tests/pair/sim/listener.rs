@@ -6,7 +6,7 @@ use media_protocol::{
     session::client::{DecoderFailed, Failure, Output, PlayId},
 };
 
-use crate::node::renditions;
+use super::node::renditions;
 
 /// What comes out at the client's end: checks that it is what was asked for, each frame once and in order.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Listener {
     pub(crate) switches: u32,
     /// How often the session went back to where a decoder had failed.
     pub(crate) rewinds: u32,
+    /// How often it ran dry in the middle of a track.
+    pub(crate) dips: u64,
     track: Option<Playing>,
     /// What must begin before what follows, and whether it began before; and so for `next`.
     again: VecDeque<(TrackId, bool)>,
@@ -35,6 +37,8 @@ pub(crate) struct Listener {
     queue: VecDeque<Arrived>,
     decoding: Option<(PlayId, Arc<Info>)>,
     played: Duration,
+    /// Whether there is sound.
+    sounds: bool,
     /// Where the decoder failed; then nothing is played.
     stopped: Option<(Arc<Info>, Arc<Rendition>, FrameIndex)>,
 }
@@ -68,8 +72,8 @@ impl Listener {
         self.next.is_none() && self.follow.is_none() && self.track.is_none() && self.queue.is_empty()
     }
 
-    /// Decodes and plays for a while.
-    pub(crate) fn play(&mut self, time: Duration) {
+    /// Decodes and plays for a while. Sound begins with `start`, or with the rest of a track.
+    pub(crate) fn play(&mut self, time: Duration, start: impl Fn() -> Duration) {
         if self.stopped.is_some() {
             return;
         }
@@ -77,8 +81,13 @@ impl Listener {
         while let Some(arrived) = self.queue.front() {
             match arrived {
                 Arrived::Begin(play, info) => self.decoding = Some((*play, Arc::clone(info))),
+                Arrived::Packet { .. } if !self.sounds && !self.is_ready(start()) => {
+                    self.played = Duration::ZERO;
+                    return;
+                }
                 Arrived::Packet { lasts, .. } if *lasts > self.played => return,
                 Arrived::Packet { lasts, .. } => {
+                    self.sounds = true;
                     self.played -= *lasts;
                     self.held -= *lasts;
                 }
@@ -86,7 +95,12 @@ impl Listener {
             }
             self.queue.pop_front();
         }
-        self.played = Duration::ZERO;
+        self.dips += u64::from(self.sounds && self.track.is_some());
+        (self.played, self.sounds) = (Duration::ZERO, false);
+    }
+
+    fn is_ready(&self, start: Duration) -> bool {
+        self.held >= start || self.queue.iter().any(|it| matches!(it, Arrived::End))
     }
 
     /// The decoder fails at the next packet, where there is one.
@@ -112,8 +126,9 @@ impl Listener {
         assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
         match output {
             Output::Clear => {
-                let Self { next, follow, ended, given_up, switches, rewinds, .. } = std::mem::take(self);
-                *self = Self { next, follow, ended, given_up, switches, rewinds, ..Self::default() };
+                let Self { next, follow, ended, given_up, switches, rewinds, dips, .. } =
+                    std::mem::take(self);
+                *self = Self { next, follow, ended, given_up, switches, rewinds, dips, ..Self::default() };
             }
             Output::Rewind => self.rewind(),
             Output::Begin { play, info, from, again } => self.begin(play, info, from, again),
@@ -191,11 +206,13 @@ impl Listener {
         self.again = begun.chain(self.again.iter().cloned()).collect();
         self.next_again = false;
         self.queue.clear();
-        (self.held, self.played) = (Duration::ZERO, Duration::ZERO);
+        (self.held, self.played, self.sounds) = (Duration::ZERO, Duration::ZERO, false);
         self.rewinds += 1;
         let rate = rendition.id.rate;
+        // Where it failed in what is passed over before the very end, nothing is left to come.
+        let coming = at.0 < rendition.frames;
         let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);
-        self.track = Some(Playing { info, from, rendition, chunk, coming: true, at, had: from });
+        self.track = Some(Playing { info, from, rendition, chunk, coming, at, had: from });
     }
 
     fn start_chunk(&mut self, index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>) {

@@ -3,8 +3,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use media_protocol::{ErrorCode, Protocol, WireError, session::client::RequestId};
 
-use super::{Event, World, fetch::Fetch};
-use crate::node::{Fails, refusal};
+use super::{
+    super::node::{Fails, refusal},
+    Event, World,
+    fetch::Fetch,
+};
 
 impl World {
     pub(super) fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {
