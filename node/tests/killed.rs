@@ -40,9 +40,9 @@ fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
 }
 
 /// A player whose sound is read here, no faster than it is wanted.
-fn play(home: &Home, ticket: &str) -> (Running, ChildStdout) {
+fn play(home: &Home, ticket: &str, words: &[&str]) -> (Running, ChildStdout) {
     let arguments = ["play", ticket, "--codec", "pcm", "--output", "stdout", "--stats", "stats.json"];
-    let mut command = home.command(&arguments);
+    let mut command = home.command(&[&arguments, words].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let sound = child.stdout.take().unwrap();
     (Running::of(child), sound)
@@ -54,7 +54,7 @@ fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
     let samples = music(RATE, 2, SECONDS);
     let file = encode(&there.path("tmp"), Kind::FlacS16, RATE, 2, &samples);
     let (node, ticket) = serve(&there, &file, "127.0.0.1:0");
-    let (mut player, mut sound) = play(&here, &node.ticket);
+    let (mut player, mut sound) = play(&here, &node.ticket, &[]);
 
     // The player holds 6 s at most, so that most of the track is still to come.
     let mut heard = vec![0; 5 * SECOND];
@@ -80,4 +80,18 @@ fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
     assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
     // All but what was under way when the node died came once.
     assert!(stats["chunks"].as_u64() == Some(14), "{stats}");
+}
+
+#[test]
+fn a_node_that_stays_away_is_given_up_when_the_configuration_says() {
+    let (there, here) = (Home::new(), Home::new());
+    let file = encode(&there.path("tmp"), Kind::FlacS16, RATE, 2, &music(RATE, 2, SECONDS));
+    let (node, _) = serve(&there, &file, "127.0.0.1:0");
+    let (mut player, mut sound) = play(&here, &node.ticket, &["--set", "playback.give_up=1ms"]);
+    player.line(|line| line.starts_with("playing 1"));
+    node.process.signal("KILL");
+    let rest = thread::spawn(move || std::io::copy(&mut sound, &mut std::io::sink()));
+    let done = player.finish_with(3);
+    assert!(rest.join().unwrap().unwrap() < (SECONDS * SECOND as f64) as u64);
+    assert!(done.err.contains("the node is out of reach"), "{}", done.err);
 }

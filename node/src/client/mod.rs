@@ -31,10 +31,7 @@ use std::{
 };
 
 use media_plugin_host::Registry;
-use media_protocol::{
-    Info, OutputOffer, Position, Rendition, TrackId,
-    session::client::{Client, Config},
-};
+use media_protocol::{Info, OutputOffer, Position, Rendition, TrackId, session::client::Client};
 use tokio::sync::mpsc;
 
 pub use counts::{Counts, Switched, TargetChange};
@@ -184,7 +181,7 @@ impl Player {
             registry: setup.registry,
             output: OutputOffer::default(),
         };
-        let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
+        let machine = Client::new(dial.config(setup.target), choice);
         let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
             target: target::Target::new(setup.target, setup.max),
