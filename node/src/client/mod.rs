@@ -106,6 +106,8 @@ pub enum Event {
     Drained,
     /// The output ran dry in the middle of a track.
     Underrun,
+    /// The same, for so long, because this process did not run.
+    Stopped(Duration),
     /// The output that is open, and its format.
     Output(String),
     /// The output is gone; another is looked for.

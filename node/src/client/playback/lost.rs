@@ -13,9 +13,30 @@ use crate::client::Event;
 /// How long an output may neither take nor play anything before that is said.
 const STILL: Duration = Duration::from_secs(3);
 
+/// As long a silence between two looks at the output is one: more than its own word on what it holds is off by.
+const SILENCE: Duration = Duration::from_millis(100);
+
 impl Playback {
+    /// Finds out whether sound stopped while nobody could look, because the process was stopped or had no processor: an
+    /// output that was stopped with it says that it holds what it held. One that stands still is looked at all the time. A
+    /// machine that sleeps stops this clock too.
+    pub(super) fn look(&mut self, now: Instant) {
+        let left = self.sink.delay();
+        let before = if self.state.held { None } else { self.state.looked };
+        self.state.looked = (!self.state.held).then_some((now, left));
+        let Some((at, held)) = before.filter(|_| self.state.sounding && self.voice.is_some()) else { return };
+        let heard = self.sink.time(held.saturating_sub(left));
+        let silence = now.saturating_duration_since(at).saturating_sub(heard);
+        if silence > SILENCE && self.sink.is_realtime() && self.begin_dry(now - silence) {
+            self.tell(Event::Stopped(silence));
+        }
+    }
+
     /// Waits for an output, by config, and says so. What is pending is kept, behind what the lost one had not played.
     pub(super) fn find_output(&mut self, reason: &str) -> Result<(), End> {
+        if self.state.looked.is_some() {
+            self.look(Instant::now());
+        }
         let back = self.sink.take_back();
         self.state.written -= i64::try_from(back).unwrap_or(0);
         self.progress(|progress| progress.frames_played = progress.frames_played.saturating_sub(back));
