@@ -16,10 +16,11 @@ mod program;
 #[path = "../../plugins/output-cpal/tests/sound/server.rs"]
 mod server;
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use fixtures::{Kind, encode, music, stored};
 use program::{Done, Home, Node, Running};
+use serde_json::Value;
 use server::{Recorder, Server};
 
 /// Seconds of the track that is played.
@@ -45,9 +46,14 @@ fn pactl(server: &Server, words: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
+fn add_sink(server: &Server, name: &str) {
+    let name = format!("sink_name={name}");
+    pactl(server, &["load-module", "module-null-sink", &name, "norewinds=1", "rate=48000"]);
+}
+
 /// A second sink, which is the default from now on. Only "kitchen" is recorded.
 fn add_default(server: &Server) {
-    pactl(server, &["load-module", "module-null-sink", "sink_name=garden", "norewinds=1", "rate=48000"]);
+    add_sink(server, "garden");
     pactl(server, &["set-default-sink", "garden"]);
 }
 
@@ -56,11 +62,6 @@ fn remove_kitchen(server: &Server) {
     let modules = pactl(server, &["list", "short", "modules"]);
     let kitchen = modules.lines().find(|line| line.contains("sink_name=kitchen")).unwrap();
     pactl(server, &["unload-module", kitchen.split_whitespace().next().unwrap()]);
-}
-
-fn add_kitchen(server: &Server) {
-    let words = ["load-module", "module-null-sink", "sink_name=kitchen", "norewinds=1", "rate=48000"];
-    pactl(server, &words);
 }
 
 /// Asserts that what was heard is the track, sample for sample. A busy machine may add silence anywhere.
@@ -158,7 +159,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     playing.signal("STOP");
     add_default(&server);
     if kitchen_again {
-        add_kitchen(&server);
+        add_sink(&server, "kitchen");
     }
     let recorder = Recorder::of(&server, if kitchen_again { "kitchen" } else { "garden" });
     playing.signal("CONT");
@@ -197,6 +198,60 @@ fn a_suspended_device_goes_on_where_it_stood() {
     let done = playing.finish_with(0);
     assert_eq!(done.err.matches("the output does not play").count(), 2, "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 20);
+}
+
+/// Plays on the default device while `change` moves the sound from "kitchen" to "garden", and asserts that both together
+/// played the track.
+fn move_to_garden(change: impl Fn(&Server)) {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node(&home);
+    add_sink(&server, "garden");
+    // Or what records it would follow too.
+    pactl(&server, &["set-default-source", "kitchen.monitor"]);
+    let (mut kitchen, garden) = (Recorder::start(&server), Recorder::of(&server, "garden"));
+    let mut playing = play(&home, &server, &node, &[]);
+    playing.line(|line| line.starts_with("playing 1"));
+    kitchen.sounds(48_000);
+    change(&server);
+    let done = playing.finish_with(0);
+    let (kitchen, garden) = (places(&kitchen.finish()), places(&garden.finish()));
+    assert!(kitchen.len() > 24_000 && garden.len() > 24_000, "{}", done.err);
+    assert_kept_place(&[kitchen, garden].concat(), frames, 20, 20);
+}
+
+#[test]
+fn sound_that_is_moved_to_another_device_keeps_its_place() {
+    move_to_garden(|server| {
+        let streams = pactl(server, &["list", "short", "sink-inputs"]);
+        let stream = streams.split_whitespace().next().unwrap();
+        pactl(server, &["move-sink-input", stream, "garden"]);
+    });
+}
+
+#[test]
+fn another_default_device_keeps_the_place() {
+    move_to_garden(|server| drop(pactl(server, &["set-default-sink", "garden"])));
+}
+
+/// As on a machine that slept: it goes on with the next frame, and says for how long there was silence.
+#[test]
+fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node(&home);
+    let mut recorder = Recorder::start(&server);
+    let playing = play(&home, &server, &node, &["--output", "cpal:kitchen"]);
+    recorder.sounds(48_000);
+    playing.signal("STOP");
+    recorder.is_silent_for(3 * 48_000);
+    playing.signal("CONT");
+    let done = playing.finish_with(0);
+    assert!(done.err.contains("this program did not run"), "{}", done.err);
+    assert_kept_place(&places(&recorder.finish()), frames, 20, 0);
+    let stats = fs::read_to_string(home.path("stats.json")).unwrap();
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
+    // All but what the device had when it was stopped.
+    assert!(stats["underrun_ms"].as_f64() > Some(2_800.0), "{stats}");
 }
 
 #[test]
