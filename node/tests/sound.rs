@@ -39,6 +39,10 @@ fn play(home: &Home, server: &Server, node: &Node, words: &[&str]) -> Running {
     Running::start(server.connect(&mut home.command(&arguments)))
 }
 
+fn stats(home: &Home) -> Value {
+    serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap()
+}
+
 /// Asks the sound server for something; returns its answer.
 fn pactl(server: &Server, words: &[&str]) -> String {
     let done = server.connect(Command::new("pactl").args(words)).output().unwrap();
@@ -79,7 +83,11 @@ fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
 /// A node with one track whose every frame says where it stands, and how many there are.
 fn counting_node(home: &Home) -> (Node, usize) {
     // Long enough that a late machine, too, loses the device before the end.
-    let frames = 5 * 48_000;
+    counting_node_of(home, 5)
+}
+
+fn counting_node_of(home: &Home, seconds: usize) -> (Node, usize) {
+    let frames = seconds * 48_000;
     let samples: Vec<_> = (0..frames).flat_map(|at| [at % 32_768, at / 32_768 + 1]).collect();
     let samples: Vec<_> = samples.into_iter().map(|it| it as f32 / 32_768.0).collect();
     (home.serve(&[&encode(&home.path("tmp"), Kind::FlacS16, 48_000, 2, &samples)]), frames)
@@ -201,22 +209,21 @@ fn a_suspended_device_goes_on_where_it_stood() {
 }
 
 /// Plays on the default device while `change` moves the sound from "kitchen" to "garden", and asserts that both together
-/// played the track.
+/// played the track, but for what the server had given to the first and it had not played.
 fn move_to_garden(change: impl Fn(&Server)) {
     let (home, server) = (Home::new(), Server::start());
-    let (node, frames) = counting_node(&home);
+    let (node, frames) = counting_node_of(&home, 8);
     add_sink(&server, "garden");
     // Or what records it would follow too.
     pactl(&server, &["set-default-source", "kitchen.monitor"]);
     let (mut kitchen, garden) = (Recorder::start(&server), Recorder::of(&server, "garden"));
-    let mut playing = play(&home, &server, &node, &[]);
-    playing.line(|line| line.starts_with("playing 1"));
-    kitchen.sounds(48_000);
+    let playing = play(&home, &server, &node, &[]);
+    kitchen.sounds(24_000);
     change(&server);
     let done = playing.finish_with(0);
     let (kitchen, garden) = (places(&kitchen.finish()), places(&garden.finish()));
-    assert!(kitchen.len() > 24_000 && garden.len() > 24_000, "{}", done.err);
-    assert_kept_place(&[kitchen, garden].concat(), frames, 20, 20);
+    assert!(!kitchen.is_empty() && !garden.is_empty(), "{}", done.err);
+    assert_kept_place(&[kitchen, garden].concat(), frames, 60, 20);
 }
 
 #[test]
@@ -247,11 +254,34 @@ fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
     let done = playing.finish_with(0);
     assert!(done.err.contains("this program did not run"), "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 0);
-    let stats = fs::read_to_string(home.path("stats.json")).unwrap();
-    let stats: Value = serde_json::from_str(&stats).unwrap();
+    let stats = stats(&home);
     assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
     // All but what the device had when it was stopped.
     assert!(stats["underrun_ms"].as_f64() > Some(2_800.0), "{stats}");
+}
+
+/// ALSA says so, here for a device that is PulseAudio below; it may give up the device as well, which is opened again.
+#[test]
+fn what_the_sound_system_calls_an_xrun_is_counted() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node(&home);
+    let alsa = home.path("asound.conf");
+    fs::write(&alsa, "pcm.!default { type pulse handle_underrun 1 }\n").unwrap();
+    let mut recorder = Recorder::start(&server);
+    let words = ["play", &node.ticket, "--codec", "pcm", "--stats", "stats.json", "--output", "cpal:alsa"];
+    let mut command = home.command(&words);
+    let playing = Running::start(server.connect(&mut command).env("ALSA_CONFIG_PATH", alsa));
+    for _ in 0..3 {
+        recorder.sounds(24_000);
+        playing.signal("STOP");
+        recorder.is_silent_for(48_000);
+        playing.signal("CONT");
+    }
+    let done = playing.finish_with(0);
+    let stats = stats(&home);
+    assert!(stats["xruns"].as_u64() >= Some(1), "{stats} {}", done.err);
+    let losses = done.err.matches("the output does not play").count();
+    assert_kept_place(&places(&recorder.finish()), frames, 20, losses * 100);
 }
 
 #[test]
