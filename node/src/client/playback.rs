@@ -296,17 +296,6 @@ impl Playback {
             self.tell(Event::Underrun);
         }
     }
-
-    /// Counts an underrun, unless it is counted already.
-    fn begin_dry(&self, since: Instant) -> bool {
-        let mut is_new = false;
-        self.progress(|progress| {
-            is_new = progress.dry_since.is_none();
-            progress.dry_since.get_or_insert(since);
-            progress.underruns += u64::from(is_new);
-        });
-        is_new
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the playback thread does when its output is gone, or stands still.
+//! What the playback thread does when its output is gone, stands still, or fell silent.
 
 use std::{
     sync::mpsc::RecvTimeoutError,
@@ -13,7 +13,7 @@ use crate::client::Event;
 /// How long an output may neither take nor play anything before that is said.
 const STILL: Duration = Duration::from_secs(3);
 
-/// As long a silence between two looks at the output is one: more than its own word on what it holds is off by.
+/// A silence between two looks at the output counts from this length on: its own word on what it holds is off by less.
 const SILENCE: Duration = Duration::from_millis(100);
 
 impl Playback {
@@ -30,6 +30,17 @@ impl Playback {
         if silence > SILENCE && self.sink.is_realtime() && self.begin_dry(now - silence) {
             self.tell(Event::Stopped(silence));
         }
+    }
+
+    /// Counts an underrun, unless it is counted already.
+    pub(super) fn begin_dry(&self, since: Instant) -> bool {
+        let mut is_new = false;
+        self.progress(|progress| {
+            is_new = progress.dry_since.is_none();
+            progress.dry_since.get_or_insert(since);
+            progress.underruns += u64::from(is_new);
+        });
+        is_new
     }
 
     /// Waits for an output, by config, and says so. What is pending is kept, behind what the lost one had not played.
