@@ -232,6 +232,8 @@ schema! {
         volume: Number<0, 100> = |_| Number::clamped(100);
         /// What happens when the device goes away: go on with the default device, or wait for it.
         on_lost: OnLost = |_| OnLost::Follow;
+        /// How long a node out of reach is tried for before the playing ends; `0s` is without end.
+        give_up: Time = |_| Time::from_millis(180_000);
         /// How far a seek key moves.
         seek_step: Time = |_| Time::from_millis(10_000);
     }

@@ -28,6 +28,8 @@ use serde_json::Value;
 
 const RATE: u32 = 44_100;
 const SECONDS: f64 = 40.0;
+/// Of two channels of 16 bits.
+const A_SECOND: usize = RATE as usize * 4;
 
 /// The node serves at this address.
 fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
@@ -38,9 +40,9 @@ fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
 }
 
 /// A player whose sound is read here, no faster than it is wanted.
-fn play(home: &Home, ticket: &str, codec: &str) -> (Running, ChildStdout) {
-    let arguments = ["play", ticket, "--codec", codec, "--output", "stdout", "--stats", "stats.json"];
-    let mut command = home.command(&arguments);
+fn play(home: &Home, ticket: &str, words: &[&str]) -> (Running, ChildStdout) {
+    let arguments = ["play", ticket, "--output", "stdout", "--stats", "stats.json"];
+    let mut command = home.command(&[&arguments, words].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let sound = child.stdout.take().unwrap();
     (Running::of(child), sound)
@@ -50,7 +52,7 @@ fn play(home: &Home, ticket: &str, codec: &str) -> (Running, ChildStdout) {
 fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     let (there, here) = (Home::new(), Home::new());
     let (node, ticket) = serve(&there, file, "127.0.0.1:0");
-    let (mut player, mut sound) = play(&here, &node.ticket, codec);
+    let (mut player, mut sound) = play(&here, &node.ticket, &["--codec", codec]);
 
     // The player holds 6 s at most, so that most of the track is still to come.
     let mut heard = vec![0; 5 * a_second];
@@ -84,8 +86,7 @@ fn assert_same(heard: &[u8], expected: &[u8]) {
 fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
     let (home, samples) = (Home::new(), music(RATE, 2, SECONDS));
     let file = encode(&home.path("tmp"), Kind::FlacS16, RATE, 2, &samples);
-    // Of 16 bits.
-    let heard = heard_through_a_death(&file, "pcm", RATE as usize * 2 * 2);
+    let heard = heard_through_a_death(&file, "pcm", A_SECOND);
     let sent = stored(Kind::FlacS16, &samples);
     let sent = sent.iter().flat_map(|it| ((it * 32_768.0) as i16).to_le_bytes()).collect::<Vec<_>>();
     assert_same(&heard, &sent);
@@ -101,10 +102,25 @@ fn so_it_does_in_a_codec_that_remembers_what_came_before() {
     let a_second = 48_000 * 2 * 4;
     let heard = heard_through_a_death(&file, "opus:96", a_second);
     let (node, _) = serve(&home, &file, "127.0.0.1:0");
-    let (player, mut sound) = play(&home, &node.ticket, "opus:96");
+    let (player, mut sound) = play(&home, &node.ticket, &["--codec", "opus:96"]);
     let mut whole = Vec::new();
     sound.read_to_end(&mut whole).unwrap();
     player.finish_with(0);
     assert_eq!(whole.len(), SECONDS as usize * a_second);
     assert_same(&heard, &whole);
+}
+
+#[test]
+fn a_node_that_stays_away_is_given_up_when_the_configuration_says() {
+    let (there, here) = (Home::new(), Home::new());
+    let file = encode(&there.path("tmp"), Kind::FlacS16, RATE, 2, &music(RATE, 2, SECONDS));
+    let (node, _) = serve(&there, &file, "127.0.0.1:0");
+    let (mut player, mut sound) =
+        play(&here, &node.ticket, &["--codec", "pcm", "--set", "playback.give_up=1ms"]);
+    player.line(|line| line.starts_with("playing 1"));
+    node.process.signal("KILL");
+    let rest = thread::spawn(move || std::io::copy(&mut sound, &mut std::io::sink()));
+    let done = player.finish_with(3);
+    assert!(rest.join().unwrap().unwrap() < SECONDS as u64 * A_SECOND as u64);
+    assert!(done.err.contains("the node is out of reach"), "{}", done.err);
 }

@@ -56,7 +56,7 @@ fn wrong_words_of_a_command_line() {
     let home = Home::new();
     let node = node(&home, &["good"]);
     let ticket = node.ticket.as_str();
-    let cases: [(&[&str], i32, &[&str]); 16] = [
+    let cases: [(&[&str], i32, &[&str]); 17] = [
         (&["--codec", "mp4"], USAGE, &["no codec \"mp4\"", "opus, pcm"]),
         (&["--codec", "opus:much"], USAGE, &["--codec", "much"]),
         (&["--codec", "opus:9999"], USAGE, &["--codec", "9999kbit", "opus takes 510 kbit/s at most"]),
@@ -64,6 +64,7 @@ fn wrong_words_of_a_command_line() {
         (&["--codec", "pcm:64"], USAGE, &["--codec", "64kbit", "lossless", "leave it out"]),
         (&["--transport", "pigeon"], USAGE, &["no transport \"pigeon\"", "fastn, memory"]),
         (&["--set", "bufer.target=3s"], USAGE, &["bufer.target", "buffer.target"]),
+        (&["--set", "playback.give_up=soon"], USAGE, &["playback.give_up", "a duration such as"]),
         (&["--set", "transport.fastn.rely=off"], USAGE, &["rely", "`relay`"]),
         (&["--config", "nowhere.toml"], USAGE, &["nowhere.toml"]),
         (&["--output", "stereo"], OUTPUT, &["no output \"stereo\"", "cpal, file, null, stdout"]),

@@ -16,10 +16,11 @@ mod program;
 #[path = "../../plugins/output-cpal/tests/sound/server.rs"]
 mod server;
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use fixtures::{Kind, encode, music, stored};
 use program::{Done, Home, Node, Running};
+use serde_json::Value;
 use server::{Recorder, Server};
 
 /// Seconds of the track that is played.
@@ -38,6 +39,10 @@ fn play(home: &Home, server: &Server, node: &Node, words: &[&str]) -> Running {
     Running::start(server.connect(&mut home.command(&arguments)))
 }
 
+fn stats(home: &Home) -> Value {
+    serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap()
+}
+
 /// Asks the sound server for something; returns its answer.
 fn pactl(server: &Server, words: &[&str]) -> String {
     let done = server.connect(Command::new("pactl").args(words)).output().unwrap();
@@ -45,9 +50,14 @@ fn pactl(server: &Server, words: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
+fn add_sink(server: &Server, name: &str) {
+    let name = format!("sink_name={name}");
+    pactl(server, &["load-module", "module-null-sink", &name, "norewinds=1", "rate=48000"]);
+}
+
 /// A second sink, which is the default from now on. Only "kitchen" is recorded.
 fn add_default(server: &Server) {
-    pactl(server, &["load-module", "module-null-sink", "sink_name=garden", "norewinds=1", "rate=48000"]);
+    add_sink(server, "garden");
     pactl(server, &["set-default-sink", "garden"]);
 }
 
@@ -56,11 +66,6 @@ fn remove_kitchen(server: &Server) {
     let modules = pactl(server, &["list", "short", "modules"]);
     let kitchen = modules.lines().find(|line| line.contains("sink_name=kitchen")).unwrap();
     pactl(server, &["unload-module", kitchen.split_whitespace().next().unwrap()]);
-}
-
-fn add_kitchen(server: &Server) {
-    let words = ["load-module", "module-null-sink", "sink_name=kitchen", "norewinds=1", "rate=48000"];
-    pactl(server, &words);
 }
 
 /// Asserts that what was heard is the track, sample for sample. A busy machine may add silence anywhere.
@@ -78,7 +83,11 @@ fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
 /// A node with one track whose every frame says where it stands, and how many there are.
 fn counting_node(home: &Home) -> (Node, usize) {
     // Long enough that a late machine, too, loses the device before the end.
-    let frames = 5 * 48_000;
+    counting_node_of(home, 5)
+}
+
+fn counting_node_of(home: &Home, seconds: usize) -> (Node, usize) {
+    let frames = seconds * 48_000;
     let samples: Vec<_> = (0..frames).flat_map(|at| [at % 32_768, at / 32_768 + 1]).collect();
     let samples: Vec<_> = samples.into_iter().map(|it| it as f32 / 32_768.0).collect();
     (home.serve(&[&encode(&home.path("tmp"), Kind::FlacS16, 48_000, 2, &samples)]), frames)
@@ -158,7 +167,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     playing.signal("STOP");
     add_default(&server);
     if kitchen_again {
-        add_kitchen(&server);
+        add_sink(&server, "kitchen");
     }
     let recorder = Recorder::of(&server, if kitchen_again { "kitchen" } else { "garden" });
     playing.signal("CONT");
@@ -197,6 +206,82 @@ fn a_suspended_device_goes_on_where_it_stood() {
     let done = playing.finish_with(0);
     assert_eq!(done.err.matches("the output does not play").count(), 2, "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 20);
+}
+
+/// Plays on the default device while `change` moves the sound from "kitchen" to "garden", and asserts that both together
+/// played the track, but for what the server had given to the first and it had not played.
+fn move_to_garden(change: impl Fn(&Server)) {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node_of(&home, 8);
+    add_sink(&server, "garden");
+    // Or what records it would follow too.
+    pactl(&server, &["set-default-source", "kitchen.monitor"]);
+    let (mut kitchen, garden) = (Recorder::start(&server), Recorder::of(&server, "garden"));
+    let playing = play(&home, &server, &node, &[]);
+    kitchen.sounds(24_000);
+    change(&server);
+    let done = playing.finish_with(0);
+    let (kitchen, garden) = (places(&kitchen.finish()), places(&garden.finish()));
+    assert!(!kitchen.is_empty() && !garden.is_empty(), "{}", done.err);
+    assert_kept_place(&[kitchen, garden].concat(), frames, 60, 20);
+}
+
+#[test]
+fn sound_that_is_moved_to_another_device_keeps_its_place() {
+    move_to_garden(|server| {
+        let streams = pactl(server, &["list", "short", "sink-inputs"]);
+        let stream = streams.split_whitespace().next().unwrap();
+        pactl(server, &["move-sink-input", stream, "garden"]);
+    });
+}
+
+#[test]
+fn another_default_device_keeps_the_place() {
+    move_to_garden(|server| drop(pactl(server, &["set-default-sink", "garden"])));
+}
+
+/// As on a machine that slept: it goes on with the next frame, and says for how long there was silence.
+#[test]
+fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node(&home);
+    let mut recorder = Recorder::start(&server);
+    let playing = play(&home, &server, &node, &["--output", "cpal:kitchen"]);
+    recorder.sounds(48_000);
+    playing.signal("STOP");
+    recorder.is_silent_for(3 * 48_000);
+    playing.signal("CONT");
+    let done = playing.finish_with(0);
+    assert!(done.err.contains("this program did not run"), "{}", done.err);
+    assert_kept_place(&places(&recorder.finish()), frames, 20, 0);
+    let stats = stats(&home);
+    assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
+    // All but what the device had when it was stopped.
+    assert!(stats["underrun_ms"].as_f64() > Some(2_800.0), "{stats}");
+}
+
+/// ALSA says so, here for a device that is PulseAudio below; it may give up the device as well, which is opened again.
+#[test]
+fn what_the_sound_system_calls_an_xrun_is_counted() {
+    let (home, server) = (Home::new(), Server::start());
+    let (node, frames) = counting_node(&home);
+    let alsa = home.path("asound.conf");
+    fs::write(&alsa, "pcm.!default { type pulse handle_underrun 1 }\n").unwrap();
+    let mut recorder = Recorder::start(&server);
+    let words = ["play", &node.ticket, "--codec", "pcm", "--stats", "stats.json", "--output", "cpal:alsa"];
+    let mut command = home.command(&words);
+    let playing = Running::start(server.connect(&mut command).env("ALSA_CONFIG_PATH", alsa));
+    for _ in 0..3 {
+        recorder.sounds(24_000);
+        playing.signal("STOP");
+        recorder.is_silent_for(48_000);
+        playing.signal("CONT");
+    }
+    let done = playing.finish_with(0);
+    let stats = stats(&home);
+    assert!(stats["xruns"].as_u64() >= Some(1), "{stats} {}", done.err);
+    let losses = done.err.matches("the output does not play").count();
+    assert_kept_place(&places(&recorder.finish()), frames, 20, losses * 100);
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod program;
 use std::{fs, path::Path};
 
 use fixtures::{Kind, encode, music};
-use program::Home;
+use program::{Home, Running};
 use serde_json::Value;
 
 fn stats(file: &Path) -> Value {
@@ -90,6 +90,29 @@ fn stats_tell_codec_and_bitrate() {
         let stats = stats(&home.path("stats.json"));
         assert_eq!((&stats["codec"], &stats["bitrate"]), (&id.into(), &bitrate.into()), "{codec}");
     }
+}
+
+/// Output `null` goes on while the player is stopped, as long as another listener takes for a second.
+#[test]
+fn what_a_stopped_player_did_not_play_is_an_underrun_of_that_length() {
+    let home = Home::new();
+    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 4.0));
+    let node = home.serve(&[&file]);
+    let play = ["play", &node.ticket, "--codec", "pcm", "--output", "null"];
+    let stopped = [&play[..], &["--stats", "stats.json"]].concat();
+    let mut stopped = Running::start(&mut home.command(&stopped));
+    stopped.line(|line| line.starts_with("playing 1"));
+    stopped.signal("STOP");
+    let other = Home::new();
+    other.ok(&[&play[..], &["--start", "3"]].concat());
+    stopped.signal("CONT");
+    let done = stopped.finish_with(0);
+    let stats = stats(&home.path("stats.json"));
+    assert_eq!(stats["frames_played"], 176_400, "{stats}");
+    assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
+    // It held 100 ms.
+    assert!(stats["underrun_ms"].as_f64() > Some(850.0), "{stats}");
+    assert!(done.err.contains("this program did not run"), "{}", done.err);
 }
 
 #[test]

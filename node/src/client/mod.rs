@@ -31,10 +31,7 @@ use std::{
 };
 
 use media_plugin_host::Registry;
-use media_protocol::{
-    Info, OutputOffer, Position, Rendition, TrackId,
-    session::client::{Client, Config},
-};
+use media_protocol::{Info, OutputOffer, Position, Rendition, TrackId, session::client::Client};
 use tokio::sync::mpsc;
 
 pub use counts::{Counts, Switched, TargetChange};
@@ -111,6 +108,8 @@ pub enum Event {
     Drained,
     /// The output ran dry in the middle of a track.
     Underrun,
+    /// The same, for so long, because this process did not run.
+    Stopped(Duration),
     /// The output that is open, and its format.
     Output(String),
     /// The output is gone; another is looked for.
@@ -186,7 +185,7 @@ impl Player {
             registry: setup.registry,
             output: OutputOffer::default(),
         };
-        let machine = Client::new(Config { target: setup.target, ..Config::default() }, choice);
+        let machine = Client::new(dial.config(setup.target), choice);
         let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
             target: Target::new(setup.target, setup.max),

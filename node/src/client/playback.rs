@@ -56,7 +56,9 @@ impl Playback {
     /// The thread's body; returns when the player is dropped or after [`Event::Fatal`].
     pub(super) fn run(mut self) {
         loop {
-            match self.obey().and_then(|()| self.step()) {
+            let obeyed = self.obey();
+            self.look(Instant::now());
+            match obeyed.and_then(|()| self.step()) {
                 Ok(()) => {}
                 Err(End::Dropped) => return,
                 Err(End::Output(reason)) => return self.tell(Event::OutputFailed(reason)),
@@ -145,6 +147,7 @@ impl Playback {
             Err(other) => return Err(other.into()),
         };
         self.state.written += i64::try_from(frames).unwrap_or(0);
+        self.state.looked = self.state.looked.map(|(at, held)| (at, held + frames));
         if frames > 0 {
             self.state.sounding = true;
             self.progress(Progress::end_dry);
@@ -293,13 +296,10 @@ impl Playback {
     }
 
     fn on_underrun(&mut self) {
-        let left = self.sink.left();
-        self.progress(|progress| {
-            progress.dry_since.get_or_insert_with(|| Instant::now() + left);
-            progress.underruns += 1;
-        });
-        self.buffer.note_underrun();
-        self.tell(Event::Underrun);
+        if self.begin_dry(Instant::now() + self.sink.left()) {
+            self.buffer.note_underrun();
+            self.tell(Event::Underrun);
+        }
     }
 }
 

@@ -203,7 +203,8 @@ impl Sink {
         (samples / usize::from(self.format.channels.max(1))) as u64
     }
 
-    fn time(&self, frames: u64) -> Duration {
+    /// How long so many frames last.
+    pub(super) fn time(&self, frames: u64) -> Duration {
         match self.rate() {
             0 => Duration::ZERO,
             rate => Duration::from_secs_f64(frames as f64 / f64::from(rate)),

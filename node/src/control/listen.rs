@@ -185,6 +185,9 @@ impl Listening {
                 self.warn("the output ran dry: the path is too thin for lossless audio, which waits".into());
             }
             Event::Underrun => self.warn("the output ran dry".into()),
+            Event::Stopped(time) => {
+                self.warn(format!("this program did not run; silence for {:.1} s", time.as_secs_f32()));
+            }
             Event::Output(line) => {
                 self.waiting.clear();
                 self.info(format!("output {line}"));

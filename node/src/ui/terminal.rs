@@ -4,6 +4,7 @@
 use std::{
     io::{self, Write},
     sync::Once,
+    time::Instant,
 };
 
 use crossterm::{
@@ -13,7 +14,7 @@ use crossterm::{
 };
 use tokio::sync::oneshot;
 
-use super::{View, keys, line, status};
+use super::{View, keys, line, status::Status};
 
 /// The terminal in raw mode, until dropped.
 struct Raw;
@@ -57,6 +58,7 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
         drop(commands);
     });
     drop(view.commands);
+    let mut status = Status::new(Instant::now());
     loop {
         tokio::select! {
             notice = view.notices.recv() => match notice {
@@ -73,7 +75,7 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
             _ => 80,
         };
         // A line that fills the last column would wrap.
-        let line = status::draw(&view.snapshots.borrow_and_update(), width.saturating_sub(1));
+        let line = status.draw(&view.snapshots.borrow_and_update(), width.saturating_sub(1), Instant::now());
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;
         io::stderr().flush()?;
     }

@@ -157,6 +157,17 @@ fn every_key_does_what_it_should() {
 }
 
 #[test]
+fn the_reason_for_the_codec_is_seen_on_eighty_columns() {
+    let home = Home::new();
+    let host = Host::serve(&tracks(&home, &["a title that is as long as many others"]));
+    let arguments = ["play", &host.ticket, "--codec", "opus", "--output", "null"];
+    let mut screen = Screen::with_columns(&home, &arguments, 80);
+    screen.shows("▶ ", &["/1:00  ", "  opus 96k  ", "(the one codec that this client offers"]);
+    screen.press("q");
+    screen.ends();
+}
+
+#[test]
 fn it_ends_well_however_it_ends() {
     let home = Home::new();
     let host = Host::serve(&tracks(&home, &["one"]));

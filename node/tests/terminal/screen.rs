@@ -20,8 +20,9 @@ before=$(stty -g)
 [ "$before" = "$(stty -g)" ] && echo modes=same || echo modes=changed
 "#;
 
+const ROWS: u16 = 40;
 /// Wide enough for the whole status line.
-const SIZE: (u16, u16) = (40, 160);
+const COLUMNS: u16 = 160;
 
 /// The program on a terminal of its own. Killed when dropped.
 pub(crate) struct Screen {
@@ -36,8 +37,12 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
+        Self::with_columns(home, arguments, COLUMNS)
+    }
+
+    pub(crate) fn with_columns(home: &Home, arguments: &[&str], columns: u16) -> Self {
         let (keys, terminal) = open().unwrap();
-        keys.resize(Size::new(SIZE.0, SIZE.1)).unwrap();
+        keys.resize(Size::new(ROWS, columns)).unwrap();
         let program = home.command(arguments);
         let shell = Command::new("sh").args(["-c", SCRIPT]).arg(program.get_program()).args(arguments);
         let shell =

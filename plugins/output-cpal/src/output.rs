@@ -6,19 +6,25 @@ use std::{
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
-use crate::{devices::forget_server, stream::Playing};
+use crate::{devices::forget_server, feeder::nanos, stream::Playing};
 
 /// How long a playing device may go without asking for frames before the connection to its sound server is given up for
 /// the next opening: a server that hangs reports nothing. This one is kept, with all that is in it: a device that is
 /// suspended asks for nothing either, and goes on where it stood.
 const STALL: Duration = Duration::from_secs(3);
 
+/// The caller looks every `MAX_WAIT` or so. If it did not for this long the whole process was stopped, while the device went
+/// on with what it had. The connection to PulseAudio may break of it: `pulseaudio` 0.3.2 takes the interrupted wait for an
+/// error.
+const AWAY: Duration = Duration::from_millis(200);
+
 /// A sound device that plays.
 ///
 /// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
 /// it is 0 until the next write, even though the device may still be playing its last frames; and a write during which
 /// it ran out takes nothing: so that no gap goes unseen by a caller that looks before each write. Once the device is gone
-/// it counts what was not heard when the device last asked for frames: rather too much than too little.
+/// it counts what was not heard when the device last asked for frames, or when this process was last stopped: rather too
+/// much than too little.
 pub(crate) struct SoundDevice {
     playing: Playing,
     format: AudioFormat,
@@ -29,6 +35,11 @@ pub(crate) struct SoundDevice {
     flushed: u64,
     /// The most frames ever reported as heard, so that the position never goes back.
     heard: AtomicU64,
+    made: Instant,
+    /// When the caller last looked, in nanoseconds since then.
+    looked: AtomicU64,
+    /// Frames that were heard by the end of the last stop.
+    surely: AtomicU64,
     paused: bool,
     /// When the last pause ended, after which the device may have to wake up.
     resumed: Duration,
@@ -47,13 +58,27 @@ impl SoundDevice {
             written: 0,
             flushed: 0,
             heard: AtomicU64::new(0),
+            made: Instant::now(),
+            looked: AtomicU64::new(0),
+            surely: AtomicU64::new(0),
             paused: false,
             resumed: Duration::ZERO,
             forgotten: AtomicBool::new(false),
         }
     }
 
+    /// Notes what was heard while the process was stopped.
+    fn look(&self) {
+        let now = nanos(self.made.elapsed()).unsigned_abs();
+        let before = self.looked.swap(now, Ordering::Relaxed);
+        if !self.paused && Duration::from_nanos(now.saturating_sub(before)) > AWAY {
+            let heard = self.playing.shared.heard(self.format.rate, self.playing.now());
+            self.surely.store(heard, Ordering::Relaxed);
+        }
+    }
+
     fn check(&self) -> Result<()> {
+        self.look();
         if let Some(fault) = self.playing.fault() {
             return Err(PluginError::Lost(fault.into()));
         }
@@ -140,8 +165,9 @@ impl Output for SoundDevice {
     }
 
     fn delay(&self) -> u64 {
+        self.look();
         if self.playing.fault().is_some() {
-            return self.written - self.played(self.ran());
+            return self.written - self.played(self.ran()).max(self.surely.load(Ordering::Relaxed));
         }
         if self.is_dry() {
             self.heard.fetch_max(self.playing.shared.taken(), Ordering::AcqRel);

@@ -1,4 +1,4 @@
-//! What the playback thread does when its output is gone, or stands still.
+//! What the playback thread does when its output is gone, stands still, or fell silent.
 
 use std::{
     sync::mpsc::RecvTimeoutError,
@@ -13,9 +13,41 @@ use crate::client::Event;
 /// How long an output may neither take nor play anything before that is said.
 const STILL: Duration = Duration::from_secs(3);
 
+/// A silence between two looks at the output counts from this length on: its own word on what it holds is off by less.
+const SILENCE: Duration = Duration::from_millis(100);
+
 impl Playback {
+    /// Finds out whether sound stopped while nobody could look, because the process was stopped or had no processor: an
+    /// output that was stopped with it says that it holds what it held. One that stands still is looked at all the time. A
+    /// machine that sleeps stops this clock too.
+    pub(super) fn look(&mut self, now: Instant) {
+        let left = self.sink.delay();
+        let before = if self.state.held { None } else { self.state.looked };
+        self.state.looked = (!self.state.held).then_some((now, left));
+        let Some((at, held)) = before.filter(|_| self.state.sounding && self.voice.is_some()) else { return };
+        let heard = self.sink.time(held.saturating_sub(left));
+        let silence = now.saturating_duration_since(at).saturating_sub(heard);
+        if silence > SILENCE && self.sink.is_realtime() && self.begin_dry(now - silence) {
+            self.tell(Event::Stopped(silence));
+        }
+    }
+
+    /// Counts an underrun, unless it is counted already.
+    pub(super) fn begin_dry(&self, since: Instant) -> bool {
+        let mut is_new = false;
+        self.progress(|progress| {
+            is_new = progress.dry_since.is_none();
+            progress.dry_since.get_or_insert(since);
+            progress.underruns += u64::from(is_new);
+        });
+        is_new
+    }
+
     /// Waits for an output, by config, and says so. What is pending is kept, behind what the lost one had not played.
     pub(super) fn find_output(&mut self, reason: &str) -> Result<(), End> {
+        if self.state.looked.is_some() {
+            self.look(Instant::now());
+        }
         let back = self.sink.take_back();
         self.state.written -= i64::try_from(back).unwrap_or(0);
         self.progress(|progress| progress.frames_played = progress.frames_played.saturating_sub(back));

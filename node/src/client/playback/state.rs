@@ -96,6 +96,8 @@ pub(in crate::client) struct State {
     pub(super) draining: bool,
     /// When a lost output was last found again.
     pub(super) found: Option<Instant>,
+    /// When the output was last looked at, and how many frames it held then and was given since; not while held.
+    pub(super) looked: Option<(Instant, u64)>,
     /// The frames of the present voice written so far, at the output's rate; less those before it that are still to be.
     pub(super) written: i64,
     /// What the output held when it last moved, in frames.

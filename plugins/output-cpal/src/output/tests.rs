@@ -42,6 +42,19 @@ fn of_a_device_that_is_gone_what_it_may_not_have_played_counts_as_not_heard() {
 }
 
 #[test]
+fn what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it() {
+    let (mut device, mut feeder, fault) = device();
+    assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
+    call(&device, &mut feeder, 60, Duration::from_secs(1));
+    for clock in [&mut device.playing.opened, &mut device.made] {
+        *clock = clock.checked_sub(Duration::from_secs(2)).unwrap();
+    }
+    fault.set("interrupted".into()).unwrap();
+    assert!(matches!(device.write(&[1.0; 100]), Err(PluginError::Lost(_))));
+    assert_eq!(device.delay(), 40);
+}
+
+#[test]
 fn a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood() {
     let (mut device, mut feeder, _) = device();
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);

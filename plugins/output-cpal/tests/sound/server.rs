@@ -145,6 +145,17 @@ impl Recorder {
         }
     }
 
+    /// Records until the last so many frames are silent.
+    pub(crate) fn is_silent_for(&mut self, frames: usize) {
+        self.heard.extend(self.bytes.try_iter().flatten());
+        let until = self.heard.len() + frames * 8;
+        while self.heard.len() < until
+            || self.heard[self.heard.len() - frames * 8..].iter().any(|&byte| byte != 0)
+        {
+            self.hear();
+        }
+    }
+
     /// Records until the sink is gone, and returns all frames.
     #[allow(dead_code, reason = "made for the program's tests")]
     pub(crate) fn lost(mut self) -> Vec<[f32; 2]> {
@@ -161,13 +172,7 @@ impl Recorder {
     /// Records until there has been silence for half a second, and returns the frames from the first that is not silent
     /// to the last.
     pub(crate) fn finish(mut self) -> Vec<[f32; 2]> {
-        self.heard.extend(self.bytes.try_iter().flatten());
-        let until = self.heard.len() + 24_000 * 8;
-        while self.heard.len() < until
-            || self.heard[self.heard.len() - 24_000 * 8..].iter().any(|&byte| byte != 0)
-        {
-            self.hear();
-        }
+        self.is_silent_for(24_000);
         let frames: Vec<_> = self.heard.chunks_exact(8).map(frame).collect();
         let is_sound = |frame: &[f32; 2]| *frame != [0.0; 2];
         let Some(first) = frames.iter().position(is_sound) else { return Vec::new() };

@@ -105,3 +105,40 @@ fn that_an_output_stands_still_is_said_once_and_that_it_moves_again() {
     assert_eq!(rig.told(), ["test moves again"]);
     assert_eq!(rig.given(), vec![1.0; 6 * PACKET - FADE]);
 }
+
+#[test]
+fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    // 50 ms are left, of which the device had 30 when all was stopped.
+    rig.run(400);
+    let (began, dips) = (Instant::now(), rig.playback.buffer.dips());
+    rig.playback.look(began);
+    rig.device.left.store(160, Ordering::Relaxed);
+    let seconds = Duration::from_secs(3);
+    rig.playback.look(began + seconds);
+    let since = rig.playback.progress.lock().unwrap().dry_since;
+    assert_eq!((since, rig.underruns()), (Some(began + Duration::from_millis(30)), 1));
+    let stopped = std::iter::from_fn(|| rig.events.try_recv().ok())
+        .find_map(|event| if let Event::Stopped(silence) = event { Some(silence) } else { None });
+    assert_eq!(stopped, Some(seconds - Duration::from_millis(30)));
+    assert_eq!(rig.playback.buffer.dips(), dips, "the path is not to blame");
+    // What the device runs dry of before it is given more is the same silence.
+    rig.arrive(2);
+    rig.run(0);
+    assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().dry_since), (1, None));
+}
+
+#[test]
+fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(400);
+    let began = Instant::now();
+    (0..100).for_each(|at| rig.playback.look(began + Duration::from_millis(50) * at));
+    assert!(rig.playback.on_command(Command::Hold(true)).is_ok());
+    rig.playback.look(began + Duration::from_secs(6));
+    assert!(rig.playback.on_command(Command::Hold(false)).is_ok());
+    rig.playback.look(began + Duration::from_secs(9));
+    assert_eq!(rig.underruns(), 0);
+}
