@@ -86,8 +86,15 @@ pub struct Setup {
 pub enum Event {
     /// The session has begun to fetch this track: now is the time to say what follows it.
     Fetching(TrackId),
-    /// This track is heard from now on.
-    Began(Arc<Info>),
+    /// A track is heard from now on.
+    Began {
+        /// Which.
+        info: Arc<Info>,
+        /// In what.
+        rendition: Arc<Rendition>,
+        /// Why, in words.
+        reason: Arc<str>,
+    },
     /// From here on the track is heard in another rendition.
     Switched {
         /// Which.

@@ -159,13 +159,13 @@ impl Listening {
                     self.follow(self.fetching.index + 1).await;
                 }
             }
-            Event::Began(info) => {
+            Event::Began { info, rendition, reason } => {
                 if self.heard.follow(&self.playlist, &info.track.id) {
                     let length = Duration::from_millis(info.track.duration_ms);
                     if self.jump.take().is_some_and(|at| Duration::from(at) > length) {
                         self.warn(format!("{} ends before that", title(&info.track)));
                     }
-                    self.info(begun(&info, &self.player.progress()));
+                    self.info(begun(&info, &rendition, &reason));
                 }
             }
             Event::Switched { to, reason } => {

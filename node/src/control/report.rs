@@ -9,7 +9,6 @@ use super::{
     listen::Listening,
     stats::{LevelTimes, PathChange, Switch, Target, ms},
 };
-use crate::client::Progress;
 
 impl Listening {
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -86,12 +85,12 @@ pub(super) fn title(track: &Track) -> String {
 }
 
 /// That a track is heard now, and in what. The node's words name that; those of a choice that was made here do not.
-pub(super) fn begun(info: &Info, progress: &Progress) -> String {
+pub(super) fn begun(info: &Info, rendition: &Rendition, reason: &str) -> String {
     let Track { number, source, .. } = &info.track;
-    let other = progress.rendition.as_ref().filter(|it| it.id != info.rendition.id);
-    let chosen = other.map(|it| format!("{}, {} kbit/s: ", it.id.codec, it.bitrate / 1000));
+    let is_other = rendition.id != info.rendition.id;
+    let chosen = is_other.then(|| format!("{}, {} kbit/s: ", rendition.id.codec, rendition.bitrate / 1000));
     let (title, chosen) = (title(&info.track), chosen.unwrap_or_default());
-    format!("playing {number}: {title} ({source}) as {chosen}{}", progress.reason)
+    format!("playing {number}: {title} ({source}) as {chosen}{reason}")
 }
 
 /// As `opus 96k`.

@@ -278,7 +278,7 @@ impl Listener {
         loop {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
-                Event::Began(_) | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
+                Event::Began { .. } | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
                 bad @ (Event::Fatal(_)
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)

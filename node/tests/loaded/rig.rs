@@ -138,7 +138,7 @@ impl Node {
         let mut info = None;
         let heard = loop {
             match events.recv().await.expect("the player goes on") {
-                Event::Began(began) => info = Some(began),
+                Event::Began { info: began, .. } => info = Some(began),
                 Event::Ended(_) => player.drain(),
                 Event::Drained => break Ok(info.as_deref().cloned().expect("what ended began")),
                 Event::TrackFailed { reason, .. } | Event::OutputFailed(reason) | Event::Fatal(reason) => {

@@ -19,8 +19,14 @@ impl Playback {
 
     /// A track began of which the first chunk is there now, so that it is known what it comes in, or of which none comes.
     pub(super) fn tell_begun(&mut self) -> bool {
-        let begun = self.state.begun.take();
-        begun.map(|info| self.tell(Event::Began(info))).is_some()
+        let Some(info) = self.state.begun.take() else { return false };
+        let (mut rendition, mut reason) = (None, Arc::from(""));
+        self.progress(|progress| {
+            (rendition, reason) = (progress.rendition.clone(), Arc::clone(&progress.reason));
+        });
+        let rendition = rendition.unwrap_or_else(|| Arc::new(info.rendition.clone()));
+        self.tell(Event::Began { info, rendition, reason });
+        true
     }
 
     /// From here on this is heard.

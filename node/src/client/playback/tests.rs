@@ -271,7 +271,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
     let told = |rig: &mut Rig| -> Vec<String> {
         let events = std::iter::from_fn(|| rig.events.try_recv().ok());
         let words = events.filter_map(|event| match event {
-            Event::Began(info) => Some(format!("began {}", info.track.id)),
+            Event::Began { info, .. } => Some(format!("began {}", info.track.id)),
             Event::Switched { to, reason } => Some(format!("{}: {reason}", to.id.params)),
             _ => None,
         });
