@@ -371,3 +371,59 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
     let switch = choice.choose(&situation(took, 2 * SECOND)).unwrap();
     assert!(all[switch.to].bitrate < 128_000, "{switch:?}");
 }
+
+/// Whatever a pause of the path lasts, nothing else would come in it either.
+#[test]
+fn a_pause_of_the_path_gives_no_chunk_up() {
+    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    // At 5 Mbit/s, with a pause at each moment of the chunk.
+    for paused_at in (1..90).map(|step| 0.01 * f64::from(step)) {
+        let mut choice = adaptive(true);
+        let before = Delivery { bytes: 576_000, took: SECOND, ..Delivery::default() };
+        choice.delivered(before);
+        for step in 1..300_u32 {
+            let took = SECOND / 100 * step;
+            let bytes = 5e6 / 8.0 * took.as_secs_f64().min(paused_at);
+            // A look after each packet, and 0.2 s after the last.
+            if took.as_secs_f64() > paused_at + 0.01 && step % 20 != 0 {
+                continue;
+            }
+            let held = (6.0 * bytes / 576_000.0 + 3.0 - took.as_secs_f64()).max(0.0);
+            let situation = Situation {
+                now: 10 * SECOND + took,
+                held: Duration::from_secs_f64(held),
+                target: 3 * SECOND,
+                current: &all[0],
+                all: &all,
+                path: &path,
+            };
+            let so_far = Delivery { bytes: bytes as u64, took, ..Delivery::default() };
+            assert_eq!(choice.reconsider(&situation, so_far), None, "paused at {paused_at}, {took:?}");
+        }
+    }
+}
+
+#[test]
+fn one_packet_that_is_late_is_no_fall_of_the_rate() {
+    let (all, path) = (ladder(), PathReport { kind: "direct".into(), ..PathReport::default() });
+    let mut choice = adaptive(true);
+    let situation = |took| Situation {
+        now: 10 * SECOND + took,
+        held: 3 * SECOND,
+        target: 3 * SECOND,
+        current: &all[1],
+        all: &all,
+        path: &path,
+    };
+    for late in [0.35, 0.6, 1.0] {
+        let bytes = |seconds: f64| 60_000.0 * (seconds / 0.06).min(if seconds < late { 0.98 } else { 1.0 });
+        let mut took = Duration::ZERO;
+        while took.as_secs_f64() < late {
+            took += SECOND / 50;
+            let so_far = Delivery { bytes: bytes(took.as_secs_f64()) as u64, took, ..Delivery::default() };
+            assert_eq!(choice.reconsider(&situation(took), so_far), None);
+        }
+        choice.delivered(Delivery { bytes: 60_000, took, ..Delivery::default() });
+        assert_eq!(choice.choose(&situation(took)), None, "{late}");
+    }
+}

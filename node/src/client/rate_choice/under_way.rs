@@ -17,6 +17,8 @@ const QUEUE: f64 = 48_000.0 * 8.0;
 /// Before a chunk is given up, this many seconds of it must have been measured, and so many at about the present rate.
 const MEASURED: f64 = 0.4;
 const STEADY: f64 = 0.2;
+/// What is given up for being slow has come in the last so many seconds.
+const QUIET: f64 = 0.1;
 /// What was known before the chunk counts as much as this many seconds at the present rate, as most fades end by themselves;
 /// less where clearly more is left than the queue holds, as every moment puts more of it into the queue.
 const PRIOR: f64 = 0.8;
@@ -127,7 +129,7 @@ impl UnderWay {
             return None;
         }
         // It may be a tunnel, in which nothing else comes either.
-        if self.pace.rate == 0.0 && self.came > 0.0 && !self.is_stuck {
+        if self.pace.quiet > QUIET && self.came > 0.0 && !self.is_stuck {
             return None;
         }
         let smaller =
@@ -135,7 +137,7 @@ impl UnderWay {
         let early = |it: &Rendition| -self.late_with(it.bitrate, self.measured());
         let safe = smaller().filter(|(_, it)| early(it) >= 0.0).max_by_key(|(_, it)| it.bitrate);
         match safe {
-            Some((to, it)) => (dry > CHANGE && early(it) <= SOON).then_some(to),
+            Some((to, it)) => (early(it) <= SOON).then_some(to),
             None => self.less_silent(smaller()),
         }
     }
@@ -162,6 +164,8 @@ pub(super) struct Pace {
     pub(super) rate: f64,
     /// For how long it has been about that, in seconds.
     pub(super) steady: f64,
+    /// For how long nothing has come, in seconds.
+    pub(super) quiet: f64,
 }
 
 /// What came of the chunk that is coming in the last moments: at first it may have come well.
@@ -169,6 +173,8 @@ pub(super) struct Pace {
 pub(super) struct Recent {
     /// When the chunk began.
     began: Duration,
+    /// When something came last, and the bytes that had come then.
+    grew: (Duration, u64),
     /// Instants, the oldest first, and the bytes that had come by then.
     marks: VecDeque<(Duration, u64)>,
     pace: Option<Pace>,
@@ -183,8 +189,10 @@ impl Recent {
     const KEPT: Duration = Duration::from_secs(4);
     /// The bytes of a datagram, which come at once: the next may be about to.
     const DATAGRAM: f64 = 1200.0;
-    /// Where nothing came for so many seconds, none is.
+    /// Where nothing came for so many seconds, none is; for less, that says nothing.
     const NOTHING: f64 = 0.4;
+    /// So many of them are no chance.
+    const SEVERAL: f64 = 3.0;
     /// A rate that is no more than so many times another is about the same.
     const ABOUT: f64 = 1.5;
 
@@ -193,24 +201,32 @@ impl Recent {
     pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Pace> {
         let began = now.saturating_sub(took);
         if self.marks.is_empty() || self.began < began || self.marks.back().is_some_and(|it| bytes < it.1) {
-            *self = Self { began, marks: [(began, 0)].into(), pace: None };
+            *self = Self { began, grew: (began, 0), marks: [(began, 0)].into(), pace: None };
         }
+        if bytes > self.grew.1 {
+            self.grew = (now, bytes);
+        }
+        let quiet = now.saturating_sub(self.grew.0).as_secs_f64();
         while self.marks.front().is_some_and(|it| it.0 + Self::KEPT < now) {
             self.marks.pop_front();
         }
-        let rates = self.marks.iter().map(|(at, before)| {
-            let steady = now.saturating_sub(*at).as_secs_f64();
+        let rates = self.marks.iter().filter_map(|(at, before)| {
+            let time = now.saturating_sub(*at).as_secs_f64();
             let came = bytes.saturating_sub(*before) as f64;
-            let next = if came > 0.0 || steady < Self::NOTHING { Self::DATAGRAM } else { 0.0 };
-            Pace { rate: (came + next) * 8.0 / steady, steady }
+            let rate = match came > 0.0 {
+                true => (came + Self::DATAGRAM) * 8.0 / time,
+                false if time < Self::NOTHING => return None,
+                false => 0.0,
+            };
+            Some((rate, time))
         });
-        let mut seen = rates.clone().filter(|it| it.steady >= Self::SHORTEST);
+        let mut seen = rates.clone().filter(|(_, time)| *time >= Self::SHORTEST);
         // The oldest first, and the last of all, however long ago it was.
-        let least = seen.clone().filter(|it| it.steady <= Self::LONGEST).chain(seen.next_back());
-        let least = least.map(|it| it.rate).min_by(f64::total_cmp);
+        let least = seen.clone().filter(|(_, time)| *time <= Self::LONGEST).chain(seen.next_back());
+        let least = least.map(|(rate, _)| rate).min_by(f64::total_cmp);
         self.pace = least.and_then(|rate| {
-            let steady = rates.map(|it| if it.rate <= rate * Self::ABOUT { it.steady } else { 0.0 });
-            Some(Pace { rate, steady: steady.max_by(f64::total_cmp)? })
+            let steady = rates.map(|(it, time)| if it <= rate * Self::ABOUT { time } else { 0.0 });
+            Some(Pace { rate, steady: steady.max_by(f64::total_cmp)?, quiet })
         });
         if self.marks.back().is_none_or(|it| it.0 + Self::APART <= now) {
             self.marks.push_back((now, bytes));
@@ -218,8 +234,10 @@ impl Recent {
         self.pace
     }
 
-    /// What the chunk that came came at in the end.
+    /// What the chunk that came came at in the end, where that lasted: one packet may have been lost, and late.
     pub(super) fn end(&mut self) -> Option<f64> {
-        std::mem::take(self).pace.map(|it| it.rate)
+        let pace = std::mem::take(self).pace?;
+        let datagrams = pace.rate / 8.0 * pace.steady / Self::DATAGRAM - 1.0;
+        (pace.steady >= Self::LONGEST && datagrams >= Self::SEVERAL).then_some(pace.rate)
     }
 }
