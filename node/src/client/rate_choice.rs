@@ -3,6 +3,7 @@
 //! What a person wants is a [`CodecChoice`]; what that may cost is its [`Policy`]; [`Adaptive`] chooses within it.
 
 mod adaptive;
+mod pace;
 mod policy;
 mod under_way;
 

@@ -23,8 +23,9 @@ use media_protocol::{
 };
 
 use super::{
+    pace::Recent,
     policy::{Limit, Policy},
-    under_way::{CHUNK, Recent, UnderWay, bits},
+    under_way::{CHUNK, UnderWay, bits},
 };
 
 /// See the module.

@@ -5,7 +5,7 @@ use media_protocol::{
     session::client::{Delivery, Situation, Switch},
 };
 
-use super::{super::testing, under_way::Recent, *};
+use super::{super::testing, pace::Recent, *};
 
 const SECOND: Duration = Duration::from_secs(1);
 

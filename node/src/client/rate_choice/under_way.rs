@@ -4,11 +4,11 @@
 //! and from its beginning. So giving up costs silence too, and up to a queue's worth it saves none. Where it costs none yet,
 //! it is put off for as long as that stays so: most fades end by themselves.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use media_protocol::Rendition;
 
-use super::policy::Limit;
+use super::{pace::Pace, policy::Limit};
 
 /// A chunk, in seconds.
 pub(super) const CHUNK: f64 = 3.0;
@@ -154,90 +154,5 @@ impl UnderWay {
         let silence = silence(it);
         let given_up = silence + if silence > 0.0 { UNDERRUN } else { 0.0 };
         (dry > 0.0 && given_up + CHANGE < goes_on).then_some(to)
-    }
-}
-
-/// What a chunk comes at now.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    /// In bit/s.
-    pub(super) rate: f64,
-    /// For how long it has been about that, in seconds.
-    pub(super) steady: f64,
-    /// For how long nothing has come, in seconds.
-    pub(super) quiet: f64,
-}
-
-/// What came of the chunk that is coming in the last moments: at first it may have come well.
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    /// When the chunk began.
-    began: Duration,
-    /// When something came last, and the bytes that had come then.
-    grew: (Duration, u64),
-    /// Instants, the oldest first, and the bytes that had come by then.
-    marks: VecDeque<(Duration, u64)>,
-    pace: Option<Pace>,
-}
-
-impl Recent {
-    /// Between two marks, at least.
-    const APART: Duration = Duration::from_millis(50);
-    /// What a rate is taken from, at least and at most, in seconds, and what is looked back over to see since when it is that.
-    const SHORTEST: f64 = 0.15;
-    const LONGEST: f64 = 1.0;
-    const KEPT: Duration = Duration::from_secs(4);
-    /// The bytes of a datagram, which come at once: the next may be about to.
-    const DATAGRAM: f64 = 1200.0;
-    /// Where nothing came for so many seconds, none is; for less, that says nothing.
-    const NOTHING: f64 = 0.4;
-    /// So many of them are no chance.
-    const SEVERAL: f64 = 3.0;
-    /// A rate that is no more than so many times another is about the same.
-    const ABOUT: f64 = 1.5;
-
-    /// Takes in how much of a chunk came in so long; the least that it came at over any of the last moments, up to now. `None`
-    /// before so much of the chunk was seen.
-    pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Pace> {
-        let began = now.saturating_sub(took);
-        if self.marks.is_empty() || self.began < began || self.marks.back().is_some_and(|it| bytes < it.1) {
-            *self = Self { began, grew: (began, 0), marks: [(began, 0)].into(), pace: None };
-        }
-        if bytes > self.grew.1 {
-            self.grew = (now, bytes);
-        }
-        let quiet = now.saturating_sub(self.grew.0).as_secs_f64();
-        while self.marks.front().is_some_and(|it| it.0 + Self::KEPT < now) {
-            self.marks.pop_front();
-        }
-        let rates = self.marks.iter().filter_map(|(at, before)| {
-            let time = now.saturating_sub(*at).as_secs_f64();
-            let came = bytes.saturating_sub(*before) as f64;
-            let rate = match came > 0.0 {
-                true => (came + Self::DATAGRAM) * 8.0 / time,
-                false if time < Self::NOTHING => return None,
-                false => 0.0,
-            };
-            Some((rate, time))
-        });
-        let mut seen = rates.clone().filter(|(_, time)| *time >= Self::SHORTEST);
-        // The oldest first, and the last of all, however long ago it was.
-        let least = seen.clone().filter(|(_, time)| *time <= Self::LONGEST).chain(seen.next_back());
-        let least = least.map(|(rate, _)| rate).min_by(f64::total_cmp);
-        self.pace = least.and_then(|rate| {
-            let steady = rates.map(|(it, time)| if it <= rate * Self::ABOUT { time } else { 0.0 });
-            Some(Pace { rate, steady: steady.max_by(f64::total_cmp)?, quiet })
-        });
-        if self.marks.back().is_none_or(|it| it.0 + Self::APART <= now) {
-            self.marks.push_back((now, bytes));
-        }
-        self.pace
-    }
-
-    /// What the chunk that came came at in the end, where that lasted: one packet may have been lost, and late.
-    pub(super) fn end(&mut self) -> Option<f64> {
-        let pace = std::mem::take(self).pace?;
-        let datagrams = pace.rate / 8.0 * pace.steady / Self::DATAGRAM - 1.0;
-        (pace.steady >= Self::LONGEST && datagrams >= Self::SEVERAL).then_some(pace.rate)
     }
 }
