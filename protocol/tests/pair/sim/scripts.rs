@@ -47,7 +47,7 @@ fn restless(world: &mut World) {
     world.act(at, Act::Resume);
 }
 
-/// What is remembered at the end of one, written out, comes to 19 kB at most.
+/// What is remembered at the end of one, written out, comes to 22 kB at most.
 const MEMORY: usize = 32 << 10;
 
 /// Plays so many scripts on all processors; how much happened in them.
