@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, Rendition, WireError,
-    chunk::{ChunkDecoder, ChunkError},
+    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -132,17 +132,17 @@ async fn receive(
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
     let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
-    // What came since the last packet.
-    let mut part = 0;
     loop {
         counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
-        part += bytes.len() as u64;
         decoder.push(bytes);
+        let mut ended = false;
         while let Some(event) = decoder.next().map_err(wrong_chunk)? {
-            part = 0;
+            ended |= matches!(event, ChunkEvent::Packet(_));
             reports.send(Fetched::Piece(event)).await;
         }
-        if part > 0 {
+        // Where packets end, they are word enough.
+        let part = decoder.part() as u64;
+        if part > 0 && !ended {
             reports.send(Fetched::Part(part)).await;
         }
         if decoder.is_done() {

@@ -168,6 +168,13 @@ impl ChunkDecoder {
         self.received
     }
 
+    /// How many bytes are there of the packet that has not come whole, once [`ChunkDecoder::next`] has said `None`; 0 between
+    /// packets.
+    #[must_use]
+    pub fn part(&self) -> usize {
+        if let State::Packet(_) = self.state { self.head.len() } else { 0 }
+    }
+
     fn fail(&mut self, error: ChunkError) -> ChunkError {
         self.pushed = Bytes::new();
         self.head = BytesMut::new();

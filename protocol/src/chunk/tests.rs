@@ -74,6 +74,31 @@ proptest! {
     }
 
     #[test]
+    fn a_part_is_what_is_there_of_a_packet_and_of_nothing_else(
+        packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..20),
+        pieces in prop::collection::vec(1_usize..700, 1..10),
+    ) {
+        let chunk = encode(&packets, true);
+        let mut decoder = decoder(chunk.len());
+        let (mut pushed, mut whole) = (0, 0);
+        for piece in pieces.iter().cycle() {
+            let end = (pushed + piece).min(chunk.len());
+            decoder.push(Bytes::copy_from_slice(&chunk[pushed..end]));
+            pushed = end;
+            while let Some(event) = decoder.next().unwrap() {
+                whole += usize::from(matches!(event, ChunkEvent::Packet(_)));
+            }
+            let came: usize = packets[..whole].iter().map(|it| PACKET_PREFIX + it.len()).sum();
+            let part = pushed.saturating_sub(HEADER + came + PACKET_PREFIX);
+            prop_assert_eq!(decoder.part(), if whole < packets.len() { part } else { 0 });
+            if pushed == chunk.len() {
+                break;
+            }
+        }
+        prop_assert!(decoder.is_done());
+    }
+
+    #[test]
     fn any_changed_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let mut chunk = encode(&[vec![1; 40], vec![2; 9]], false);
         let at = at.index(chunk.len());

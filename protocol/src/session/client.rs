@@ -80,6 +80,8 @@ impl Client {
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
     /// So often the choice of a rendition is looked at while nothing comes.
     const LOOK: Duration = Duration::from_millis(200);
+    /// A packet that comes in parts gives a sign of life with so many bytes of it, and with each so many more.
+    const PROGRESS: u64 = 1000;
     /// The longest wait that a busy node is granted.
     const LONGEST_WAIT: Duration = Duration::from_secs(30);
 

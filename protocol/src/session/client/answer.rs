@@ -49,9 +49,13 @@ impl Client {
     }
 
     pub(super) fn on_part(&mut self, request: RequestId, bytes: u64) {
-        if self.is_current(request)
+        if let Some((current, alive)) = &mut self.request
+            && *current == request
             && let Want::Chunk(wanted) = &mut self.want
         {
+            if bytes / Self::PROGRESS > wanted.part / Self::PROGRESS {
+                *alive = self.now;
+            }
             (wanted.part, wanted.is_behind) = (bytes, false);
             self.reconsider();
         }

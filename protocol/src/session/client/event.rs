@@ -89,11 +89,12 @@ pub enum Input {
         /// The piece.
         event: ChunkEvent,
     },
-    /// Of the packet that is coming, so much is there: a large one takes seconds of a thin path.
+    /// Of the packet that is coming, so much is there: a large one takes seconds of a thin path. It counts as come, though it
+    /// can't be played yet.
     Part {
         /// To which request.
         request: RequestId,
-        /// In bytes.
+        /// In bytes; no fewer than the last time.
         bytes: u64,
     },
     /// Bytes come from the node, though none that can be read of this answer: it is behind others, or a part of it was lost

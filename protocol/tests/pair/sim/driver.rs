@@ -57,11 +57,13 @@ impl Fill for Plain {}
 pub(super) struct Watched {
     pub(super) choice: Box<dyn RateChoice>,
     pub(super) told: Arc<AtomicU64>,
+    /// What had come of the chunk that is coming.
+    pub(super) so_far: u64,
 }
 
 impl Watched {
-    fn tell(&self, bytes: u64) {
-        assert!(bytes > 0);
+    fn tell(&mut self, bytes: u64) {
+        assert!(bytes > 0 && bytes >= std::mem::take(&mut self.so_far));
         self.told.fetch_add(bytes, Ordering::Relaxed);
     }
 }
@@ -78,6 +80,8 @@ impl RateChoice for Watched {
     }
 
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
+        assert!(so_far.bytes >= self.so_far, "{so_far:?} after {} bytes", self.so_far);
+        self.so_far = so_far.bytes;
         checked(situation, self.choice.reconsider(situation, so_far))
     }
 

@@ -47,7 +47,7 @@ fn restless(world: &mut World) {
     world.act(at, Act::Resume);
 }
 
-/// What is remembered at the end of one, written out, comes to 19 kB at most.
+/// What is remembered at the end of one, written out, comes to 22 kB at most.
 const MEMORY: usize = 32 << 10;
 
 /// Plays so many scripts on all processors; how much happened in them.
@@ -93,6 +93,9 @@ pub(crate) struct Happened {
     switches: u64,
     rewinds: u64,
     given_up: u64,
+    /// How often a part of a packet came, and how often it stayed one.
+    parts: u64,
+    broken_off: u64,
     pub(crate) dips: u64,
     /// How often the target rose.
     pub(crate) raised: u64,
@@ -108,6 +111,8 @@ impl Happened {
             switches: heard.switches.into(),
             rewinds: heard.rewinds.into(),
             given_up: heard.given_up.into(),
+            parts: world.parts,
+            broken_off: world.broken_off,
             dips: heard.dips,
             raised: world.raised,
         }
@@ -120,6 +125,8 @@ impl Happened {
         self.switches += other.switches;
         self.rewinds += other.rewinds;
         self.given_up += other.given_up;
+        self.parts += other.parts;
+        self.broken_off += other.broken_off;
         self.dips += other.dips;
         self.raised += other.raised;
     }
@@ -128,5 +135,6 @@ impl Happened {
         println!("{scripts} scripts: {self:?}");
         assert!(self.requests > 10 * scripts && self.failures > scripts && self.ended > scripts);
         assert!(self.switches > scripts && self.rewinds > scripts / 4 && self.given_up > scripts / 10);
+        assert!(self.parts > 10 * scripts && self.broken_off > scripts / 4);
     }
 }

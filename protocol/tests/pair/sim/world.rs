@@ -63,6 +63,9 @@ pub(crate) struct World {
     pub(crate) failures: u64,
     /// How often the target rose by itself.
     pub(crate) raised: u64,
+    /// How often a part of a packet was told of, and how often no more of it came.
+    pub(crate) parts: u64,
+    pub(crate) broken_off: u64,
     now: Duration,
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
@@ -77,8 +80,10 @@ pub(crate) struct World {
     paused: bool,
     reported: Duration,
     under_way: Option<RequestId>,
-    /// Bytes of packets that came in time, and those that the choice of a rate was told of.
+    /// Bytes of packets that came in time, those of one that has not come whole, and those that the choice of a rate was
+    /// told of.
     came: u64,
+    part: u64,
     told: Arc<AtomicU64>,
     fetches: HashMap<RequestId, Fetch>,
     connection: u64,
@@ -98,7 +103,7 @@ impl World {
         let mut random = Random(seed);
         let (mut config, told) = (Config::default(), Arc::<AtomicU64>::default());
         config.target = fill.asked(config.target);
-        let choice = Watched { choice, told: Arc::clone(&told) };
+        let choice = Watched { choice, told: Arc::clone(&told), so_far: 0 };
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
@@ -112,12 +117,15 @@ impl World {
             fill,
             silences: 0,
             raised: 0,
+            parts: 0,
+            broken_off: 0,
             config,
             most: config.target,
             paused: false,
             reported: Duration::ZERO,
             under_way: None,
             came: 0,
+            part: 0,
             told,
             fetches: HashMap::new(),
             connection: 0,
@@ -262,11 +270,20 @@ impl World {
         };
         if ends.is_some() && ends == self.under_way {
             self.under_way = None;
+            self.break_off();
         }
-        if let Input::Chunk { request, event: ChunkEvent::Packet(packet) } = &input
-            && self.under_way == Some(*request)
-        {
-            self.came += packet.len() as u64;
+        match &input {
+            Input::Chunk { request, event: ChunkEvent::Packet(packet) }
+                if self.under_way == Some(*request) =>
+            {
+                self.came += packet.len() as u64;
+                self.part = 0;
+            }
+            Input::Part { request, bytes } if self.under_way == Some(*request) => {
+                self.parts += 1;
+                self.part = *bytes;
+            }
+            _ => {}
         }
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
@@ -317,6 +334,13 @@ impl World {
             self.report();
         }
         self.fit();
+    }
+
+    /// No more comes of the packet of which a part is there.
+    fn break_off(&mut self) {
+        let part = std::mem::take(&mut self.part);
+        self.broken_off += u64::from(part > 0);
+        self.came += part;
     }
 
     /// Holds more, or less, where that is due.

@@ -161,6 +161,23 @@ fn what_is_behind_other_bytes_is_waited_for() {
 }
 
 #[test]
+fn a_large_packet_may_come_slowly_and_must_not_come_by_drops() {
+    // In parts, each so many bytes and seconds after the one before; and when it is given up.
+    for (bytes, seconds, given_up) in [(1000, 7, None), (250, 1, None), (1, 1, Some(8)), (100, 1, Some(8))] {
+        let mut rig = Rig::playing(&["a"]);
+        rig.packets(1);
+        let request = rig.request();
+        let silent = (1..60).find(|part| {
+            let now = Duration::from_secs(part * seconds);
+            rig.0.handle(now, Input::Part { request, bytes: part * bytes });
+            rig.0.handle(now, Input::Timeout);
+            rig.0.poll().is_some_and(|it| matches!(it, Output::Abandon { silent: true, .. }))
+        });
+        assert_eq!(silent, given_up, "{bytes} bytes each {seconds} s");
+    }
+}
+
+#[test]
 fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
     for code in [ErrorCode::CodecFailed, ErrorCode::UnknownRendition] {
         let mut rig = Rig::playing(&["a", "b", "c"]);

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use media_protocol::{
     Answer, Info, Position,
-    chunk::{ChunkDecoder, ChunkError},
+    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
     session::client::{Input, RequestId},
 };
 
@@ -16,14 +16,17 @@ pub(super) enum Fetch {
 
 impl World {
     pub(super) fn on_piece(&mut self, id: RequestId, bytes: Bytes) {
-        let mut events = Vec::new();
+        let (mut events, mut part) = (Vec::new(), 0);
         let error = match self.fetches.get_mut(&id) {
             Some(Fetch::Chunk(decoder)) => {
                 decoder.push(bytes);
                 loop {
                     match decoder.next() {
                         Ok(Some(event)) => events.push(event),
-                        Ok(None) => break None,
+                        Ok(None) => {
+                            part = decoder.part() as u64;
+                            break None;
+                        }
                         Err(error) => break Some(error),
                     }
                 }
@@ -34,7 +37,11 @@ impl World {
             }
             None => None,
         };
+        let ended = events.iter().any(|it| matches!(it, ChunkEvent::Packet(_)));
         events.into_iter().for_each(|event| self.feed(Input::Chunk { request: id, event }));
+        if part > 0 && !ended {
+            self.feed(Input::Part { request: id, bytes: part });
+        }
         if let Some(error) = error {
             self.fetches.remove(&id);
             match error {

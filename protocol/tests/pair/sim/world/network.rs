@@ -31,6 +31,7 @@ impl World {
 
     pub(super) fn abandon(&mut self, id: RequestId) {
         assert_eq!(self.under_way.take(), Some(id), "what is abandoned was under way");
+        self.break_off();
         // A driver may be late in dropping a stream; what still comes of it must do no harm.
         if self.random.chance(50) {
             self.fetches.remove(&id);
