@@ -294,15 +294,6 @@ impl Playback {
         }
         Ok(())
     }
-
-    fn on_underrun(&mut self) {
-        // The process may have been stopped since the last look: that is no fault of the path, and counts once.
-        self.look(Instant::now());
-        if self.begin_dry(Instant::now() + self.sink.left()) {
-            self.buffer.note_underrun();
-            self.tell(Event::Underrun);
-        }
-    }
 }
 
 #[cfg(test)]
