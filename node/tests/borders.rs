@@ -21,11 +21,6 @@ use std::{
 
 use fixtures::{Kind, encode, ffmpeg_decode, music};
 use program::{Home, Node, Wav};
-use serde_json::Value;
-
-fn stats(home: &Home) -> Value {
-    serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap()
-}
 
 /// Plays into a WAV by these words of a command line.
 fn played(home: &Home, node: &Node, name: &str, words: &[&str]) -> Wav {
@@ -64,7 +59,7 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
     }
     // Past the end there is nothing left.
     home.ok(&["play", &node.ticket, "--start", "1:00", "--output", "null:fast", "--stats", "stats.json"]);
-    assert_eq!(stats(&home)["frames_played"], 0);
+    assert_eq!(home.stats()["frames_played"], 0);
 }
 
 #[test]
@@ -77,7 +72,7 @@ fn tracks_follow_each_other_without_a_gap() {
     let wav = played(&home, &node, "pcm", &["--codec", "pcm", "--stats", "stats.json"]);
     assert_eq!(wav.samples.len(), sound.len());
     assert!(wav.samples == sound);
-    let stats = stats(&home);
+    let stats = home.stats();
     assert_eq!((&stats["tracks_ended"], &stats["frames_played"]), (&4.into(), &wav.frames().into()));
     let wav = played(&home, &node, "opus", &["--codec", "opus"]);
     let at_48_khz = |frames: usize| (frames * 48_000 + 22_050) / 44_100;
@@ -110,7 +105,7 @@ fn a_chunk_of_opus_takes_about_the_bytes_of_the_specification() {
         let title = file.file_stem().unwrap().to_str().unwrap();
         let to = ["--output", "null:fast", "--stats", "stats.json"];
         home.ok(&[&["play", &node.ticket, title, "--codec", &codec], &to[..]].concat());
-        let stats = stats(&home);
+        let stats = home.stats();
         assert_eq!(stats["chunks"], 3);
         let bytes = stats["bytes_received"].as_f64().unwrap() / 3.0;
         let ratio = bytes / row[4].parse::<f64>().unwrap();

@@ -162,8 +162,7 @@ fn tracks_that_were_there_already_are_fetched_again_and_told_of_once() {
     let rig = Rig::new("decode-panic-60", &tracks);
     let play = ["play", &rig.node.ticket, "--output", "null", "--stats", "stats.json"];
     let done = rig.home.ok(&play);
-    let stats = fs::read_to_string(rig.home.path("stats.json")).unwrap();
-    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let stats = rig.home.stats();
     let frames: f64 = tracks.iter().map(|it| it * 44_100.0).sum();
     assert_eq!((&stats["tracks_ended"], &stats["rendition_switches"]), (&4.into(), &1.into()), "{stats}");
     assert_eq!(stats["frames_played"].as_f64(), Some(frames), "{stats}");

@@ -14,7 +14,6 @@ mod fixtures;
 mod program;
 
 use std::{
-    fs,
     io::Read,
     path::Path,
     process::{ChildStdout, Stdio},
@@ -24,7 +23,6 @@ use std::{
 use fixtures::{Kind, encode, music, stored};
 use media_protocol::Ticket;
 use program::{Home, Node, Running};
-use serde_json::Value;
 
 const RATE: u32 = 44_100;
 const SECONDS: f64 = 40.0;
@@ -70,7 +68,7 @@ fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     let done = player.finish_with(0);
     heard.extend(rest.join().unwrap().unwrap());
     assert!(done.err.contains("the node answers again"), "{}", done.err);
-    let stats: Value = serde_json::from_str(&fs::read_to_string(here.path("stats.json")).unwrap()).unwrap();
+    let stats = here.stats();
     assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
     // All but what was under way when the node died came once.
     assert!(stats["chunks"].as_u64() == Some(14), "{stats}");

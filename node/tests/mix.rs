@@ -90,8 +90,7 @@ fn a_whole_library_plays_in_both_codecs() {
         let to = ["--codec", codec, "--output", "null:fast", "--stats", "stats.json"];
         let done = home.ok(&[&["play", &node.ticket], &to[..]].concat());
         assert_eq!(done.err.matches("\nplaying ").count(), TRACKS.len(), "{}", done.err);
-        let stats: Value =
-            serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap();
+        let stats = home.stats();
         assert_eq!(stats["tracks_ended"], TRACKS.len(), "{stats}");
         for none in ["underruns", "reconnects", "retries", "damaged_packets", "rendition_switches"] {
             assert_eq!(stats[none], 0, "{none}");

@@ -105,6 +105,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         max: Duration::from_secs(3),
         max_bytes: 64 << 20,
         start: Duration::from_millis(120),
+        give_up: Duration::from_secs(180),
         pause: PauseMode::Hold,
         volume: 1.0,
         registry: Arc::clone(&registry),

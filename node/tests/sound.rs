@@ -20,7 +20,6 @@ use std::{fs, process::Command};
 
 use fixtures::{Kind, encode, music, stored};
 use program::{Done, Home, Node, Running};
-use serde_json::Value;
 use server::{Recorder, Server};
 
 /// Seconds of the track that is played.
@@ -37,10 +36,6 @@ fn node(home: &Home) -> (Node, Vec<[f32; 2]>) {
 fn play(home: &Home, server: &Server, node: &Node, words: &[&str]) -> Running {
     let arguments = [&["play", &node.ticket, "--codec", "pcm", "--stats", "stats.json"], words].concat();
     Running::start(server.connect(&mut home.command(&arguments)))
-}
-
-fn stats(home: &Home) -> Value {
-    serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap()
 }
 
 /// Asks the sound server for something; returns its answer.
@@ -254,7 +249,7 @@ fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
     let done = playing.finish_with(0);
     assert!(done.err.contains("this program did not run"), "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 0);
-    let stats = stats(&home);
+    let stats = home.stats();
     assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
     // All but what the device had when it was stopped.
     assert!(stats["underrun_ms"].as_f64() > Some(2_800.0), "{stats}");
@@ -278,7 +273,7 @@ fn what_the_sound_system_calls_an_xrun_is_counted() {
         playing.signal("CONT");
     }
     let done = playing.finish_with(0);
-    let stats = stats(&home);
+    let stats = home.stats();
     assert!(stats["xruns"].as_u64() >= Some(1), "{stats} {}", done.err);
     let losses = done.err.matches("the output does not play").count();
     assert_kept_place(&places(&recorder.finish()), frames, 20, losses * 100);

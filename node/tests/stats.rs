@@ -13,15 +13,11 @@ mod fixtures;
 #[path = "common/program.rs"]
 mod program;
 
-use std::{fs, path::Path};
+use std::fs;
 
 use fixtures::{Kind, encode, music};
 use program::{Home, Running};
 use serde_json::Value;
-
-fn stats(file: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
-}
 
 #[test]
 fn stats_of_a_playing() {
@@ -29,7 +25,7 @@ fn stats_of_a_playing() {
     let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 7.5));
     let node = home.serve(&[&file]);
     home.ok(&["play", &node.ticket, "--codec", "pcm", "--output", "null:fast", "--stats", "stats.json"]);
-    let stats = stats(&home.path("stats.json"));
+    let stats = home.stats();
     let expected = [
         ("transport", Value::from("fastn")),
         ("path", "loopback".into()),
@@ -87,7 +83,7 @@ fn stats_tell_codec_and_bitrate() {
         [("auto", "pcm", 1_411_200), ("opus", "opus", 96_000), ("opus:160", "opus", 160_000)]
     {
         home.ok(&["play", &node.ticket, "--codec", codec, "--output", "null:fast", "--stats", "stats.json"]);
-        let stats = stats(&home.path("stats.json"));
+        let stats = home.stats();
         assert_eq!((&stats["codec"], &stats["bitrate"]), (&id.into(), &bitrate.into()), "{codec}");
     }
 }
@@ -96,19 +92,21 @@ fn stats_tell_codec_and_bitrate() {
 #[test]
 fn what_a_stopped_player_did_not_play_is_an_underrun_of_that_length() {
     let home = Home::new();
-    let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 4.0));
-    let node = home.serve(&[&file]);
+    let first = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 1.0));
+    let second = encode(&home.path("tmp"), Kind::WavS16, 44_100, 2, &music(44_100, 2, 4.0));
+    let node = home.serve(&[&first, &second]);
     let play = ["play", &node.ticket, "--codec", "pcm", "--output", "null"];
     let stopped = [&play[..], &["--stats", "stats.json"]].concat();
     let mut stopped = Running::start(&mut home.command(&stopped));
-    stopped.line(|line| line.starts_with("playing 1"));
+    // When the second track begins, the end of the first is heard.
+    stopped.line(|line| line.starts_with("playing 2"));
     stopped.signal("STOP");
     let other = Home::new();
-    other.ok(&[&play[..], &["--start", "3"]].concat());
+    other.ok(&[&play[..], &["2", "--start", "3"]].concat());
     stopped.signal("CONT");
     let done = stopped.finish_with(0);
-    let stats = stats(&home.path("stats.json"));
-    assert_eq!(stats["frames_played"], 176_400, "{stats}");
+    let stats = home.stats();
+    assert_eq!(stats["frames_played"], 220_500, "{stats}");
     assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
     // It held 100 ms.
     assert!(stats["underrun_ms"].as_f64() > Some(850.0), "{stats}");
@@ -133,7 +131,7 @@ fn demo_without_a_sound_device() {
     let done = home.ok(&["demo", "--stats", "stats.json"]);
     assert_eq!(done.err.lines().filter(|line| line.contains("no sound device")).count(), 1, "{}", done.err);
     assert!(done.err.contains("--output null"), "{}", done.err);
-    let stats = stats(&home.path("stats.json"));
+    let stats = home.stats();
     let (first_audio, codec) = (stats["first_audio_ms"].as_f64().unwrap(), stats["codec"].as_str().unwrap());
     for line in [
         format!("time to first audio: {first_audio:.0} ms"),

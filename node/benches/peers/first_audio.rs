@@ -2,7 +2,6 @@
 
 use std::{fs, process::Command, thread, time::Duration};
 
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -91,7 +90,7 @@ fn own_time(stage: &Stage, codec: &str) -> f64 {
     thread::sleep(Duration::from_millis(500));
     player.signal("INT");
     player.finish_with(0);
-    let stats: Value = serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap();
+    let stats = home.stats();
     stats["first_audio_ms"].as_f64().unwrap() - stats["bind_ms"].as_f64().unwrap()
 }
 

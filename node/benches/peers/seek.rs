@@ -174,6 +174,7 @@ impl Seeker {
             max: Duration::from_secs(3),
             max_bytes: 64 << 20,
             start: Duration::from_millis(120),
+            give_up: Duration::from_secs(180),
             pause: PauseMode::Hold,
             volume: 1.0,
             registry: Arc::clone(&registry),

@@ -14,7 +14,6 @@ use std::{
 };
 
 use media_plugin_sdk::transport::{Connection, Endpoint, Path, PeerAddress, TransportError};
-use media_protocol::session::client::Config;
 use tokio::{
     sync::Mutex,
     task::JoinSet,
@@ -36,7 +35,6 @@ pub struct Dial {
     connects: AtomicU64,
     connect_micros: AtomicU64,
     bind_time: Duration,
-    give_up: Duration,
     born: Instant,
     /// When the node last gave a sign of life, in microseconds since `born`.
     heard: AtomicU64,
@@ -80,7 +78,6 @@ impl Dial {
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
             bind_time: Duration::ZERO,
-            give_up: Config::default().give_up,
             born: Instant::now(),
             heard: AtomicU64::new(0),
             unanswered: StdMutex::default(),
@@ -91,17 +88,6 @@ impl Dial {
     #[must_use]
     pub fn bound_in(self, bind_time: Duration) -> Self {
         Self { bind_time, ..self }
-    }
-
-    /// How long players try for while the node is out of reach, instead of 3 minutes; zero is without end.
-    #[must_use]
-    pub fn giving_up_after(self, give_up: Duration) -> Self {
-        Self { give_up: if give_up.is_zero() { Duration::MAX } else { give_up }, ..self }
-    }
-
-    /// The behaviour of a session that holds `target`.
-    pub(super) fn config(&self, target: Duration) -> Config {
-        Config { target, give_up: self.give_up, ..Config::default() }
     }
 
     /// The node's id.

@@ -31,7 +31,10 @@ use std::{
 };
 
 use media_plugin_host::Registry;
-use media_protocol::{Info, OutputOffer, Position, Rendition, TrackId, session::client::Client};
+use media_protocol::{
+    Info, OutputOffer, Position, Rendition, TrackId,
+    session::client::{Client, Config},
+};
 use tokio::sync::mpsc;
 
 pub use counts::{Counts, Switched, TargetChange};
@@ -71,6 +74,8 @@ pub struct Setup {
     pub max_bytes: usize,
     /// Sound starts as soon as this much is held; more, up to the target, on a path that proved to lag.
     pub start: Duration,
+    /// How long it tries for while the node is out of reach; zero is without end.
+    pub give_up: Duration,
     /// What a pause means.
     pub pause: PauseMode,
     /// 0 to 1.
@@ -147,6 +152,11 @@ const EVENTS: usize = 256;
 /// Failures of decoders that may wait for the session; playback stops at each until it was dealt with.
 const DECODER_FAILURES: usize = 1;
 
+fn session_config(target: Duration, give_up: Duration) -> Config {
+    let give_up = if give_up.is_zero() { Duration::MAX } else { give_up };
+    Config { target, give_up, ..Config::default() }
+}
+
 /// Plays from one node. Dropping it stops the sound and the requests.
 pub struct Player {
     session: mpsc::Sender<session::Command>,
@@ -192,7 +202,7 @@ impl Player {
             registry: setup.registry,
             output: OutputOffer::default(),
         };
-        let machine = Client::new(dial.config(setup.target), choice);
+        let machine = Client::new(session_config(setup.target, setup.give_up), choice);
         let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
             target: Target::new(setup.target, setup.max),
@@ -275,3 +285,6 @@ impl Player {
         let _ = self.playback.try_send(command);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use media_plugin_host::Registry;
-use media_protocol::{OutputOffer, Position, TrackId, session::client::Client};
+use media_protocol::{
+    OutputOffer, Position, TrackId,
+    session::client::{Client, Config},
+};
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
@@ -69,7 +72,7 @@ impl MuteListener {
         let counts = Arc::<Mutex<Counts>>::default();
         let paced = Arc::new(AtomicBool::new(true));
         let choice = rate_choice::chooser(&codec, Arc::clone(&paced));
-        let machine = Client::new(dial.config(target), choice);
+        let machine = Client::new(Config { target, ..Config::default() }, choice);
         let offer = Offer { choice: codec, bitrate, registry, output: OutputOffer::default() };
         let fill = Fill {
             buffer: Arc::clone(&buffer),

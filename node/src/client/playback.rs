@@ -294,13 +294,6 @@ impl Playback {
         }
         Ok(())
     }
-
-    fn on_underrun(&mut self) {
-        if self.begin_dry(Instant::now() + self.sink.left()) {
-            self.buffer.note_underrun();
-            self.tell(Event::Underrun);
-        }
-    }
 }
 
 #[cfg(test)]

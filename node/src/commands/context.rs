@@ -114,7 +114,6 @@ impl Context {
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
         let dial = Dial::new(endpoint, peer, Some(ticket.token())).bound_in(bind_time);
-        let dial = dial.giving_up_after(self.config.playback.give_up.get());
         dial.connection().await.map_err(|error| {
             let next = what_next(&error);
             let message = format!("connecting to the node of the ticket: {error}{next}");

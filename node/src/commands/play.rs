@@ -87,6 +87,7 @@ pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault>
         max: config.buffer.max.get(),
         max_bytes: usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
         start: config.buffer.start.get(),
+        give_up: config.playback.give_up.get(),
         pause: match config.playback.pause {
             media_config::Pause::Hold => PauseMode::Hold,
             media_config::Pause::Drain => PauseMode::Drain,

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longer than anything here takes: what passes it hangs.
@@ -45,6 +46,11 @@ impl Home {
     /// A file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// What was written there by `--stats stats.json`.
+    pub fn stats(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.path("stats.json")).unwrap()).unwrap()
     }
 
     /// The program with these arguments.

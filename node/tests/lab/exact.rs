@@ -23,7 +23,7 @@ const LOUDER: f64 = 1.25;
 /// of codecs with the source: equal, or at least like it, as loud, and nowhere more like it when shifted. Around an underrun,
 /// [`FADE`] may differ. Takes a processor for seconds where much of it is a mixture.
 pub fn wrong(listen: Listen, heard: &Heard, expected: &[f32]) -> Option<String> {
-    let format = heard.recording.format?;
+    let Some(format) = heard.recording.format else { return Some("nothing was played".into()) };
     let (channels, rate) = (usize::from(format.channels), format.rate as usize);
     match listen.codec {
         "auto" => unlike(&heard.recording.samples, expected, channels, rate),

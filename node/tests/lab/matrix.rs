@@ -1,4 +1,4 @@
-//! The rows of the matrix that need no real time: whatever the network does, what is played is the track, frame for frame.
+//! The rows of the matrix, in real time only where a rate is chosen by it or the level is what is looked at: whatever the network does, what is played is the track, frame for frame.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,9 @@ const AT: Duration = Duration::from_millis(700);
 const FRAMES: u64 = 4 * RATE as u64;
 /// And is over after so long.
 const BRIEF: Duration = Duration::from_secs(5);
+/// Silence from this length on costs the connection: what was on its way comes within 1 s, the node is dialled 2 s after, and
+/// the old connection is closed 1 s later.
+const LONG: Duration = BRIEF;
 /// So many rows are played at once.
 const AT_ONCE: usize = 12;
 
@@ -100,6 +103,15 @@ fn assert_exact(row: &str, listen: Listen, heard: &Heard, expected: &[f32]) {
     assert!(listen.realtime || heard.progress.underruns == 0);
 }
 
+/// Whether it does so in the fast matrix.
+fn costs_the_connection(event: &Event) -> bool {
+    match event {
+        Event::Dead | Event::Killed(_) => true,
+        Event::Changes(changes) => changes.iter().any(|(at, change)| *change == LOUD && *at >= LONG),
+        Event::Nothing => false,
+    }
+}
+
 /// A row without what takes long: in real time only where a rate is chosen by it, and no faster than shows something.
 fn made_fast(row: Row) -> Row {
     let link = match row.link.rate {
@@ -117,14 +129,17 @@ async fn assert_row(row: &Row, music: &Music, expected: &[f32]) {
         lab.listener.until(FRAMES).await;
         lab = lab.happen(&row.event).await;
     }
+    let relays = std::mem::take(&mut lab.relays);
     let heard = lab.finish().await;
     assert_exact(row.name, row.listen, &heard, expected);
-    match row.event {
-        Event::Dead | Event::Killed(_) => assert!(heard.reconnects > 0, "{}", row.name),
-        _ if row.listen.codec == "auto" => {
-            assert!(heard.counts.switches.iter().next().is_some(), "{}", row.name);
-        }
-        _ => {}
+    if let Event::Changes(changes) = &row.event {
+        assert_eq!(relays[0].tally().changes, changes.len(), "{}", row.name);
+    }
+    if row.listen.codec == "auto" {
+        assert!(heard.counts.switches.iter().next().is_some(), "{}", row.name);
+    }
+    if costs_the_connection(&row.event) {
+        assert!(heard.reconnects > 0, "{}: {:?}", row.name, heard.told);
     }
 }
 

@@ -249,6 +249,7 @@ impl Listener {
             max: Duration::from_secs(12),
             max_bytes: 64 << 20,
             start: Duration::from_millis(120),
+            give_up: Duration::from_secs(180),
             pause: PauseMode::Hold,
             volume: 1.0,
             registry: Arc::clone(&tune.registry),

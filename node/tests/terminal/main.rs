@@ -21,7 +21,6 @@ use fixtures::{Kind, encode, tone};
 use host::Host;
 use program::Home;
 use screen::{Screen, seconds};
-use serde_json::Value;
 
 const LEFT: &str = "\u{1b}[D";
 const RIGHT: &str = "\u{1b}[C";
@@ -38,10 +37,6 @@ fn tracks(home: &Home, names: &[&str]) -> Vec<PathBuf> {
         path
     };
     names.iter().map(copy).collect()
-}
-
-fn stats(home: &Home) -> Value {
-    serde_json::from_str(&fs::read_to_string(home.path("stats.json")).unwrap()).unwrap()
 }
 
 /// The requests at the node once everything that was on its way has arrived: another listener has come, asked and gone.
@@ -79,7 +74,7 @@ fn quit(home: &Home, host: &Host, mut screen: Screen) {
 
 /// The client's own count of its requests must be the node's.
 fn assert_counts(home: &Home, host: &Host) {
-    let stats = stats(home);
+    let stats = home.stats();
     assert_eq!(stats["requests_while_paused"], 0);
     assert_eq!(stats["requests"], host.requests());
     assert!(stats["paused_ms"].as_f64().unwrap() > 0.0);

@@ -13,9 +13,9 @@ use crate::{devices::forget_server, feeder::nanos, stream::Playing};
 /// suspended asks for nothing either, and goes on where it stood.
 const STALL: Duration = Duration::from_secs(3);
 
-/// The caller looks every `MAX_WAIT` or so. If it did not for this long the whole process was stopped, while the device went
-/// on with what it had. The connection to PulseAudio may break of it: `pulseaudio` 0.3.2 takes the interrupted wait for an
-/// error.
+/// The caller looks every `MAX_WAIT` or so. If nobody looked for this long, what the device had by then was heard unseen. The
+/// whole process may have been stopped, of which the connection to PulseAudio may break: `pulseaudio` 0.3.2 takes the
+/// interrupted wait for an error.
 const AWAY: Duration = Duration::from_millis(200);
 
 /// A sound device that plays.
@@ -23,8 +23,8 @@ const AWAY: Duration = Duration::from_millis(200);
 /// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
 /// it is 0 until the next write, even though the device may still be playing its last frames; and a write during which
 /// it ran out takes nothing: so that no gap goes unseen by a caller that looks before each write. Once the device is gone
-/// it counts what was not heard when the device last asked for frames, or when this process was last stopped: rather too
-/// much than too little.
+/// it counts what was not heard when the device last asked for frames, or when nobody had looked for long: rather too much
+/// than too little.
 pub(crate) struct SoundDevice {
     playing: Playing,
     format: AudioFormat,
@@ -35,10 +35,9 @@ pub(crate) struct SoundDevice {
     flushed: u64,
     /// The most frames ever reported as heard, so that the position never goes back.
     heard: AtomicU64,
-    made: Instant,
-    /// When the caller last looked, in nanoseconds since then.
+    /// When the caller last looked, in nanoseconds since the opening.
     looked: AtomicU64,
-    /// Frames that were heard by the end of the last stop.
+    /// Frames that were heard when it last looked after a long while.
     surely: AtomicU64,
     paused: bool,
     /// When the last pause ended, after which the device may have to wake up.
@@ -51,6 +50,7 @@ impl SoundDevice {
     /// An output on a stream whose device buffer holds `buffer`.
     pub(crate) fn new(playing: Playing, format: AudioFormat, buffer: Duration) -> Self {
         let step = (buffer / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
+        let looked = AtomicU64::new(nanos(playing.now()).unsigned_abs());
         Self {
             playing,
             format,
@@ -58,8 +58,7 @@ impl SoundDevice {
             written: 0,
             flushed: 0,
             heard: AtomicU64::new(0),
-            made: Instant::now(),
-            looked: AtomicU64::new(0),
+            looked,
             surely: AtomicU64::new(0),
             paused: false,
             resumed: Duration::ZERO,
@@ -67,12 +66,12 @@ impl SoundDevice {
         }
     }
 
-    /// Notes what was heard while the process was stopped.
+    /// Notes what was heard while nobody looked.
     fn look(&self) {
-        let now = nanos(self.made.elapsed()).unsigned_abs();
-        let before = self.looked.swap(now, Ordering::Relaxed);
-        if !self.paused && Duration::from_nanos(now.saturating_sub(before)) > AWAY {
-            let heard = self.playing.shared.heard(self.format.rate, self.playing.now());
+        let now = self.playing.now();
+        let before = self.looked.swap(nanos(now).unsigned_abs(), Ordering::Relaxed);
+        if !self.paused && now.saturating_sub(Duration::from_nanos(before)) > AWAY {
+            let heard = self.playing.shared.heard(self.format.rate, now);
             self.surely.store(heard, Ordering::Relaxed);
         }
     }

@@ -14,16 +14,6 @@ async fn connected() -> (Arc<Net>, Arc<Dial>, Arc<dyn Connection>) {
     (net, dial, connection)
 }
 
-#[tokio::test]
-async fn a_session_gives_up_when_the_configuration_says() {
-    let after = |give_up| {
-        let dial = Arc::into_inner(Arc::<Net>::default().dial()).unwrap();
-        dial.giving_up_after(Duration::from_secs(give_up)).config(MILLI)
-    };
-    assert_eq!((after(7).give_up, after(7).target), (Duration::from_secs(7), MILLI));
-    assert_eq!(after(0).give_up, Duration::MAX);
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_is_closed_does_not_end_the_one_before_it() {
     let (net, dial, old) = connected().await;

@@ -32,6 +32,16 @@ impl Playback {
         }
     }
 
+    /// Sound stops here, or is about to.
+    pub(super) fn on_underrun(&mut self) {
+        // The process may have been stopped since the last look: that is no fault of the path, and counts once.
+        self.look(Instant::now());
+        if self.begin_dry(Instant::now() + self.sink.left()) {
+            self.buffer.note_underrun();
+            self.tell(Event::Underrun);
+        }
+    }
+
     /// Counts an underrun, unless it is counted already.
     pub(super) fn begin_dry(&self, since: Instant) -> bool {
         let mut is_new = false;

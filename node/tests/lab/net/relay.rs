@@ -45,6 +45,8 @@ pub struct Tally {
     pub lost: u64,
     /// Bytes that left the client.
     pub up_bytes: u64,
+    /// Changes that were made.
+    pub changes: usize,
 }
 
 /// A relay between one client and one server; dropping it ends it.
@@ -153,6 +155,7 @@ impl Wire {
     }
 
     async fn apply(&mut self, change: Change) {
+        self.tally.lock().expect("no panic").changes += 1;
         match change {
             Change::Both(link) => self.links = [link; 2],
             Change::Up(link) => self.links[UP] = link,

@@ -129,6 +129,31 @@ fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
     assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().dry_since), (1, None));
 }
 
+/// As where the process is stopped after it looked and before it writes, or while it waits for more.
+#[test]
+fn a_stop_that_the_underrun_shows_first_counts_once_and_not_as_the_path_s() {
+    for waits in [false, true] {
+        let mut rig = Rig::new();
+        rig.arrive(4);
+        rig.run(400);
+        let (dips, now) = (rig.playback.buffer.dips(), Instant::now());
+        rig.playback.look(now.checked_sub(Duration::from_secs(3)).unwrap());
+        rig.device.left.store(0, Ordering::Relaxed);
+        if waits {
+            assert!(rig.playback.step().is_ok());
+        }
+        rig.arrive(2);
+        rig.run(200);
+        rig.playback.look(Instant::now());
+        let stopped = std::iter::from_fn(|| rig.events.try_recv().ok())
+            .filter_map(|event| if let Event::Stopped(silence) = event { Some(silence) } else { None })
+            .collect::<Vec<_>>();
+        assert!(matches!(&stopped[..], [silence] if silence.as_secs() == 2), "{stopped:?}");
+        assert_eq!((rig.underruns(), rig.playback.buffer.dips()), (1, dips));
+        assert!(rig.playback.progress.lock().unwrap().underrun_time >= stopped[0]);
+    }
+}
+
 #[test]
 fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
     let mut rig = Rig::new();
