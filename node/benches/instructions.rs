@@ -92,7 +92,7 @@ fn instructions(name: &str, times: u64) -> u64 {
 }
 
 fn cached(codec: &str, times: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let music = Music::of(Kind::WavS16, 44_100, 2, 3.0);
         let listener: Listener = Rig::new(&music).await.listener().await;
