@@ -37,8 +37,7 @@ pub enum CodecChoice {
 const LADDER: [u32; 9] = [160_000, 128_000, 96_000, 64_000, 48_000, 32_000, 24_000, 16_000, 12_000];
 
 /// The codecs to offer for a path, most wanted first, the lossy ones at `bitrate`, in bit/s, or as much of it as the choice
-/// allows there. With `Auto` and `DataSaver` they
-/// are offered at other bitrates too, for [`Adaptive`].
+/// allows there. With `Auto` and `DataSaver` they are offered at other bitrates too, for [`Adaptive`].
 pub(super) fn offers(
     choice: &CodecChoice,
     bitrate: u32,

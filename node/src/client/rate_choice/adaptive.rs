@@ -64,7 +64,7 @@ impl Adaptive {
     const KEEPS_UP: f64 = 2.0;
     /// A chunk that comes faster than this says only that the path is fast.
     const SHORTEST: f64 = 0.002;
-    /// What a chunk came at in the end is what counts where it came so many times as fast as a whole.
+    /// Where a chunk came so many times as fast on the whole as in the end, the rate fell: the end counts.
     const FELL: f64 = 3.0;
     /// A chunk of which nothing has come for so long, or for so many round trips, is late.
     const LATE: Duration = Duration::from_millis(600);

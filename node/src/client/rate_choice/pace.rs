@@ -39,7 +39,7 @@ impl Recent {
     const DATAGRAM: f64 = 1200.0;
     /// Where nothing came for so many seconds, none is; for less, that says nothing.
     const NOTHING: f64 = 0.4;
-    /// So many of them are no chance.
+    /// What came in so many datagrams did not come slowly by chance.
     const SEVERAL: f64 = 3.0;
     /// A rate that is no more than so many times another is about the same.
     const ABOUT: f64 = 1.5;

@@ -49,14 +49,16 @@ pub trait RateChoice: fmt::Debug + Send + Sync {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch>;
 
     /// Whether the rest of the chunk that is coming is better asked for in another rendition, after each of its packets, each
-    /// time that more of a large one is there, and now and then while nothing comes. `so_far` has what came of it; while that is nothing, its `took` is zero.
+    /// time that more of a large one is there, and now and then while nothing comes. `so_far` has what came of it; while that
+    /// is nothing, its `took` is zero.
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch>;
 
     /// A chunk came whole.
     fn delivered(&mut self, delivery: Delivery);
 
-    /// So many bytes of a chunk's packets came, of whole ones and of a part of one, and no more of them come: it was given up, for another rendition or for a jump,
-    /// or its request failed. What is asked for again comes, and counts, from its beginning.
+    /// So many bytes of a chunk's packets came, of whole ones and of a part of one, and no more of them come: it was given up,
+    /// for another rendition or for a jump, or its request failed. What is asked for again comes, and counts, from its
+    /// beginning.
     fn broken_off(&mut self, bytes: u64);
 }
 
