@@ -29,8 +29,8 @@ impl LiveChunk {
     }
 
     /// A listener, from the first byte on.
-    pub(super) fn listen(&self) -> ChunkReader {
-        ChunkReader(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
+    pub(super) fn listen(&self) -> ChunkStream {
+        ChunkStream(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
     }
 
     /// Whether anybody listens.
@@ -136,7 +136,7 @@ impl Drop for Batch<'_> {
 
 /// One listener's way through a chunk.
 #[derive(Debug)]
-pub(in crate::server) struct ChunkReader(Inner);
+pub(in crate::server) struct ChunkStream(Inner);
 
 #[derive(Debug)]
 enum Inner {
@@ -149,7 +149,7 @@ enum Inner {
     },
 }
 
-impl ChunkReader {
+impl ChunkStream {
     /// A chunk that is complete.
     pub(super) fn of(whole: Bytes) -> Self {
         Self(Inner::Whole(Some(whole)))
@@ -197,7 +197,7 @@ mod tests {
         ChunkEncoder::new(media_protocol::ChunkIndex(0), 144_000, false)
     }
 
-    async fn rest(reader: &mut ChunkReader) -> Vec<u8> {
+    async fn rest(reader: &mut ChunkStream) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await {
             all.extend_from_slice(&bytes);
