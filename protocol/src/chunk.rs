@@ -13,11 +13,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{ChunkIndex, WireError};
 
-mod decoder;
+mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{ChunkDecoder, ChunkError, ChunkEvent};
+pub use reader::{ChunkDecoder, ChunkError, ChunkEvent};
 
 /// The longest packet, in bytes.
 pub const MAX_PACKET: usize = 1024 * 1024;
