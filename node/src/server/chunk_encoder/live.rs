@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use media_protocol::{
     ErrorCode, WireError,
-    chunk::{self, ChunkEncoder, PacketLength},
+    chunk::{self, ChunkWriter, PacketLength},
 };
 use tokio::sync::watch;
 
@@ -88,7 +88,7 @@ impl LiveChunk {
 pub(super) struct Batch<'a> {
     live: &'a LiveChunk,
     packets: u32,
-    writer: ChunkEncoder,
+    writer: ChunkWriter,
 }
 
 impl<'a> Batch<'a> {
@@ -96,14 +96,14 @@ impl<'a> Batch<'a> {
     const SECOND: u32 = 3;
 
     /// Of a chunk that `writer` has begun; its header goes out with the first packet.
-    pub(super) fn new(live: &'a LiveChunk, writer: ChunkEncoder) -> Self {
+    pub(super) fn new(live: &'a LiveChunk, writer: ChunkWriter) -> Self {
         Self { live, packets: 0, writer }
     }
 
     /// Adds a packet, and publishes if it is time.
     ///
     /// # Errors
-    /// As [`ChunkEncoder::packet`].
+    /// As [`ChunkWriter::packet`].
     pub(super) fn add(&mut self, packet: &[u8]) -> Result<(), PacketLength> {
         self.writer.packet(packet)?;
         self.packets += 1;
@@ -193,8 +193,8 @@ mod tests {
 
     use super::*;
 
-    fn writer() -> ChunkEncoder {
-        ChunkEncoder::new(media_protocol::ChunkIndex(0), 144_000, false)
+    fn writer() -> ChunkWriter {
+        ChunkWriter::new(media_protocol::ChunkIndex(0), 144_000, false)
     }
 
     async fn rest(reader: &mut ChunkStream) -> Vec<u8> {
