@@ -126,8 +126,8 @@ fn limits_are_those_of_the_code() {
     }))
     .unwrap();
     let limits = [
-        server::Server::MAX_REQUEST,
-        server::Limits::default().requests,
+        server::ServerSession::MAX_REQUEST,
+        server::RequestLimits::default().requests,
         List::MAX_ANSWER,
         List::MAX as usize,
         List::MAX_SEARCH,

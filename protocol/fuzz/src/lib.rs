@@ -8,7 +8,7 @@ use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
     RenditionId, Ticket, WireError,
     chunk::{ChunkEvent, ChunkReader, ChunkWriter},
-    session::server::{Input, Limits, Output, Server},
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -134,52 +134,52 @@ fn is_line(error: &WireError) {
 /// A server's session: each line is a request, its first byte says of which protocol, or the end of one. Each request has one
 /// answer, and what is admitted is within limits.
 pub fn server(data: &[u8]) {
-    let limits = Limits { requests: 3, encode_ahead: 2 };
-    let mut server = Server::new(limits);
+    let limits = RequestLimits { requests: 3, encode_ahead: 2 };
+    let mut server = ServerSession::new(limits);
     let mut under_way = 0_usize;
     for (stream, line) in (0..).zip(data.split(|it| *it == b'\n')) {
         let Some((kind, json)) = line.split_first() else { continue };
         let protocol = match kind % 5 {
             4 => {
                 under_way = 0;
-                (0..stream).for_each(|stream| server.handle(Input::Served { stream }));
+                (0..stream).for_each(|stream| server.handle(ServerInput::Served { stream }));
                 continue;
             }
             3 => String::from_utf8_lossy(json).into_owned(),
             known => Protocol::ALL[usize::from(known)].name().into(),
         };
-        server.handle(Input::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
+        server.handle(ServerInput::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
         under_way += usize::from(admitted(&server.poll(), stream));
-        assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, Output::EncodeAhead(_))));
+        assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, ServerAction::EncodeAhead(_))));
         assert!(server.under_way() == under_way && under_way <= limits.requests);
     }
 }
 
 /// Whether this answer to stream `asked` is no refusal.
-fn admitted(output: &Option<Output>, asked: u64) -> bool {
+fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
     let stream = match output {
-        Some(Output::List { stream, list }) => {
+        Some(ServerAction::List { stream, list }) => {
             assert!(list.limit <= List::MAX && list.search.len() <= List::MAX_SEARCH);
             stream
         }
-        Some(Output::Info { stream, get_info }) => {
+        Some(ServerAction::Info { stream, get_info }) => {
             assert!(get_info.codecs.len() <= GetInfo::MAX_CODECS);
             assert!(get_info.output.rates.len() <= GetInfo::MAX_RATES);
             stream
         }
-        Some(Output::Chunk { stream, request }) => {
+        Some(ServerAction::Chunk { stream, request }) => {
             assert!(request.rendition.rate <= Rendition::MAX_RATE);
             assert!(request.rendition.channels <= Rendition::MAX_CHANNELS);
             stream
         }
-        Some(Output::Refuse { stream, error, .. }) => {
+        Some(ServerAction::Refuse { stream, error, .. }) => {
             is_line(error);
             stream
         }
         other => unreachable!("{other:?} in place of an answer"),
     };
     assert_eq!(*stream, asked);
-    !matches!(output, Some(Output::Refuse { .. }))
+    !matches!(output, Some(ServerAction::Refuse { .. }))
 }
 
 /// Valid input for each target, to change a little.
