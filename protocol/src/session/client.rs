@@ -24,8 +24,8 @@ use self::{
     first::Before,
     wanted::{Playing, Wanted},
 };
-pub use event::{Config, DecoderFailed, Failure, Input, Output, PlayId, RequestId};
-pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
+pub use event::{ClientAction, ClientConfig, ClientInput, DecoderFailed, Failure, PlayId, RequestId};
+pub use rate::{Delivery, FixedRendition, RateChoice, Situation, Switch};
 
 #[derive(Debug, Clone)]
 enum Want {
@@ -34,10 +34,10 @@ enum Want {
     Chunk(Wanted),
 }
 
-/// The state machine. Feed it with [`Client::handle`], then take what it says from [`Client::poll`] until that is empty.
+/// The state machine. Feed it with [`ClientSession::handle`], then take what it says from [`ClientSession::poll`] until that is empty.
 #[derive(Debug)]
-pub struct Client {
-    config: Config,
+pub struct ClientSession {
+    config: ClientConfig,
     now: Duration,
     want: Want,
     follow: Option<TrackId>,
@@ -67,15 +67,15 @@ pub struct Client {
     known: VecDeque<Arc<Info>>,
     path: PathReport,
     choice: Box<dyn RateChoice>,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<ClientAction>,
 }
 
-impl Client {
+impl ClientSession {
     /// How many tracks' infos are remembered.
     const KNOWN: usize = 4;
     /// How many tracks that were begun are remembered; more do not lie in a few seconds of audio.
     const BEGUN: usize = 64;
-    /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
+    /// The first wait before a retry; it doubles up to [`ClientSession::LONGEST_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
     const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
     /// So often the choice of a rendition is looked at while nothing comes.
@@ -87,7 +87,7 @@ impl Client {
 
     /// A client that plays nothing yet.
     #[must_use]
-    pub fn new(config: Config, choice: Box<dyn RateChoice>) -> Self {
+    pub fn new(config: ClientConfig, choice: Box<dyn RateChoice>) -> Self {
         Self {
             config,
             now: Duration::ZERO,
@@ -115,35 +115,35 @@ impl Client {
     }
 
     /// Takes an input at `now`, counted from any fixed instant.
-    pub fn handle(&mut self, now: Duration, input: Input) {
+    pub fn handle(&mut self, now: Duration, input: ClientInput) {
         self.now = self.now.max(now);
         match input {
-            Input::Play { track, at } => self.play(track, at),
-            Input::Follow(track) => self.follow = track,
-            Input::Pause => self.paused = true,
+            ClientInput::Play { track, at } => self.play(track, at),
+            ClientInput::Follow(track) => self.follow = track,
+            ClientInput::Pause => self.paused = true,
             // A pause is no time in which the node could have answered.
-            Input::Resume => (self.paused, self.failing_since) = (false, None),
-            Input::Held(held) => self.held = held,
-            Input::Target(target) => self.config.target = target,
-            Input::Path(path) => self.path = path,
-            Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
-            Input::Chunk { request, event } => self.on_chunk(request, event),
-            Input::Part { request, bytes } => self.on_part(request, bytes),
-            Input::Behind { request } => self.on_behind(request),
-            Input::Refused { request, error } => self.on_refused(request, error),
-            Input::Broken { request, reason } => self.on_broken(request, reason),
-            Input::DecoderFailed(failed) => self.on_decoder_failed(failed),
-            Input::Timeout => self.on_timeout(),
+            ClientInput::Resume => (self.paused, self.failing_since) = (false, None),
+            ClientInput::BufferLevel(held) => self.held = held,
+            ClientInput::TargetLevel(target) => self.config.target = target,
+            ClientInput::Path(path) => self.path = path,
+            ClientInput::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
+            ClientInput::Chunk { request, event } => self.on_chunk(request, event),
+            ClientInput::PartialPacket { request, bytes } => self.on_part(request, bytes),
+            ClientInput::HeadOfLineBlocked { request } => self.on_behind(request),
+            ClientInput::Refused { request, error } => self.on_refused(request, error),
+            ClientInput::Broken { request, reason } => self.on_broken(request, reason),
+            ClientInput::DecoderFailed(failed) => self.on_decoder_failed(failed),
+            ClientInput::Timeout => self.on_timeout(),
         }
         self.ask();
     }
 
     /// The next thing to do.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll(&mut self) -> Option<ClientAction> {
         self.outputs.pop_front()
     }
 
-    /// When to call with [`Input::Timeout`], if nothing happens before.
+    /// When to call with [`ClientInput::Timeout`], if nothing happens before.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         match (self.retry_at, self.request) {
@@ -163,24 +163,19 @@ impl Client {
 
     /// Whether something is wanted from the node, be it asked for already or once there is room.
     #[must_use]
-    pub fn wants(&self) -> bool {
+    pub fn has_demand(&self) -> bool {
         !self.paused && !matches!(self.want, Want::Nothing)
     }
 
     /// Whether the node was asked for something and has not answered in full, or is to be asked again.
     #[must_use]
-    pub fn asks(&self) -> bool {
+    pub fn is_request_pending(&self) -> bool {
         self.request.is_some() || self.retry_at.is_some()
-    }
-
-    /// Forgets what is known of tracks, so that the next play negotiates anew.
-    pub fn forget(&mut self) {
-        self.known.clear();
     }
 
     fn play(&mut self, track: TrackId, at: Position) {
         self.abandon();
-        self.outputs.push_back(Output::Clear);
+        self.outputs.push_back(ClientAction::Clear);
         self.held = Duration::ZERO;
         self.recovered();
         self.begun.clear();
@@ -206,7 +201,12 @@ impl Client {
         if self.begun.len() > Self::BEGUN {
             self.begun.pop_front();
         }
-        self.outputs.push_back(Output::Begin { play, info: Arc::clone(info), from, again });
+        self.outputs.push_back(ClientAction::TrackStart {
+            play,
+            info: Arc::clone(info),
+            from,
+            refetch: again,
+        });
         match info.rendition.chunk_at(at) {
             Some(index) => self.want = Want::Chunk(Wanted::new(playing, index)),
             None => self.end_track(),
@@ -214,7 +214,7 @@ impl Client {
     }
 
     fn end_track(&mut self) {
-        self.outputs.push_back(Output::TrackEnd);
+        self.outputs.push_back(ClientAction::TrackEnd);
         self.want = Want::Nothing;
     }
 
@@ -236,7 +236,7 @@ impl Client {
         let output = match &mut self.want {
             Want::Nothing => return,
             Want::Info { track, at, .. } => {
-                Output::GetInfo { request, track: track.clone(), at: *at, then_chunk }
+                ClientAction::GetInfo { request, track: track.clone(), at: *at, then_chunk }
             }
             Want::Chunk(wanted) => {
                 (wanted.seen, wanted.bytes, wanted.part, wanted.sent, wanted.header) =
@@ -244,7 +244,7 @@ impl Client {
                 wanted.is_behind = false;
                 let rendition = Arc::clone(&wanted.playing.rendition);
                 let message = ChunkRequest { rendition: rendition.id.clone(), index: wanted.index };
-                Output::GetChunk { request, message, rendition }
+                ClientAction::GetChunk { request, message, rendition }
             }
         };
         self.next_request += 1;

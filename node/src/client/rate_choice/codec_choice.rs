@@ -13,7 +13,7 @@ use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Path, PathKind};
 use media_protocol::{
     CodecOffer, PathReport,
-    session::client::{RateChoice, Stay},
+    session::client::{FixedRendition, RateChoice},
 };
 
 pub use adaptive::Adaptive;
@@ -102,7 +102,7 @@ pub(super) fn chooser(choice: &CodecChoice, paced: Arc<AtomicBool>) -> Box<dyn R
     match choice {
         CodecChoice::Auto(budget) => Box::new(Adaptive::new(Policy::auto(*budget), paced)),
         CodecChoice::DataSaver(budget) => Box::new(Adaptive::new(Policy::data_saver(*budget), paced)),
-        CodecChoice::Lossless | CodecChoice::Only(_) => Box::new(Stay),
+        CodecChoice::Lossless | CodecChoice::Only(_) => Box::new(FixedRendition),
     }
 }
 

@@ -30,7 +30,7 @@ fn run(kind: &str, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
         .map(|chunk| {
             let situation = Situation {
                 now: Duration::ZERO,
-                held: 3 * SECOND,
+                buffer_level: 3 * SECOND,
                 target: 3 * SECOND,
                 current: &current,
                 all: &all,
@@ -77,7 +77,7 @@ fn what_passes_through_is_kept_where_the_path_carries_it() {
         let path = PathReport { kind: kind.into(), ..PathReport::default() };
         let situation = Situation {
             now: Duration::ZERO,
-            held: 3 * SECOND,
+            buffer_level: 3 * SECOND,
             target: 3 * SECOND,
             current: &all[1],
             all: &all,
@@ -126,7 +126,7 @@ fn one_lossless_codec_is_not_left_for_another() {
         let held = 3 * SECOND;
         let situation = Situation {
             now: Duration::ZERO,
-            held,
+            buffer_level: held,
             target: held,
             current: &all[current],
             all: &all,
@@ -168,7 +168,7 @@ fn gives_a_chunk_up_that_would_come_too_late() {
     let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
     let situation = |held| Situation {
         now: 10 * SECOND,
-        held,
+        buffer_level: held,
         target: 3 * SECOND,
         current: &all[0],
         all: &all,
@@ -208,13 +208,19 @@ fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
         for step in 1..=(seconds * 5.0) as u32 {
             let took = SECOND / 10 + SECOND * (step - 1) / 5;
             let (now, held) = (10 * SECOND + took, SECOND.mul_f64(3.0 + 3.0 * share).saturating_sub(took));
-            let situation =
-                Situation { now, held, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+            let situation = Situation {
+                now,
+                buffer_level: held,
+                target: 3 * SECOND,
+                current: &all[0],
+                all: &all,
+                path: &path,
+            };
             let so_far = Delivery {
                 bytes: (576_000.0 * share) as u64,
                 waited: SECOND / 20,
                 took,
-                is_behind: is_behind && took > 2 * SECOND,
+                head_of_line_blocked: is_behind && took > 2 * SECOND,
             };
             switched = switched.or(choice.reconsider(&situation, so_far).map(|it| (held, it.to)));
         }
@@ -236,7 +242,7 @@ fn with_nothing_held_takes_what_keeps_up() {
         choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND, ..Delivery::default() });
         let zero = Duration::ZERO;
         let situation =
-            Situation { now: zero, held: zero, target: 3 * SECOND, current, all: &all, path: &path };
+            Situation { now: zero, buffer_level: zero, target: 3 * SECOND, current, all: &all, path: &path };
         choice.choose(&situation).map_or(64_000, |it| all[it.to].bitrate)
     };
     assert_eq!(chosen(10_000_000), all[0].bitrate, "a seek on a wide path");
@@ -272,15 +278,15 @@ fn the_first_offer_is_no_more_than_the_path_may_carry() {
 }
 
 #[test]
-fn what_is_broken_off_is_spent_too() {
+fn what_is_abandoned_is_spent_too() {
     let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
     let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
     let now = Duration::ZERO;
     let current = all.iter().find(|it| it.bitrate == 96_000).unwrap();
-    let situation = Situation { now, held: now, target: 3 * SECOND, current, all: &all, path: &path };
+    let situation = Situation { now, buffer_level: now, target: 3 * SECOND, current, all: &all, path: &path };
     assert_eq!(choice.choose(&situation), None);
     // A person jumps about: of no chunk comes more than a part.
-    (0..75).for_each(|_| choice.broken_off(10_000));
+    (0..75).for_each(|_| choice.abandoned(10_000));
     assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
 }
 
@@ -293,8 +299,14 @@ fn what_passes_through_above_the_cap_of_a_relay_is_left_before_anything_is_known
     let all = [Arc::new(copy), low];
     let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
     let zero = Duration::ZERO;
-    let situation =
-        Situation { now: zero, held: zero, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+    let situation = Situation {
+        now: zero,
+        buffer_level: zero,
+        target: 3 * SECOND,
+        current: &all[0],
+        all: &all,
+        path: &path,
+    };
     let switch = adaptive(true).choose(&situation);
     assert_eq!(switch, Some(Switch { to: 1, reason: "relayed path".into() }));
 }
@@ -308,7 +320,7 @@ fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
         let now = 3 * SECOND * chunk;
         let situation = Situation {
             now,
-            held: 2 * SECOND,
+            buffer_level: 2 * SECOND,
             target: 3 * SECOND,
             current: &current,
             all: &all,
@@ -353,7 +365,7 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
     let mut choice = adaptive(true);
     let situation = |took: Duration, held| Situation {
         now: 10 * SECOND + took,
-        held,
+        buffer_level: held,
         target: 3 * SECOND,
         current: &all[0],
         all: &all,
@@ -391,7 +403,7 @@ fn a_pause_of_the_path_gives_no_chunk_up() {
             let held = (6.0 * bytes / 576_000.0 + 3.0 - took.as_secs_f64()).max(0.0);
             let situation = Situation {
                 now: 10 * SECOND + took,
-                held: Duration::from_secs_f64(held),
+                buffer_level: Duration::from_secs_f64(held),
                 target: 3 * SECOND,
                 current: &all[0],
                 all: &all,
@@ -409,7 +421,7 @@ fn one_packet_that_is_late_is_no_fall_of_the_rate() {
     let mut choice = adaptive(true);
     let situation = |took| Situation {
         now: 10 * SECOND + took,
-        held: 3 * SECOND,
+        buffer_level: 3 * SECOND,
         target: 3 * SECOND,
         current: &all[1],
         all: &all,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Client, Output, RequestId, Want, Wanted};
+use super::{ClientAction, ClientSession, RequestId, Want, Wanted};
 use crate::{ErrorCode, FrameIndex, Info, WireError, chunk::ChunkEvent};
 
-impl Client {
+impl ClientSession {
     /// Whether `request` is the one under way; then it has just given a sign of life.
     pub(super) fn is_current(&mut self, request: RequestId) -> bool {
         match &mut self.request {
@@ -85,7 +85,7 @@ impl Client {
                     let (index, playing) = (wanted.index, &wanted.playing);
                     let (rendition, reason) = (Arc::clone(&playing.rendition), Arc::clone(&playing.reason));
                     let from = FrameIndex(index.first_frame(rendition.id.rate).0 + wanted.had_frames());
-                    self.outputs.push_back(Output::ChunkStart { index, from, rendition, reason });
+                    self.outputs.push_back(ClientAction::ChunkStart { index, from, rendition, reason });
                 }
             }
             ChunkEvent::Packet(packet) => {
@@ -94,13 +94,13 @@ impl Client {
                 wanted.part = 0;
                 if wanted.seen > wanted.delivered {
                     wanted.delivered = wanted.seen;
-                    self.outputs.push_back(Output::Packet(packet));
+                    self.outputs.push_back(ClientAction::Packet(packet));
                 }
                 self.reconsider();
             }
             ChunkEvent::End => {
                 self.request = None;
-                self.outputs.push_back(Output::ChunkEnd);
+                self.outputs.push_back(ClientAction::ChunkEnd);
                 self.choice.delivered(wanted.delivery(self.now));
                 let next = wanted.index.next().filter(|_| !wanted.playing.rendition.is_last(wanted.index));
                 match next {

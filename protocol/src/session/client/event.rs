@@ -11,7 +11,7 @@ use crate::{
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy)]
-pub struct Config {
+pub struct ClientConfig {
     /// It asks for the next chunk while it holds less than this.
     pub target: Duration,
     /// A request without a sign of life for this long is given up and made again.
@@ -20,7 +20,7 @@ pub struct Config {
     pub give_up: Duration,
 }
 
-impl Default for Config {
+impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             target: Duration::from_secs(3),
@@ -41,7 +41,7 @@ pub struct PlayId(pub u64);
 /// Where and why a decoder can't go on.
 #[derive(Debug, Clone)]
 pub struct DecoderFailed {
-    /// Of which [`Output::Begin`].
+    /// Of which [`ClientAction::TrackStart`].
     pub play: PlayId,
     /// What it could not decode.
     pub rendition: Arc<Rendition>,
@@ -53,7 +53,7 @@ pub struct DecoderFailed {
 
 /// What happened.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum ClientInput {
     /// Play this track from there, and forget what was played before. A seek is this too.
     Play {
         /// Which track.
@@ -63,17 +63,17 @@ pub enum Input {
     },
     /// What comes after the track that is being fetched, without a gap.
     Follow(Option<TrackId>),
-    /// Ask for nothing until [`Input::Resume`].
+    /// Ask for nothing until [`ClientInput::Resume`].
     Pause,
     /// Go on.
     Resume,
     /// How much audio the client holds that is not yet played.
     Held(Duration),
-    /// From now on, the level below which the next chunk is asked for: [`Config::target`] anew.
+    /// From now on, the level below which the next chunk is asked for: [`ClientConfig::target`] anew.
     Target(Duration),
     /// What is known of the path now.
     Path(PathReport),
-    /// The answer to [`Output::GetInfo`].
+    /// The answer to [`ClientAction::GetInfo`].
     Info {
         /// To which request.
         request: RequestId,
@@ -82,7 +82,7 @@ pub enum Input {
         /// Whether the chunk that was asked for with it comes next, by the same name of the request.
         chunk_follows: bool,
     },
-    /// A piece of the answer to [`Output::GetChunk`].
+    /// A piece of the answer to [`ClientAction::GetChunk`].
     Chunk {
         /// To which request.
         request: RequestId,
@@ -117,15 +117,15 @@ pub enum Input {
         /// Why, in words.
         reason: String,
     },
-    /// The decoder of what is heard can't go on; nothing is played until [`Output::Rewind`] or [`Output::Clear`].
+    /// The decoder of what is heard can't go on; nothing is played until [`ClientAction::Rewind`] or [`ClientAction::Clear`].
     DecoderFailed(DecoderFailed),
-    /// The time of [`super::Client::timeout`] has come.
+    /// The time of [`super::ClientSession::timeout`] has come.
     Timeout,
 }
 
 /// What to do.
 #[derive(Debug, Clone)]
-pub enum Output {
+pub enum ClientAction {
     /// Send a `get_info`; the driver adds codecs, output and path.
     GetInfo {
         /// Name of the request.
@@ -174,8 +174,8 @@ pub enum Output {
         info: Arc<Info>,
         /// The first frame to be heard, at the rendition's rate.
         from: FrameIndex,
-        /// Whether it began before, behind what [`Output::Rewind`] went back to.
-        again: bool,
+        /// Whether it began before, behind what [`ClientAction::Rewind`] went back to.
+        refetch: bool,
     },
     /// A chunk begins; its packets follow. May come again before its end, in another rendition: then what it has from
     /// `from` on goes on where the packets so far ended.
@@ -202,8 +202,8 @@ pub enum Output {
         /// When it is tried again.
         after: Duration,
     },
-    /// This track can't go on. If it had begun, its [`Output::TrackEnd`] came before this. The session waits for
-    /// [`Input::Play`] or [`Input::Follow`].
+    /// This track can't go on. If it had begun, its [`ClientAction::TrackEnd`] came before this. The session waits for
+    /// [`ClientInput::Play`] or [`ClientInput::Follow`].
     Failed {
         /// Which track.
         track: TrackId,

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Client, DecoderFailed, Failure, Output, RequestId, Want, Wanted, wanted::Playing};
+use super::{ClientAction, ClientSession, DecoderFailed, Failure, RequestId, Want, Wanted, wanted::Playing};
 use crate::{ChunkIndex, ErrorCode, FrameIndex, GetInfo, Position, Rendition, TrackId, WireError};
 
-impl Client {
+impl ClientSession {
     /// The codecs that failed, on the node or here: of no use to this session any more. At most
     /// [`GetInfo::MAX_CODECS`], the last ones.
     #[must_use]
-    pub fn failed(&self) -> &[String] {
+    pub fn failed_codecs(&self) -> &[String] {
         &self.failed
     }
 
@@ -48,7 +48,7 @@ impl Client {
         if let Want::Chunk(wanted) = &mut self.want {
             let bytes = std::mem::take(&mut wanted.bytes) + std::mem::take(&mut wanted.part);
             if bytes > 0 {
-                self.choice.broken_off(bytes);
+                self.choice.abandoned(bytes);
             }
         }
         Some(request)
@@ -57,7 +57,7 @@ impl Client {
     /// Gives up the request under way.
     pub(super) fn abandon(&mut self) {
         if let Some(request) = self.end_request() {
-            self.outputs.push_back(Output::Abandon { request, silent: false });
+            self.outputs.push_back(ClientAction::Abandon { request, silent: false });
         }
     }
 
@@ -69,7 +69,7 @@ impl Client {
             && self.now >= alive + self.config.timeout
         {
             self.end_request();
-            self.outputs.push_back(Output::Abandon { request, silent: true });
+            self.outputs.push_back(ClientAction::Abandon { request, silent: true });
             self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
         } else if self.request.is_some() && self.now >= self.look_at() {
             self.reconsider();
@@ -86,13 +86,13 @@ impl Client {
         self.abandon();
         self.recovered();
         self.held = Duration::ZERO;
-        self.outputs.push_back(Output::Rewind);
+        self.outputs.push_back(ClientAction::Rewind);
         let reason = format!("{} failed here ({reason})", rendition.id.codec);
         let Some(place) = self.begun.iter().position(|(it, _)| *it == play) else {
             self.begun.clear();
             self.first_play = self.next_play;
             self.want = Want::Nothing;
-            self.outputs.push_back(Output::TrackEnd);
+            self.outputs.push_back(ClientAction::TrackEnd);
             return self.give_up(rendition.id.track.clone(), Failure::NoCodec(reason));
         };
         if let Want::Info { track, again, .. } = &self.want {
@@ -134,7 +134,7 @@ impl Client {
         (playing.rendition, playing.reason) = (Arc::clone(&to), reason.as_str().into());
         self.before.track = Some(playing.clone());
         self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
-        self.outputs.push_back(Output::Switched { from: Arc::clone(failed), to, reason });
+        self.outputs.push_back(ClientAction::Switched { from: Arc::clone(failed), to, reason });
     }
 
     /// What is known in a codec that failed is negotiated anew.
@@ -157,7 +157,7 @@ impl Client {
         let after = named.unwrap_or(grown);
         self.attempts += 1;
         self.retry_at = Some(self.now + after);
-        self.outputs.push_back(Output::Retrying { reason, after });
+        self.outputs.push_back(ClientAction::Retrying { reason, after });
     }
 
     /// Gives up the track that is wanted.
@@ -167,7 +167,7 @@ impl Client {
             Want::Info { track, .. } => track,
             Want::Chunk(wanted) => {
                 self.begun.pop_back();
-                self.outputs.push_back(Output::TrackEnd);
+                self.outputs.push_back(ClientAction::TrackEnd);
                 wanted.playing.track
             }
         };
@@ -178,7 +178,7 @@ impl Client {
         self.recovered();
         self.follow = None;
         self.again.clear();
-        self.outputs.push_back(Output::Failed { track, error });
+        self.outputs.push_back(ClientAction::Failed { track, error });
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Client, Want, wanted::Playing};
+use super::{ClientSession, Want, wanted::Playing};
 
 /// What a track would be like by what is known of the one before, and what was held when its info was asked for.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Before {
     held: Duration,
 }
 
-impl Client {
+impl ClientSession {
     /// Whether the chunk is asked for with the info. Tracks of one node are mostly alike, so the one before tells.
     pub(super) fn asks_for_first(&mut self) -> bool {
         self.before.held = self.held;
@@ -56,7 +56,8 @@ mod tests {
         ChunkIndex, Position,
         chunk::ChunkEvent,
         session::client::{
-            Client, Config, Delivery, Input, Output, RateChoice, Situation, Switch, failure::tests::info,
+            ClientAction, ClientConfig, ClientInput, ClientSession, Delivery, RateChoice, Situation, Switch,
+            failure::tests::info,
         },
     };
 
@@ -78,54 +79,54 @@ mod tests {
             self.1 = true;
         }
 
-        fn broken_off(&mut self, _: u64) {}
+        fn abandoned(&mut self, _: u64) {}
     }
 
-    struct Rig(Client);
+    struct Rig(ClientSession);
 
     impl Rig {
-        fn tell(&mut self, input: Input) -> Vec<Output> {
+        fn tell(&mut self, input: ClientInput) -> Vec<ClientAction> {
             self.0.handle(Duration::ZERO, input);
             std::iter::from_fn(|| self.0.poll()).collect()
         }
 
-        fn play(&mut self, track: &str) -> Vec<Output> {
-            self.tell(Input::Play { track: track.parse().unwrap(), at: Position::START })
+        fn play(&mut self, track: &str) -> Vec<ClientAction> {
+            self.tell(ClientInput::Play { track: track.parse().unwrap(), at: Position::START })
         }
 
         /// The node's answer: a track in renditions of these bitrates.
-        fn answer(&mut self, track: &str, bitrates: [u32; 2], chunk_follows: bool) -> Vec<Output> {
+        fn answer(&mut self, track: &str, bitrates: [u32; 2], chunk_follows: bool) -> Vec<ClientAction> {
             let request = self.0.request.unwrap().0;
             let mut info = Box::new(info(track, &["c", "d"]));
             (info.rendition.bitrate, info.alternatives[0].bitrate) = (bitrates[0], bitrates[1]);
-            self.tell(Input::Info { request, info, chunk_follows })
+            self.tell(ClientInput::Info { request, info, chunk_follows })
         }
 
         /// The first chunk begins to come.
-        fn header(&mut self) -> Vec<Output> {
+        fn header(&mut self) -> Vec<ClientAction> {
             let request = self.0.request.unwrap().0;
             let event = ChunkEvent::Header { index: ChunkIndex(0), frames: 144_000, last: false };
-            self.tell(Input::Chunk { request, event })
+            self.tell(ClientInput::Chunk { request, event })
         }
 
         /// After the first chunk of a track.
         fn after_a_chunk(wanted: u32) -> Self {
-            let mut rig = Self(Client::new(Config::default(), Box::new(Wants(wanted, false))));
+            let mut rig = Self(ClientSession::new(ClientConfig::default(), Box::new(Wants(wanted, false))));
             assert!(asks(&rig.play("a")), "a session begins in one round trip");
             rig.answer("a", [96_000, 48_000], true);
             rig.header();
             let request = rig.0.request.unwrap().0;
             for event in [ChunkEvent::Packet(vec![0].into()), ChunkEvent::End] {
-                rig.tell(Input::Chunk { request, event });
+                rig.tell(ClientInput::Chunk { request, event });
             }
             rig
         }
     }
 
     /// Whether a track is asked for with its first chunk.
-    fn asks(outputs: &[Output]) -> bool {
+    fn asks(outputs: &[ClientAction]) -> bool {
         let info = outputs.iter().find_map(|it| match it {
-            Output::GetInfo { then_chunk, .. } => Some(*then_chunk),
+            ClientAction::GetInfo { then_chunk, .. } => Some(*then_chunk),
             _ => None,
         });
         info.expect("a track is asked for")
@@ -138,13 +139,13 @@ mod tests {
         assert!(!asks(&rig.play("b")));
         let outputs = rig.answer("b", [96_000, 48_000], false);
         let asked = outputs.iter().find_map(|it| match it {
-            Output::GetChunk { rendition, .. } => Some(rendition.bitrate),
+            ClientAction::GetChunk { rendition, .. } => Some(rendition.bitrate),
             _ => None,
         });
         assert_eq!(asked, Some(48_000));
         let started = rig.header();
         assert!(
-            matches!(&started[..], [Output::ChunkStart { reason, .. }] if &**reason == "it is wanted"),
+            matches!(&started[..], [ClientAction::ChunkStart { reason, .. }] if &**reason == "it is wanted"),
             "{started:?}"
         );
     }
@@ -154,8 +155,8 @@ mod tests {
         let mut rig = Rig::after_a_chunk(96_000);
         assert!(asks(&rig.play("b")));
         let outputs = rig.answer("b", [128_000, 96_000], true);
-        let given_up = outputs.iter().position(|it| matches!(it, Output::Abandon { .. }));
-        let asked = outputs.iter().position(|it| matches!(it, Output::GetChunk { .. }));
+        let given_up = outputs.iter().position(|it| matches!(it, ClientAction::Abandon { .. }));
+        let asked = outputs.iter().position(|it| matches!(it, ClientAction::GetChunk { .. }));
         assert!(given_up.is_some() && given_up < asked, "{outputs:?}");
     }
 }

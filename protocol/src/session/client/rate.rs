@@ -10,7 +10,7 @@ pub struct Situation<'a> {
     /// The session's clock, counted from any fixed instant.
     pub now: Duration,
     /// Audio that is held.
-    pub held: Duration,
+    pub buffer_level: Duration,
     /// The level at which a chunk is asked for.
     pub target: Duration,
     /// The rendition that the track comes in.
@@ -24,14 +24,14 @@ pub struct Situation<'a> {
 /// How a chunk came.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// Bytes of its packets, with what is there of one that has not come whole ([`super::Input::Part`]).
+    /// Bytes of its packets, with what is there of one that has not come whole ([`super::ClientInput::PartialPacket`]).
     pub bytes: u64,
     /// From the request to the first of them.
     pub waited: Duration,
     /// From the first to the last.
     pub took: Duration,
-    /// Whether what comes now is none of it that can be read ([`super::Input::Behind`]).
-    pub is_behind: bool,
+    /// Whether what comes now is none of it that can be read ([`super::ClientInput::HeadOfLineBlocked`]).
+    pub head_of_line_blocked: bool,
 }
 
 /// A change of rendition.
@@ -59,14 +59,14 @@ pub trait RateChoice: fmt::Debug + Send + Sync {
     /// So many bytes of a chunk's packets came, of whole ones and of a part of one, and no more of them come: it was given up,
     /// for another rendition or for a jump, or its request failed. What is asked for again comes, and counts, from its
     /// beginning.
-    fn broken_off(&mut self, bytes: u64);
+    fn abandoned(&mut self, bytes: u64);
 }
 
 /// Stays with what `get_info` chose.
 #[derive(Debug, Clone, Copy)]
-pub struct Stay;
+pub struct FixedRendition;
 
-impl RateChoice for Stay {
+impl RateChoice for FixedRendition {
     fn choose(&mut self, _: &Situation<'_>) -> Option<Switch> {
         None
     }
@@ -77,5 +77,5 @@ impl RateChoice for Stay {
 
     fn delivered(&mut self, _: Delivery) {}
 
-    fn broken_off(&mut self, _: u64) {}
+    fn abandoned(&mut self, _: u64) {}
 }

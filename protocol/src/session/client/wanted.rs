@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Delivery, Output, Situation, Switch};
+use super::{ClientAction, Delivery, Situation, Switch};
 use crate::{ChunkIndex, FrameIndex, Info, PathReport, Position, Rendition, TrackId};
 
 /// A track that is being fetched.
@@ -60,14 +60,14 @@ impl Playing {
         target: Duration,
         path: &'a PathReport,
     ) -> Situation<'a> {
-        Situation { now, held, target, current: &self.rendition, all: &self.all, path }
+        Situation { now, buffer_level: held, target, current: &self.rendition, all: &self.all, path }
     }
 
-    pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<Output> {
+    pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<ClientAction> {
         let to = self.all.get(to).filter(|to| to.id != self.rendition.id)?;
         let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
         self.reason = reason.as_str().into();
-        Some(Output::Switched { from, to: Arc::clone(to), reason })
+        Some(ClientAction::Switched { from, to: Arc::clone(to), reason })
     }
 }
 
@@ -107,7 +107,7 @@ impl Wanted {
     pub(super) fn delivery(&self, now: Duration) -> Delivery {
         let header = self.header.unwrap_or(now);
         Delivery {
-            is_behind: self.is_behind,
+            head_of_line_blocked: self.is_behind,
             bytes: self.bytes + self.part,
             waited: header.saturating_sub(self.sent),
             took: now.saturating_sub(header),
