@@ -29,7 +29,7 @@ use std::{
 };
 
 use fixtures::Kind;
-use media_node::{client, client::Dial, plugins};
+use media_node::{client, client::NodeLink, plugins};
 use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
@@ -124,7 +124,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     runtime.block_on(dial.close());
 }
 
-async fn dial(ticket: &Ticket) -> Arc<Dial> {
+async fn dial(ticket: &Ticket) -> Arc<NodeLink> {
     let bind = Bind {
         secret_key: [9; 32],
         options: LOOPBACK.into(),
@@ -135,7 +135,7 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
     };
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
     let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
-    let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+    let dial = NodeLink::new(endpoint, peer, Some(ticket.token()));
     dial.connection().await.unwrap();
     Arc::new(dial)
 }

@@ -21,7 +21,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
-    client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Setup},
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
 };
@@ -64,9 +64,9 @@ impl Node {
         Self { registry, server, endpoint, track }
     }
 
-    async fn dial(&self, key: u8) -> Arc<Dial> {
+    async fn dial(&self, key: u8) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, key, refuse_all()).await;
-        Arc::new(Dial::new(endpoint, self.endpoint.address(), None))
+        Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None))
     }
 
     fn setup(&self, codec: &str, began: Instant) -> Setup {
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// From `began` to the first frame handed over.
-    async fn first_audio(&self, dial: &Arc<Dial>, codec: &str, began: Instant) -> Duration {
+    async fn first_audio(&self, dial: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
         let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(dial)).unwrap();
         player.play(self.track.clone(), Position::START).await;
         loop {

@@ -28,7 +28,7 @@ use std::{
 
 use fixtures::{Kind, snr};
 use media_node::{
-    client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Setup},
     plugins,
     server::ServerConfig,
     source::Source,
@@ -112,7 +112,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         began: Instant::now(),
     };
     let endpoint = registry.transport("memory").unwrap().bind(&rig::bind(refuse_all())).await.unwrap();
-    let dial = Arc::new(Dial::new(endpoint, rig.address.clone(), None));
+    let dial = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
     let (player, mut events) = Player::start(setup, Arc::clone(&dial)).unwrap();
     player.play(track, at).await;

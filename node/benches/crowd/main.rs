@@ -2,7 +2,7 @@
 //!
 //! The real `media-node serve`, a process of its own, against icecast2 in the same run; listeners in a few processes of
 //! this program, each with an endpoint, a key and a connection of its own, over the real transport and with the whole of
-//! the client but for the decoder and the sound (`client::MuteListener`). One hot track: all of its chunks are in the
+//! the client but for the decoder and the sound (`client::SimulatedListener`). One hot track: all of its chunks are in the
 //! node's cache before anything is measured, as icecast2 too sends what somebody else has encoded. Prints a table and
 //! keeps it in `target/crowd/latest.json` and `history.jsonl`.
 //!

@@ -149,7 +149,7 @@ fn coded(stage: &Stage, ending: &str) -> PathBuf {
 struct Seeker {
     player: Player,
     events: tokio::sync::mpsc::Receiver<Event>,
-    dial: Arc<media_node::client::Dial>,
+    dial: Arc<media_node::client::NodeLink>,
     track: TrackId,
     began: mpsc::Receiver<Instant>,
 }

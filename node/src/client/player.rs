@@ -1,29 +1,4 @@
-//! The listening half: asks a node for a track, holds a few seconds of it, plays it.
-//!
-//! `session` decides what to ask for, `fetch` asks, `jitter_buffer` holds, `playback` plays; data flows in that order and
-//! nothing flows back but the buffer's level, and word of a decoder that failed. The session and its requests are async tasks; playback is a thread.
-
-mod counts;
-mod dial;
-mod fetch;
-mod fill;
-mod format;
-mod jitter_buffer;
-mod level;
-mod mute;
-mod offer;
-mod path_watch;
-mod playback;
-mod rate_choice;
-mod recent;
-mod session;
-mod sink;
-mod splice;
-mod start;
-mod target;
-#[cfg(test)]
-mod testing;
-mod voice;
+//! One player: starts the session and the playback thread, and passes commands to both.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -32,137 +7,68 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    Info, OutputOffer, Position, Rendition, TrackId,
+    OutputOffer, Position, TrackId,
     session::client::{ClientConfig, ClientSession},
 };
 use tokio::sync::mpsc;
 
-pub use counts::{Counts, Switched, TargetChange};
-pub use dial::{Dial, PathChange};
-pub use fetch::{FetchError, list};
-pub use level::Levels;
-pub use mute::{MuteListener, Unheard};
-pub use playback::Progress;
-pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
-pub use recent::Recent;
-pub use sink::{OnLost, OutputChoice};
-pub use start::Start;
-pub use target::{Fit, Target};
+use super::{
+    buffer::{BufferInput, JitterBuffer, StartLevel, Supply, TargetLevel},
+    event::{Event, PauseMode},
+    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    playback::{OutputChoice, OutputWriter, PlaybackCommand, PlaybackThread, Progress, ThreadState},
+    rate_choice::{self, CodecChoice, OfferBuilder},
+    stats::Counts,
+};
 
-/// What a pause means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PauseMode {
-    /// Silence at once; what is held is kept.
-    Hold,
-    /// Nothing more is asked for; what is held is played out.
-    Drain,
-}
-
-/// How a player behaves.
+/// Configuration of a player.
 pub struct Setup {
-    /// Where to play.
+    /// Output to play on.
     pub output: OutputChoice,
-    /// In which codec.
+    /// Codecs to request.
     pub codec: CodecChoice,
-    /// The highest bitrate of a lossy codec, in bit/s.
+    /// Highest bitrate of a lossy codec, in bit/s.
     pub bitrate: u32,
-    /// The next chunk is asked for while less than this is held.
+    /// Target level of the jitter buffer: the next chunk is requested while the buffer holds less.
     pub target: Duration,
-    /// How far the target may rise on a path that proved bad.
+    /// Highest target level. The session raises the target up to it on a slow connection.
     pub max: Duration,
-    /// The most bytes held, however little time they last.
+    /// Highest number of bytes in the jitter buffer, whatever their duration.
     pub max_bytes: usize,
-    /// Sound starts as soon as this much is held; more, up to the target, on a path that proved to lag.
+    /// Lowest start level: sound starts when the buffer holds this much. The session raises it up to the target.
     pub start: Duration,
-    /// How long it tries for while the node is out of reach; zero is without end.
+    /// Time for which an unreachable node is retried; zero is without end.
     pub give_up: Duration,
-    /// What a pause means.
+    /// Effect of a pause.
     pub pause: PauseMode,
-    /// 0 to 1.
+    /// Volume at the start, 0 to 1.
     pub volume: f32,
-    /// The codecs there are.
+    /// Available codecs.
     pub registry: Arc<Registry>,
-    /// From when the time to first audio counts.
+    /// Start of the time to first audio.
     pub began: Instant,
 }
 
-/// What happened, for the one loop that owns the player.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The session has begun to fetch this track: now is the time to say what follows it.
-    Fetching(TrackId),
-    /// A track is heard from now on.
-    Began {
-        /// Which.
-        info: Arc<Info>,
-        /// In what.
-        rendition: Arc<Rendition>,
-        /// Why, in words.
-        reason: Arc<str>,
-    },
-    /// From here on the track is heard in another rendition.
-    Switched {
-        /// Which.
-        to: Arc<Rendition>,
-        /// Why, in words.
-        reason: String,
-    },
-    /// More, or less, is held from now on.
-    Target {
-        /// The new target.
-        target: Duration,
-        /// Why, in words.
-        reason: &'static str,
-    },
-    /// This track was handed to the output to its end.
-    Ended(TrackId),
-    /// All that was handed to the output is heard.
-    Drained,
-    /// The output ran dry in the middle of a track.
-    Underrun,
-    /// The same, for so long, because this process did not run.
-    Stopped(Duration),
-    /// The output that is open, and its format.
-    Output(String),
-    /// The output is gone; another is looked for.
-    OutputLost(String),
-    /// A request failed, or the node has fallen silent; it is asked again by itself until [`Event::Recovered`].
-    Retrying(String),
-    /// The node answers again.
-    Recovered,
-    /// The node could not be reached for too long; the player can't go on.
-    Unreachable(String),
-    /// This track can't be played; the player waits for the next [`Player::play`].
-    TrackFailed {
-        /// Which.
-        track: TrackId,
-        /// Why.
-        reason: String,
-    },
-    /// The output can't be opened or written to; the player can't go on.
-    OutputFailed(String),
-    /// The player can't go on.
-    Fatal(String),
-}
-
-/// Commands that may wait to be obeyed.
-const COMMANDS: usize = 64;
-/// Events that may wait to be looked at.
-const EVENTS: usize = 256;
-/// Failures of decoders that may wait for the session; playback stops at each until it was dealt with.
+/// Capacity of each command queue.
+pub(super) const COMMANDS: usize = 64;
+/// Capacity of the event queue. A full queue blocks the session and the playback thread until the owner reads it.
+pub(super) const EVENTS: usize = 256;
+/// Capacity of the queue of decoder failures. Playback waits after each failure until the session has handled it.
 const DECODER_FAILURES: usize = 1;
+/// Longest wait for the playback thread to close its output. A device may hang.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn session_config(target: Duration, give_up: Duration) -> ClientConfig {
     let give_up = if give_up.is_zero() { Duration::MAX } else { give_up };
     ClientConfig { target, give_up, ..ClientConfig::default() }
 }
 
-/// Plays from one node. Dropping it stops the sound and the requests.
+/// Plays tracks of one node. Dropping it stops the sound and the requests.
 pub struct Player {
-    session: mpsc::Sender<session::Command>,
-    playback: std::sync::mpsc::SyncSender<playback::Command>,
+    session: mpsc::Sender<FetchCommand>,
+    playback: std::sync::mpsc::SyncSender<PlaybackCommand>,
     thread: std::thread::JoinHandle<()>,
-    buffer: Arc<jitter_buffer::JitterBuffer>,
+    buffer: Arc<JitterBuffer>,
     counts: Arc<Mutex<Counts>>,
     progress: Arc<Mutex<Progress>>,
     pause: PauseMode,
@@ -172,79 +78,83 @@ impl Player {
     /// Starts a player that plays nothing yet. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub fn start(setup: Setup, dial: Arc<Dial>) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
+    /// If the playback thread cannot be started.
+    pub fn start(setup: Setup, link: Arc<NodeLink>) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (session, session_commands) = mpsc::channel(COMMANDS);
         let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
         let (failures, decoder_failures) = mpsc::channel(DECODER_FAILURES);
-        let buffer = Arc::new(jitter_buffer::JitterBuffer::new(setup.target, setup.start, setup.max_bytes));
+        let buffer = Arc::new(JitterBuffer::new(setup.target, setup.start, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
+        let supply = Arc::<Supply>::default();
         let paced = Arc::new(AtomicBool::new(true));
-        let thread = playback::Playback {
+        let thread = PlaybackThread {
             buffer: Arc::clone(&buffer),
+            supply: Arc::clone(&supply),
             commands: playback_commands,
             events: events.clone(),
             failures,
             progress: Arc::clone(&progress),
-            sink: sink::Sink::new(setup.output, setup.volume, Arc::clone(&paced)),
+            output: OutputWriter::new(setup.output, setup.volume, Arc::clone(&paced)),
             began: setup.began,
             registry: Arc::clone(&setup.registry),
-            voice: None,
-            state: playback::State::default(),
+            decoder: None,
+            state: ThreadState::default(),
         };
         let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
-        let choice = rate_choice::chooser(&setup.codec, Arc::clone(&paced));
-        let offer = offer::Offer {
+        let (choice, throughput) = rate_choice::chooser(&setup.codec, Arc::clone(&paced));
+        let offer = OfferBuilder {
             choice: setup.codec,
             bitrate: setup.bitrate,
             registry: setup.registry,
             output: OutputOffer::default(),
+            throughput,
         };
         let machine = ClientSession::new(session_config(setup.target, setup.give_up), choice);
-        let fill = fill::Fill {
+        let input = BufferInput {
             buffer: Arc::clone(&buffer),
-            target: Target::new(setup.target, setup.max),
-            start: Start::new(setup.start, setup.target),
+            target: TargetLevel::new(setup.target, setup.max),
+            start: StartLevel::new(setup.start, setup.target),
+            supply,
             paced,
         };
-        let inbox = session::Inbox { commands: session_commands, decoder_failures };
-        session::Session::spawn(machine, dial, offer, fill, Arc::clone(&counts), events, inbox);
+        let inbox = Inbox { commands: session_commands, decoder_failures };
+        FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
         let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
         Ok((player, events_out))
     }
 
-    /// Plays a track from a position, and drops what was played before. A seek is this too.
+    /// Plays a track from a position and drops all earlier audio. A seek is the same call.
     pub async fn play(&self, track: TrackId, at: Position) {
-        self.tell_session(session::Command::Play { track, at }).await;
+        self.send_to_session(FetchCommand::Play { track, at }).await;
     }
 
-    /// What comes after the track that is being fetched, without a gap.
+    /// Sets the track that follows the one being fetched, without a gap.
     pub async fn follow(&self, track: Option<TrackId>) {
-        self.tell_session(session::Command::Follow(track)).await;
+        self.send_to_session(FetchCommand::Follow(track)).await;
     }
 
-    /// Pauses or goes on. No request leaves while paused.
+    /// Pauses or resumes. No request leaves while paused.
     pub async fn pause(&self, paused: bool) {
-        self.tell_session(session::Command::Pause(paused)).await;
-        self.tell_playback(match self.pause {
-            PauseMode::Hold => playback::Command::Hold(paused),
-            PauseMode::Drain => playback::Command::Expect(!paused),
+        self.send_to_session(FetchCommand::Pause(paused)).await;
+        self.send_to_playback(match self.pause {
+            PauseMode::Hold => PlaybackCommand::Pause(paused),
+            PauseMode::Drain => PlaybackCommand::ExpectAudio(!paused),
         });
     }
 
     /// Sets the volume, 0 to 1.
     pub fn volume(&self, volume: f32) {
-        self.tell_playback(playback::Command::Volume(volume));
+        self.send_to_playback(PlaybackCommand::Volume(volume));
     }
 
-    /// Asks for [`Event::Drained`] once all is heard.
+    /// Requests one [`Event::Drained`] once everything is heard.
     pub fn drain(&self) {
-        self.tell_playback(playback::Command::Drain);
+        self.send_to_playback(PlaybackCommand::Drain);
     }
 
-    /// What has been played.
+    /// State of the playback thread: track, position and counters.
     #[must_use]
     pub fn progress(&self) -> Progress {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -252,39 +162,50 @@ impl Player {
         progress
     }
 
-    /// What was counted.
+    /// Counters of the session.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Counts { peak_buffer: self.buffer.peak(), ..counts }
     }
 
-    /// How much audio is held.
+    /// Audio in the jitter buffer.
     #[must_use]
     pub fn level(&self) -> Duration {
         self.buffer.level()
     }
 
-    /// Stops, and waits until the output is closed, so that a file is whole; 2 s at most, for a device may hang.
+    /// Stops, and waits up to 2 s until the output is closed, so that an output file is complete.
     pub async fn close(self, events: mpsc::Receiver<Event>) {
-        // A thread that has something to say must not wait for a listener.
+        // A full event queue would block the thread for ever: nobody reads it from here on.
         drop((self.session, self.playback, events));
         let thread = self.thread;
         let closed = tokio::task::spawn_blocking(move || thread.join());
-        let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
     }
 
-    async fn tell_session(&self, command: session::Command) {
-        // It ends only with this player, or with the runtime.
+    async fn send_to_session(&self, command: FetchCommand) {
+        // The session ends only with this player or with the runtime.
         let _ = self.session.send(command).await;
     }
 
-    fn tell_playback(&self, command: playback::Command) {
-        // Ended means that a fatal event is on its way; full that the thread hangs in an output, where a key more or less
-        // makes no difference.
+    fn send_to_playback(&self, command: PlaybackCommand) {
+        // A closed queue means that a fatal event is on its way. A full one means that the thread hangs in an output, where
+        // one lost key press makes no difference.
         let _ = self.playback.try_send(command);
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_gives_up_when_the_configuration_says() {
+        let target = Duration::from_millis(1);
+        let second = Duration::from_secs(1);
+        let config = session_config(target, 7 * second);
+        assert_eq!((config.give_up, config.target), (7 * second, target));
+        assert_eq!(session_config(target, Duration::ZERO).give_up, Duration::MAX);
+    }
+}

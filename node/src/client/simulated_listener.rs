@@ -1,4 +1,4 @@
-//! A listener without ears: asks, waits and holds as a player does, and lets the time of what it holds pass unheard. Costs
+//! A listener without ears: asks, waits and holds as a player does, and lets the time of what it holds pass stats. Costs
 //! neither a thread nor a decoder, so one process can be a crowd.
 
 use std::{
@@ -18,14 +18,12 @@ use tokio::{
 };
 
 use super::{
-    COMMANDS, Counts, Dial, EVENTS, Event,
-    fill::Fill,
-    jitter_buffer::{Entry, JitterBuffer},
-    offer::Offer,
-    rate_choice::{self, CodecChoice},
-    session::{self, Inbox, Session},
-    start::Start,
-    target::Target,
+    buffer::{BufferInput, Entry, JitterBuffer, StartLevel, TargetLevel},
+    event::Event,
+    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    player::{COMMANDS, EVENTS},
+    rate_choice::{self, CodecChoice, OfferBuilder},
+    stats::Counts,
 };
 
 /// How often it looks for sound while it has none.
@@ -33,14 +31,14 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// What a mute listener would have heard.
 #[derive(Debug, Clone, Default)]
-pub struct Unheard {
+pub struct SimulatedStats {
     /// Time of the track that passed.
     pub played: Duration,
     /// How often it ran dry in the middle of a track.
     pub underruns: u64,
     /// For how long in all.
     pub dry: Duration,
-    /// From [`MuteListener::start`] to the first sound.
+    /// From [`SimulatedListener::start`] to the first sound.
     pub first_audio: Option<Duration>,
     /// Why it will hear no more.
     pub failed: Option<String>,
@@ -49,19 +47,19 @@ pub struct Unheard {
 }
 
 /// Listens to one track. Dropping it ends that.
-pub struct MuteListener {
-    unheard: Arc<Mutex<Unheard>>,
+pub struct SimulatedListener {
+    stats: Arc<Mutex<SimulatedStats>>,
     counts: Arc<Mutex<Counts>>,
     tasks: [AbortHandle; 2],
-    commands: mpsc::Sender<session::Command>,
+    commands: mpsc::Sender<FetchCommand>,
 }
 
-impl MuteListener {
+impl SimulatedListener {
     /// Listens from `at` on, in `codec` at `bitrate` bit/s, holding `target` and sounding once it holds `start`, both of the
     /// time of sound. Must be called within a tokio runtime.
     pub async fn start(
         registry: Arc<Registry>,
-        dial: Arc<Dial>,
+        link: Arc<NodeLink>,
         (codec, bitrate): (CodecChoice, u32),
         (track, at): (TrackId, Position),
         (target, start): (Duration, Duration),
@@ -71,35 +69,37 @@ impl MuteListener {
         let buffer = Arc::new(JitterBuffer::new(target, start, usize::MAX));
         let counts = Arc::<Mutex<Counts>>::default();
         let paced = Arc::new(AtomicBool::new(true));
-        let choice = rate_choice::chooser(&codec, Arc::clone(&paced));
+        let (choice, throughput) = rate_choice::chooser(&codec, Arc::clone(&paced));
         let machine = ClientSession::new(ClientConfig { target, ..ClientConfig::default() }, choice);
-        let offer = Offer { choice: codec, bitrate, registry, output: OutputOffer::default() };
-        let fill = Fill {
+        let offer =
+            OfferBuilder { choice: codec, bitrate, registry, output: OutputOffer::default(), throughput };
+        let input = BufferInput {
             buffer: Arc::clone(&buffer),
-            target: Target::new(target, target),
-            start: Start::new(start, target),
+            target: TargetLevel::new(target, target),
+            start: StartLevel::new(start, target),
+            supply: Arc::default(),
             paced,
         };
         // Nothing is decoded, so nothing fails at that.
         let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
-        Session::spawn(machine, dial, offer, fill, Arc::clone(&counts), events, inbox);
-        let unheard = Arc::<Mutex<Unheard>>::default();
-        let clock = Clock { buffer, target, unheard: Arc::clone(&unheard) };
+        FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
+        let stats = Arc::<Mutex<SimulatedStats>>::default();
+        let clock = SimulatedOutput { buffer, target, stats: Arc::clone(&stats) };
         let clock = tokio::spawn(clock.run(Instant::now())).abort_handle();
-        let watch = tokio::spawn(watch(events_out, Arc::clone(&unheard))).abort_handle();
-        let _ = commands.send(session::Command::Play { track, at }).await;
-        Self { unheard, counts, tasks: [clock, watch], commands }
+        let watch = tokio::spawn(watch(events_out, Arc::clone(&stats))).abort_handle();
+        let _ = commands.send(FetchCommand::Play { track, at }).await;
+        Self { stats, counts, tasks: [clock, watch], commands }
     }
 
     /// Asks for nothing more, or goes on; what is held passes all the same.
     pub async fn pause(&self, paused: bool) {
-        let _ = self.commands.send(session::Command::Pause(paused)).await;
+        let _ = self.commands.send(FetchCommand::Pause(paused)).await;
     }
 
     /// What was heard so far.
     #[must_use]
-    pub fn unheard(&self) -> Unheard {
-        self.unheard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn stats(&self) -> SimulatedStats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was counted.
@@ -109,28 +109,28 @@ impl MuteListener {
     }
 }
 
-impl Drop for MuteListener {
+impl Drop for SimulatedListener {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
-async fn watch(mut events: mpsc::Receiver<Event>, unheard: Arc<Mutex<Unheard>>) {
+async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStats>>) {
     while let Some(event) = events.recv().await {
         if let Event::Fatal(reason) | Event::Unreachable(reason) | Event::TrackFailed { reason, .. } = event {
-            unheard.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(reason);
+            stats.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(reason);
         }
     }
 }
 
 /// In the place of the playback thread.
-struct Clock {
+struct SimulatedOutput {
     buffer: Arc<JitterBuffer>,
     target: Duration,
-    unheard: Arc<Mutex<Unheard>>,
+    stats: Arc<Mutex<SimulatedStats>>,
 }
 
-impl Clock {
+impl SimulatedOutput {
     async fn run(self, began: Instant) {
         let mut dry_since = None;
         loop {
@@ -176,8 +176,8 @@ impl Clock {
         }
     }
 
-    fn note(&self, what: impl FnOnce(&mut Unheard)) {
-        what(&mut self.unheard.lock().unwrap_or_else(PoisonError::into_inner));
+    fn note(&self, what: impl FnOnce(&mut SimulatedStats)) {
+        what(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -186,7 +186,8 @@ mod tests {
     use bytes::Bytes;
     use media_protocol::{ChunkIndex, FrameIndex, session::client::PlayId};
 
-    use super::{super::testing, *};
+    use super::*;
+    use crate::client::test_support;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -199,10 +200,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_held_lasts_as_long_as_it_would_sound() {
         let buffer = Arc::new(JitterBuffer::new(SECOND, SECOND / 5, usize::MAX));
-        let unheard = Arc::<Mutex<Unheard>>::default();
-        let clock = Clock { buffer: Arc::clone(&buffer), target: SECOND, unheard: Arc::clone(&unheard) };
+        let stats = Arc::<Mutex<SimulatedStats>>::default();
+        let clock =
+            SimulatedOutput { buffer: Arc::clone(&buffer), target: SECOND, stats: Arc::clone(&stats) };
         let clock = tokio::spawn(clock.run(Instant::now()));
-        let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
+        let info = Arc::new(test_support::info(48_000, 2, 48_000 * 10));
         let rendition = Arc::new(info.rendition.clone());
         sleep(SECOND).await;
         let began = Instant::now();
@@ -217,21 +219,21 @@ mod tests {
             .unwrap();
         // Packets of 20 ms, of which the first 26.5 ms are lead-in: 1.9735 s.
         put(&buffer, 100);
-        buffer.wanting.notified().await;
+        buffer.has_room.notified().await;
         let until_target = began.elapsed();
         assert!((950..=1000).contains(&until_target.as_millis()), "{until_target:?}");
         sleep(SECOND / 2).await;
         put(&buffer, 25);
         sleep(SECOND / 2 * 3).await;
         // Dry for half a second.
-        let heard = unheard.lock().unwrap().clone();
+        let heard = stats.lock().unwrap().clone();
         assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
         let first = heard.first_audio.unwrap();
         assert!((SECOND..SECOND + 2 * LOOK).contains(&first), "{first:?}");
         put(&buffer, 10);
         buffer.push(Entry::TrackEnd).unwrap();
         clock.await.unwrap();
-        let heard = unheard.lock().unwrap().clone();
+        let heard = stats.lock().unwrap().clone();
         assert!(heard.ended && heard.underruns == 1 && heard.failed.is_none(), "{heard:?}");
         assert!((450..=550).contains(&heard.dry.as_millis()), "{heard:?}");
     }

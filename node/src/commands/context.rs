@@ -8,7 +8,7 @@ use media_plugin_sdk::transport::{
 use media_protocol::{List, ListPage, Protocol, Ticket};
 
 use crate::{
-    client::{self, Dial, FetchError},
+    client::{self, FetchError, NodeLink},
     fault::{Exit, Fault, OrFault},
     identity::Secret,
     plugins, ui,
@@ -100,7 +100,7 @@ impl Context {
     }
 
     /// Connects to the node of a ticket. Returns the way to it and the transport's id.
-    pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<Dial>, String), Fault> {
+    pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<NodeLink>, String), Fault> {
         let chosen = self.config.transport.chosen.as_str();
         // A flag that names a transport holds; a default does not outweigh the ticket.
         let named = self.config.origin("transport.use") != media_config::Origin::Default;
@@ -113,7 +113,7 @@ impl Context {
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
-        let dial = Dial::new(endpoint, peer, Some(ticket.token())).bound_in(bind_time);
+        let dial = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
         dial.connection().await.map_err(|error| {
             let next = what_next(&error);
             let message = format!("connecting to the node of the ticket: {error}{next}");
@@ -123,7 +123,7 @@ impl Context {
     }
 
     /// The node's whole catalog, or what of it fits `search`, page by page.
-    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<ListPage, Fault> {
+    pub(super) async fn catalog(dial: &NodeLink, search: &str) -> Result<ListPage, Fault> {
         let mut all = ListPage::default();
         loop {
             let offset = u32::try_from(all.tracks.len()).unwrap_or(u32::MAX);
@@ -137,7 +137,7 @@ impl Context {
     }
 
     /// A page of the node's catalog.
-    pub(super) async fn page(dial: &Dial, list: List) -> Result<ListPage, Fault> {
+    pub(super) async fn page(dial: &NodeLink, list: List) -> Result<ListPage, Fault> {
         client::list(dial, &list).await.map_err(|error| {
             let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
             Fault::new(exit, format!("asking the node for its tracks: {error}"))

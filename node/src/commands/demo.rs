@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Context, args::Playing, context::shown, play, serve::Serving, show::print};
 use crate::{
-    client::Dial,
+    client::NodeLink,
     fault::{Exit, Fault, OrFault},
     identity::Secret,
     server::Catalog,
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, playing: &Playing) -> Result<(), Faul
     let serve = tokio::spawn(serving.server.serve(Arc::clone(&serving.endpoint)));
     let endpoint = context.bind(transport.as_ref(), &listener_key, refuse_all()).await?;
     let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
-    let dial = Arc::new(Dial::new(endpoint, peer, Some(ticket.token())));
+    let dial = Arc::new(NodeLink::new(endpoint, peer, Some(ticket.token())));
     dial.connection().await.while_doing(Exit::Unreachable, "connecting to this process's own node")?;
     let tracks = Context::catalog(&dial, "").await?.tracks;
     let stats = play::listen(context, tracks, setup, dial, transport.info().id, playing.start).await;

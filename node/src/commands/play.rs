@@ -8,7 +8,7 @@ use tokio::{
 
 use super::{Context, args::Playing, codec, context::ticket};
 use crate::{
-    client::{Dial, PauseMode, Setup},
+    client::{NodeLink, PauseMode, Setup},
     control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
     fault::{Exit, Fault, OrFault},
     ui::View,
@@ -32,7 +32,7 @@ pub(super) async fn run(
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The tracks to play, as soon as the node has found them.
-async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
+async fn select(dial: &NodeLink, wanted: &[String]) -> Result<Vec<Track>, Fault> {
     let mut told = false;
     loop {
         let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
@@ -54,7 +54,7 @@ async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
 
 /// What may be among the `wanted`. A small catalog is asked for as a whole, in one page; of a large one, which takes a
 /// hundred, only what fits.
-async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
+async fn candidates(dial: &NodeLink, wanted: &[String]) -> Result<ListPage, Fault> {
     // A search has a limit.
     if wanted.is_empty() || wanted.iter().any(|it| it.len() > List::MAX_SEARCH) {
         return Context::catalog(dial, "").await;
@@ -107,7 +107,7 @@ pub(super) async fn listen(
     context: &Context,
     tracks: Vec<Track>,
     (setup, line): (Setup, Option<String>),
-    dial: Arc<Dial>,
+    dial: Arc<NodeLink>,
     transport: String,
     start: f64,
 ) -> Result<Stats, Fault> {

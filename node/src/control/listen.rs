@@ -11,7 +11,7 @@ use super::{
     playlist::Cursor,
     report::{begun, title},
 };
-use crate::client::{CodecChoice, Dial, Event, Player, Setup};
+use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
 
 /// How a playing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Listening {
     pub(super) playlist: Vec<Track>,
     pub(super) player: Player,
     pub(super) events: mpsc::Receiver<Event>,
-    pub(super) dial: Arc<Dial>,
+    pub(super) dial: Arc<NodeLink>,
     pub(super) wiring: Wiring,
     pub(super) transport: String,
     pub(super) target: Duration,
@@ -79,7 +79,7 @@ impl Listening {
     pub fn start(
         playlist: Vec<Track>,
         setup: Setup,
-        dial: Arc<Dial>,
+        dial: Arc<NodeLink>,
         transport: String,
         wiring: Wiring,
     ) -> std::io::Result<Self> {
@@ -171,7 +171,7 @@ impl Listening {
             Event::Switched { to, reason } => {
                 self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
             }
-            Event::Target { target, reason } => {
+            Event::TargetChanged { target, reason } => {
                 self.target = target;
                 self.info(format!("holds {} s from here on: {reason}", target.as_secs_f32()));
             }
@@ -181,14 +181,14 @@ impl Listening {
                 }
             }
             Event::Drained => return Some(self.ending()),
-            Event::Underrun if self.lossless => {
+            Event::Underrun(_) if self.lossless => {
                 self.warn("the output ran dry: the path is too thin for lossless audio, which waits".into());
             }
-            Event::Underrun => self.warn("the output ran dry".into()),
-            Event::Stopped(time) => {
+            Event::Underrun(_) => self.warn("the output ran dry".into()),
+            Event::Suspended(time) => {
                 self.warn(format!("this program did not run; silence for {:.1} s", time.as_secs_f32()));
             }
-            Event::Output(line) => {
+            Event::OutputReady(line) => {
                 self.waiting.clear();
                 self.info(format!("output {line}"));
             }

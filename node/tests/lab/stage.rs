@@ -11,7 +11,8 @@ use std::{
 
 use media_node::{
     client::{
-        Budget, CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup,
+        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Progress,
+        Setup,
     },
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
@@ -149,11 +150,11 @@ impl Tune {
     }
 
     /// A way to who serves it, by these addresses and no others.
-    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<Dial> {
+    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
         let addresses = addresses.iter().map(ToString::to_string).collect();
         let peer = PeerAddress { id: self.peer.clone(), addresses };
-        Arc::new(Dial::new(endpoint, peer, self.token.clone()))
+        Arc::new(NodeLink::new(endpoint, peer, self.token.clone()))
     }
 }
 
@@ -212,7 +213,7 @@ pub struct Listener {
     pub player: Player,
     pub recording: Arc<Mutex<Recording>>,
     pub began: Instant,
-    pub dial: Arc<Dial>,
+    pub dial: Arc<NodeLink>,
     events: tokio::sync::mpsc::Receiver<Event>,
 }
 
@@ -229,7 +230,7 @@ pub struct Heard {
 
 impl Listener {
     /// Plays it from the beginning.
-    pub async fn start(tune: &Tune, dial: Arc<Dial>, listen: Listen) -> Self {
+    pub async fn start(tune: &Tune, dial: Arc<NodeLink>, listen: Listen) -> Self {
         let recording = Arc::<Mutex<Recording>>::default();
         let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
         let began = Instant::now();
@@ -279,7 +280,7 @@ impl Listener {
         loop {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
-                Event::Began { .. } | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
+                Event::Began { .. } | Event::Fetching(_) | Event::OutputReady(_) | Event::Underrun(_) => {}
                 bad @ (Event::Fatal(_)
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)

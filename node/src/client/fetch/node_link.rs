@@ -1,9 +1,7 @@
-//! The way to one node: connects on first use, keeps the connection, connects again once it is lost.
+//! Link to one node: connects on first use, keeps the connection, and replaces it when it is lost.
 //!
-//! Attempts to connect overlap: an answer that was lost costs a fraction of a second, not the transport's patience, and
-//! after an outage however long the next attempt is near.
-
-mod seen;
+//! Connection attempts overlap. So a lost handshake packet costs a fraction of a second rather than the transport's timeout,
+//! and after an outage of any length the next attempt is near.
 
 use std::{
     sync::{
@@ -20,53 +18,54 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-pub use self::seen::PathChange;
-use self::seen::Seen;
-use super::recent::Recent;
+use super::{
+    backoff::spread,
+    path_history::{PathChange, PathHistory},
+};
+use crate::client::stats::EventLog;
 
-/// See the module.
-pub struct Dial {
+/// Link to one node, shared by everything in this process that talks to it.
+pub struct NodeLink {
     endpoint: Arc<dyn Endpoint>,
     peer: PeerAddress,
     token: Option<String>,
-    /// Held while connecting, so that requests made meanwhile share the one connection.
+    /// Locked while connecting, so that concurrent requests share one connection.
     connection: Mutex<Option<Arc<dyn Connection>>>,
-    seen: Seen,
+    history: PathHistory,
     connects: AtomicU64,
     connect_micros: AtomicU64,
     bind_time: Duration,
-    born: Instant,
-    /// When the node last gave a sign of life, in microseconds since `born`.
-    heard: AtomicU64,
-    /// Requests in a row to which nothing came on this connection, and when the last one was counted.
-    unanswered: StdMutex<(u32, Option<Instant>)>,
+    created: Instant,
+    /// Time of the node's last sign of life, in microseconds since `created`.
+    heard_micros: AtomicU64,
+    unanswered: StdMutex<Unanswered>,
 }
 
-type Dialled = Result<Arc<dyn Connection>, TransportError>;
-
-/// The first attempt has all the time that the transport gives it; those after it are cut short.
-const LATER_ATTEMPT: Duration = Duration::from_secs(3);
-/// Between two attempts where the round trip is short, the first few times and then; longer ones stretch it up to
-/// [`WIDEST_GAP`], which is also the gap where none is known.
-const SHORTEST_GAP: Duration = Duration::from_millis(200);
-const LONGEST_GAP: Duration = Duration::from_millis(400);
-const WIDEST_GAP: Duration = Duration::from_secs(1);
-/// As many requests to which nothing comes, one after the other, are more than a node that is slow to encode: what the node
-/// has in flight is lost, and its next probe may be seconds away.
-const UNANSWERED: u32 = 2;
-
-/// 0.8 to 1 times as long, at random.
-pub(super) fn spread(time: Duration) -> Duration {
-    time.mul_f64(0.8 + 0.2 * f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+/// Consecutive requests without an answer on the present connection.
+#[derive(Default)]
+struct Unanswered {
+    count: u32,
+    last: Option<Instant>,
 }
 
-/// When to ask a node again that named this time: not before, and not all at once.
-pub(super) fn not_before(named: Duration) -> Duration {
-    spread(named.mul_f64(1.25))
-}
+type Connected = Result<Arc<dyn Connection>, TransportError>;
 
-impl Dial {
-    /// A way to `peer` through `endpoint`, with the handshake's token. Connects to nothing yet.
+/// Timeout of every connection attempt but the first, which has the transport's own.
+/// Fixed by `an_attempt_after_the_first_ends_after_three_seconds`.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval between connection attempts on a path with a short round trip: at first, and from the fifth attempt on. A longer
+/// round trip widens it up to [`MAX_INTERVAL`], which also applies while no round trip is known.
+/// Fixed by `attempts_overlap_however_long_the_round_trip_has_grown`.
+const FIRST_INTERVAL: Duration = Duration::from_millis(200);
+const LATER_INTERVAL: Duration = Duration::from_millis(400);
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+/// Consecutive unanswered requests that end a connection. One can be a slow encoder. Two mean that packets are lost, and
+/// the node's next retransmission may be seconds away.
+/// Fixed by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
+const MAX_UNANSWERED: u32 = 2;
+
+impl NodeLink {
+    /// Creates a link to `peer` through `endpoint`, with the token for the handshake. Does not connect yet.
     #[must_use]
     pub fn new(endpoint: Arc<dyn Endpoint>, peer: PeerAddress, token: Option<String>) -> Self {
         Self {
@@ -74,46 +73,48 @@ impl Dial {
             peer,
             token,
             connection: Mutex::new(None),
-            seen: Seen::nothing(),
+            history: PathHistory::new(),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
             bind_time: Duration::ZERO,
-            born: Instant::now(),
-            heard: AtomicU64::new(0),
+            created: Instant::now(),
+            heard_micros: AtomicU64::new(0),
             unanswered: StdMutex::default(),
         }
     }
 
-    /// Notes how long it took to make the endpoint.
+    /// Records the time that binding the endpoint took.
     #[must_use]
-    pub fn bound_in(self, bind_time: Duration) -> Self {
+    pub fn with_bind_time(self, bind_time: Duration) -> Self {
         Self { bind_time, ..self }
     }
 
-    /// The node's id.
-    pub(super) fn peer(&self) -> &str {
+    /// The node's identity: the text form of its key.
+    #[must_use]
+    pub fn peer(&self) -> &str {
         &self.peer.id
     }
 
-    /// The connection, made if there is none.
+    /// Returns the connection. Connects if there is none.
     ///
     /// # Errors
     /// As [`Endpoint::connect`].
-    pub async fn connection(&self) -> Result<Arc<dyn Connection>, TransportError> {
+    pub async fn connection(&self) -> Connected {
         let mut slot = self.connection.lock().await;
         if let Some(connection) = slot.as_ref() {
             return Ok(Arc::clone(connection));
         }
         let began = Instant::now();
-        let connection = self.dial().await?;
-        self.keep(&mut slot, &connection, began);
+        let connection = self.connect().await?;
+        self.store(&mut slot, &connection, began);
         Ok(connection)
     }
 
-    /// Attempts to connect until one succeeds, the node says no, or the first has failed.
-    async fn dial(&self) -> Dialled {
-        let mut attempts = JoinSet::<(u32, Dialled)>::new();
-        let (mut number, mut next) = (0, Instant::now());
+    /// Starts connection attempts until one succeeds, the node refuses, or the first one fails.
+    async fn connect(&self) -> Connected {
+        let mut attempts = JoinSet::<(u32, Connected)>::new();
+        let mut number = 0;
+        let mut next = Instant::now();
         loop {
             tokio::select! {
                 Some(Ok((number, attempt))) = attempts.join_next() => match attempt {
@@ -122,21 +123,23 @@ impl Dial {
                 },
                 () = sleep_until(next) => {
                     attempts.spawn(self.attempt(number));
-                    next += self.gap(number);
+                    next += self.interval(number);
                     number += 1;
                 }
             }
         }
     }
 
-    /// One attempt, with its number.
-    fn attempt(&self, number: u32) -> impl Future<Output = (u32, Dialled)> + use<> {
-        let (endpoint, peer, token) = (Arc::clone(&self.endpoint), self.peer.clone(), self.token.clone());
+    /// One connection attempt; returns its number with the result.
+    fn attempt(&self, number: u32) -> impl Future<Output = (u32, Connected)> + use<> {
+        let endpoint = Arc::clone(&self.endpoint);
+        let peer = self.peer.clone();
+        let token = self.token.clone();
         async move {
             let connecting = endpoint.connect_anew(&peer, token.as_deref());
             let connected = match number {
                 0 => connecting.await,
-                _ => timeout(LATER_ATTEMPT, connecting)
+                _ => timeout(ATTEMPT_TIMEOUT, connecting)
                     .await
                     .unwrap_or_else(|_| Err(TransportError::Unreachable("no answer".into()))),
             };
@@ -144,124 +147,130 @@ impl Dial {
         }
     }
 
-    /// From one attempt to the next: room for a handshake, growing to a bound, and a random part so that the listeners of a
-    /// node that comes back do not all come at once.
-    fn gap(&self, number: u32) -> Duration {
-        let room = self.least_rtt().map_or(WIDEST_GAP, |rtt| (3 * rtt).min(WIDEST_GAP));
-        spread(room.max((SHORTEST_GAP * (1 + number / 4)).min(LONGEST_GAP)))
+    /// Time from attempt `number` to the next: room for a handshake, growing to a bound. The random part keeps the clients of
+    /// a node that returns from arriving at once.
+    fn interval(&self, number: u32) -> Duration {
+        let handshake = self.least_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
+        spread(handshake.max((FIRST_INTERVAL * (1 + number / 4)).min(LATER_INTERVAL)))
     }
 
-    /// From now on `fresh` is the connection. It took since `began` to make.
-    fn keep(&self, slot: &mut Option<Arc<dyn Connection>>, fresh: &Arc<dyn Connection>, began: Instant) {
+    /// Stores a new connection, whose attempts began at `began`.
+    fn store(&self, slot: &mut Option<Arc<dyn Connection>>, fresh: &Arc<dyn Connection>, began: Instant) {
         if self.connects.fetch_add(1, Ordering::Relaxed) == 0 {
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.connect_micros.store(micros, Ordering::Relaxed);
         }
         self.note_heard();
         self.note_answer();
-        self.seen.note_fresh(fresh.path());
+        self.history.note_new_connection(fresh.path());
         *slot = Some(Arc::clone(fresh));
     }
 
-    /// Drops `bad`, so that the next request connects anew. Does nothing, and says so, if it was dropped before.
+    /// Drops `bad`, so that the next request connects again. Returns false if it was dropped before.
     pub(super) async fn forget(&self, bad: &Arc<dyn Connection>) -> bool {
         Self::drop_from(&mut *self.connection.lock().await, bad)
     }
 
     fn drop_from(slot: &mut Option<Arc<dyn Connection>>, bad: &Arc<dyn Connection>) -> bool {
-        let dropped = slot.take_if(|it| Arc::ptr_eq(it, bad));
-        dropped.inspect(|it| it.close("lost")).is_some()
+        let dropped = slot.take_if(|present| Arc::ptr_eq(present, bad));
+        dropped.inspect(|connection| connection.close("lost")).is_some()
     }
 
-    /// As [`Dial::forget`], as soon as nobody else looks at the connection. Must be called within a runtime.
+    /// Does the same as [`NodeLink::forget`] in a task of its own. Must be called within a runtime.
     pub(super) fn forget_soon(self: &Arc<Self>, bad: &Weak<dyn Connection>) {
         if let Some(bad) = bad.upgrade() {
-            let dial = Arc::clone(self);
-            tokio::spawn(async move { dial.forget(&bad).await });
+            let link = Arc::clone(self);
+            tokio::spawn(async move { link.forget(&bad).await });
         }
     }
 
-    /// Nothing came to a request on this connection for as long as its `patience`; the second time in a row it is dropped.
-    /// Requests that waited at the same time are one.
+    /// Counts a request that got nothing within its `patience`. Drops the connection at the second in a row. Requests that
+    /// waited at the same time count as one.
     pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>, patience: Duration) {
         let mut slot = self.connection.lock().await;
-        let is_there = slot.as_ref().is_some_and(|it| Arc::ptr_eq(it, connection));
-        if is_there && self.count_unanswered(patience) >= UNANSWERED {
+        let is_present = slot.as_ref().is_some_and(|present| Arc::ptr_eq(present, connection));
+        if is_present && self.count_unanswered(patience) >= MAX_UNANSWERED {
             Self::drop_from(&mut slot, connection);
         }
     }
 
     fn count_unanswered(&self, patience: Duration) -> u32 {
         let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, last) = &mut *unanswered;
-        if last.is_none_or(|last| last.elapsed() >= patience) {
-            (*count, *last) = (*count + 1, Some(Instant::now()));
+        if unanswered.last.is_none_or(|last| last.elapsed() >= patience) {
+            unanswered.count += 1;
+            unanswered.last = Some(Instant::now());
         }
-        *count
+        unanswered.count
     }
 
-    /// Something came to a request.
+    /// Records that part of an answer arrived.
     pub(super) fn note_answer(&self) {
-        *self.unanswered.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
+        *self.unanswered.lock().unwrap_or_else(PoisonError::into_inner) = Unanswered::default();
     }
 
-    /// Moves from a connection that has fallen silent to a new one. For `grace` the old one stays, in case it recovers: drop
-    /// this then. After that it is closed, because a transport may send what is new along the path of what is there.
-    pub(super) async fn move_from(
+    /// Replaces a silent connection. For `grace` the old one stays open: a caller that sees it recover drops this future.
+    /// After that the old one is closed, because a transport may send new packets along the path of an open connection.
+    pub(super) async fn replace(
         &self,
         silent: &Arc<dyn Connection>,
         grace: Duration,
     ) -> Result<(), TransportError> {
         let began = Instant::now();
-        let Ok(dialled) = timeout(grace, self.dial()).await else {
+        let Ok(connected) = timeout(grace, self.connect()).await else {
             self.forget(silent).await;
             return self.connection().await.map(drop);
         };
-        let fresh = dialled?;
+        let fresh = connected?;
         let mut slot = self.connection.lock().await;
-        if slot.as_ref().is_none_or(|it| Arc::ptr_eq(it, silent)) {
-            self.keep(&mut slot, &fresh, began);
+        if slot.as_ref().is_none_or(|present| Arc::ptr_eq(present, silent)) {
+            self.store(&mut slot, &fresh, began);
             silent.close("silent");
         }
         Ok(())
     }
 
-    /// Says goodbye, so that the node need not find out by itself, and closes the local end.
-    pub async fn close(&self) {
+    /// Closes the connection with a goodbye, so that the node need not find out by a timeout. The next request connects again.
+    pub async fn disconnect(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
             connection.close("done");
         }
+    }
+
+    /// Closes the connection and the endpoint. For a link that has its endpoint alone; a pool closes shared ones.
+    pub async fn close(&self) {
+        self.disconnect().await;
         self.endpoint.close().await;
     }
 
+    /// Records the present path of a connection.
     pub(super) fn note_path(&self, connection: &dyn Connection) {
-        self.seen.note(connection.path());
+        self.history.note(connection.path());
     }
 
-    /// How the path changed.
+    /// The last changes of the path.
     #[must_use]
-    pub fn path_changes(&self) -> Recent<PathChange> {
-        self.seen.changes()
+    pub fn path_changes(&self) -> EventLog<PathChange> {
+        self.history.changes()
     }
 
-    /// Something came from the node.
+    /// Records a sign of life of the node.
     pub(super) fn note_heard(&self) {
-        let micros = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.heard.fetch_max(micros, Ordering::Relaxed);
+        let micros = u64::try_from(self.created.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.heard_micros.fetch_max(micros, Ordering::Relaxed);
     }
 
-    /// When something last came from the node; when this was made, if nothing did.
+    /// Instant of the node's last sign of life; the creation of this link if there was none.
     pub(super) fn heard(&self) -> Instant {
-        self.born + Duration::from_micros(self.heard.load(Ordering::Relaxed))
+        self.created + Duration::from_micros(self.heard_micros.load(Ordering::Relaxed))
     }
 
-    /// The least round trip seen on the present path, which is the path's own: behind a full queue the last one can be
-    /// seconds.
+    /// The least round trip measured on the present path. It is the path's own delay, while the smoothed round trip includes
+    /// the wait in full queues, which can be seconds.
     pub(super) fn least_rtt(&self) -> Option<Duration> {
-        self.seen.least_rtt()
+        self.history.least_rtt()
     }
 
-    /// What the bytes travel, as last seen.
+    /// The present path, or the last one known.
     #[must_use]
     pub fn path(&self) -> Path {
         if let Ok(slot) = self.connection.try_lock()
@@ -269,22 +278,22 @@ impl Dial {
         {
             self.note_path(connection.as_ref());
         }
-        self.seen.last()
+        self.history.last()
     }
 
-    /// How long making the endpoint took, if that was noted.
+    /// Time that binding the endpoint took, if it was recorded.
     #[must_use]
     pub fn bind_time(&self) -> Duration {
         self.bind_time
     }
 
-    /// How long the first connect took, handshake included.
+    /// Time that the first connect took, with its handshake.
     #[must_use]
     pub fn connect_time(&self) -> Duration {
         Duration::from_micros(self.connect_micros.load(Ordering::Relaxed))
     }
 
-    /// How often it connected after the first time.
+    /// Number of connections after the first.
     #[must_use]
     pub fn reconnects(&self) -> u64 {
         self.connects.load(Ordering::Relaxed).saturating_sub(1)

@@ -1,103 +1,74 @@
-//! The tasks of requests: each reports to the session what comes, and its end if it is a bad one.
+//! Task that carries out one request for the session.
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use media_plugin_sdk::transport::Connection;
-use media_protocol::{
-    ChunkRequest, GetInfo, Position, Rendition, TrackId,
-    session::client::{ClientInput, RequestId},
-};
-use tokio::sync::mpsc;
+use media_protocol::{ChunkRequest, GetInfo, Rendition, session::client::RequestId};
+use tokio::{sync::mpsc, task::AbortHandle};
 use tracing::Instrument as _;
 
-use super::{Fetched, Session};
-use crate::client::{
-    Counts,
-    dial::Dial,
-    fetch::{self, FetchError},
-    rate_choice,
+use super::{
+    exchange,
+    node_link::NodeLink,
+    report::{FetchError, Report, ReportSender, RequestConnection},
 };
+use crate::client::stats::Counts;
 
-/// The connection that a request was sent on, once it was.
-pub(super) type SentOn = Arc<OnceLock<Weak<dyn Connection>>>;
-
-/// Where a request's task reports to.
-pub(in crate::client) struct Reports {
-    request: RequestId,
-    to: mpsc::Sender<(RequestId, Fetched)>,
-    on: SentOn,
+/// A running request.
+pub(super) struct RequestTask {
+    task: AbortHandle,
+    connection: RequestConnection,
 }
 
-impl Reports {
-    /// Waits while the session has more to take in than it can.
-    pub(in crate::client) async fn send(&self, fetched: Fetched) {
-        // Nobody listens any more: this task is about to be aborted.
-        let _ = self.to.send((self.request, fetched)).await;
-    }
-
-    pub(in crate::client) fn sent_on(&self, connection: &Arc<dyn Connection>) {
-        let _ = self.on.set(Arc::downgrade(connection));
-    }
+/// Everything that a request's task needs beside the request.
+pub(super) struct TaskContext {
+    pub(super) link: Arc<NodeLink>,
+    pub(super) request: RequestId,
+    pub(super) session: mpsc::Sender<(RequestId, Report)>,
+    pub(super) counts: Arc<Mutex<Counts>>,
 }
 
-impl Session {
-    /// Reports a request that failed.
-    async fn conclude(done: Result<(), FetchError>, reports: &Reports) {
-        match done {
-            Ok(()) => tracing::debug!("came"),
-            Err(error) => {
-                tracing::debug!("did not come: {error}");
-                reports.send(Fetched::Failed(error)).await;
-            }
-        }
-    }
-
-    pub(super) fn ask_info(&mut self, request: RequestId, track: TrackId, then_chunk_at: Option<Position>) {
-        let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed_codecs()) {
-            Ok(codecs) => codecs,
-            Err(error) => return self.handle(ClientInput::Refused { request, error }),
-        };
-        let (output, path) = (self.offer.output.clone(), rate_choice::report(&self.dial.path()));
-        let message = GetInfo { track, codecs, output, path, then_chunk_at };
-        self.count_request();
-        let (dial, reports, counts) = self.for_a_request(request);
-        let on = Arc::clone(&reports.on);
+impl RequestTask {
+    /// Starts a request for a track, perhaps with its first chunk.
+    pub(super) fn get_info(context: TaskContext, message: GetInfo) -> Self {
         let span = tracing::debug_span!("track", id = %message.track);
-        let task = tokio::spawn(
-            async move {
-                let done = fetch::info_and_chunk(&dial, &message, &reports, &counts).await;
-                Self::conclude(done, &reports).await;
-            }
-            .instrument(span),
-        );
-        self.under_way = Some((task.abort_handle(), on));
+        let TaskContext { link, request, session, counts } = context;
+        let reports = ReportSender { request, session, connection: Arc::default() };
+        let connection = Arc::clone(&reports.connection);
+        let exchange = async move {
+            let result = exchange::info_and_chunk(&link, &message, &reports, &counts).await;
+            finish(result, &reports).await;
+        };
+        Self { task: tokio::spawn(exchange.instrument(span)).abort_handle(), connection }
     }
 
-    pub(super) fn ask_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
-        self.count_request();
-        let (dial, reports, counts) = self.for_a_request(request);
-        let on = Arc::clone(&reports.on);
+    /// Starts a request for a chunk of `rendition`.
+    pub(super) fn get_chunk(context: TaskContext, message: ChunkRequest, rendition: Arc<Rendition>) -> Self {
         let span = tracing::debug_span!("chunk", rendition = %message.rendition, index = message.index.0);
-        let task = tokio::spawn(
-            async move {
-                let done = fetch::chunk(&dial, &message, &rendition, &reports, &counts).await;
-                Self::conclude(done, &reports).await;
-            }
-            .instrument(span),
-        );
-        self.under_way = Some((task.abort_handle(), on));
+        let TaskContext { link, request, session, counts } = context;
+        let reports = ReportSender { request, session, connection: Arc::default() };
+        let connection = Arc::clone(&reports.connection);
+        let exchange = async move {
+            let result = exchange::chunk(&link, &message, &rendition, &reports, &counts).await;
+            finish(result, &reports).await;
+        };
+        Self { task: tokio::spawn(exchange.instrument(span)).abort_handle(), connection }
     }
 
-    fn count_request(&self) {
-        let paused = self.paused;
-        self.count(|counts| {
-            counts.requests += 1;
-            counts.requests_while_paused += u64::from(paused);
-        });
+    /// Cancels the request. Returns the connection on which it was sent.
+    pub(super) fn abort(self) -> Option<Weak<dyn Connection>> {
+        self.task.abort();
+        self.connection.get().cloned()
     }
+}
 
-    fn for_a_request(&self, request: RequestId) -> (Arc<Dial>, Reports, Arc<Mutex<Counts>>) {
-        let reports = Reports { request, to: self.report.clone(), on: Arc::default() };
-        (Arc::clone(&self.dial), reports, Arc::clone(&self.counts))
+/// Reports a failed request to the session.
+async fn finish(result: Result<(), FetchError>, reports: &ReportSender) {
+    match result {
+        Ok(()) => tracing::debug!("received"),
+        Err(error) => {
+            tracing::debug!("failed: {error}");
+            reports.send(Report::Failed(error)).await;
+        }
     }
 }

@@ -1,26 +1,27 @@
-//! A little later than the session asks to try again, at random: the listeners of one node, whose requests fail at once, would
-//! else ask again at once. The session itself knows no chance.
+//! Random delay of retries, so that clients whose requests failed at the same instant do not all retry at the same instant.
+//! The protocol's session is deterministic and adds none itself.
 
 use std::time::Duration;
 
-use crate::client::dial::not_before;
+use super::backoff::not_before;
 
-/// By how much the retry at an instant is late.
+/// Extra delay of the session's next retry.
 #[derive(Debug, Default)]
-pub(super) struct Late {
+pub(super) struct RetryJitter {
+    /// Instant of the retry, and the delay added to it.
     retry: Option<(Duration, Duration)>,
 }
 
-impl Late {
-    /// The session tries again at that instant, `after` it failed.
-    pub(super) fn retrying(&mut self, at: Option<Duration>, after: Duration) {
+impl RetryJitter {
+    /// Chooses a delay for the retry at `at`, which comes `after` its failure.
+    pub(super) fn on_retry(&mut self, at: Option<Duration>, after: Duration) {
         self.retry = at.map(|at| (at, not_before(after).saturating_sub(after)));
     }
 
-    /// When to wake the session that asks to be woken at that instant.
-    pub(super) fn due(&self, at: Duration) -> Duration {
+    /// Instant at which to wake a session that wants to be woken at `at`.
+    pub(super) fn wake_at(&self, at: Duration) -> Duration {
         match self.retry {
-            Some((retry, late)) if retry == at => at + late,
+            Some((retry, delay)) if retry == at => at + delay,
             _ => at,
         }
     }
@@ -33,16 +34,16 @@ mod tests {
     #[test]
     fn retries_are_spread_over_a_quarter_of_the_wait_and_nothing_else_is_late() {
         let (at, after) = (Duration::from_secs(60), Duration::from_millis(400));
-        let due = |_| {
-            let mut late = Late::default();
-            late.retrying(Some(at), after);
-            assert_eq!(late.due(at + after), at + after, "another instant");
-            late.due(at)
+        let wake_at = |_| {
+            let mut jitter = RetryJitter::default();
+            jitter.on_retry(Some(at), after);
+            assert_eq!(jitter.wake_at(at + after), at + after, "another instant");
+            jitter.wake_at(at)
         };
-        let all: Vec<_> = (0..100).map(due).collect();
-        assert!(all.iter().all(|it| (at..=at + after / 4).contains(it)), "{all:?}");
+        let all: Vec<_> = (0..100).map(wake_at).collect();
+        assert!(all.iter().all(|instant| (at..=at + after / 4).contains(instant)), "{all:?}");
         let first = all.iter().min().unwrap();
         assert!(all.iter().max().unwrap().saturating_sub(*first) > after / 8, "{all:?}");
-        assert_eq!(Late::default().due(at), at);
+        assert_eq!(RetryJitter::default().wake_at(at), at);
     }
 }

@@ -1,4 +1,4 @@
-//! One track on its way from packets to the sink: decoder, splicer, converter.
+//! Decoder of one track: packets in, frames in the output's format out. Decodes, joins chunks, and converts.
 
 use std::sync::Arc;
 
@@ -10,87 +10,88 @@ use media_protocol::{
 };
 
 use super::{
+    chunk_joiner::{ChunkJoiner, Crossfade},
     format::format_of,
-    sink::Sink,
-    splice::{Fading, Splicer},
+    output_writer::OutputWriter,
 };
 use crate::convert::Converter;
 
-/// Why a voice can't go on.
+/// Reason why a track cannot continue.
 #[derive(Debug)]
-pub(super) enum Stop {
-    /// Its decoder failed. Another rendition may begin where it did.
+pub(crate) enum TrackError {
+    /// Its decoder failed. Another rendition can continue at the same frame.
     Decoder(DecoderFailed),
-    /// What it decodes can't be converted for the sink.
+    /// The decoded audio cannot be converted for the output.
     Convert(PluginError),
 }
 
-/// See the module.
-pub(super) struct Voice {
+/// Decoder of one track. Used by the playback thread alone.
+pub(crate) struct TrackDecoder {
     play: PlayId,
     info: Arc<Info>,
-    /// Where it began.
+    /// First audible position.
     from: Position,
     registry: Arc<Registry>,
-    /// What its present chunk is in, and which that is.
+    /// Rendition and index of the present chunk.
     rendition: Arc<Rendition>,
     index: ChunkIndex,
-    /// `None` before the first chunk, and once it has failed.
+    /// `None` before the first chunk and after a failure.
     decoder: Option<Box<dyn Decoder>>,
-    splicer: Splicer,
+    joiner: ChunkJoiner,
     converter: Converter,
-    fading: Fading,
-    /// Frames to pass over until `from`.
-    unheard: u64,
-    /// Frames of the present chunk, from its first packet on, that were decoded with the chunk before.
-    had: usize,
-    /// What the decoder writes into, one packet.
+    fade: Crossfade,
+    /// Frames to skip until the first audible one.
+    skip: u64,
+    /// Frames at the start of the present chunk that were decoded with the chunk before.
+    already_decoded: usize,
+    /// Output of the decoder for one packet.
     decoded: Vec<f32>,
-    /// What the splicer writes into.
+    /// Output of the joiner.
     joined: Vec<f32>,
-    /// Packets in a row that could not be decoded.
-    in_a_row: u32,
-    /// The last of them, which become silence unless the decoder is given up.
-    silent: u32,
-    /// Packets that became silence since somebody looked.
-    pub(super) damaged: u64,
-    /// Whether the track is complete.
-    pub(super) ended: bool,
+    /// Consecutive packets that could not be decoded.
+    consecutive_damaged: u32,
+    /// Those of them that are not replaced by silence yet. They are dropped if the decoder fails.
+    pending_silence: u32,
+    /// Packets replaced by silence since the caller last took this count.
+    pub(crate) damaged: u64,
+    /// Whether the track has ended.
+    pub(crate) ended: bool,
 }
 
-impl Voice {
-    /// The most frames that a packet may decode to.
+impl TrackDecoder {
+    /// Largest number of frames in a packet.
     const MAX_FRAMES: usize = 65_536;
-    /// A decoder that can't decode so many packets in a row is given up.
-    const MAX_IN_A_ROW: u32 = 5;
+    /// Number of consecutive damaged packets after which the decoder has failed.
+    /// Fixed by `a_damaged_packet_becomes_silence_of_its_length`.
+    const MAX_DAMAGED: u32 = 5;
 
-    /// A voice for a track from a frame on, into the sink's present format.
-    pub(super) fn new(
+    /// Creates a decoder for a track from frame `from` on, into the output's present format.
+    pub(crate) fn new(
         play: PlayId,
         info: Arc<Info>,
         from: FrameIndex,
         registry: &Arc<Registry>,
-        sink: &Sink,
+        output: &OutputWriter,
     ) -> Result<Self, String> {
         let rendition = Arc::new(info.rendition.clone());
         let format = format_of(&rendition);
-        let converter = Converter::new(format, sink.format())
-            .map_err(|error| format!("converting {format} to {}: {error}", sink.format()))?;
+        let converter = Converter::new(format, output.format())
+            .map_err(|error| format!("converting {format} to {}: {error}", output.format()))?;
         Ok(Self {
             play,
             from: Position::of_frame(from, rendition.id.rate),
             registry: Arc::clone(registry),
             index: ChunkIndex(0),
             decoder: None,
-            splicer: Splicer::new(&rendition),
+            joiner: ChunkJoiner::new(&rendition),
             converter,
-            fading: Fading::default(),
-            unheard: 0,
-            had: 0,
+            fade: Crossfade::default(),
+            skip: 0,
+            already_decoded: 0,
             decoded: vec![0.0; format.samples(rendition.packet_frames as usize)],
             joined: Vec::new(),
-            in_a_row: 0,
-            silent: 0,
+            consecutive_damaged: 0,
+            pending_silence: 0,
             damaged: 0,
             ended: false,
             rendition,
@@ -98,76 +99,76 @@ impl Voice {
         })
     }
 
-    /// Goes on into the sink's new format.
-    pub(super) fn retarget(&mut self, sink: &Sink) -> Result<(), PluginError> {
-        self.converter = Converter::new(format_of(&self.rendition), sink.format())?;
+    /// Continues in the output's new format.
+    pub(crate) fn retarget(&mut self, output: &OutputWriter) -> Result<(), PluginError> {
+        self.converter = Converter::new(format_of(&self.rendition), output.format())?;
         Ok(())
     }
 
-    pub(super) fn track(&self) -> TrackId {
+    pub(crate) fn track(&self) -> TrackId {
         self.info.track.id.clone()
     }
 
-    /// Where it began.
-    pub(super) fn from(&self) -> Position {
+    /// First audible position.
+    pub(crate) fn from(&self) -> Position {
         self.from
     }
 
-    /// Begins a chunk, or goes on with one in another rendition, from frame `from` of the track on.
-    pub(super) fn start_chunk(
+    /// Begins a chunk, or continues one in another rendition, at frame `from` of the track.
+    pub(crate) fn start_chunk(
         &mut self,
         index: ChunkIndex,
         from: FrameIndex,
         rendition: Arc<Rendition>,
-        sink: &mut Sink,
-    ) -> Result<(), Stop> {
-        self.fall_silent(sink);
+        output: &mut OutputWriter,
+    ) -> Result<(), TrackError> {
+        self.insert_silence(output);
         let switched = rendition.id != self.rendition.id;
         let rate = rendition.id.rate;
         let from = self.from.frame(rate).max(from).max(index.first_frame(rate));
         let decoder = match self.decoder.take().filter(|_| !switched) {
-            Some(decoder) if self.splicer.goes_on_with(index) => Ok(decoder),
+            Some(decoder) if self.joiner.continues_with(index) => Ok(decoder),
             Some(mut decoder) => decoder.reset().map(|()| decoder),
             None => decoder(&self.registry, &rendition),
         };
         let decoder = decoder.map_err(|error| self.failed(&rendition, from, &error))?;
         if switched {
-            self.switch(rendition, sink).map_err(Stop::Convert)?;
+            self.switch(rendition, output).map_err(TrackError::Convert)?;
         }
         self.decoder = Some(decoder);
         self.index = index;
-        self.unheard = from.0 - index.first_frame(rate).0;
-        self.had = self.splicer.start(index, self.rendition.frames_in(index), &mut self.joined);
-        self.hand_on(sink);
+        self.skip = from.0 - index.first_frame(rate).0;
+        self.already_decoded = self.joiner.start(index, self.rendition.frames_in(index), &mut self.joined);
+        self.deliver(output);
         Ok(())
     }
 
-    /// Goes on in another rendition. What the old one has beyond a border fades into the new one.
-    fn switch(&mut self, to: Arc<Rendition>, sink: &mut Sink) -> Result<(), PluginError> {
+    /// Continues in another rendition. Audio of the old one beyond a border fades into the new one.
+    fn switch(&mut self, to: Arc<Rendition>, output: &mut OutputWriter) -> Result<(), PluginError> {
         let format = format_of(&to);
-        let converter = Converter::new(format, sink.format())?;
+        let converter = Converter::new(format, output.format())?;
         let mut old = std::mem::replace(&mut self.converter, converter);
-        let tail = self.splicer.take_tail();
-        let beyond = tail.len() as u64 / u64::from(self.rendition.id.channels) * u64::from(sink.rate());
+        let tail = self.joiner.take_tail();
+        let beyond = tail.len() as u64 / u64::from(self.rendition.id.channels) * u64::from(output.rate());
         let beyond = usize::try_from(beyond / u64::from(self.rendition.id.rate)).unwrap_or(0);
         let mut rest = Vec::new();
         old.push(&tail, &mut rest);
         old.flush(&mut rest);
-        let fade = rest.split_off(rest.len() - sink.format().samples(beyond).min(rest.len()));
-        sink.fill(|out| out.append(&mut rest));
-        self.fading = Fading::new(fade, usize::from(sink.format().channels));
-        self.splicer = Splicer::new(&to);
+        let fade = rest.split_off(rest.len() - output.format().samples(beyond).min(rest.len()));
+        output.fill(|out| out.append(&mut rest));
+        self.fade = Crossfade::new(fade, usize::from(output.format().channels));
+        self.joiner = ChunkJoiner::new(&to);
         self.decoded.resize(format.samples(to.packet_frames as usize), 0.0);
         self.rendition = to;
         Ok(())
     }
 
-    /// Where a packet is damaged silence takes its place, so that nothing shifts. A decoder that panics, that says it can't
-    /// go on, or that takes none of several packets in a row has failed, from the first of them on.
-    pub(super) fn decode(&mut self, packet: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+    /// Decodes a packet. Silence replaces a damaged one, so that no frame shifts. A decoder has failed if it panics, reports a
+    /// failure, or rejects several packets in a row; it failed at the first of those.
+    pub(crate) fn decode(&mut self, packet: &[u8], output: &mut OutputWriter) -> Result<(), TrackError> {
         let channels = usize::from(self.rendition.id.channels);
-        if let Some(left) = self.had.checked_sub(self.rendition.packet_frames as usize) {
-            self.had = left;
+        if let Some(rest) = self.already_decoded.checked_sub(self.rendition.packet_frames as usize) {
+            self.already_decoded = rest;
             return Ok(());
         }
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
@@ -178,71 +179,74 @@ impl Voice {
             self.decoded.resize(need, 0.0);
             result = decoder.decode(packet, &mut self.decoded);
         }
-        let is_damage = matches!(result, Err(PluginError::Corrupt(_) | PluginError::NoSpace { .. }));
+        let is_damaged = matches!(result, Err(PluginError::Corrupt(_) | PluginError::NoSpace { .. }));
         match result {
             Ok(frames) => {
-                self.fall_silent(sink);
-                self.in_a_row = 0;
-                self.splicer.push(&self.decoded[..frames * channels], &mut self.joined);
-                self.hand_on(sink);
+                self.insert_silence(output);
+                self.consecutive_damaged = 0;
+                self.joiner.push(&self.decoded[..frames * channels], &mut self.joined);
+                self.deliver(output);
                 Ok(())
             }
-            Err(_) if is_damage && self.in_a_row + 1 < Self::MAX_IN_A_ROW => {
-                self.in_a_row += 1;
-                self.silent += 1;
+            Err(_) if is_damaged && self.consecutive_damaged + 1 < Self::MAX_DAMAGED => {
+                self.consecutive_damaged += 1;
+                self.pending_silence += 1;
                 Ok(())
             }
             Err(error) => {
-                let (rate, index) = (self.rendition.id.rate, self.index);
-                let kept = self.rendition.frames_in(index) - self.splicer.owed();
-                let at = FrameIndex(index.first_frame(rate).0 + kept + self.unheard);
+                let first = self.index.first_frame(self.rendition.id.rate).0;
+                let kept = self.rendition.frames_in(self.index) - self.joiner.missing();
+                let at = FrameIndex(first + kept + self.skip);
                 let rendition = Arc::clone(&self.rendition);
                 Err(self.failed(&rendition, at, &error))
             }
         }
     }
 
-    /// Gives the decoder up. `at` is the first frame that it did not give.
-    fn failed(&mut self, rendition: &Arc<Rendition>, at: FrameIndex, error: &PluginError) -> Stop {
-        (self.decoder, self.in_a_row, self.silent) = (None, 0, 0);
-        let (rendition, reason) = (Arc::clone(rendition), error.to_string());
-        Stop::Decoder(DecoderFailed { play: self.play, rendition, at, reason })
+    /// Drops the decoder. `at` is the first frame that it did not decode.
+    fn failed(&mut self, rendition: &Arc<Rendition>, at: FrameIndex, error: &PluginError) -> TrackError {
+        self.decoder = None;
+        self.consecutive_damaged = 0;
+        self.pending_silence = 0;
+        let rendition = Arc::clone(rendition);
+        TrackError::Decoder(DecoderFailed { play: self.play, rendition, at, reason: error.to_string() })
     }
 
-    /// Puts silence in the place of the packets that could not be decoded.
-    fn fall_silent(&mut self, sink: &mut Sink) {
+    /// Replaces the damaged packets by silence.
+    fn insert_silence(&mut self, output: &mut OutputWriter) {
         let packet = format_of(&self.rendition).samples(self.rendition.packet_frames as usize);
-        for _ in 0..std::mem::take(&mut self.silent) {
-            self.splicer.push(&vec![0.0; packet], &mut self.joined);
-            self.hand_on(sink);
+        for _ in 0..std::mem::take(&mut self.pending_silence) {
+            self.joiner.push(&vec![0.0; packet], &mut self.joined);
+            self.deliver(output);
             self.damaged += 1;
         }
     }
 
-    /// Always `Ok`, as its neighbours may not be.
-    pub(super) fn end_chunk(&mut self, sink: &mut Sink) -> Result<(), Stop> {
-        self.fall_silent(sink);
-        self.splicer.end(&mut self.joined);
-        self.hand_on(sink);
+    /// Ends the chunk. Always `Ok`; the type matches [`TrackDecoder::decode`].
+    pub(crate) fn end_chunk(&mut self, output: &mut OutputWriter) -> Result<(), TrackError> {
+        self.insert_silence(output);
+        self.joiner.end(&mut self.joined);
+        self.deliver(output);
         Ok(())
     }
 
-    /// Always `Ok`, as its neighbours may not be.
-    pub(super) fn end(&mut self, sink: &mut Sink) -> Result<(), Stop> {
+    /// Ends the track. Always `Ok`; the type matches [`TrackDecoder::decode`].
+    pub(crate) fn end(&mut self, output: &mut OutputWriter) -> Result<(), TrackError> {
         self.ended = true;
-        sink.fill(|out| self.converter.flush(out));
+        output.fill(|out| self.converter.flush(out));
         Ok(())
     }
 
-    fn hand_on(&mut self, sink: &mut Sink) {
+    /// Converts the joined frames into the pending frames of the output.
+    fn deliver(&mut self, output: &mut OutputWriter) {
         let channels = usize::from(self.rendition.id.channels);
-        let skipped = (self.joined.len() / channels).min(usize::try_from(self.unheard).unwrap_or(usize::MAX));
-        self.unheard -= skipped as u64;
+        let skipped = (self.joined.len() / channels).min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+        self.skip -= skipped as u64;
         let heard = &self.joined[skipped * channels..];
-        sink.fill(|out| {
+        output.fill(|out| {
             let first = out.len();
             self.converter.push(heard, out);
-            self.fading.apply(&mut out[first..]);
+            self.fade.apply(&mut out[first..]);
         });
         self.joined.clear();
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use media_protocol::Rendition;
 
-use super::{pace::Pace, policy::Limit};
+use super::{policy::Limit, throughput::Throughput};
 
 /// A chunk, in seconds.
 pub(super) const CHUNK: f64 = 3.0;
@@ -42,7 +42,7 @@ pub(super) fn bits(bitrate: u32) -> f64 {
 }
 
 /// A chunk that is under way, as it looks now; times in seconds, rates in bit/s.
-pub(super) struct UnderWay {
+pub(super) struct AbandonmentEstimate {
     /// What came of it included.
     pub(super) held: f64,
     /// Nothing is asked for while more than this is held.
@@ -53,14 +53,14 @@ pub(super) struct UnderWay {
     pub(super) came: f64,
     pub(super) took: f64,
     /// What it comes at now.
-    pub(super) pace: Pace,
+    pub(super) pace: Throughput,
     /// Whether other bytes come and none of it that can be read: some of it was lost, and lost again.
     pub(super) is_stuck: bool,
     /// What the chunk before came at.
     pub(super) before: Option<f64>,
 }
 
-impl UnderWay {
+impl AbandonmentEstimate {
     /// Of the chunk, 0 to 1.
     fn share(&self) -> f64 {
         (self.came / (f64::from(self.bitrate) * CHUNK)).min(1.0)
@@ -122,7 +122,7 @@ impl UnderWay {
     }
 
     /// The place of the rendition within `limit` that the chunk is better given up for.
-    pub(super) fn better(&self, all: &[Arc<Rendition>], limit: &Limit) -> Option<usize> {
+    pub(super) fn replacement(&self, all: &[Arc<Rendition>], limit: &Limit) -> Option<usize> {
         // If it stays as it is.
         let dry = self.dry_at(self.measured());
         if dry <= 0.0 || self.took < MEASURED || self.pace.steady < STEADY {

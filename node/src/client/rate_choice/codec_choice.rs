@@ -1,110 +1,56 @@
-//! In which codec and bitrate a track is asked for: what is offered, and what each next chunk comes in.
-//!
-//! What a person wants is a [`CodecChoice`]; what that may cost is its [`Policy`]; [`Adaptive`] chooses within it.
-
-mod adaptive;
-mod pace;
-mod policy;
-mod under_way;
+//! Choice of codecs by a person, and the rate choice that follows from it.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Path, PathKind};
+use media_plugin_sdk::transport::Path;
 use media_protocol::{
-    CodecOffer, PathReport,
+    PathReport,
     session::client::{FixedRendition, RateChoice},
 };
 
-pub use adaptive::Adaptive;
-pub use policy::{Budget, Policy};
+use super::{
+    adaptive::Adaptive,
+    policy::{Budget, Policy},
+    throughput::MeasuredThroughput,
+};
 
-/// What the person wants to hear.
+/// Choice of codecs by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodecChoice {
-    /// By the path: lossless where it is wide, lossy where it is thin, and as much as it carries; within a budget where it
-    /// is relayed.
+    /// By the path: lossless on a local one, lossy on others, up to the throughput. Within a budget on a relayed path.
     Auto(Budget),
-    /// Lossless on every path; what does not come in time is waited for.
+    /// Lossless on every path. Playback waits for audio that is late.
     Lossless,
-    /// Little on every path, within a budget.
+    /// A low bitrate on every path, within a budget.
     DataSaver(Budget),
-    /// These codecs and no others, the best first.
+    /// Only these codecs, most wanted first.
     Only(Vec<String>),
 }
 
-/// The bitrates that a lossy codec is offered at beside the one that is asked for, in bit/s.
-const LADDER: [u32; 9] = [160_000, 128_000, 96_000, 64_000, 48_000, 32_000, 24_000, 16_000, 12_000];
-
-/// The codecs to offer for a path, most wanted first, the lossy ones at `bitrate`, in bit/s, or as much of it as the choice
-/// allows there. With `Auto` and `DataSaver` they are offered at other bitrates too, for [`Adaptive`].
-pub(super) fn offers(
-    choice: &CodecChoice,
-    bitrate: u32,
-    path: &Path,
-    registry: &Registry,
-) -> Vec<CodecOffer> {
-    let mut codecs: Vec<_> = registry.codecs().map(|codec| codec.info()).collect();
-    let wide = matches!(choice, CodecChoice::Auto(_)) && is_wide(path.kind);
-    let mut bitrate = bitrate;
-    let ladder = match choice {
-        CodecChoice::Lossless => {
-            codecs.retain(|codec| codec.lossless);
-            &[][..]
-        }
-        CodecChoice::DataSaver(_) => {
-            codecs.sort_by_key(|codec| codec.lossless);
-            bitrate = bitrate.min(Policy::SAVER);
-            let low = LADDER.iter().position(|step| *step <= Policy::SAVER);
-            &LADDER[low.unwrap_or_default()..]
-        }
-        CodecChoice::Auto(budget) => {
-            bitrate = bitrate.min(Policy::auto(*budget).most(&report(path).kind));
-            // On one machine bytes cost nothing, and PCM no work. On a network, Wi-Fi above all, half of the bytes are worth
-            // some. Stable, so that equals stay in the registry's order.
-            let near = matches!(path.kind, PathKind::Memory | PathKind::Loopback);
-            codecs.sort_by_key(|codec| (codec.lossless != wide, (codec.id == "pcm") != near));
-            &LADDER[..]
-        }
-        CodecChoice::Only(ids) => {
-            codecs.retain(|codec| ids.contains(&codec.id));
-            codecs.sort_by_key(|codec| ids.iter().position(|id| *id == codec.id));
-            &[][..]
-        }
-    };
-    let at = |id: &str, bitrate| CodecOffer { id: id.into(), bitrate };
-    let first = codecs.iter().map(|codec| at(&codec.id, (!codec.lossless).then_some(bitrate)));
-    let lossy = codecs.iter().filter(|codec| !codec.lossless);
-    let others = lossy.flat_map(|codec| ladder.iter().map(|step| at(&codec.id, Some(*step))));
-    // Without a limit, so that a source of any bitrate may pass through as it is.
-    let unlimited = codecs.iter().filter(|codec| wide && !codec.lossless).map(|codec| at(&codec.id, None));
-    first.chain(unlimited).chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
-}
-
-/// Whether a path of this kind carries PCM with ease.
-fn is_wide(kind: PathKind) -> bool {
-    matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
-}
-
-/// What `get_info` tells the node of the path.
-pub(super) fn report(path: &Path) -> PathReport {
+/// Report of the path for `get_info`.
+pub(crate) fn path_report(path: &Path, throughput: Option<u64>) -> PathReport {
     PathReport {
         kind: path.kind.to_string().to_lowercase(),
         rtt_ms: path.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
         loss: path.loss,
-        throughput: None,
+        throughput,
     }
 }
 
-/// Who chooses the rendition of each chunk. A codec that a person named stays, and so does any where the output is not
-/// `paced`: a file waits for as long as it takes.
-pub(super) fn chooser(choice: &CodecChoice, paced: Arc<AtomicBool>) -> Box<dyn RateChoice> {
-    match choice {
-        CodecChoice::Auto(budget) => Box::new(Adaptive::new(Policy::auto(*budget), paced)),
-        CodecChoice::DataSaver(budget) => Box::new(Adaptive::new(Policy::data_saver(*budget), paced)),
-        CodecChoice::Lossless | CodecChoice::Only(_) => Box::new(FixedRendition),
-    }
+/// Returns the rate choice for a codec choice, and the throughput that it measures. A codec named by a person is never changed,
+/// nor is any codec while the output is not `paced`: a file waits.
+pub(crate) fn chooser(
+    choice: &CodecChoice,
+    paced: Arc<AtomicBool>,
+) -> (Box<dyn RateChoice>, MeasuredThroughput) {
+    let policy = match choice {
+        CodecChoice::Auto(budget) => Policy::auto(*budget),
+        CodecChoice::DataSaver(budget) => Policy::data_saver(*budget),
+        CodecChoice::Lossless | CodecChoice::Only(_) => {
+            return (Box::new(FixedRendition), MeasuredThroughput::default());
+        }
+    };
+    let adaptive = Adaptive::new(policy, paced);
+    let measured = adaptive.measured();
+    (Box::new(adaptive), measured)
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,11 +3,33 @@
 //! At first it may have come well. So it is the least that any stretch up to now allows: once a rate has fallen, the stretch
 //! since then says so. A datagram more is allowed for in each, or two that come apart would look like a fall.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Throughput of the last chunk, shared between the rate choice, which measures it, and the session, which reports it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MeasuredThroughput(Arc<AtomicU64>);
+
+impl MeasuredThroughput {
+    pub(super) fn set(&self, bits_per_second: f64) {
+        self.0.store(bits_per_second as u64, Ordering::Relaxed);
+    }
+
+    /// In bit/s. `None` before the first chunk.
+    pub(crate) fn get(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|measured| *measured > 0)
+    }
+}
 
 /// What a chunk comes at now.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct Throughput {
     /// In bit/s.
     pub(super) rate: f64,
     /// For how long it has been about that, in seconds.
@@ -18,17 +40,17 @@ pub(super) struct Pace {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct ThroughputMeter {
     /// When the chunk began.
     began: Duration,
     /// When something came last, and the bytes that had come then.
     grew: (Duration, u64),
     /// Instants, the oldest first, and the bytes that had come by then.
     marks: VecDeque<(Duration, u64)>,
-    pace: Option<Pace>,
+    pace: Option<Throughput>,
 }
 
-impl Recent {
+impl ThroughputMeter {
     /// Between two marks, at least.
     const APART: Duration = Duration::from_millis(50);
     /// What a rate is taken from, at least and at most, in seconds, and what is looked back over to see since when it is that.
@@ -46,7 +68,7 @@ impl Recent {
 
     /// Takes in how much of a chunk came in so long; the least that it came at over any of the last moments, up to now. `None`
     /// before so much of the chunk was seen.
-    pub(super) fn look(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Pace> {
+    pub(super) fn measure(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Throughput> {
         let began = now.saturating_sub(took);
         if self.marks.is_empty() || self.began < began || self.marks.back().is_some_and(|it| bytes < it.1) {
             *self = Self { began, grew: (began, 0), marks: [(began, 0)].into(), pace: None };
@@ -74,7 +96,7 @@ impl Recent {
         let least = least.map(|(rate, _)| rate).min_by(f64::total_cmp);
         self.pace = least.and_then(|rate| {
             let steady = rates.map(|(it, time)| if it <= rate * Self::ABOUT { time } else { 0.0 });
-            Some(Pace { rate, steady: steady.max_by(f64::total_cmp)?, quiet })
+            Some(Throughput { rate, steady: steady.max_by(f64::total_cmp)?, quiet })
         });
         if self.marks.back().is_none_or(|it| it.0 + Self::APART <= now) {
             self.marks.push_back((now, bytes));

@@ -7,9 +7,9 @@ use std::{
 
 use media_protocol::Rendition;
 
-use super::recent::Recent;
+use super::event_log::EventLog;
 
-/// What was counted, apart from [`super::Progress`].
+/// What was counted, apart from [`crate::client::Progress`].
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Requests sent.
@@ -25,16 +25,16 @@ pub struct Counts {
     /// Those of them that were given up because nothing came for too long.
     pub stalls: u64,
     /// Changes of rendition within a track.
-    pub switches: Recent<Switched>,
+    pub switches: EventLog<RenditionChange>,
     /// Changes of the target.
-    pub targets: Recent<TargetChange>,
+    pub targets: EventLog<TargetChange>,
     /// The most that the buffer held.
     pub peak_buffer: Duration,
 }
 
 /// A change of rendition within a track.
 #[derive(Debug, Clone)]
-pub struct Switched {
+pub struct RenditionChange {
     /// When it was decided.
     pub at: Instant,
     /// In what the track came before.

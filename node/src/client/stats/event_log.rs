@@ -7,19 +7,19 @@ const KEPT: usize = 256;
 
 /// The last 256 of something, the oldest first, and how many there were in all.
 #[derive(Debug, Clone)]
-pub struct Recent<T> {
+pub struct EventLog<T> {
     last: VecDeque<T>,
     total: u64,
 }
 
-impl<T> Default for Recent<T> {
+impl<T> Default for EventLog<T> {
     fn default() -> Self {
         Self { last: VecDeque::new(), total: 0 }
     }
 }
 
-impl<T> Recent<T> {
-    pub(super) fn push(&mut self, item: T) {
+impl<T> EventLog<T> {
+    pub(crate) fn push(&mut self, item: T) {
         self.total += 1;
         if self.last.len() == KEPT {
             self.last.pop_front();
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn remembers_the_last_and_counts_all() {
-        let mut recent = Recent::default();
+        let mut recent = EventLog::default();
         (0..1000).for_each(|number| recent.push(number));
         assert_eq!(recent.total(), 1000);
         assert_eq!(recent.iter().copied().collect::<Vec<_>>(), (744..1000).collect::<Vec<_>>());

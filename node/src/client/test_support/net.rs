@@ -19,36 +19,36 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::client::Dial;
+use crate::client::NodeLink;
 
 /// What an answer to a ping brings, in bytes.
 const PONG: u64 = 40;
 
 /// See the module.
-pub(in crate::client) struct Net {
+pub(crate) struct Net {
     /// How often the network broke; a connection works until the next time.
-    pub(in crate::client) breaks: watch::Sender<u64>,
+    pub(crate) breaks: watch::Sender<u64>,
     /// Connections are not made.
-    pub(in crate::client) silent: watch::Sender<bool>,
-    pub(in crate::client) pings: AtomicU64,
-    pub(in crate::client) dials: AtomicU64,
+    pub(crate) silent: watch::Sender<bool>,
+    pub(crate) pings: AtomicU64,
+    pub(crate) dials: AtomicU64,
     /// What the path says of itself.
-    pub(in crate::client) rtt_ms: AtomicU64,
-    pub(in crate::client) pong_after_ms: AtomicU64,
+    pub(crate) rtt_ms: AtomicU64,
+    pub(crate) pong_after_ms: AtomicU64,
     /// So many pings are lost.
-    pub(in crate::client) swallows: AtomicU64,
+    pub(crate) swallows: AtomicU64,
     /// What comes apart from answers to pings, since the beginning.
-    pub(in crate::client) bytes_per_ms: AtomicU64,
+    pub(crate) bytes_per_ms: AtomicU64,
     /// The node has the same address after a break.
-    pub(in crate::client) stays: AtomicBool,
+    pub(crate) stays: AtomicBool,
     /// What becomes of the next attempts to connect.
-    pub(in crate::client) fates: Mutex<VecDeque<Fate>>,
+    pub(crate) fates: Mutex<VecDeque<Fate>>,
     pongs: AtomicU64,
     born: Instant,
 }
 
 /// Of an attempt to connect.
-pub(in crate::client) enum Fate {
+pub(crate) enum Fate {
     Succeeds(Duration),
     Closes(Duration),
 }
@@ -74,9 +74,9 @@ impl Default for Net {
 
 impl Net {
     /// A way to the node.
-    pub(in crate::client) fn dial(self: &Arc<Self>) -> Arc<Dial> {
+    pub(crate) fn link(self: &Arc<Self>) -> Arc<NodeLink> {
         let peer = PeerAddress { id: String::new(), addresses: Vec::new() };
-        Arc::new(Dial::new(Arc::new(FakeEndpoint(Arc::clone(self))), peer, None))
+        Arc::new(NodeLink::new(Arc::new(FakeEndpoint(Arc::clone(self))), peer, None))
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the level counts, and when it asks for more.
 
-use super::{super::testing, *};
+use super::*;
+use crate::client::test_support;
 
 const SECOND: Duration = Duration::from_secs(1);
 const NOW: Duration = Duration::ZERO;
 
 fn filled(from: u64, packets: usize) -> JitterBuffer {
     let buffer = JitterBuffer::new(SECOND, SECOND / 5, 1 << 20);
-    let info = Arc::new(testing::info(48_000, 2, 48_000 * 10));
+    let info = Arc::new(test_support::info(48_000, 2, 48_000 * 10));
     let rendition = Arc::new(info.rendition.clone());
     buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(from) }).unwrap();
     buffer
@@ -37,27 +38,27 @@ fn level_returns_to_zero_and_asks_for_more_on_the_way() {
         taken += usize::from(matches!(entry, Entry::Packet(_)));
     }
     assert_eq!((taken, buffer.level(), buffer.peak()), (152, Duration::ZERO, 3 * SECOND));
-    let wanting = std::pin::pin!(buffer.wanting.notified());
+    let has_room = std::pin::pin!(buffer.has_room.notified());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(Future::poll(wanting, &mut context).is_ready());
+    assert!(Future::poll(has_room, &mut context).is_ready());
 }
 
 /// Takes all; how often it said that it was all but dry.
-fn dips_of(buffer: &JitterBuffer) -> u64 {
+fn shortages_of(buffer: &JitterBuffer) -> u64 {
     while buffer.take(NOW).is_some() {}
-    buffer.dips()
+    buffer.shortages()
 }
 
 #[test]
 fn running_dry_counts_once_it_was_full_and_not_at_the_end_of_a_track() {
-    assert_eq!(dips_of(&filled(0, 152)), 1);
-    assert_eq!(dips_of(&filled(0, 10)), 0, "it was never full");
+    assert_eq!(shortages_of(&filled(0, 152)), 1);
+    assert_eq!(shortages_of(&filled(0, 10)), 0, "it was never full");
     let ending = filled(0, 152);
     ending.push(Entry::TrackEnd).unwrap();
-    assert_eq!(dips_of(&ending), 0);
+    assert_eq!(shortages_of(&ending), 0);
     let buffer = filled(0, 152);
     buffer.set_target(4 * SECOND);
-    assert_eq!(dips_of(&buffer), 1, "what is more asks no more of the past");
+    assert_eq!(shortages_of(&buffer), 1, "what is more asks no more of the past");
 }
 
 #[test]

@@ -14,14 +14,14 @@ const fn ms(millis: u64) -> Duration {
 
 /// A path, and the time on it.
 struct Path {
-    start: Start,
+    start: StartLevel,
     now: Duration,
 }
 
 impl Path {
     fn new() -> Self {
-        let mut start = Start::new(LEAST, MOST);
-        start.owed(Duration::ZERO, true);
+        let mut start = StartLevel::new(LEAST, MOST);
+        start.set_request_pending(Duration::ZERO, true);
         Self { start, now: Duration::ZERO }
     }
 
@@ -29,7 +29,7 @@ impl Path {
     fn packets(&mut self, many: u32, gap: Duration) {
         for _ in 0..many {
             self.now += gap;
-            self.start.arrived(self.now, PACKET);
+            self.start.on_audio(self.now, PACKET);
         }
     }
 
@@ -49,7 +49,7 @@ impl Path {
 fn a_long_path_asks_for_time_to_send_again_what_was_lost() {
     let mut path = Path::new();
     for (rtt, level) in [(50, 200), (90, 200), (120, 320), (300, 725), (5000, 3000), (0, 200)] {
-        path.start.path(ms(rtt));
+        path.start.set_rtt(ms(rtt));
         assert_eq!(path.level(), level, "{rtt} ms");
     }
 }
@@ -64,8 +64,8 @@ fn a_stream_that_probing_holds_up_asks_for_more() {
         (1_411_200, 100, 400),
         (1_411_200, 5, 200),
     ] {
-        path.start.carries(bitrate);
-        path.start.path(ms(rtt));
+        path.start.set_bitrate(bitrate);
+        path.start.set_rtt(ms(rtt));
         assert_eq!(path.level(), level, "{bitrate} bit/s, {rtt} ms");
     }
 }
@@ -103,16 +103,16 @@ fn time_in_which_nothing_is_owed_is_no_lag() {
     let mut path = Path::new();
     for _ in 0..10 {
         path.chunk(ms(0));
-        path.start.owed(path.now, false);
+        path.start.set_request_pending(path.now, false);
         path.now += ms(2000);
-        path.start.owed(path.now, true);
+        path.start.set_request_pending(path.now, true);
     }
     assert_eq!(path.level(), 200);
     for _ in 0..2 {
         path.chunk(ms(0));
-        path.start.owed(path.now, false);
+        path.start.set_request_pending(path.now, false);
         path.now += ms(2000);
-        path.start.owed(path.now, true);
+        path.start.set_request_pending(path.now, true);
         path.now += ms(500);
     }
     path.chunk(ms(0));
@@ -125,7 +125,7 @@ fn an_outage_and_a_jump_are_no_lag() {
     for _ in 0..10 {
         path.chunk(MOST);
         path.chunk(ms(0));
-        path.start.jump();
+        path.start.on_discontinuity();
         path.now += ms(2500);
     }
     assert_eq!(path.level(), 200);

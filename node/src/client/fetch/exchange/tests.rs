@@ -4,24 +4,25 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, sleep};
 
-use super::{super::testing::net::Net, *};
+use super::*;
+use crate::client::test_support::net::Net;
 
 const ASKED: List = List { offset: 0, limit: 1, search: String::new() };
 
 /// How long it took to give up.
-async fn silent(dial: &Dial) -> Duration {
+async fn silent(link: &NodeLink) -> Duration {
     let began = Instant::now();
-    let answer = timeout(Duration::from_secs(60), list(dial, &ASKED)).await.expect("given up");
+    let answer = timeout(Duration::from_secs(60), list(link, &ASKED)).await.expect("given up");
     assert!(matches!(answer, Err(FetchError::Silent(_))), "{answer:?}");
     began.elapsed()
 }
 
 /// Pings as the watch does.
-fn pinged(dial: &Arc<Dial>) {
-    let dial = Arc::clone(dial);
+fn pinged(link: &Arc<NodeLink>) {
+    let link = Arc::clone(link);
     tokio::spawn(async move {
         loop {
-            dial.connection().await.unwrap().ping().await.unwrap();
+            link.connection().await.unwrap().ping().await.unwrap();
             sleep(Duration::from_millis(100)).await;
         }
     });
@@ -30,14 +31,14 @@ fn pinged(dial: &Arc<Dial>) {
 #[tokio::test(start_paused = true)]
 async fn answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection() {
     let net = Arc::new(Net::default());
-    let dial = net.dial();
-    pinged(&dial);
+    let link = net.link();
+    pinged(&link);
     let connections = || net.dials.load(Ordering::Relaxed);
     for made in 1..4 {
-        assert_eq!(silent(&dial).await, PATIENCE);
+        assert_eq!(silent(&link).await, PATIENCE);
         assert_eq!(connections(), made, "once is no proof");
-        assert_eq!(silent(&dial).await, PATIENCE);
-        dial.connection().await.unwrap();
+        assert_eq!(silent(&link).await, PATIENCE);
+        link.connection().await.unwrap();
         assert_eq!(connections(), made + 1);
     }
 }
@@ -45,10 +46,10 @@ async fn answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connecti
 #[tokio::test(start_paused = true)]
 async fn an_answer_makes_up_for_a_starved_stream() {
     let net = Arc::new(Net::default());
-    let dial = net.dial();
+    let link = net.link();
     for _ in 0..4 {
-        assert_eq!(silent(&dial).await, PATIENCE);
-        dial.note_answer();
+        assert_eq!(silent(&link).await, PATIENCE);
+        link.note_answer();
     }
     assert_eq!(net.dials.load(Ordering::Relaxed), 1);
 }
@@ -58,8 +59,8 @@ async fn what_waits_behind_a_slow_queue_is_not_given_up() {
     let net = Arc::new(Net::default());
     // 40 kbit/s.
     net.bytes_per_ms.store(5, Ordering::Relaxed);
-    let dial = net.dial();
-    let answer = timeout(PAGE - PATIENCE, list(&dial, &ASKED)).await;
+    let link = net.link();
+    let answer = timeout(PAGE - PATIENCE, list(&link, &ASKED)).await;
     assert!(answer.is_err(), "{answer:?}");
 }
 
@@ -68,7 +69,7 @@ async fn a_page_that_never_ends_is_given_up() {
     let net = Arc::new(Net::default());
     net.bytes_per_ms.store(5, Ordering::Relaxed);
     let began = Instant::now();
-    let answer = timeout(2 * PAGE, list(&net.dial(), &ASKED)).await.expect("given up");
+    let answer = timeout(2 * PAGE, list(&net.link(), &ASKED)).await.expect("given up");
     assert!(matches!(answer, Err(FetchError::Slow(..))), "{answer:?}");
     assert_eq!(began.elapsed().as_secs(), PAGE.as_secs());
 }
@@ -76,16 +77,16 @@ async fn a_page_that_never_ends_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn streams_that_starve_at_the_same_time_are_one() {
     let net = Arc::new(Net::default());
-    let dial = net.dial();
+    let link = net.link();
     let later = async {
         sleep(PATIENCE / 2).await;
-        silent(&dial).await
+        silent(&link).await
     };
-    tokio::join!(silent(&dial), silent(&dial), later);
-    dial.connection().await.unwrap();
+    tokio::join!(silent(&link), silent(&link), later);
+    link.connection().await.unwrap();
     assert_eq!(net.dials.load(Ordering::Relaxed), 1);
-    silent(&dial).await;
-    dial.connection().await.unwrap();
+    silent(&link).await;
+    link.connection().await.unwrap();
     assert_eq!(net.dials.load(Ordering::Relaxed), 2);
 }
 
@@ -95,18 +96,10 @@ async fn patience_grows_with_the_least_round_trip_to_a_bound() {
     {
         let net = Arc::new(Net::default());
         net.rtt_ms.store(least, Ordering::Relaxed);
-        let dial = net.dial();
-        let connection = dial.connection().await.unwrap();
+        let link = net.link();
+        let connection = link.connection().await.unwrap();
         net.rtt_ms.store(behind_a_queue, Ordering::Relaxed);
-        dial.note_path(connection.as_ref());
-        assert_eq!(silent(&dial).await.as_millis(), patience);
+        link.note_path(connection.as_ref());
+        assert_eq!(silent(&link).await.as_millis(), patience);
     }
-}
-
-#[test]
-fn another_path_is_counted_from_nothing() {
-    assert_eq!(came(Some(100), Some(140)), 40);
-    assert_eq!(came(Some(10_000), Some(140)), 140);
-    assert_eq!(came(Some(100), None), 0);
-    assert_eq!(came(None, None), 0);
 }

@@ -2,16 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{
-    super::testing::net::{Fate, Net},
-    *,
-};
+use super::*;
+use crate::client::test_support::net::{Fate, Net};
 
 struct Rig {
     net: Arc<Net>,
-    dial: Arc<Dial>,
-    wanted: watch::Sender<Wanted>,
-    silent: watch::Receiver<bool>,
+    link: Arc<NodeLink>,
+    demand: watch::Sender<Demand>,
+    silence: watch::Receiver<bool>,
 }
 
 impl Rig {
@@ -24,12 +22,12 @@ impl Rig {
     async fn at(rtt: Duration) -> Self {
         let net = Arc::new(Net::default());
         net.rtt_ms.store(rtt.as_millis() as u64, Ordering::Relaxed);
-        let dial = net.dial();
-        dial.connection().await.unwrap();
-        let (wanted, watched) = watch::channel(Wanted::Now);
-        let (tell, silent) = watch::channel(false);
-        tokio::spawn(run(Arc::clone(&dial), watched, tell));
-        Self { net, dial, wanted, silent }
+        let link = net.link();
+        link.connection().await.unwrap();
+        let (demand, demand_out) = watch::channel(Demand::Pending);
+        let (silence, silence_out) = watch::channel(false);
+        tokio::spawn(run(Arc::clone(&link), demand_out, silence, Arc::default()));
+        Self { net, link, demand, silence: silence_out }
     }
 
     /// Connections that are there stop to work, and none can be made while `silent`.
@@ -40,8 +38,8 @@ impl Rig {
 
     /// How long it takes until there is one connection more.
     async fn time_to_reconnect(&self) -> Duration {
-        let (began, before) = (Instant::now(), self.dial.reconnects());
-        while self.dial.reconnects() == before {
+        let (began, before) = (Instant::now(), self.link.reconnects());
+        while self.link.reconnects() == before {
             sleep(Duration::from_millis(1)).await;
         }
         began.elapsed()
@@ -62,31 +60,31 @@ async fn silence_is_noticed_within_two_seconds_at_any_moment() {
 #[tokio::test(start_paused = true)]
 async fn silence_is_told_within_two_seconds_and_so_is_its_end() {
     let second = Duration::from_secs(1);
-    for wanted in [Wanted::Now, Wanted::Later] {
+    for demand in [Demand::Pending, Demand::Resting] {
         let mut rig = Rig::new().await;
-        rig.wanted.send_replace(wanted);
+        rig.demand.send_replace(demand);
         sleep(10 * second).await;
-        assert!(!rig.silent.has_changed().unwrap());
+        assert!(!rig.silence.has_changed().unwrap());
         rig.breaks(true);
-        timeout(2 * second, rig.silent.wait_for(|it| *it)).await.expect("told in time").unwrap();
+        timeout(2 * second, rig.silence.wait_for(|silent| *silent)).await.expect("told in time").unwrap();
         sleep(20 * second).await;
-        assert!(*rig.silent.borrow(), "it lasts");
+        assert!(*rig.silence.borrow(), "it lasts");
         rig.net.silent.send_replace(false);
-        timeout(second, rig.silent.wait_for(|it| !*it)).await.expect("told in time").unwrap();
+        timeout(second, rig.silence.wait_for(|silent| !*silent)).await.expect("told in time").unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_told_within_two_seconds_on_a_long_path_too() {
     for rtt in [100, 200, 300, 375] {
-        for wanted in [Wanted::Now, Wanted::Later] {
+        for demand in [Demand::Pending, Demand::Resting] {
             let mut rig = Rig::at(Duration::from_millis(rtt)).await;
-            rig.wanted.send_replace(wanted);
+            rig.demand.send_replace(demand);
             sleep(Duration::from_secs(10)).await;
-            rig.dial.note_heard();
+            rig.link.note_heard();
             rig.breaks(true);
             let since = Instant::now();
-            rig.silent.wait_for(|it| *it).await.unwrap();
+            rig.silence.wait_for(|silent| *silent).await.unwrap();
             assert!(since.elapsed() <= Duration::from_millis(2010), "{:?} at {rtt} ms", since.elapsed());
         }
     }
@@ -111,14 +109,14 @@ async fn nothing_is_sent_while_nothing_is_wanted() {
     let rig = Rig::new().await;
     // Between two pings, so that none leaves at the very instant.
     sleep(Duration::from_millis(10_050)).await;
-    rig.wanted.send_replace(Wanted::Nothing);
+    rig.demand.send_replace(Demand::Idle);
     let sent = || (rig.net.pings.load(Ordering::Relaxed), rig.net.dials.load(Ordering::Relaxed));
     let before = sent();
     assert!((10..=20).contains(&before.0), "{before:?}");
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(sent(), before);
     rig.breaks(false);
-    rig.wanted.send_replace(Wanted::Now);
+    rig.demand.send_replace(Demand::Pending);
     assert!(rig.time_to_reconnect().await < Duration::from_secs(2));
 }
 
@@ -127,7 +125,7 @@ async fn what_comes_of_itself_needs_no_ping() {
     let rig = Rig::new().await;
     for _ in 0..100 {
         sleep(Duration::from_millis(300)).await;
-        rig.dial.note_heard();
+        rig.link.note_heard();
     }
     assert_eq!(rig.net.pings.load(Ordering::Relaxed), 0);
 }
@@ -135,7 +133,7 @@ async fn what_comes_of_itself_needs_no_ping() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
     let rig = Rig::new().await;
-    rig.wanted.send_replace(Wanted::Later);
+    rig.demand.send_replace(Demand::Resting);
     sleep(Duration::from_secs(60)).await;
     let pings = rig.net.pings.load(Ordering::Relaxed);
     assert!((35..=40).contains(&pings), "{pings} pings in a minute");
@@ -143,10 +141,10 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
     let took = rig.time_to_reconnect().await;
     assert!(took <= Duration::from_secs(2), "{took:?}");
     // Asked at last, it has half a second to answer by itself.
-    rig.dial.note_heard();
+    rig.link.note_heard();
     let pings = rig.net.pings.load(Ordering::Relaxed);
     sleep(Duration::from_millis(900)).await;
-    rig.wanted.send_replace(Wanted::Now);
+    rig.demand.send_replace(Demand::Pending);
     sleep(Duration::from_millis(400)).await;
     assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings);
     sleep(Duration::from_millis(200)).await;
@@ -159,14 +157,14 @@ async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
     for moment in [100, 700, 780, 810, 1000, 1090] {
         let rig = Rig::at(Duration::from_millis(300)).await;
         rig.net.pong_after_ms.store(300, Ordering::Relaxed);
-        rig.wanted.send_replace(Wanted::Later);
+        rig.demand.send_replace(Demand::Resting);
         sleep(Duration::from_secs(10)).await;
-        rig.dial.note_heard();
+        rig.link.note_heard();
         sleep(Duration::from_millis(moment)).await;
         let pings = || rig.net.pings.load(Ordering::Relaxed);
         let before = pings();
-        rig.wanted.send_replace(Wanted::Now);
-        sleep(FOLLOWS - Duration::from_millis(1)).await;
+        rig.demand.send_replace(Demand::Pending);
+        sleep(PING_AFTER_REQUEST - Duration::from_millis(1)).await;
         assert_eq!(pings(), before, "after {moment} ms");
         sleep(Duration::from_millis(3)).await;
         assert_eq!(pings(), before + 1, "after {moment} ms");
@@ -174,7 +172,7 @@ async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
         sleep(Duration::from_secs(3)).await;
         let more = pings() - before;
         assert!((12..=20).contains(&more), "{more} pings in 3 s, after {moment} ms");
-        assert!(!rig.silent.has_changed().unwrap());
+        assert!(!rig.silence.has_changed().unwrap());
     }
 }
 
@@ -183,11 +181,11 @@ async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
     let rig = Rig::new().await;
     let began = Instant::now();
     sleep(Duration::from_secs(10)).await;
-    assert_eq!(rig.dial.path_changes().total(), 0);
+    assert_eq!(rig.link.path_changes().total(), 0);
     rig.breaks(false);
     rig.time_to_reconnect().await;
     sleep(Duration::from_secs(10)).await;
-    let changes = rig.dial.path_changes();
+    let changes = rig.link.path_changes();
     let [change] = changes.iter().collect::<Vec<_>>()[..] else { panic!("{changes:?}") };
     assert_eq!((change.from.remote.as_str(), change.to.remote.as_str()), ("0", "1"));
     let after = change.at - began;
@@ -198,14 +196,14 @@ async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
 async fn silence_is_told_in_time_whenever_the_request_begins() {
     for moment in (0..2000).step_by(50) {
         let mut rig = Rig::new().await;
-        rig.wanted.send_replace(Wanted::Later);
+        rig.demand.send_replace(Demand::Resting);
         sleep(Duration::from_secs(10)).await;
-        rig.dial.note_heard();
+        rig.link.note_heard();
         rig.breaks(true);
         let since = Instant::now();
         sleep(Duration::from_millis(moment)).await;
-        rig.wanted.send_replace(Wanted::Now);
-        rig.silent.wait_for(|it| *it).await.unwrap();
+        rig.demand.send_replace(Demand::Pending);
+        rig.silence.wait_for(|silent| *silent).await.unwrap();
         let took = since.elapsed();
         assert!(took <= Duration::from_millis(2010), "asked after {moment} ms, told after {took:?}");
     }
@@ -230,8 +228,8 @@ async fn a_pong_behind_a_long_queue_is_no_silence() {
     rig.net.rtt_ms.store(6_000, Ordering::Relaxed);
     rig.net.bytes_per_ms.store(5, Ordering::Relaxed);
     sleep(Duration::from_secs(60)).await;
-    assert!(!rig.silent.has_changed().unwrap());
-    assert_eq!(rig.dial.reconnects(), 0);
+    assert!(!rig.silence.has_changed().unwrap());
+    assert_eq!(rig.link.reconnects(), 0);
     let pings = rig.net.pings.load(Ordering::Relaxed);
     assert!((30..=120).contains(&pings), "{pings} pings in a minute, behind what comes");
 }
@@ -248,21 +246,21 @@ async fn a_path_that_has_become_longer_is_not_dialled_for_ever() {
         rig.net.fates.lock().unwrap().extend(fates);
         rig.breaks(false);
         sleep(Duration::from_secs(60)).await;
-        assert!(rig.dial.reconnects() <= 2, "{} at {millis} ms", rig.dial.reconnects());
+        assert!(rig.link.reconnects() <= 2, "{} at {millis} ms", rig.link.reconnects());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_loss_is_no_silence() {
-    for (wanted, packets) in [(Wanted::Now, 25), (Wanted::Later, 10)] {
+    for (demand, packets) in [(Demand::Pending, 25), (Demand::Resting, 10)] {
         let rig = Rig::new().await;
-        rig.wanted.send_replace(wanted);
+        rig.demand.send_replace(demand);
         sleep(Duration::from_secs(10)).await;
         let before = rig.net.pings.load(Ordering::Relaxed);
         rig.net.swallows.store(packets, Ordering::Relaxed);
         sleep(Duration::from_secs(10)).await;
-        assert!(!rig.silent.has_changed().unwrap(), "{wanted:?}");
-        assert_eq!(rig.dial.reconnects(), 0);
+        assert!(!rig.silence.has_changed().unwrap(), "{demand:?}");
+        assert_eq!(rig.link.reconnects(), 0);
         // One each time but for those that were lost.
         let pings = rig.net.pings.load(Ordering::Relaxed) - before;
         assert!((packets..packets + 21).contains(&pings), "{pings} pings");
@@ -272,11 +270,11 @@ async fn a_burst_of_loss_is_no_silence() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_closes_while_it_greets_is_tried_again_soon() {
     let rig = Rig::new().await;
-    rig.wanted.send_replace(Wanted::Later);
-    rig.dial.note_heard();
+    rig.demand.send_replace(Demand::Resting);
+    rig.link.note_heard();
     rig.net.fates.lock().unwrap().extend([Fate::Closes(Duration::ZERO), Fate::Closes(Duration::ZERO)]);
-    let connection = rig.dial.connection().await.unwrap();
-    rig.dial.forget(&connection).await;
+    let connection = rig.link.connection().await.unwrap();
+    rig.link.forget(&connection).await;
     let took = rig.time_to_reconnect().await;
     assert!(took <= Duration::from_millis(2500), "{took:?}");
 }
@@ -284,12 +282,12 @@ async fn a_node_that_closes_while_it_greets_is_tried_again_soon() {
 #[tokio::test(start_paused = true)]
 async fn after_a_pause_a_node_has_as_long_for_its_answer_as_ever() {
     let rig = Rig::new().await;
-    rig.wanted.send_replace(Wanted::Nothing);
+    rig.demand.send_replace(Demand::Idle);
     sleep(Duration::from_secs(60)).await;
     rig.breaks(true);
-    rig.wanted.send_replace(Wanted::Now);
-    let mut silent = rig.silent.clone();
+    rig.demand.send_replace(Demand::Pending);
+    let mut silence = rig.silence.clone();
     let began = Instant::now();
-    silent.wait_for(|it| *it).await.unwrap();
-    assert_eq!(began.elapsed(), PATIENCE);
+    silence.wait_for(|silent| *silent).await.unwrap();
+    assert_eq!(began.elapsed(), MAX_PATIENCE);
 }

@@ -1,6 +1,6 @@
 //! The thread's steps, on an output whose time is the test's.
 
-mod lost;
+mod dropouts;
 mod rig;
 
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use media_protocol::{ChunkIndex, Rendition};
 
 use super::*;
-use crate::client::testing;
+use crate::client::test_support;
 use rig::{FADE, PACKET, RATE, Rig};
 
 /// As long as a fade, from full to nothing or the other way.
@@ -55,9 +55,9 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     let mut progress = rig.playback.progress.lock().unwrap().clone();
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
-    assert!(rig.playback.on_command(Command::Hold(true)).is_ok());
+    assert!(rig.playback.on_command(PlaybackCommand::Pause(true)).is_ok());
     assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
-    assert!(rig.playback.on_command(Command::Hold(false)).is_ok());
+    assert!(rig.playback.on_command(PlaybackCommand::Pause(false)).is_ok());
     ago(&rig);
     rig.arrive(4);
     rig.run(0);
@@ -111,10 +111,10 @@ fn after_a_drained_pause_sound_begins_as_at_first() {
     rig.playback.buffer.set_start(Duration::from_millis(80));
     rig.arrive(4);
     rig.run(0);
-    assert!(rig.playback.on_command(Command::Expect(false)).is_ok());
+    assert!(rig.playback.on_command(PlaybackCommand::ExpectAudio(false)).is_ok());
     rig.steps();
     let given = rig.given().len();
-    assert!(rig.playback.on_command(Command::Expect(true)).is_ok());
+    assert!(rig.playback.on_command(PlaybackCommand::ExpectAudio(true)).is_ok());
     rig.arrive(3);
     rig.steps();
     assert_eq!(rig.given().len(), given);
@@ -151,7 +151,7 @@ fn what_the_sound_system_missed_adds_up_over_every_opening() {
     rig.arrive(4);
     rig.run(800);
     assert_eq!(xruns(&rig), 2);
-    assert!(rig.playback.sink.reopen().is_ok());
+    assert!(rig.playback.output.reopen().is_ok());
     missed(&rig, 1);
     rig.arrive(4);
     rig.run(800);
@@ -250,7 +250,7 @@ fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there(
 #[test]
 fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
     let mut rig = Rig::new();
-    let mut rendition = testing::info(RATE, 1, 20_000).rendition;
+    let mut rendition = test_support::info(RATE, 1, 20_000).rendition;
     rendition.id = "0123456789abcdef.absent.8000.1.x".parse().unwrap();
     let from = FrameIndex(700);
     let start =
@@ -283,7 +283,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
     };
     rig.arrive(2);
     rig.playback.buffer.push(Entry::ChunkEnd).unwrap();
-    let mut rendition = testing::info(RATE, 1, 20_000).rendition;
+    let mut rendition = test_support::info(RATE, 1, 20_000).rendition;
     rendition.id = "0123456789abcdef.pcm.8000.1.s16".parse().unwrap();
     rendition.config = b"s16".to_vec();
     let start = |index| Entry::ChunkStart {
@@ -311,7 +311,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
 fn a_seek_does_not_wait_for_what_is_pending() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    while !rig.playback.sink.has_pending(true) {
+    while !rig.playback.output.has_pending(true) {
         assert!(rig.playback.step().is_ok());
     }
     let given = rig.given().len();
@@ -320,5 +320,5 @@ fn a_seek_does_not_wait_for_what_is_pending() {
         assert!(rig.playback.step().is_ok());
     }
     assert_eq!(rig.given().len(), given);
-    assert!(!rig.playback.sink.has_pending(false), "what was void stays");
+    assert!(!rig.playback.output.has_pending(false), "what was void stays");
 }

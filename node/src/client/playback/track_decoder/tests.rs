@@ -5,7 +5,7 @@ use media_plugin_sdk::{AudioFormat, Choice, Codec};
 use tempfile::TempDir;
 
 use super::*;
-use crate::client::{OnLost, OutputChoice, testing};
+use crate::client::{OnLost, OutputChoice, test_support};
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 const CHUNK: usize = 144_000;
@@ -36,7 +36,7 @@ impl Track {
         let stream = encode(codec.as_ref(), &sound, 0, FRAMES + SKIP);
         let decoded = decode(codec.as_ref(), &stream);
         let decoded = decoded[SKIP * 2..(SKIP + FRAMES) * 2].to_vec();
-        let plain = testing::info(48_000, 2, FRAMES as u64).rendition;
+        let plain = test_support::info(48_000, 2, FRAMES as u64).rendition;
         let encoding = codec.encoding(&choice()).unwrap();
         let named = |params: &str| format!("0123456789abcdef.opus.48000.2.{params}").parse().unwrap();
         let encoded = Rendition {
@@ -110,27 +110,27 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
         options: r#"{"format": "f32"}"#.into(),
         on_lost: OnLost::Wait,
     };
-    let mut sink = Sink::new(output, 1.0, Arc::default());
-    let info = testing::info(48_000, 2, FRAMES as u64);
+    let mut output = OutputWriter::new(output, 1.0, Arc::default());
+    let info = test_support::info(48_000, 2, FRAMES as u64);
     let info = Arc::new(Info { rendition: (*track.copy).clone(), ..info });
-    sink.prepare(&info).unwrap();
-    let mut voice = Voice::new(PlayId(0), info, FrameIndex(0), &registry, &sink).unwrap();
+    output.prepare(&info).unwrap();
+    let mut decoder = TrackDecoder::new(PlayId(0), info, FrameIndex(0), &registry, &output).unwrap();
     for &(index, rendition, from, packets) in pieces {
         let first = FrameIndex((index * CHUNK + from) as u64);
-        voice.start_chunk(ChunkIndex(index as u32), first, Arc::clone(rendition), &mut sink).unwrap();
+        decoder.start_chunk(ChunkIndex(index as u32), first, Arc::clone(rendition), &mut output).unwrap();
         for packet in track.packets(rendition, index).into_iter().take(packets) {
-            voice.decode(&Bytes::from(packet), &mut sink).unwrap();
+            decoder.decode(&Bytes::from(packet), &mut output).unwrap();
         }
         if packets == usize::MAX {
-            voice.end_chunk(&mut sink).unwrap();
+            decoder.end_chunk(&mut output).unwrap();
         }
     }
-    voice.end(&mut sink).unwrap();
-    while sink.has_pending(false) {
-        sink.write(false).unwrap();
+    decoder.end(&mut output).unwrap();
+    while output.has_pending(false) {
+        output.write(false).unwrap();
     }
-    assert_eq!(voice.damaged, 0);
-    drop(sink);
+    assert_eq!(decoder.damaged, 0);
+    drop(output);
     hound::WavReader::open(path).unwrap().samples::<f32>().map(Result::unwrap).collect()
 }
 

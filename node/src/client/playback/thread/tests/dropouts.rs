@@ -52,7 +52,7 @@ fn what_a_seek_threw_away_does_not_come_back() {
     rig.arrive(4);
     rig.run(200);
     assert!(rig.playback.clear().is_ok());
-    assert_eq!(rig.playback.sink.take_back(), 0);
+    assert_eq!(rig.playback.output.take_back(), 0);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn the_end_of_the_last_track_is_heard_from_the_next_output() {
     rig.arrive_of(2.0);
     rig.playback.buffer.push(Entry::TrackEnd).unwrap();
     rig.run(0);
-    assert!(rig.playback.on_command(Command::Drain).is_ok());
+    assert!(rig.playback.on_command(PlaybackCommand::Drain).is_ok());
     rig.device.left.store(100, Ordering::Relaxed);
     rig.device.lost.store(true, Ordering::Relaxed);
     rig.steps();
@@ -79,10 +79,10 @@ fn an_output_that_returns_in_a_pause_is_opened_paused() {
     assert!(rig.playback.progress.lock().unwrap().dry_since.is_some());
     rig.device.lost.store(true, Ordering::Relaxed);
     rig.device.away.store(1, Ordering::Relaxed);
-    rig.orders.send(Command::Hold(true)).unwrap();
+    rig.orders.send(PlaybackCommand::Pause(true)).unwrap();
     rig.arrive(4);
     rig.steps();
-    assert!(rig.playback.state.held && rig.device.paused.load(Ordering::Relaxed));
+    assert!(rig.playback.state.paused && rig.device.paused.load(Ordering::Relaxed));
     assert_eq!(rig.playback.progress.lock().unwrap().dry_since, None, "it is silent by a person's wish");
 }
 
@@ -96,13 +96,13 @@ fn that_an_output_stands_still_is_said_once_and_that_it_moves_again() {
     rig.arrive(2);
     for _ in 0..3 {
         rig.steps();
-        let still = rig.playback.state.still.as_mut().expect("it does not move");
+        let still = rig.playback.state.standstill.since.as_mut().expect("it does not move");
         *still = still.checked_sub(Duration::from_secs(4)).unwrap();
     }
     assert_eq!(rig.told(), ["lost: test has not moved for 3 s; it may be suspended"]);
     rig.device.still.store(false, Ordering::Relaxed);
     rig.steps();
-    assert_eq!(rig.told(), ["test moves again"]);
+    assert_eq!(rig.told(), ["test plays again"]);
     assert_eq!(rig.given(), vec![1.0; 6 * PACKET - FADE]);
 }
 
@@ -112,17 +112,17 @@ fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
     rig.arrive(4);
     // 50 ms are left, of which the device had 30 when all was stopped.
     rig.run(400);
-    let (began, dips) = (Instant::now(), rig.playback.buffer.dips());
-    rig.playback.look(began);
+    let (began, dips) = (Instant::now(), rig.playback.buffer.shortages());
+    rig.playback.check_silence(began);
     rig.device.left.store(160, Ordering::Relaxed);
     let seconds = Duration::from_secs(3);
-    rig.playback.look(began + seconds);
+    rig.playback.check_silence(began + seconds);
     let since = rig.playback.progress.lock().unwrap().dry_since;
     assert_eq!((since, rig.underruns()), (Some(began + Duration::from_millis(30)), 1));
     let stopped = std::iter::from_fn(|| rig.events.try_recv().ok())
-        .find_map(|event| if let Event::Stopped(silence) = event { Some(silence) } else { None });
+        .find_map(|event| if let Event::Suspended(silence) = event { Some(silence) } else { None });
     assert_eq!(stopped, Some(seconds - Duration::from_millis(30)));
-    assert_eq!(rig.playback.buffer.dips(), dips, "the path is not to blame");
+    assert_eq!(rig.playback.buffer.shortages(), dips, "the path is not to blame");
     // What the device runs dry of before it is given more is the same silence.
     rig.arrive(2);
     rig.run(0);
@@ -136,20 +136,20 @@ fn a_stop_that_the_underrun_shows_first_counts_once_and_not_as_the_path_s() {
         let mut rig = Rig::new();
         rig.arrive(4);
         rig.run(400);
-        let (dips, now) = (rig.playback.buffer.dips(), Instant::now());
-        rig.playback.look(now.checked_sub(Duration::from_secs(3)).unwrap());
+        let (dips, now) = (rig.playback.buffer.shortages(), Instant::now());
+        rig.playback.check_silence(now.checked_sub(Duration::from_secs(3)).unwrap());
         rig.device.left.store(0, Ordering::Relaxed);
         if waits {
             assert!(rig.playback.step().is_ok());
         }
         rig.arrive(2);
         rig.run(200);
-        rig.playback.look(Instant::now());
+        rig.playback.check_silence(Instant::now());
         let stopped = std::iter::from_fn(|| rig.events.try_recv().ok())
-            .filter_map(|event| if let Event::Stopped(silence) = event { Some(silence) } else { None })
+            .filter_map(|event| if let Event::Suspended(silence) = event { Some(silence) } else { None })
             .collect::<Vec<_>>();
         assert!(matches!(&stopped[..], [silence] if silence.as_secs() == 2), "{stopped:?}");
-        assert_eq!((rig.underruns(), rig.playback.buffer.dips()), (1, dips));
+        assert_eq!((rig.underruns(), rig.playback.buffer.shortages()), (1, dips));
         assert!(rig.playback.progress.lock().unwrap().underrun_time >= stopped[0]);
     }
 }
@@ -160,10 +160,10 @@ fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
     rig.arrive(4);
     rig.run(400);
     let began = Instant::now();
-    (0..100).for_each(|at| rig.playback.look(began + Duration::from_millis(50) * at));
-    assert!(rig.playback.on_command(Command::Hold(true)).is_ok());
-    rig.playback.look(began + Duration::from_secs(6));
-    assert!(rig.playback.on_command(Command::Hold(false)).is_ok());
-    rig.playback.look(began + Duration::from_secs(9));
+    (0..100).for_each(|at| rig.playback.check_silence(began + Duration::from_millis(50) * at));
+    assert!(rig.playback.on_command(PlaybackCommand::Pause(true)).is_ok());
+    rig.playback.check_silence(began + Duration::from_secs(6));
+    assert!(rig.playback.on_command(PlaybackCommand::Pause(false)).is_ok());
+    rig.playback.check_silence(began + Duration::from_secs(9));
     assert_eq!(rig.underruns(), 0);
 }

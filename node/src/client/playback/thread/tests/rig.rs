@@ -11,7 +11,7 @@ use media_protocol::ChunkIndex;
 use tokio::sync::mpsc;
 
 use super::super::*;
-use crate::client::{OnLost, OutputChoice, testing};
+use crate::client::{OnLost, OutputChoice, test_support};
 
 pub(super) const RATE: u32 = 8_000;
 /// 20 ms.
@@ -120,11 +120,11 @@ fn packet_of(sample: f32) -> Bytes {
 }
 
 pub(super) struct Rig {
-    pub(super) playback: Playback,
+    pub(super) playback: PlaybackThread,
     pub(super) device: Arc<Device>,
     /// What the session is told of the decoder.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
-    pub(super) orders: SyncSender<Command>,
+    pub(super) orders: SyncSender<PlaybackCommand>,
     pub(super) events: mpsc::Receiver<Event>,
 }
 
@@ -138,19 +138,20 @@ impl Rig {
         let (orders, commands) = sync_channel(8);
         let (events_in, events) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
-        let playback = Playback {
+        let playback = PlaybackThread {
             buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
+            supply: Arc::default(),
             commands,
             events: events_in,
             failures,
             progress: Arc::default(),
-            sink: Sink::new(choice, 1.0, Arc::default()),
+            output: OutputWriter::new(choice, 1.0, Arc::default()),
             began: Instant::now(),
             registry: crate::plugins::registry(),
-            voice: None,
-            state: State::default(),
+            decoder: None,
+            state: ThreadState::default(),
         };
-        let mut info = testing::info(RATE, 1, 20_000);
+        let mut info = test_support::info(RATE, 1, 20_000);
         let rendition = &mut info.rendition;
         rendition.id = "0123456789abcdef.pcm.8000.1.f32".parse().unwrap();
         (rendition.config, rendition.packet_frames) = (b"f32".to_vec(), PACKET as u32);
@@ -181,7 +182,7 @@ impl Rig {
     pub(super) fn told(&mut self) -> Vec<String> {
         let events = std::iter::from_fn(|| self.events.try_recv().ok());
         let line = |event| match event {
-            Event::Output(line) => Some(line),
+            Event::OutputReady(line) => Some(line),
             Event::OutputLost(reason) => Some(format!("lost: {reason}")),
             Event::Drained => Some("drained".into()),
             _ => None,
@@ -200,7 +201,7 @@ impl Rig {
 
     /// The thread does what there is to do; then there are `left` frames in the device.
     pub(super) fn run(&mut self, left: u64) {
-        while self.playback.buffer.level() > Duration::ZERO || self.playback.sink.has_pending(true) {
+        while self.playback.buffer.level() > Duration::ZERO || self.playback.output.has_pending(true) {
             assert!(self.playback.step().is_ok());
         }
         self.device.left.store(left, Ordering::Relaxed);
