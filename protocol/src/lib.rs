@@ -28,5 +28,5 @@ pub use message::{
     Protocol, Track, TrackSource,
 };
 pub use rendition::{Rendition, RenditionError};
-pub use ticket::{Ticket, TicketError};
+pub use ticket::{Route, Ticket, TicketError};
 pub use units::{CHUNK_SECONDS, ChunkIndex, FrameIndex, Position, chunk_count, frames_per_chunk};
