@@ -235,7 +235,7 @@ impl Session {
                 self.ask_info(request, track, then_chunk.then_some(at));
             }
             ClientAction::GetChunk { request, message, rendition } => {
-                self.ask_chunk(request, message, rendition)
+                self.ask_chunk(request, message, rendition);
             }
             ClientAction::Abandon { silent, .. } => {
                 let sent_on = self.abandon();

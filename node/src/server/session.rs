@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SLOWEST: u64 = 8_000;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
-type Sent = media_plugin_sdk::transport::Result<()>;
+type Sent = transport::Result<()>;
 
 /// Answers until the connection ends. Each answer is a task of its own, so none waits for another.
 pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
