@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream, TransportError};
+use media_plugin_sdk::transport::{self, Connection, Incoming, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
+    Answer, ChunkRequest, ErrorCode, GetInfo, List, PathKind, Protocol, WireError, chunk,
     session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::Serialize;
@@ -16,6 +16,7 @@ use tokio::{
 use tracing::{Instrument as _, Span};
 
 use super::{Node, chunk_encoder::ChunkStream, negotiate, shares::Share};
+use crate::path_kind::path_kind;
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SLOWEST: u64 = 8_000;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
-type Sent = media_plugin_sdk::transport::Result<()>;
+type Sent = transport::Result<()>;
 
 /// Answers until the connection ends. Each answer is a task of its own, so none waits for another.
 pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
@@ -90,10 +91,11 @@ impl Session {
                 self.answer(stream, |stream| send_list(node, peer, stream, list));
             }
             ServerAction::Info { stream, mut get_info } => {
-                if get_info.path.kind.is_empty() {
-                    get_info.path.kind = self.connection.path_kind().to_string();
+                let path = self.connection.path_kind();
+                if get_info.path.kind == PathKind::Unknown {
+                    get_info.path.kind = path_kind(path);
                 }
-                let (peer, path) = (Arc::clone(&self.peer), self.connection.path_kind());
+                let peer = Arc::clone(&self.peer);
                 self.answer(stream, |stream| send_info(node, peer, stream, get_info, path));
             }
             ServerAction::Chunk { stream, request } => {
@@ -148,7 +150,7 @@ async fn send_info(
     peer: Arc<str>,
     mut stream: Stream,
     request: GetInfo,
-    path: PathKind,
+    path: transport::PathKind,
 ) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
@@ -188,7 +190,7 @@ async fn send_chunk(
     node: Arc<Node>,
     mut stream: Stream,
     chunk: Result<Chunk, WireError>,
-    (codec, path): (String, PathKind),
+    (codec, path): (String, transport::PathKind),
 ) -> Sent {
     count_refusal(&node, &chunk);
     match chunk {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use media_protocol::{
-    ChunkIndex, Info, PathReport, Position, Rendition, Track, TrackId, TrackSource,
+    ChunkIndex, Info, PathKind, PathReport, Position, Rendition, Track, TrackId, TrackSource,
     chunk::ChunkEvent,
     chunk_count, frames_per_chunk,
     session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, RateChoice, RequestId},
@@ -112,7 +112,7 @@ fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
     };
     let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, PACKET, false));
     let mut all: Vec<_> = ladder.into_iter().collect();
-    let place = if trace.kind == "lan" { 0 } else { all.len() };
+    let place = if trace.kind == PathKind::Lan { 0 } else { all.len() };
     all.insert(place, rendition(trace.lossless.bitrate, trace.lossless.packet_frames, true));
     let source = TrackSource { codec: "flac".into(), rate: RATE, channels: 2, bits: Some(16) };
     let text = String::new;
@@ -147,8 +147,7 @@ pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> 
         tracks: 0,
         chunks: Vec::new(),
     };
-    let path =
-        PathReport { kind: trace.kind.into(), rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
+    let path = PathReport { kind: trace.kind, rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
     model.feed(ClientInput::Path(path));
     model.feed(ClientInput::Play { track: track(1), at: Position::START });
     while model.now < trace.rates.len() as f64 * trace.step {

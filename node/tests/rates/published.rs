@@ -3,14 +3,17 @@
 
 use std::collections::VecDeque;
 
-use media_protocol::session::client::{Delivery, RateChoice, Situation, Switch};
+use media_protocol::{
+    PathKind,
+    session::client::{Delivery, RateChoice, Situation, Switch},
+};
 
 /// The length of a chunk, in seconds.
 const CHUNK: f64 = 3.0;
 
 /// The places of the renditions that ours may take too, the lowest bitrate first.
 fn rungs(situation: &Situation<'_>) -> Vec<usize> {
-    let most = if situation.path.kind == "lan" { u32::MAX } else { 160_000 };
+    let most = if situation.path.kind == PathKind::Lan { u32::MAX } else { 160_000 };
     let mut rungs: Vec<_> =
         (0..situation.all.len()).filter(|place| situation.all[*place].bitrate <= most).collect();
     rungs.sort_by_key(|place| situation.all[*place].bitrate);

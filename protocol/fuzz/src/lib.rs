@@ -6,7 +6,7 @@ use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
-    RenditionId, Ticket, WireError,
+    RenditionId, Route, Ticket, WireError,
     chunk::{ChunkEvent, ChunkReader, ChunkWriter},
     session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
@@ -73,7 +73,9 @@ pub fn ticket(data: &[u8]) {
     let sealed = format!("medianode1{}", BASE32_NOPAD.encode(&sealed));
     for text in [&*String::from_utf8_lossy(data), &sealed] {
         if let Ok(ticket) = text.parse::<Ticket>() {
-            assert!(ticket.addresses.len() <= Ticket::MAX_ADDRESSES);
+            assert!((1..=Ticket::MAX_ROUTES).contains(&ticket.routes.len()));
+            let addresses: usize = ticket.routes.iter().map(|route| route.addresses.len()).sum();
+            assert!(addresses <= Ticket::MAX_ADDRESSES);
             assert_eq!(ticket.to_string().parse(), Ok(ticket));
         }
     }
@@ -192,21 +194,23 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
     let broken = [&*stream, &*refusal].concat();
     stream.extend(writer.finish());
-    let ticket = Ticket {
-        transport: "fastn".into(),
-        peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),
-        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
-        capability: [0x5a; 32],
-    };
-    let text = ticket.to_string().into_bytes();
-    let bytes = BASE32_NOPAD.decode(&text[10..].to_ascii_uppercase()).unwrap_or_default();
     let mut seeds = vec![
         ("chunk", stream),
         ("chunk", broken),
-        ("ticket", bytes[..bytes.len() - 4].to_vec()),
-        ("ticket", text),
         ("rendition_id", b"7m2kq4xw.opus.48000.2.k96c10".to_vec()),
     ];
+    let fastn = Route {
+        transport: "fastn".into(),
+        peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),
+        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
+    };
+    let memory = Route { transport: "memory".into(), peer: "m1".into(), addresses: Vec::new() };
+    for routes in [vec![fastn.clone()], vec![fastn, memory]] {
+        let text = Ticket { routes, capability: [0x5a; 32] }.to_string().into_bytes();
+        let bytes = BASE32_NOPAD.decode(&text[10..].to_ascii_uppercase()).unwrap_or_default();
+        seeds.push(("ticket", bytes[..bytes.len() - 4].to_vec()));
+        seeds.push(("ticket", text));
+    }
     let mut conversation = Vec::new();
     for (block, kind) in
         include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x01\x04\x02\x03")

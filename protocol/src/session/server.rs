@@ -207,9 +207,6 @@ fn check_get_info(mut get_info: GetInfo) -> Result<GetInfo, WireError> {
     fits(output.rates.iter().all(|it| rates.contains(it)), "a rate is 1 to 768000 frames per second")?;
     fits(output.channels != Some(0), "an output has at least 1 channel")?;
     // What is said of the path is advice: where it makes no sense, it is as if it had not been said.
-    if !is_word(&path.kind, 32) {
-        path.kind.clear();
-    }
     path.rtt_ms = path.rtt_ms.filter(|it| *it >= 0.0);
     path.loss = path.loss.filter(|it| (0.0..=1.0).contains(it));
     Ok(get_info)

@@ -165,7 +165,7 @@ fn round_trip(situation: &Situation<'_>) -> Option<Duration> {
 
 impl RateChoice for Adaptive {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
-        let limit = self.policy.limit(&situation.path.kind, situation.now);
+        let limit = self.policy.limit(situation.path.kind, situation.now);
         self.rtt = round_trip(situation).unwrap_or(self.rtt);
         let prediction = self.predict().filter(|_| self.is_paced());
         self.expected = prediction.map(|(expected, _)| expected);
@@ -202,7 +202,7 @@ impl RateChoice for Adaptive {
             is_stuck: situation.buffer_level < Self::CALM && so_far.head_of_line_blocked,
             before: self.came[0],
         };
-        let limit = self.policy.limit(&situation.path.kind, situation.now);
+        let limit = self.policy.limit(situation.path.kind, situation.now);
         let to = estimate.replacement(situation.all, &limit)?;
         self.note(estimate.measured());
         Some(Switch {

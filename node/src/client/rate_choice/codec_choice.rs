@@ -13,6 +13,7 @@ use super::{
     policy::{Budget, Policy},
     throughput::MeasuredThroughput,
 };
+use crate::path_kind::path_kind;
 
 /// Choice of codecs by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum CodecChoice {
 /// Report of the path for `get_info`.
 pub(crate) fn path_report(path: &Path, throughput: Option<u64>) -> PathReport {
     PathReport {
-        kind: path.kind.to_string().to_lowercase(),
+        kind: path_kind(path.kind),
         rtt_ms: path.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
         loss: path.loss,
         throughput,

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Path, PathKind};
-use media_protocol::{CodecOffer, ErrorCode, OutputOffer, PathReport, WireError};
+use media_plugin_sdk::transport::Path;
+use media_protocol::{CodecOffer, ErrorCode, OutputOffer, PathKind, PathReport, WireError};
 
 use super::{
     codec_choice::{CodecChoice, path_report},
-    policy::Policy,
+    policy::{self, Policy},
     throughput::MeasuredThroughput,
 };
+use crate::path_kind::path_kind;
 
 /// Bitrates at which a lossy codec is offered beside the configured one, in bit/s.
 pub(super) const LADDER: [u32; 9] =
@@ -56,7 +57,8 @@ pub(super) fn offers(
     registry: &Registry,
 ) -> Vec<CodecOffer> {
     let mut codecs: Vec<_> = registry.codecs().map(|codec| codec.info()).collect();
-    let wide = matches!(choice, CodecChoice::Auto(_)) && is_wide(path.kind);
+    let kind = path_kind(path.kind);
+    let wide = matches!(choice, CodecChoice::Auto(_)) && policy::is_near(kind);
     let mut bitrate = bitrate;
     let ladder = match choice {
         CodecChoice::Lossless => {
@@ -70,10 +72,10 @@ pub(super) fn offers(
             &LADDER[low.unwrap_or_default()..]
         }
         CodecChoice::Auto(budget) => {
-            bitrate = bitrate.min(Policy::auto(*budget).most(&path_report(path, None).kind));
+            bitrate = bitrate.min(Policy::auto(*budget).most(kind));
             // Within one machine bytes cost nothing, and PCM needs no work. On a network, above all Wi-Fi, FLAC's half of the
             // bytes is worth its work. The sort is stable, so equal codecs keep the registry's order.
-            let near = matches!(path.kind, PathKind::Memory | PathKind::Loopback);
+            let near = matches!(kind, PathKind::Memory | PathKind::Loopback);
             codecs.sort_by_key(|codec| (codec.lossless != wide, (codec.id == "pcm") != near));
             &LADDER[..]
         }
@@ -90,9 +92,4 @@ pub(super) fn offers(
     // Without a limit, so that a source of any bitrate can pass through unchanged.
     let unlimited = codecs.iter().filter(|codec| wide && !codec.lossless).map(|codec| at(&codec.id, None));
     first.chain(unlimited).chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
-}
-
-/// Whether a path of this kind carries PCM easily.
-fn is_wide(kind: PathKind) -> bool {
-    matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
 }

@@ -133,7 +133,7 @@ impl Listener {
             ClientAction::Rewind => self.rewind(),
             ClientAction::TrackStart { play, info, from, refetch } => self.begin(play, info, from, refetch),
             ClientAction::ChunkStart { index, from, rendition, .. } => {
-                self.start_chunk(index, from, rendition)
+                self.start_chunk(index, from, rendition);
             }
             ClientAction::Switched { from, to, .. } => {
                 assert!(self.track.is_some(), "a switch without a track");

@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use media_protocol::{
-    CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
+    CodecOffer, ErrorCode, GetInfo, OutputOffer, PathKind, PathReport, Position, Protocol, TrackId,
+    WireError,
     chunk::{ChunkEvent, ChunkReader},
     session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, RequestId},
 };
@@ -247,7 +248,7 @@ impl World {
 
     /// A new connection may go another way.
     fn change_path(&mut self) {
-        let kind = self.random.pick(&["loopback", "direct", "relayed"]).into();
+        let kind = self.random.pick(&[PathKind::Loopback, PathKind::Direct, PathKind::Relayed]);
         let rtt = 2 * self.latency;
         let rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
         self.fill.path(rtt);
