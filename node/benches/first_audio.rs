@@ -21,7 +21,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
-    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
 };
@@ -76,6 +76,7 @@ impl Node {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,

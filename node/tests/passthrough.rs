@@ -28,7 +28,9 @@ use std::{
 
 use fixtures::{Kind, snr};
 use media_node::{
-    client::{CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{
+        CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup,
+    },
     plugins,
     server::ServerConfig,
     source::Source,
@@ -95,6 +97,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         target: String::new(),
         options: String::new(),
         on_lost: OnLost::Wait,
+        formats: OutputFormats::default(),
     };
     let registry = plugins::registry();
     let setup = Setup {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, PauseMode, Player, Setup};
+use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup};
 use media_plugin_sdk::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError};
 use media_protocol::{Position, TrackId};
 use output_null::{RealTime, SystemClock};
@@ -167,6 +167,7 @@ impl Seeker {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,

@@ -18,7 +18,7 @@ mod test_support;
 pub use buffer::{LevelChange, StartLevel, TargetLevel};
 pub use event::{Event, PauseMode};
 pub use fetch::{FetchError, NodeLink, PathChange, list};
-pub use playback::{OnLost, OutputChoice, Progress};
+pub use playback::{OnLost, OutputChoice, OutputFormats, Progress};
 pub use player::{Player, Setup};
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
 pub use simulated_listener::{SimulatedListener, SimulatedStats};

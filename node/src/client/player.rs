@@ -7,7 +7,7 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    OutputOffer, Position, TrackId,
+    Position, TrackId,
     session::client::{ClientConfig, ClientSession},
 };
 use tokio::sync::mpsc;
@@ -88,6 +88,7 @@ impl Player {
         let counts = Arc::<Mutex<Counts>>::default();
         let progress = Arc::<Mutex<Progress>>::default();
         let supply = Arc::<Supply>::default();
+        let formats = setup.output.formats.clone();
         let paced = Arc::new(AtomicBool::new(true));
         let thread = PlaybackThread {
             buffer: Arc::clone(&buffer),
@@ -108,7 +109,7 @@ impl Player {
             choice: setup.codec,
             bitrate: setup.bitrate,
             registry: setup.registry,
-            output: OutputOffer::default(),
+            formats,
             throughput,
         };
         let machine = ClientSession::new(session_config(setup.target, setup.give_up), choice);

@@ -8,7 +8,7 @@ use std::{
 
 use media_plugin_host::Registry;
 use media_protocol::{
-    OutputOffer, Position, TrackId,
+    Position, TrackId,
     session::client::{ClientConfig, ClientSession},
 };
 use tokio::{
@@ -21,6 +21,7 @@ use super::{
     buffer::{BufferInput, Entry, JitterBuffer, StartLevel, TargetLevel},
     event::Event,
     fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    playback::OutputFormats,
     player::{COMMANDS, EVENTS},
     rate_choice::{self, CodecChoice, OfferBuilder},
     stats::Counts,
@@ -72,7 +73,7 @@ impl SimulatedListener {
         let (choice, throughput) = rate_choice::chooser(&codec, Arc::clone(&paced));
         let machine = ClientSession::new(ClientConfig { target, ..ClientConfig::default() }, choice);
         let offer =
-            OfferBuilder { choice: codec, bitrate, registry, output: OutputOffer::default(), throughput };
+            OfferBuilder { choice: codec, bitrate, registry, formats: OutputFormats::default(), throughput };
         let input = BufferInput {
             buffer: Arc::clone(&buffer),
             target: TargetLevel::new(target, target),

@@ -2,7 +2,7 @@ use media_config::PluginKind;
 
 use super::Context;
 use crate::{
-    client::{OnLost, OutputChoice},
+    client::{OnLost, OutputChoice, OutputFormats},
     fault::{Exit, Fault, OrFault},
 };
 
@@ -17,14 +17,20 @@ impl Context {
         let chosen = self.config.output.chosen.as_str();
         if chosen != "auto" {
             let (id, target) = chosen.split_once(':').unwrap_or((chosen, ""));
-            return Ok((self.output_choice(id, target)?, None));
+            let mut choice = self.output_choice(id, target)?;
+            choice.formats = OutputFormats::listed_by(&choice.plugin, target, &choice.options);
+            return Ok((choice, None));
         }
         let Ok(plugin) = self.registry.output(SOUND) else {
             let line = "built without sound devices: playing in silence (--output null)";
             return Ok((self.output_choice(SILENT, "")?, Some(line.into())));
         };
         match plugin.devices() {
-            Ok(devices) if !devices.is_empty() => Ok((self.output_choice(SOUND, "")?, None)),
+            Ok(devices) if !devices.is_empty() => {
+                let mut choice = self.output_choice(SOUND, "")?;
+                choice.formats = OutputFormats::of(&devices, "", &choice.options);
+                Ok((choice, None))
+            }
             _ => {
                 let line = "no sound device here: playing in silence (--output null)";
                 Ok((self.output_choice(SILENT, "")?, Some(line.into())))
@@ -41,6 +47,7 @@ impl Context {
                 media_config::OnLost::Follow => OnLost::Follow,
                 media_config::OnLost::Wait => OnLost::Wait,
             },
+            formats: OutputFormats::default(),
         })
     }
 }

@@ -11,8 +11,8 @@ use std::{
 
 use media_node::{
     client::{
-        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Progress,
-        Setup,
+        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player,
+        Progress, Setup,
     },
     plugins,
     server::{Access, Catalog, Server, ServerConfig},
@@ -240,6 +240,7 @@ impl Listener {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: match listen.codec {
                 "auto" => CodecChoice::Auto(Budget::NONE),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use media_node::{
-    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
     server::{Access, Catalog, Server, ServerConfig},
 };
 use media_plugin_host::{Origin, Registry, Sources};
@@ -120,6 +120,7 @@ impl Node {
                 target: target.into(),
                 options: options.into(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec,
             // Enough for ADPCM.

@@ -295,7 +295,7 @@ impl FetchSession {
             Err(error) => return self.handle(ClientInput::Refused { request, error }),
         };
         let path = self.offer.path_report(&path);
-        let message = GetInfo { track, codecs, output: self.offer.output.clone(), path, then_chunk_at };
+        let message = GetInfo { track, codecs, output: self.offer.output(), path, then_chunk_at };
         let context = self.task_context(request);
         self.task = Some(RequestTask::get_info(context, message));
     }

@@ -3,12 +3,14 @@
 mod chunk_joiner;
 mod dropouts;
 mod format;
+mod output_formats;
 mod output_writer;
 mod progress;
 mod replay_buffer;
 mod thread;
 mod track_decoder;
 
+pub use output_formats::OutputFormats;
 pub(super) use output_writer::OutputWriter;
 pub use output_writer::{OnLost, OutputChoice};
 pub use progress::Progress;

@@ -14,6 +14,7 @@ use media_protocol::Info;
 
 use super::{
     format::{format_of, sample_of},
+    output_formats::OutputFormats,
     replay_buffer::ReplayBuffer,
 };
 use crate::convert::Converter;
@@ -38,6 +39,8 @@ pub struct OutputChoice {
     pub options: String,
     /// Reaction to its loss.
     pub on_lost: OnLost,
+    /// Rates and channels of its device.
+    pub formats: OutputFormats,
 }
 
 /// The output as the playback thread uses it.
@@ -129,7 +132,8 @@ impl OutputWriter {
     }
 
     fn open(&mut self, target: &str) -> Result<String, PluginError> {
-        let OutputChoice { plugin, options, .. } = &self.choice;
+        let OutputChoice { plugin, options, formats, .. } = &self.choice;
+        formats.wait_until_listed();
         let output = plugin.open(&Open { target, format: self.wanted, sample: self.sample, options })?;
         self.format = output.format();
         if !self.format.is_valid() {
@@ -361,6 +365,8 @@ impl OutputWriter {
             self.format = before;
             return Ok(None);
         };
+        // The target may be another device now, as after a headphone was unplugged.
+        self.choice.formats.forget();
         if before.is_valid() && self.format != before {
             let mut converter = Converter::new(before, self.format)?;
             let mut converted = Vec::new();

@@ -11,7 +11,7 @@ use super::{
     policy::{self, Policy},
     throughput::MeasuredThroughput,
 };
-use crate::path_kind::path_kind;
+use crate::{client::playback::OutputFormats, path_kind::path_kind};
 
 /// Bitrates at which a lossy codec is offered beside the configured one, in bit/s.
 pub(super) const LADDER: [u32; 9] =
@@ -23,7 +23,8 @@ pub(crate) struct OfferBuilder {
     /// Highest bitrate of a lossy codec, in bit/s.
     pub(crate) bitrate: u32,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) output: OutputOffer,
+    /// Rates and channels of the output.
+    pub(crate) formats: OutputFormats,
     pub(crate) throughput: MeasuredThroughput,
 }
 
@@ -40,6 +41,11 @@ impl OfferBuilder {
             return Err(WireError::new(ErrorCode::NoCommonCodec, message));
         }
         Ok(codecs)
+    }
+
+    /// Formats that the output takes.
+    pub(crate) fn output(&self) -> OutputOffer {
+        self.formats.offer()
     }
 
     /// Report of the path, with the measured throughput.

@@ -5,7 +5,7 @@ use media_plugin_sdk::{AudioFormat, Choice, Codec};
 use tempfile::TempDir;
 
 use super::*;
-use crate::client::{OnLost, OutputChoice, test_support};
+use crate::client::{OnLost, OutputChoice, OutputFormats, test_support};
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 const CHUNK: usize = 144_000;
@@ -109,6 +109,7 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
         target: path.to_str().unwrap().into(),
         options: r#"{"format": "f32"}"#.into(),
         on_lost: OnLost::Wait,
+        formats: OutputFormats::default(),
     };
     let mut output = OutputWriter::new(output, 1.0, Arc::default());
     let info = test_support::info(48_000, 2, FRAMES as u64);

@@ -11,7 +11,7 @@ use media_protocol::ChunkIndex;
 use tokio::sync::mpsc;
 
 use super::super::*;
-use crate::client::{OnLost, OutputChoice, test_support};
+use crate::client::{OnLost, OutputChoice, OutputFormats, test_support};
 
 pub(super) const RATE: u32 = 8_000;
 /// 20 ms.
@@ -134,7 +134,13 @@ impl Rig {
         let device = Arc::<Device>::default();
         let plugin = Arc::new(Plugin(Arc::clone(&device)));
         let text = String::new;
-        let choice = OutputChoice { plugin, target: text(), options: text(), on_lost: OnLost::Wait };
+        let choice = OutputChoice {
+            plugin,
+            target: text(),
+            options: text(),
+            on_lost: OnLost::Wait,
+            formats: OutputFormats::default(),
+        };
         let (orders, commands) = sync_channel(8);
         let (events_in, events) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
