@@ -14,7 +14,7 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
-#[path = "../tests/server/rig.rs"]
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 #[path = "common/table.rs"]

@@ -5,18 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark says what it expects by failing there")]
 
-#[path = "../tests/rates/table.rs"]
+#[path = "../tests/it/rates/table.rs"]
 mod choices;
 #[path = "common/history.rs"]
 mod history;
-#[path = "../tests/rates/model.rs"]
+#[path = "../tests/it/rates/model.rs"]
 mod model;
-#[path = "../tests/rates/published.rs"]
+#[path = "../tests/it/rates/published.rs"]
 mod published;
 #[path = "common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
 mod table;
-#[path = "../tests/rates/traces.rs"]
+#[path = "../tests/it/rates/traces.rs"]
 mod traces;
 
 use model::Heard;

@@ -13,24 +13,24 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
-#[path = "../../tests/lab/exact.rs"]
+#[path = "../../tests/it/lab/exact.rs"]
 mod exact;
 mod figures;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 #[path = "../common/history.rs"]
 mod history;
-#[path = "../../tests/lab/music.rs"]
+#[path = "../../tests/it/lab/music.rs"]
 mod music;
-#[path = "../../tests/lab/net/mod.rs"]
+#[path = "../../tests/common/net/mod.rs"]
 mod net;
 mod play;
 mod process;
 #[path = "../../tests/common/program.rs"]
 mod program;
-#[path = "../../tests/lab/rows.rs"]
+#[path = "../../tests/it/lab/rows.rs"]
 mod rows;
-#[path = "../../tests/lab/stage.rs"]
+#[path = "../../tests/it/lab/stage.rs"]
 mod stage;
 #[path = "../common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]

@@ -2,25 +2,14 @@
 //! are the same by seek, by playing through and on another node is shown in `server/chunks.rs`.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use fixtures::{Kind, encode, ffmpeg_decode, music};
-use program::{Home, Node, Wav};
+use crate::fixtures::{Kind, encode, ffmpeg_decode, music};
+use crate::program::{Home, Node, Wav};
 
 /// Plays into a WAV by these words of a command line.
 fn played(home: &Home, node: &Node, name: &str, words: &[&str]) -> Wav {

@@ -1,24 +1,6 @@
 //! Chunks on disk: what was encoded once is served after a restart, byte for byte, and nothing else ever is.
 
 #![cfg(all(unix, feature = "opus"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[cfg(feature = "fastn")]
-#[path = "disk_cache/crash.rs"]
-mod crash;
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[cfg(feature = "fastn")]
-#[path = "common/program.rs"]
-mod program;
-#[path = "server/rig.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod rig;
 
 use std::{
     fs,
@@ -26,12 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fixtures::Kind;
+use crate::fixtures::Kind;
+use crate::rig::{Music, Rig};
 use media_node::{
     plugins,
     server::{DiskCacheConfig, DiskStats, Server, ServerConfig, ServerStats},
 };
-use rig::{Music, Rig};
 use tempfile::TempDir;
 
 /// As many chunks as the track has.

@@ -2,22 +2,11 @@
 //! ffmpeg's decode of the same files.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::path::{Path, PathBuf};
 
-use fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored};
-use program::{Home, Node, Wav};
+use crate::fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored};
+use crate::program::{Home, Node, Wav};
 
 /// Over a chunk's border, and no whole number of any codec's packets.
 const SECONDS: f64 = 4.123;

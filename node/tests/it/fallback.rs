@@ -2,17 +2,6 @@
 //! what comes out is the file, frame by frame. The codec is lossless until it fails, so that it can be compared.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -20,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fixtures::{Kind, encode, music, stored};
-use program::{Done, Home, Node, Wav};
+use crate::fixtures::{Kind, encode, music, stored};
+use crate::program::{Done, Home, Node, Wav};
 
 /// Four chunks and two.
 const TWO: [f64; 2] = [10.123, 4.321];

@@ -1,17 +1,6 @@
 //! What a node that serves tells of itself: the file of `serve --stats`, and the metrics.
 
 #![cfg(all(unix, feature = "metrics"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +9,8 @@ use std::{
     net::TcpStream,
 };
 
-use fixtures::{Kind, encode, music};
-use program::{Home, Node};
+use crate::fixtures::{Kind, encode, music};
+use crate::program::{Home, Node};
 use serde_json::Value;
 
 /// A node with one track of 7.5 s that shows metrics and writes figures, and where the metrics are.
@@ -38,7 +27,7 @@ fn serve(home: &Home) -> (Node, String) {
 /// What is answered to these bytes, to the end of the connection.
 fn ask(address: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(program::HANGS)).unwrap();
+    stream.set_read_timeout(Some(crate::program::HANGS)).unwrap();
     // It may be refused before all of it is taken.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
@@ -157,7 +146,7 @@ fn the_log_names_session_and_chunk_and_no_secret() {
     };
     let node = Node::start(&mut debug(&["serve", file.to_str().unwrap()]));
     let ticket: media_protocol::Ticket = node.ticket.parse().unwrap();
-    let played = program::Running::start(&mut debug(&[
+    let played = crate::program::Running::start(&mut debug(&[
         "play",
         &node.ticket,
         "--output",

@@ -1,8 +1,6 @@
 //! The guide of `plugins/README.md`, done word for word in an empty folder: its files are written, its commands are run.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
-
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -1,25 +1,14 @@
 //! A library that changes under a running node, and is known at the next start: with the real binary.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use fixtures::{Kind, encode, music};
-use program::{Home, Node};
+use crate::fixtures::{Kind, encode, music};
+use crate::program::{Home, Node};
 
 const NOT_FOUND: i32 = 4;
 

@@ -1,22 +1,11 @@
 //! A library as people have it: several formats, rates and channels, tags, folders in folders, and files that are no good.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{fs, path::Path};
 
-use fixtures::{Kind, encode, music, tag};
-use program::Home;
+use crate::fixtures::{Kind, encode, music, tag};
+use crate::program::Home;
 use serde_json::Value;
 
 /// Where each track lies, how it is made, and its seconds; in the order of the library.

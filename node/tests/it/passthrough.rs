@@ -2,22 +2,6 @@
 //! gives that runs over the whole file.
 
 #![cfg(feature = "opus")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/ogg.rs"]
-mod ogg;
-#[path = "server/rig.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod rig;
-#[path = "lab/stage.rs"]
-mod stage;
 
 use std::{
     path::{Path, PathBuf},
@@ -26,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fixtures::{Kind, snr};
+use crate::fixtures::{Kind, snr};
+use crate::lab::stage::{Recorder, Recording};
+use crate::rig::{Listener, Music, Rig, offering};
 use media_node::{
     client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
     plugins,
@@ -35,8 +21,6 @@ use media_node::{
 };
 use media_plugin_sdk::transport::refuse_all;
 use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, Position, Rendition, RenditionId};
-use rig::{Listener, Music, Rig, offering};
-use stage::{Recorder, Recording};
 
 /// Over several borders, and no whole number of packets or chunks.
 const SECONDS: f64 = 10.123;
@@ -44,8 +28,8 @@ const SECONDS: f64 = 10.123;
 /// A file by opusenc, with these options.
 fn opus_file(music: &Music, channels: u16, seconds: f64, options: &[&str]) -> PathBuf {
     let workshop = tempfile::tempdir().unwrap();
-    let samples = fixtures::music(48_000, channels, seconds);
-    let wav = fixtures::encode(workshop.path(), Kind::WavS16, 48_000, channels, &samples);
+    let samples = crate::fixtures::music(48_000, channels, seconds);
+    let wav = crate::fixtures::encode(workshop.path(), Kind::WavS16, 48_000, channels, &samples);
     let path = music.path().join("track.opus");
     let done = Command::new("opusenc").arg("--quiet").args(options).arg(wav).arg(&path).status();
     assert!(done.expect("these tests need opusenc").success());
@@ -111,7 +95,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         registry: Arc::clone(&registry),
         began: Instant::now(),
     };
-    let endpoint = registry.transport("memory").unwrap().bind(&rig::bind(refuse_all())).await.unwrap();
+    let endpoint = registry.transport("memory").unwrap().bind(&crate::rig::bind(refuse_all())).await.unwrap();
     let dial = Arc::new(Dial::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
     let (player, mut events) = Player::start(setup, Arc::clone(&dial)).unwrap();
@@ -278,7 +262,7 @@ async fn what_cannot_be_handed_on_is_encoded() {
     let mut gain = good.clone();
     let head = gain.windows(8).position(|it| it == b"OpusHead").unwrap();
     gain[head + 16] = 1;
-    ogg::set_checksum(&mut gain[..head + 19]);
+    crate::ogg::set_checksum(&mut gain[..head + 19]);
     std::fs::write(&file, &gain).unwrap();
     is_encoded(&music, "gain").await;
 
@@ -292,7 +276,7 @@ async fn what_cannot_be_handed_on_is_encoded() {
     let other = opus_file(&lengths, 2, 7.0, &["--bitrate", "96", "--framesize", "10"]);
     let other = std::fs::read(other).unwrap();
     // A page of one file in the place of one in the other: the serial number stays, its checksum is right.
-    std::fs::write(&file, ogg::with_page_of(&good, &other)).unwrap();
+    std::fs::write(&file, crate::ogg::with_page_of(&good, &other)).unwrap();
     is_encoded(&music, "packets of two lengths").await;
 }
 

@@ -1,17 +1,6 @@
 //! What can't be done is said in one line, with an exit code, and the node goes on serving others.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     fs,
@@ -20,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fixtures::{Kind, encode, music};
+use crate::fixtures::{Kind, encode, music};
+use crate::program::{Home, Node};
 use media_protocol::Ticket;
-use program::{Home, Node};
 
 // The exit codes that scripts rely on.
 const FAILED: i32 = 1;

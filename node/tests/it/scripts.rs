@@ -1,8 +1,6 @@
 //! The random scripts of `protocol/tests/pair/`, with what a player decides by: the choice of a rate, how much is held, and
 //! with how much sound begins.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
-
 #[path = "../../../protocol/tests/pair/sim/mod.rs"]
 mod sim;
 

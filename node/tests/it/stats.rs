@@ -1,22 +1,11 @@
 //! What a playing tells of itself: the file of `--stats`, and the lines of `demo`.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::fs;
 
-use fixtures::{Kind, encode, music};
-use program::{Home, Running};
+use crate::fixtures::{Kind, encode, music};
+use crate::program::{Home, Running};
 use serde_json::Value;
 
 #[test]

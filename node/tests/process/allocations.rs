@@ -4,20 +4,16 @@
 //!
 //! The transport here is one that allocates nothing of its own, and all runs on the thread that is counted.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing there")]
 #![cfg(feature = "opus")]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
 
 use std::{
     alloc::System,
     sync::{Arc, Mutex as StdMutex},
 };
 
+use crate::fixtures::Kind;
 use alloc_tracker::{Allocator, Session};
 use bytes::Bytes;
-use fixtures::Kind;
 use lofty::{
     config::WriteOptions,
     file::{AudioFile, TaggedFileExt},
@@ -215,7 +211,7 @@ async fn a_cached_chunk_allocates_a_constant_whatever_its_size_and_number() {
     let file = |rate: u32| {
         let folder = folder.path().join(rate.to_string());
         std::fs::create_dir(&folder).unwrap();
-        fixtures::encode(&folder, Kind::FlacS16, rate, 2, &fixtures::music(rate, 2, 6.0))
+        crate::fixtures::encode(&folder, Kind::FlacS16, rate, 2, &crate::fixtures::music(rate, 2, 6.0))
     };
     let (narrow, wide) = (file(8_000), file(96_000));
     let (small, small_length) = served(&narrow, "pcm", 300).await;
@@ -248,7 +244,8 @@ fn reading(file: &std::path::Path) -> u64 {
 #[test]
 fn a_reader_of_a_long_m4a_holds_no_table_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let short = fixtures::encode(folder.path(), Kind::Aac, 8_000, 1, &fixtures::music(8_000, 1, 60.0));
+    let short =
+        crate::fixtures::encode(folder.path(), Kind::Aac, 8_000, 1, &crate::fixtures::music(8_000, 1, 60.0));
     let long = folder.path().join("long.m4a");
     let mut ffmpeg = std::process::Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-stream_loop", "59", "-i"]).arg(&short).args(["-c", "copy"]).arg(&long);
@@ -275,7 +272,13 @@ fn opening(file: &std::path::Path) -> u64 {
 fn to_know_its_length_few_packets_of_an_mp3_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = |seconds| {
-        fixtures::encode(folder.path(), Kind::Mp3Bare, 44_100, 1, &fixtures::music(44_100, 1, seconds))
+        crate::fixtures::encode(
+            folder.path(),
+            Kind::Mp3Bare,
+            44_100,
+            1,
+            &crate::fixtures::music(44_100, 1, seconds),
+        )
     };
     let (short, long) = (file(30.0), file(300.0));
     opening(&short);
@@ -320,7 +323,7 @@ fn frames(file: &std::path::Path) -> Vec<f32> {
 #[test]
 fn a_reader_holds_no_cover() {
     let folder = tempfile::tempdir().unwrap();
-    let music = fixtures::music(44_100, 2, 4.0);
+    let music = crate::fixtures::music(44_100, 2, 4.0);
     for kind in [
         Kind::FlacS16,
         Kind::Mp3,
@@ -332,7 +335,7 @@ fn a_reader_holds_no_cover() {
         Kind::AiffS16,
         Kind::WavS16,
     ] {
-        let plain = fixtures::encode(folder.path(), kind, 44_100, 2, &music);
+        let plain = crate::fixtures::encode(folder.path(), kind, 44_100, 2, &music);
         let covered = with_cover(&plain);
         assert!(frames(&plain) == frames(&covered), "{kind:?}");
         reading(&plain);

@@ -1,17 +1,6 @@
 //! A node that is killed in the middle of a track and started again: whoever listens loses its place by no frame.
 
 #![cfg(all(unix, feature = "fastn"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     io::Read,
@@ -20,9 +9,9 @@ use std::{
     thread,
 };
 
-use fixtures::{Kind, encode, music, stored};
+use crate::fixtures::{Kind, encode, music, stored};
+use crate::program::{Home, Node, Running};
 use media_protocol::Ticket;
-use program::{Home, Node, Running};
 
 const RATE: u32 = 44_100;
 const SECONDS: f64 = 40.0;

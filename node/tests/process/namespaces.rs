@@ -2,25 +2,14 @@
 //! Needs Linux, `ip`, `tc` and the right to make namespaces; says so and passes where one is missing.
 
 #![cfg(all(target_os = "linux", feature = "fastn"))]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 
 use std::{
     io::{Write, stderr},
     process::Command,
 };
 
-use fixtures::{Kind, encode, music, stored};
-use program::{Home, Node, Running, Wav};
+use crate::fixtures::{Kind, encode, music, stored};
+use crate::program::{Home, Node, Running, Wav};
 
 const RATE: u32 = 44_100;
 /// At the cables' rate it takes 4 s.

@@ -1,14 +1,9 @@
 //! `plugins inspect` and `plugins check` as a person runs them, on libraries that work, fail, crash and never come back.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
-
-#[path = "../../plugins/host/tests/common/mod.rs"]
-mod library;
-
 use std::{fs, path::Path, process::Command};
 
-use library::compile;
+use crate::library::compile;
 use serde_json::Value;
 
 /// The exit code, standard output and standard error.

@@ -1,25 +1,14 @@
 //! The program on a real sound system: PulseAudio with sinks that play to nobody, recorded from their monitors.
 
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/program.rs"]
-mod program;
 #[allow(dead_code, reason = "made for the output's own tests")]
-#[path = "../../plugins/output-cpal/tests/sound/server.rs"]
+#[path = "../../../plugins/output-cpal/tests/sound/server.rs"]
 mod server;
 
 use std::{fs, process::Command};
 
-use fixtures::{Kind, encode, music, stored};
-use program::{Done, Home, Node, Running};
+use crate::fixtures::{Kind, encode, music, stored};
+use crate::program::{Done, Home, Node, Running};
 use server::{Recorder, Server};
 
 /// Seconds of the track that is played.

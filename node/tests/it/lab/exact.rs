@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
-use crate::stage::{Heard, Listen};
+use super::stage::{Heard, Listen};
 
 /// What is faded where the output runs dry, and again where sound returns, in parts of a second.
 const FADE: usize = 200;

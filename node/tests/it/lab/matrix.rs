@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::{
+use super::{
     exact,
     music::Music,
-    net::{Change, Link, Relay},
     rows::{self, Event, LOUD, PCM, QUIET, RATE, Row},
     stage::{Heard, Listen, Listener, Node},
 };
+use crate::net::{Change, Link, Relay};
 
 /// Five chunks, the last one short.
 const SECONDS: f64 = 13.0;

@@ -1,19 +1,9 @@
 //! What a listener hears through bad networks, over the peer-to-peer transport. As fast as it goes here, where it can;
 //! `benches/networks/` plays the same rows in real time.
 
-#![cfg(feature = "fastn")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says what it expects by failing there"
-)]
-
-mod exact;
-#[path = "../common/fixtures.rs"]
-mod fixtures;
+pub(crate) mod exact;
+#[cfg(feature = "fastn")]
 mod matrix;
-mod music;
-mod net;
-mod rows;
-mod stage;
+pub(crate) mod music;
+pub(crate) mod rows;
+pub(crate) mod stage;

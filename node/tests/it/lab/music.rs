@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use super::{
+    rows::RATE,
+    stage::{Listen, Listener, Node},
+};
 use crate::{
     fixtures::{self, Kind},
     net::{Link, Relay},
-    rows::RATE,
-    stage::{Listen, Listener, Node},
 };
 
 /// A track: a file, and what it is decoded.

@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use crate::{
-    net::{Change, Link},
-    stage::Listen,
-};
+use super::stage::Listen;
+use crate::net::{Change, Link};
 
 pub const RATE: u32 = 44_100;
 pub const QUIET: Change = Change::Silence(true, true);

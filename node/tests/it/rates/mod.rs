@@ -1,7 +1,5 @@
 //! The choice of a rate beside published ones, on made paths and in virtual time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing there")]
-
 mod model;
 mod published;
 mod table;

@@ -10,7 +10,7 @@ use media_protocol::{
     session::client::{Client, Config, Input, Output, RateChoice, RequestId},
 };
 
-use crate::traces::{LENGTH, Trace};
+use super::traces::{LENGTH, Trace};
 
 const RATE: u32 = 48_000;
 const PACKET: u32 = 960;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use media_node::client::{Adaptive, Budget, Policy};
 use media_protocol::session::client::RateChoice;
 
-use crate::{
+use super::{
     model::{self, Heard},
     published::{Bba0, Bola, RobustMpc},
     traces,

@@ -8,10 +8,10 @@ use std::{
 
 use media_protocol::ErrorCode;
 
+use super::scripted::{Script, Then, one_thread};
 use crate::{
     fixtures::Kind,
     rig::{Music, Rig, code, packets, read},
-    scripted::{Script, Then, one_thread},
 };
 
 /// Writes other bytes into a file where no sample of its content is taken, some time later.

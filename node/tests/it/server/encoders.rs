@@ -4,10 +4,10 @@ use media_node::server::{EncoderStats, ServerConfig};
 use media_plugin_sdk::AudioFormat;
 use media_protocol::{ErrorCode, List};
 
+use super::scripted::{Script, Then, one_thread};
 use crate::{
     fixtures::Kind,
     rig::{Listener, Music, Rig, code, offering, read},
-    scripted::{Script, Then, one_thread},
 };
 
 /// Lets the other tasks run until it is so.

@@ -5,10 +5,10 @@ use std::fs;
 use media_node::server::ServerConfig;
 use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, PathReport, Track};
 
+use super::scripted::{Script, Then, one_thread};
 use crate::{
     fixtures::Kind,
     rig::{Listener, Music, Rig, code, offering},
-    scripted::{Script, Then, one_thread},
 };
 
 async fn serving(kind: Kind, rate: u32, channels: u16) -> (Listener, Track) {

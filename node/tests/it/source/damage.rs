@@ -8,10 +8,8 @@ use std::{
 use media_node::source::{Source, SourceError, scan, tags};
 use proptest::prelude::*;
 
-use crate::{
-    fixtures::{Kind, encode, music},
-    read_all,
-};
+use super::read_all;
+use crate::fixtures::{Kind, encode, music};
 
 /// Opens and reads what can be read; a track whose headers claim more than this many samples is read only so far.
 const MOST: usize = 4_000_000;

@@ -1,10 +1,8 @@
 use media_node::source::Source;
 use media_plugin_sdk::SampleType;
 
-use crate::{
-    fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored},
-    read_all,
-};
+use super::read_all;
+use crate::fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored};
 
 /// Not a whole number of any codec's packets.
 const SECONDS: f64 = 4.123;

@@ -1,10 +1,5 @@
 //! Files to frames, against ffmpeg and against the signal they were made from.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says what it expects by failing there")]
-
-#[path = "../common/fixtures.rs"]
-mod fixtures;
-
 mod damage;
 mod formats;
 mod seek;

@@ -3,10 +3,8 @@ use std::{path::Path, sync::LazyLock};
 use media_node::source::Source;
 use proptest::prelude::*;
 
-use crate::{
-    fixtures::{Kind, encode, music, snr},
-    kept, read, read_all,
-};
+use super::{kept, read, read_all};
+use crate::fixtures::{Kind, encode, music, snr};
 
 /// Kinds of which a frame is the same bits however it was reached.
 const EXACT: [Kind; 13] = [

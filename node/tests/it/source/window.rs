@@ -8,10 +8,8 @@ use media_plugin_sdk::AudioFormat;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::{
-    fixtures::{Kind, encode, music, tone},
-    kept, read_all,
-};
+use super::{kept, read_all};
+use crate::fixtures::{Kind, encode, music, tone};
 
 /// Rates of files and of codecs and outputs.
 const RATES: [(u32, u32); 9] = [

@@ -4,11 +4,11 @@ use std::{env::consts::DLL_EXTENSION, fs, path::Path};
 
 use serde_json::Value;
 
+use super::rig::adpcm;
 use crate::{
     fixtures::{Kind, encode, music, stored},
     library::built,
     program::{Done, Home, Node, Running, Wav},
-    rig::adpcm,
 };
 
 /// A home with the three libraries in a folder.

@@ -2,19 +2,6 @@
 //! both that the two have loaded. What comes out is what the format gives, and what the same source gives built in.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "../common/fixtures.rs"]
-mod fixtures;
-#[path = "../../../plugins/host/tests/common/mod.rs"]
-mod library;
-#[path = "../common/program.rs"]
-mod program;
 
 #[cfg(feature = "fastn")]
 mod binary;
@@ -23,12 +10,12 @@ mod rig;
 
 use std::fs;
 
+use crate::fixtures::{Kind, encode, music, snr, stored};
+use crate::program::Wav;
 use codec_flac as _;
-use fixtures::{Kind, encode, music, snr, stored};
 use media_plugin_conformance::chunks;
 use media_plugin_sdk::{AudioFormat, Limits, SampleType, SourceFormat};
 use output_pipe as _;
-use program::Wav;
 use rig::{Node, is_loaded, linked, loaded, only};
 
 /// Over a chunk's border, and no whole number of any codec's packets.

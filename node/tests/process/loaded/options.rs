@@ -7,7 +7,7 @@ use media_protocol::{
     TrackSource,
 };
 
-use crate::rig::{linked, loaded};
+use super::rig::{linked, loaded};
 
 const FORMAT: AudioFormat = AudioFormat { rate: 44_100, channels: 2 };
 

@@ -1,25 +1,14 @@
 //! The program on a terminal: its status line, its keys, and what a pause means to the node that serves.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it expects by failing"
-)]
-
-#[path = "../common/fixtures.rs"]
-mod fixtures;
 mod host;
-#[path = "../common/program.rs"]
-mod program;
 mod screen;
 
 use std::{fs, path::PathBuf};
 
-use fixtures::{Kind, encode, tone};
+use crate::fixtures::{Kind, encode, tone};
+use crate::program::Home;
 use host::Host;
-use program::Home;
 use screen::{Screen, seconds};
 
 const LEFT: &str = "\u{1b}[D";

@@ -1,14 +1,6 @@
 //! Who may import whom: the crates by `cargo metadata`, the modules of `node` by a scan of the sources.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a helper of tests says what it expects by failing"
-)]
-
-mod rooms {
-    pub(crate) mod scan;
-}
+mod scan;
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use rooms::scan::{crates_named, imports, tokens};
+use scan::{crates_named, imports, tokens};
 use serde_json::Value;
 
 /// The visible top level, exactly.
