@@ -18,6 +18,7 @@ mod program;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod bench_page;
 mod borders;
 mod disk_cache;
 mod exact;
