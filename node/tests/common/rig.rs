@@ -191,7 +191,7 @@ impl Listener {
         Ok(bytes)
     }
 
-    /// A chunk, decoded alone, without what is thrown away at its head and what fades at its tail.
+    /// Decodes one chunk alone, without its lead-in and without the tail that is faded.
     pub(crate) async fn decoded(&self, rendition: &Rendition, index: u32) -> Vec<f32> {
         let format = AudioFormat { rate: rendition.id.rate, channels: rendition.id.channels };
         let codec = self.registry.codec(&rendition.id.codec).unwrap();

@@ -1,4 +1,5 @@
-//! Chunks on disk: what was encoded once is served after a restart, byte for byte, and nothing else ever is.
+//! The disk cache: an encoded chunk is served after a restart, byte for byte, and a damaged or foreign one
+//! never is.
 
 #![cfg(all(unix, feature = "opus"))]
 
@@ -33,7 +34,7 @@ async fn until(server: &Server, so: impl Fn(DiskStats) -> bool) {
     }
 }
 
-/// All chunks of the first track from a node that has just started, and what that had to do.
+/// Starts a node and fetches all chunks of the first track. Returns them and the node's statistics.
 async fn album(music: &Music, config: ServerConfig, codec: &str) -> (Vec<Vec<u8>>, ServerStats) {
     let is_kept = config.disk_cache.is_some() && codec == "opus";
     let rig = Rig::with(music, config, plugins::registry()).await;
@@ -104,7 +105,8 @@ async fn what_is_damaged_is_never_sent() {
                 let lengths = [0, 31, size(&files[2]) as u64 / 2, size(&files[3]) as u64 - 1];
                 files.iter().zip(lengths).for_each(|(file, length)| truncate(file, length));
             }
-            // Whole, but another's; and one that goes on.
+            // Files that are whole, but belong to another chunk; a file with a byte too many; a file of
+            // zeros.
             _ => {
                 let all: Vec<_> = files.iter().map(|it| fs::read(it).unwrap()).collect();
                 fs::write(&files[0], &all[1]).unwrap();
@@ -151,7 +153,7 @@ async fn the_folder_can_be_removed_while_the_node_runs_and_be_shared() {
     assert!(listener.chunk(&rendition, 0).await.unwrap() == first);
     until(&rig.server, |it| it.writes == 2).await;
     assert_eq!(files(&folder).len(), 1);
-    // Another node finds what this one wrote, and the other way round.
+    // Two nodes that share the folder find each other's chunks.
     let (chunks, stats) = album(&music, config(&folder, ROOM), "opus").await;
     assert!(chunks[0] == first);
     assert_eq!((stats.disk.hits, stats.encoder.encoded), (1, CHUNKS - 1));

@@ -1,5 +1,5 @@
-//! What is heard is what is in the file: a node serves real files, another plays them into a WAV, and that is compared with
-//! ffmpeg's decode of the same files.
+//! Playback is exact: a node serves real files, another plays them into a WAV, and the WAV equals ffmpeg's
+//! decode of the same files.
 
 #![cfg(unix)]
 
@@ -33,8 +33,8 @@ fn serve(home: &Home, files: &[(PathBuf, Vec<f32>)]) -> Node {
     home.serve(&files.iter().map(|(path, _)| path.as_path()).collect::<Vec<_>>())
 }
 
-/// Plays every file as PCM; it must be what ffmpeg decodes and what the file was made from, and its WAV as deep as the
-/// file.
+/// Plays every file as PCM. The result must equal ffmpeg's decode and the original samples, and the WAV must
+/// have the bit depth of the file.
 fn assert_exact(kinds: &[(Kind, u32, u16)]) {
     let home = Home::new();
     let files = files(&home, kinds);
@@ -91,15 +91,15 @@ fn lossy_files_lose_nothing_more() {
         assert_eq!((wav.spec.sample_rate, wav.spec.channels), (rate, channels), "{kind:?}");
         assert_eq!(wav.samples.len(), samples.len(), "{kind:?} is gapless: as long as what went in");
         let reference = ffmpeg_decode(path);
-        // ffmpeg plays the padding at the end of AAC; what was there before the encoder is known.
+        // ffmpeg also plays the padding at the end of AAC. The length before the encoder is known.
         assert!(reference.len() >= samples.len(), "{kind:?}");
         let snr = snr(&reference[..samples.len()], &wav.samples);
         assert!(snr > 80.0, "{kind:?}: {snr:.1} dB from ffmpeg's");
     }
 }
 
-/// How near to the original an Opus rendition comes at least, by its kbit/s and channels, in dB; a few below what was
-/// measured.
+/// Least SNR of an Opus rendition against the original, by kbit/s and channels, in dB; a few dB below the
+/// measured values.
 const OPUS: [(u32, u16, f64); 5] =
     [(24, 1, 12.0), (32, 2, 9.0), (64, 2, 15.0), (128, 2, 20.0), (256, 2, 24.0)];
 
@@ -117,9 +117,9 @@ fn opus_has_the_exact_length_and_place() {
         let snr = snr(samples, &wav.samples);
         assert!(snr > least, "opus:{kbit}: {snr:.1} dB");
         let late = &wav.samples[usize::from(channels)..];
-        assert!(snr > fixtures::snr(&samples[..late.len()], late), "opus:{kbit} is a frame late");
+        assert!(snr > crate::fixtures::snr(&samples[..late.len()], late), "opus:{kbit} is a frame late");
     }
-    // 4.123 s at 44.1 kHz are 181,824 frames, and so many at 48 kHz, rounded.
+    // 4.123 s are 181,824 frames at 44.1 kHz. Converted to 48 kHz, the count is rounded.
     let wav = played(&home, &node, &files[2].0, "opus:96");
     assert_eq!(wav.frames(), (181_824_usize * 48_000 + 22_050) / 44_100);
 }

@@ -1,5 +1,6 @@
-//! A codec that fails in mid-track, on the node or at the listener: the track goes on in another from the same frame, and
-//! what comes out is the file, frame by frame. The codec is lossless until it fails, so that it can be compared.
+//! A codec fails in mid-track, at the node or at the listener. The track continues in another codec from the
+//! same frame, and the result is the file, frame by frame. The failing codec is lossless, so that the result
+//! can be compared.
 
 #![cfg(unix)]
 
@@ -24,7 +25,8 @@ fn library() -> PathBuf {
     library
 }
 
-/// Tracks of CD audio on a node whose codec `fails` is to fail as told, and a listener who has it too.
+/// A node with tracks of CD audio whose codec `fails` fails as configured, and a listener who has that codec
+/// too.
 struct Rig {
     home: Home,
     node: Node,
@@ -32,7 +34,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// With tracks of so many seconds.
+    /// Serves tracks of these lengths in seconds.
     fn new(fail: &str, tracks: &[f64]) -> Self {
         let home = Home::new();
         // Each chunk is encoded once and while it is listened to, so that packets have left when it fails.
@@ -95,7 +97,7 @@ fn an_encoder_that_fails_on_the_node() {
     for how in ["panic", "error"] {
         goes_on(&format!("encode-{how}-200"), "failed on the node (fails cannot encode chunk 1 of");
     }
-    // Of a chunk's first packet, after its last one, and before there is any.
+    // In a chunk's first packet, after its last packet, and before its first.
     goes_on("encode-error-301", "chunk 2 of");
     goes_on("flush-panic-2", "the plugin panicked: call 2 of flush");
     goes_on("encoder-panic-3", "chunk 2 of");
@@ -107,9 +109,9 @@ fn a_decoder_that_fails_at_the_listener() {
     for how in ["panic", "error"] {
         goes_on(&format!("decode-{how}-200"), "failed here (");
     }
-    // One packet that is damaged would be silence, so many are no damage.
+    // One damaged packet would become silence. A codec that rejects all packets counts as failed.
     goes_on("decode-corrupt-200", "failed here (corrupt data: call 200 of decode)");
-    // From the first packet on; at a border; in the last chunk; before there is a decoder.
+    // From the first packet on; at a border; in the last chunk; before a decoder exists.
     goes_on("decode-panic-1", "failed here (the plugin panicked: call 1 of decode)");
     goes_on("decode-error-301", "failed here (call 301 of decode)");
     goes_on("reset-panic-2", "failed here (the plugin panicked: call 2 of reset)");
@@ -137,14 +139,15 @@ fn without_another_codec_it_ends_with_what_failed() {
         assert_eq!(done.code, 1, "{done:?}");
         assert!(done.err.contains(words) && done.err.contains("there is no other codec"), "{done:?}");
         assert!(done.err.contains("no codec is left to ask for: fails failed"), "{done:?}");
-        // What came before is there, to the frame.
+        // The sound before the failure is complete, to the frame.
         let wav = rig.wav();
         assert_eq!(wav.frames(), 199 * 882);
         assert!(wav.samples[..] == rig.samples[..wav.samples.len()]);
     }
 }
 
-/// What is played in real time is fetched ahead: here the last tracks are there when the decoder of the second fails.
+/// A real-time output lets the client fetch ahead. The last tracks are already buffered when the decoder
+/// fails in the second.
 #[test]
 fn tracks_that_were_there_already_are_fetched_again_and_told_of_once() {
     let tracks = [1.0, 0.5, 0.75, 0.64];

@@ -1,4 +1,4 @@
-//! What a node that serves tells of itself: the file of `serve --stats`, and the metrics.
+//! Statistics of a serving node: the file of `serve --stats`, and the metrics.
 
 #![cfg(all(unix, feature = "metrics"))]
 
@@ -24,7 +24,7 @@ fn serve(home: &Home) -> (Node, String) {
     (node, address.to_owned())
 }
 
-/// What is answered to these bytes, to the end of the connection.
+/// Sends these bytes and returns the answer, up to the end of the connection.
 fn ask(address: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(crate::program::HANGS)).unwrap();
@@ -79,7 +79,7 @@ fn metrics_and_figures_of_a_playing() {
     assert!(pcm > samples && pcm < samples * 1.01, "{pcm}");
     let opus = after["media_node_chunk_bytes_total{codec=\"opus\",path=\"loopback\"}"];
     assert!(opus > 0.0 && opus < pcm / 10.0, "{opus}");
-    // What a peer sends makes no new names.
+    // A peer cannot create new label values.
     assert!(after.len() <= before.len() + 2, "{after:?}");
     node.process.signal("INT");
     node.process.finish_with(0);
@@ -134,7 +134,7 @@ fn figures_that_cannot_be_written() {
     done.refused(1, &["writing the statistics to /nowhere/serve.json"]);
 }
 
-/// Who and what a line of the log is about; and nothing that lets anybody in.
+/// Each line of the log names its session and chunk, and no secret.
 #[test]
 fn the_log_names_session_and_chunk_and_no_secret() {
     let home = Home::new();

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// A block of a section: what stands behind its fence, and its text.
+/// A fenced block of a section: the text behind its fence, and its content.
 type Block<'a> = (&'a str, String);
 
 fn repository() -> PathBuf {
@@ -21,7 +21,7 @@ fn blocks<'a>(guide: &'a str, section: &str) -> Vec<Block<'a>> {
     fenced.map(|it| it.split_once('\n').unwrap()).map(|(info, text)| (info, text.to_owned())).collect()
 }
 
-/// Does what a section says, in an empty folder. Gives what its last command printed.
+/// Follows a section in an empty folder. Returns the output of its last command.
 fn follow(section: &str) -> String {
     let guide = fs::read_to_string(repository().join("plugins/README.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -27,7 +27,7 @@ fn serve(home: &Home) -> Node {
     Node::start(command.env("MEDIA_NODE_LOG", "media_node=info"))
 }
 
-/// Number and title of what a listener is told there is.
+/// Number and title of each track that a listener sees.
 fn tracks(home: &Home, node: &Node) -> Vec<(u64, String)> {
     let json = home.ok(&["ls", "--json", &node.ticket]).out;
     let tracks: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
@@ -70,7 +70,7 @@ fn the_next_start_takes_the_index_or_does_without() {
         assert_eq!(tracks(&home, &serve(&home)), named(&["a", "b"]));
         assert_eq!(fs::read(&file).unwrap(), whole, "it is as it was, or written anew");
     }
-    // What the index says and the disk does not is no track.
+    // A track of the index without a file on disk is dropped.
     fs::remove_file(a).unwrap();
     assert_eq!(tracks(&home, &serve(&home)), named(&["b"]));
     fs::remove_file(home.path("music/b.flac")).unwrap();

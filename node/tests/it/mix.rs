@@ -8,7 +8,7 @@ use crate::fixtures::{Kind, encode, music, tag};
 use crate::program::Home;
 use serde_json::Value;
 
-/// Where each track lies, how it is made, and its seconds; in the order of the library.
+/// Tracks in the order of the library: path, kind, rate, channels, seconds.
 const TRACKS: [(&str, Kind, u32, u16, f64); 10] = [
     ("Albums/Blue/1 - Opening", Kind::FlacS16, 44_100, 2, 31.7),
     ("Albums/Blue/2 - Second", Kind::FlacS16, 44_100, 2, 9.0),
@@ -40,7 +40,7 @@ fn make(home: &Home) -> std::path::PathBuf {
     library
 }
 
-/// What lies about in a library: no audio by its name, and no audio for all its name.
+/// Adds files that are no audio: some by their name, some only by their content.
 fn spoil(library: &Path) {
     fs::write(library.join("Albums/Blue/cover.jpg"), [0xff, 0xd8, 0xff]).unwrap();
     fs::write(library.join("Old/.hidden.mp3"), "no").unwrap();

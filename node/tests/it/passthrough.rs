@@ -1,5 +1,5 @@
-//! An Ogg Opus file within the listener's limits goes out as it is: what is heard is, sample for sample, what a decoder
-//! gives that runs over the whole file.
+//! An Ogg Opus file within the listener's limits is sent as it is. The listener hears, sample for sample, the
+//! output of one decoder that runs over the whole file.
 
 #![cfg(feature = "opus")]
 
@@ -36,7 +36,7 @@ fn opus_file(music: &Music, channels: u16, seconds: f64, options: &[&str]) -> Pa
     path
 }
 
-/// What a decoder gives that begins at the beginning.
+/// Decodes a file from its beginning.
 fn decoded(path: &Path) -> Vec<f32> {
     let source = Source::open(path).unwrap();
     let info = source.info();
@@ -46,7 +46,7 @@ fn decoded(path: &Path) -> Vec<f32> {
     samples
 }
 
-/// What ffmpeg's libopus decodes a file to, unrounded.
+/// Decodes a file with ffmpeg's libopus, unrounded.
 fn by_ffmpeg(path: &Path) -> Vec<f32> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-request_sample_fmt", "flt", "-c:a", "libopus", "-i"]).arg(path);
@@ -71,7 +71,8 @@ fn passes(rendition: &Rendition) -> bool {
     rendition.id.params == "copy"
 }
 
-/// Plays the track from `at` on, over the transport `memory`. Returns what the output got.
+/// Plays the track from `at` over the transport `memory`. Returns the frames that the output got, and the
+/// client's counters.
 async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (Vec<f32>, Counts) {
     let recording = Arc::<Mutex<Recording>>::default();
     let output = OutputChoice {
@@ -127,7 +128,7 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
         (2, SECONDS, &["--bitrate", "32", "--speech", "--framesize", "60"]),
         (1, SECONDS, &["--bitrate", "64", "--framesize", "10"]),
         (2, SECONDS, &["--bitrate", "96", "--hard-cbr", "--framesize", "2.5"]),
-        // The last chunk is shorter than what the one before holds beyond its end.
+        // The last chunk is shorter than the tail of the chunk before.
         (2, 6.004, &["--bitrate", "96"]),
         (1, 0.004, &["--bitrate", "48"]),
     ];
@@ -167,8 +168,8 @@ async fn little_more_is_sent_than_the_file_holds() {
     }
 }
 
-/// How far the first 50 ms are from the continuous decode, in dB, by where a seek goes to. At 128 kbit/s, in CELT mode, the
-/// decoder has forgotten within 500 ms where it began; the hybrid mode at 24 kbit/s remembers long tones for longer.
+/// SNR of the first 50 ms after a seek against the continuous decode. At 128 kbit/s, in CELT mode, the
+/// decoder converges within 500 ms. The hybrid mode at 24 kbit/s keeps long tones for longer.
 #[tokio::test]
 async fn after_a_seek_it_is_near_what_playing_through_gives() {
     let at = [3000, 3500, 4500, 5900, 9500];
@@ -237,7 +238,7 @@ async fn a_nodes_own_limit_holds() {
     }
 }
 
-/// A file that is not what it could hand on is decoded and encoded, and has its length.
+/// Asserts that a file that cannot be passed through is decoded and encoded.
 async fn is_encoded(music: &Music, why: &str) {
     let listener = Rig::new(music).await.listener().await;
     let info = info(&listener, vec![offer(Some(510_000))]).await;

@@ -1,4 +1,4 @@
-//! What can't be done is said in one line, with an exit code, and the node goes on serving others.
+//! A request that cannot be met ends with one line and an exit code, and the node keeps serving others.
 
 #![cfg(unix)]
 
@@ -109,7 +109,8 @@ fn the_ticket_of_another_node() {
     done.refused(UNREACHABLE, &["turned this client away", "ask for a new one"]);
     assert!(!done.err.contains(&wrong), "a ticket is a secret");
 
-    // The address of one node with the key of another: whoever answers there can't prove to be it.
+    // The address of one node with the key of another: the node at that address cannot prove to have that
+    // key.
     let other = Home::new();
     let id = other.ok(&["id"]).out;
     let peer = id.split_whitespace().nth(1).unwrap().to_owned();
@@ -124,7 +125,7 @@ fn the_ticket_of_another_node() {
 fn a_node_that_is_not_there() {
     let (home, guest) = (Home::new(), Home::new());
     let gone = node(&home, &["good"]).ticket;
-    // Killed when dropped: nobody listens at that address any more.
+    // The node is killed when it is dropped, so the address is unused.
     let limit = "transport.fastn.connect_timeout_ms=500";
     for command in ["play", "ls"] {
         let done = guest.run(&[command, &gone, "--set", limit]);
@@ -197,7 +198,7 @@ fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     let wav = home.path("holed.wav");
     let output = format!("file:{}", wav.display());
     home.ok(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
-    assert_eq!(program::Wav::read(&wav).frames(), 5 * 44_100);
+    assert_eq!(crate::program::Wav::read(&wav).frames(), 5 * 44_100);
     node.process.line(|line| line.contains("became silence") && line.contains("holed"));
     assert_serves(&node, "good");
 }
@@ -215,7 +216,7 @@ fn a_file_cut_short_is_played_as_far_as_it_goes() {
     assert_eq!(play.code, FAILED);
     let said = play.err.lines().filter(|line| line.contains("torn can't be played")).collect::<Vec<_>>();
     assert!(said.len() == 1 && said[0].contains("cut short") && said[0].contains("0:03"), "{}", play.err);
-    assert_eq!(program::Wav::read(&wav).frames(), 3 * 44_100, "the chunk in which it ends");
+    assert_eq!(crate::program::Wav::read(&wav).frames(), 3 * 44_100, "the chunk in which it ends");
     assert_serves(&node, "good");
 }
 
@@ -227,7 +228,7 @@ fn a_vanished_file() {
     let play =
         |tracks: &[&str]| home.run(&[&["play", &node.ticket, "--output", "null:fast"], tracks].concat());
     play(&["gone"]).refused(FAILED, &["gone can't be played", "no longer on the node's disk"]);
-    // Among others it is passed over.
+    // Among other tracks it is skipped.
     let done = play(&[]);
     assert_eq!(done.code, FAILED);
     assert_eq!(done.err.matches("playing ").count(), 2, "{}", done.err);

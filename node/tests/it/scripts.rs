@@ -1,5 +1,5 @@
-//! The random scripts of `protocol/tests/pair/`, with what a player decides by: the choice of a rate, how much is held, and
-//! with how much sound begins.
+//! The random scripts of `protocol/tests/pair/` with the decisions of a real player: rate choice, target
+//! level and start level.
 
 #[path = "../../../protocol/tests/pair/sim/mod.rs"]
 mod sim;

@@ -1,4 +1,4 @@
-//! What a playing tells of itself: the file of `--stats`, and the lines of `demo`.
+//! Statistics of a playback: the file of `--stats`, and the lines of `demo`.
 
 #![cfg(unix)]
 
@@ -77,7 +77,8 @@ fn stats_tell_codec_and_bitrate() {
     }
 }
 
-/// Output `null` goes on while the player is stopped, as long as another listener takes for a second.
+/// Output `null` keeps consuming while the player is stopped. The pause lasts as long as another listener
+/// takes for one second of sound.
 #[test]
 fn what_a_stopped_player_did_not_play_is_an_underrun_of_that_length() {
     let home = Home::new();
@@ -87,7 +88,7 @@ fn what_a_stopped_player_did_not_play_is_an_underrun_of_that_length() {
     let play = ["play", &node.ticket, "--codec", "pcm", "--output", "null"];
     let stopped = [&play[..], &["--stats", "stats.json"]].concat();
     let mut stopped = Running::start(&mut home.command(&stopped));
-    // When the second track begins, the end of the first is heard.
+    // The second track starts to buffer while the end of the first is heard.
     stopped.line(|line| line.starts_with("playing 2"));
     stopped.signal("STOP");
     let other = Home::new();

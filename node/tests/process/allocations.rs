@@ -1,8 +1,10 @@
-//! What serving a chunk from the cache allocates: as much for a large one as for a small one, for the last as for the first.
-//! What a reader of an M4A allocates: as much for a long one as for a short one. What a reader of a file with a cover does: as
-//! much as without it. What it takes to learn the length of an MP3 that does not say it.
+//! Allocations of hot paths, counted on one thread.
 //!
-//! The transport here is one that allocates nothing of its own, and all runs on the thread that is counted.
+//! Serving a cached chunk allocates the same for a large chunk as for a small one. A reader of an M4A
+//! allocates no more for a long file, and a reader of a file with a cover no more than without it. Finding
+//! the length of an MP3 without a length header reads few packets.
+//!
+//! The transport here allocates nothing itself.
 
 #![cfg(feature = "opus")]
 
@@ -35,7 +37,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 #[global_allocator]
 static ALLOCATOR: Allocator<System> = Allocator::system();
 
-/// What a session may allocate for one chunk: a task, the names of the request, a few futures.
+/// Most allocations for one chunk in a session: a task, the names of the request, a few futures.
 const MOST: u64 = 24;
 
 /// Both ends of one connection: streams go in, bytes come out.
@@ -44,7 +46,7 @@ struct Wire {
     accepted: Semaphore,
 }
 
-/// The sending half of a stream: keeps what it is sent, of which nothing is copied.
+/// Sending half of a stream. Keeps the sent bytes without a copy.
 struct Sink {
     sent: Arc<StdMutex<Vec<Bytes>>>,
     finished: Arc<Semaphore>,
@@ -181,7 +183,8 @@ impl Peer {
     }
 }
 
-/// What each of `many` chunks allocates, from the request to the end of its answer, and a chunk's length.
+/// Serves a chunk `many` times from the cache. Returns the allocations of each, from the request to the end
+/// of its answer, and the length of the chunk.
 async fn served(file: &std::path::Path, codec: &str, many: usize) -> (Vec<u64>, usize) {
     let (server, peer) = Peer::meet(file);
     let request = peer.hot(&server, codec).await;
@@ -252,7 +255,7 @@ fn a_reader_of_a_long_m4a_holds_no_table_of_it() {
     assert!(ffmpeg.status().unwrap().success());
     // 28,000 packets, of whose sizes a table takes 112 kB.
     assert!(Source::open(&long).unwrap().info().frames > 59 * 60 * 8_000);
-    // The first of a process makes what all share.
+    // The first reader of a process allocates shared tables.
     reading(&short);
     let (of_short, of_long) = (reading(&short), reading(&long));
     assert!(of_long < of_short + 32 * 1024, "{of_long} and {of_short} bytes");
@@ -284,7 +287,7 @@ fn to_know_its_length_few_packets_of_an_mp3_are_read() {
     opening(&short);
     let (of_short, of_long) = (opening(&short), opening(&long));
     assert!(of_long < 2 * of_short, "{of_long} and {of_short} bytes");
-    // All of them are counted nevertheless: what LAME adds is less than three of them.
+    // All frames are counted nevertheless: LAME adds less than three packets.
     let (frames, encoded) = (Source::open(&long).unwrap().info().frames, 300 * 44_100);
     assert!(frames % 1152 == 0 && (encoded..encoded + 3 * 1152).contains(&frames), "{frames}");
 }

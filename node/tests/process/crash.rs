@@ -31,7 +31,7 @@ fn serve(home: &Home, track: &str) -> Command {
     home.command(&[&["serve", track, "--stats", "serve.json"], &set[..]].concat())
 }
 
-/// How many chunks are in the folder.
+/// Counts the chunks in the folder.
 fn count(folder: &Path) -> u64 {
     let Ok(files) = fs::read_dir(folder) else { return 0 };
     files.filter(|it| it.as_ref().unwrap().path().extension().is_some_and(|it| it == "chunk")).count() as u64
@@ -45,13 +45,13 @@ fn wait_until(so: impl Fn() -> bool) {
     }
 }
 
-/// What the node counted, as far as it has written it down.
+/// Reads the statistics that the node wrote last.
 fn figures(home: &Home) -> Option<Value> {
     serde_json::from_slice(&fs::read(home.path("serve.json")).ok()?).ok()
 }
 
-/// Plays the track to a file, ends the node in good order once it is done with `chunks` on disk, and returns the file, what
-/// the node counted and what it said.
+/// Plays the track to a file and stops the node by SIGINT once its disk cache has handled `chunks` chunks.
+/// Returns the file, the node's statistics and its standard error.
 fn play(home: &Home, node: Node, chunks: u64) -> (Vec<u8>, Value, String) {
     let _ = fs::remove_file(home.path("out.wav"));
     let _ = fs::remove_file(home.path("serve.json"));

@@ -1,4 +1,4 @@
-//! A node that is killed in the middle of a track and started again: whoever listens loses its place by no frame.
+//! A node is killed in the middle of a track and started again. The listener loses no frame.
 
 #![cfg(all(unix, feature = "fastn"))]
 
@@ -15,7 +15,7 @@ use media_protocol::Ticket;
 
 const RATE: u32 = 44_100;
 const SECONDS: f64 = 40.0;
-/// Of two channels of 16 bits.
+/// Bytes of one second in two channels of 16 bits.
 const A_SECOND: usize = RATE as usize * 4;
 
 /// The node serves at this address.
@@ -35,7 +35,8 @@ fn play(home: &Home, ticket: &str, words: &[&str]) -> (Running, ChildStdout) {
     (Running::of(child), sound)
 }
 
-/// What is heard as `codec` of a node that is killed once 5 s of so many bytes `a_second` are out, and started again.
+/// Plays the file as `codec`, kills the node after 5 s of sound (`a_second` is the bytes of one second),
+/// starts it again, and returns all bytes that were heard.
 fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     let (there, here) = (Home::new(), Home::new());
     let (node, ticket) = serve(&there, file, "127.0.0.1:0");
@@ -59,7 +60,7 @@ fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     assert!(done.err.contains("the node answers again"), "{}", done.err);
     let stats = here.stats();
     assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
-    // All but what was under way when the node died came once.
+    // Every chunk came once, except the one that was in flight when the node died.
     assert!(stats["chunks"].as_u64() == Some(14), "{stats}");
     heard
 }

@@ -1,4 +1,4 @@
-//! The program on a real sound system: PulseAudio with sinks that play to nobody, recorded from their monitors.
+//! The program on a real sound system: PulseAudio with null sinks, recorded from their monitors.
 
 #![cfg(target_os = "linux")]
 #[allow(dead_code, reason = "made for the output's own tests")]
@@ -14,7 +14,7 @@ use server::{Recorder, Server};
 /// Seconds of the track that is played.
 const SECONDS: f64 = 3.5;
 
-/// A node with one track, as deep and as fast as the sinks take it, and what it holds.
+/// Serves one track in the format of the sinks. Returns the node and the track's frames.
 fn node(home: &Home) -> (Node, Vec<[f32; 2]>) {
     let samples = music(48_000, 2, SECONDS);
     let file = encode(&home.path("tmp"), Kind::FlacS16, 48_000, 2, &samples);
@@ -52,7 +52,7 @@ fn remove_kitchen(server: &Server) {
     pactl(server, &["unload-module", kitchen.split_whitespace().next().unwrap()]);
 }
 
-/// Asserts that what was heard is the track, sample for sample. A busy machine may add silence anywhere.
+/// Asserts that the recording equals the track, sample for sample. A busy machine may add silence anywhere.
 fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
     let sound = |frames: &[[f32; 2]]| frames.iter().copied().filter(|it| *it != [0.0; 2]).collect::<Vec<_>>();
     let (heard, track) = (sound(heard), sound(track));
@@ -77,15 +77,17 @@ fn counting_node_of(home: &Home, seconds: usize) -> (Node, usize) {
     (home.serve(&[&encode(&home.path("tmp"), Kind::FlacS16, 48_000, 2, &samples)]), frames)
 }
 
-/// Where the frames that were recorded stand in the track of [`counting_node`]. Silence, and what is faded, is left out.
+/// Returns the positions of the recorded frames in the track of [`counting_node`], without silent and faded
+/// frames.
 fn places(heard: &[[f32; 2]]) -> Vec<usize> {
     let whole = |it: f32| Some((it * 32_768.0) as usize).filter(|whole| *whole as f32 == it * 32_768.0);
     let place = |it: &[f32; 2]| Some(whole(it[0])? + whole(it[1])?.checked_sub(1)? * 32_768);
     heard.iter().filter_map(place).collect()
 }
 
-/// Asserts that no more than `skipped` milliseconds of the track in a row were not heard, and no more than `repeated` in
-/// all were heard again. A late machine may fade out and in, 10 ms, and a sink that is suspended drops what it is about to play.
+/// Asserts that at most `skipped` milliseconds in a row are missing, and at most `repeated` milliseconds in
+/// total were heard twice. A late machine may fade out and in, 10 ms. A suspended sink drops the frames it is
+/// about to play.
 fn assert_kept_place(places: &[usize], frames: usize, skipped: usize, repeated: usize) {
     let mut counts = vec![0_usize; frames];
     places.iter().for_each(|at| counts[*at] += 1);
@@ -132,11 +134,11 @@ fn an_unknown_device_is_answered_with_the_list() {
     assert!(devices.lines().any(|line| line.starts_with("* cpal:pulseaudio:kitchen")), "{devices}");
 }
 
-/// Takes the only sink away while it plays, then adds another and perhaps the first one again. Returns the outputs
-/// that were opened one after the other. (Where another sink is left, the sound server itself moves what plays to it.)
+/// Removes the only sink during playback, then adds another one, and "kitchen" again if `kitchen_again`.
+/// Returns the outputs that the player opened, in order. (If another sink remains, the sound server itself
+/// moves the stream.)
 ///
-/// What is heard must be the whole track, but for what the sound server had taken and may have played or not: that is
-/// rather heard twice.
+/// The whole track must be heard. Frames that the removed sink had taken may be heard twice.
 fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     let (home, server) = (Home::new(), Server::start());
     let (node, frames) = counting_node(&home);
@@ -173,7 +175,7 @@ fn a_lost_device_is_waited_for() {
     assert_eq!(lose_kitchen("wait", true), ["cpal:kitchen", "cpal:kitchen"]);
 }
 
-/// Nothing is thrown away, however long it stands still and however often.
+/// A suspended device loses no frame, however long and however often it stands still.
 #[test]
 fn a_suspended_device_goes_on_where_it_stood() {
     let (home, server) = (Home::new(), Server::start());
@@ -192,13 +194,14 @@ fn a_suspended_device_goes_on_where_it_stood() {
     assert_kept_place(&places(&recorder.finish()), frames, 20, 20);
 }
 
-/// Plays on the default device while `change` moves the sound from "kitchen" to "garden", and asserts that both together
-/// played the track, but for what the server had given to the first and it had not played.
+/// Plays on the default device while `change` moves the stream from "kitchen" to "garden". Asserts that both
+/// sinks together played the track, except frames that the server had given to the first sink and that it had
+/// not played.
 fn move_to_garden(change: impl Fn(&Server)) {
     let (home, server) = (Home::new(), Server::start());
     let (node, frames) = counting_node_of(&home, 8);
     add_sink(&server, "garden");
-    // Or what records it would follow too.
+    // Otherwise the recorder would follow the default source.
     pactl(&server, &["set-default-source", "kitchen.monitor"]);
     let (mut kitchen, garden) = (Recorder::start(&server), Recorder::of(&server, "garden"));
     let playing = play(&home, &server, &node, &[]);
@@ -224,7 +227,8 @@ fn another_default_device_keeps_the_place() {
     move_to_garden(|server| drop(pactl(server, &["set-default-sink", "garden"])));
 }
 
-/// As on a machine that slept: it goes on with the next frame, and says for how long there was silence.
+/// A stopped process stands for a machine that slept: playback resumes with the next frame, and the player
+/// reports the length of the silence.
 #[test]
 fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
     let (home, server) = (Home::new(), Server::start());
@@ -240,11 +244,12 @@ fn a_process_that_was_stopped_goes_on_where_it_stood_and_counts_it() {
     assert_kept_place(&places(&recorder.finish()), frames, 20, 0);
     let stats = home.stats();
     assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
-    // All but what the device had when it was stopped.
+    // The silence lasts 3 s, less the frames that the device held when the process was stopped.
     assert!(stats["underrun_ms"].as_f64() > Some(2_800.0), "{stats}");
 }
 
-/// ALSA says so, here for a device that is PulseAudio below; it may give up the device as well, which is opened again.
+/// ALSA reports an xrun, here for a device that is backed by PulseAudio. It may close the device too, which
+/// is opened again.
 #[test]
 fn what_the_sound_system_calls_an_xrun_is_counted() {
     let (home, server) = (Home::new(), Server::start());
@@ -276,7 +281,7 @@ fn a_device_whose_server_died_is_waited_for() {
     playing.line(|line| line.starts_with("playing 1"));
     server.kill();
     playing.line(|line| line.starts_with("warning: the output does not play"));
-    // It goes on waiting, and can be told to end.
+    // The player keeps waiting, and can be stopped.
     playing.signal("INT");
     let done = playing.finish_with(0);
     assert!(done.err.lines().count() < 10, "one line, not a flood: {}", done.err);

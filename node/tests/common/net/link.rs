@@ -1,4 +1,4 @@
-//! One direction of a path: what happens to a packet, as a pure function of time, state and dice.
+//! One direction of a path. The fate of a packet is a pure function of time, state and random numbers.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ pub struct Link {
     pub reorder: f64,
     /// The share of packets that come twice.
     pub duplicate: f64,
-    /// What it carries, in bit/s; without, all at once.
+    /// Rate in bit/s; `None` for an unlimited one.
     pub rate: Option<u64>,
-    /// What waits for the rate, in bytes; what does not fit is lost.
+    /// Size of the queue before the rate limit, in bytes. A packet that does not fit is lost.
     pub queue: usize,
     /// Nothing comes through.
     pub silent: bool,
@@ -44,7 +44,7 @@ impl Default for Link {
 }
 
 impl Link {
-    /// How much later a reordered packet comes.
+    /// Additional delay of a reordered packet.
     pub const LATE: Duration = Duration::from_millis(15);
 
     /// Half of a round trip, with loss.
@@ -58,12 +58,12 @@ impl Link {
     }
 }
 
-/// What one direction remembers.
+/// State of one direction.
 pub(super) struct Pipe {
     rng: Rng,
-    /// When the last bit that was accepted leaves the queue.
+    /// Time at which the last accepted bit leaves the queue.
     busy_until: Duration,
-    /// When the last packet that kept its place arrives.
+    /// Arrival of the last packet that was not reordered.
     last: Duration,
     /// Packets that the present burst still takes.
     burst: u32,
@@ -74,7 +74,7 @@ impl Pipe {
         Self { rng: Rng::new(seed), busy_until: Duration::ZERO, last: Duration::ZERO, burst: 0 }
     }
 
-    /// When a packet of `bytes` that is sent at `now` arrives: never, once or twice.
+    /// Returns the arrivals of a packet of `bytes` that is sent at `now`: none, one or two.
     pub(super) fn send(&mut self, link: &Link, now: Duration, bytes: usize) -> [Option<Duration>; 2] {
         if link.silent || self.is_lost(link) {
             return [None; 2];
@@ -99,7 +99,7 @@ impl Pipe {
         in_burst || self.rng.chance(link.loss)
     }
 
-    /// When the packet has left the queue, if it fits in.
+    /// Returns the time at which the packet leaves the queue, or `None` if it does not fit.
     fn queue(&mut self, link: &Link, now: Duration, bytes: usize) -> Option<Duration> {
         let Some(rate) = link.rate else { return Some(now) };
         let waiting = self.busy_until.saturating_sub(now).as_secs_f64() * rate as f64 / 8.0;
@@ -118,7 +118,7 @@ mod tests {
 
     const PACKETS: u32 = 10_000;
 
-    /// What arrives of packets of 1,000 bytes sent 1 ms apart: their numbers in the order of arrival, with the instants.
+    /// Sends packets of 1,000 bytes 1 ms apart. Returns the arrivals and numbers, in the order of arrival.
     fn arrivals(link: &Link, seed: u64) -> Vec<(Duration, u32)> {
         let mut pipe = Pipe::new(seed);
         let mut arrived = Vec::new();

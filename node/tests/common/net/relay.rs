@@ -17,7 +17,7 @@ use tokio::{
 
 use super::link::{Link, Pipe};
 
-/// What a script changes.
+/// A change that a script makes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
     /// Both directions.
@@ -37,11 +37,11 @@ pub enum Change {
 /// Packets counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// From the client.
+    /// Packets of the client.
     pub up: u64,
-    /// From the server.
+    /// Packets of the server.
     pub down: u64,
-    /// Of these, swallowed on the way.
+    /// Lost packets of both.
     pub lost: u64,
     /// Bytes that left the client.
     pub up_bytes: u64,
@@ -51,14 +51,14 @@ pub struct Tally {
 
 /// A relay between one client and one server; dropping it ends it.
 pub struct Relay {
-    /// Where the client finds it.
+    /// Address for the client to connect to.
     pub address: SocketAddr,
     changes: mpsc::UnboundedSender<Change>,
     tally: Arc<Mutex<Tally>>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
-/// When it arrives, a number that keeps the order, the way it goes, and the packet.
+/// A packet in flight: its arrival, a number that keeps the order, its direction, its bytes.
 type OnWay = (Duration, u64, usize, Vec<u8>);
 
 impl Relay {
@@ -102,7 +102,7 @@ impl Relay {
         self.tasks.lock().expect("no panic").push(task.abort_handle());
     }
 
-    /// What was counted so far.
+    /// Returns the counters.
     pub fn tally(&self) -> Tally {
         *self.tally.lock().expect("no panic")
     }
@@ -125,13 +125,13 @@ struct Wire {
     front: UdpSocket,
     back: UdpSocket,
     server: SocketAddr,
-    /// Where the client was last.
+    /// Last known address of the client.
     client: Option<SocketAddr>,
     links: [Link; 2],
     silent: [bool; 2],
     pipes: [Pipe; 2],
     began: Instant,
-    /// Due instant, number and direction of what is on its way.
+    /// Packets in flight, the next arrival first.
     on_way: BinaryHeap<Reverse<OnWay>>,
     sent: u64,
     tally: Arc<Mutex<Tally>>,
@@ -187,7 +187,7 @@ impl Wire {
             && *due <= now
             && let Some(Reverse((_, _, way, packet))) = self.on_way.pop()
         {
-            // What the system does not take is lost, as packets are.
+            // A packet that the system does not take is lost, as on a real path.
             let _ = match (way, self.client) {
                 (UP, _) => self.back.try_send_to(&packet, self.server),
                 (_, Some(client)) => self.front.try_send_to(&packet, client),

@@ -1,27 +1,29 @@
-//! Whether every frame of the track was played, once and in its place.
+//! Check that every frame of the track was played, once and in its place.
 
 #![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
 use super::stage::{Heard, Listen};
 
-/// What is faded where the output runs dry, and again where sound returns, in parts of a second.
+/// Length of a fade at an underrun, as a part of a second.
 const FADE: usize = 200;
 /// In which parts of a second a mixture of codecs is looked at, and how many frames of each.
 const BLOCKS: usize = 2;
 const BLOCK: usize = 4096;
-/// A lost or repeated packet shifts what follows by 20 ms; so far is looked for a better place, in frames.
+/// Range in which a shifted match is searched, in frames. A lost or repeated packet would shift the rest by
+/// 20 ms.
 const SHIFT: usize = 1000;
 /// Chords repeat themselves, so a little better elsewhere is no shift.
 const LIKELY: f64 = 0.98;
 
-/// How like the source a block is at the least, of 1, and how much louder or softer at the most, as a ratio of powers. Down to
-/// 12 kbit/s, blocks of this music are 0.96 like it and 0.87 to 1.09 as loud.
+/// Least correlation of a block with the source, and greatest ratio of their powers. Down to 12 kbit/s,
+/// blocks of this music have a correlation of 0.96 and a ratio of 0.87 to 1.09.
 const ALIKE: f64 = 0.9;
 const LOUDER: f64 = 1.25;
 
-/// What is wrong with what was heard; `None` where nothing is. Compared sample for sample with what was `expected`; a mixture
-/// of codecs with the source: equal, or at least like it, as loud, and nowhere more like it when shifted. Around an underrun,
-/// [`FADE`] may differ. Takes a processor for seconds where much of it is a mixture.
+/// Describes the first error in a recording; `None` if it is correct. A single codec must equal `expected`
+/// sample for sample, except [`FADE`] around an underrun. A mixture of codecs is compared with the source:
+/// each block must be equal, or alike, as loud, and nowhere more alike when shifted. That takes seconds of
+/// CPU time.
 pub fn wrong(listen: Listen, heard: &Heard, expected: &[f32]) -> Option<String> {
     let Some(format) = heard.recording.format else { return Some("nothing was played".into()) };
     let (channels, rate) = (usize::from(format.channels), format.rate as usize);

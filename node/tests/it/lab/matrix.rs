@@ -1,4 +1,5 @@
-//! The rows of the matrix, in real time only where a rate is chosen by it or the level is what is looked at: whatever the network does, what is played is the track, frame for frame.
+//! The rows of the matrix as tests: on every network the played sound is the track, frame for frame. Rows run
+//! in real time only if they choose a rate by it, or if the buffer level is tested.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,15 +15,15 @@ use crate::net::{Change, Link, Relay};
 
 /// Five chunks, the last one short.
 const SECONDS: f64 = 13.0;
-/// What is done to the network is done in the middle of a chunk: after so much time, or so many frames.
+/// Time or frames after which the network changes: in the middle of a chunk.
 const AT: Duration = Duration::from_millis(700);
 const FRAMES: u64 = 4 * RATE as u64;
-/// And is over after so long.
+/// Longest duration of a change.
 const BRIEF: Duration = Duration::from_secs(5);
-/// Silence from this length on costs the connection: what was on its way comes within 1 s, the node is dialled 2 s after, and
-/// the old connection is closed 1 s later.
+/// Least silence that ends the connection: bytes in flight arrive within 1 s, the node is dialled 2 s later,
+/// and the old connection is closed after 1 s more.
 const LONG: Duration = BRIEF;
-/// So many rows are played at once.
+/// Rows that play at the same time.
 const AT_ONCE: usize = 12;
 
 /// As fast as it goes.
@@ -54,7 +55,7 @@ impl Lab {
         }
         let dial = node.tune.dial(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
         if listen.codec == "auto" {
-            // Once the path is known it begins with what is lossless, which can be compared with the source.
+            // With a known path, `auto` starts with a lossless codec, which can be compared with the source.
             dial.connection().await.unwrap();
         }
         let listener = Listener::start(&node.tune, dial, listen).await;
@@ -103,7 +104,7 @@ fn assert_exact(row: &str, listen: Listen, heard: &Heard, expected: &[f32]) {
     assert!(listen.realtime || heard.progress.underruns == 0);
 }
 
-/// Whether it does so in the fast matrix.
+/// Returns whether the event ends the connection in the fast matrix.
 fn costs_the_connection(event: &Event) -> bool {
     match event {
         Event::Dead | Event::Killed(_) => true,
@@ -112,7 +113,8 @@ fn costs_the_connection(event: &Event) -> bool {
     }
 }
 
-/// A row without what takes long: in real time only where a rate is chosen by it, and no faster than shows something.
+/// The fast version of a row: in real time only if a rate is chosen by it, and over a link that is not too
+/// fast.
 fn made_fast(row: Row) -> Row {
     let link = match row.link.rate {
         _ if row.listen.codec == "auto" => return row,
@@ -220,7 +222,7 @@ async fn after_a_long_silence_more_is_held() {
     let lab = Lab::begin(&music, PCM, wide(Link::of(50, 0.0), PCM), 1).await;
     lab.relays[0].play(&[(AT, QUIET), (8 * AT, LOUD)]);
     let heard = lab.finish().await;
-    // What runs dry is faded, so the samples are not all the track's.
+    // An underrun is faded, so not all samples equal the track's.
     assert_eq!(heard.recording.samples.len(), music.expected(PCM).await.len());
     let targets = &heard.counts.targets;
     let first = targets.iter().next().unwrap_or_else(|| panic!("{:?}", heard.told));

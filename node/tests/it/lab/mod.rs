@@ -1,4 +1,4 @@
-//! What a listener hears through bad networks, over the peer-to-peer transport. As fast as it goes here, where it can;
+//! Playback over bad networks and the peer-to-peer transport. The tests run as fast as possible;
 //! `benches/networks/` plays the same rows in real time.
 
 pub(crate) mod exact;

@@ -15,7 +15,7 @@ use crate::{
     net::{Link, Relay},
 };
 
-/// A track: a file, and what it is decoded.
+/// A track: its file and its decoded samples.
 pub struct Music {
     folder: TempDir,
     samples: Vec<f32>,
@@ -44,7 +44,8 @@ impl Music {
         Node::start(&file, folder).await
     }
 
-    /// What is to be heard of it: what the same codec gives over a good network; where codecs change, the source.
+    /// Returns the expected sound: the result of the same codec over a good network, or the source if codecs
+    /// change.
     pub async fn expected(&self, listen: Listen) -> Vec<f32> {
         if matches!(listen.codec, "pcm" | "auto") {
             return self.samples.clone();

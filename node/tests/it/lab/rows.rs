@@ -1,5 +1,5 @@
-//! The networks, what happens to them, and what is to be heard all the same: each row is played as a test, as fast as it
-//! goes, and by `benches/networks/` in real time.
+//! Networks, events, and the expected result. Each row is played as a fast test, and by `benches/networks/`
+//! in real time.
 
 #![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
@@ -14,10 +14,10 @@ pub const LOUD: Change = Change::Silence(false, false);
 pub const OPUS: Listen = Listen { codec: "opus", bitrate: 96_000, realtime: true };
 pub const PCM: Listen = Listen { codec: "pcm", bitrate: 0, realtime: true };
 const AUTO: Listen = Listen { codec: "auto", bitrate: 160_000, realtime: true };
-/// How long a rate stays low.
+/// Duration of a low rate.
 const LOW: Duration = Duration::from_secs(20);
 
-/// What is done to the network, from the row's moment on.
+/// A change of the network, which starts at the row's moment.
 #[derive(Clone)]
 pub enum Event {
     Nothing,
@@ -25,11 +25,11 @@ pub enum Event {
     Changes(Vec<(Duration, Change)>),
     /// The first of two paths dies.
     Dead,
-    /// The node is killed, and started again after so long.
+    /// The node is killed, and started again after this time.
     Killed(Duration),
 }
 
-/// What a row must come to; all of them want every frame once.
+/// Goal of a row. In all of them every frame must be played once.
 #[derive(Clone, Copy)]
 pub enum Goal {
     /// No underrun.
@@ -59,18 +59,19 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether nothing happens to the network.
+    /// Returns whether the network stays the same.
     pub fn is_steady(&self) -> bool {
         matches!(self.event, Event::Nothing)
     }
 
-    /// When the event of the `run`th playing begins, counted from the first frame: at another place in a chunk each time.
+    /// Start of the event in the `run`th playback, counted from the first frame. Each run has another place
+    /// in a chunk.
     pub fn moment(run: u32) -> Duration {
         Duration::from_secs(7) + Duration::from_millis(370) * run
     }
 }
 
-/// With 1.5 times what the codec sends, and the room that packets' headers take.
+/// A link with 1.5 times the rate of the codec, plus the packets' headers.
 pub fn tight(link: Link, listen: Listen) -> Link {
     link.at(if listen.codec == "pcm" { 2_200_000 } else { 150_000 })
 }
@@ -79,7 +80,7 @@ fn outage(seconds: f64, silence: Change) -> Event {
     Event::Changes(vec![(Duration::ZERO, silence), (Duration::from_secs_f64(seconds), LOUD)])
 }
 
-/// From 10 Mbit/s down and back.
+/// The rate falls from 10 Mbit/s and comes back.
 fn falls(link: Link, rate: u64) -> Event {
     let changes = [(Duration::ZERO, rate), (LOW, FAST)];
     Event::Changes(changes.map(|(at, rate)| (at, Change::Both(link.at(rate)))).to_vec())
@@ -97,7 +98,7 @@ pub fn rows(steady: f64) -> Vec<Row> {
     let rough = Link { duplicate: 0.01, reorder: 0.05, burst: (0.0005, 20), ..shallow };
     let jittery = Link { jitter: Duration::from_millis(40), ..good };
     let rebind = || Event::Changes(vec![(Duration::ZERO, Change::Rebind)]);
-    // So that a chunk is under way two times out of three.
+    // At this rate a chunk is in flight two thirds of the time.
     let busy = tight(good, PCM);
     vec![
         plain("50 ms, 1 % loss", Link::of(50, 0.01), Goal::Prompt),
@@ -133,7 +134,7 @@ pub fn rows(steady: f64) -> Vec<Row> {
         },
         Row {
             listen: AUTO,
-            // What the queue takes to drain.
+            // Time that the queue takes to drain.
             ..row(
                 "rate falls to 40 kbit/s",
                 shallow.at(FAST),

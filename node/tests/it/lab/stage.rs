@@ -1,4 +1,4 @@
-//! A node, a listener, and an output that remembers what it was given and when.
+//! A node, a listener, and an output that records its frames with their times.
 
 #![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
@@ -25,22 +25,22 @@ use media_protocol::{List, Position, TrackId};
 use output_null::{Fast, RealTime, SystemClock};
 use tempfile::TempDir;
 
-/// Room for ten minutes of stereo at 48 kHz, of which only what is used is real: where it had to grow, 40 MB would be moved
-/// while the output waits.
+/// Samples of ten minutes of stereo at 48 kHz. The memory is reserved, since growing would move 40 MB while
+/// the output waits.
 const ROOM: usize = 600 * 48_000 * 2;
 
-/// What a recorder was given.
+/// Frames that a recorder took.
 #[derive(Debug, Default)]
 pub struct Recording {
     pub samples: Vec<f32>,
-    /// What the samples are.
+    /// Format of the samples.
     pub format: Option<AudioFormat>,
-    /// When frames were handed over, and how many there were with them.
+    /// Time of each write, and the total of frames after it.
     pub writes: Vec<(Instant, u64)>,
 }
 
 impl Recording {
-    /// When the first frames after `instant` were handed over, counted from it.
+    /// Returns the time from `instant` to the first write after it.
     pub fn first_after(&self, instant: Instant) -> Option<Duration> {
         let (at, _) = self.writes.iter().find(|(at, _)| *at >= instant)?;
         Some(*at - instant)
@@ -181,7 +181,7 @@ impl Node {
         Self { tune, file: file.into(), folder, server, endpoint }
     }
 
-    /// Where it listens.
+    /// Address of the node.
     pub fn address(&self) -> SocketAddr {
         self.endpoint.address().addresses[0].parse().unwrap()
     }
@@ -198,7 +198,7 @@ impl Node {
     }
 }
 
-/// How to listen.
+/// Settings of a playback.
 #[derive(Debug, Clone, Copy)]
 pub struct Listen {
     /// A codec's id, or `auto`.
@@ -216,14 +216,14 @@ pub struct Listener {
     events: tokio::sync::mpsc::Receiver<Event>,
 }
 
-/// How it was.
+/// Result of a playback.
 pub struct Heard {
     pub recording: Recording,
     pub began: Instant,
     pub progress: Progress,
     pub counts: Counts,
     pub reconnects: u64,
-    /// What the listener was told, apart from how the playing went.
+    /// Events that a listener sees, except the ordinary ones of a playback.
     pub told: Vec<String>,
 }
 
@@ -260,7 +260,7 @@ impl Listener {
         Self { player, recording, began, dial, events }
     }
 
-    /// Until so many frames were handed to the output.
+    /// Waits until this number of frames was written to the output.
     pub async fn until(&mut self, frames: u64) {
         while self.player.progress().frames_played < frames {
             let event = tokio::time::timeout(Duration::from_millis(5), self.events.recv()).await;

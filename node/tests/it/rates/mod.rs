@@ -15,11 +15,12 @@ use media_node::client::{Adaptive, Budget, Policy};
 use model::Heard;
 use traces::Trace;
 
-/// How many traces there are of each kind, as in the README's table.
+/// Traces of each kind, as in the table of `node/docs/rate-choice.md`.
 const SEEDS: u64 = 20;
 
-/// Which stands higher: fewer underruns, then less silence, then a higher bitrate. What is 2 % apart in silence is the same,
-/// as other seeds make more of it; what is 5 % apart in bitrate, as the rungs of the ladder are 25 % apart or more.
+/// Compares two results: fewer underruns, then less silence, then a higher bitrate. A difference of 2 % in
+/// silence counts as equal, since other seeds cause more. So does 5 % in bitrate, since the rungs of the
+/// ladder are 25 % apart or more.
 fn compare(a: &Heard, b: &Heard) -> Ordering {
     let close = |a: f64, b: f64, share: f64| {
         if (a - b).abs() <= share * a.max(b) { Ordering::Equal } else { a.total_cmp(&b) }
@@ -53,7 +54,8 @@ fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
     }
 }
 
-/// What an album's tracks of 20 s come in on a path that always carries the same.
+/// Plays an album with tracks of 20 s over a path of a constant rate. Returns the totals, and track and
+/// bitrate of each chunk.
 fn album(kind: &'static str, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32)>) {
     let trace = Trace {
         kind,

@@ -14,7 +14,7 @@ use super::traces::{LENGTH, Trace};
 
 const RATE: u32 = 48_000;
 const PACKET: u32 = 960;
-/// What the headers of QUIC, UDP and IP add to a packet of about 1,200 bytes.
+/// Factor for the headers of QUIC, UDP and IP on a packet of about 1,200 bytes.
 const HEADERS: f64 = 1.06;
 const TICK: f64 = 0.01;
 /// Sound starts, and starts again, once this much is held.
@@ -23,13 +23,13 @@ const START: f64 = 0.2;
 const DATAGRAM: usize = 1100;
 static ZEROS: [u8; 16384] = [0; 16384];
 
-/// What a listener got.
+/// Result of one playback.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Heard {
     pub(crate) underruns: u32,
-    /// For so many seconds in all.
+    /// Total silence, in seconds.
     pub(crate) dry: f64,
-    /// Bits of what was played, and its seconds.
+    /// Bits and seconds of the played audio.
     pub(crate) bits: f64,
     pub(crate) played: f64,
     pub(crate) switches: u32,
@@ -45,28 +45,28 @@ impl Heard {
     }
 }
 
-/// What a node says.
+/// An answer of the node.
 #[derive(Clone)]
 enum Says {
     Info(Box<Info>, bool),
     Chunk(ChunkEvent),
-    /// So many bytes of the packet that is coming are there.
+    /// Received bytes of a packet that is still incomplete.
     Part(u64),
 }
 
-/// A piece of an answer: of which request, how many bytes it is on the path, and what it says.
+/// A piece of an answer: its request, its bytes on the path, its content.
 type Piece = (RequestId, usize, Says);
 
-/// When it is there, for which request, and what the node answers to it; nothing more where that is given up.
+/// A request on its way: its arrival, its id, and the node's answer; empty if the request is abandoned.
 type Asked = (f64, RequestId, Vec<Piece>);
 
 struct Model<'a> {
     trace: &'a Trace,
     client: Client,
     now: f64,
-    /// What the node has still to send on the stream that is open.
+    /// Pieces that the node has still to send on the open stream.
     backlog: VecDeque<Piece>,
-    /// What waits at the bottleneck.
+    /// Queue at the bottleneck.
     queue: VecDeque<Piece>,
     queued: usize,
     /// Bytes that the bottleneck may let through now.
@@ -88,7 +88,7 @@ struct Model<'a> {
     chunks: Vec<(u32, u32)>,
 }
 
-/// About what an info takes that has so many renditions.
+/// Size of an info message with all renditions, in bytes.
 const INFO: usize = 3000;
 
 fn track(number: u32) -> TrackId {
@@ -126,7 +126,7 @@ pub(crate) fn play(trace: &Trace, choice: Box<dyn RateChoice>) -> Heard {
     album(trace, choice, LENGTH as u64 + 60).0
 }
 
-/// Plays tracks of so many seconds until the trace ends; of each chunk that began the track and the bitrate too.
+/// Plays tracks of `length` seconds until the trace ends. Also returns track and bitrate of each chunk.
 pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> (Heard, Vec<(u32, u32)>) {
     let mut model = Model {
         trace,
@@ -233,7 +233,7 @@ impl Model<'_> {
         }
     }
 
-    /// The bottleneck: what fits into its queue comes in, what its rate allows goes out.
+    /// Moves pieces through the bottleneck: into the queue if they fit, out of it at the rate of the trace.
     fn carry(&mut self) {
         let step = (self.now / self.trace.step) as usize;
         let rate = self.trace.rates.get(step).copied().unwrap_or_default();
@@ -304,7 +304,7 @@ fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<P
     pieces
 }
 
-/// Bytes on the path for so many of an answer.
+/// Bytes on the path for an answer of `length` bytes.
 fn on_path(bytes: usize) -> usize {
     (bytes as f64 * HEADERS).ceil() as usize + 2
 }

@@ -1,5 +1,5 @@
-//! Published algorithms, to compare ours with. What each was given in its paper for minutes of buffer is scaled to the 3 s
-//! at which a chunk is asked for here.
+//! Published rate-choice algorithms for comparison. Parameters that a paper gives for minutes of buffer are
+//! scaled to 3 s, the level at which a chunk is requested here.
 
 use std::collections::VecDeque;
 
@@ -90,7 +90,7 @@ impl RateChoice for Bola {
 /// buffer, which is never above two chunks, has forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct RobustMpc {
-    /// What the last chunks came at, in bit/s, and the errors of what was predicted for them, as shares.
+    /// Throughput of the last chunks in bit/s, and the relative errors of its predictions.
     past: VecDeque<f64>,
     errors: VecDeque<f64>,
     predicted: Option<f64>,

@@ -22,12 +22,12 @@ fn choice(name: &str) -> Box<dyn RateChoice> {
     }
 }
 
-/// What an algorithm comes to on one path.
+/// Result of one algorithm on one path.
 pub(crate) fn run_one(name: &str, kind: &str, seed: u64) -> Heard {
     model::play(&traces::trace(kind, seed), choice(name))
 }
 
-/// The same over so many seeds.
+/// Sum of the results over this number of seeds.
 pub(crate) fn run(name: &str, kind: &str, seeds: u64) -> Heard {
     let mut sum = Heard::default();
     for seed in 0..seeds {

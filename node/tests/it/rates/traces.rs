@@ -1,4 +1,4 @@
-//! What paths carry over time, made from seeds.
+//! Throughput traces of paths, generated from seeds.
 
 use std::f64::consts::TAU;
 
@@ -7,7 +7,7 @@ pub(crate) const STEP: f64 = 0.1;
 /// The length of a trace, in seconds.
 pub(crate) const LENGTH: f64 = 180.0;
 
-/// What comes without loss.
+/// The lossless rendition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lossless {
     /// In bit/s.
@@ -31,7 +31,7 @@ pub(crate) struct Trace {
     pub(crate) kind: &'static str,
     /// Round trip without a queue, in seconds.
     pub(crate) rtt: f64,
-    /// What may wait at the bottleneck, in bytes.
+    /// Size of the queue at the bottleneck, in bytes.
     pub(crate) queue: usize,
     /// In bit/s, `step` seconds apart.
     pub(crate) rates: Vec<f64>,
@@ -119,7 +119,7 @@ fn dsl(rng: &mut Rng) -> Trace {
     }
 }
 
-/// From 10 Mbit/s down for 20 s and back, at any moment of a chunk.
+/// A path that falls from 10 Mbit/s for 20 s, at a random moment of a chunk.
 fn falls(rng: &mut Rng, to: f64) -> Trace {
     let at = rng.between(7.0, 13.0);
     let rate = |step: usize| {

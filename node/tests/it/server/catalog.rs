@@ -1,4 +1,4 @@
-//! What is served, and under which names.
+//! The catalog: served files, and their names and ids.
 
 use std::{collections::BTreeSet, fs};
 
@@ -151,9 +151,9 @@ async fn a_vanished_file_is_unknown_by_its_title() {
     assert_eq!(error.code, ErrorCode::UnknownTrack);
     assert!(error.message.contains("\"gone\""), "{error}");
     assert!(!error.message.contains(music.path().to_str().unwrap()), "{error}");
-    // What the cache holds is served still.
+    // A cached chunk is still served.
     assert_eq!(listener.chunk(&rendition, 0).await.unwrap(), first);
-    // The rest of the node goes on.
+    // Other tracks are not affected.
     let list = List { search: "here".into(), limit: 1, ..List::default() };
     let here = listener.list(&list).await.unwrap().tracks.remove(0);
     assert!(listener.get_info(&offering(&here, &["pcm"])).await.is_ok());

@@ -62,7 +62,7 @@ async fn a_chunk_of_a_file_that_changes_meanwhile_is_asked_for_again() {
     script.open();
     let refused = packets(&rendition, 0, &read(stream.as_mut()).await).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Busy);
-    // What is there now is served, and kept once the library knows it.
+    // The new content is served, and cached once the library has scanned it.
     listener.chunk(&rendition, 0).await.unwrap();
     assert_eq!(rig.server.stats().cache.chunks, 0);
     rig.server.catalog().rescan().unwrap();

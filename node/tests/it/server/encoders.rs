@@ -1,4 +1,5 @@
-//! How chunks come to be: once each, asked-for ones first, within bounds, and whatever a codec does.
+//! The encoder threads: each chunk is encoded once, requested chunks come first, and a failing codec costs
+//! only its own chunk.
 
 use media_node::server::{EncoderStats, ServerConfig};
 use media_plugin_sdk::AudioFormat;
@@ -131,7 +132,7 @@ async fn whoever_asks_for_much_does_not_hold_up_the_others() {
         until(|| rig.server.stats().cache.misses == u64::from(index) + 1).await;
     }
     script.reached(1).await;
-    // One that nobody else wants, and the last of what the greedy one wants.
+    // One chunk of the other track, and the last chunk that the greedy listener waits for.
     let mut mono = modest.open_chunk(&renditions[1], 0).await;
     until(|| rig.server.stats().cache.misses == 8).await;
     let mut shared = follower.open_chunk(&renditions[0], 6).await;
@@ -252,7 +253,7 @@ async fn one_that_is_being_encoded_gives_way_to_another() {
             listener.chunk(&rendition, 1).await.unwrap();
         }
         assert_eq!(rig.server.stats().encoder, EncoderStats { encoded, ahead: 0, failed: 0 });
-        // It is not lost for whoever comes back.
+        // The chunk is still there for a later request.
         let bytes = listener.chunk(&rendition, 0).await.unwrap();
         assert_eq!(crate::rig::packets(&rendition, 0, &bytes).unwrap().len(), 30);
         assert_eq!(rig.server.stats().encoder.encoded, 2);

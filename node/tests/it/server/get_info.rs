@@ -1,4 +1,4 @@
-//! What is chosen, and the reason that is given.
+//! The negotiated rendition, and the reason given for it.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn offer(id: &str, bitrate: u32) -> CodecOffer {
     CodecOffer { id: id.into(), bitrate: Some(bitrate) }
 }
 
-/// FLAC may be built in or not; nobody here offers it.
+/// Removes FLAC, which may be built in or not. These tests do not offer it.
 fn without_flac(words: &str) -> String {
     words.replace("; flac was not offered", "").replace("flac, ", "")
 }

@@ -152,7 +152,7 @@ fn copies_have_ids_of_their_own_and_the_first_keeps_its() {
     assert_eq!((all.len(), &all[0]), (3, &first));
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 3);
     assert_eq!(ids(&music.catalog()), all, "and the same at the next start");
-    // When the first goes the next takes its name: what somebody plays goes on.
+    // When the first copy goes, the next copy takes over its id, so that a listener can continue.
     fs::remove_file(music.path().join("a.wav")).unwrap();
     catalog.rescan().unwrap();
     assert_eq!(ids(&catalog), all[..2]);

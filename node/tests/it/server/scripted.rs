@@ -10,7 +10,7 @@ use media_plugin_sdk::{
 };
 use tokio::sync::Semaphore;
 
-/// What an encoder does at the packet [`Script::at`].
+/// Behaviour of an encoder at the packet [`Script::at`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     Encode,
@@ -69,7 +69,7 @@ impl Script {
         type Make = Box<dyn FnOnce() -> Box<dyn Codec>>;
         let script = self.clone();
         let scripted: Make = Box::new(move || Box::new(Scripted(script)));
-        // So that they are linked in.
+        // Makes sure that the built-in codecs are linked.
         drop(plugins::registry());
         let built_in = inventory::iter::<CodecRegistration>().map(|it| Box::new(it.0) as Make);
         let outputs: [fn() -> Box<dyn OutputPlugin>; 0] = [];

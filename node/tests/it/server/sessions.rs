@@ -1,4 +1,4 @@
-//! Who comes in, and how one client's conduct is no other's trouble.
+//! Admission of clients, and isolation: the behaviour of one client does not disturb another.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::read_all;
 use crate::fixtures::{Kind, encode, music};
 
-/// Opens and reads what can be read; a track whose headers claim more than this many samples is read only so far.
+/// Most samples that a test reads of one track. Damaged headers can claim any length.
 const MOST: usize = 4_000_000;
 
 fn exhaust(path: &Path) -> Result<u64, SourceError> {

@@ -95,7 +95,7 @@ fn fragments_are_read_to_the_last() {
         ffmpeg.args(["-v", "error", "-i"]).arg(&plain).args(["-c", "copy", "-frag_duration", "1000000"]);
         assert!(ffmpeg.args(["-movflags", flags]).arg(&path).status().unwrap().success());
         let read = read_all(&mut Source::open(&path).unwrap().reader().unwrap());
-        // With its delay and padding, where no edit list says what they are.
+        // Without an edit list the delay and padding of the encoder are included.
         let over = read.len().checked_sub(whole.len()).expect(flags);
         assert!(over <= 2 * 2 * 1024, "{flags}: {over} samples too many");
         assert!(read.windows(whole.len()).step_by(2).any(|it| it == whole), "{flags}: it sounds otherwise");

@@ -12,7 +12,7 @@ use std::{
 
 use media_node::source::Reader;
 
-/// A folder for files that outlive a test: the same one each time, for what has this `name`.
+/// Returns a folder for files that outlive a test: always the same one for a `name`.
 fn kept(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).expect("a folder for files");

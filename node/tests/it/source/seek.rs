@@ -164,7 +164,7 @@ fn a_seek_far_ahead_in_an_mp3_is_exact() {
             for seconds in [75u64, 30, 50, 14, 60] {
                 let frame = (seconds * 44_100).min(frames - 5000);
                 let here = &whole[frame as usize..][..5000];
-                // Opened anew: nobody has walked through it yet.
+                // A fresh source has no index of the file yet.
                 let source = Source::open(&path).unwrap();
                 let seek = || {
                     let mut reader = source.reader().unwrap();

@@ -90,7 +90,7 @@ fn tones_come_through_clean() {
     }
 }
 
-/// Fits a sine: its level, by how many frames it is late, and what else there is, in dB of the sine.
+/// Fits a sine. Returns its level, its delay in frames, and the power of the rest in dB of the sine.
 fn fit(sound: &[f32], rate: f64, hertz: f64, first: f64) -> (f64, f64, f64) {
     let step = std::f64::consts::TAU * hertz / rate;
     let wave = |frame: usize| ((first + frame as f64) * step).sin_cos();

@@ -46,7 +46,7 @@ fn libraries_are_found_pinned_and_left_out() {
         let is_it = |it: &Value| it["id"] == id && it["origin"]["loaded"] == file.to_str().unwrap();
         assert!(said.as_array().unwrap().iter().any(is_it), "no {id} in {said}");
     }
-    // Whoever pins one of two is not told that there are two.
+    // With a pinned provider there is no warning about two of them.
     let twice = "codec \"flac\" exists twice";
     let done = run(&home, &["config", "check"]);
     assert_eq!((done.code, done.err.contains(twice)), (0, cfg!(feature = "flac")), "{done:?}");
@@ -77,7 +77,7 @@ fn a_track_comes_through_loaded_codecs_and_a_loaded_output() {
         let words = ["--output", "pipe", "--set", &pipe, "--set", "output.pipe.format=\"wav\""];
         let done = run(&home, &[&["play", &node.ticket, "--codec", codec], &words[..]].concat());
         assert_eq!(done.code, 0, "{}", done.err);
-        // Nobody could go back to write the length.
+        // Standard output cannot be rewound to write the length.
         let mut bytes = fs::read(&wav).unwrap();
         let head = bytes.windows(4).position(|it| it == b"data").unwrap() + 8;
         let length = u32::try_from(bytes.len() - head).unwrap();
@@ -102,7 +102,7 @@ fn what_a_plugin_refuses_is_one_line() {
         let last = done.err.lines().last().unwrap();
         assert!(done.code == 5 && words.iter().all(|it| last.contains(it)), "{done:?}");
     }
-    // From the library, and from what is built in.
+    // Loaded from the library, then built in.
     let both = [PIN, "[plugins]\ndisable = [\"codec-flac\"]\n"];
     for plugins in &both[..1 + usize::from(cfg!(feature = "flac"))] {
         home.configure(&format!("{plugins}[codec.flac]\nlevel = 8\n"));
@@ -121,7 +121,7 @@ fn serving_runs_no_command() {
     let node = serve(&home, &file);
     let done = run(&home, &["play", &node.ticket, "--output", "null:fast"]);
     assert!(done.code == 0 && !home.path("ran").exists(), "{done:?}");
-    // Whoever listens with that configuration means it.
+    // A listener with this configuration asked for it.
     let done = run(&home, &["play", &node.ticket]);
     assert!(home.path("ran").exists(), "{done:?}");
 }

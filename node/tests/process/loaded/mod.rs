@@ -1,5 +1,6 @@
-//! Plugins from libraries, from end to end: a file on one node, an output on another, and between them a codec, an output or
-//! both that the two have loaded. What comes out is what the format gives, and what the same source gives built in.
+//! Loaded plugins from end to end: a node serves a file, another node plays it, and both use a codec or an
+//! output from a shared library. The result equals the format's own result, and the result of the same source
+//! built in.
 
 #![cfg(unix)]
 
@@ -46,9 +47,9 @@ async fn flac_is_bit_exact_loaded_and_built_in_on_either_side() {
     }
 }
 
-/// The format predicts each sample by the last one and writes the difference in 4 bits, whose step follows it. For a tone
-/// the first is worth −20 log10(2 sin πf/r) dB; the second 24 dB, less what a step that is never quite right costs: 20.6 to
-/// 22.4 dB were measured, whatever the tone.
+/// ADPCM predicts each sample by the last one and writes the difference in 4 bits with an adaptive step. For
+/// a tone the prediction is worth −20 log10(2 sin πf/r) dB. The 4 bits are worth 24 dB, less the error of the
+/// step: 20.6 to 22.4 dB were measured, for every tone.
 #[tokio::test]
 async fn adpcm_is_what_the_format_gives() {
     const RATE: u32 = 48_000;
@@ -58,7 +59,7 @@ async fn adpcm_is_what_the_format_gives() {
     let format = AudioFormat { rate: RATE, channels: 2 };
     let source = SourceFormat { format, sample: SampleType::S16 };
     for (hertz, key) in [(200.0, 11), (1_000.0, 12), (4_000.0, 13)] {
-        let samples = fixtures::tone(RATE, 2, SECONDS, hertz);
+        let samples = crate::fixtures::tone(RATE, 2, SECONDS, hertz);
         let file = encode(folder.path(), Kind::WavS16, RATE, 2, &samples);
         let node = Node::start(&loaded, &file, key).await;
         let wav = folder.path().join(format!("{hertz}.wav"));
@@ -99,7 +100,7 @@ async fn a_command_gets_every_sample_loaded_and_built_in() {
         assert!(info.rendition.lossless);
         assert!(fs::read(got).unwrap() == expected, "{key}");
 
-        // One that leaves early is told of; the node lives on.
+        // A command that ends early is reported, and the node lives on.
         let left = node.play(registry, only(&["pcm"]), ("pipe", "false", "")).await.unwrap_err();
         assert!(left.contains("\"false\" ended (exit status: 1)"), "{left}");
         node.heard(registry, &["pcm"]).await;
@@ -114,7 +115,7 @@ async fn who_lacks_a_codec_is_given_another_with_the_reason() {
     let (all, less) = (loaded(&[]), loaded(&["flac", "adpcm"]));
     assert_eq!(is_loaded(&less, "flac"), None);
 
-    // The listener lacks what the node has: it cannot offer it.
+    // The listener lacks a codec of the node, so it cannot offer it.
     let node = Node::start(&all, &file, 31).await;
     let info = node.heard(&less, &["flac", "adpcm", "pcm"]).await;
     assert_eq!(info.rendition.id.codec, "pcm");
@@ -123,7 +124,7 @@ async fn who_lacks_a_codec_is_given_another_with_the_reason() {
     {
         assert!(info.reason.contains(words), "no {words:?} in {}", info.reason);
     }
-    // Of what both have, the listener's order counts, and what comes from a library counts like the rest.
+    // Among codecs that both have, the listener's order decides. A loaded codec counts like a built-in one.
     for (codecs, chosen) in [(["adpcm", "flac"], "adpcm"), (["flac", "adpcm"], "flac")] {
         let info = node.heard(&all, &codecs).await;
         assert_eq!(info.rendition.id.codec, chosen);
@@ -133,7 +134,7 @@ async fn who_lacks_a_codec_is_given_another_with_the_reason() {
     }
     node.stop().await;
 
-    // The node lacks what the listener has.
+    // The node lacks a codec of the listener.
     let node = Node::start(&less, &file, 32).await;
     let info = node.heard(&all, &["flac", "pcm"]).await;
     let words = "pcm s16: this client's choice number 2, lossless for a 16-bit source; this node has no flac";

@@ -68,7 +68,7 @@ fn options_are_the_same_loaded_and_built_in() {
 fn the_wire_has_no_place_for_an_output_or_its_options() {
     let _ = |List { offset: _, limit: _, search: _ }: List| {};
     let _ = |GetInfo { track: _, codecs: _, output, path, then_chunk_at: _ }: GetInfo| {
-        // What the listener's own output takes, as numbers, for the node to resample to.
+        // Formats of the listener's output, as numbers, so that the node can resample.
         let OutputOffer { rates, channels } = output;
         let _: (Vec<u32>, Option<u16>) = (rates, channels);
         let PathReport { kind: _, rtt_ms: _, loss: _, throughput: _ } = path;

@@ -20,7 +20,7 @@ use media_protocol::{Info, List, Position};
 
 use crate::library::{built, lines, sources};
 
-/// What the nodes talk over: the peer-to-peer transport where it is built in.
+/// Transport between the nodes: peer to peer if it is built in.
 const TRANSPORT: &str = if cfg!(feature = "fastn") { "fastn" } else { "memory" };
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
@@ -40,12 +40,12 @@ pub(crate) fn adpcm() -> &'static Path {
     &MADE
 }
 
-/// What is built in, and FLAC with it, whatever this node was built with.
+/// Registry of the built-in plugins, always with FLAC.
 pub(crate) fn linked() -> Arc<Registry> {
     checked(&Sources::default())
 }
 
-/// The three examples from their libraries, and what else is built in. What `disable` names is left out.
+/// Registry of the three example libraries and the built-in plugins, without the ids in `disable`.
 pub(crate) fn loaded(disable: &[&str]) -> Arc<Registry> {
     let (flac, pipe) = (built("flac"), built("pipe"));
     let files = [&flac, &pipe, adpcm()];
@@ -62,7 +62,7 @@ fn checked(sources: &Sources) -> Arc<Registry> {
     Arc::new(registry)
 }
 
-/// Whether an id comes from a library; `None` when there is no such plugin.
+/// Returns `true` if the plugin comes from a library, `None` if there is no such plugin.
 pub(crate) fn is_loaded(registry: &Registry, id: &str) -> Option<bool> {
     let listing = registry.list().into_iter().find(|it| it.id == id)?;
     Some(matches!(listing.origin, Origin::Loaded(_)))
@@ -86,11 +86,11 @@ pub(crate) struct Node {
     server: Server,
     endpoint: Arc<dyn Endpoint>,
     track: media_protocol::TrackId,
-    /// Of both ends' keys.
+    /// Number from which the keys of both ends are made.
     key: u8,
 }
 
-/// Where to play: an output's id, target and options.
+/// An output: its id, target and options.
 pub(crate) type To<'a> = (&'a str, &'a str, &'a str);
 
 impl Node {
@@ -154,7 +154,7 @@ impl Node {
         heard
     }
 
-    /// How another node is answered that offers these codecs and plays into the void.
+    /// Plays to the output `null` with these codecs. Returns the node's answer.
     pub(crate) async fn heard(&self, listener: &Arc<Registry>, codecs: &[&str]) -> Info {
         self.play(listener, only(codecs), ("null", "fast", "")).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! The program on a terminal: its status line, its keys, and what a pause means to the node that serves.
+//! The program on a terminal: its status line, its keys, and the effect of a pause on the serving node.
 
 #![cfg(unix)]
 mod host;

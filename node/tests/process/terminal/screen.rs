@@ -13,7 +13,7 @@ use pty_process::{
 
 use crate::program::{HANGS, Home};
 
-/// What the shell runs: the program, then its exit code and whether the terminal is as it was.
+/// Script of the shell: runs the program, then prints its exit code and compares the terminal's modes.
 const SCRIPT: &str = r#"
 before=$(stty -g)
 "$0" "$@"; printf '\nexit=%s\n' $?
@@ -29,7 +29,7 @@ pub(crate) struct Screen {
     shell: Child,
     keys: Pty,
     drawn: Receiver<Vec<u8>>,
-    /// What was drawn and not yet looked at.
+    /// Bytes that were drawn and are not examined yet.
     rest: Vec<u8>,
     /// The line looked at last.
     last: String,
@@ -52,7 +52,7 @@ impl Screen {
         let (tell, drawn) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // A terminal that nobody has open any more gives an error, not an end.
+            // A terminal without a reader gives an error instead of an end of file.
             while let Ok(read @ 1..) = pipe.read(&mut buffer) {
                 let _ = tell.send(buffer[..read].to_vec());
             }
@@ -98,7 +98,7 @@ impl Screen {
         assert_eq!(self.shows("modes=", &[]), "modes=same");
     }
 
-    /// The next line: what lies between two returns to the left margin, or to where the rest of the line is cleared.
+    /// Returns the next line: the text between two carriage returns, line feeds or erasures of the line.
     fn line(&mut self, until: Instant) -> Option<String> {
         const CLEAR: &[u8] = b"\x1b[K";
         loop {
