@@ -20,49 +20,49 @@ pub enum Exit {
 
 /// One line for a person, and an exit code.
 #[derive(Debug)]
-pub struct Fault {
+pub struct ExitError {
     /// The exit code.
     pub exit: Exit,
     /// What was being done, with what, and what to do next.
     pub message: String,
 }
 
-impl Fault {
+impl ExitError {
     /// A fault with its message.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self { exit, message: message.to_string() }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ExitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ExitError {}
 
 /// Turns an error into a fault.
-pub trait OrFault<T> {
+pub trait ExitContext<T> {
     /// With its own message.
     ///
     /// # Errors
     /// The fault.
-    fn or_fault(self, exit: Exit) -> Result<T, Fault>;
+    fn or_exit(self, exit: Exit) -> Result<T, ExitError>;
 
     /// With words on what was being done before its message.
     ///
     /// # Errors
     /// The fault.
-    fn while_doing(self, exit: Exit, doing: impl fmt::Display) -> Result<T, Fault>;
+    fn context(self, exit: Exit, doing: impl fmt::Display) -> Result<T, ExitError>;
 }
 
-impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
-    fn or_fault(self, exit: Exit) -> Result<T, Fault> {
-        self.map_err(|error| Fault::new(exit, error))
+impl<T, E: fmt::Display> ExitContext<T> for Result<T, E> {
+    fn or_exit(self, exit: Exit) -> Result<T, ExitError> {
+        self.map_err(|error| ExitError::new(exit, error))
     }
 
-    fn while_doing(self, exit: Exit, doing: impl fmt::Display) -> Result<T, Fault> {
-        self.map_err(|error| Fault::new(exit, format!("{doing}: {error}")))
+    fn context(self, exit: Exit, doing: impl fmt::Display) -> Result<T, ExitError> {
+        self.map_err(|error| ExitError::new(exit, format!("{doing}: {error}")))
     }
 }

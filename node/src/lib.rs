@@ -6,7 +6,7 @@ pub mod client;
 pub mod commands;
 pub mod control;
 pub mod convert;
-pub mod fault;
+pub mod exit;
 pub mod files;
 pub mod identity;
 pub mod plugins;

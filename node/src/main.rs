@@ -5,9 +5,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match media_node::commands::run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("media-node: {}", media_node::ui::printable(&fault.message));
-            ExitCode::from(fault.exit as u8)
+        Err(error) => {
+            eprintln!("media-node: {}", media_node::ui::sanitize(&error.message));
+            ExitCode::from(error.exit as u8)
         }
     }
 }

@@ -14,15 +14,15 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Serves a bundled track and plays it, in one process.
     Demo {
         #[command(flatten)]
-        playing: Playing,
+        playing: PlayOptions,
     },
     /// Serves files and folders; prints a ticket; runs until Ctrl-C.
     Serve {
@@ -55,7 +55,7 @@ pub(super) enum Command {
         /// Numbers, ids or words of a title; none: all.
         tracks: Vec<String>,
         #[command(flatten)]
-        playing: Playing,
+        playing: PlayOptions,
     },
     /// Lists the outputs and their devices.
     Devices {
@@ -65,7 +65,7 @@ pub(super) enum Command {
     },
     /// Codecs, outputs and transports.
     #[command(subcommand)]
-    Plugins(Plugins),
+    Plugins(PluginsCommand),
     /// The effective configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -74,7 +74,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugins {
+pub(super) enum PluginsCommand {
     /// Lists them: kind, id, version, where from.
     List {
         /// As JSON.
@@ -96,11 +96,11 @@ pub(super) enum Plugins {
         here: bool,
     },
     /// Checks that a library keeps to the rules, each check in a process of its own.
-    Check(Checking),
+    Check(CheckOptions),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Checking {
+pub(super) struct CheckOptions {
     /// The library.
     pub(super) file: PathBuf,
     /// Repeats what an earlier run did to packets.
@@ -139,7 +139,7 @@ pub(super) enum ConfigCommand {
 
 /// How to play.
 #[derive(Debug, Args)]
-pub(super) struct Playing {
+pub(super) struct PlayOptions {
     /// auto, lossless, data-saver, or a codec and perhaps its kbit/s: pcm, opus, opus:64.
     #[arg(long, value_name = "CODEC[:KBIT]")]
     pub(super) codec: Option<String>,
@@ -157,7 +157,7 @@ pub(super) struct Playing {
     pub(super) transport: Option<String>,
 }
 
-impl Playing {
+impl PlayOptions {
     /// What these flags set in the configuration.
     pub(super) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();

@@ -6,17 +6,20 @@ use media_plugin_sdk::{AudioFormat, Choice, Codec, Limits, SampleType, SourceFor
 use super::Context;
 use crate::{
     client::{Budget, CodecChoice},
-    fault::{Exit, Fault, OrFault},
+    exit::{Exit, ExitContext, ExitError},
 };
 
 /// What `codec.prefer` says, with a bitrate that its codecs take.
-pub(super) fn choice(context: &Context) -> Result<CodecChoice, Fault> {
+pub(super) fn choice(context: &Context) -> Result<CodecChoice, ExitError> {
     let config = &context.config.codec;
     let ids: Vec<_> = config.prefer.iter().map(|id| id.as_str().to_owned()).collect();
     let words: Vec<_> = ids.iter().map(String::as_str).collect();
     let choice = match words.as_slice() {
         [] => {
-            return Err(Fault::new(Exit::Usage, "codec.prefer names no codec: write auto, or codecs by id"));
+            return Err(ExitError::new(
+                Exit::Usage,
+                "codec.prefer names no codec: write auto, or codecs by id",
+            ));
         }
         ["auto"] => CodecChoice::Auto(Budget(config.relay_budget.get())),
         ["lossless"] => CodecChoice::Lossless,
@@ -28,16 +31,16 @@ pub(super) fn choice(context: &Context) -> Result<CodecChoice, Fault> {
 }
 
 /// That a bitrate which a person named is not passed over without a word.
-fn check_bitrate(context: &Context, choice: &CodecChoice) -> Result<(), Fault> {
+fn check_bitrate(context: &Context, choice: &CodecChoice) -> Result<(), ExitError> {
     let origin = context.config.origin("codec.bitrate");
     let bitrate = context.config.codec.bitrate;
     let refused =
-        |why: String| Fault::new(Exit::Usage, format!("{origin}: codec.bitrate = {bitrate}: {why}"));
+        |why: String| ExitError::new(Exit::Usage, format!("{origin}: codec.bitrate = {bitrate}: {why}"));
     let mut lossy = !matches!(choice, CodecChoice::Lossless);
     if let CodecChoice::Only(ids) = choice {
         lossy = false;
         for id in ids {
-            let codec = context.registry.codec(id).or_fault(Exit::Usage)?;
+            let codec = context.registry.codec(id).or_exit(Exit::Usage)?;
             if codec.info().lossless {
                 continue;
             }

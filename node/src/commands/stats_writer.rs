@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use super::Context;
 use crate::{
-    fault::{Exit, Fault, OrFault},
+    exit::{Exit, ExitContext, ExitError},
     files,
     server::Server,
 };
@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn start<'a>(
     context: &'a Context,
     server: &'a Server,
-) -> Result<impl Future<Output = Fault> + 'a, Fault> {
+) -> Result<impl Future<Output = ExitError> + 'a, ExitError> {
     if let Some(address) = context.config.server.metrics.get() {
         metrics(server, address).await?;
     }
@@ -32,24 +32,24 @@ pub(super) async fn start<'a>(
 }
 
 /// Writes the file of `server.stats`, if there is to be one.
-pub(super) fn write(context: &Context, server: &Server) -> Result<(), Fault> {
+pub(super) fn write(context: &Context, server: &Server) -> Result<(), ExitError> {
     context.config.server.stats.as_deref().map_or(Ok(()), |file| write_to(file, server))
 }
 
-fn write_to(file: &Path, server: &Server) -> Result<(), Fault> {
+fn write_to(file: &Path, server: &Server) -> Result<(), ExitError> {
     let doing = || format!("writing the statistics to {}", file.display());
-    let text = serde_json::to_string_pretty(&server.stats()).while_doing(Exit::Failed, doing())? + "\n";
-    files::write(file, &text, false).while_doing(Exit::Failed, doing())
+    let text = serde_json::to_string_pretty(&server.stats()).context(Exit::Failed, doing())? + "\n";
+    files::write(file, &text, false).context(Exit::Failed, doing())
 }
 
 #[cfg(feature = "metrics")]
-async fn metrics(server: &Server, address: std::net::SocketAddr) -> Result<(), Fault> {
+async fn metrics(server: &Server, address: std::net::SocketAddr) -> Result<(), ExitError> {
     let bound = server.metrics(address).await;
-    let bound = bound.while_doing(Exit::Failed, format!("opening server.metrics at {address}"))?;
-    super::show::print([format!("metrics: http://{bound}/metrics")])
+    let bound = bound.context(Exit::Failed, format!("opening server.metrics at {address}"))?;
+    super::stdout::print([format!("metrics: http://{bound}/metrics")])
 }
 
 #[cfg(not(feature = "metrics"))]
-async fn metrics(_: &Server, _: std::net::SocketAddr) -> Result<(), Fault> {
-    Err(Fault::new(Exit::Usage, "server.metrics: this build has no metrics; leave it empty"))
+async fn metrics(_: &Server, _: std::net::SocketAddr) -> Result<(), ExitError> {
+    Err(ExitError::new(Exit::Usage, "server.metrics: this build has no metrics; leave it empty"))
 }
