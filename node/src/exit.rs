@@ -1,34 +1,34 @@
-//! What goes wrong, at the edge of the binary: one line for the person and an exit code for the script.
+//! Errors of the binary: one line for the user and an exit code for scripts.
 
 use std::fmt;
 
-/// The exit codes of `media-node`.
+/// Exit codes of `media-node`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Something failed on the way.
+    /// An operation failed.
     Failed = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// The node can't be reached, or turns us away.
+    /// The node cannot be reached, or refuses this client.
     Unreachable = 3,
-    /// There is no such track, or nothing to serve.
+    /// The track does not exist, or there is nothing to serve.
     NotFound = 4,
-    /// There is no such output or device, or it can't be opened.
+    /// The output or its device does not exist, or cannot be opened.
     Output = 5,
 }
 
-/// One line for a person, and an exit code.
+/// Error that ends the process: one line and an exit code.
 #[derive(Debug)]
 pub struct ExitError {
-    /// The exit code.
+    /// Exit code of the process.
     pub exit: Exit,
-    /// What was being done, with what, and what to do next.
+    /// One line: the operation, its input, the reason, and the next step if there is one.
     pub message: String,
 }
 
 impl ExitError {
-    /// A fault with its message.
+    /// An error with this message.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self { exit, message: message.to_string() }
     }
@@ -42,19 +42,19 @@ impl fmt::Display for ExitError {
 
 impl std::error::Error for ExitError {}
 
-/// Turns an error into a fault.
+/// Conversion of any error into an [`ExitError`].
 pub trait ExitContext<T> {
-    /// With its own message.
+    /// Keeps the message of the error, which names the operation by itself.
     ///
     /// # Errors
-    /// The fault.
+    /// The converted error.
     fn or_exit(self, exit: Exit) -> Result<T, ExitError>;
 
-    /// With words on what was being done before its message.
+    /// Puts the operation, as in `reading FILE`, before the message of the error.
     ///
     /// # Errors
-    /// The fault.
-    fn context(self, exit: Exit, doing: impl fmt::Display) -> Result<T, ExitError>;
+    /// The converted error.
+    fn context(self, exit: Exit, operation: impl fmt::Display) -> Result<T, ExitError>;
 }
 
 impl<T, E: fmt::Display> ExitContext<T> for Result<T, E> {
@@ -62,7 +62,7 @@ impl<T, E: fmt::Display> ExitContext<T> for Result<T, E> {
         self.map_err(|error| ExitError::new(exit, error))
     }
 
-    fn context(self, exit: Exit, doing: impl fmt::Display) -> Result<T, ExitError> {
-        self.map_err(|error| ExitError::new(exit, format!("{doing}: {error}")))
+    fn context(self, exit: Exit, operation: impl fmt::Display) -> Result<T, ExitError> {
+        self.map_err(|error| ExitError::new(exit, format!("{operation}: {error}")))
     }
 }

@@ -1,4 +1,4 @@
-//! Arguments, then configuration, then run; what goes wrong becomes one line and an exit code.
+//! Runs a command. An error becomes one line on standard error and an exit code.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,8 @@
+//! `config show`, `config check`, `config path`.
+
 use std::path::Path;
 
-use media_config::Sources;
+use media_config::{ConfigEntry, Sources};
 use serde_json::json;
 
 use super::{
@@ -12,38 +14,41 @@ use crate::{
     ui::sanitize,
 };
 
-/// `config show`.
+/// Prints every key with its value and the origin of the value.
 pub(super) fn show(context: &Context, as_json: bool) -> Result<(), ExitError> {
-    let shown_keys = context.config.entries();
+    let entries = context.config.entries();
     if as_json {
-        let values = shown_keys.iter().map(|it| {
-            let value: serde_json::Value = serde_json::from_str(&it.value).unwrap_or_default();
-            json!({ "key": it.key, "value": value, "origin": it.origin.to_string(), "doc": it.doc })
+        let values = entries.iter().map(|entry| {
+            let value: serde_json::Value = serde_json::from_str(&entry.value).unwrap_or_default();
+            json!({ "key": entry.key, "value": value, "origin": entry.origin.to_string(), "doc": entry.doc })
         });
         return print_json(&values.collect::<Vec<_>>());
     }
-    let row = |it: &media_config::ConfigEntry| {
-        vec![format!("{} = {}", it.key, sanitize(&it.value)), it.origin.to_string()]
+    let row = |entry: &ConfigEntry| {
+        vec![format!("{} = {}", entry.key, sanitize(&entry.value)), entry.origin.to_string()]
     };
-    print(table(&shown_keys.iter().map(row).collect::<Vec<_>>()))
+    print(table(&entries.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// `config check`: that we are here means that all of it could be read; whether it names what there is, is left to see.
+/// Checks that the configuration, which is loaded already, names only plugins that exist, with options that they accept.
 pub(super) fn check(context: &Context) -> Result<(), ExitError> {
     if !context.unknown_plugins().is_empty() {
-        return Err(ExitError::new(
-            Exit::Usage,
-            "the configuration has options for plugins that do not exist",
-        ));
+        let message = "the configuration has options for plugins that do not exist; see the warnings above";
+        return Err(ExitError::new(Exit::Usage, message));
     }
     context.check_codec_options()?;
     context.output()?;
     context.transport(None)?;
-    codec_choice::choice(context)?;
-    print(["the configuration is sound".into()])
+    codec_choice::codec_choice(context)?;
+    let file = context.config_file.display();
+    print([if context.config_file.exists() {
+        format!("OK: {file}")
+    } else {
+        format!("OK: the defaults apply, as there is no {file}")
+    }])
 }
 
-/// `config path`.
+/// Prints the path of the configuration file.
 pub(super) fn path(named: Option<&Path>) -> Result<(), ExitError> {
     let sources = Sources::from_process(named).or_exit(Exit::Usage)?;
     print([sources.file.display().to_string()])

@@ -1,4 +1,10 @@
-use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Folders, Registry};
@@ -24,6 +30,8 @@ pub(super) struct Context {
     /// When the command began.
     pub(super) began: Instant,
     pub(super) config: Config,
+    /// Path of the configuration file, which may not exist.
+    pub(super) config_file: PathBuf,
     /// Where libraries with plugins are looked for.
     pub(super) folders: Folders,
     pub(super) registry: Arc<Registry>,
@@ -43,7 +51,7 @@ impl Context {
         for problem in registry.problems() {
             eprintln!("warning: {}", ui::sanitize(&problem.to_string()));
         }
-        let context = Self { began, config, folders, registry };
+        let context = Self { began, config, config_file: sources.file, folders, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for unknown in unknown {
             eprintln!("warning: {unknown}");

@@ -14,7 +14,7 @@ use media_plugin_sdk::transport::{PeerAddress, refuse_all};
 const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
 
 /// `demo`: a node and a listener with a key each, over a real transport, in one process.
-pub(super) async fn run(context: &Context, playing: &PlayOptions) -> Result<(), ExitError> {
+pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), ExitError> {
     let setup = play::setup(context)?;
     let is_on_stdout = setup.0.output.plugin.info().id == "stdout";
     let folder = tempfile::tempdir().context(Exit::Failed, "making a temporary folder")?;
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, playing: &PlayOptions) -> Result<(), 
     let dial = Arc::new(Dial::new(endpoint, peer, Some(ticket.token())));
     dial.connection().await.context(Exit::Unreachable, "connecting to this process's own node")?;
     let tracks = Context::catalog(&dial, "").await?.tracks;
-    let stats = play::listen(context, tracks, setup, dial, transport.info().id, playing.start).await;
+    let stats = play::listen(context, tracks, setup, dial, transport.info().id, options.start).await;
     serving.server.stop();
     let _ = serve.await;
     let stats = stats?;

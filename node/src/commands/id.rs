@@ -1,7 +1,9 @@
+//! `id`: this node's identity.
+
 use super::{Context, stdout::print};
 use crate::exit::ExitError;
 
-/// `id`.
+/// Prints the identity of this node and the path of its key file.
 pub(super) fn run(context: &Context) -> Result<(), ExitError> {
     let (key, transport) = (context.key()?, context.transport(None)?);
     print([

@@ -49,7 +49,7 @@ pub fn run() -> Result<(), ExitError> {
         flags.push(Flag::new("--set", key, value));
     }
     flags.extend(match &arguments.command {
-        CliCommand::Demo { playing } | CliCommand::Play { playing, .. } => playing.flags(),
+        CliCommand::Demo { options } | CliCommand::Play { options, .. } => options.flags(),
         CliCommand::Serve { transport, stats, .. } => {
             [("--transport", "transport.use", transport), ("--stats", "server.stats", stats)]
                 .into_iter()
@@ -61,15 +61,15 @@ pub fn run() -> Result<(), ExitError> {
     let libraries = !matches!(arguments.command, CliCommand::Plugins(_) | CliCommand::Id);
     let context = Context::load(arguments.config.as_deref(), flags, libraries)?;
     match arguments.command {
-        CliCommand::Demo { playing } => context.block_on(demo::run(&context, &playing)),
+        CliCommand::Demo { options } => context.block_on(demo::run(&context, &options)),
         CliCommand::Serve { paths, ticket_file, .. } => {
             context.block_on(serve::run(&context, paths, ticket_file.as_deref()))
         }
         CliCommand::Ls { ticket, words, json } => {
             context.block_on(ls::run(&context, &ticket, &words.join(" "), json))
         }
-        CliCommand::Play { ticket, tracks, playing } => {
-            context.block_on(play::run(&context, &ticket, &tracks, &playing))
+        CliCommand::Play { ticket, tracks, options } => {
+            context.block_on(play::run(&context, &ticket, &tracks, &options))
         }
         CliCommand::Devices { json } => devices::run(&context, json),
         CliCommand::Plugins(PluginsCommand::List { json }) => plugins::list(&context, json),

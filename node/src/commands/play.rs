@@ -19,13 +19,13 @@ pub(super) async fn run(
     context: &Context,
     text: &str,
     wanted: &[String],
-    playing: &PlayOptions,
+    options: &PlayOptions,
 ) -> Result<(), ExitError> {
     let ticket = ticket(text)?;
     let setup = setup(context)?;
     let (dial, transport) = context.dial(&ticket).await?;
     let tracks = select(&dial, wanted).await?;
-    listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
+    listen(context, tracks, setup, dial, transport, options.start).await.map(drop)
 }
 
 /// How often a node that is still looking for its tracks is asked again for those that it has not found.
@@ -81,7 +81,7 @@ pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), ExitEr
     let (output, line) = context.output()?;
     let setup = Setup {
         output,
-        codec: codec_choice::choice(context)?,
+        codec: codec_choice::codec_choice(context)?,
         bitrate: config.codec.bitrate.get(),
         target: config.buffer.target.get(),
         max: config.buffer.max.get(),

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Context, show, stats_writer::print};
+use super::{Context, stats_writer, stdout::print};
 use crate::{
     exit::{Exit, ExitContext, ExitError},
     files,

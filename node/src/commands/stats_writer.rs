@@ -1,4 +1,4 @@
-//! What a server tells of itself while it runs: the file of `serve --stats`, and the metrics.
+//! Statistics of a running node: the file of `server.stats` and the address of `server.metrics`.
 
 use std::{path::Path, time::Duration};
 
@@ -9,8 +9,12 @@ use crate::{
     server::Server,
 };
 
-/// Starts what the configuration asks for. The future that comes of it writes the file of `server.stats` now and then, and never
-/// ends but by an error.
+/// Shortest time between two writes of the file, whatever `server.stats_interval` says.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Opens the address of `server.metrics` and writes the file of `server.stats` once, if they are configured.
+///
+/// The returned future writes the file again every `server.stats_interval`. It ends only with an error.
 pub(super) async fn start<'a>(
     context: &'a Context,
     server: &'a Server,
@@ -19,19 +23,19 @@ pub(super) async fn start<'a>(
         metrics(server, address).await?;
     }
     write(context, server)?;
-    let every = context.config.server.stats_interval.get().max(Duration::from_millis(100));
+    let interval = context.config.server.stats_interval.get().max(MIN_INTERVAL);
     Ok(async move {
         loop {
-            tokio::time::sleep(every).await;
-            // A few hundred bytes; a slow disk holds up this thread of the runtime only.
-            if let Err(fault) = tokio::task::block_in_place(|| write(context, server)) {
-                return fault;
+            tokio::time::sleep(interval).await;
+            // The file has a few hundred bytes; a slow disk blocks only this thread of the runtime.
+            if let Err(error) = tokio::task::block_in_place(|| write(context, server)) {
+                return error;
             }
         }
     })
 }
 
-/// Writes the file of `server.stats`, if there is to be one.
+/// Writes the file of `server.stats`, if it is configured.
 pub(super) fn write(context: &Context, server: &Server) -> Result<(), ExitError> {
     context.config.server.stats.as_deref().map_or(Ok(()), |file| write_to(file, server))
 }
@@ -51,5 +55,5 @@ async fn metrics(server: &Server, address: std::net::SocketAddr) -> Result<(), E
 
 #[cfg(not(feature = "metrics"))]
 async fn metrics(_: &Server, _: std::net::SocketAddr) -> Result<(), ExitError> {
-    Err(ExitError::new(Exit::Usage, "server.metrics: this build has no metrics; leave it empty"))
+    Err(ExitError::new(Exit::Usage, "server.metrics: this build has no metrics; leave the key empty"))
 }

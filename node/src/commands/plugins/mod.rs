@@ -1,4 +1,5 @@
-//! `plugins inspect` and `plugins check`: a library runs code of its own, so each look at it is in a process of its own.
+//! `plugins list`, `plugins inspect`, `plugins check`. A library runs its own code, so each of the latter two loads it in a
+//! child process.
 
 mod child_process;
 
@@ -21,7 +22,7 @@ use crate::{
     ui::sanitize,
 };
 
-/// `plugins list`: libraries are read and not opened, so none of their code runs.
+/// Prints all plugins. Libraries are read but not loaded, so none of their code runs.
 pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let mut list = context.registry.list();
     let (libraries, problems) = media_plugin_host::scan(&context.folders);
@@ -40,20 +41,25 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     if as_json {
         return print_json(&list);
     }
-    let row = |it: &Listing| {
-        let (version, origin, description) = (&it.version, it.origin.to_string(), &it.description);
-        vec![it.kind.to_string(), it.id.clone(), sanitize(version), sanitize(&origin), sanitize(description)]
+    let row = |plugin: &Listing| {
+        vec![
+            plugin.kind.to_string(),
+            plugin.id.clone(),
+            sanitize(&plugin.version),
+            sanitize(&plugin.origin.to_string()),
+            sanitize(&plugin.description),
+        ]
     };
     print(table(&list.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// `plugins inspect FILE`.
+/// Prints the plugins of a library. With `here`, loads it in this process and prints JSON for the parent process.
 pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -> Result<(), ExitError> {
     if here {
         let inspected = media_plugin_host::inspect(file).or_exit(Exit::Failed)?;
         return print([serde_json::to_string(&inspected).or_exit(Exit::Failed)?]);
     }
-    let inspected = inspected(file, limit)?;
+    let inspected = inspect_in_child(file, limit)?;
     if as_json {
         return print_json(&inspected);
     }
@@ -62,19 +68,20 @@ pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -
         format!("{} {}, ABI 1.{}", note.id, note.version, note.abi_minor),
         format!("built by {}", sanitize(&inspected.build)),
     ];
-    let row = |it: &Listing| {
-        vec![it.kind.to_string(), it.id.clone(), sanitize(&it.version), sanitize(&it.description)]
+    let row = |plugin: &Listing| {
+        let (version, description) = (sanitize(&plugin.version), sanitize(&plugin.description));
+        vec![plugin.kind.to_string(), plugin.id.clone(), version, description]
     };
     lines.extend(table(&inspected.plugins.iter().map(row).collect::<Vec<_>>()));
     print(lines)
 }
 
-fn inspected(file: &Path, limit: Duration) -> Result<Inspected, ExitError> {
+fn inspect_in_child(file: &Path, limit: Duration) -> Result<Inspected, ExitError> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
-    child_process::answer(&arguments, limit).map_err(|why| {
+    child_process::answer(&arguments, limit).map_err(|reason| {
         let file = file.display();
-        let why = why.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&why);
-        ExitError::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {why}"))
+        let reason = reason.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&reason);
+        ExitError::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {reason}"))
     })
 }
 
@@ -82,76 +89,76 @@ fn inspected(file: &Path, limit: Duration) -> Result<Inspected, ExitError> {
 struct Report {
     library: Inspected,
     seed: u32,
-    checks: Vec<Checked>,
+    checks: Vec<CheckResult>,
 }
 
 #[derive(Serialize)]
-struct Checked {
+struct CheckResult {
     name: String,
     failure: Option<String>,
-    /// What was measured, by name.
+    /// Measurements by name.
     figures: Figures,
 }
 
-/// `plugins check FILE`.
+/// Runs all checks on a library, each in a child process, and prints their results. With `only`, runs one check in this
+/// process and prints JSON for the parent process.
 pub(super) fn check(options: &CheckOptions) -> Result<(), ExitError> {
     let seed = match options.seed {
         Some(seed) => seed,
-        None => getrandom::u32().context(Exit::Failed, "drawing a seed")?,
+        None => getrandom::u32().context(Exit::Failed, "drawing a random seed")?,
     };
     if let Some(name) = &options.only {
         return check_here(options, name, seed);
     }
-    let library = inspected(&options.file, Duration::from_secs(options.timeout))?;
+    let library = inspect_in_child(&options.file, Duration::from_secs(options.timeout))?;
     let mut report = Report { library, seed, checks: Vec::new() };
     for name in library::checks(&report.library) {
-        let (failure, figures) = match in_a_process(options, &name, seed) {
+        let (failure, figures) = match check_in_child(options, &name, seed) {
             Ok(figures) => (None, figures),
-            Err(why) => (Some(why), Figures::new()),
+            Err(reason) => (Some(reason), Figures::new()),
         };
         if !options.json {
             let line = match &failure {
-                Some(why) => format!("FAILED  {name}: {}", sanitize(why)),
-                None => format!("ok      {name}{}", told(&figures)),
+                Some(reason) => format!("FAILED  {name}: {}", sanitize(reason)),
+                None => format!("ok      {name}{}", figures_text(&figures)),
             };
             print([line])?;
         }
-        report.checks.push(Checked { name, failure, figures });
+        report.checks.push(CheckResult { name, failure, figures });
     }
     if options.json {
         print_json(&report)?;
     }
-    let (all, failed) = (report.checks.len(), report.checks.iter().filter(|it| it.failure.is_some()).count());
+    let count = report.checks.len();
+    let failed = report.checks.iter().filter(|check| check.failure.is_some()).count();
     if failed == 0 {
         return Ok(());
     }
     let file = options.file.display();
-    Err(ExitError::new(
-        Exit::Failed,
-        format!("{file} fails {failed} of {all} checks; repeat them with --seed {seed}"),
-    ))
+    let message = format!("{file} fails {failed} of {count} checks; repeat them with --seed {seed}");
+    Err(ExitError::new(Exit::Failed, message))
 }
 
-fn told(figures: &Figures) -> String {
+fn figures_text(figures: &Figures) -> String {
     figures.iter().map(|(name, value)| format!("  {name} {value}")).collect()
 }
 
 fn check_here(options: &CheckOptions, name: &str, seed: u32) -> Result<(), ExitError> {
     let how = How { seed: seed.into(), target: &options.target, options: &options.options };
-    let outcome = library::run(&options.file, name, &how).map_err(|it| it.to_string());
+    let outcome = library::run(&options.file, name, &how).map_err(|error| error.to_string());
     print([serde_json::to_string(&outcome).or_exit(Exit::Failed)?])
 }
 
-/// What was measured, or what is wrong.
-fn in_a_process(options: &CheckOptions, name: &str, seed: u32) -> Result<Figures, String> {
+/// Runs one check in a child process. Returns its measurements, or the reason for its failure.
+fn check_in_child(options: &CheckOptions, name: &str, seed: u32) -> Result<Figures, String> {
     let seed = seed.to_string();
+    let target = format!("--target={}", options.target);
+    let plugin_options = format!("--options={}", options.options);
     let mut arguments = ["plugins", "check", "--seed", &seed, "--only", name].map(AsRef::as_ref).to_vec();
-    let (target, options) =
-        (format!("--target={}", options.target), format!("--options={}", options.options));
-    arguments.extend([target.as_ref(), options.as_ref(), "--".as_ref(), options.file.as_os_str()]);
-    child_process::answer(&arguments, Duration::from_secs(options.timeout)).unwrap_or_else(|why| {
-        let fault = ["SIGSEGV", "SIGBUS", "0xc0000005"].iter().any(|it| why.contains(it));
-        let meaning = library::meaning_of_fault(name).filter(|_| fault);
-        Err(meaning.map_or(why.clone(), |it| format!("{it}: {why}")))
+    arguments.extend([target.as_ref(), plugin_options.as_ref(), "--".as_ref(), options.file.as_os_str()]);
+    child_process::answer(&arguments, Duration::from_secs(options.timeout)).unwrap_or_else(|reason| {
+        let is_memory_fault = ["SIGSEGV", "SIGBUS", "0xc0000005"].iter().any(|name| reason.contains(name));
+        let meaning = library::meaning_of_fault(name).filter(|_| is_memory_fault);
+        Err(meaning.map_or(reason.clone(), |meaning| format!("{meaning}: {reason}")))
     })
 }
