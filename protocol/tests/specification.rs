@@ -4,7 +4,7 @@
 
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Ticket, WireError,
-    chunk::{self, ChunkEncoder},
+    chunk::{self, ChunkWriter},
     session::server,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -168,8 +168,8 @@ fn bytes_per_chunk_of_pcm_are_as_listed() {
         };
         let [rate, channels, bytes] = [row[2], row[3], row[4]].map(|cell| cell.parse::<usize>().unwrap());
         let packet = vec![0; rate / 50 * channels * sample_bytes];
-        let mut encoder = ChunkEncoder::new(ChunkIndex(0), 3 * rate as u32, false);
-        (0..3 * 50).for_each(|_| encoder.packet(&packet).unwrap());
-        assert_eq!(encoder.finish().len(), bytes, "{row:?}");
+        let mut writer = ChunkWriter::new(ChunkIndex(0), 3 * rate as u32, false);
+        (0..3 * 50).for_each(|_| writer.packet(&packet).unwrap());
+        assert_eq!(writer.finish().len(), bytes, "{row:?}");
     }
 }

@@ -7,7 +7,7 @@ use data_encoding::BASE32_NOPAD;
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
     RenditionId, Ticket, WireError,
-    chunk::{ChunkDecoder, ChunkEncoder, ChunkEvent},
+    chunk::{ChunkEvent, ChunkReader, ChunkWriter},
     session::server::{Input, Limits, Output, Server},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,10 +29,10 @@ const FRAMES: u32 = 144_000;
 const MAX_CHUNK: usize = 4096;
 
 /// A chunk's stream: first as it is, then behind a sound header; in pieces of the length that the first byte says. What is taken
-/// as whole is exactly what an encoder writes.
+/// as whole is exactly what an writer writes.
 pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
-    let header = ChunkEncoder::new(INDEX, FRAMES, false).take();
+    let header = ChunkWriter::new(INDEX, FRAMES, false).take();
     for stream in [data.to_vec(), [&*header, data].concat()] {
         let whole = decode(&stream, stream.len().max(1));
         assert_eq!(whole, decode(&stream, usize::from(*piece).max(1)));
@@ -44,27 +44,27 @@ pub fn chunk(data: &[u8]) {
 
 /// The events of a stream that is a whole chunk.
 fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
-    let mut decoder = ChunkDecoder::new(INDEX, FRAMES.into(), MAX_CHUNK);
+    let mut reader = ChunkReader::new(INDEX, FRAMES.into(), MAX_CHUNK);
     let mut events = Vec::new();
     for piece in stream.chunks(piece) {
-        decoder.push(Bytes::copy_from_slice(piece));
-        while let Some(event) = decoder.next().ok()? {
+        reader.push(Bytes::copy_from_slice(piece));
+        while let Some(event) = reader.next().ok()? {
             events.push(event);
         }
     }
-    assert!(!decoder.is_done() || stream.len() <= MAX_CHUNK);
-    decoder.is_done().then_some(events)
+    assert!(!reader.is_done() || stream.len() <= MAX_CHUNK);
+    reader.is_done().then_some(events)
 }
 
 fn encode(events: &[ChunkEvent]) -> Vec<u8> {
     let Some(ChunkEvent::Header { index, frames, last }) = events.first() else { return Vec::new() };
-    let mut encoder = ChunkEncoder::new(*index, *frames, *last);
+    let mut writer = ChunkWriter::new(*index, *frames, *last);
     for event in events {
         if let ChunkEvent::Packet(packet) = event {
-            assert_eq!(encoder.packet(packet), Ok(()));
+            assert_eq!(writer.packet(packet), Ok(()));
         }
     }
-    encoder.finish().to_vec()
+    writer.finish().to_vec()
 }
 
 /// A ticket: as text, then as the bytes within one whose checksum is right. One that is read comes back.
@@ -184,14 +184,14 @@ fn admitted(output: &Option<Output>, asked: u64) -> bool {
 
 /// Valid input for each target, to change a little.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, true);
+    let mut writer = ChunkWriter::new(INDEX, FRAMES, true);
     for packet in [&[7; 40][..], &[8; 90]] {
-        assert_eq!(encoder.packet(packet), Ok(()));
+        assert_eq!(writer.packet(packet), Ok(()));
     }
-    let mut stream = [&[50], &*encoder.take()].concat();
+    let mut stream = [&[50], &*writer.take()].concat();
     let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
     let broken = [&*stream, &*refusal].concat();
-    stream.extend(encoder.finish());
+    stream.extend(writer.finish());
     let ticket = Ticket {
         transport: "fastn".into(),
         peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{Node, chunk_encoder::ChunkReader, negotiate, shares::Share};
+use super::{Node, chunk_encoder::ChunkStream, negotiate, shares::Share};
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -177,7 +177,7 @@ async fn send_info(
 }
 
 /// A chunk, and the room that it takes while it is sent.
-type Chunk = (ChunkReader, Share);
+type Chunk = (ChunkStream, Share);
 
 fn chunk(node: &Node, peer: &Arc<str>, request: &ChunkRequest) -> Result<Chunk, WireError> {
     let share = node.shares.take(peer, negotiate::chunk_bytes(&node.registry, &request.rendition))?;

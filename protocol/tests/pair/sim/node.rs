@@ -1,6 +1,6 @@
 use media_protocol::{
     Answer, ChunkRequest, ErrorCode, GetInfo, Info, Protocol, Rendition, Track, TrackSource, WireError,
-    chunk::{self, ChunkEncoder},
+    chunk::{self, ChunkWriter},
     chunk_count, frames_per_chunk,
     session::server::{Input, Limits, Output, Server},
 };
@@ -90,7 +90,7 @@ impl Node {
         let (first, frames) =
             (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
         let last = rendition.is_last(request.index);
-        let mut encoder = ChunkEncoder::new(request.index, frames as u32, last);
+        let mut writer = ChunkWriter::new(request.index, frames as u32, last);
         if let Some(Fails::Gone) = fails {
             return refusal(Protocol::RequestChunk, WireError::new(ErrorCode::UnknownRendition, "gone"));
         }
@@ -102,11 +102,11 @@ impl Node {
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
             // As long as the bitrate says, of 0.1 s.
             packet.resize(rendition.bitrate as usize / 80, 0);
-            encoder.packet(&packet).unwrap();
+            writer.packet(&packet).unwrap();
         }
-        let mut bytes = encoder.take().to_vec();
+        let mut bytes = writer.take().to_vec();
         match fails {
-            None => bytes.extend(encoder.finish()),
+            None => bytes.extend(writer.finish()),
             Some(_) => bytes.extend(chunk::refusal(&WireError::new(ErrorCode::CodecFailed, "it failed"))),
         }
         bytes

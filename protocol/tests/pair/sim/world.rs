@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
-    chunk::{ChunkDecoder, ChunkEvent},
+    chunk::{ChunkEvent, ChunkReader},
     session::client::{Client, Config, DecoderFailed, Input, Output, RequestId},
 };
 
@@ -294,9 +294,9 @@ impl World {
                 Output::GetChunk { request, message, rendition } => {
                     assert!(!self.client.failed().contains(&rendition.id.codec), "a codec that failed");
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
-                    let decoder = ChunkDecoder::new(message.index, frames, most);
+                    let reader = ChunkReader::new(message.index, frames, most);
                     let data = serde_json::to_string(&message).unwrap();
-                    self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
+                    self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(reader)));
                 }
                 Output::Abandon { request, silent } => {
                     self.silences += u64::from(silent);
