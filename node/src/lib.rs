@@ -9,6 +9,7 @@ pub mod convert;
 pub mod fault;
 pub mod files;
 pub mod identity;
+pub mod library;
 pub mod plugins;
 pub mod server;
 pub mod source;

@@ -5,7 +5,7 @@ use crate::{
     client::Dial,
     fault::{Exit, Fault, OrFault},
     identity::Secret,
-    server::Catalog,
+    library::Catalog,
 };
 use media_plugin_sdk::transport::{PeerAddress, refuse_all};
 

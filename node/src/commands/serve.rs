@@ -18,7 +18,8 @@ use crate::{
     fault::{Exit, Fault, OrFault},
     files,
     identity::Secret,
-    server::{Access, Catalog, CatalogError, DiskCacheConfig, Server, ServerConfig, Skipped},
+    library::{Catalog, CatalogError, Skipped},
+    server::{Access, DiskCacheConfig, Server, ServerConfig},
 };
 
 /// A library that has been looked through by then is served as a whole at once; of a larger one, what was found so far.

@@ -1,32 +1,30 @@
-//! What was found, kept for the next start: one file for each library in the person's cache folder.
+//! The index: described tracks on disk, so that the next start need not read all headers again.
 //!
-//! Lines of JSON: what it is and of which library, then a track each, then the BLAKE3 of all before. It is taken whole or
-//! not at all. The hash tells damage, not malice: whoever can write to the person's cache folder is that person. Still, what
-//! comes of any bytes is bounded, and nothing outside of the library is taken from it.
+//! One file for each library, in the owner's cache folder. It has lines of JSON: a header, one line a track, and the BLAKE3
+//! hash of all lines before. A damaged index is ignored as a whole. The hash detects damage, not tampering: only the owner
+//! can write to the folder. Nevertheless any bytes are parsed in bounded memory, and paths outside of the library are
+//! rejected.
 
 use std::{
-    fs::{self, File as DiskFile},
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    describe::is_text,
-    file::{File, Look},
-};
+use super::track_file::{ScannedEntry, TrackFile, is_bounded_text};
 use crate::files;
 
-/// Raised whenever an index of before would be misunderstood, or describes files otherwise than is done now.
+/// Version of the format and of the descriptions in it. An index of another version is ignored.
 const VERSION: u32 = 1;
-/// The longest index, in bytes: some 700,000 tracks. A longer one is neither written nor read.
+/// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Indexes of so many libraries are kept, those that were written last.
+/// Number of indexes in the folder; the oldest are removed. Test `the_oldest_indexes_are_removed`.
 const MAX_INDEXES: usize = 16;
-/// What follows the library in an index's name.
+/// File name ending of an index.
 const ENDING: &str = "index";
-/// Makes a library's name differ from any other use of the hash.
+/// Key derivation context of BLAKE3: keeps library names apart from other hashes.
 const CONTEXT: &str = "media-node 2026-01 library";
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,17 +33,18 @@ struct Header {
     library: String,
 }
 
-/// Where the index of a library is, and which library that is.
+/// The index of one library.
 #[derive(Debug)]
 pub(super) struct Index {
     folder: PathBuf,
+    /// Hash that names the library's folders.
     library: String,
-    /// What it may name files under; empty where links may lead anywhere.
+    /// Folders that tracks must lie below; empty if links are followed, since they may lead anywhere.
     roots: Vec<PathBuf>,
 }
 
 impl Index {
-    /// Of what lies under `roots`, real paths, in this order.
+    /// The index of the library below `roots`, which are real paths.
     pub(super) fn new(folder: &Path, roots: Vec<PathBuf>, follow_links: bool) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         for root in &roots {
@@ -56,34 +55,37 @@ impl Index {
         Self { folder: folder.to_owned(), library, roots: if follow_links { Vec::new() } else { roots } }
     }
 
-    /// The tracks of the last scan; none where there is no index that can be used.
-    pub(super) fn load(&self) -> Vec<File> {
+    /// The tracks of the last scan; empty without a usable index.
+    pub(super) fn load(&self) -> Vec<TrackFile> {
         match self.read() {
             Ok(bytes) => self.parse(&bytes).unwrap_or_else(|| {
-                tracing::debug!(file = %self.file().display(), "this index is damaged or another's");
+                tracing::debug!(file = %self.file().display(), "ignored the index: it is damaged, or belongs to another library or version");
                 Vec::new()
             }),
             Err(error) => {
-                tracing::debug!(file = %self.file().display(), "no index: {error}");
+                tracing::debug!(file = %self.file().display(), "cannot read the index: {error}");
                 Vec::new()
             }
         }
     }
 
-    /// Replaces the index at once, so that another node that reads or writes it finds it whole.
+    /// Replaces the index atomically: another node that shares the folder never reads half of it.
     ///
     /// # Errors
-    /// As the system says.
-    pub(super) fn save<'a>(&self, looks: impl Iterator<Item = &'a Look>) -> io::Result<()> {
-        let tracks = looks.filter_map(|look| if let Look::Track(file) = look { Some(file) } else { None });
-        // A path that is no text cannot be written down: such a file is looked into at each start.
+    /// The system's error, or that the index would be longer than [`MAX_BYTES`].
+    pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
+        let tracks = scanned.filter_map(|entry| match entry {
+            ScannedEntry::Track(file) => Some(file),
+            ScannedEntry::Skipped(..) => None,
+        });
+        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start.
         let lines = tracks.filter_map(|file| serde_json::to_string(file.as_ref()).ok());
         let mut text = serde_json::to_string(&self.header())? + "\n";
         for line in lines {
             text.push_str(&line);
             text.push('\n');
             if text.len() > MAX_BYTES {
-                return Err(io::Error::other("it would be too long"));
+                return Err(io::Error::other("the library is too large for an index"));
             }
         }
         let hash = blake3::hash(text.as_bytes()).to_hex();
@@ -103,41 +105,43 @@ impl Index {
 
     fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        DiskFile::open(self.file())?.take(MAX_BYTES as u64 + 128).read_to_end(&mut bytes)?;
+        File::open(self.file())?.take(MAX_BYTES as u64 + 128).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Takes any bytes. Memory is a small multiple of theirs.
-    fn parse(&self, bytes: &[u8]) -> Option<Vec<File>> {
-        let end = bytes.iter().rposition(|it| *it == b'\n')? + 1;
+    /// Parses any bytes, in memory of a small multiple of their length.
+    fn parse(&self, bytes: &[u8]) -> Option<Vec<TrackFile>> {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n')? + 1;
         let (text, hash) = bytes.split_at(end);
         if blake3::hash(text).to_hex().as_bytes() != hash {
             return None;
         }
-        let mut lines = text.split(|it| *it == b'\n').filter(|line| !line.is_empty());
+        let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let header: Header = serde_json::from_slice(lines.next()?).ok()?;
         if header != self.header() {
             return None;
         }
-        let file =
-            |line| serde_json::from_slice(line).ok().filter(|it| self.is_sound(it)).map(File::with_words);
-        lines.map(file).collect()
+        let parse_line = |line| {
+            let file = serde_json::from_slice(line).ok().filter(|file| self.is_valid(file));
+            file.map(TrackFile::with_search_text)
+        };
+        lines.map(parse_line).collect()
     }
 
-    fn is_sound(&self, file: &File) -> bool {
+    fn is_valid(&self, file: &TrackFile) -> bool {
         let texts = [&file.title, &file.artist, &file.album, &file.source.codec];
-        let path = &file.at.path;
+        let path = &file.entry.path;
         let is_inside = self.roots.is_empty() || self.roots.iter().any(|root| path.starts_with(root));
-        is_inside && path.is_absolute() && texts.into_iter().all(|it| is_text(it))
+        is_inside && path.is_absolute() && texts.into_iter().all(|text| is_bounded_text(text))
     }
 
     fn remove_old(&self) -> io::Result<()> {
         let mut indexes = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            // Also what is left of one that was broken off.
+            // Includes leftovers of interrupted writes.
             let is_ours = entry.file_name().to_string_lossy().contains(&format!(".{ENDING}"));
-            if let Ok(modified) = entry.metadata().and_then(|it| it.modified())
+            if let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified())
                 && is_ours
             {
                 indexes.push((modified, entry.path()));
@@ -145,7 +149,7 @@ impl Index {
         }
         indexes.sort_by(|a, b| b.cmp(a));
         for (_, path) in indexes.into_iter().skip(MAX_INDEXES) {
-            // Another node may have done it.
+            // Another node may have removed it already.
             let _ = fs::remove_file(path);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Work that waits for the disk: so much at once, and of each peer a little, however many connections it has.
+//! Bound on work that waits for the disk, in all and for each caller.
 
 use std::{
     collections::HashMap,
@@ -10,46 +10,53 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
-/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to those who
-/// listen. More wait, in the order in which they came.
-const ALL: usize = 8;
-/// Those of one peer, so that nobody waits for all that another has asked for; its others wait apart from the rest.
-const EACH: usize = 2;
+use super::caller::Caller;
 
+/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to the
+/// encoders. More wait in the order of their arrival. Test `a_greedy_caller_does_not_delay_others`.
+const TOTAL: usize = 8;
+/// Those of one caller. Its further requests wait without taking a slot. Same test.
+const PER_CALLER: usize = 2;
+
+/// Slots for work on blocking threads.
 #[derive(Debug)]
-pub(super) struct Lookups {
+pub(super) struct DiskSlots {
     all: Arc<Semaphore>,
-    /// Those of the peers that have any under way or waiting, and of some that had.
-    each: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
+    /// By caller: those with work that runs or waits, and some without.
+    by_caller: Mutex<HashMap<Caller, Arc<Semaphore>>>,
 }
 
-impl Lookups {
+impl DiskSlots {
     pub(super) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), each: Mutex::default() }
+        Self { all: Arc::new(Semaphore::new(TOTAL)), by_caller: Mutex::default() }
     }
 
-    /// Does the `work` of `peer` on a thread that may block, when it is its turn. Once begun it goes on, whether anybody waits
-    /// for it or not, and counts for as long.
+    /// Runs the `work` of `caller` on a blocking thread when it is its turn. Work that has begun runs to its end and holds
+    /// its slot until then, even if this future is dropped.
+    ///
+    /// # Errors
+    /// If the work panicked or the runtime shuts down.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        peer: &Arc<str>,
+        caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        // They are never closed.
-        let own = self.own(peer).acquire_owned().await.ok();
-        let place = Arc::clone(&self.all).acquire_owned().await.ok();
+        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
+        let own_slot = self.slots_of(caller).acquire_owned().await.ok();
+        let slot = Arc::clone(&self.all).acquire_owned().await.ok();
         let work = move || {
-            let _held = (own, place);
+            let _held = (own_slot, slot);
             work()
         };
         spawn_blocking(work).await
     }
 
-    fn own(&self, peer: &Arc<str>) -> Arc<Semaphore> {
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each permit, and each who waits for one, holds its semaphore.
-        each.retain(|_, it| Arc::strong_count(it) > 1);
-        Arc::clone(each.entry(Arc::clone(peer)).or_insert_with(|| Arc::new(Semaphore::new(EACH))))
+    fn slots_of(&self, caller: &Caller) -> Arc<Semaphore> {
+        let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        // Running and waiting work holds its caller's semaphore.
+        by_caller.retain(|_, slots| Arc::strong_count(slots) > 1);
+        let slots = by_caller.entry(caller.clone());
+        Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(PER_CALLER))))
     }
 }
 
@@ -65,37 +72,38 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_for_much_does_not_hold_up_the_others() {
-        let lookups = Arc::new(Lookups::new());
+    async fn a_greedy_caller_does_not_delay_others() {
+        assert_eq!((TOTAL, PER_CALLER), (8, 2));
+        let slots = Arc::new(DiskSlots::new());
         let (shut, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let begun = Arc::new(AtomicUsize::new(0));
-        let mut asked = JoinSet::new();
+        let mut requests = JoinSet::new();
         for _ in 0..128 {
-            let (lookups, gate, begun) = (lookups.clone(), gate.clone(), begun.clone());
+            let (slots, gate, begun) = (slots.clone(), gate.clone(), begun.clone());
             let work = move || {
                 begun.fetch_add(1, Ordering::Relaxed);
-                // Until `shut` is dropped.
+                // Blocks until `shut` is dropped.
                 let _ = gate.lock().unwrap().recv();
             };
-            asked.spawn(async move { lookups.run(&"greedy".into(), work).await });
+            requests.spawn(async move { slots.run(&Caller::peer("greedy"), work).await });
         }
-        while begun.load(Ordering::Relaxed) < EACH {
+        while begun.load(Ordering::Relaxed) < PER_CALLER {
             yield_now().await;
         }
-        assert_eq!(lookups.all.available_permits(), ALL - EACH);
-        assert_eq!(lookups.run(&"modest".into(), || 7).await.unwrap(), 7);
-        assert_eq!(begun.load(Ordering::Relaxed), EACH);
-        // Whoever asked is gone, but not what it had begun.
-        asked.abort_all();
-        while asked.join_next().await.is_some() {}
-        assert_eq!(lookups.own(&"greedy".into()).available_permits(), 0);
+        assert_eq!(slots.all.available_permits(), TOTAL - PER_CALLER);
+        assert_eq!(slots.run(&Caller::peer("modest"), || 7).await.unwrap(), 7);
+        assert_eq!(begun.load(Ordering::Relaxed), PER_CALLER);
+        // The requests end, the work that has begun does not.
+        requests.abort_all();
+        while requests.join_next().await.is_some() {}
+        assert_eq!(slots.slots_of(&Caller::peer("greedy")).available_permits(), 0);
         drop(shut);
-        lookups.run(&"greedy".into(), || ()).await.unwrap();
-        while lookups.all.available_permits() < ALL {
+        slots.run(&Caller::peer("greedy"), || ()).await.unwrap();
+        while slots.all.available_permits() < TOTAL {
             yield_now().await;
         }
-        lookups.own(&"modest".into());
-        assert_eq!(lookups.each.lock().unwrap().len(), 1, "who has none is forgotten");
+        slots.slots_of(&Caller::peer("modest"));
+        assert_eq!(slots.by_caller.lock().unwrap().len(), 1, "callers without work are forgotten");
     }
 }

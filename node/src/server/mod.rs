@@ -1,181 +1,124 @@
-//! The serving half of a node: finds a person's tracks, encodes what peers ask for, and sends it.
+//! The serving half of a node: encodes the tracks of the library for peers and for this machine, and sends them to peers.
+//!
+//! [`Service`] answers any caller; [`Server`] adds the door for peers and the metrics.
 //!
 //! # Threads
 //!
-//! Sessions are async tasks, one for each connection and one for each request, and none of them touches the disk: opening
-//! a track and searching the catalog run on the runtime's blocking threads, encoding on the [`ServerConfig::encoders`]
-//! threads of its own. Those look on the
-//! disk for a chunk of before as well, and one more thread writes there. A slow peer holds up its own streams only.
+//! A session is an async task for each connection and one for each of its requests. Session tasks never access the disk:
+//! opening a track and searching the catalog run on the runtime's blocking threads. [`ServerConfig::encoders`] threads encode,
+//! and read the disk cache; one more thread writes it. A slow peer delays its own streams only.
 //!
 //! # Bounds
 //!
-//! Peers, connections and requests for each peer, requests that wait for the disk, chunks that wait for an encoder, tracks that are open, and bytes of chunks that are kept
-//! are each limited by a number in [`ServerConfig`] or by a named constant. A chunk that has left the cache lives on while an
-//! answer with it is under way; how many bytes that makes is bounded for each peer and for all (`shares.rs`), and an answer
-//! that nobody takes is given up.
+//! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of a connection,
+//! requests that wait for the disk, chunks that wait for an encoder, open files, bytes of cached chunks. A chunk that has left
+//! the cache stays in memory while an answer sends it: `send_quota` bounds those bytes for each caller and in all, and a session
+//! abandons an answer that the peer does not read.
 
-mod accept;
-mod catalog;
+mod caller;
 mod chunk_cache;
 mod chunk_encoder;
-mod lookups;
+mod config;
+mod counter;
+mod disk_slots;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod negotiate;
-mod session;
-mod shares;
+mod peers;
+mod send_quota;
+mod service;
 mod stats;
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Admit, Endpoint};
-use tokio::sync::{Semaphore, watch};
 
-pub use accept::Access;
-pub use catalog::{Catalog, CatalogError, Skipped};
+use crate::library::Catalog;
+
+pub use caller::Caller;
 pub use chunk_cache::{CacheStats, DiskCacheConfig, DiskStats};
 pub use chunk_encoder::EncoderStats;
+pub use config::ServerConfig;
+pub use peers::Access;
+pub use service::{LocalLibrary, Service};
 pub use stats::{ChunkBytes, Requests, ServerStats};
 
-/// What a server may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// Bytes of encoded chunks that are kept.
-    pub cache: usize,
-    /// Where chunks are kept for the next start; none by default.
-    pub disk_cache: Option<DiskCacheConfig>,
-    /// Threads that encode; 0 is one per core.
-    pub encoders: usize,
-    /// Peers connected at once; more are turned away as `server_full` and told when to ask again.
-    pub max_peers: usize,
-    /// Requests of one peer that are answered at once; more are refused as busy.
-    pub max_requests_per_peer: usize,
-    /// Chunks that are encoded ahead of the one asked for.
-    pub encode_ahead: u32,
-    /// The `[codec.ID]` tables of the configuration, each as one JSON object, by the codec's id.
-    pub codec_options: BTreeMap<String, String>,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            cache: 256 * 1024 * 1024,
-            disk_cache: None,
-            encoders: 0,
-            max_peers: 512,
-            max_requests_per_peer: 8,
-            encode_ahead: 1,
-            codec_options: BTreeMap::new(),
-        }
-    }
-}
-
-/// What the sessions of a server share.
-struct Node {
-    config: ServerConfig,
-    registry: Arc<Registry>,
-    catalog: Arc<Catalog>,
-    encoder: chunk_encoder::ChunkEncoder,
-    counters: stats::Counters,
-    /// One permit for each peer that may still come in.
-    places: Arc<Semaphore>,
-    present: accept::Present,
-    /// Of the bytes of chunks that are on their way.
-    shares: Arc<shares::Shares>,
-    lookups: lookups::Lookups,
-    stopping: watch::Sender<bool>,
-}
-
-impl Node {
-    fn stats(&self) -> ServerStats {
-        let (encoder, cache, disk) = self.encoder.stats();
-        let peers = self.config.max_peers.saturating_sub(self.places.available_permits());
-        ServerStats {
-            peers,
-            encode_time: self.encoder.encode_time(),
-            encoder,
-            cache,
-            disk,
-            ..self.counters.snapshot()
-        }
-    }
-}
+use peers::Peers;
 
 /// A running server. Dropping it stops it.
 pub struct Server {
-    node: Arc<Node>,
+    service: Arc<Service>,
+    peers: Arc<Peers>,
 }
 
 impl Server {
-    /// Starts the encoder threads. Nobody is served until [`Server::serve`]. The catalog may change while it is served.
+    /// Starts the encoder threads. The server accepts no peers before [`Server::serve`]. The catalog may change while it is
+    /// served.
     ///
     /// # Errors
-    /// When the system gives no threads.
+    /// If the system cannot start a thread.
     pub fn start(
-        mut config: ServerConfig,
+        config: ServerConfig,
         registry: Arc<Registry>,
         catalog: impl Into<Arc<Catalog>>,
     ) -> std::io::Result<Self> {
-        let catalog = catalog.into();
-        let encoder = chunk_encoder::ChunkEncoder::start(
-            config.encoders,
-            config.cache,
-            config.disk_cache.as_ref(),
-            registry.clone(),
-            catalog.clone(),
-        )?;
-        config.max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(config.max_peers));
-        let (counters, stopping) = (stats::Counters::default(), watch::Sender::new(false));
-        let (present, lookups) = (accept::Present::default(), lookups::Lookups::new());
-        let shares = Arc::default();
-        let node =
-            Node { config, registry, catalog, encoder, counters, places, present, shares, lookups, stopping };
-        Ok(Self { node: Arc::new(node) })
+        let service = Arc::new(Service::start(&config, registry, catalog.into())?);
+        let peers = Arc::new(Peers::new(&config, Arc::clone(&service)));
+        Ok(Self { service, peers })
     }
 
-    /// Who may come in, for [`media_plugin_sdk::transport::Bind::admit`]: whom `access` lets in, while there is room.
+    /// The decision on peers for [`media_plugin_sdk::transport::Bind::admit`]: `access` must admit a peer, and the server must
+    /// have a free slot.
     #[must_use]
     pub fn admit(&self, access: Access) -> Admit {
-        accept::admit(access, self.node.places.clone())
+        self.peers.admit(access)
     }
 
-    /// Serves the peers that come in through `endpoint` until it is closed or the server is stopped, then closes it. May
-    /// run for several endpoints at once. Needs a Tokio runtime.
+    /// Serves the peers of `endpoint` until the endpoint is closed or the server stops, then closes it. May run for several
+    /// endpoints at once; they share all limits. Needs a Tokio runtime.
     pub fn serve(&self, endpoint: Arc<dyn Endpoint>) -> impl Future<Output = ()> + Send + 'static {
-        accept::serve(self.node.clone(), endpoint)
+        Arc::clone(&self.peers).serve(endpoint)
     }
 
-    /// The tracks that it serves.
+    /// The served library, for callers other than peers.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The served tracks.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
-        &self.node.catalog
+        self.service.catalog()
     }
 
-    /// What it did since it was started.
+    /// The statistics since the start.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        self.node.stats()
+        stats(&self.service, &self.peers)
     }
 
-    /// Shows [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the server is stopped.
-    /// Returns the address, in which port 0 has become a free one. Needs a Tokio runtime.
+    /// Serves [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the server stops. Returns the
+    /// bound address; port 0 becomes a free port. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// When the address is not a loopback address, or can't be had.
+    /// If the address is not a loopback address, or is in use.
     #[cfg(feature = "metrics")]
     pub async fn metrics(&self, address: std::net::SocketAddr) -> std::io::Result<std::net::SocketAddr> {
         let listener = metrics::bind(address).await?;
         let bound = listener.local_addr()?;
-        tokio::spawn(metrics::serve(self.node.clone(), listener));
+        let service = Arc::clone(&self.service);
+        let peers = Arc::clone(&self.peers);
+        let stopping = peers.stopping();
+        tokio::spawn(metrics::serve(move || stats(&service, &peers), stopping, listener));
         Ok(bound)
     }
 
-    /// Takes no more peers and requests, and closes the endpoints; [`Server::serve`] ends when that is done.
+    /// Accepts no more peers and requests, and closes the endpoints. [`Server::serve`] then ends.
     pub fn stop(&self) {
-        self.node.stopping.send_replace(true);
-        self.node.encoder.stop();
+        self.peers.stop();
+        self.service.stop();
     }
 }
 
@@ -183,4 +126,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn stats(service: &Service, peers: &Peers) -> ServerStats {
+    ServerStats { peers: peers.connected(), ..service.stats() }
 }

@@ -1,202 +1,148 @@
-//! Who comes in, and for how long.
+//! The door for peers: admits connections of any transport and runs a session for each.
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
+use media_protocol::session::server::Limits;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tracing::Instrument as _;
 
-use super::{Node, session};
+use self::connection_table::ConnectionTable;
+use super::{config::ServerConfig, service::Service};
 
-/// Whom a node lets in. The default is nobody.
-#[derive(Clone, Default)]
-pub struct Access {
-    /// Everybody.
-    pub open: bool,
-    /// These identities, whatever token they bring.
-    pub ids: BTreeSet<String>,
-    /// Whoever brings this token: the capability of the node's tickets.
-    pub capability: Option<String>,
+mod access;
+mod connection_table;
+mod session;
+
+pub use access::Access;
+
+/// The peers of a server, over all its transports.
+pub(super) struct Peers {
+    service: Arc<Service>,
+    limits: Limits,
+    max_peers: usize,
+    /// One permit for each connection that may still come in.
+    peer_slots: Arc<Semaphore>,
+    connections: Arc<ConnectionTable>,
+    stopping: watch::Sender<bool>,
 }
 
-/// The capability is a secret.
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capability = self.capability.as_ref().map(|_| "(redacted)");
-        f.debug_struct("Access")
-            .field("open", &self.open)
-            .field("ids", &self.ids)
-            .field("capability", &capability)
-            .finish()
-    }
-}
-
-impl Access {
-    fn check(&self, peer: &str, token: Option<&str>) -> Result<(), &'static str> {
-        if self.open || self.ids.contains(peer) {
-            return Ok(());
+impl Peers {
+    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
+        let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
+        let requests = config.max_requests_per_peer.max(1);
+        Self {
+            service,
+            limits: Limits { requests, encode_ahead: config.encode_ahead },
+            max_peers,
+            peer_slots: Arc::new(Semaphore::new(max_peers)),
+            connections: Arc::default(),
+            stopping: watch::Sender::new(false),
         }
-        match (&self.capability, token) {
-            // Hashes are compared in constant time, and hide how long the capability is.
-            (Some(ours), Some(theirs))
-                if blake3::hash(ours.as_bytes()) == blake3::hash(theirs.as_bytes()) =>
-            {
-                Ok(())
+    }
+
+    /// Number of connections.
+    pub(super) fn connected(&self) -> usize {
+        self.max_peers.saturating_sub(self.peer_slots.available_permits())
+    }
+
+    /// Turns true when the server stops.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Ends [`Peers::serve`].
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free. [`Peers::serve`] takes the
+    /// slot itself.
+    pub(super) fn admit(&self, access: Access) -> Admit {
+        let peer_slots = Arc::clone(&self.peer_slots);
+        Arc::new(move |peer, token| {
+            access.check(peer, token)?;
+            if peer_slots.available_permits() == 0 {
+                return Err(TransportError::FULL.into());
             }
-            (Some(_), Some(_)) => Err("invalid_token"),
-            _ => Err("unauthorized"),
-        }
-    }
-}
-
-/// The connections of each peer, the oldest first. Over [`Present::EACH`] the oldest is closed: one that lost its way, be it
-/// to a path that died, comes in anew before the old connection has timed out, and nobody takes all places.
-#[derive(Default)]
-pub(super) struct Present(Mutex<HashMap<String, VecDeque<Arc<dyn Connection>>>>);
-
-impl Present {
-    /// One person's players that run side by side, and what is left of those that moved.
-    const EACH: usize = 16;
-
-    fn with(
-        &self,
-        connection: &Arc<dyn Connection>,
-        change: impl FnOnce(&mut VecDeque<Arc<dyn Connection>>),
-    ) {
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut own = peers.remove(&connection.peer()).unwrap_or_default();
-        change(&mut own);
-        if !own.is_empty() {
-            peers.insert(connection.peer(), own);
-        }
+            Ok(())
+        })
     }
 
-    fn enter(&self, connection: &Arc<dyn Connection>) {
-        self.with(connection, |own| {
-            own.push_back(Arc::clone(connection));
-            if own.len() > Self::EACH
-                && let Some(oldest) = own.pop_front()
-            {
-                oldest.close("too many connections of one peer: the oldest ends");
-            }
-        });
-    }
-}
-
-/// A peer that is there, until this is dropped.
-struct Presence {
-    node: Arc<Node>,
-    connection: Arc<dyn Connection>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        self.node.present.with(&self.connection, |own| own.retain(|it| !Arc::ptr_eq(it, &self.connection)));
-    }
-}
-
-/// Whom `access` lets in while there are places. The place itself is taken by [`serve`].
-pub(super) fn admit(access: Access, places: Arc<Semaphore>) -> Admit {
-    Arc::new(move |peer, token| {
-        access.check(peer, token)?;
-        if places.available_permits() == 0 {
-            return Err(TransportError::FULL.into());
-        }
-        Ok(())
-    })
-}
-
-/// Runs a session for each peer, until the endpoint is closed or the node stops.
-pub(super) async fn serve(node: Arc<Node>, endpoint: Arc<dyn Endpoint>) {
-    let mut stopping = node.stopping.subscribe();
-    let mut sessions = JoinSet::new();
-    let mut next = endpoint.accept();
-    loop {
-        tokio::select! {
-            accepted = &mut next => {
-                let Some(connection) = accepted else { break };
-                next = endpoint.accept();
-                welcome(&node, connection, &mut sessions);
-            }
-            Some(ended) = sessions.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!("a session failed: {error}");
+    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops. Closes the
+    /// endpoint at the end.
+    pub(super) async fn serve(self: Arc<Self>, endpoint: Arc<dyn Endpoint>) {
+        let mut stopping = self.stopping();
+        let mut sessions = JoinSet::new();
+        let mut next = endpoint.accept();
+        loop {
+            tokio::select! {
+                accepted = &mut next => {
+                    let Some(connection) = accepted else { break };
+                    next = endpoint.accept();
+                    if let Some(session) = self.session(connection) {
+                        sessions.spawn(session);
+                    }
                 }
+                Some(ended) = sessions.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!("a session failed: {error}");
+                    }
+                }
+                _ = stopping.wait_for(|stopping| *stopping) => break,
             }
-            _ = stopping.wait_for(|it| *it) => break,
         }
+        endpoint.close().await;
+        sessions.shutdown().await;
     }
-    endpoint.close().await;
-    sessions.shutdown().await;
-}
 
-fn welcome(node: &Arc<Node>, connection: Arc<dyn Connection>, sessions: &mut JoinSet<()>) {
-    match node.places.clone().try_acquire_owned() {
-        Ok(_place) => {
-            node.counters.peers_served.add(1);
-            node.present.enter(&connection);
-            let presence = Presence { node: node.clone(), connection, _place };
-            // Of the highest level, so that what is logged below it has it too. The id is cut: its beginning tells peers apart.
-            let span =
-                tracing::error_span!("session", peer = %format_args!("{:.8}", presence.connection.peer()));
-            sessions.spawn(attend(presence).instrument(span));
-        }
-        Err(_) => {
-            node.counters.peers_turned_away.add(1);
+    /// The session of a new connection. Closes the connection and returns `None` if no slot is free.
+    fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
+        let counters = self.service.counters();
+        let Ok(slot) = Arc::clone(&self.peer_slots).try_acquire_owned() else {
+            counters.peers_turned_away.add(1);
             connection.close(TransportError::FULL);
-        }
+            return None;
+        };
+        counters.peers_served.add(1);
+        let guard = self.connections.insert(&connection);
+        let service = Arc::clone(&self.service);
+        let limits = self.limits;
+        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells peers apart.
+        let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
+        let session = async move {
+            let _held = (guard, slot);
+            tracing::info!(path = %connection.path().kind, "a peer connected");
+            session::run(service, limits, Arc::clone(&connection)).await;
+            let reason = connection.closed().await;
+            tracing::info!(%reason, "a peer disconnected");
+        };
+        Some(session.instrument(span))
     }
-}
-
-async fn attend(presence: Presence) {
-    let Presence { node, connection, .. } = &presence;
-    tracing::info!(path = %connection.path().kind, "a peer came in");
-    session::run(node.clone(), connection.clone()).await;
-    let reason = connection.closed().await;
-    tracing::info!(%reason, "a peer left");
 }
 
 #[cfg(test)]
 mod tests {
+    use media_plugin_host::Registry;
+
     use super::*;
-
-    fn access() -> Access {
-        Access { ids: ["friend".to_owned()].into(), capability: Some("secret".into()), ..Access::default() }
-    }
+    use crate::library::Catalog;
 
     #[test]
-    fn nobody_comes_in_by_default() {
-        assert_eq!(Access::default().check("a", Some("b")), Err("unauthorized"));
-        assert_eq!(Access::default().check("", None), Err("unauthorized"));
-    }
-
-    #[test]
-    fn a_token_or_an_identity_lets_in() {
-        assert_eq!(access().check("stranger", Some("secret")), Ok(()));
-        assert_eq!(access().check("stranger", Some("secret2")), Err("invalid_token"));
-        assert_eq!(access().check("stranger", None), Err("unauthorized"));
-        assert_eq!(access().check("friend", None), Ok(()));
-        assert_eq!(access().check("friend", Some("an old token")), Ok(()));
-        assert_eq!(Access { open: true, ..Access::default() }.check("stranger", None), Ok(()));
-    }
-
-    #[test]
-    fn a_full_node_says_so_only_to_those_it_would_let_in() {
-        let admit = admit(access(), Arc::new(Semaphore::new(0)));
+    fn a_full_node_says_so_only_to_peers_it_would_admit() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { max_peers: 0, encoders: 1, ..ServerConfig::default() };
+        let none: [fn() -> Box<dyn media_plugin_sdk::Codec>; 0] = [];
+        let registry = Registry::new(none, [], []);
+        let service = Service::start(&config, Arc::new(registry), Arc::new(catalog)).unwrap();
+        let peers = Peers::new(&config, Arc::new(service));
+        let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
+        let admit = peers.admit(access);
         assert_eq!(admit("friend", None), Err("server_full".into()));
         assert_eq!(admit("stranger", None), Err("unauthorized".into()));
-    }
-
-    #[test]
-    fn the_capability_is_not_printed() {
-        assert!(!format!("{:?}", access()).contains("secret"));
     }
 }

@@ -1,9 +1,10 @@
-//! The bytes of chunks that are on their way, and how much of them each peer may have.
+//! Bound on the bytes of chunks that are being sent, in all and for each caller.
 //!
-//! A chunk that has left the cache lives on while an answer with it is under way, and a peer that never reads keeps its answers
-//! under way. So a peer may have as much as a [`PART`] of what is free, over all its connections: alone a fifth of [`ROOM`],
-//! beside others less, so that a few who are greedy leave room for who comes (dynamic thresholds: Choudhury and Hahne, 1998).
-//! One chunk is always allowed, so nobody starves. A chunk counts for each answer with it, though they share its bytes.
+//! A chunk that has left the cache stays in memory while an answer sends it, and a peer that never reads keeps its answers
+//! open. So a caller may hold at most a [`SHARE`] of the free bytes, over all its connections: a fifth of [`CAPACITY`] when
+//! it is alone, less beside others, so that some greedy callers leave room for new ones (dynamic thresholds: Choudhury and
+//! Hahne, 1998). One chunk is always allowed, so no caller starves. A chunk counts for each answer that sends it, although
+//! answers share its bytes.
 
 use std::{
     collections::HashMap,
@@ -13,63 +14,69 @@ use std::{
 
 use media_protocol::WireError;
 
-/// For all peers together, in bytes.
-const ROOM: usize = 256 * 1024 * 1024;
-/// A peer may have one such part of what is free.
-const PART: usize = 4;
-/// When who has too much may ask again: a good part of it is sent by then.
-const AGAIN: Duration = Duration::from_secs(1);
+use super::caller::Caller;
 
-/// What is under way.
+/// Bytes for all callers together. Test `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
+const CAPACITY: usize = 256 * 1024 * 1024;
+/// Divisor of the free bytes that gives one caller's limit. Same test.
+const SHARE: usize = 4;
+/// Time after which a refused caller may retry: a good part of its bytes is sent by then. Same test.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The bytes being sent.
 #[derive(Debug, Default)]
-pub(super) struct Shares(Mutex<Taken>);
+pub(super) struct SendQuota(Mutex<Reserved>);
 
 #[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    /// Those of the peers that have any.
-    own: HashMap<Arc<str>, usize>,
+struct Reserved {
+    total: usize,
+    /// By caller, without those that have none.
+    by_caller: HashMap<Caller, usize>,
 }
 
-/// The bytes of one answer, until this is dropped.
+/// The bytes of one answer. Dropping it frees them.
 #[derive(Debug)]
-pub(super) struct Share {
-    shares: Arc<Shares>,
-    peer: Arc<str>,
+pub(super) struct SendReservation {
+    quota: Arc<SendQuota>,
+    caller: Caller,
     bytes: usize,
 }
 
-impl Shares {
-    /// Room for an answer of `bytes` to `peer`.
+impl SendQuota {
+    /// Reserves `bytes` for an answer to `caller`.
     ///
     /// # Errors
-    /// `Busy` when the peer has something under way already, and this would be too much.
-    pub(super) fn take(self: &Arc<Self>, peer: &Arc<str>, bytes: usize) -> Result<Share, WireError> {
-        let mut taken = self.lock();
-        let own = taken.own.get(peer).copied().unwrap_or(0);
-        if own > 0 && own + bytes > ROOM.saturating_sub(taken.all) / PART {
-            let message = format!("{own} bytes of chunks are on their way to this client already");
-            return Err(WireError::busy(message, AGAIN));
+    /// `Busy` if the caller has a reservation already and this one would exceed its share.
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        caller: &Caller,
+        bytes: usize,
+    ) -> Result<SendReservation, WireError> {
+        let mut reserved = self.lock();
+        let own = reserved.by_caller.get(caller).copied().unwrap_or(0);
+        if own > 0 && own + bytes > CAPACITY.saturating_sub(reserved.total) / SHARE {
+            let message = format!("{own} bytes of chunks are being sent to this client already");
+            return Err(WireError::busy(message, RETRY_AFTER));
         }
-        taken.all += bytes;
-        *taken.own.entry(Arc::clone(peer)).or_default() += bytes;
-        Ok(Share { shares: Arc::clone(self), peer: Arc::clone(peer), bytes })
+        reserved.total += bytes;
+        *reserved.by_caller.entry(caller.clone()).or_default() += bytes;
+        Ok(SendReservation { quota: Arc::clone(self), caller: caller.clone(), bytes })
     }
 
-    /// What is in there is whole between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    /// The state is consistent between any two statements, so a poisoned lock is usable.
+    fn lock(&self) -> MutexGuard<'_, Reserved> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Share {
+impl Drop for SendReservation {
     fn drop(&mut self) {
-        let mut taken = self.shares.lock();
-        taken.all -= self.bytes;
-        if let Some(own) = taken.own.get_mut(&self.peer) {
+        let mut reserved = self.quota.lock();
+        reserved.total -= self.bytes;
+        if let Some(own) = reserved.by_caller.get_mut(&self.caller) {
             *own -= self.bytes;
             if *own == 0 {
-                taken.own.remove(&self.peer);
+                reserved.by_caller.remove(&self.caller);
             }
         }
     }
@@ -81,36 +88,37 @@ mod tests {
 
     use super::*;
 
-    const CHUNK: usize = 1 << 20;
+    const MIB: usize = 1 << 20;
 
-    /// As much as `peer` gets, in chunks.
-    fn fill(shares: &Arc<Shares>, peer: &str) -> Vec<Share> {
-        let peer = peer.into();
-        std::iter::from_fn(|| shares.take(&peer, CHUNK).ok()).collect()
+    /// Reserves chunks of 1 MiB for `caller` until it is refused.
+    fn fill(quota: &Arc<SendQuota>, caller: &str) -> Vec<SendReservation> {
+        let caller = Caller::peer(caller);
+        std::iter::from_fn(|| quota.reserve(&caller, MIB).ok()).collect()
     }
 
     #[test]
-    fn one_peer_gets_a_fifth_and_then_is_told_to_ask_again() {
-        let shares = Arc::<Shares>::default();
-        let mut held = fill(&shares, "greedy");
-        assert_eq!(held.len(), ROOM / CHUNK / (PART + 1));
-        let error = shares.take(&"greedy".into(), CHUNK).unwrap_err();
+    fn one_caller_gets_a_fifth_and_is_refused_as_busy_after_that() {
+        let quota = Arc::<SendQuota>::default();
+        let mut held = fill(&quota, "greedy");
+        // A quarter of the 205 MiB that are free beside 51 MiB.
+        assert_eq!(held.len(), 51);
+        let error = quota.reserve(&Caller::peer("greedy"), MIB).unwrap_err();
         assert_eq!((error.code, error.retry_after_ms), (ErrorCode::Busy, Some(1000)));
         held.pop();
-        assert!(shares.take(&"greedy".into(), CHUNK).is_ok());
+        assert!(quota.reserve(&Caller::peer("greedy"), MIB).is_ok());
         drop(held);
-        let taken = shares.lock();
-        assert_eq!((taken.all, taken.own.len()), (0, 0));
+        let reserved = quota.lock();
+        assert_eq!((reserved.total, reserved.by_caller.len()), (0, 0));
     }
 
     #[test]
-    fn many_who_are_greedy_leave_room_and_each_gets_one() {
-        let shares = Arc::<Shares>::default();
-        let held: Vec<_> = (0..10).map(|it| fill(&shares, &format!("greedy {it}"))).collect();
-        assert!(held.iter().all(|it| !it.is_empty()) && shares.lock().all < ROOM - 16 * CHUNK);
-        assert!(fill(&shares, "modest").len() > 2);
-        let more: Vec<_> = (10..400).map(|it| fill(&shares, &format!("greedy {it}"))).collect();
-        assert!(shares.lock().all > ROOM);
-        assert!(more[300..].iter().all(|it| it.len() == 1), "one is allowed past all bounds");
+    fn many_greedy_callers_leave_room_and_each_gets_one() {
+        let quota = Arc::<SendQuota>::default();
+        let held: Vec<_> = (0..10).map(|number| fill(&quota, &format!("greedy {number}"))).collect();
+        assert!(held.iter().all(|own| !own.is_empty()) && quota.lock().total < 240 * MIB);
+        assert!(fill(&quota, "modest").len() > 2);
+        let more: Vec<_> = (10..400).map(|number| fill(&quota, &format!("greedy {number}"))).collect();
+        assert!(quota.lock().total > 256 * MIB);
+        assert!(more[300..].iter().all(|own| own.len() == 1), "one chunk is allowed past all bounds");
     }
 }

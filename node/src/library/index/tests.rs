@@ -3,31 +3,31 @@ use std::sync::Arc;
 use media_protocol::TrackSource;
 use proptest::prelude::*;
 
-use super::{super::file::Candidate, *};
+use super::{super::track_file::FileEntry, *};
 
-fn file(number: u64) -> File {
-    File {
-        at: Candidate { path: format!("/music/{number}.flac").into(), size: number, modified: 5 },
+fn file(number: u64) -> TrackFile {
+    TrackFile {
+        entry: FileEntry { path: format!("/music/{number}.flac").into(), size: number, modified: 5 },
         id: format!("id-{number}").parse().unwrap(),
         title: format!("Title {number}"),
         artist: String::new(),
         album: "Album".into(),
         duration_ms: 1000,
         source: TrackSource { codec: "flac".into(), rate: 44_100, channels: 2, bits: Some(16) },
-        words: Box::default(),
+        search_text: Box::default(),
     }
-    .with_words()
+    .with_search_text()
 }
 
 fn index(folder: &Path, root: &str) -> Index {
     Index::new(folder, vec![root.into()], false)
 }
 
-fn looks(files: impl IntoIterator<Item = File>) -> Vec<Look> {
-    files.into_iter().map(|it| Look::Track(Arc::new(it))).collect()
+fn scanned(files: impl IntoIterator<Item = TrackFile>) -> Vec<ScannedEntry> {
+    files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect()
 }
 
-/// With the right hash at its end.
+/// `text` followed by its hash, as an index ends.
 fn sealed(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
     bytes.push(b'\n');
@@ -41,11 +41,11 @@ fn what_was_saved_is_loaded_and_a_file_that_is_no_track_is_not_saved() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(&folder.path().join("not/yet"), "/music");
     assert_eq!(index.load(), []);
-    let mut all = looks([file(1), file(2)]);
-    all.push(Look::Bad(file(3).at, "bad".into()));
+    let mut all = scanned([file(1), file(2)]);
+    all.push(ScannedEntry::Skipped(file(3).entry, "bad".into()));
     index.save(all.iter()).unwrap();
     assert_eq!(index.load(), [file(1), file(2)]);
-    index.save(looks([file(4)]).iter()).unwrap();
+    index.save(scanned([file(4)]).iter()).unwrap();
     assert_eq!(index.load(), [file(4)]);
 }
 
@@ -53,7 +53,7 @@ fn what_was_saved_is_loaded_and_a_file_that_is_no_track_is_not_saved() {
 fn the_index_of_another_library_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let music = index(folder.path(), "/music");
-    music.save(looks([file(1)]).iter()).unwrap();
+    music.save(scanned([file(1)]).iter()).unwrap();
     assert_eq!(index(folder.path(), "/other").load(), []);
     assert_eq!(Index::new(folder.path(), vec!["/music".into()], true).load(), []);
     let other = index(folder.path(), "/other");
@@ -67,8 +67,8 @@ fn nothing_outside_of_the_library_is_taken() {
     let index = index(folder.path(), "/music");
     for path in ["/secret/1.flac", "relative.flac"] {
         let mut outside = file(1);
-        outside.at.path = path.into();
-        index.save(looks([file(2), outside]).iter()).unwrap();
+        outside.entry.path = path.into();
+        index.save(scanned([file(2), outside]).iter()).unwrap();
         assert_eq!(index.load(), [], "{path}");
     }
 }
@@ -77,7 +77,7 @@ fn nothing_outside_of_the_library_is_taken() {
 fn any_change_of_a_byte_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(folder.path(), "/music");
-    index.save(looks([file(1)]).iter()).unwrap();
+    index.save(scanned([file(1)]).iter()).unwrap();
     let whole = fs::read(index.file()).unwrap();
     assert!(index.parse(&whole).is_some());
     for place in 0..whole.len() {

@@ -1,4 +1,4 @@
-//! Which files the given paths stand for.
+//! The audio files below the owner's folders.
 
 use std::{
     collections::HashSet,
@@ -7,31 +7,32 @@ use std::{
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Skipped, file::Candidate, order::natural};
+use super::natural_order::compare_names;
+use crate::library::{error::Skipped, track_file::FileEntry};
 
-/// The files under `root`, folder by folder, naturally sorted, each once over all calls with the same `seen`. What cannot be looked at
-/// goes to `skipped`.
+/// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls; each file is
+/// returned once over all of them. Folders and links that cannot be read are added to `skipped`.
 ///
-/// Names that begin with a dot are passed over, and so are symbolic links unless `follow_links`: a link that stays
-/// inside leads to a file that is found anyway, any other leads to what was not given. In a folder, only files of which
-/// `wanted` says so are taken; a file that was named itself is taken whatever its name.
+/// Skips names that begin with a dot. Skips symbolic links too unless `follow_links` is set: a link to a place below
+/// `root` leads to a file that is found anyway, any other link leads out of the owner's folders. In a folder, takes only
+/// the files that `is_wanted`. If `root` is a file, takes it whatever its name.
 ///
 /// # Errors
-/// The reason, when `root` itself cannot be read.
-pub(super) fn walk(
+/// The system's error if `root` itself cannot be read.
+pub(in crate::library) fn walk(
     root: &Path,
     follow_links: bool,
-    wanted: impl Fn(&Path) -> bool,
+    is_wanted: impl Fn(&Path) -> bool,
     seen: &mut HashSet<PathBuf>,
     skipped: &mut Vec<Skipped>,
-) -> std::io::Result<Vec<Candidate>> {
+) -> std::io::Result<Vec<FileEntry>> {
     let base = root.canonicalize()?;
-    let given_file = base.is_file();
+    let root_is_file = base.is_file();
     let mut found = Vec::new();
     let mut skip = |path: &Path, reason: String| skipped.push(Skipped { path: path.to_owned(), reason });
-    let by_name = |a: &DirEntry, b: &DirEntry| natural(a.file_name(), b.file_name());
-    let entries = WalkDir::new(&base).follow_links(follow_links).sort_by(by_name).into_iter();
-    for entry in entries.filter_entry(|it| it.depth() == 0 || !is_hidden(it)) {
+    let by_name = |a: &DirEntry, b: &DirEntry| compare_names(a.file_name(), b.file_name());
+    let walk = WalkDir::new(&base).follow_links(follow_links).sort_by(by_name).into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -39,23 +40,23 @@ pub(super) fn walk(
                 continue;
             }
         };
-        if !entry.file_type().is_file() || !(given_file || wanted(entry.path())) {
+        if !entry.file_type().is_file() || !(root_is_file || is_wanted(entry.path())) {
             continue;
         }
-        match candidate(&entry, follow_links) {
-            Ok(it) if !seen.insert(it.path.clone()) => {}
-            Ok(candidate) => found.push(candidate),
+        match file_entry(&entry, follow_links) {
+            Ok(file) if !seen.insert(file.path.clone()) => {}
+            Ok(file) => found.push(file),
             Err(error) => skip(entry.path(), error.to_string()),
         }
     }
     Ok(found)
 }
 
-fn candidate(entry: &DirEntry, follow_links: bool) -> std::io::Result<Candidate> {
-    // The walk begins at a real path, so without links every path in it is real.
+fn file_entry(entry: &DirEntry, follow_links: bool) -> std::io::Result<FileEntry> {
+    // The walk starts at a real path. Unless it follows links, all its paths are real.
     let path = if follow_links { entry.path().canonicalize()? } else { entry.path().to_owned() };
     let metadata = path.symlink_metadata()?;
-    Ok(Candidate::new(path, &metadata))
+    Ok(FileEntry::new(path, &metadata))
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {
@@ -88,12 +89,12 @@ mod tests {
 
     fn names(root: &Path, follow_links: bool) -> (Vec<String>, usize) {
         let mut skipped = Vec::new();
-        let wanted = |it: &Path| it.extension().is_some_and(|it| it == "wav");
-        let found = walk(root, follow_links, wanted, &mut HashSet::new(), &mut skipped).unwrap();
+        let is_wav = |path: &Path| path.extension().is_some_and(|ending| ending == "wav");
+        let found = walk(root, follow_links, is_wav, &mut HashSet::new(), &mut skipped).unwrap();
         let base = root.canonicalize().unwrap();
         let below =
             |path: &Path| path.strip_prefix(&base).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        let names = found.iter().map(|it| below(&it.path));
+        let names = found.iter().map(|file| below(&file.path));
         (names.collect(), skipped.len())
     }
 
@@ -130,7 +131,7 @@ mod tests {
         symlink("nowhere", tree.path().join("broken.wav")).unwrap();
         assert_eq!(names(tree.path(), false), (vec!["a.wav".into()], 0));
         let (followed, skipped) = names(tree.path(), true);
-        // The two ways to the one file count once; the loop and the broken link are told.
+        // Both links lead to the one file, which counts once; the loop and the broken link are skipped.
         assert_eq!((followed.len(), skipped), (2, 2));
     }
 }

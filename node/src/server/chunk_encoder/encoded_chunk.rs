@@ -1,5 +1,3 @@
-//! One chunk, from the source to the wire. A pure function of the track's content, the rendition and the index.
-
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -7,104 +5,111 @@ use media_plugin_sdk::{Encoding, PluginError};
 use media_protocol::{ChunkIndex, ErrorCode, WireError, chunk};
 
 use super::{
-    copy,
-    live::{Batch, LiveChunk},
+    passthrough_chunk::copy,
+    progress::{ChunkProgress, PacketBatch},
 };
-use crate::server::{catalog::OpenTrack, negotiate::Plan};
+use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
-/// What may be missing at a track's end without a word, in parts of a second: headers are seldom exact.
+/// Audio that may be missing at a track's end before the node reports a damaged file, as a fraction of a second: 1/10 s.
+/// The length in headers is seldom exact.
 const TOLERANCE: u32 = 10;
 
-/// Encodes chunk `index`, publishing packets as they are made. Returns the chunk's end, which is not published; `None`
-/// where it `gives_way`, which is asked before every packet.
+/// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's content, the rendition
+/// and the index. Publishes packets as they are encoded. Returns the chunk's unpublished end, or `None` if `is_abandoned`,
+/// which is checked before every packet.
 ///
 /// # Errors
-/// `OutOfRange`; `Unreadable` when the file fails, or ends before the chunk begins; `CodecFailed` when the codec does.
+/// `OutOfRange`; `Unreadable` if the file fails, or ends before the chunk begins; `CodecFailed` if the codec fails.
 pub(super) fn encode(
     track: &OpenTrack,
-    plan: &Plan,
+    plan: &RenditionPlan,
     index: ChunkIndex,
-    live: &LiveChunk,
-    gives_way: impl Fn() -> bool,
+    progress: &ChunkProgress,
+    is_abandoned: impl Fn() -> bool,
 ) -> Result<Option<Bytes>, WireError> {
-    let Plan { codec, encoding, rendition, passes } = plan;
-    let frames = rendition.frames_in(index);
-    if frames == 0 {
+    let RenditionPlan { codec, encoding, rendition, passthrough } = plan;
+    let chunk_frames = rendition.frames_in(index);
+    if chunk_frames == 0 {
         let message =
             format!("chunk {index} is past the end of {:?}, which has {}", track.title(), rendition.chunks);
         return Err(WireError::new(ErrorCode::OutOfRange, message));
     }
-    if let Some(cut) = passes {
-        return copy::copy(track, rendition, cut, index, live).map(Some);
+    if let Some(cut) = passthrough {
+        return copy(track, rendition, cut, index, progress).map(Some);
     }
     let last = rendition.is_last(index);
-    let range = span(encoding, index.first_frame(rendition.id.rate).0, frames, last);
-    let mut reader = track.reader(range.start, encoding.choice.format.rate)?;
-    let mut window = track.window(&mut reader, encoding.choice.format, range.clone())?;
+    let format = encoding.choice.format;
+    let range = encoder_input(encoding, index.first_frame(rendition.id.rate).0, chunk_frames, last);
+    let mut reader = track.reader(range.start, format.rate)?;
+    let mut window = track.window(&mut reader, format, range.clone())?;
 
     let failed = |error: &PluginError| {
         let message =
             format!("{} cannot encode chunk {index} of {:?}: {error}", rendition.id.codec, track.title());
         WireError::new(ErrorCode::CodecFailed, message)
     };
-    let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-    let writer = chunk::ChunkWriter::new(index, frames, last);
-    let room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
-    let packet = vec![0; encoding.max_packet_bytes as usize];
-    let mut packets = Packets { room, packet, batch: Batch::new(live, writer) };
+    let writer = chunk::ChunkWriter::new(index, u32::try_from(chunk_frames).unwrap_or(u32::MAX), last);
+    let mut packets = PacketSink {
+        room: rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER),
+        packet: vec![0; encoding.max_packet_bytes as usize],
+        batch: PacketBatch::new(progress, writer),
+    };
 
-    let mut encoder = codec.encoder(&encoding.choice).map_err(|it| failed(&it))?;
-    let mut pcm = vec![0.0; encoding.choice.format.samples(encoding.packet_frames as usize)];
-    let mut left = range.end.abs_diff(range.start);
-    while left > 0 && !gives_way() {
+    let mut encoder = codec.encoder(&encoding.choice).map_err(|error| failed(&error))?;
+    let mut pcm = vec![0.0; format.samples(encoding.packet_frames as usize)];
+    let input_frames = range.end.abs_diff(range.start);
+    let mut left = input_frames;
+    while left > 0 && !is_abandoned() {
         let frames = left.min(u64::from(encoding.packet_frames));
-        let pcm = &mut pcm[..encoding.choice.format.samples(frames as usize)];
-        // The range ends where `left` does, so the window fills it.
-        window.read(pcm).map_err(|it| track.unreadable(&it))?;
-        let is_first = left == range.end.abs_diff(range.start);
-        if is_first
-            && window.is_cut_short()
-            && rendition.frames_in(index) > u64::from(rendition.id.rate / TOLERANCE)
-        {
+        let pcm = &mut pcm[..format.samples(frames as usize)];
+        // The window has the same range, so it fills the packet.
+        window.read(pcm).map_err(|error| track.unreadable(&error))?;
+        let is_first = left == input_frames;
+        if is_first && window.is_cut_short() && chunk_frames > u64::from(rendition.id.rate / TOLERANCE) {
             return Err(track.cut_short(index));
         }
-        packets.write(|packet| encoder.encode(pcm, packet)).map_err(|it| failed(&it))?;
+        packets.write(|packet| encoder.encode(pcm, packet)).map_err(|error| failed(&error))?;
         left -= frames;
     }
-    let is_whole = left == 0;
-    while is_whole && packets.write(|packet| encoder.flush(packet)).map_err(|it| failed(&it))? {}
+    let is_complete = left == 0;
+    while is_complete && packets.write(|packet| encoder.flush(packet)).map_err(|error| failed(&error))? {}
     drop(window);
     if reader.damaged() > 0 {
-        let (track, packets) = (track.title(), reader.damaged());
-        tracing::warn!(track, chunk = index.0, packets, "damaged packets became silence");
+        let damaged = reader.damaged();
+        tracing::warn!(
+            track = track.title(),
+            chunk = index.0,
+            packets = damaged,
+            "damaged packets became silence"
+        );
     } else {
         track.keep(reader);
     }
-    Ok(is_whole.then(|| packets.batch.end()))
+    Ok(is_complete.then(|| packets.batch.end()))
 }
 
-/// The frames, at the rendition's rate, that the encoder is fed for the `frames` frames from `first` on; those outside
-/// of the track are silence.
-fn span(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> {
-    let signed = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+/// The frames, at the rendition's rate, to feed to the encoder for `frames` frames from `first` on: with lead-in, lookahead and
+/// crossfade. Frames outside of the track are silence.
+fn encoder_input(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> {
+    let signed = |frame: u64| i64::try_from(frame).unwrap_or(i64::MAX);
     let start = signed(first) - i64::from(encoding.lead_in);
     let tail = u64::from(encoding.lookahead) + if last { 0 } else { u64::from(encoding.crossfade) };
-    let mut fed = u64::from(encoding.lead_in) + frames + tail;
+    let mut length = u64::from(encoding.lead_in) + frames + tail;
     if encoding.whole_packets {
-        fed = fed.next_multiple_of(u64::from(encoding.packet_frames).max(1));
+        length = length.next_multiple_of(u64::from(encoding.packet_frames).max(1));
     }
-    start..start.saturating_add(signed(fed))
+    start..start.saturating_add(signed(length))
 }
 
-/// Publishes packets, as many bytes of them as a client takes for honest.
-struct Packets<'a> {
+/// Publishes an encoder's packets, and rejects more bytes than a client accepts for a chunk.
+struct PacketSink<'a> {
     room: usize,
     packet: Vec<u8>,
-    batch: Batch<'a>,
+    batch: PacketBatch<'a>,
 }
 
-impl Packets<'_> {
-    /// Takes the packet that `encode` writes, and publishes what is due. Returns whether there was one.
+impl PacketSink<'_> {
+    /// Adds the packet that `encode` writes. Returns whether it wrote one.
     fn write(
         &mut self,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, PluginError>,
@@ -113,10 +118,10 @@ impl Packets<'_> {
         if bytes == 0 {
             return Ok(false);
         }
-        let too_much = || PluginError::Failed("it writes more than a chunk may hold".into());
-        self.room = self.room.checked_sub(chunk::PACKET_PREFIX + bytes).ok_or_else(too_much)?;
-        let packet = self.packet.get(..bytes).ok_or_else(too_much)?;
-        self.batch.add(packet).map_err(|it| PluginError::Failed(it.to_string()))?;
+        let too_large = || PluginError::Failed("it writes more than a chunk may hold".into());
+        self.room = self.room.checked_sub(chunk::PACKET_PREFIX + bytes).ok_or_else(too_large)?;
+        let packet = self.packet.get(..bytes).ok_or_else(too_large)?;
+        self.batch.add(packet).map_err(|error| PluginError::Failed(error.to_string()))?;
         Ok(true)
     }
 }
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_span_has_lead_in_tail_and_whole_packets() {
+    fn the_encoder_input_has_lead_in_tail_and_whole_packets() {
         let format = AudioFormat { rate: 48_000, channels: 2 };
         let mut encoding = Encoding {
             choice: Choice { format, params: String::new() },
@@ -141,10 +146,10 @@ mod tests {
             crossfade: 480,
             max_packet_bytes: 4000,
         };
-        assert_eq!(span(&encoding, 144_000, 144_000, false), 143_040..143_040 + 152 * 960);
-        assert_eq!(span(&encoding, 0, 1000, true), -960..-960 + 3 * 960);
+        assert_eq!(encoder_input(&encoding, 144_000, 144_000, false), 143_040..143_040 + 152 * 960);
+        assert_eq!(encoder_input(&encoding, 0, 1000, true), -960..-960 + 3 * 960);
         encoding.whole_packets = false;
-        assert_eq!(span(&encoding, 0, 1000, true), -960..1312);
-        assert_eq!(span(&encoding, 0, 1000, false), -960..1792);
+        assert_eq!(encoder_input(&encoding, 0, 1000, true), -960..1312);
+        assert_eq!(encoder_input(&encoding, 0, 1000, false), -960..1792);
     }
 }

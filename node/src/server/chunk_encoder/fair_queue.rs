@@ -1,50 +1,50 @@
-//! A queue in which every peer has its turn: the next is from the peer whose last is longest ago.
+use std::collections::VecDeque;
 
-use std::{collections::VecDeque, sync::Arc};
+use crate::server::caller::Caller;
 
-/// What waits, by who asked for it.
+/// A queue that serves callers in turn: the next item belongs to the caller whose last item is longest ago.
 #[derive(Debug)]
-pub(super) struct Turns<T> {
-    /// Those who wait for something, the next to be served first.
-    peers: VecDeque<(Arc<str>, VecDeque<T>)>,
+pub(super) struct FairQueue<T> {
+    /// Callers with items, the next to be served first.
+    callers: VecDeque<(Caller, VecDeque<T>)>,
     len: usize,
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     pub(super) fn new() -> Self {
-        Self { peers: VecDeque::new(), len: 0 }
+        Self { callers: VecDeque::new(), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether `peer` waits for anything.
-    pub(super) fn has(&self, peer: &str) -> bool {
-        self.peers.iter().any(|(it, _)| **it == *peer)
+    /// Returns whether `caller` has an item in the queue.
+    pub(super) fn has(&self, caller: &Caller) -> bool {
+        self.callers.iter().any(|(waiting, _)| waiting == caller)
     }
 
-    pub(super) fn push(&mut self, peer: &Arc<str>, item: T) {
+    pub(super) fn push(&mut self, caller: &Caller, item: T) {
         self.len += 1;
-        match self.peers.iter_mut().find(|(it, _)| it == peer) {
+        match self.callers.iter_mut().find(|(waiting, _)| waiting == caller) {
             Some((_, items)) => items.push_back(item),
-            None => self.peers.push_back((Arc::clone(peer), [item].into())),
+            None => self.callers.push_back((caller.clone(), [item].into())),
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        let (peer, mut items) = self.peers.pop_front()?;
+        let (caller, mut items) = self.callers.pop_front()?;
         let item = items.pop_front()?;
         self.len -= 1;
         if !items.is_empty() {
-            self.peers.push_back((peer, items));
+            self.callers.push_back((caller, items));
         }
         Some(item)
     }
 
-    /// All that waited.
+    /// Empties the queue.
     pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
-        std::mem::replace(self, Self::new()).peers.into_iter().flat_map(|(_, items)| items)
+        std::mem::replace(self, Self::new()).callers.into_iter().flat_map(|(_, items)| items)
     }
 }
 
@@ -55,33 +55,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_for_much_waits_for_it_and_others_do_not() {
-        let (greedy, modest): (Arc<str>, Arc<str>) = ("greedy".into(), "modest".into());
-        let mut turns = Turns::new();
-        (1..=4).for_each(|item| turns.push(&greedy, item));
-        turns.push(&modest, 10);
-        assert!(turns.has("modest"));
-        let order: Vec<_> = std::iter::from_fn(|| turns.pop()).collect();
-        assert_eq!((order, turns.len()), (vec![1, 10, 2, 3, 4], 0));
-        assert!(!turns.has("modest"));
+    fn a_caller_with_many_items_does_not_delay_others() {
+        let greedy = Caller::peer("greedy");
+        let modest = Caller::peer("modest");
+        let mut queue = FairQueue::new();
+        (1..=4).for_each(|item| queue.push(&greedy, item));
+        queue.push(&modest, 10);
+        assert!(queue.has(&modest));
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!((order, queue.len()), (vec![1, 10, 2, 3, 4], 0));
+        assert!(!queue.has(&modest));
     }
 
     proptest! {
         #[test]
         fn nothing_is_lost_and_nobody_is_overtaken_twice(asked in prop::collection::vec(0..5_usize, 0..60)) {
-            let names: Vec<Arc<str>> = (0..5).map(|it| format!("{it}").into()).collect();
-            let mut turns = Turns::new();
-            for (item, peer) in asked.iter().enumerate() {
-                turns.push(&names[*peer], (*peer, item));
+            let names: Vec<Caller> = (0..5).map(|number| Caller::peer(&number.to_string())).collect();
+            let mut queue = FairQueue::new();
+            for (item, caller) in asked.iter().enumerate() {
+                queue.push(&names[*caller], (*caller, item));
             }
-            prop_assert_eq!(turns.len(), asked.len());
-            let order: Vec<_> = std::iter::from_fn(|| turns.pop()).collect();
+            prop_assert_eq!(queue.len(), asked.len());
+            let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(order.len(), asked.len());
-            for peer in 0..5 {
-                let mine: Vec<_> = order.iter().filter(|(it, _)| *it == peer).map(|(_, item)| *item).collect();
-                prop_assert!(mine.is_sorted());
-                let places: Vec<_> = order.iter().enumerate().filter(|(_, it)| it.0 == peer).map(|(at, _)| at).collect();
-                // Between two of one peer's, at most one of each other.
+            for caller in 0..5 {
+                let own = order.iter().enumerate().filter(|(_, (of, _))| *of == caller);
+                let (places, items): (Vec<_>, Vec<_>) = own.map(|(place, (_, item))| (place, *item)).unzip();
+                prop_assert!(items.is_sorted());
+                // Between two items of one caller comes at most one of each other.
                 prop_assert!(places.windows(2).all(|pair| pair[1] - pair[0] <= 5), "{:?}", order);
             }
         }

@@ -1,4 +1,4 @@
-//! A chunk while it is being encoded: one writes, any number read, each at its own pace.
+//! A chunk while it is encoded: one thread writes it, any number of readers follow at their own pace.
 
 use bytes::{Bytes, BytesMut};
 use media_protocol::{
@@ -7,100 +7,100 @@ use media_protocol::{
 };
 use tokio::sync::watch;
 
-/// What there is of a chunk.
+/// The published part of a chunk.
 #[derive(Debug)]
-enum Progress {
-    /// What was published so far.
+enum Published {
+    /// Parts published so far.
     Growing(Vec<Bytes>),
-    /// All of it, in the one piece that the cache holds too, so that slow listeners hold no second copy.
+    /// The whole chunk, in the same memory as in the cache, so that slow readers hold no second copy.
     Whole(Bytes),
-    /// What was published, then the refusal, and its kind.
+    /// The published parts followed by a refusal, and its code.
     Failed(Vec<Bytes>, ErrorCode),
 }
 
-/// The writing end. Dropping it unfinished ends the chunk where it is; a client misses the trailer then.
+/// The writing end of a chunk. Dropping it unfinished ends the chunk early; readers miss the trailer then.
 #[derive(Debug)]
-pub(super) struct LiveChunk(watch::Sender<Progress>);
+pub(super) struct ChunkProgress(watch::Sender<Published>);
 
-impl LiveChunk {
-    /// A chunk of which nothing is published.
+impl ChunkProgress {
+    /// A chunk without published bytes.
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Progress::Growing(Vec::new())))
+        Self(watch::Sender::new(Published::Growing(Vec::new())))
     }
 
-    /// A listener, from the first byte on.
-    pub(super) fn listen(&self) -> ChunkStream {
-        ChunkStream(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
+    /// A new reader, from the first byte on.
+    pub(super) fn subscribe(&self) -> ChunkStream {
+        ChunkStream(Reading::Growing { published: self.0.subscribe(), parts: 0, bytes: 0 })
     }
 
-    /// Whether anybody listens.
-    pub(super) fn is_wanted(&self) -> bool {
+    /// Returns whether the chunk has readers.
+    pub(super) fn has_readers(&self) -> bool {
         self.0.receiver_count() > 0
     }
 
     /// Publishes the next bytes.
-    pub(super) fn push(&self, part: Bytes) {
-        self.0.send_modify(|it| {
-            if let Progress::Growing(parts) = it {
+    pub(super) fn publish(&self, part: Bytes) {
+        self.0.send_modify(|published| {
+            if let Published::Growing(parts) = published {
                 parts.push(part);
             }
         });
     }
 
-    /// All that was published, and `trailer`, in one piece.
-    pub(super) fn with(&self, trailer: &[u8]) -> Bytes {
-        let progress = self.0.borrow();
-        let parts = match &*progress {
-            Progress::Growing(parts) | Progress::Failed(parts, _) => parts.as_slice(),
-            Progress::Whole(whole) => std::slice::from_ref(whole),
+    /// Returns the published bytes and `trailer` in one piece.
+    pub(super) fn with_trailer(&self, trailer: &[u8]) -> Bytes {
+        let published = self.0.borrow();
+        let parts = match &*published {
+            Published::Growing(parts) | Published::Failed(parts, _) => parts.as_slice(),
+            Published::Whole(whole) => std::slice::from_ref(whole),
         };
         let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
         let mut whole = BytesMut::with_capacity(length);
-        parts.iter().for_each(|it| whole.extend_from_slice(it));
+        parts.iter().for_each(|part| whole.extend_from_slice(part));
         whole.extend_from_slice(trailer);
         whole.freeze()
     }
 
-    /// Ends the chunk, unless a refusal has; `whole` is what [`LiveChunk::with`] gave.
+    /// Ends the chunk unless a refusal has ended it. `whole` comes from [`ChunkProgress::with_trailer`].
     pub(super) fn finish(&self, whole: Bytes) {
-        self.0.send_modify(|it| {
-            if matches!(it, Progress::Growing(_)) {
-                *it = Progress::Whole(whole);
+        self.0.send_modify(|published| {
+            if matches!(published, Published::Growing(_)) {
+                *published = Published::Whole(whole);
             }
         });
     }
 
-    /// Ends the chunk with a refusal in the place of what is missing.
+    /// Ends the chunk with a refusal in place of its rest.
     pub(super) fn fail(&self, error: &WireError) {
-        self.0.send_modify(|it| {
-            if let Progress::Growing(parts) = it {
+        self.0.send_modify(|published| {
+            if let Published::Growing(parts) = published {
                 parts.push(chunk::refusal(error));
-                *it = Progress::Failed(std::mem::take(parts), error.code);
+                *published = Published::Failed(std::mem::take(parts), error.code);
             }
         });
     }
 }
 
-/// What is made of a chunk and not published yet. Each publishing wakes the tasks of all who listen and makes a datagram,
-/// so what is made goes out after the first packet, after [`Batch::SECOND`], and then whenever it has doubled: a node that
-/// encodes twice as fast as music plays keeps ahead of it. What is left when it is dropped goes out too: that is of use,
-/// whatever became of the rest.
-pub(super) struct Batch<'a> {
-    live: &'a LiveChunk,
+/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram, so the batch
+/// publishes after packet 1, after packet [`PacketBatch::SECOND`], and then at each doubling. A node that encodes twice as fast
+/// as real time thus stays ahead of playback. Dropping the batch publishes the rest, which is useful even if the chunk fails.
+pub(super) struct PacketBatch<'a> {
+    progress: &'a ChunkProgress,
     packets: u32,
     writer: ChunkWriter,
 }
 
-impl<'a> Batch<'a> {
-    /// Packets. Doubled twice it is 12, about what a player begins with.
+impl<'a> PacketBatch<'a> {
+    /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a player. Test
+    /// `the_first_packet_goes_out_at_once_and_later_ones_together`.
     const SECOND: u32 = 3;
 
-    /// Of a chunk that `writer` has begun; its header goes out with the first packet.
-    pub(super) fn new(live: &'a LiveChunk, writer: ChunkWriter) -> Self {
-        Self { live, packets: 0, writer }
+    /// A batch for the chunk that `writer` has begun. The first packet publishes the chunk's header too.
+    pub(super) fn new(progress: &'a ChunkProgress, writer: ChunkWriter) -> Self {
+        Self { progress, packets: 0, writer }
     }
 
-    /// Adds a packet, and publishes if it is time.
+    /// Adds a packet, and publishes if due.
     ///
     /// # Errors
     /// As [`ChunkWriter::packet`].
@@ -118,52 +118,53 @@ impl<'a> Batch<'a> {
     fn publish(&mut self) {
         let part = self.writer.take();
         if !part.is_empty() {
-            self.live.push(part);
+            self.progress.publish(part);
         }
     }
 
-    /// What is left and the trailer, not published.
+    /// Returns the unpublished rest with the trailer, and does not publish it.
     pub(super) fn end(mut self) -> Bytes {
         self.writer.finish()
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for PacketBatch<'_> {
     fn drop(&mut self) {
         self.publish();
     }
 }
 
-/// One listener's way through a chunk.
+/// One reader of a chunk's bytes, as they go over the wire.
 #[derive(Debug)]
-pub(in crate::server) struct ChunkStream(Inner);
+pub(in crate::server) struct ChunkStream(Reading);
 
 #[derive(Debug)]
-enum Inner {
+enum Reading {
     Whole(Option<Bytes>),
-    /// How many parts and bytes were read.
-    Live {
-        progress: watch::Receiver<Progress>,
+    /// A chunk that is being encoded, with the numbers of parts and bytes already read.
+    Growing {
+        published: watch::Receiver<Published>,
         parts: usize,
         bytes: usize,
     },
 }
 
 impl ChunkStream {
-    /// A chunk that is complete.
-    pub(super) fn of(whole: Bytes) -> Self {
-        Self(Inner::Whole(Some(whole)))
+    /// A reader of a complete chunk.
+    pub(super) fn whole(chunk: Bytes) -> Self {
+        Self(Reading::Whole(Some(chunk)))
     }
 
-    /// The next bytes, as soon as they are there and without a copy; `None` at the end. Cancel-safe.
+    /// Returns the next bytes as soon as they are published, without copying them; `None` at the end. Cancel-safe.
     pub(in crate::server) async fn next(&mut self) -> Option<Bytes> {
         match &mut self.0 {
-            Inner::Whole(whole) => whole.take(),
-            Inner::Live { progress, parts, bytes } => {
-                let is_news = |it: &Progress| !matches!(it, Progress::Growing(all) if all.len() <= *parts);
-                let next = match &*progress.wait_for(is_news).await.ok()? {
-                    Progress::Growing(all) | Progress::Failed(all, _) => all.get(*parts).cloned(),
-                    Progress::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
+            Reading::Whole(whole) => whole.take(),
+            Reading::Growing { published, parts, bytes } => {
+                let has_more =
+                    |now: &Published| !matches!(now, Published::Growing(all) if all.len() <= *parts);
+                let next = match &*published.wait_for(has_more).await.ok()? {
+                    Published::Growing(all) | Published::Failed(all, _) => all.get(*parts).cloned(),
+                    Published::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
                 }?;
                 *parts += 1;
                 *bytes += next.len();
@@ -172,13 +173,13 @@ impl ChunkStream {
         }
     }
 
-    /// The kind of refusal that the chunk ends with, if it does.
+    /// The code of the refusal that ends the chunk, if one does.
     pub(in crate::server) fn refused(&self) -> Option<ErrorCode> {
         match &self.0 {
-            Inner::Whole(_) => None,
-            Inner::Live { progress, .. } => match &*progress.borrow() {
-                Progress::Failed(_, code) => Some(*code),
-                Progress::Growing(_) | Progress::Whole(_) => None,
+            Reading::Whole(_) => None,
+            Reading::Growing { published, .. } => match &*published.borrow() {
+                Published::Failed(_, code) => Some(*code),
+                Published::Growing(_) | Published::Whole(_) => None,
             },
         }
     }
@@ -207,28 +208,28 @@ mod tests {
 
     #[tokio::test]
     async fn every_listener_gets_every_byte_however_late_it_comes() {
-        let chunk = LiveChunk::new();
-        let (mut quick, mut slow) = (chunk.listen(), chunk.listen());
-        chunk.push(Bytes::from_static(b"one "));
+        let chunk = ChunkProgress::new();
+        let (mut quick, mut slow) = (chunk.subscribe(), chunk.subscribe());
+        chunk.publish(Bytes::from_static(b"one "));
         assert_eq!(quick.next().await.unwrap(), "one ");
-        chunk.push(Bytes::from_static(b"two "));
-        let mut late = chunk.listen();
-        chunk.finish(chunk.with(b"three"));
+        chunk.publish(Bytes::from_static(b"two "));
+        let mut late = chunk.subscribe();
+        chunk.finish(chunk.with_trailer(b"three"));
         assert_eq!(rest(&mut quick).await, b"two three");
         assert_eq!(rest(&mut slow).await, b"one two three");
         assert_eq!(rest(&mut late).await, b"one two three");
-        assert_eq!(rest(&mut chunk.listen()).await, b"one two three");
+        assert_eq!(rest(&mut chunk.subscribe()).await, b"one two three");
     }
 
     #[tokio::test]
     async fn a_failure_follows_what_was_published() {
-        let chunk = LiveChunk::new();
-        let mut reader = chunk.listen();
-        chunk.push(Bytes::from_static(b"one"));
+        let chunk = ChunkProgress::new();
+        let mut reader = chunk.subscribe();
+        chunk.publish(Bytes::from_static(b"one"));
         assert_eq!(reader.refused(), None);
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
-        // A node that stops refuses what may still be with a thread.
+        // A node that stops refuses chunks that threads still encode.
         chunk.finish(Bytes::from_static(b"one two"));
         assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
         assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));
@@ -236,9 +237,9 @@ mod tests {
 
     #[test]
     fn the_first_packet_goes_out_at_once_and_later_ones_together() {
-        let live = LiveChunk::new();
-        let mut batch = Batch::new(&live, writer());
-        let (mut reader, mut published) = (live.listen(), Vec::new());
+        let progress = ChunkProgress::new();
+        let mut batch = PacketBatch::new(&progress, writer());
+        let (mut reader, mut published) = (progress.subscribe(), Vec::new());
         for _ in 0..100 {
             batch.add(b"p").unwrap();
             let next = pin!(reader.next());
@@ -246,25 +247,25 @@ mod tests {
                 published.push(part.unwrap().len());
             }
         }
-        // Each packet is a byte and its length.
+        // Each packet takes 1 byte and its length 4.
         assert_eq!(published, [chunk::HEADER + 5, 2 * 5, 3 * 5, 6 * 5, 12 * 5, 24 * 5, 48 * 5]);
         let rest = batch.end();
         assert_eq!(rest.len(), 4 * 5 + chunk::TRAILER);
-        assert_eq!(live.with(&rest).len(), chunk::HEADER + 100 * 5 + chunk::TRAILER);
+        assert_eq!(progress.with_trailer(&rest).len(), chunk::HEADER + 100 * 5 + chunk::TRAILER);
 
-        let live = LiveChunk::new();
-        let mut failed = Batch::new(&live, writer());
+        let progress = ChunkProgress::new();
+        let mut failed = PacketBatch::new(&progress, writer());
         (0..2).for_each(|_| failed.add(b"p").unwrap());
-        assert_eq!(live.with(b"").len(), chunk::HEADER + 5);
+        assert_eq!(progress.with_trailer(b"").len(), chunk::HEADER + 5);
         drop(failed);
-        assert_eq!(live.with(b"").len(), chunk::HEADER + 2 * 5, "what is whole goes out");
+        assert_eq!(progress.with_trailer(b"").len(), chunk::HEADER + 2 * 5, "whole packets are published");
     }
 
     #[tokio::test]
-    async fn a_listener_of_a_chunk_that_was_given_up_ends() {
-        let chunk = LiveChunk::new();
-        let mut reader = chunk.listen();
-        assert!(chunk.is_wanted());
+    async fn a_reader_of_an_abandoned_chunk_ends() {
+        let chunk = ChunkProgress::new();
+        let mut reader = chunk.subscribe();
+        assert!(chunk.has_readers());
         drop(chunk);
         assert_eq!(rest(&mut reader).await, b"");
     }

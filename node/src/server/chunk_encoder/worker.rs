@@ -1,126 +1,135 @@
-//! What a thread of the pool does: takes a chunk, has it made, tells what became of it.
+//! Work of an encoder thread: takes a chunk from the schedule, reads it from disk or encodes it, and reports the result.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{PoisonError, atomic::Ordering},
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use media_plugin_host::Registry;
 use media_protocol::{ErrorCode, WireError};
 
 use super::{
-    Job, Shared,
-    make::{Made, Origin},
+    encoded_chunk::encode,
+    schedule::{Job, RETRY_AFTER, Schedule},
+};
+use crate::{
+    library::Catalog,
+    server::{
+        chunk_cache::{DiskCache, DiskKey},
+        counter::Counter,
+        negotiate,
+    },
 };
 
-impl Shared {
-    /// A thread's life: one chunk after the other, until there are to be no more.
-    pub(super) fn work(&self) {
-        while let Some(job) = self.next() {
+/// Shared by all encoder threads of a node.
+pub(super) struct Worker {
+    pub(super) registry: Arc<Registry>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) disk: Option<DiskCache>,
+    pub(super) schedule: Schedule,
+    /// Microseconds that the threads spent on chunks.
+    pub(super) busy: Counter,
+}
+
+/// A whole chunk.
+struct FinishedChunk {
+    bytes: Bytes,
+    origin: Origin,
+    /// Whether the chunk is of the file that its key names. Otherwise the file has changed since the last scan.
+    is_current: bool,
+    is_costly: bool,
+}
+
+enum Origin {
+    Disk,
+    /// With the key to store it under on disk, if it is to be stored.
+    Encoder(Option<DiskKey>),
+}
+
+impl Worker {
+    /// Encodes chunks until the schedule stops.
+    pub(super) fn run(&self) {
+        while let Some(job) = self.schedule.next() {
             let began = Instant::now();
-            // The host guards codecs; this is for what decodes the file.
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&job)));
-            let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.busy.fetch_add(micros, Ordering::Relaxed);
-            let made = made.unwrap_or_else(|_| {
-                let message =
-                    format!("encoding {} failed; the node's log says more", job.key.request.rendition);
+            // The plugin host catches panics of codecs; this catches panics of file decoders.
+            let finished = catch_unwind(AssertUnwindSafe(|| self.produce(&job)));
+            self.busy.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            let finished = finished.unwrap_or_else(|_| {
+                let message = format!("encoding {} failed; see the node's log", job.key.request.rendition);
                 Err(WireError::new(ErrorCode::Internal, message))
             });
-            match made {
-                Ok(Some(made)) => self.keep(job, made),
+            match finished {
+                Ok(Some(chunk)) => self.keep(&job, chunk),
                 Ok(None) => {}
-                Err(error) => self.give_up(&job, &error),
+                Err(error) => self.fail(&job, &error),
             }
         }
     }
 
-    /// The next chunk to encode, those that were asked for first. `None` at the end.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        while !state.stopped {
-            let asked = state.asked.pop().map(|it| (it, false));
-            let next = asked.or_else(|| state.ahead.pop_front().map(|it| (it, true)));
-            let Some((key, ahead)) = next else {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            // Whoever asked for it may have left; nobody joins meanwhile, since that takes the lock too.
-            match state.live.get(&key).cloned() {
-                Some(_) if state.encoding.contains(&key) => {}
-                Some(live) if ahead || live.is_wanted() => {
-                    state.encoding.insert(key.clone());
-                    return Some(Job { key, live, ahead });
-                }
-                _ => drop(state.live.remove(&key)),
-            }
-        }
-        None
+    /// Time that the threads spent on chunks.
+    pub(super) fn busy_time(&self) -> Duration {
+        Duration::from_micros(self.busy.get())
     }
 
-    /// Whether a chunk that was asked for is to be left: whoever did has gone, and somebody waits for another. Then it is off
-    /// the list. One that is encoded ahead is not, as a busy node would begin it again and again.
-    pub(super) fn gives_way(&self, Job { key, live, ahead }: &Job) -> bool {
-        if *ahead || live.is_wanted() {
-            return false;
+    /// Reads the chunk from disk, or encodes and publishes it. Returns `None` if the job was abandoned.
+    ///
+    /// # Errors
+    /// Those of [`encode`]; `UnknownTrack` and `UnknownRendition`; `Busy` if the file has changed meanwhile.
+    fn produce(&self, job: &Job) -> Result<Option<FinishedChunk>, WireError> {
+        let Job { key, progress, ahead } = job;
+        let request = &key.request;
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let _entered = span.entered();
+        // The request before this one opens the track, which may take seconds on a slow disk. Encoding ahead would have
+        // this thread wait for that one.
+        if *ahead && !self.catalog.is_open(&request.rendition.track) && self.schedule.abandon_if_unread(job) {
+            tracing::debug!("not encoded ahead: the track is still being opened");
+            return Ok(None);
         }
-        let mut state = self.lock();
-        // Nobody joins meanwhile, since that takes the lock too.
-        let gives_way = state.asked.len() > 0 && !live.is_wanted();
-        if gives_way {
-            state.live.remove(key);
-            state.encoding.remove(key);
+        let track = self.catalog.open(&request.rendition.track)?;
+        let plan = negotiate::plan(&self.registry, &request.rendition, track.facts())?;
+        let is_current = key.modified == Some(track.modified());
+        let stored =
+            self.disk.as_ref().and_then(|disk| Some((disk, disk.key(&track, &plan, request.index)?)));
+        if let Some((disk, disk_key)) = &stored
+            && let Some(bytes) = disk.load(disk_key, plan.rendition.max_chunk_bytes())
+        {
+            tracing::debug!(ahead, "read from disk");
+            return Ok(Some(FinishedChunk { bytes, origin: Origin::Disk, is_current, is_costly: true }));
         }
-        gives_way
+        tracing::debug!(ahead, "encoding");
+        let is_abandoned = || self.schedule.abandon_if_unwanted(job);
+        let Some(trailer) = encode(&track, &plan, request.index, progress, is_abandoned)? else {
+            tracing::debug!("abandoned: no client waits for it any more");
+            return Ok(None);
+        };
+        if !track.is_current() {
+            let message = format!("{:?} has changed on the node's disk meanwhile", track.title());
+            return Err(WireError::busy(message, RETRY_AFTER));
+        }
+        let origin = Origin::Encoder(stored.map(|(_, disk_key)| disk_key));
+        let bytes = progress.with_trailer(&trailer);
+        Ok(Some(FinishedChunk { bytes, origin, is_current, is_costly: plan.is_costly() }))
     }
 
-    /// Whether a chunk is to be encoded ahead of a track that is not open: the chunk before it has a thread open it, which from a
-    /// slow disk may take seconds, and this thread would wait for that one. Then it is off the list.
-    pub(super) fn comes_too_early(&self, Job { key, live, ahead }: &Job) -> bool {
-        if !*ahead || self.catalog.is_open(&key.request.rendition.track) {
-            return false;
-        }
-        let mut state = self.lock();
-        let is_early = !live.is_wanted();
-        if is_early {
-            state.live.remove(key);
-            state.encoding.remove(key);
-        }
-        is_early
-    }
-
-    /// To the cache before the last bytes go out, so that whoever has the whole chunk finds it there.
-    fn keep(&self, Job { key, live, ahead }: Job, made: Made) {
-        let Made { whole, origin, is_listed, is_dear } = made;
-        let mut state = self.lock();
-        state.live.remove(&key);
-        state.encoding.remove(&key);
-        if is_listed {
-            state.cache.insert(key, whole.clone(), is_dear);
-        }
-        if let Origin::Encoder(_) = origin {
-            state.stats.encoded += 1;
-            state.stats.ahead += u64::from(ahead);
-        }
-        drop(state);
-        live.finish(whole.clone());
-        if let (Some(disk), Origin::Encoder(Some(name))) = (&self.disk, origin) {
-            disk.store(name, whole);
+    fn keep(&self, job: &Job, chunk: FinishedChunk) {
+        let FinishedChunk { bytes, origin, is_current, is_costly } = chunk;
+        let is_encoded = matches!(origin, Origin::Encoder(_));
+        self.schedule.finish(job, bytes.clone(), is_current, is_costly, is_encoded);
+        if let (Some(disk), Origin::Encoder(Some(disk_key))) = (&self.disk, origin) {
+            disk.store(disk_key, bytes);
         }
     }
 
-    fn give_up(&self, Job { key, live, ahead }: &Job, error: &WireError) {
-        let mut state = self.lock();
-        state.live.remove(key);
-        state.encoding.remove(key);
-        // A chunk ahead may lie past the end.
-        state.stats.failed += u64::from(!ahead);
-        drop(state);
-        let (rendition, chunk) = (&key.request.rendition, key.request.index.0);
+    fn fail(&self, job: &Job, error: &WireError) {
+        self.schedule.fail(job, error);
+        let rendition = &job.key.request.rendition;
+        let chunk = job.key.request.index.0;
         match error.code {
-            ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "no chunk: {error}"),
-            _ => tracing::debug!(%rendition, chunk, "no chunk: {error}"),
+            ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "cannot encode a chunk: {error}"),
+            _ => tracing::debug!(%rendition, chunk, "cannot encode a chunk: {error}"),
         }
-        live.fail(error);
     }
 }

@@ -1,11 +1,11 @@
-//! One peer's connection: the protocol's state machine, driven by what comes in.
+//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's answers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream, TransportError};
+use media_plugin_sdk::transport::{Connection, Incoming, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
+    Answer, ChunkRequest, GetInfo, List, Protocol, WireError, chunk,
     session::server::{Input, Limits, Output, Server as Machine},
 };
 use serde::Serialize;
@@ -15,112 +15,121 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{Node, chunk_encoder::ChunkStream, negotiate, shares::Share};
+use crate::server::{
+    caller::Caller,
+    counter::Counter,
+    service::{ChunkAnswer, Service},
+};
 
-/// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
-const REFUSALS: usize = 4;
+/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
+/// further request. Integration test `refusals_that_are_not_read_are_bounded_too`.
+const REFUSALS_PER_REQUEST: usize = 4;
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
+/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+const SEND_TIMEOUT: Duration = Duration::from_secs(90);
+/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path below this rate
+/// plays them. Same test.
+const MIN_SEND_RATE: u64 = 8_000;
 
-/// What is not taken within this time is given up, or at [`SLOWEST`] if that is longer. Longer than a tunnel or a short sleep of
-/// the listener's machine; whoever still wants it then asks again.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// In bytes a second, 64 kbit/s: what is too long for that in [`PATIENCE`] is lossless, which nobody can listen to any slower.
-const SLOWEST: u64 = 8_000;
-
-/// What became of a stream; an error is the transport's and ends that stream only.
+/// Outcome of a stream. An error is the transport's and ends this stream only.
 type Sent = media_plugin_sdk::transport::Result<()>;
 
-/// Answers until the connection ends. Each answer is a task of its own, so none waits for another.
-pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
-    let requests = node.config.max_requests_per_peer.max(1);
-    let limits = Limits { requests, encode_ahead: node.config.encode_ahead };
+/// Time limit for a send of `bytes` bytes.
+fn send_timeout(bytes: u64) -> Duration {
+    SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
+}
+
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
+pub(super) async fn run(service: Arc<Service>, limits: Limits, connection: Arc<dyn Connection>) {
+    let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
+        caller: Caller::peer(&connection.peer()),
+        service,
+        connection: Arc::clone(&connection),
         machine: Machine::new(limits),
-        streams: HashMap::new(),
+        undecided: HashMap::new(),
         answers: JoinSet::new(),
-        names: HashMap::new(),
-        peer: connection.peer().into(),
-        node,
-        connection: connection.clone(),
+        stream_of: HashMap::new(),
     };
     let mut next = connection.accept();
-    for name in 0.. {
+    for number in 0.. {
         let incoming = loop {
             tokio::select! {
-                // What is done makes room for what comes.
+                // Finished answers come first, since they make room for requests.
                 biased;
-                Some(done) = session.answers.join_next_with_id() => session.done(done),
-                incoming = &mut next, if session.answers.len() < requests * (1 + REFUSALS) => break incoming,
+                Some(ended) = session.answers.join_next_with_id() => session.end_answer(ended),
+                incoming = &mut next, if session.answers.len() < max_answers => break incoming,
             }
         };
         let Some(incoming) = incoming else { break };
         next = connection.accept();
-        session.request(name, incoming);
+        session.request(number, incoming);
     }
 }
 
 struct Session {
-    node: Arc<Node>,
-    peer: Arc<str>,
+    caller: Caller,
+    service: Arc<Service>,
     connection: Arc<dyn Connection>,
     machine: Machine,
-    /// Streams that the machine has not yet decided on.
-    streams: HashMap<u64, Stream>,
+    /// Streams, by number, whose request the state machine has not decided on.
+    undecided: HashMap<u64, Stream>,
     answers: JoinSet<Sent>,
-    /// Which stream each answer is for.
-    names: HashMap<Id, u64>,
+    /// The stream number of each answer's task.
+    stream_of: HashMap<Id, u64>,
 }
 
 impl Session {
-    fn request(&mut self, name: u64, incoming: Incoming) {
+    fn request(&mut self, number: u64, incoming: Incoming) {
         let Incoming { protocol, data, stream } = incoming;
-        self.node.counters.request(&protocol);
-        self.streams.insert(name, stream);
-        self.machine.handle(Input::Request { stream: name, protocol, data });
+        self.service.counters().request(&protocol);
+        self.undecided.insert(number, stream);
+        self.machine.handle(Input::Request { stream: number, protocol, data });
         while let Some(output) = self.machine.poll() {
-            self.obey(output);
+            self.carry_out(output);
         }
     }
 
-    fn obey(&mut self, output: Output) {
-        let node = self.node.clone();
+    fn carry_out(&mut self, output: Output) {
+        let service = Arc::clone(&self.service);
+        let caller = self.caller.clone();
         match output {
-            Output::EncodeAhead(request) => node.encoder.encode_ahead(request),
+            Output::EncodeAhead(request) => service.encode_ahead(request),
             Output::List { stream, list } => {
-                let peer = Arc::clone(&self.peer);
-                self.answer(stream, |stream| send_list(node, peer, stream, list));
+                self.answer(stream, |stream| send_list(service, caller, stream, list));
             }
             Output::Info { stream, mut get_info } => {
                 if get_info.path.kind.is_empty() {
                     get_info.path.kind = self.connection.path_kind().to_string();
                 }
-                let (peer, path) = (Arc::clone(&self.peer), self.connection.path_kind());
-                self.answer(stream, |stream| send_info(node, peer, stream, get_info, path));
+                let connection = Arc::clone(&self.connection);
+                self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             Output::Chunk { stream, request } => {
-                // Here and not in the task, so that it is queued before the chunks that follow it.
-                let chunk = chunk(&node, &self.peer, &request);
-                let span = chunk_span(&request);
-                let way = (request.rendition.codec, self.connection.path_kind());
-                self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
+                // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
+                let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
+                self.answer(stream, |stream| chunk.send(service, stream));
             }
             Output::Refuse { stream, protocol, error } => {
-                self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
+                service.counters().refusal(error.code);
+                self.answer(stream, |stream| send_refusal(service, stream, protocol, error));
             }
         }
     }
 
-    fn answer<F>(&mut self, name: u64, task: impl FnOnce(Stream) -> F)
+    /// Spawns the answer on a stream.
+    fn answer<F>(&mut self, number: u64, task: impl FnOnce(Stream) -> F)
     where
         F: Future<Output = Sent> + Send + 'static,
     {
-        if let Some(stream) = self.streams.remove(&name) {
+        if let Some(stream) = self.undecided.remove(&number) {
             let task = self.answers.spawn(task(stream).in_current_span());
-            self.names.insert(task.id(), name);
+            self.stream_of.insert(task.id(), number);
         }
     }
 
-    fn done(&mut self, done: Result<(Id, Sent), JoinError>) {
-        let id = match done {
+    fn end_answer(&mut self, ended: Result<(Id, Sent), JoinError>) {
+        let id = match ended {
             Ok((id, Ok(()))) => id,
             Ok((id, Err(error))) => {
                 tracing::debug!("an answer was cut short: {error}");
@@ -131,144 +140,133 @@ impl Session {
                 error.id()
             }
         };
-        if let Some(stream) = self.names.remove(&id) {
+        if let Some(stream) = self.stream_of.remove(&id) {
             self.machine.handle(Input::Served { stream });
         }
     }
 }
 
-async fn send_list(node: Arc<Node>, peer: Arc<str>, stream: Stream, list: List) -> Sent {
-    let shared = node.clone();
-    let page = blocking(&node, &peer, move || Ok(shared.catalog.list(&list))).await;
-    send_answer(&node, stream, page).await
+async fn send_list(service: Arc<Service>, caller: Caller, stream: Stream, list: List) -> Sent {
+    let page = service.list(&caller, list).await;
+    send_answer(&service, stream, page).await
 }
 
+/// Sends a track's info and, if the request asks for it, the chunk that follows on the same stream.
 async fn send_info(
-    node: Arc<Node>,
-    peer: Arc<str>,
+    service: Arc<Service>,
+    caller: Caller,
+    connection: Arc<dyn Connection>,
     mut stream: Stream,
     request: GetInfo,
-    path: PathKind,
 ) -> Sent {
-    let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
-    let info = blocking(&node, &peer, move || {
-        let track = shared.catalog.open(&request.track)?;
-        let Node { registry, config, .. } = shared.as_ref();
-        negotiate::choose(registry, &config.codec_options, &request, track.track(), track.material())
+    let info = service.info(&caller, request).await;
+    let following = info.as_ref().ok().and_then(|info| {
+        let index = info.rendition.chunk_at(then_chunk_at?)?;
+        let request = ChunkRequest { rendition: info.rendition.id.clone(), index };
+        // Requested before the answer leaves, so that it is encoded meanwhile.
+        Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request))
     });
-    let info = info.await;
-    let rendition = info.as_ref().ok().map(|info| &info.rendition);
-    let first = rendition.and_then(|rendition| {
-        let index = rendition.chunk_at(then_chunk_at?)?;
-        Some(ChunkRequest { rendition: rendition.id.clone(), index })
-    });
-    // Queued before the answer leaves, so that it is being encoded while that is on its way.
-    let following = first.map(|request| {
-        let span = chunk_span(&request);
-        (chunk(&node, &peer, &request), (request.rendition.codec, path), span)
-    });
-    count_refusal(&node, &info);
-    send(&node, &mut stream, line(info)).await?;
+    send(&service, &mut stream, json_line(info)).await?;
     match following {
-        Some((chunk, way, span)) => send_chunk(node, stream, chunk, way).instrument(span).await,
+        Some(chunk) => chunk.send(service, stream).await,
         None => stream.send.finish(),
     }
 }
 
-/// A chunk, and the room that it takes while it is sent.
-type Chunk = (ChunkStream, Share);
-
-fn chunk(node: &Node, peer: &Arc<str>, request: &ChunkRequest) -> Result<Chunk, WireError> {
-    let share = node.shares.take(peer, negotiate::chunk_bytes(&node.registry, &request.rendition))?;
-    Ok((node.encoder.request(peer, request)?, share))
+/// A requested chunk on its way to a peer.
+struct OutgoingChunk {
+    answer: Result<ChunkAnswer, WireError>,
+    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec, since a peer can name
+    /// any.
+    counter: Option<Arc<Counter>>,
+    span: Span,
 }
 
-async fn send_chunk(
-    node: Arc<Node>,
-    mut stream: Stream,
-    chunk: Result<Chunk, WireError>,
-    (codec, path): (String, PathKind),
-) -> Sent {
-    count_refusal(&node, &chunk);
-    match chunk {
-        Ok((mut reader, _share)) => {
-            // A peer can name any codec; it is given a chunk of those that there are.
-            let is_known = node.registry.codec(&codec).is_ok();
-            let counter = is_known.then(|| node.counters.chunk_bytes(&codec, path));
-            let mut sent = 0;
-            while let Some(bytes) = reader.next().await {
-                let length = bytes.len() as u64;
-                send(&node, &mut stream, bytes).await?;
-                sent += length;
-                if let Some(counter) = &counter {
-                    counter.add(length);
-                }
-            }
-            if let Some(code) = reader.refused() {
-                node.counters.refusal(code);
-            }
-            tracing::debug!(bytes = sent, "sent");
-        }
-        Err(error) => send(&node, &mut stream, chunk::refusal(&error)).await?,
+impl OutgoingChunk {
+    fn request(
+        service: &Service,
+        caller: &Caller,
+        connection: &dyn Connection,
+        request: &ChunkRequest,
+    ) -> Self {
+        let codec = &request.rendition.codec;
+        let counter = || service.counters().chunk_bytes(codec, connection.path_kind());
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let answer = service.chunk(caller, request);
+        Self { counter: (answer.is_ok() && service.has_codec(codec)).then(counter), answer, span }
     }
-    stream.send.finish()
-}
 
-/// What is logged of a chunk names it.
-fn chunk_span(request: &ChunkRequest) -> Span {
-    tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0)
+    async fn send(self, service: Arc<Service>, mut stream: Stream) -> Sent {
+        let Self { answer, counter, span } = self;
+        let sending = async {
+            match answer {
+                Ok(mut chunk) => {
+                    let mut sent = 0;
+                    while let Some(bytes) = chunk.next().await {
+                        let length = bytes.len() as u64;
+                        send(&service, &mut stream, bytes).await?;
+                        sent += length;
+                        if let Some(counter) = &counter {
+                            counter.add(length);
+                        }
+                    }
+                    tracing::debug!(bytes = sent, "sent");
+                }
+                Err(error) => send(&service, &mut stream, chunk::refusal(&error)).await?,
+            }
+            stream.send.finish()
+        };
+        sending.instrument(span).await
+    }
 }
 
 async fn send_refusal(
-    node: Arc<Node>,
+    service: Arc<Service>,
     mut stream: Stream,
     protocol: Option<Protocol>,
     error: WireError,
 ) -> Sent {
     if protocol == Some(Protocol::RequestChunk) {
-        node.counters.refusal(error.code);
-        send(&node, &mut stream, chunk::refusal(&error)).await?;
+        send(&service, &mut stream, chunk::refusal(&error)).await?;
         return stream.send.finish();
     }
-    send_answer::<()>(&node, stream, Err(error)).await
+    send_answer::<()>(&service, stream, Err(error)).await
 }
 
-async fn send_answer<T: Serialize>(node: &Node, mut stream: Stream, answer: Result<T, WireError>) -> Sent {
-    count_refusal(node, &answer);
-    send(node, &mut stream, line(answer)).await?;
+async fn send_answer<T: Serialize>(
+    service: &Service,
+    mut stream: Stream,
+    answer: Result<T, WireError>,
+) -> Sent {
+    send(service, &mut stream, json_line(answer)).await?;
     stream.send.finish()
 }
 
-fn count_refusal<T>(node: &Node, answer: &Result<T, WireError>) {
-    if let Err(error) = answer {
-        node.counters.refusal(error.code);
-    }
-}
-
 /// An answer as a line of JSON.
-fn line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
-    // Nothing that is answered can fail to become JSON; an empty answer would say so to the peer.
+fn json_line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
+    // No answer fails to serialise. If one did, the peer would report the empty line.
     let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
     json.push(b'\n');
     json.into()
 }
 
-async fn send(node: &Node, stream: &mut Stream, bytes: Bytes) -> Sent {
+async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
     let length = bytes.len() as u64;
-    let patience = PATIENCE.max(Duration::from_secs(length / SLOWEST));
-    let sent = timeout(patience, stream.send.send(bytes)).await;
-    sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer took nothing for too long".into())))?;
-    node.counters.bytes_sent.add(length);
+    let sent = timeout(send_timeout(length), stream.send.send(bytes)).await;
+    sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer did not read for too long".into())))?;
+    service.counters().bytes_sent.add(length);
     Ok(())
 }
 
-/// Work that waits for the disk, away from the tasks that wait for the network.
-async fn blocking<T: Send + 'static>(
-    node: &Node,
-    peer: &Arc<str>,
-    work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
-) -> Result<T, WireError> {
-    let internal = |_| WireError::new(ErrorCode::Internal, "the node failed at this; its log says more");
-    node.lookups.run(peer, work).await.map_err(internal)?
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
+        assert_eq!(send_timeout(0), Duration::from_secs(90));
+        assert_eq!(send_timeout(720_000), Duration::from_secs(90));
+        assert_eq!(send_timeout(1_728_000), Duration::from_secs(216));
+    }
 }
