@@ -126,19 +126,15 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
-    use media_plugin_host::Registry;
-
     use super::*;
-    use crate::library::Catalog;
+    use crate::{library::Catalog, plugins};
 
     #[test]
     fn a_full_node_says_so_only_to_peers_it_would_admit() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { max_peers: 0, encoders: 1, ..ServerConfig::default() };
-        let none: [fn() -> Box<dyn media_plugin_sdk::Codec>; 0] = [];
-        let registry = Registry::new(none, [], []);
-        let service = Service::start(&config, Arc::new(registry), Arc::new(catalog)).unwrap();
+        let service = Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap();
         let peers = Peers::new(&config, Arc::new(service));
         let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
         let admit = peers.admit(access);
