@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use media_node::server::{Access, Catalog, Server, ServerConfig};
+use media_node::library::Catalog;
+use media_node::server::{Access, Server, ServerConfig};
 use media_plugin_host::Registry;
 use media_plugin_sdk::{
     AudioFormat,

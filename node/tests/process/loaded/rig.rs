@@ -12,7 +12,8 @@ use std::{
 
 use media_node::{
     client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
-    server::{Access, Catalog, Server, ServerConfig},
+    library::Catalog,
+    server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::{Origin, Registry, Sources};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};

@@ -1,8 +1,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use media_node::{
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig, ServerStats},
+    server::{Access, Server, ServerConfig, ServerStats},
 };
 use media_plugin_sdk::transport::{Bind, Endpoint, PeerAddress};
 use media_protocol::{Protocol, Route, Ticket};
