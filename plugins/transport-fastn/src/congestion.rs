@@ -10,14 +10,14 @@
 //! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
 //! times longer, and the window is what holds the sender back. BBR3's is twice what fits on the path and what is
 //! acknowledged in bursts besides, for which noq-proto 1.4.0 takes, after a pause, all that came before it. So it is bounded by
-//! what passes, and again where a queue builds up ([`queue`]); on a path that becomes longer it opens before BBR3 knows
-//! ([`longer`]). Where the window falls below what is in flight, or all of that was lost, a little goes on ([`reduction`],
-//! [`more`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
+//! what passes, and again where a queue builds up ([`queue_bound`]); on a path that becomes longer it opens before BBR3 knows
+//! ([`path_growth`]). Where the window falls below what is in flight, or all of that was lost, a little goes on ([`window_floor`],
+//! [`probe_allowance`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
 
-mod longer;
-mod more;
-mod queue;
-mod reduction;
+mod path_growth;
+mod probe_allowance;
+mod queue_bound;
+mod window_floor;
 
 use std::{
     any::Any,
@@ -28,7 +28,7 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
-use self::{longer::Longer, more::More, queue::Queue, reduction::Reduction};
+use self::{path_growth::Longer, probe_allowance::More, queue_bound::Queue, window_floor::Reduction};
 use crate::options::Congestion;
 
 /// Below this round trip a path stays in one machine or on one switch.
@@ -267,4 +267,4 @@ impl Controller for Auto {
 mod tests;
 
 #[cfg(test)]
-mod lab;
+mod simulation;

@@ -21,8 +21,8 @@ use tokio::{
 
 use crate::{
     error, id52,
-    lines::LineReader,
-    opening::{self, Opening},
+    incoming_stream::{self as opening, Opening},
+    line_reader::LineReader,
     path,
     stream::{self, Receiver, Sender},
     wire::{self, code},

@@ -1,8 +1,8 @@
 //! The local end: dials with a pool, accepts with a handshake.
 
-mod bind;
-mod dial;
-mod door;
+mod connection_pool;
+mod handshake_limit;
+mod quic_endpoint;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -29,8 +29,8 @@ use crate::{
     wire::code,
 };
 
-pub(crate) use bind::bind;
-use door::{Door, Place};
+use handshake_limit::{Door, Place};
+pub(crate) use quic_endpoint::bind;
 
 /// Admitted peers that wait for `accept`; more, of those that may be connected at once, wait before it.
 const WAITING: usize = 16;

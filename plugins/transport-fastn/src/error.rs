@@ -4,7 +4,7 @@ use iroh::endpoint::{ConnectionError, ReadError, WriteError};
 use media_plugin_sdk::transport::TransportError;
 
 use crate::{
-    lines::{BadLine, LineError, MAX_LINE},
+    line_reader::{BadLine, LineError, MAX_LINE},
     wire::code,
 };
 

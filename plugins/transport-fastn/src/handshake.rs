@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     error, id52,
-    lines::{LineError, LineReader},
-    opening::{self, Fault, Opening},
+    incoming_stream::{self as opening, Fault, Opening},
+    line_reader::{LineError, LineReader},
     stream::{Sender, read_ack},
     wire::{self, ClientHello, Header, ServerHello, code},
 };

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     error,
-    lines::LineReader,
+    line_reader::LineReader,
     wire::{self, code},
 };
 

@@ -4,7 +4,7 @@ use media_plugin_sdk::transport::{Result, TransportError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::lines::MAX_LINE;
+use crate::line_reader::MAX_LINE;
 
 /// Stands where the ack would, when a stream is turned away.
 pub(crate) fn error_line(why: &str) -> String {

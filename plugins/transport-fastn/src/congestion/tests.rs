@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 
 use super::{
     Auto, NEAR_WINDOW, factory,
-    lab::{Lab, Link},
+    simulation::{Lab, Link},
 };
 use crate::options::Congestion;
 

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
-mod door;
-#[cfg(test)]
 mod endpoint;
+#[cfg(test)]
+mod handshake_limit;
 #[cfg(test)]
 mod wire;
 

@@ -7,7 +7,7 @@ use media_plugin_sdk::transport::{Incoming, SendStream, Stream};
 use tokio::time::timeout;
 
 use crate::{
-    lines::{BadLine, LineError, LineReader},
+    line_reader::{BadLine, LineError, LineReader},
     stream::{Receiver, Sender},
     wire::{self, Header, code},
 };
