@@ -164,7 +164,7 @@ pub trait Endpoint: Send + Sync {
     ///
     /// # Errors
     /// As [`Endpoint::connect`].
-    fn connect_anew<'a>(
+    fn connect_new<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,

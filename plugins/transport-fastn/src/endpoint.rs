@@ -177,13 +177,13 @@ impl Endpoint for FastnEndpoint {
         })
     }
 
-    fn connect_anew<'a>(
+    fn connect_new<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
         Box::pin(async move {
-            let connection: Arc<dyn Connection> = self.dial_anew(peer, token).await?;
+            let connection: Arc<dyn Connection> = self.dial_new(peer, token).await?;
             Ok(connection)
         })
     }

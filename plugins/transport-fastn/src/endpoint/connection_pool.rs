@@ -41,7 +41,7 @@ impl FastnEndpoint {
     }
 
     /// Beside whatever the pool has; what comes of it takes that one's place.
-    pub(super) async fn dial_anew(
+    pub(super) async fn dial_new(
         &self,
         peer: &PeerAddress,
         token: Option<&str>,

@@ -33,7 +33,7 @@ async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
     let client = node(2, json!({}), refuse_all()).await;
     let address = server.address();
     let first = client.connect(&address, None).await.unwrap();
-    let fresh = client.connect_anew(&address, None).await.unwrap();
+    let fresh = client.connect_new(&address, None).await.unwrap();
     assert!(!Arc::ptr_eq(&first, &fresh));
     first.ping().await.unwrap();
     fresh.ping().await.unwrap();
