@@ -3,60 +3,18 @@ use std::sync::{Arc, Weak};
 use media_plugin_sdk::transport::{
     BoxFuture, Connection, Incoming, Path, PathKind, Result, Stream, TransportError,
 };
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc};
 
-use crate::stream;
+use crate::{
+    link::{Link, Side},
+    stream,
+};
 
 /// Streams that wait to be accepted, per connection and direction; past it `open` waits.
 const WAITING_STREAMS: usize = 256;
 /// Bounds on what opens a stream, in bytes.
 const MAX_PROTOCOL: usize = 256;
 const MAX_DATA: usize = 64 * 1024;
-
-/// What both ends and all streams of a connection share: whether it has ended, and why.
-pub(crate) struct Link(watch::Sender<Option<String>>);
-
-impl Link {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(None)))
-    }
-
-    /// Ends the connection; the first reason stays.
-    pub(crate) fn close(&self, reason: &str) {
-        self.0.send_if_modified(|state| {
-            let first = state.is_none();
-            state.get_or_insert_with(|| reason.to_owned());
-            first
-        });
-    }
-
-    pub(crate) fn reason(&self) -> Option<String> {
-        self.0.borrow().clone()
-    }
-
-    pub(crate) async fn closed(&self) -> String {
-        let mut state = self.0.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let reason = state.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
-        reason.unwrap_or_default()
-    }
-}
-
-/// One side's hold on the link. The connection's handle and the streams share it; the last of them ends the connection,
-/// as in QUIC.
-pub(crate) struct Side(Arc<Link>);
-
-impl Side {
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.0
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        self.0.close("the peer let go of it");
-    }
-}
 
 /// One end of a connection.
 pub(crate) struct MemoryConnection {
@@ -71,7 +29,7 @@ pub(crate) struct MemoryConnection {
 /// The two ends, for the identities `near` and `far`.
 pub(crate) fn pair(near: &str, far: &str) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
     let link = Link::new();
-    let (near_side, far_side) = (Arc::new(Side(link.clone())), Arc::new(Side(link)));
+    let (near_side, far_side) = (Side::new(link.clone()), Side::new(link));
     let (to_far, from_near) = mpsc::channel(WAITING_STREAMS);
     let (to_near, from_far) = mpsc::channel(WAITING_STREAMS);
     let end = |peer: &str, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {

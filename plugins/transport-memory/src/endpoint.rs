@@ -8,7 +8,10 @@ use media_plugin_sdk::transport::{
 };
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-use crate::connection::{self, Link, MemoryConnection};
+use crate::{
+    connection::{self, MemoryConnection},
+    link::Link,
+};
 
 /// Admitted peers that wait to be accepted; past it a node is full.
 const WAITING_PEERS: usize = 256;

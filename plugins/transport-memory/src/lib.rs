@@ -5,6 +5,7 @@
 
 mod connection;
 mod endpoint;
+mod link;
 mod stream;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use media_plugin_sdk::transport::{BoxFuture, RecvStream, Result, SendStream, Stream, TransportError};
 use tokio::sync::mpsc;
 
-use crate::connection::Side;
+use crate::link::Side;
 
 /// Largest piece in a queue, in bytes.
 const PIECE: usize = 64 * 1024;
