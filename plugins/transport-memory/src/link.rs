@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// What both ends and all streams of a connection share: whether it has ended, and why.
+/// Close reason of a side that dropped its connection without [`Link::close`].
+pub(crate) const DROPPED: &str = "the peer dropped the connection";
+
+/// State that both ends and all streams of a connection share: open, or closed with a reason.
 pub(crate) struct Link(watch::Sender<Option<String>>);
 
 impl Link {
@@ -10,7 +13,7 @@ impl Link {
         Arc::new(Self(watch::Sender::new(None)))
     }
 
-    /// Ends the connection; the first reason stays.
+    /// Closes the connection. A later call does not change the reason.
     pub(crate) fn close(&self, reason: &str) {
         self.0.send_if_modified(|state| {
             let first = state.is_none();
@@ -19,20 +22,22 @@ impl Link {
         });
     }
 
+    /// Returns the reason of the close, `None` while the connection is open.
     pub(crate) fn reason(&self) -> Option<String> {
         self.0.borrow().clone()
     }
 
+    /// Waits for the close and returns its reason.
     pub(crate) async fn closed(&self) -> String {
         let mut state = self.0.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
+        // `wait_for` fails only if the sender is dropped, and `self` holds it.
         let reason = state.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         reason.unwrap_or_default()
     }
 }
 
-/// One side's hold on the link. The connection's handle and the streams share it; the last of them ends the connection,
-/// as in QUIC.
+/// One side's reference to the link, shared by its connection handle and its streams. Dropping the last of them closes
+/// the connection, as in QUIC.
 pub(crate) struct Side(Arc<Link>);
 
 impl Side {
@@ -47,6 +52,6 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        self.0.close("the peer let go of it");
+        self.0.close(DROPPED);
     }
 }
