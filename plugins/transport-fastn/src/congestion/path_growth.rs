@@ -1,48 +1,54 @@
-//! Opens the window of a path that has become longer.
+//! Widens the window on a path whose round trip has become longer.
 //!
-//! BBR3 believes a least round trip for ten seconds. For so long a path that went from 50 to 300 ms has the window of 50, and
-//! a third of its rate. Where BBR3's dice end two of its cycles in that time, that third is the bandwidth, from which follows
-//! a smaller window, and so on down: a chunk of 3 s took 2.7 s where 0.7 s are enough. The queue's bound knows after three
-//! round trips. From then on until BBR3 knows too, what fits on the path by BBR3's bandwidth may be in flight; unless more is
-//! lost than by chance: then the path is narrower, too, and the bandwidth is of the past.
+//! BBR3 keeps a least round trip for ten seconds. A path that changes from 50 to 300 ms has the window of 50 ms for that
+//! time, and a third of its rate. If BBR3 ends two of its randomly timed cycles meanwhile, it takes that third for the
+//! bandwidth and narrows the window further: a chunk of 3 s took 2.7 s in place of 0.7 s.
+//!
+//! [`QueueBound`](super::queue_bound::QueueBound) notices the longer path after three round trips. From then on, until BBR3
+//! notices too, the window is at least the bandwidth-delay product of the longer path. Unless too many packets are lost:
+//! then the path has become slower as well, and BBR3's bandwidth is out of date. The test
+//! `a_path_that_becomes_longer_keeps_its_rate` covers this case.
 
 use std::time::{Duration, Instant};
 
-/// See the module. Pure.
+/// Time since the path became longer, and its losses since. Performs no I/O and reads no clock.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Longer {
-    /// When that was found out, until BBR3 knows.
+pub(super) struct PathGrowth {
+    /// Time at which the longer path was noticed, `None` while inactive.
     since: Option<Instant>,
-    /// Bytes since then.
+    /// Bytes acknowledged since then.
     acked: u64,
+    /// Bytes lost since then.
     lost: u64,
 }
 
-impl Longer {
-    /// How long BBR3 keeps a least round trip (`MIN_RTT_FILTER_LEN` in noq-proto 1.4.0).
-    const LASTS: Duration = Duration::from_secs(10);
-    /// More than one packet in so many is not lost by chance.
-    const CHANCE: u64 = 5;
-    /// So many packets say nothing yet.
-    const FEW: u64 = 16;
+impl PathGrowth {
+    /// Time for which BBR3 keeps a least round trip (`MIN_RTT_FILTER_LEN` in noq-proto 1.4.0).
+    const BBR_MIN_RTT_LIFETIME: Duration = Duration::from_secs(10);
+    /// One packet lost in this many is still random loss. More means a slower path.
+    const RANDOM_LOSS_ONE_IN: u64 = 5;
+    /// Losses that are ignored at the beginning, in packets.
+    const IGNORED_LOSSES: u64 = 16;
 
-    /// BBR3 does not know how long the path is.
-    pub(super) fn is_open(&self) -> bool {
+    /// Returns true from the change of the path until BBR3 has noticed it.
+    pub(super) fn is_active(&self) -> bool {
         self.since.is_some()
     }
 
-    pub(super) fn found(&mut self, now: Instant) {
+    pub(super) fn start(&mut self, now: Instant) {
         *self = Self { since: Some(now), ..Self::default() };
     }
 
-    pub(super) fn acked(&mut self, now: Instant, bytes: u64) {
+    pub(super) fn on_acked(&mut self, now: Instant, bytes: u64) {
         self.acked += bytes;
-        self.since = self.since.filter(|it| now.saturating_duration_since(*it) <= Self::LASTS);
+        self.since =
+            self.since.filter(|since| now.saturating_duration_since(*since) <= Self::BBR_MIN_RTT_LIFETIME);
     }
 
-    pub(super) fn lost(&mut self, bytes: u16, mtu: u16) {
+    pub(super) fn on_lost(&mut self, bytes: u16, mtu: u16) {
         self.lost += u64::from(bytes);
-        if self.lost > (self.acked + self.lost) / Self::CHANCE + Self::FEW * u64::from(mtu) {
+        let random_loss = (self.acked + self.lost) / Self::RANDOM_LOSS_ONE_IN;
+        if self.lost > random_loss + Self::IGNORED_LOSSES * u64::from(mtu) {
             self.since = None;
         }
     }
@@ -54,35 +60,44 @@ mod tests {
 
     const MTU: u16 = 1200;
 
-    /// Of 1,000 packets after it was found, one in so many is lost.
-    fn after(one_in: u32) -> Longer {
-        let (mut longer, now) = (Longer::default(), Instant::now());
-        longer.found(now);
+    /// Starts, then loses one packet in `one_in` of 1,000.
+    fn after_loss(one_in: u32) -> PathGrowth {
+        let mut growth = PathGrowth::default();
+        let now = Instant::now();
+        growth.start(now);
         for number in 1..=1000 {
-            if number % one_in == 0 { longer.lost(MTU, MTU) } else { longer.acked(now, MTU.into()) }
+            if number % one_in == 0 { growth.on_lost(MTU, MTU) } else { growth.on_acked(now, MTU.into()) }
         }
-        longer
+        growth
     }
 
     #[test]
     fn it_is_open_until_bbr_knows() {
-        let (mut longer, now) = (Longer::default(), Instant::now());
-        longer.acked(now, 1);
-        assert!(!longer.is_open());
-        longer.found(now);
-        longer.acked(now + Longer::LASTS, 1);
-        assert!(longer.is_open());
-        longer.acked(now + Longer::LASTS + Duration::from_millis(1), 1);
-        assert!(!longer.is_open());
+        let mut growth = PathGrowth::default();
+        let now = Instant::now();
+        growth.on_acked(now, 1);
+        assert!(!growth.is_active());
+        growth.start(now);
+        growth.on_acked(now + Duration::from_secs(10), 1);
+        assert!(growth.is_active());
+        growth.on_acked(now + Duration::from_millis(10_001), 1);
+        assert!(!growth.is_active());
     }
 
     #[test]
     fn chance_leaves_it_open_and_a_narrow_path_does_not() {
-        assert!(after(10).is_open());
-        assert!(!after(4).is_open());
-        let mut longer = after(1000);
-        longer.found(Instant::now());
-        (0..Longer::FEW).for_each(|_| longer.lost(MTU, MTU));
-        assert!(longer.is_open(), "a few are no reason");
+        assert!(after_loss(5).is_active());
+        assert!(!after_loss(4).is_active());
+    }
+
+    #[test]
+    fn sixteen_losses_at_the_beginning_are_ignored() {
+        let mut growth = PathGrowth::default();
+        growth.start(Instant::now());
+        // 16 ignored packets, and one in five of all: the 21st loss is one too many.
+        (0..20).for_each(|_| growth.on_lost(MTU, MTU));
+        assert!(growth.is_active());
+        growth.on_lost(MTU, MTU);
+        assert!(!growth.is_active());
     }
 }
