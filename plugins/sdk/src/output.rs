@@ -148,6 +148,6 @@ pub trait Output: Send {
 }
 
 impl dyn Output {
-    /// Longest time that any method of an output blocks. The tests of `output-null` and `output-pipe` hold to it.
+    /// Longest time that any method of an output blocks. The tests of `output-null` check it.
     pub const MAX_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 }

@@ -75,7 +75,8 @@ async fn bare() -> std::result::Result<Iroh, Failure> {
 }
 
 async fn bare_connection() -> std::result::Result<(Iroh, IrohConnection), Failure> {
-    let (server, client) = (bare().await?, bare().await?);
+    let server = bare().await?;
+    let client = bare().await?;
     let target = EndpointAddr::new(server.id()).with_ip_addr(server.bound_sockets()[0]);
     tokio::spawn(async move {
         let connection = server.accept().await.ok_or("closed")?.await?;

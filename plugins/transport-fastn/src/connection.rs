@@ -108,7 +108,8 @@ async fn accept_loop(
         tokio::select! {
             accepted = quic.accept_bi() => {
                 let Ok((send, recv)) = accepted else { return };
-                let (send, reader) = (Sender::new(send), LineReader::new(recv));
+                let send = Sender::new(send);
+                let reader = LineReader::new(recv);
                 read(&mut requests, IncomingStream { send, reader, header: None });
             }
             Some(_) = requests.join_next() => {}
@@ -175,7 +176,8 @@ impl Connection for FastnConnection {
     fn probe(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
-            let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+            let mut send = Sender::new(send);
+            let mut reader = LineReader::new(recv);
             send.prioritize();
             send.write(Bytes::from_static(wire::PING_LINE)).await?;
             send.finish()?;

@@ -76,7 +76,8 @@ impl Handshake {
     /// Runs the accepting side. The caller sets a timeout.
     pub(crate) async fn respond(&self, connection: &Connection) -> std::result::Result<Admitted, Refusal> {
         let (send, recv) = connection.accept_bi().await.map_err(|_| Refusal::incomplete())?;
-        let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+        let mut send = Sender::new(send);
+        let mut reader = LineReader::new(recv);
         match incoming_stream::read_header(&mut reader).await {
             Ok(Header::Handshake) => self.answer(connection, send, reader).await,
             Ok(header) => {
@@ -165,7 +166,8 @@ impl Handshake {
 
     async fn exchange(&self, connection: &Connection, token: Option<&str>) -> Result<ServerHello> {
         let (send, recv) = connection.open_bi().await.map_err(|e| error::lost(&e))?;
-        let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+        let mut send = Sender::new(send);
+        let mut reader = LineReader::new(recv);
         let hello = ClientHello {
             client_name: self.name.clone(),
             client_version: self.version.clone(),

@@ -31,7 +31,8 @@ pub(crate) struct MemoryConnection {
 /// Creates both ends of a connection between the identities `near` and `far`, the dialling end first.
 pub(crate) fn pair(near: &str, far: &str) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
     let link = Link::new();
-    let (near_side, far_side) = (Side::new(link.clone()), Side::new(link));
+    let near_side = Side::new(link.clone());
+    let far_side = Side::new(link);
     let (to_far, from_near) = mpsc::channel(MAX_PENDING_STREAMS);
     let (to_near, from_far) = mpsc::channel(MAX_PENDING_STREAMS);
     let end = |peer: &str, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {

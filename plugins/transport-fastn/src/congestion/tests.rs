@@ -35,17 +35,21 @@ async fn delaying_proxy(server: SocketAddr, delay: Duration) -> SocketAddr {
     far.connect(server).await.unwrap();
     let address = near.local_addr().unwrap();
     tokio::spawn(async move {
-        let (mut out, mut back) = (vec![0; 65_536], vec![0; 65_536]);
+        let mut out = vec![0; 65_536];
+        let mut back = vec![0; 65_536];
         let mut client = None;
         loop {
             tokio::select! {
                 Ok((size, from)) = near.recv_from(&mut out) => {
                     client = Some(from);
-                    let (far, datagram) = (far.clone(), out[..size].to_vec());
+                    let far = far.clone();
+                    let datagram = out[..size].to_vec();
                     tokio::spawn(async move { tokio::time::sleep(delay).await; far.send(&datagram).await });
                 }
                 Ok(size) = far.recv(&mut back) => {
-                    let (near, datagram, Some(client)) = (near.clone(), back[..size].to_vec(), client) else { continue };
+                    let Some(client) = client else { continue };
+                    let near = near.clone();
+                    let datagram = back[..size].to_vec();
                     tokio::spawn(async move { tokio::time::sleep(delay).await; near.send_to(&datagram, client).await });
                 }
             }
@@ -82,7 +86,8 @@ fn uses_bbr(connection: &Connection, remote: SocketAddr) -> Option<bool> {
 
 #[tokio::test]
 async fn loopback_gets_cubic() {
-    let (client, server) = (endpoint().await, endpoint().await);
+    let client = endpoint().await;
+    let server = endpoint().await;
     let address = server.bound_sockets()[0];
     let connection = connect(&client, &server, address).await;
     // The first round trips may be long on a busy machine; a single short one is enough.
@@ -106,7 +111,8 @@ async fn loopback_gets_cubic() {
 
 #[tokio::test]
 async fn a_longer_way_keeps_bbr() {
-    let (client, server) = (endpoint().await, endpoint().await);
+    let client = endpoint().await;
+    let server = endpoint().await;
     let way = delaying_proxy(server.bound_sockets()[0], Duration::from_millis(5)).await;
     let connection = connect(&client, &server, way).await;
     // The handshake has been acknowledged, so the controller has measured the first round trips.
@@ -146,7 +152,8 @@ fn late_turns_do_not_wear_the_rate_down() {
         send_chunks(congestion, Link::of(50, 0.0).at(RATE), max_wake_delay).0.into_iter().max().unwrap()
     };
     // A chunk takes 2.0 s at the link's rate. From 3 s on, playback has dropouts.
-    let (auto, bbr) = (slowest(Congestion::Auto), slowest(Congestion::Bbr));
+    let auto = slowest(Congestion::Auto);
+    let bbr = slowest(Congestion::Bbr);
     assert!(auto < Duration::from_millis(2800), "{auto:?}");
     assert!(bbr > Duration::from_secs(4), "BBR3 alone is fast enough now, so the correction can go: {bbr:?}");
 }
@@ -196,7 +203,8 @@ fn a_thin_link_is_not_flooded_with_a_chunk() {
 
 #[test]
 fn a_burst_that_takes_all_that_is_in_flight_costs_a_second() {
-    let (bytes, rate) = (600_000, 1_000_000);
+    let bytes = 600_000;
+    let rate = 1_000_000;
     let link = Link { burst: (0.004, 20), ..Link::of(50, 0.0) }.at(rate);
     for seed in 1..=10 {
         let mut simulation = Simulation::new(factory(Congestion::Auto), link, Duration::ZERO, seed);
@@ -253,7 +261,8 @@ fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
                 (simulation.elapsed(), simulation.stats().lost_packets, number * CHUNK as u64);
             simulation.send(CHUNK);
             simulation.until_received(before + 60_000);
-            let (took, lost) = (simulation.elapsed() - requested, simulation.stats().lost_packets - lost);
+            let took = simulation.elapsed() - requested;
+            let lost = simulation.stats().lost_packets - lost;
             // 25 ms of delay and 48 ms at the link's rate. The rate is still unknown in the first chunk.
             let most = Duration::from_millis(if number == 0 { 250 } else { 100 });
             assert!(took < most && lost == 0, "chunk {number}: {took:?}, {lost} lost");
@@ -267,7 +276,8 @@ fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
 /// window with every packet.
 #[test]
 fn a_pause_does_not_widen_the_window() {
-    let (mut lost, mut widest) = (0, 0);
+    let mut lost = 0;
+    let mut widest = 0;
     for queue in [64_000, 32_000] {
         let link = Link { queue, ..Link::of(50, 0.0) }.at(RATE);
         for seed in 1..=4 {

@@ -18,7 +18,8 @@ async fn a_live_connection_is_handed_out_again() {
     let client = node(2, json!({}), refuse_all()).await;
     let address = server.address();
     let (one, two) = tokio::join!(client.connect(&address, Some("t")), client.connect(&address, Some("t")));
-    let (one, two) = (one.unwrap(), two.unwrap());
+    let one = one.unwrap();
+    let two = two.unwrap();
     assert!(Arc::ptr_eq(&one, &two), "two callers share one dial");
     let other = client.connect(&address, None).await.unwrap();
     assert!(!Arc::ptr_eq(&one, &other), "another token needs another handshake");
@@ -48,7 +49,8 @@ async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
 #[tokio::test]
 async fn a_node_is_full_until_somebody_leaves() {
     let server = node(1, json!({"max_peers": 1}), admit_all()).await;
-    let (first, second) = (node(2, json!({}), refuse_all()).await, node(3, json!({}), refuse_all()).await);
+    let first = node(2, json!({}), refuse_all()).await;
+    let second = node(3, json!({}), refuse_all()).await;
     let (here, there) = connected(&first, &server).await;
     let address = server.address();
     let refused = second.connect(&address, None).await.err();
