@@ -137,7 +137,7 @@ impl Listener {
     /// Another connection of the same peer.
     pub(crate) async fn again(&self, rig: &Rig) -> Self {
         let held = self._held.clone();
-        let connection = held.0.connect_anew(&rig.address, None).await.unwrap();
+        let connection = held.0.connect_new(&rig.address, None).await.unwrap();
         Self { connection, registry: self.registry.clone(), _held: held }
     }
 

@@ -1,9 +1,10 @@
-//! Lines of a bounded length out of a stream of bytes.
+//! Lines of limited length, read from a stream of bytes.
 
 use bytes::{Buf, Bytes, BytesMut};
 use iroh::endpoint::{ReadError, RecvStream};
 
-/// The longest line, in bytes with its line feed. More is a violation of the protocol.
+/// Length limit of a line, in bytes with its line feed. A longer line violates the protocol. See the test
+/// `a_line_is_bounded`.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +13,11 @@ pub(crate) enum BadLine {
     NotUtf8,
 }
 
-/// Gathers bytes until a line is complete. Holds at most a line and the piece that completed it.
+/// Collects received bytes until a line is complete. Holds one line at most, and the piece that completed it.
 #[derive(Default)]
 pub(crate) struct LineBuffer {
     bytes: BytesMut,
-    /// So many bytes hold no line feed.
+    /// Number of bytes at the front without a line feed.
     scanned: usize,
 }
 
@@ -25,7 +26,7 @@ impl LineBuffer {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The next line without its line feed, `None` when it is not complete yet.
+    /// Returns the next line without its line feed, `None` if it is not complete yet.
     pub(crate) fn line(&mut self) -> Result<Option<String>, BadLine> {
         let Some(found) = self.bytes[self.scanned..].iter().position(|&byte| byte == b'\n') else {
             self.scanned = self.bytes.len();
@@ -41,7 +42,7 @@ impl LineBuffer {
         String::from_utf8(line.into()).map(Some).map_err(|_| BadLine::NotUtf8)
     }
 
-    /// What came after the last line.
+    /// Takes the bytes after the last line.
     pub(crate) fn take_rest(&mut self) -> Bytes {
         self.scanned = 0;
         self.bytes.split().freeze()
@@ -51,16 +52,16 @@ impl LineBuffer {
 #[derive(Debug)]
 pub(crate) enum LineError {
     Bad(BadLine),
-    /// The peer finished in the middle of a line or before it.
+    /// The peer finished the stream before the end of the line.
     Ended,
     Read(ReadError),
 }
 
-/// Lines first, bytes afterwards.
+/// Reads lines from the head of a stream, and bytes after them.
 pub(crate) struct LineReader {
     recv: RecvStream,
     buffer: LineBuffer,
-    /// What came with the last line and is handed out piece by piece.
+    /// Bytes received together with the last line, not yet handed out.
     rest: Bytes,
 }
 
@@ -69,7 +70,7 @@ impl LineReader {
         Self { recv, buffer: LineBuffer::default(), rest: Bytes::new() }
     }
 
-    /// Cancel-safe.
+    /// Reads the next line. Cancel-safe.
     pub(crate) async fn line(&mut self) -> Result<String, LineError> {
         loop {
             if let Some(line) = self.buffer.line().map_err(LineError::Bad)? {
@@ -82,12 +83,12 @@ impl LineReader {
         }
     }
 
-    /// Tells the peer to stop sending, and why.
+    /// Asks the peer to stop sending, with an error code.
     pub(crate) fn stop(&mut self, code: u32) {
         let _ = self.recv.stop(code.into());
     }
 
-    /// At most `max` of the bytes after the lines, `None` at the end. Cancel-safe.
+    /// Returns up to `max` of the bytes after the lines, `None` at the end of the stream. Cancel-safe.
     pub(crate) async fn piece(&mut self, max: usize) -> Result<Option<Bytes>, ReadError> {
         if self.rest.is_empty() {
             self.rest = self.buffer.take_rest();

@@ -1,10 +1,10 @@
-//! Two QUIC endpoints and a link in virtual time: no socket, no sleep, and the dice of the link are seeded.
+//! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link are seeded.
 
 #[path = "../../../../node/tests/common/net/link.rs"]
-#[allow(dead_code, unreachable_pub, reason = "this takes a part of it")]
+#[allow(dead_code, unreachable_pub, reason = "the simulation uses a part of it")]
 mod link;
 #[path = "../../../../node/tests/common/net/rng.rs"]
-#[allow(unreachable_pub, reason = "this takes a part of it")]
+#[allow(unreachable_pub, reason = "the simulation uses a part of it")]
 mod rng;
 
 use std::{
@@ -38,47 +38,47 @@ use rng::Rng;
 
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
-/// RFC 8410, section 10.3: what an Ed25519 seed in PKCS #8 begins with.
-const PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+/// Header of an Ed25519 seed in PKCS #8 (RFC 8410, section 10.3).
+const PKCS8_HEADER: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
-/// One end; the server's connection comes with the client's first packet.
+/// One end. The server's connection begins with the client's first packet.
 struct End {
     endpoint: Endpoint,
     connection: Option<(ConnectionHandle, Connection)>,
     address: SocketAddr,
     pipe: Pipe,
     link: Link,
-    /// Until then it does not get the processor.
+    /// Time until which the end gets no processor time.
     asleep_until: Instant,
 }
 
-/// When it arrives, a number that keeps the order, the end it goes to, and the packet.
-type OnWay = (Duration, u64, usize, Vec<u8>);
+/// Arrival time, sequence number that keeps the order, receiving end, and bytes of a packet.
+type PacketInFlight = (Duration, u64, usize, Vec<u8>);
 
 /// A server that sends and a client that receives.
-pub(super) struct Lab {
+pub(super) struct Simulation {
     ends: [End; 2],
     began: Instant,
     now: Instant,
-    on_way: BinaryHeap<Reverse<OnWay>>,
+    in_flight: BinaryHeap<Reverse<PacketInFlight>>,
     sent: u64,
-    /// After each turn an end waits for the processor for up to so long.
-    late: Duration,
+    /// Longest time that an end waits for the processor after each turn.
+    max_wake_delay: Duration,
     rng: Rng,
-    /// What the client was opened.
+    /// Streams that the server opened, as the client sees them.
     streams: Vec<StreamId>,
-    /// What it has received.
+    /// Bytes that the client has received.
     received: u64,
-    /// How many of them were whole.
+    /// Number of streams that the client has received whole.
     ended: usize,
 }
 
-impl Lab {
-    /// Connects them over `link`, the same in both directions.
+impl Simulation {
+    /// Connects both ends over `link`, with equal properties in both directions.
     pub(super) fn new(
         factory: Arc<dyn ControllerFactory + Send + Sync>,
         link: Link,
-        late: Duration,
+        max_wake_delay: Duration,
         seed: u64,
     ) -> Self {
         let mut transport = TransportConfig::default();
@@ -106,22 +106,26 @@ impl Lab {
         let server = ends[SERVER].address;
         ends[CLIENT].connection =
             Some(ends[CLIENT].endpoint.connect(now, client_config, server, "server").unwrap());
-        let mut lab = Self {
+        let mut simulation = Self {
             ends,
             began: now,
             now,
-            on_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             sent: 0,
-            late,
+            max_wake_delay,
             rng: Rng::new(seed),
             streams: Vec::new(),
             received: 0,
             ended: 0,
         };
-        while lab.ends[SERVER].connection.as_ref().is_none_or(|(_, connection)| connection.is_handshaking()) {
-            lab.step();
+        while simulation.ends[SERVER]
+            .connection
+            .as_ref()
+            .is_none_or(|(_, connection)| connection.is_handshaking())
+        {
+            simulation.step();
         }
-        lab
+        simulation
     }
 
     /// Virtual time since the first packet.
@@ -129,7 +133,7 @@ impl Lab {
         self.now - self.began
     }
 
-    /// The server sends so many bytes on a stream of its own.
+    /// Sends `bytes` from the server on a new stream.
     pub(super) fn send(&mut self, bytes: usize) -> StreamId {
         let (_, connection) = self.ends[SERVER].connection.as_mut().unwrap();
         let stream = connection.streams().open(Dir::Uni).unwrap();
@@ -138,49 +142,49 @@ impl Lab {
         stream
     }
 
-    /// The server sends no more of it.
+    /// Aborts a stream at the server.
     pub(super) fn reset(&mut self, stream: StreamId) {
         let (_, connection) = self.ends[SERVER].connection.as_mut().unwrap();
         connection.send_stream(stream).reset(0u32.into()).unwrap();
     }
 
-    /// Runs until the client has received so many bytes in all.
+    /// Runs until the client has received `bytes` in all.
     pub(super) fn until_received(&mut self, bytes: u64) {
         while self.received < bytes {
             self.step();
         }
     }
 
-    /// Runs until the client has received so many streams whole.
+    /// Runs until the client has received this number of streams whole.
     pub(super) fn until_ended(&mut self, streams: usize) {
         while self.ended < streams {
             self.step();
         }
     }
 
-    /// Lets so much time pass.
+    /// Runs for `time`.
     pub(super) fn rest(&mut self, time: Duration) {
         let until = self.now + time;
         self.transmit();
-        while self.next() < until {
+        while self.next_event() < until {
             self.step();
         }
         self.now = until;
     }
 
-    /// From now on it is this link, both ways.
+    /// Replaces the link in both directions.
     pub(super) fn change(&mut self, link: Link) {
         self.ends.iter_mut().for_each(|end| end.link = link);
     }
 
-    /// The server's numbers.
+    /// Statistics of the server's path.
     pub(super) fn stats(&mut self) -> PathStats {
         self.ends[SERVER].connection.as_mut().unwrap().1.path_stats(PathId::ZERO).unwrap()
     }
 
-    /// When something happens next.
-    fn next(&mut self) -> Instant {
-        let arrival = self.on_way.peek().map(|Reverse((due, ..))| self.began + *due);
+    /// Time of the next event.
+    fn next_event(&mut self) -> Instant {
+        let arrival = self.in_flight.peek().map(|Reverse((due, ..))| self.began + *due);
         let timers = self.ends.iter_mut().filter_map(|end| {
             let timer = end.connection.as_mut()?.1.poll_timeout()?;
             Some(timer.max(end.asleep_until))
@@ -190,15 +194,15 @@ impl Lab {
 
     fn step(&mut self) {
         self.transmit();
-        self.now = self.next();
+        self.now = self.next_event();
         let mut woken = [false; 2];
-        while let Some(Reverse((due, ..))) = self.on_way.peek()
+        while let Some(Reverse((due, ..))) = self.in_flight.peek()
             && self.began + *due <= self.now
-            && let Some(Reverse((_, number, to, packet))) = self.on_way.pop()
+            && let Some(Reverse((_, number, to, packet))) = self.in_flight.pop()
         {
             let asleep_until = self.ends[to].asleep_until;
             if asleep_until > self.now {
-                self.on_way.push(Reverse((asleep_until - self.began, number, to, packet)));
+                self.in_flight.push(Reverse((asleep_until - self.began, number, to, packet)));
             } else {
                 woken[to] = true;
                 self.deliver(to, &packet);
@@ -214,7 +218,7 @@ impl Lab {
         self.transmit();
         self.receive();
         for (end, _) in self.ends.iter_mut().zip(woken).filter(|(_, woken)| *woken) {
-            end.asleep_until = self.now + self.late.mul_f64(self.rng.share());
+            end.asleep_until = self.now + self.max_wake_delay.mul_f64(self.rng.share());
         }
     }
 
@@ -245,14 +249,14 @@ impl Lab {
                 }
             }
             let mut buffer = Vec::new();
-            // As many at a time as the driver of iroh takes on Linux.
+            // iroh's driver on Linux also sends up to ten packets per call.
             while let Some(transmit) = connection.poll_transmit(self.now, 10.try_into().unwrap(), &mut buffer)
             {
                 for packet in buffer[..transmit.size].chunks(transmit.segment_size.unwrap_or(transmit.size)) {
                     let at = self.now - self.began;
                     for due in end.pipe.send(&end.link, at, packet.len()).into_iter().flatten() {
                         self.sent += 1;
-                        self.on_way.push(Reverse((due, self.sent, 1 - from, packet.to_vec())));
+                        self.in_flight.push(Reverse((due, self.sent, 1 - from, packet.to_vec())));
                     }
                 }
                 buffer.clear();
@@ -283,7 +287,7 @@ impl Lab {
 }
 
 fn server_crypto() -> QuicServerConfig {
-    let key = any_eddsa_type(&PrivatePkcs8KeyDer::from([PKCS8, &[7; 32]].concat())).unwrap();
+    let key = any_eddsa_type(&PrivatePkcs8KeyDer::from([PKCS8_HEADER, &[7; 32]].concat())).unwrap();
     let spki = CertificateDer::from(key.public_key().unwrap().to_vec());
     let resolver = AlwaysResolvesServerRawPublicKeys::new(Arc::new(CertifiedKey::new(vec![spki], key)));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -296,15 +300,15 @@ fn client_crypto() -> QuicClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider);
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
-    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone));
+    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate));
     QuicClientConfig::try_from(config.with_no_client_auth()).unwrap()
 }
 
-/// There is one server only.
+/// Accepts any server certificate: the simulation has one server only.
 #[derive(Debug)]
-struct Anyone;
+struct AnyCertificate;
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
