@@ -136,7 +136,7 @@ impl NodeLink {
         let peer = self.peer.clone();
         let token = self.token.clone();
         async move {
-            let connecting = endpoint.connect_anew(&peer, token.as_deref());
+            let connecting = endpoint.connect_new(&peer, token.as_deref());
             let connected = match number {
                 0 => connecting.await,
                 _ => timeout(ATTEMPT_TIMEOUT, connecting)
