@@ -10,6 +10,7 @@ mod fetch;
 mod playback;
 mod player;
 mod rate_choice;
+mod remote_library;
 mod simulated_listener;
 mod stats;
 #[cfg(test)]
@@ -17,10 +18,11 @@ mod test_support;
 
 pub use buffer::{LevelChange, StartLevel, TargetLevel};
 pub use event::{Event, PauseMode};
-pub use fetch::{FetchError, NodeLink, PathChange, list};
+pub use fetch::{ConnectionPool, FetchError, NodeAddress, NodeLink, PathChange, list};
 pub use playback::{OnLost, OutputChoice, OutputFormats, Progress};
 pub use player::{Player, Setup};
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
+pub use remote_library::RemoteLibrary;
 pub use simulated_listener::{SimulatedListener, SimulatedStats};
 pub use stats::{
     Counts, EventLog, LevelHistogram, RenditionChange, TargetChange, UnderrunCause, UnderrunCounts,

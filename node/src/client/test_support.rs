@@ -1,6 +1,7 @@
-//! What the unit tests of this room share.
+//! Fixtures of the client's unit tests.
 
 pub(super) mod net;
+pub(super) mod scripted_node;
 
 use media_protocol::{Info, Rendition, Track, TrackSource, chunk_count, frames_per_chunk};
 

@@ -48,6 +48,11 @@ pub async fn list(link: &NodeLink, request: &List) -> Result<ListPage, FetchErro
     json_answer(link, Protocol::List, request, List::MAX_ANSWER).await
 }
 
+/// Requests a track and its rendition.
+pub(crate) async fn info(link: &NodeLink, request: &GetInfo) -> Result<Info, FetchError> {
+    json_answer(link, Protocol::GetInfo, request, GetInfo::MAX_ANSWER).await
+}
+
 /// Requests a track and its rendition, and reports both. Then reports the chunk requested with it, if the node sends one.
 pub(crate) async fn info_and_chunk(
     link: &NodeLink,
@@ -115,7 +120,7 @@ async fn receive(
         counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
         reader.push(bytes);
         let mut ended = false;
-        while let Some(event) = reader.next().map_err(wrong_chunk)? {
+        while let Some(event) = reader.next().map_err(chunk_error)? {
             ended |= matches!(event, ChunkEvent::Packet(_));
             reports.send(Report::Chunk(event)).await;
         }
@@ -136,11 +141,12 @@ async fn receive(
 
 /// Reads the stream's end, which arrives with the last bytes. An unread end becomes a request to stop, which the node would
 /// have to receive and acknowledge.
-fn take_end(stream: &mut Stream) {
+pub(super) fn take_end(stream: &mut Stream) {
     let _ = stream.recv.recv(READ).as_mut().poll(&mut Context::from_waker(Waker::noop()));
 }
 
-fn wrong_chunk(error: ChunkError) -> FetchError {
+/// Separates a refusal within a chunk from an invalid chunk.
+pub(super) fn chunk_error(error: ChunkError) -> FetchError {
     match error {
         ChunkError::Refused(error) => error.into(),
         other => FetchError::Invalid(Protocol::RequestChunk.name(), other.to_string()),
@@ -174,7 +180,7 @@ async fn json_answer<Q: Serialize, A: DeserializeOwned>(
 }
 
 /// Opens a stream for a request and sends it.
-async fn open<Q: Serialize>(
+pub(super) async fn open<Q: Serialize>(
     link: &NodeLink,
     protocol: Protocol,
     request: &Q,
@@ -196,7 +202,7 @@ async fn open<Q: Serialize>(
 }
 
 /// Reads the next bytes; `None` at the stream's end. Fails after the stall timeout.
-async fn read(
+pub(super) async fn read(
     link: &NodeLink,
     connection: &Arc<dyn Connection>,
     stream: &mut Stream,

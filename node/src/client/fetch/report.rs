@@ -19,7 +19,7 @@ pub enum FetchError {
     #[error("the node sent nothing for {0} s")]
     Silent(f32),
     /// The answer to the named protocol was incomplete after this many seconds.
-    #[error("the node's answer to {0} was incomplete after {1:.0} s; try again")]
+    #[error("the node's answer to {0} was incomplete after {1:.0} s")]
     Slow(&'static str, f32),
     /// This client replaced the connection by another during the request.
     #[error("the connection was replaced")]

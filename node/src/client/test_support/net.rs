@@ -1,4 +1,4 @@
-//! A network on time that the test owns, with a node behind it that answers pings or does not, and requests never.
+//! A network on virtual time, with a node that answers pings or does not, and never answers requests.
 
 use std::{
     collections::VecDeque,
@@ -21,33 +21,36 @@ use tokio::{
 
 use crate::client::NodeLink;
 
-/// What an answer to a ping brings, in bytes.
+/// Bytes of an answer to a ping.
 const PONG: u64 = 40;
 
-/// See the module.
+/// The network. Tests set its fields.
 pub(crate) struct Net {
-    /// How often the network broke; a connection works until the next time.
+    /// Number of breaks. A connection works until the next break.
     pub(crate) breaks: watch::Sender<u64>,
-    /// Connections are not made.
+    /// Whether attempts to connect get no answer.
     pub(crate) silent: watch::Sender<bool>,
     pub(crate) pings: AtomicU64,
     pub(crate) dials: AtomicU64,
-    /// What the path says of itself.
+    /// Round trip that the path reports.
     pub(crate) rtt_ms: AtomicU64,
     pub(crate) pong_after_ms: AtomicU64,
-    /// So many pings are lost.
+    /// Number of the next pings that are lost.
     pub(crate) swallows: AtomicU64,
-    /// What comes apart from answers to pings, since the beginning.
+    /// Received bytes per millisecond beside the answers to pings.
     pub(crate) bytes_per_ms: AtomicU64,
-    /// The node has the same address after a break.
+    /// Whether the node has the same address after a break.
     pub(crate) stays: AtomicBool,
-    /// What becomes of the next attempts to connect.
+    /// Results of the next attempts to connect.
     pub(crate) fates: Mutex<VecDeque<Fate>>,
+    /// Reasons of closed connections.
+    pub(crate) goodbyes: Mutex<Vec<String>>,
+    pub(crate) closed_endpoints: AtomicU64,
     pongs: AtomicU64,
     born: Instant,
 }
 
-/// Of an attempt to connect.
+/// Result of an attempt to connect, after a time.
 pub(crate) enum Fate {
     Succeeds(Duration),
     Closes(Duration),
@@ -66,6 +69,8 @@ impl Default for Net {
             bytes_per_ms: AtomicU64::new(0),
             stays: AtomicBool::new(false),
             fates: Mutex::default(),
+            goodbyes: Mutex::default(),
+            closed_endpoints: AtomicU64::new(0),
             pongs: AtomicU64::new(0),
             born: Instant::now(),
         }
@@ -73,10 +78,15 @@ impl Default for Net {
 }
 
 impl Net {
-    /// A way to the node.
+    /// An endpoint of this network.
+    pub(crate) fn endpoint(self: &Arc<Self>) -> Arc<dyn Endpoint> {
+        Arc::new(FakeEndpoint(Arc::clone(self)))
+    }
+
+    /// A link to the node.
     pub(crate) fn link(self: &Arc<Self>) -> Arc<NodeLink> {
         let peer = PeerAddress { id: String::new(), addresses: Vec::new() };
-        Arc::new(NodeLink::new(Arc::new(FakeEndpoint(Arc::clone(self))), peer, None))
+        Arc::new(NodeLink::new(self.endpoint(), peer, None))
     }
 }
 
@@ -84,7 +94,7 @@ struct FakeEndpoint(Arc<Net>);
 
 impl Endpoint for FakeEndpoint {
     fn address(&self) -> PeerAddress {
-        PeerAddress { id: String::new(), addresses: Vec::new() }
+        PeerAddress { id: "client".into(), addresses: Vec::new() }
     }
 
     fn connect<'a>(
@@ -94,7 +104,7 @@ impl Endpoint for FakeEndpoint {
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
         Box::pin(async {
             self.0.dials.fetch_add(1, Ordering::Relaxed);
-            // What was sent into the silence is lost.
+            // The handshake is lost.
             if *self.0.silent.borrow() {
                 sleep(Duration::from_secs(10)).await;
                 return Err(TransportError::Unreachable("no answer".into()));
@@ -118,6 +128,7 @@ impl Endpoint for FakeEndpoint {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.closed_endpoints.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {})
     }
 }
@@ -155,8 +166,8 @@ impl Connection for FakeConnection {
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async {
             self.net.pings.fetch_add(1, Ordering::Relaxed);
-            let less = |left: u64| left.checked_sub(1);
-            let lost = self.net.swallows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
+            let one_less = |left: u64| left.checked_sub(1);
+            let lost = self.net.swallows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
             if lost || *self.net.breaks.borrow() > self.made_after {
                 std::future::pending::<()>().await;
             }
@@ -170,10 +181,12 @@ impl Connection for FakeConnection {
         Box::pin(std::future::pending())
     }
 
-    fn close(&self, _: &str) {}
+    fn close(&self, reason: &str) {
+        self.net.goodbyes.lock().unwrap().push(reason.into());
+    }
 }
 
-/// A stream on which nothing comes.
+/// A stream without an answer.
 struct Unanswered;
 
 impl SendStream for Unanswered {
