@@ -30,6 +30,16 @@ impl ScriptedNode {
         self.requests.lock().unwrap().clone()
     }
 
+    /// Waits for the first request.
+    pub(crate) async fn first_request(&self) -> (String, String) {
+        loop {
+            if let Some(request) = self.requests().first() {
+                return request.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub(crate) fn link(self: &Arc<Self>) -> Arc<NodeLink> {
         let peer = PeerAddress { id: "node".into(), addresses: Vec::new() };
         Arc::new(NodeLink::new(Arc::new(ScriptedEndpoint(Arc::clone(self))), peer, None))
