@@ -23,9 +23,9 @@ pub enum Edge {
 }
 
 /// What a fenced buffer can hold: plain numbers, for which any bits are valid.
-pub trait Plain: Copy + sealed::Sealed {}
-impl Plain for u8 {}
-impl Plain for f32 {}
+pub trait Pod: Copy + sealed::Sealed {}
+impl Pod for u8 {}
+impl Pod for f32 {}
 
 mod sealed {
     pub trait Sealed {}
@@ -36,7 +36,7 @@ mod sealed {
 /// A buffer between pages that may be neither read nor written. Whoever touches them, of whatever language, ends the
 /// process with a fault of memory: hand it to foreign code in a process of its own.
 #[derive(Debug)]
-pub struct Fenced<T> {
+pub struct FencedBuffer<T> {
     pages: Pages,
     /// Bytes from the beginning of the pages to the first item.
     offset: usize,
@@ -44,7 +44,7 @@ pub struct Fenced<T> {
     items: PhantomData<T>,
 }
 
-impl<T: Plain> Fenced<T> {
+impl<T: Pod> FencedBuffer<T> {
     /// A copy of `items` in pages of its own.
     ///
     /// # Errors
@@ -70,14 +70,14 @@ impl<T: Plain> Fenced<T> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn read_only(self) -> io::Result<ReadOnly<T>> {
+    pub fn read_only(self) -> io::Result<ReadOnlyBuffer<T>> {
         let fence = FENCE_PAGES * region::page::size();
         self.pages.protect(fence, self.pages.0.len() - 2 * fence, Protection::READ)?;
-        Ok(ReadOnly(self))
+        Ok(ReadOnlyBuffer(self))
     }
 }
 
-impl<T: Plain> Deref for Fenced<T> {
+impl<T: Pod> Deref for FencedBuffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -87,9 +87,9 @@ impl<T: Plain> Deref for Fenced<T> {
     }
 }
 
-impl<T: Plain> DerefMut for Fenced<T> {
+impl<T: Pod> DerefMut for FencedBuffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above, and they may be written: `ReadOnly` gives out no `Fenced`.
+        // SAFETY: as above, and they may be written: `ReadOnlyBuffer` gives out no `FencedBuffer`.
         unsafe {
             std::slice::from_raw_parts_mut(self.pages.0.as_mut_ptr::<T>().byte_add(self.offset), self.len)
         }
@@ -98,9 +98,9 @@ impl<T: Plain> DerefMut for Fenced<T> {
 
 /// A fenced buffer that may only be read.
 #[derive(Debug)]
-pub struct ReadOnly<T>(Fenced<T>);
+pub struct ReadOnlyBuffer<T>(FencedBuffer<T>);
 
-impl<T: Plain> Deref for ReadOnly<T> {
+impl<T: Pod> Deref for ReadOnlyBuffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -140,7 +140,7 @@ mod tests {
         for len in [0, 1, 3, page / 4, page / 4 + 1, page] {
             let items: Vec<f32> = (0..len).map(|i| i as f32).collect();
             for edge in [Edge::Start, Edge::End] {
-                let mut fenced = Fenced::new(&items, edge).unwrap();
+                let mut fenced = FencedBuffer::new(&items, edge).unwrap();
                 assert_eq!(*fenced, *items);
                 let range = fenced.as_ptr_range();
                 let at = if edge == Edge::Start { range.start } else { range.end };
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_lies_beside_it_is_shut() {
         for edge in [Edge::Start, Edge::End] {
-            let fenced = Fenced::new(&[1_u8; 100], edge).unwrap();
+            let fenced = FencedBuffer::new(&[1_u8; 100], edge).unwrap();
             let (start, end) = (fenced.as_ptr_range().start, fenced.as_ptr_range().end);
             let beside = if edge == Edge::Start { start.wrapping_sub(1) } else { end };
             let protection = |at: *const u8| region::query(at).unwrap().protection();

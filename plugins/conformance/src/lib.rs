@@ -9,11 +9,14 @@
 
 pub mod chunks;
 pub mod codec;
+mod fenced_buffer;
 pub mod library;
 pub mod output;
 pub mod signal;
 #[cfg(feature = "transport")]
 pub mod transport;
+
+pub use fenced_buffer::{Edge, FencedBuffer, Pod, ReadOnlyBuffer};
 
 use std::collections::BTreeMap;
 

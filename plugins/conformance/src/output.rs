@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use media_plugin_host::{Edge, Fenced, guard_output};
+use media_plugin_host::{Edge, FencedBuffer, guard_output};
 use media_plugin_sdk::{Open, Output, OutputPlugin};
 
 use crate::{During, Failure, require, signal};
@@ -57,7 +57,7 @@ pub fn check_guarded(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), F
 pub fn check_inputs(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
     let mut output = plugin.open(open).during("opens")?;
     let noise = signal::noise(output.format(), output.format().rate as usize / 10);
-    let lent = Fenced::new(&noise, Edge::End).and_then(Fenced::read_only);
+    let lent = FencedBuffer::new(&noise, Edge::End).and_then(FencedBuffer::read_only);
     let lent = lent.map_err(|e| Failure::new("takes memory for a buffer", e.to_string()))?;
     play(output.as_mut(), &lent)?;
     drain(output.as_mut())

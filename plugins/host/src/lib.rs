@@ -8,7 +8,6 @@
 mod check;
 mod codec;
 mod error;
-mod fence;
 mod guard;
 mod load;
 mod output;
@@ -17,7 +16,6 @@ mod registry;
 pub use check::MAX_EDGE;
 pub use codec::guard_codec;
 pub use error::{HostError, Kind, Provider};
-pub use fence::{Edge, Fenced, Plain, ReadOnly};
 pub use load::{Folders, Inspected, Note, Scanned, inspect, inspect_anew, scan};
 pub use output::guard_output;
 pub use registry::{Listing, Origin, Registry, Sources};

@@ -1,6 +1,6 @@
 use std::{io, sync::Arc};
 
-use media_plugin_host::{Edge, Fenced, Plain};
+use media_plugin_host::{Edge, FencedBuffer, Pod};
 use media_plugin_sdk::{Codec, Encoding, PluginError};
 
 use super::{Case, prepared};
@@ -86,8 +86,8 @@ pub fn check_inputs(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failu
     Ok(())
 }
 
-fn fenced<T: Plain>(items: &[T], edge: Edge) -> Result<Fenced<T>, Failure> {
-    Fenced::new(items, edge).map_err(|e| Failure::new("takes memory for a buffer", e.to_string()))
+fn fenced<T: Pod>(items: &[T], edge: Edge) -> Result<FencedBuffer<T>, Failure> {
+    FencedBuffer::new(items, edge).map_err(|e| Failure::new("takes memory for a buffer", e.to_string()))
 }
 
 /// Compares what the plugin may have written to behind the compiler's back.
