@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc, time::Instant};
 
 use media_config::{Config, Flag, PluginKind, Sources};
-use media_plugin_host::{Folders, Registry};
+use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::transport::{
     Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all,
 };
@@ -20,7 +20,7 @@ pub(super) struct Context {
     pub(super) began: Instant,
     pub(super) config: Config,
     /// Where libraries with plugins are looked for.
-    pub(super) folders: Folders,
+    pub(super) search_path: SearchPath,
     pub(super) registry: Arc<Registry>,
 }
 
@@ -33,12 +33,12 @@ impl Context {
         sources.flags = flags;
         let config = Config::load(&sources).or_fault(Exit::Usage)?;
         start_log(&config)?;
-        let folders = plugins::folders(&config, &sources);
-        let registry = if libraries { plugins::loaded(&config, &folders) } else { plugins::registry() };
+        let search_path = plugins::search_path(&config, &sources);
+        let registry = if libraries { plugins::loaded(&config, &search_path) } else { plugins::registry() };
         for problem in registry.problems() {
             eprintln!("warning: {}", ui::printable(&problem.to_string()));
         }
-        let context = Self { began, config, folders, registry };
+        let context = Self { began, config, search_path, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for unknown in unknown {
             eprintln!("warning: {unknown}");

@@ -5,10 +5,10 @@ mod child;
 use std::{path::Path, time::Duration};
 
 use media_plugin_conformance::{
-    Figures,
-    library::{self, How},
+    Measurements,
+    library::{self, CheckOptions},
 };
-use media_plugin_host::Inspected;
+use media_plugin_host::LibraryDescription;
 use serde::Serialize;
 
 use super::{
@@ -40,18 +40,18 @@ pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -
     print(lines)
 }
 
-fn inspected(file: &Path, limit: Duration) -> Result<Inspected, Fault> {
+fn inspected(file: &Path, limit: Duration) -> Result<LibraryDescription, Fault> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
     child::answer(&arguments, limit).map_err(|why| {
         let file = file.display();
-        let why = why.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&why);
+        let why = why.strip_prefix(&format!("plugin library {file} was not loaded: ")).unwrap_or(&why);
         Fault::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {why}"))
     })
 }
 
 #[derive(Serialize)]
 struct Report {
-    library: Inspected,
+    library: LibraryDescription,
     seed: u32,
     checks: Vec<Checked>,
 }
@@ -61,7 +61,7 @@ struct Checked {
     name: String,
     failure: Option<String>,
     /// What was measured, by name.
-    figures: Figures,
+    figures: Measurements,
 }
 
 /// `plugins check FILE`.
@@ -78,7 +78,7 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     for name in library::checks(&report.library) {
         let (failure, figures) = match in_a_process(checking, &name, seed) {
             Ok(figures) => (None, figures),
-            Err(why) => (Some(why), Figures::new()),
+            Err(why) => (Some(why), Measurements::new()),
         };
         if !checking.json {
             let line = match &failure {
@@ -103,18 +103,18 @@ pub(super) fn check(checking: &Checking) -> Result<(), Fault> {
     ))
 }
 
-fn told(figures: &Figures) -> String {
+fn told(figures: &Measurements) -> String {
     figures.iter().map(|(name, value)| format!("  {name} {value}")).collect()
 }
 
 fn check_here(checking: &Checking, name: &str, seed: u32) -> Result<(), Fault> {
-    let how = How { seed: seed.into(), target: &checking.target, options: &checking.options };
+    let how = CheckOptions { seed: seed.into(), target: &checking.target, options: &checking.options };
     let outcome = library::run(&checking.file, name, &how).map_err(|it| it.to_string());
     print([serde_json::to_string(&outcome).or_fault(Exit::Failed)?])
 }
 
 /// What was measured, or what is wrong.
-fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Result<Figures, String> {
+fn in_a_process(checking: &Checking, name: &str, seed: u32) -> Result<Measurements, String> {
     let seed = seed.to_string();
     let mut arguments = ["plugins", "check", "--seed", &seed, "--only", name].map(AsRef::as_ref).to_vec();
     let (target, options) =

@@ -6,7 +6,7 @@ use std::{
 };
 
 use media_config::Sources;
-use media_plugin_host::{Listing, Origin, Scanned};
+use media_plugin_host::{LibraryFile, Listing, PluginOrigin};
 use media_protocol::{ListPage, Track};
 use serde::Serialize;
 use serde_json::json;
@@ -110,16 +110,16 @@ fn any<T: ToString>(values: &[T], unit: &str) -> String {
 /// `plugins list`: libraries are read and not opened, so none of their code runs.
 pub(super) fn plugins(context: &Context, as_json: bool) -> Result<(), Fault> {
     let mut list = context.registry.list();
-    let (libraries, problems) = media_plugin_host::scan(&context.folders);
+    let (libraries, problems) = media_plugin_host::scan(&context.search_path);
     for problem in problems {
         eprintln!("warning: {}", shown(&problem.to_string()));
     }
-    for Scanned { path, note } in &libraries {
+    for LibraryFile { path, note } in &libraries {
         list.extend(note.provides.iter().map(|(kind, id)| Listing {
             kind: *kind,
             id: id.clone(),
             version: note.version.clone(),
-            origin: Origin::Loaded(path.clone()),
+            origin: PluginOrigin::Loaded(path.clone()),
             description: format!("of {}", note.id),
         }));
     }

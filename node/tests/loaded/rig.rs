@@ -14,11 +14,11 @@ use media_node::{
     client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
     server::{Access, Catalog, Server, ServerConfig},
 };
-use media_plugin_host::{Origin, Registry, Sources};
+use media_plugin_host::{LoadOptions, PluginOrigin, Registry};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
 use media_protocol::{Info, List, Position};
 
-use crate::library::{built, lines, sources};
+use crate::library::{built, lines, load_options};
 
 /// What the nodes talk over: the peer-to-peer transport where it is built in.
 const TRANSPORT: &str = if cfg!(feature = "fastn") { "fastn" } else { "memory" };
@@ -42,7 +42,7 @@ pub(crate) fn adpcm() -> &'static Path {
 
 /// What is built in, and FLAC with it, whatever this node was built with.
 pub(crate) fn linked() -> Arc<Registry> {
-    checked(&Sources::default())
+    checked(&LoadOptions::default())
 }
 
 /// The three examples from their libraries, and what else is built in. What `disable` names is left out.
@@ -53,11 +53,11 @@ pub(crate) fn loaded(disable: &[&str]) -> Arc<Registry> {
     let prefer = prefer.iter().filter(|(id, _)| !disable.contains(id));
     let prefer = prefer.map(|(id, provider)| ((*id).to_owned(), (*provider).to_owned()));
     let disable = disable.iter().map(ToString::to_string).collect();
-    checked(&Sources { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..sources(&files) })
+    checked(&LoadOptions { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..load_options(&files) })
 }
 
-fn checked(sources: &Sources) -> Arc<Registry> {
-    let registry = Registry::load(sources);
+fn checked(options: &LoadOptions) -> Arc<Registry> {
+    let registry = Registry::load(options);
     assert_eq!(lines(registry.problems()), [""; 0]);
     Arc::new(registry)
 }
@@ -65,7 +65,7 @@ fn checked(sources: &Sources) -> Arc<Registry> {
 /// Whether an id comes from a library; `None` when there is no such plugin.
 pub(crate) fn is_loaded(registry: &Registry, id: &str) -> Option<bool> {
     let listing = registry.list().into_iter().find(|it| it.id == id)?;
-    Some(matches!(listing.origin, Origin::Loaded(_)))
+    Some(matches!(listing.origin, PluginOrigin::Loaded(_)))
 }
 
 async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {

@@ -1,30 +1,39 @@
-//! What a plugin claims, held against the bounds that the SDK documents.
+//! Bounds that the host enforces on values from a plugin, as the SDK documents them.
 
 use media_plugin_sdk::{AudioFormat, Choice, Encoding, PluginError, Result};
 
-/// The longest lead-in, lookahead or crossfade that the host grants a codec, in frames (1.4 s at 48 kHz): it bounds what
-/// the edges of a chunk can cost.
+/// A checked value, or one line that says what is wrong with it.
+pub(crate) type Checked<T> = std::result::Result<T, String>;
+
+/// Longest lead-in, lookahead or crossfade of a codec, in frames (1.4 s at 48 kHz). Limits the extra work at the edges
+/// of a chunk.
 pub const MAX_EDGE: usize = 65_536;
 
+/// Longest decoder configuration, in bytes: the size of `mn_encoding::config`
+/// (`sizes_and_words_out_of_bounds_are_refused`).
 const MAX_CONFIG: usize = 4096;
+/// Longest packet, in bytes: 1 MiB, as `Encoding::max_packet_bytes` documents
+/// (`sizes_and_words_out_of_bounds_are_refused`).
 const MAX_PACKET_BYTES: usize = 1 << 20;
+/// Most frames in a packet, as `Encoding::packet_frames` documents (`sizes_and_words_out_of_bounds_are_refused`).
 const MAX_PACKET_FRAMES: usize = 65_536;
 
+/// Up to 32 characters from a-z, 0-9 and `-`.
 fn is_word(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// An id is `[a-z0-9-]`, 1 to 32 characters.
-pub(crate) fn id(id: &str) -> Result<()> {
+/// Checks an id: `[a-z0-9-]`, 1 to 32 characters.
+pub(crate) fn check_id(id: &str) -> Result<()> {
     if !id.is_empty() && is_word(id) {
         return Ok(());
     }
     Err(PluginError::BadArgument(format!("the id {id:?} is not 1 to 32 characters of a-z, 0-9 and -")))
 }
 
-/// A choice names a format that a node handles, and parameters that can stand in a rendition's id.
-pub(crate) fn choice(choice: &Choice) -> Result<()> {
-    format(choice.format)?;
+/// Checks a choice: its format, and parameters that can be part of a rendition's id.
+pub(crate) fn check_choice(choice: &Choice) -> Result<()> {
+    check_format(choice.format)?;
     if is_word(&choice.params) {
         return Ok(());
     }
@@ -34,7 +43,7 @@ pub(crate) fn choice(choice: &Choice) -> Result<()> {
     )))
 }
 
-pub(crate) fn format(format: AudioFormat) -> Result<()> {
+pub(crate) fn check_format(format: AudioFormat) -> Result<()> {
     if format.is_valid() {
         return Ok(());
     }
@@ -45,15 +54,16 @@ pub(crate) fn format(format: AudioFormat) -> Result<()> {
     )))
 }
 
-pub(crate) fn config(config: &[u8]) -> Result<()> {
-    bound("bytes of codec configuration", config.len(), 0, MAX_CONFIG).map_err(PluginError::BadArgument)
+/// Checks the length of a decoder configuration.
+pub(crate) fn check_config(config: &[u8]) -> Result<()> {
+    check_range("bytes of codec configuration", config.len(), 0, MAX_CONFIG).map_err(PluginError::BadArgument)
 }
 
-/// An encoding is of the choice that was asked about, and every size in it is within its bounds.
-pub(crate) fn encoding(encoding: &Encoding, asked: &Choice) -> Result<()> {
-    if encoding.choice != *asked {
+/// Checks that an encoding belongs to the `requested` choice and that its sizes are within their bounds.
+pub(crate) fn check_encoding(encoding: &Encoding, requested: &Choice) -> Result<()> {
+    if encoding.choice != *requested {
         return Err(PluginError::Failed(format!(
-            "asked about {asked:?}, the codec answered about {:?}",
+            "encoding() of {requested:?} returned the encoding of {:?}",
             encoding.choice
         )));
     }
@@ -67,19 +77,21 @@ pub(crate) fn encoding(encoding: &Encoding, asked: &Choice) -> Result<()> {
     ];
     sizes
         .iter()
-        .try_for_each(|&(what, value, low, high)| bound(what, value, low, high))
+        .try_for_each(|&(what, value, low, high)| check_range(what, value, low, high))
         .map_err(PluginError::Failed)
 }
 
-/// `returned` of what the host gave room for, or handed over.
-pub(crate) fn returned(what: &str, returned: usize, room: usize) -> Result<usize> {
-    if returned <= room {
+/// Checks the length that a plugin returned against the capacity of the host's buffer.
+pub(crate) fn check_returned(unit: &str, returned: usize, capacity: usize) -> Result<usize> {
+    if returned <= capacity {
         return Ok(returned);
     }
-    Err(PluginError::Failed(format!("the plugin claims {returned} {what} where there is room for {room}")))
+    Err(PluginError::Failed(format!(
+        "the plugin returned {returned} {unit}, more than the {capacity} of the buffer"
+    )))
 }
 
-fn bound(what: &str, value: usize, low: usize, high: usize) -> std::result::Result<(), String> {
+fn check_range(what: &str, value: usize, low: usize, high: usize) -> Checked<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

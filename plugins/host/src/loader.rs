@@ -1,118 +1,63 @@
-//! Plugins from shared libraries.
+//! Loader of plugins from shared libraries.
 //!
-//! A file is looked at before it is opened ([`note`]), opened at most once in a process and never closed ([`library`]), and
-//! what it describes is put behind the traits of the SDK ([`codec`], [`output`]). From there on the guard treats it as it
-//! treats what is built in.
+//! [`library_file`] checks a file before it is opened. [`library`] opens it, at most once in a process, and never closes
+//! it. [`codec`] and [`output`] put its tables behind the traits of the SDK. From there the guard treats loaded and
+//! built-in plugins alike.
 
 #![allow(unsafe_code, reason = "this is the host's side of the C ABI")]
 
 mod call;
 mod codec;
-mod discover;
+mod host_table;
 mod library;
-mod log;
-mod note;
+mod library_file;
 mod output;
+mod search_path;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub(crate) use codec::LoadedCodec;
-pub use discover::Folders;
-pub(crate) use library::Library;
-pub(crate) use log::install as install_log;
-pub use note::Note;
-pub(crate) use output::LoadedOutput;
+pub(crate) use host_table::install_log;
+pub use library::LibraryDescription;
+pub(crate) use library::{Library, open};
+pub use library_file::{AbiNote, LibraryFile};
+pub use search_path::SearchPath;
 
-use serde::{Deserialize, Serialize};
+use crate::error::HostError;
 
-use crate::{HostError, Kind, Listing, Origin};
-
-/// What was read of a library, or in a few words what is wrong with it.
-type Checked<T> = Result<T, String>;
-
-/// A library as its file describes it; none of its code was run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Scanned {
-    /// The file, by absolute path.
-    pub path: PathBuf,
-    /// What its note says.
-    pub note: Note,
-}
-
-/// Looks at every library in the folders, in their order, and runs nothing of them.
+/// Reads the ABI note of every library on the search path, in its order. Runs no code of the libraries.
+///
+/// Returns the readable libraries, and one error for each file or folder that was skipped.
 #[must_use]
-pub fn scan(folders: &Folders) -> (Vec<Scanned>, Vec<HostError>) {
-    let (files, mut problems) = discover::files(folders);
-    let mut scanned = Vec::new();
-    for path in files {
-        match note::of(&path) {
-            Ok(note) => scanned.push(Scanned { path, note }),
-            Err(why) => problems.push(HostError::Library { path, why }),
+pub fn scan(search_path: &SearchPath) -> (Vec<LibraryFile>, Vec<HostError>) {
+    let (paths, mut problems) = search_path.libraries();
+    let mut files = Vec::new();
+    for path in paths {
+        match LibraryFile::read(path) {
+            Ok(file) => files.push(file),
+            Err(problem) => problems.push(problem),
         }
     }
-    (scanned, problems)
+    (files, problems)
 }
 
-/// Opens a library that was scanned, unless this process has it open.
-pub(crate) fn open(scanned: &Scanned) -> Result<&'static Library, HostError> {
-    library::open(scanned).map_err(|why| HostError::Library { path: scanned.path.clone(), why })
-}
-
-/// What a library says of itself once it is open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inspected {
-    /// The file, by absolute path.
-    pub path: PathBuf,
-    /// What its note says.
-    pub note: Note,
-    /// What built it, in its own words.
-    pub build: String,
-    /// Its codecs and outputs.
-    pub plugins: Vec<Listing>,
-}
-
-/// Looks at one file and opens it. It runs code of the file, which can end the process.
+/// Opens a library and describes its plugins. This runs code of the library, which can end the process.
 ///
 /// # Errors
-/// [`HostError::Library`] with what is wrong with the file.
-pub fn inspect(file: &Path) -> Result<Inspected, HostError> {
-    let scanned = scan_file(file)?;
-    let library = open(&scanned)?;
-    Ok(library.inspected(scanned))
+/// [`HostError::Library`] if the file cannot be loaded.
+pub fn inspect(file: &Path) -> Result<LibraryDescription, HostError> {
+    let file = LibraryFile::of(file)?;
+    let library = open(&file)?;
+    Ok(library.describe(file))
 }
 
-/// As [`inspect`], but calls the library's entry even if this process has called it before: it must say the same again.
+/// As [`inspect`], but calls the library's entry again if this process has called it before. The library must return
+/// the same description.
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn inspect_anew(file: &Path) -> Result<Inspected, HostError> {
-    let scanned = scan_file(file)?;
-    let library =
-        library::open_anew(&scanned).map_err(|why| HostError::Library { path: scanned.path.clone(), why })?;
-    Ok(library.inspected(scanned))
-}
-
-fn scan_file(file: &Path) -> Result<Scanned, HostError> {
-    let problem = |why| HostError::Library { path: file.into(), why };
-    let path = file.canonicalize().map_err(|e| problem(format!("it cannot be read: {e}")))?;
-    Ok(Scanned { note: note::of(&path).map_err(problem)?, path })
-}
-
-impl Library {
-    fn inspected(&self, scanned: Scanned) -> Inspected {
-        let listing = |kind, id: &str, version: &str, description: &str| Listing {
-            kind,
-            id: id.into(),
-            version: version.into(),
-            origin: Origin::Loaded(scanned.path.clone()),
-            description: description.into(),
-        };
-        let codecs = self.codecs.iter().map(|it| &it.info);
-        let outputs = self.outputs.iter().map(|it| &it.info);
-        let codecs = codecs.map(|it| listing(Kind::Codec, &it.id, &it.version, &it.description));
-        let outputs = outputs.map(|it| listing(Kind::Output, &it.id, &it.version, &it.description));
-        let plugins = codecs.chain(outputs).collect();
-        Inspected { note: scanned.note, build: self.build.clone(), plugins, path: scanned.path }
-    }
+pub fn inspect_again(file: &Path) -> Result<LibraryDescription, HostError> {
+    let file = LibraryFile::of(file)?;
+    let library = library::open_again(&file)?;
+    Ok(library.describe(file))
 }

@@ -1,4 +1,4 @@
-//! The example in C, built as its README says, keeps to what every codec keeps to.
+//! The example codec in C, built as its README says, passes the conformance suite.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
@@ -19,7 +19,7 @@ fn source(sample: SampleType, rate: u32, channels: u16) -> SourceFormat {
     SourceFormat { format: AudioFormat { rate, channels }, sample }
 }
 
-/// A tone of −6 dB, another one in each channel.
+/// A sine of −6 dBFS: `hertz` in the first channel, twice that in the second, and so on.
 fn tones(format: AudioFormat, hertz: f64) -> Vec<f32> {
     let channels = usize::from(format.channels);
     let phase = |i: usize| {
@@ -54,7 +54,7 @@ fn adpcm_keeps_to_the_suite_and_has_the_quality_of_4_bits() {
         check_guarded(adpcm.clone(), &case).unwrap();
     }
 
-    // The faster it moves, the coarser it is: each is 1 dB below what was measured.
+    // The SNR falls as the frequency rises. Each limit is about 1 dB below the measured value (the README's table).
     let source = source(SampleType::S16, 48_000, 2);
     let choice = adpcm.propose(&source, &Limits::default(), "").unwrap();
     let encoding = adpcm.encoding(&choice).unwrap();

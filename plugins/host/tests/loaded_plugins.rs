@@ -1,4 +1,4 @@
-//! Codecs and outputs from libraries in C and in Rust keep to what the built-in ones keep to.
+//! Codecs and outputs of libraries in C and Rust: they pass the conformance suites, and the registry finds and ranks them.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
@@ -8,9 +8,11 @@ mod common;
 use std::{collections::BTreeMap, fs, sync::Arc};
 
 use codec_pcm::Pcm;
-use common::{built, compile, lines, load, sources};
+use common::{built, compile, lines, load, load_options};
 use media_plugin_conformance::{chunks, codec, codec::Case, output, signal};
-use media_plugin_host::{Folders, HostError, Kind, Origin, Registry, Sources, guard_codec, scan};
+use media_plugin_host::{
+    HostError, Kind, LoadOptions, PluginOrigin, Registry, SearchPath, guard_codec, scan,
+};
 use media_plugin_sdk::{AudioFormat, Choice, Codec, Limits, Open, PluginError, SampleType, SourceFormat};
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
@@ -41,9 +43,9 @@ fn a_library_in_c_passes_the_suites() {
 #[test]
 fn a_library_in_rust_gives_what_the_same_source_gives_built_in() {
     let pinned = BTreeMap::from([("pcm".into(), "fixture-pcm".into())]);
-    let registry = Registry::load(&Sources { prefer: pinned, ..sources(&[&built("pcm")]) });
+    let registry = Registry::load(&LoadOptions { prefer: pinned, ..load_options(&[&built("pcm")]) });
     assert_eq!(lines(registry.problems()), [""; 0]);
-    assert!(matches!(registry.list()[0].origin, Origin::Loaded(_)), "{:?}", registry.list());
+    assert!(matches!(registry.list()[0].origin, PluginOrigin::Loaded(_)), "{:?}", registry.list());
     let (loaded, linked) = (registry.codec("pcm").unwrap(), guard_codec(|| Box::new(Pcm)).unwrap());
     codec::check_guarded(loaded.clone(), &EXACT).unwrap();
 
@@ -59,7 +61,7 @@ fn a_library_in_rust_gives_what_the_same_source_gives_built_in() {
     assert_eq!(errors[0], errors[1]);
 }
 
-/// What goes wrong in every way that a codec's caller can bring about.
+/// Errors of a codec for every kind of wrong argument.
 fn errors(codec: &Arc<dyn Codec>) -> Vec<PluginError> {
     let choice = Choice { format: STEREO, params: "s16".into() };
     let stranger = Choice { params: "s17".into(), ..choice.clone() };
@@ -84,12 +86,12 @@ fn errors(codec: &Arc<dyn Codec>) -> Vec<PluginError> {
 #[test]
 fn a_scan_reads_files_and_runs_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    // It would end the process if any of it ran.
+    // This library ends the process if any of its code runs.
     compile(folder.path(), "b", &["-DABORT_WHEN_OPENED"]);
     compile(folder.path(), "a", &["-DNOTE_ID=\"another\"", "-DCODEC_ID=\"d16\""]);
     fs::write(folder.path().join("readme.txt"), "no library").unwrap();
-    let folders = Folders { named: vec![folder.path().into()], usual: vec!["/nonexistent".into()] };
-    let (found, problems) = scan(&folders);
+    let search_path = SearchPath { named: vec![folder.path().into()], standard: vec!["/nonexistent".into()] };
+    let (found, problems) = scan(&search_path);
     assert_eq!(lines(&problems), [""; 0]);
     let found: Vec<_> = found.into_iter().map(|it| (it.note.id, it.note.version, it.note.provides)).collect();
     let provides = |codec: &str| vec![(Kind::Codec, codec.into()), (Kind::Output, "sink".into())];
@@ -107,26 +109,30 @@ fn of_two_with_one_id_the_built_in_or_the_preferred_one_counts() {
     let folder = tempfile::tempdir().unwrap();
     let first = compile(folder.path(), "first", &["-DNOTE_ID=\"first\"", "-DCODEC_ID=\"pcm\""]);
     let second = compile(folder.path(), "second", &["-DNOTE_ID=\"second\""]);
-    let files = sources(&[&first, &second]);
-    let origin = |sources: &Sources, id: &str| {
+    let files = load_options(&[&first, &second]);
+    let origin = |sources: &LoadOptions, id: &str| {
         let registry = Registry::load(sources);
         let origin = registry.list().into_iter().find(|it| it.id == id).map(|it| it.origin);
         (origin, lines(registry.problems()).len())
     };
-    // Both have the output, and there is a codec pcm built in.
-    assert_eq!(origin(&files, "pcm"), (Some(Origin::BuiltIn), 2));
-    assert_eq!(origin(&files, "sink"), (Some(Origin::Loaded(first.canonicalize().unwrap())), 2));
-    let prefer =
-        |id: &str, who: &str| Sources { prefer: BTreeMap::from([(id.into(), who.into())]), ..files.clone() };
+    // Both libraries have the output, and there is a built-in codec pcm.
+    assert_eq!(origin(&files, "pcm"), (Some(PluginOrigin::BuiltIn), 2));
+    assert_eq!(origin(&files, "sink"), (Some(PluginOrigin::Loaded(first.canonicalize().unwrap())), 2));
+    let prefer = |id: &str, who: &str| LoadOptions {
+        prefer: BTreeMap::from([(id.into(), who.into())]),
+        ..files.clone()
+    };
     let pinned = prefer("sink", "second");
-    assert_eq!(origin(&pinned, "sink"), (Some(Origin::Loaded(second.canonicalize().unwrap())), 1));
-    assert_eq!(origin(&prefer("pcm", "built-in"), "pcm"), (Some(Origin::BuiltIn), 1));
-    // Nobody of that name: the usual order, and a line more.
-    assert_eq!(origin(&prefer("pcm", "third"), "pcm"), (Some(Origin::BuiltIn), 3));
+    assert_eq!(origin(&pinned, "sink"), (Some(PluginOrigin::Loaded(second.canonicalize().unwrap())), 1));
+    assert_eq!(origin(&prefer("pcm", "built-in"), "pcm"), (Some(PluginOrigin::BuiltIn), 1));
+    // No provider has that name, so the normal order applies, with one more problem.
+    assert_eq!(origin(&prefer("pcm", "third"), "pcm"), (Some(PluginOrigin::BuiltIn), 3));
 
-    let without =
-        |ids: &[&str]| Sources { disable: ids.iter().map(ToString::to_string).collect(), ..files.clone() };
-    assert_eq!(origin(&without(&["first"]), "pcm"), (Some(Origin::BuiltIn), 0));
+    let without = |ids: &[&str]| LoadOptions {
+        disable: ids.iter().map(ToString::to_string).collect(),
+        ..files.clone()
+    };
+    assert_eq!(origin(&without(&["first"]), "pcm"), (Some(PluginOrigin::BuiltIn), 0));
     assert_eq!(origin(&without(&["pcm", "second"]), "pcm"), (None, 0));
 }
 

@@ -1,5 +1,3 @@
-//! The guard around codecs.
-
 use std::sync::Arc;
 
 use media_plugin_sdk::{
@@ -7,20 +5,23 @@ use media_plugin_sdk::{
     guard::caught,
 };
 
-use crate::{check, guard::Instance};
+use super::instance::Instance;
+use crate::bounds;
 
-/// Puts the guard around a codec and everything that it makes. The codec itself is never poisoned, because it is shared
-/// and a peer's bad request must not end it for the others; each of its encoders and decoders is.
+/// Puts the guard around a codec and its encoders and decoders.
+///
+/// A panic poisons the encoder or decoder. It never poisons the codec, because all sessions share that and one peer's bad
+/// request must not end it for the others.
 ///
 /// # Errors
-/// `BadArgument` when its id is malformed; `Panicked` when it cannot even say what it is.
+/// `BadArgument` if the codec's id is malformed; `Panicked` if `make` or [`Codec::info`] panics.
 pub fn guard_codec(make: impl FnOnce() -> Box<dyn Codec>) -> Result<Arc<dyn Codec>> {
     let (inner, info) = caught(|| {
         let inner = make();
         let info = inner.info();
         Ok((inner, info))
     })?;
-    check::id(&info.id)?;
+    bounds::check_id(&info.id)?;
     Ok(Arc::new(GuardedCodec { inner, info }))
 }
 
@@ -35,28 +36,28 @@ impl Codec for GuardedCodec {
     }
 
     fn propose(&self, source: &SourceFormat, limits: &Limits, options: &str) -> Result<Choice> {
-        check::format(source.format)?;
+        bounds::check_format(source.format)?;
         let choice = caught(|| self.inner.propose(source, limits, options))?;
-        check::choice(&choice)?;
+        bounds::check_choice(&choice)?;
         Ok(choice)
     }
 
     fn encoding(&self, choice: &Choice) -> Result<Encoding> {
-        check::choice(choice)?;
+        bounds::check_choice(choice)?;
         let encoding = caught(|| self.inner.encoding(choice))?;
-        check::encoding(&encoding, choice)?;
+        bounds::check_encoding(&encoding, choice)?;
         Ok(encoding)
     }
 
     fn encoder(&self, choice: &Choice) -> Result<Box<dyn Encoder>> {
-        check::choice(choice)?;
+        bounds::check_choice(choice)?;
         let inner = caught(|| self.inner.encoder(choice))?;
         Ok(Box::new(GuardedEncoder(Instance::new(inner))))
     }
 
     fn decoder(&self, format: AudioFormat, config: &[u8]) -> Result<Box<dyn Decoder>> {
-        check::format(format)?;
-        check::config(config)?;
+        bounds::check_format(format)?;
+        bounds::check_config(config)?;
         let inner = caught(|| self.inner.decoder(format, config))?;
         Ok(Box::new(GuardedDecoder { inner: Instance::new(inner), channels: usize::from(format.channels) }))
     }
@@ -67,12 +68,12 @@ struct GuardedEncoder(Instance<dyn Encoder>);
 impl Encoder for GuardedEncoder {
     fn encode(&mut self, pcm: &[f32], packet: &mut [u8]) -> Result<usize> {
         let bytes = self.0.call(|e| e.encode(pcm, packet))?;
-        check::returned("bytes", bytes, packet.len())
+        bounds::check_returned("bytes", bytes, packet.len())
     }
 
     fn flush(&mut self, packet: &mut [u8]) -> Result<usize> {
         let bytes = self.0.call(|e| e.flush(packet))?;
-        check::returned("bytes", bytes, packet.len())
+        bounds::check_returned("bytes", bytes, packet.len())
     }
 
     fn reset(&mut self) -> Result<()> {
@@ -88,7 +89,7 @@ struct GuardedDecoder {
 impl Decoder for GuardedDecoder {
     fn decode(&mut self, packet: &[u8], pcm: &mut [f32]) -> Result<usize> {
         let frames = self.inner.call(|d| d.decode(packet, pcm))?;
-        check::returned("frames", frames, pcm.len() / self.channels)
+        bounds::check_returned("frames", frames, pcm.len() / self.channels)
     }
 
     fn reset(&mut self) -> Result<()> {

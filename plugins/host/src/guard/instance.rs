@@ -1,27 +1,30 @@
-//! Where a panic in a plugin stops.
-
 use std::cell::OnceCell;
 
 use media_plugin_sdk::{PluginError, Result, guard::caught};
 
-/// An encoder, decoder or open output, which the first panic poisons: every later call gives the same error.
-pub(crate) struct Instance<T: ?Sized> {
-    // None only while it is dropped.
+/// An encoder, decoder or open output. The first panic poisons it: every later call returns the same error.
+pub(super) struct Instance<T: ?Sized> {
+    // None only during drop.
     inner: Option<Box<T>>,
     panicked: OnceCell<String>,
 }
 
 impl<T: ?Sized> Instance<T> {
-    pub(crate) fn new(inner: Box<T>) -> Self {
+    pub(super) fn new(inner: Box<T>) -> Self {
         Self { inner: Some(inner), panicked: OnceCell::new() }
     }
 
-    pub(crate) fn call<R>(&mut self, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
+    /// Runs one call on the instance.
+    ///
+    /// # Errors
+    /// The call's own; `Panicked` if this call or an earlier one panicked.
+    pub(super) fn call<R>(&mut self, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         let Self { inner, panicked } = self;
         guarded(panicked, inner.as_deref_mut(), call)
     }
 
-    pub(crate) fn call_ref<R>(&self, call: impl FnOnce(&T) -> Result<R>) -> Result<R> {
+    /// As [`Instance::call`], through a shared reference.
+    pub(super) fn call_ref<R>(&self, call: impl FnOnce(&T) -> Result<R>) -> Result<R> {
         guarded(&self.panicked, self.inner.as_deref(), call)
     }
 }
@@ -37,7 +40,7 @@ fn guarded<I, R>(
     let Some(inner) = inner else { return Err(PluginError::Failed("the instance is closed".into())) };
     let result = caught(|| call(inner));
     if let Err(PluginError::Panicked(why)) = &result {
-        // A plugin that returns `Panicked` itself is poisoned as well.
+        // A loaded plugin returns `Panicked` instead of unwinding; its instance is poisoned too.
         panicked.get_or_init(|| why.clone());
     }
     result
@@ -46,7 +49,7 @@ fn guarded<I, R>(
 impl<T: ?Sized> Drop for Instance<T> {
     fn drop(&mut self) {
         let inner = self.inner.take();
-        // Nobody is left to tell; the panic hook has printed it.
+        // Drop cannot return an error; the panic hook has already printed this one.
         let _ = caught(|| {
             drop(inner);
             Ok(())

@@ -1,34 +1,33 @@
-//! The guard around outputs.
-
 use std::sync::Arc;
 
 use media_plugin_sdk::{
     AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, Result, guard::caught,
 };
 
-use crate::{check, guard::Instance};
+use super::instance::Instance;
+use crate::bounds;
 
-/// Puts the guard around an output plugin and every output that it opens; see
-/// [`guard_codec`](crate::guard_codec).
+/// Puts the guard around an output plugin and every output that it opens. A panic poisons the open output, never the
+/// plugin.
 ///
 /// # Errors
-/// `BadArgument` when its id is malformed; `Panicked` when it cannot even say what it is.
+/// `BadArgument` if the plugin's id is malformed; `Panicked` if `make` or [`OutputPlugin::info`] panics.
 pub fn guard_output(make: impl FnOnce() -> Box<dyn OutputPlugin>) -> Result<Arc<dyn OutputPlugin>> {
     let (inner, info) = caught(|| {
         let inner = make();
         let info = inner.info();
         Ok((inner, info))
     })?;
-    check::id(&info.id)?;
-    Ok(Arc::new(GuardedPlugin { inner, info }))
+    bounds::check_id(&info.id)?;
+    Ok(Arc::new(GuardedOutputPlugin { inner, info }))
 }
 
-struct GuardedPlugin {
+struct GuardedOutputPlugin {
     inner: Box<dyn OutputPlugin>,
     info: OutputInfo,
 }
 
-impl OutputPlugin for GuardedPlugin {
+impl OutputPlugin for GuardedOutputPlugin {
     fn info(&self) -> OutputInfo {
         self.info.clone()
     }
@@ -38,17 +37,17 @@ impl OutputPlugin for GuardedPlugin {
     }
 
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
-        check::format(open.format)?;
+        bounds::check_format(open.format)?;
         let inner = Instance::new(caught(|| self.inner.open(open))?);
         let (format, realtime) = inner.call_ref(|o| Ok((o.format(), o.is_realtime())))?;
-        check::format(format)?;
+        bounds::check_format(format)?;
         Ok(Box::new(GuardedOutput { inner, format, realtime }))
     }
 }
 
 struct GuardedOutput {
     inner: Instance<dyn Output>,
-    // Asked once: neither changes while the output is open.
+    // Read once: neither changes while the output is open.
     format: AudioFormat,
     realtime: bool,
 }
@@ -64,15 +63,15 @@ impl Output for GuardedOutput {
 
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
         let taken = self.inner.call(|o| o.write(frames))?;
-        check::returned("frames", taken, frames.len() / usize::from(self.format.channels))
+        bounds::check_returned("frames", taken, frames.len() / usize::from(self.format.channels))
     }
 
-    /// 0 once the output has panicked; the next call that can fail says so.
+    /// 0 if the output has panicked; the next call that returns a `Result` reports it.
     fn delay(&self) -> u64 {
         self.inner.call_ref(|o| Ok(o.delay())).unwrap_or(0)
     }
 
-    /// 0 once the output has panicked.
+    /// 0 if the output has panicked.
     fn xruns(&self) -> u64 {
         self.inner.call_ref(|o| Ok(o.xruns())).unwrap_or(0)
     }

@@ -1,3 +1,5 @@
+//! Calls through the ABI: statuses, lengths and formats.
+
 use media_plugin_abi::{
     MN_BAD_ARGUMENT, MN_CORRUPT, MN_FAILED, MN_LOST, MN_NO_SPACE, MN_OK, MN_OUT_OF_MEMORY, MN_PANICKED,
     MN_UNSUPPORTED, mn_error, mn_format, mn_status,
@@ -6,22 +8,22 @@ use media_plugin_sdk::{AudioFormat, PluginError, Result};
 
 use super::text;
 
-/// What a number is before the plugin has set it: beyond every bound.
+/// Preset of every number that a plugin must write. It is beyond every bound, so the host notices one that stays unset.
 pub(super) const UNSET: u32 = u32::MAX;
 
-/// Calls a function of a plugin's table, with a fresh [`mn_error`] as the last argument; `$have` is what the buffer holds,
-/// for the message of `NoSpace`.
+/// Calls a function of a plugin's table, with a fresh [`mn_error`] as the last argument. `$have` is the capacity of the
+/// buffer, for the message of `NoSpace`.
 ///
-/// The caller states in a SAFETY comment why the arguments are what the header asks for.
+/// The caller states in a SAFETY comment why the arguments are as the header requires.
 macro_rules! call {
     ($table:expr, $name:ident($($argument:expr),* $(,)?), have $have:expr) => {
         match $table.$name {
             Some(function) => {
-                let mut error = $crate::load::call::no_error();
+                let mut error = $crate::loader::call::no_error();
                 let status = function($($argument,)* &raw mut error);
-                $crate::load::call::outcome(status, &error, $have)
+                $crate::loader::call::outcome(status, &error, $have)
             }
-            None => Err($crate::load::call::missing(stringify!($name))),
+            None => Err($crate::loader::call::missing(stringify!($name))),
         }
     };
     ($table:expr, $name:ident($($argument:expr),* $(,)?)) => {
@@ -34,7 +36,7 @@ pub(super) fn no_error() -> mn_error {
     mn_error { struct_size: size_of::<mn_error>() as u32, need: 0, text_len: 0, text: [0; 500] }
 }
 
-/// A function that the table was checked to have, or that may be missing and was called all the same.
+/// Error for a function that the table does not have. Required functions are checked when the library is opened.
 #[cold]
 pub(super) fn missing(name: &str) -> PluginError {
     PluginError::Unsupported(format!("the plugin has no function {name}"))
@@ -60,36 +62,44 @@ fn failure(status: mn_status, error: &mn_error, have: usize) -> PluginError {
     }
 }
 
-/// A length for the plugin. Nothing in a node is longer than 4 GiB.
+/// Converts a length for the ABI, which counts in 32 bits.
 pub(super) fn number(what: &str, len: usize) -> Result<u32> {
     u32::try_from(len)
         .map_err(|_| PluginError::BadArgument(format!("{len} {what} are too many for one call")))
 }
 
-/// Whole frames in `samples`.
+/// Number of whole frames in `samples`.
 pub(super) fn frames(samples: usize, channels: u16) -> Result<u32> {
     if !samples.is_multiple_of(channels.into()) {
-        return Err(PluginError::BadArgument(format!("{samples} samples are no whole frames of {channels}")));
+        return Err(PluginError::BadArgument(format!(
+            "{samples} samples are not a whole number of frames of {channels} channels"
+        )));
     }
     number("frames", samples / usize::from(channels))
 }
 
-/// A 0 or 1 that a plugin gave.
-pub(super) fn flag(what: &str, value: u32) -> Result<bool> {
+/// Converts a flag that a plugin wrote.
+pub(super) fn flag(field: &str, value: u32) -> Result<bool> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(PluginError::Failed(format!(
-            "the plugin says {value} to whether {what}, which is neither 0 nor 1"
-        ))),
+        _ => Err(PluginError::Failed(format!("the plugin set {field} to {value}, which is neither 0 nor 1"))),
     }
 }
 
-pub(super) fn to_abi(format: AudioFormat) -> mn_format {
+/// Checks the instance that a constructor wrote.
+pub(super) fn not_null<T>(instance: *mut T) -> Result<*mut T> {
+    if instance.is_null() {
+        return Err(PluginError::Failed("the plugin returned MN_OK without an instance".into()));
+    }
+    Ok(instance)
+}
+
+pub(super) fn format_to_abi(format: AudioFormat) -> mn_format {
     mn_format { rate: format.rate, channels: format.channels.into() }
 }
 
-/// A format that a plugin gave, to be checked by the guard; more channels than fit are none.
-pub(super) fn from_abi(format: mn_format) -> AudioFormat {
+/// Converts a format that a plugin wrote; the guard checks it. A channel count beyond `u16` becomes 0, which is invalid.
+pub(super) fn format_from_abi(format: mn_format) -> AudioFormat {
     AudioFormat { rate: format.rate, channels: u16::try_from(format.channels).unwrap_or(0) }
 }

@@ -1,5 +1,3 @@
-//! Where plugins write to: the node's log. `tracing` is not shared with a library, so it comes here through a table.
-
 use std::{
     ffi::c_void,
     path::Path,
@@ -11,8 +9,8 @@ use media_plugin_sdk::log::{Level, set_sink};
 
 use super::text;
 
-/// Takes the messages of built-in plugins.
-pub(crate) fn install() {
+/// Sends the messages of built-in plugins to the node's log.
+pub(crate) fn install_log() {
     set_sink(|level, text| write("built in", level, text));
 }
 
@@ -25,16 +23,18 @@ fn write(library: &str, level: Level, text: &str) {
     }
 }
 
-/// The host's table for one library, which sees the first field only; what is behind it tells whose message it is.
+/// Functions that the host offers to one library. The library logs through it, because it has its own copy of `tracing`.
+///
+/// The library knows only the first field; the others let `log` name the library.
 #[repr(C)]
-pub(super) struct Table {
+pub(super) struct HostTable {
     host: mn_host,
     library: String,
     last_error: Mutex<Option<String>>,
 }
 
-impl Table {
-    /// A table that is never freed, because the library may use it for as long as the process runs.
+impl HostTable {
+    /// Makes a table that is never freed, because the library may use it as long as the process runs.
     pub(super) fn leak(library: &Path) -> &'static Self {
         let host = mn_host {
             struct_size: size_of::<mn_host>() as u32,
@@ -48,19 +48,19 @@ impl Table {
     }
 
     pub(super) fn as_abi(&'static self) -> *const mn_host {
-        // Of the whole, not of the field: `log` goes back to it.
+        // A pointer to the whole struct, because `log` casts it back.
         std::ptr::from_ref(self).cast()
     }
 
-    /// The last error that the library wrote.
+    /// Last message that the library logged as an error.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 unsafe extern "C" fn log(host: *const mn_host, level: u32, message: mn_str) {
-    // SAFETY: a plugin has no other table than the one that `leak` made for it.
-    let table = unsafe { &*host.cast::<Table>() };
+    // SAFETY: the only table that a plugin has is the one that `leak` made for it.
+    let table = unsafe { &*host.cast::<HostTable>() };
     // SAFETY: the plugin vouches for its own text.
     let message = match unsafe { text::bytes("message", message) } {
         Ok(bytes) => text::one_line(&String::from_utf8_lossy(bytes)),

@@ -5,62 +5,86 @@ use std::{
 };
 
 use media_plugin_abi::{MN_ABI_MAJOR, Versioned, mn_codec, mn_entry_v1, mn_output, mn_plugin};
+use serde::{Deserialize, Serialize};
 
-use super::{Checked, LoadedCodec, LoadedOutput, Note, Scanned, log, text};
-use crate::Kind;
+use super::{
+    codec::LoadedCodec,
+    host_table::HostTable,
+    library_file::{AbiNote, LibraryFile},
+    output::LoadedOutputPlugin,
+    text,
+};
+use crate::{
+    bounds::Checked,
+    error::HostError,
+    listing::{Kind, Listing, PluginOrigin},
+};
 
-/// An open library, which stays open for as long as the process runs: thread-local destructors of a closed one crash.
+/// Open library. It stays open as long as the process runs, because thread-local destructors of a closed library crash.
 pub(crate) struct Library {
-    /// What it says of the build, for a person.
-    pub(crate) build: String,
+    /// Compiler or SDK that built the library, as it says for a person.
+    build: String,
     pub(crate) codecs: Vec<LoadedCodec>,
-    pub(crate) outputs: Vec<LoadedOutput>,
+    pub(crate) outputs: Vec<LoadedOutputPlugin>,
 }
 
+/// Description of a library and its plugins, read after opening it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibraryDescription {
+    /// Absolute path of the file.
+    pub path: PathBuf,
+    /// ABI note of the file.
+    pub note: AbiNote,
+    /// Compiler or SDK that built the library, as it says for a person.
+    pub build: String,
+    /// Codecs and outputs of the library.
+    pub plugins: Vec<Listing>,
+}
+
+/// Most codecs or outputs in one library (`each_costs_one_line` in tests/faults/description.rs).
 const MAX_COUNT: u32 = 64;
+/// Largest distance between two descriptors, in bytes (`each_costs_one_line` in tests/faults/description.rs).
 const MAX_STRIDE: u32 = 4096;
 
-/// Every library that this process opened, and those that it failed to: an entry is called once.
+/// Outcome of opening each library, so that its entry is called once in a process.
 static OPEN: Mutex<Option<HashMap<PathBuf, Checked<&'static Library>>>> = Mutex::new(None);
 
-/// Opens the library and describes what it provides, the first time; afterwards says the same again.
-pub(super) fn open(scanned: &Scanned) -> Checked<&'static Library> {
-    // The lock is what calls `entry` by one thread at a time.
+/// Opens the library. A second call for the same path returns the outcome of the first.
+pub(crate) fn open(file: &LibraryFile) -> Result<&'static Library, HostError> {
+    // The lock also ensures that only one thread at a time calls an entry.
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
-    if let Some(known) = open.get(&scanned.path) {
-        return known.clone();
-    }
-    let library = link(scanned).map(|library| &*Box::leak(Box::new(library)));
-    open.insert(scanned.path.clone(), library.clone());
-    library
+    let outcome = open
+        .entry(file.path.clone())
+        .or_insert_with(|| link(file).map(|library| &*Box::leak(Box::new(library))));
+    outcome.clone().map_err(|why| HostError::Library { path: file.path.clone(), why })
 }
 
-/// Calls `entry` anew, whether or not the library is open.
-pub(super) fn open_anew(scanned: &Scanned) -> Checked<Library> {
-    let _entering = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    link(scanned)
+/// Calls the library's entry, even if it was called before.
+pub(super) fn open_again(file: &LibraryFile) -> Result<Library, HostError> {
+    let _entry_lock = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    link(file).map_err(|why| HostError::Library { path: file.path.clone(), why })
 }
 
-fn link(scanned: &Scanned) -> Checked<Library> {
-    let entry = entry(&scanned.path)?;
-    let host = log::Table::leak(&scanned.path);
-    // SAFETY: the file's note says that it keeps to this ABI; the table stays valid; the caller holds the lock.
+fn link(file: &LibraryFile) -> Checked<Library> {
+    let entry = entry(&file.path)?;
+    let host = HostTable::leak(&file.path);
+    // SAFETY: the file's note declares this ABI; the table stays valid; the caller holds the lock.
     let plugin = unsafe { entry(host.as_abi()) };
     if plugin.is_null() {
         return Err(match host.last_error() {
-            Some(why) => format!("it refuses to be loaded: {why}"),
-            None => "it refuses to be loaded and does not log why".into(),
+            Some(why) => format!("its entry returned NULL: {why}"),
+            None => "its entry returned NULL and logged no error".into(),
         });
     }
-    // SAFETY: the plugin gave it out as its description, which stays as it is.
-    unsafe { describe(plugin, &scanned.note) }
+    // SAFETY: the entry returned this pointer as the library's description, which never changes.
+    unsafe { Library::read(plugin, &file.note) }
 }
 
-/// Links a file, with all its symbols now: one that is missing would end the process in mid-call later.
+/// Links a file and resolves all its symbols now. With lazy binding, a missing symbol would end the process in mid-call.
 fn entry(path: &Path) -> Checked<mn_entry_v1> {
     #[cfg(unix)]
-    // SAFETY: opening runs the file's constructors: whoever put it into the folder vouches for them.
+    // SAFETY: opening runs the file's constructors; the person who put it on the search path vouches for them.
     let library = unsafe {
         use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
         Library::open(Some(path), RTLD_NOW | RTLD_LOCAL)
@@ -69,85 +93,100 @@ fn entry(path: &Path) -> Checked<mn_entry_v1> {
     // SAFETY: as above.
     let library = unsafe { libloading::Library::new(path) };
     let library = library.map_err(|e| format!("it cannot be linked: {}", text::one_line(&e.to_string())))?;
-    // SAFETY: a symbol of that name is of that type, says the ABI.
+    // SAFETY: the ABI defines the type of the symbol with this name.
     let entry = unsafe { library.get::<mn_entry_v1>(c"media_node_plugin_entry_v1") }.map(|symbol| *symbol);
     std::mem::forget(library);
-    entry.map_err(|_| "it has a note but no media_node_plugin_entry_v1; it does not export its entry".into())
+    entry.map_err(|_| "it has a note but does not export media_node_plugin_entry_v1".into())
 }
 
-/// Copies what a plugin says of itself and holds it against its note.
-///
-/// # Safety
-/// `plugin` points to a description as the ABI says.
-unsafe fn describe(plugin: *const mn_plugin, note: &Note) -> Checked<Library> {
-    // SAFETY: the caller vouches for it.
-    let plugin = unsafe { media_plugin_abi::read(plugin) };
-    let plugin = plugin.map_err(|size| format!("its description has only {size} bytes"))?;
-    if plugin.abi_major != MN_ABI_MAJOR {
-        return Err(format!(
-            "its description is of ABI {}, its note of ABI {MN_ABI_MAJOR}",
-            plugin.abi_major
-        ));
+impl Library {
+    /// Copies a library's description and compares it with the note.
+    ///
+    /// # Safety
+    /// `plugin` points to a description as the ABI defines it.
+    unsafe fn read(plugin: *const mn_plugin, note: &AbiNote) -> Checked<Self> {
+        // SAFETY: the caller vouches for it.
+        let plugin = unsafe { media_plugin_abi::read(plugin) };
+        let plugin = plugin.map_err(|size| format!("its mn_plugin has only {size} bytes"))?;
+        if plugin.abi_major != MN_ABI_MAJOR {
+            let major = plugin.abi_major;
+            return Err(format!("its mn_plugin is of ABI {major}, its note of ABI {MN_ABI_MAJOR}"));
+        }
+        // SAFETY: as above, for the three texts and the two arrays.
+        let (id, version, build, codecs, outputs) = unsafe {
+            (
+                text::one_line_of("id", plugin.id)?,
+                text::one_line_of("version", plugin.version)?,
+                text::one_line_of("build", plugin.build)?,
+                array("codecs", plugin.codecs, plugin.codec_count, plugin.codec_stride)?,
+                array("outputs", plugin.outputs, plugin.output_count, plugin.output_stride)?,
+            )
+        };
+        if (&id, &version) != (&note.id, &note.version) {
+            return Err(format!("its mn_plugin says {id} {version}, its note {} {}", note.id, note.version));
+        }
+        // SAFETY: as above.
+        let codecs = codecs
+            .into_iter()
+            .map(|table: mn_codec| unsafe { LoadedCodec::new(table) })
+            .collect::<Checked<Vec<_>>>()?;
+        // SAFETY: as above.
+        let outputs = outputs
+            .into_iter()
+            .map(|table: mn_output| unsafe { LoadedOutputPlugin::new(table) })
+            .collect::<Checked<Vec<_>>>()?;
+        let library = Self { build, codecs, outputs };
+        let provides = library.provides();
+        if provides != note.provides {
+            return Err(format!(
+                "its mn_plugin provides {}, its note {}",
+                joined(&provides),
+                joined(&note.provides)
+            ));
+        }
+        Ok(library)
     }
-    // SAFETY: as above, for the three texts and the two arrays.
-    let (id, version, build, codecs, outputs) = unsafe {
-        (
-            text::bounded("id", plugin.id)?,
-            text::bounded("version", plugin.version)?,
-            text::bounded("build", plugin.build)?,
-            array("codecs", plugin.codecs, plugin.codec_count, plugin.codec_stride)?,
-            array("outputs", plugin.outputs, plugin.output_count, plugin.output_stride)?,
-        )
-    };
-    if (&id, &version) != (&note.id, &note.version) {
-        return Err(format!("it is {id} {version} and its note says {} {}", note.id, note.version));
+
+    /// Codecs and outputs of the library, sorted by kind and id.
+    fn provides(&self) -> Vec<(Kind, String)> {
+        let codecs = self.codecs.iter().map(|codec| (Kind::Codec, codec.info.id.clone()));
+        let outputs = self.outputs.iter().map(|output| (Kind::Output, output.info.id.clone()));
+        let mut provides: Vec<_> = codecs.chain(outputs).collect();
+        provides.sort();
+        provides
     }
-    // SAFETY: as above.
-    let codecs = codecs
-        .into_iter()
-        .map(|it: mn_codec| unsafe { LoadedCodec::new(it) })
-        .collect::<Result<Vec<_>, _>>()?;
-    // SAFETY: as above.
-    let outputs = outputs
-        .into_iter()
-        .map(|it: mn_output| unsafe { LoadedOutput::new(it) })
-        .collect::<Result<Vec<_>, _>>()?;
-    let library = Library { build, codecs, outputs };
-    let provides = library.provides();
-    if provides != note.provides {
-        return Err(format!(
-            "it provides {} and its note says {}",
-            listed(&provides),
-            listed(&note.provides)
-        ));
+
+    pub(super) fn describe(&self, file: LibraryFile) -> LibraryDescription {
+        let listing = |kind, id: &str, version: &str, description: &str| Listing {
+            kind,
+            id: id.into(),
+            version: version.into(),
+            origin: PluginOrigin::Loaded(file.path.clone()),
+            description: description.into(),
+        };
+        let codecs = self.codecs.iter().map(|codec| &codec.info);
+        let outputs = self.outputs.iter().map(|output| &output.info);
+        let codecs = codecs.map(|info| listing(Kind::Codec, &info.id, &info.version, &info.description));
+        let outputs = outputs.map(|info| listing(Kind::Output, &info.id, &info.version, &info.description));
+        let plugins = codecs.chain(outputs).collect();
+        LibraryDescription { note: file.note, build: self.build.clone(), plugins, path: file.path }
     }
-    Ok(library)
 }
 
-fn listed(provides: &[(Kind, String)]) -> String {
+fn joined(provides: &[(Kind, String)]) -> String {
     if provides.is_empty() {
         return "nothing".into();
     }
     provides.iter().map(|(kind, id)| format!("{kind}:{id}")).collect::<Vec<_>>().join(" ")
 }
 
-impl Library {
-    fn provides(&self) -> Vec<(Kind, String)> {
-        let codecs = self.codecs.iter().map(|it| (Kind::Codec, it.info.id.clone()));
-        let mut provides: Vec<_> =
-            codecs.chain(self.outputs.iter().map(|it| (Kind::Output, it.info.id.clone()))).collect();
-        provides.sort();
-        provides
-    }
-}
-
-/// Copies descriptors that are `stride` bytes apart.
+/// Copies an array of descriptors that are `stride` bytes apart.
 ///
 /// # Safety
-/// `first` points to `count` of them, for as long as both are within the bounds.
+/// If `count` and `stride` are within their bounds, `first` points to `count` descriptors.
 unsafe fn array<T: Versioned>(what: &str, first: *const T, count: u32, stride: u32) -> Checked<Vec<T>> {
     if count > MAX_COUNT {
-        return Err(format!("it claims {count} {what}, more than {MAX_COUNT}"));
+        return Err(format!("it has {count} {what}, more than {MAX_COUNT}"));
     }
     if count == 0 {
         return Ok(Vec::new());
@@ -157,21 +196,23 @@ unsafe fn array<T: Versioned>(what: &str, first: *const T, count: u32, stride: u
     }
     let least = T::FIRST_SIZE as u32;
     if !(least..=MAX_STRIDE).contains(&stride) {
-        return Err(format!("its {what} are {stride} bytes apart, which is not {least} to {MAX_STRIDE}"));
+        return Err(format!("the stride of its {what} is {stride} bytes, outside {least} to {MAX_STRIDE}"));
     }
     (0..count as usize)
         .map(|index| {
-            // SAFETY: within the array that the caller vouches for; `read` does not ask for alignment.
+            // SAFETY: within the array that the caller vouches for; `read` does not require alignment.
             let (at, declared) = unsafe {
                 let at = first.byte_add(index * stride as usize);
                 (at, at.cast::<u32>().read_unaligned())
             };
             if declared > stride {
-                return Err(format!("one of its {what} has {declared} bytes, and they are {stride} apart"));
+                return Err(format!(
+                    "one of its {what} has {declared} bytes, more than the stride of {stride}"
+                ));
             }
             // SAFETY: it can be read for the stride, hence for the size that it declares.
             unsafe { media_plugin_abi::read(at) }
-                .map_err(|size| format!("one of its {what} has {size} bytes, at least {least} are needed"))
+                .map_err(|size| format!("one of its {what} has {size} bytes, fewer than {least}"))
         })
         .collect()
 }

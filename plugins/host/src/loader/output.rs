@@ -1,49 +1,49 @@
 use std::{ffi::c_void, ptr, slice};
 
-use media_plugin_abi::{mn_device, mn_device_list, mn_format, mn_open, mn_opened, mn_output};
+use media_plugin_abi::{MN_MAX_STRING, mn_device, mn_device_list, mn_format, mn_open, mn_opened, mn_output};
 use media_plugin_sdk::{
     AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError, Result,
 };
 
 use super::{
-    Checked,
-    call::{UNSET, call, flag, frames, from_abi, to_abi},
-    codec::made,
+    call::{UNSET, call, flag, format_from_abi, format_to_abi, frames, not_null},
     text,
 };
-use crate::check;
+use crate::bounds::{self, Checked};
 
+/// Most devices that an output may list (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
 const MAX_DEVICES: usize = 1024;
+/// Most rates or channel counts of one device (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
 const MAX_FORMATS: u32 = 64;
 
-/// An output of a library. It stands behind the guard, which checks the lengths that it gives.
+/// Output of a library. The guard in front of it checks the lengths that it returns.
 #[derive(Clone)]
-pub(crate) struct LoadedOutput {
+pub(crate) struct LoadedOutputPlugin {
     table: mn_output,
     pub(crate) info: OutputInfo,
 }
 
-// SAFETY: the ABI says that an output plugin may be called from any thread, at once; the table is constant.
-unsafe impl Send for LoadedOutput {}
+// SAFETY: the ABI allows calls of an output plugin from several threads at once; the table is constant.
+unsafe impl Send for LoadedOutputPlugin {}
 // SAFETY: as above.
-unsafe impl Sync for LoadedOutput {}
+unsafe impl Sync for LoadedOutputPlugin {}
 
-impl LoadedOutput {
-    /// Checks a table that a plugin gave out.
+impl LoadedOutputPlugin {
+    /// Checks the table of a plugin's output.
     ///
     /// # Safety
-    /// It is as the ABI says, and stays so.
+    /// `table` is as the ABI defines it and never changes.
     pub(super) unsafe fn new(table: mn_output) -> Checked<Self> {
         // SAFETY: the caller vouches for the four texts.
         let (id, version, description, target) = unsafe {
             (
-                text::bounded("output's id", table.id)?,
-                text::bounded("output's version", table.version)?,
-                text::bounded("output's description", table.description)?,
-                text::bounded("output's target", table.target)?,
+                text::one_line_of("output's id", table.id)?,
+                text::one_line_of("output's version", table.version)?,
+                text::one_line_of("output's description", table.description)?,
+                text::one_line_of("output's target", table.target)?,
             )
         };
-        check::id(&id).map_err(|e| e.to_string())?;
+        bounds::check_id(&id).map_err(|e| e.to_string())?;
         let required = [
             ("open", table.open.is_some()),
             ("write", table.write.is_some()),
@@ -53,14 +53,14 @@ impl LoadedOutput {
             ("drain", table.drain.is_some()),
             ("free", table.free.is_some()),
         ];
-        if let Some((name, _)) = required.iter().find(|(_, there)| !there) {
+        if let Some((name, _)) = required.iter().find(|(_, present)| !present) {
             return Err(format!("its output {id} has no function {name}"));
         }
         Ok(Self { table, info: OutputInfo { id, version, description, target } })
     }
 }
 
-/// The list that a plugin adds its devices to. It sees the first field only.
+/// List that a plugin adds its devices to. The plugin knows only the first field.
 #[repr(C)]
 struct Devices {
     list: mn_device_list,
@@ -68,7 +68,7 @@ struct Devices {
 }
 
 unsafe extern "C" fn add(list: *mut mn_device_list, device: *const mn_device) {
-    // SAFETY: a plugin has no other list than the one in `devices` below, during that call.
+    // SAFETY: the only list that a plugin has is the one in `devices` below, during that call.
     let devices = unsafe { &mut *list.cast::<Devices>() };
     let Ok(added) = &mut devices.added else { return };
     if added.len() == MAX_DEVICES {
@@ -76,17 +76,19 @@ unsafe extern "C" fn add(list: *mut mn_device_list, device: *const mn_device) {
         return;
     }
     // SAFETY: the plugin vouches for the device that it adds.
-    match unsafe { device_of(device) } {
+    match unsafe { copy_device(device) } {
         Ok(device) => added.push(device),
         Err(why) => devices.added = Err(why),
     }
 }
 
+/// Copies a device that a plugin added.
+///
 /// # Safety
-/// `device` is as the ABI says.
-unsafe fn device_of(device: *const mn_device) -> Checked<DeviceInfo> {
+/// `device` is as the ABI defines it.
+unsafe fn copy_device(device: *const mn_device) -> Checked<DeviceInfo> {
     if device.is_null() {
-        return Err("it adds a device at NULL".into());
+        return Err("it added a device at NULL".into());
     }
     // SAFETY: the caller vouches for it.
     let device = unsafe { media_plugin_abi::read(device) };
@@ -94,8 +96,8 @@ unsafe fn device_of(device: *const mn_device) -> Checked<DeviceInfo> {
     // SAFETY: as above, for two texts and two arrays.
     let (id, name, rates, channels) = unsafe {
         (
-            text::bounded("device's id", device.id)?,
-            text::bounded("device's name", device.name)?,
+            text::one_line_of("device's id", device.id)?,
+            text::one_line_of("device's name", device.name)?,
             numbers("rates", device.rates, device.rate_count)?,
             numbers("channel counts", device.channels, device.channels_count)?,
         )
@@ -104,20 +106,25 @@ unsafe fn device_of(device: *const mn_device) -> Checked<DeviceInfo> {
     Ok(DeviceInfo { id, name, default: device.is_default != 0, rates, channels })
 }
 
+/// Copies the rates or channel counts of a device.
+///
 /// # Safety
-/// `first` points to `count` numbers, for as long as that is within the bound.
+/// If `count` is at most `MAX_FORMATS` and `first` is not NULL, `first` points to `count` numbers.
 unsafe fn numbers(what: &str, first: *const u32, count: u32) -> Checked<Vec<u32>> {
-    if count > MAX_FORMATS || (count > 0 && first.is_null()) {
-        return Err(format!("one of its devices has {count} {what} at {first:?}, {MAX_FORMATS} at most"));
+    if count > MAX_FORMATS {
+        return Err(format!("one of its devices has {count} {what}, more than {MAX_FORMATS}"));
     }
     if count == 0 {
         return Ok(Vec::new());
+    }
+    if first.is_null() {
+        return Err(format!("one of its devices has {count} {what} at NULL"));
     }
     // SAFETY: the caller vouches for it.
     Ok(unsafe { slice::from_raw_parts(first, count as usize) }.to_vec())
 }
 
-impl OutputPlugin for LoadedOutput {
+impl OutputPlugin for LoadedOutputPlugin {
     fn info(&self) -> OutputInfo {
         self.info.clone()
     }
@@ -128,59 +135,63 @@ impl OutputPlugin for LoadedOutput {
         }
         let list = mn_device_list { struct_size: size_of::<mn_device_list>() as u32, add: Some(add) };
         let mut devices = Devices { list, added: Ok(Vec::new()) };
-        // SAFETY: the list lives until the call returns. The pointer is to the whole of it, which `add` needs.
+        // SAFETY: the list lives until the call returns. The pointer is to the whole struct, because `add` casts it back.
         unsafe { call!(self.table, devices(self.table.object, (&raw mut devices).cast())) }?;
         devices.added.map_err(PluginError::Failed)
     }
 
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
-        let lent = |what: &str, lent| {
-            text::lent(lent).ok_or_else(|| {
-                PluginError::BadArgument(format!("the {what} of output {} is too long", self.info.id))
+        let lend = |what: &str, text| {
+            text::to_abi(text).ok_or_else(|| {
+                let (id, most) = (&self.info.id, MN_MAX_STRING);
+                PluginError::BadArgument(format!("the {what} of output {id} has more than {most} bytes"))
             })
         };
         let open = mn_open {
             struct_size: size_of::<mn_open>() as u32,
             sample: open.sample.to_abi(),
-            format: to_abi(open.format),
-            target: lent("target", open.target)?,
-            options: lent("options", open.options)?,
+            format: format_to_abi(open.format),
+            target: lend("target", open.target)?,
+            options: lend("options text", open.options)?,
         };
         let mut opened = mn_opened {
             struct_size: size_of::<mn_opened>() as u32,
             is_realtime: UNSET,
             format: mn_format { rate: UNSET, channels: UNSET },
         };
-        let (table, mut instance) = (self.table, ptr::null_mut());
-        let (from, to) = (&raw const open, &raw mut opened);
+        let table = self.table;
+        let mut instance = ptr::null_mut();
+        let (request, answer) = (&raw const open, &raw mut opened);
         // SAFETY: structs and texts that live until the call returns.
-        unsafe { call!(table, open(table.object, from, &raw mut instance, to)) }?;
-        let mut output = LoadedInstance {
+        unsafe { call!(table, open(table.object, request, &raw mut instance, answer)) }?;
+        let mut output = LoadedOutput {
             table,
-            instance: made(instance)?,
-            format: from_abi(opened.format),
+            instance: not_null(instance)?,
+            format: format_from_abi(opened.format),
             realtime: false,
         };
-        output.realtime = flag("it plays in real time", opened.is_realtime)?;
+        output.realtime = flag("is_realtime", opened.is_realtime)?;
         if !output.format.is_valid() {
             let mn_format { rate, channels } = opened.format;
-            return Err(PluginError::Failed(format!("the plugin opened {rate} Hz with {channels} channels")));
+            return Err(PluginError::Failed(format!(
+                "the plugin opened an invalid format: {rate} Hz, {channels} channels"
+            )));
         }
         Ok(Box::new(output))
     }
 }
 
-struct LoadedInstance {
+struct LoadedOutput {
     table: mn_output,
     instance: *mut c_void,
     format: AudioFormat,
     realtime: bool,
 }
 
-// SAFETY: the ABI says that an instance may be used on any thread, by one at a time.
-unsafe impl Send for LoadedInstance {}
+// SAFETY: the ABI allows calls of an instance from any thread, one at a time.
+unsafe impl Send for LoadedOutput {}
 
-impl Output for LoadedInstance {
+impl Output for LoadedOutput {
     fn format(&self) -> AudioFormat {
         self.format
     }
@@ -190,53 +201,54 @@ impl Output for LoadedInstance {
     }
 
     fn write(&mut self, pcm: &[f32]) -> Result<usize> {
-        let (frames, mut taken) = (frames(pcm.len(), self.format.channels)?, UNSET);
-        // SAFETY: an instance of this table that lives; the buffer with its length.
+        let frames = frames(pcm.len(), self.format.channels)?;
+        let mut taken = UNSET;
+        // SAFETY: a live instance of this table; the buffer with its length.
         unsafe { call!(self.table, write(self.instance, pcm.as_ptr(), frames, &raw mut taken)) }?;
         Ok(taken as usize)
     }
 
-    /// 0 when the plugin cannot say; the next call that can fail says why.
+    /// 0 if the plugin fails; the next call that returns a `Result` reports the reason.
     fn delay(&self) -> u64 {
         let mut frames = 0;
-        // SAFETY: an instance of this table that lives; there is one user, so nobody else is in a call.
-        let told = unsafe { call!(self.table, delay(self.instance, &raw mut frames)) };
-        told.map_or(0, |()| frames)
+        // SAFETY: a live instance of this table; it has one user, so no other call runs.
+        let outcome = unsafe { call!(self.table, delay(self.instance, &raw mut frames)) };
+        outcome.map_or(0, |()| frames)
     }
 
-    /// 0 when the plugin cannot say.
+    /// 0 if the plugin fails or has no such function.
     fn xruns(&self) -> u64 {
         let mut count = 0;
         if self.table.xruns.is_none() {
             return count;
         }
-        // SAFETY: an instance of this table that lives; there is one user, so nobody else is in a call.
-        let told = unsafe { call!(self.table, xruns(self.instance, &raw mut count)) };
-        told.map_or(0, |()| count)
+        // SAFETY: a live instance of this table; it has one user, so no other call runs.
+        let outcome = unsafe { call!(self.table, xruns(self.instance, &raw mut count)) };
+        outcome.map_or(0, |()| count)
     }
 
     fn pause(&mut self, paused: bool) -> Result<()> {
-        // SAFETY: an instance of this table that lives.
+        // SAFETY: a live instance of this table.
         unsafe { call!(self.table, pause(self.instance, paused.into())) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        // SAFETY: an instance of this table that lives.
+        // SAFETY: a live instance of this table.
         unsafe { call!(self.table, flush(self.instance)) }
     }
 
     fn drain(&mut self) -> Result<bool> {
         let mut done = UNSET;
-        // SAFETY: an instance of this table that lives.
+        // SAFETY: a live instance of this table.
         unsafe { call!(self.table, drain(self.instance, &raw mut done)) }?;
-        flag("all is heard", done)
+        flag("done", done)
     }
 }
 
-impl Drop for LoadedInstance {
+impl Drop for LoadedOutput {
     fn drop(&mut self) {
         if let Some(free) = self.table.free {
-            // SAFETY: an instance of this table, which is not used again.
+            // SAFETY: an instance of this table, freed once and not used again.
             unsafe { free(self.instance) }
         }
     }

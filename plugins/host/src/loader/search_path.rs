@@ -1,40 +1,44 @@
 use std::{
+    collections::HashSet,
     env::consts::{DLL_EXTENSION, DLL_PREFIX},
     ffi::OsStr,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::HostError;
+use crate::error::HostError;
 
-/// Where libraries are looked for: those that a person named first, then those that the system has.
+/// Places that the loader searches for plugin libraries. `named` comes before `standard`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folders {
-    /// Folders, or single files of any name, from the environment and the configuration. One that does not exist is a
-    /// problem.
+pub struct SearchPath {
+    /// Folders, or single files of any name, from the environment and the configuration. A missing one is an error.
     pub named: Vec<PathBuf>,
-    /// Folders that may not exist.
-    pub usual: Vec<PathBuf>,
+    /// Standard folders of the person and the system, which need not exist.
+    pub standard: Vec<PathBuf>,
 }
 
-/// The libraries in all folders, each once, in the order of the folders and sorted by name within each.
-pub(super) fn files(folders: &Folders) -> (Vec<PathBuf>, Vec<HostError>) {
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
-    let named = folders.named.iter().map(|path| (path, true));
-    for (path, must_exist) in named.chain(folders.usual.iter().map(|path| (path, false))) {
-        match libraries(path) {
-            Ok(found) => files.extend(found),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
-            Err(e) => problems
-                .push(HostError::Library { path: path.clone(), why: format!("it cannot be read: {e}") }),
+impl SearchPath {
+    /// Lists the libraries of all places, each once: in the order of the places, and sorted by name within a folder.
+    pub(super) fn libraries(&self) -> (Vec<PathBuf>, Vec<HostError>) {
+        let mut files = Vec::new();
+        let mut problems = Vec::new();
+        let named = self.named.iter().map(|path| (path, true));
+        let standard = self.standard.iter().map(|path| (path, false));
+        for (path, must_exist) in named.chain(standard) {
+            match libraries_in(path) {
+                Ok(found) => files.extend(found),
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !must_exist => {}
+                Err(e) => problems
+                    .push(HostError::Library { path: path.clone(), why: format!("it cannot be read: {e}") }),
+            }
         }
+        let mut seen = HashSet::new();
+        files.retain(|file| seen.insert(file.clone()));
+        (files, problems)
     }
-    let mut seen = std::collections::HashSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    (files, problems)
 }
 
-fn libraries(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn libraries_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     let path = path.canonicalize()?;
     if !path.is_dir() {
         return Ok(vec![path]);
@@ -43,7 +47,7 @@ fn libraries(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         if is_library(&entry.file_name()) {
-            // A dangling link is reported when it is opened.
+            // A dangling link is reported when its file is read.
             found.push(entry.path().canonicalize().unwrap_or_else(|_| entry.path()));
         }
     }
@@ -51,7 +55,7 @@ fn libraries(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// `libmedia_node_*.so`, or as the platform names it.
+/// Whether a file is named as a plugin library of this platform: `libmedia_node_*.so` on Linux.
 fn is_library(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let stem = name.strip_prefix(DLL_PREFIX).and_then(|name| name.strip_prefix("media_node_"));

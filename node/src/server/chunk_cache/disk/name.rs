@@ -8,7 +8,7 @@ use std::{
 
 use blake3::{Hash, Hasher, OUT_LEN};
 use bytes::Bytes;
-use media_plugin_host::{Kind, Listing, Origin, Registry};
+use media_plugin_host::{Kind, Listing, PluginOrigin, Registry};
 use media_protocol::{ChunkIndex, Rendition};
 
 /// What a file's name ends with.
@@ -90,7 +90,7 @@ pub(super) fn makers(registry: &Registry) -> HashMap<String, Hash> {
     let program = std::env::current_exe().ok().map(|it| stamp(&it));
     let maker = |listing: Listing| {
         let library = match &listing.origin {
-            Origin::Loaded(path) => Some(stamp(path)),
+            PluginOrigin::Loaded(path) => Some(stamp(path)),
             _ => None,
         };
         let who = (env!("CARGO_PKG_VERSION"), &program, &listing, library);
