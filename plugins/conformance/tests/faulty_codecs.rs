@@ -1,4 +1,4 @@
-//! The codecs' suite finds what it looks for: a codec that is right passes, and each of its faults is named.
+//! The codec suite passes a correct codec and names the rule that each faulty one breaks.
 
 use media_plugin_conformance::codec::{Case, check, check_seeded};
 use media_plugin_host::guard_codec;
@@ -19,7 +19,7 @@ enum Fault {
     Credulous,
 }
 
-/// Floats as they are, but for one fault.
+/// Codec that stores samples as `f32`, with one fault.
 struct Floats(Fault);
 
 impl Codec for Floats {
@@ -106,31 +106,31 @@ impl Decoder for Coder {
 #[test]
 fn each_fault_is_named() {
     let source = SourceFormat { format: AudioFormat { rate: 48_000, channels: 1 }, sample: SampleType::F32 };
-    for (fault, least_snr, named) in [
+    for (fault, min_snr, rule) in [
         (Fault::None, f64::INFINITY, ""),
-        (Fault::Late, f64::NEG_INFINITY, "declares its delay"),
-        (Fault::Forgetful, f64::NEG_INFINITY, "is lossless as it says"),
-        (Fault::Inexact, f64::INFINITY, "keeps the sound"),
-        (Fault::Inexact, 20.0, "is lossless as it says"),
-        (Fault::Overflowing, 20.0, "says NoSpace where the buffer is too small"),
-        (Fault::NotANumber, 20.0, "survives damaged packets"),
-        (Fault::Panicking, 20.0, "survives damaged packets"),
-        (Fault::Credulous, 20.0, "refuses what it did not propose"),
+        (Fault::Late, f64::NEG_INFINITY, "the declared lead_in and lookahead are the codec's delay"),
+        (Fault::Forgetful, f64::NEG_INFINITY, "a codec that declares itself lossless decodes exactly"),
+        (Fault::Inexact, f64::INFINITY, "the decoded track has the required signal-to-noise ratio"),
+        (Fault::Inexact, 20.0, "a codec that declares itself lossless decodes exactly"),
+        (Fault::Overflowing, 20.0, "a buffer that is too small gives NoSpace"),
+        (Fault::NotANumber, 20.0, "damaged packets are refused or decode to finite samples"),
+        (Fault::Panicking, 20.0, "damaged packets are refused or decode to finite samples"),
+        (Fault::Credulous, 20.0, "unknown parameters and configurations are refused"),
     ] {
-        let case = Case { source, limits: Limits::default(), options: "", least_snr };
+        let case = Case { source, limits: Limits::default(), options: "", min_snr };
         let found = check(|| Box::new(Floats(fault)), &case).err();
-        assert_eq!(found.as_ref().map_or("", |f| f.check), named, "{found:?}");
+        assert_eq!(found.as_ref().map_or("", |failure| failure.rule), rule, "{found:?}");
     }
 }
 
 #[test]
 fn a_seed_repeats_a_failure() {
     let source = SourceFormat { format: AudioFormat { rate: 8_000, channels: 1 }, sample: SampleType::F32 };
-    let case = Case { source, limits: Limits::default(), options: "", least_snr: 20.0 };
+    let case = Case { source, limits: Limits::default(), options: "", min_snr: 20.0 };
     let found = |seed| {
         let codec = guard_codec(|| Box::new(Floats(Fault::NotANumber)));
-        // It tells in which round of damage it was found.
-        codec.ok().and_then(|codec| check_seeded(codec, &case, seed).err()).map(|failure| failure.why)
+        // The message contains the number of the damaged packet.
+        codec.ok().and_then(|codec| check_seeded(codec, &case, seed).err()).map(|failure| failure.observed)
     };
     let rounds: Vec<_> = (0..4).map(found).collect();
     assert!(rounds.iter().all(Option::is_some) && rounds.iter().any(|it| *it != rounds[0]), "{rounds:?}");

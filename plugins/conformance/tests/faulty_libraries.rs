@@ -1,4 +1,4 @@
-//! `library::run` finds in libraries that are written to fail what each was written for.
+//! `library::run` names the fault of each faulty library.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
@@ -12,10 +12,11 @@ use std::{
     process::Command,
 };
 
-use media_plugin_conformance::library::{How, checks, run};
+use media_plugin_conformance::library::{CheckOptions, checks, run};
 use media_plugin_host::inspect;
 
-/// Where a statement is put, the statement, which check finds it, and which rule it breaks or what ended the process.
+/// Function that gets a statement at its start, the statement, the check that finds it, and the broken rule or the signal
+/// that ends the process.
 const FAULTS: &[(&str, &str, &str, &str)] = &[
     ("ENCODE", "memset(packet + capacity, 0, 8);", "codec:c16/encode-overrun", "SIGSEGV"),
     ("ENCODE", "packet[capacity] = 0;", "codec:c16/encode-overrun", "SIGSEGV"),
@@ -49,9 +50,9 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ),
     ("DECODE", "memset((uint8_t *)packet + len, 0, 8);", "codec:c16/decode-overrun", "SIGSEGV"),
     ("DECODE", "pcm[-1] = 0;", "codec:c16/decode-underrun", "SIGSEGV"),
-    ("ENCODE", "((float *)pcm)[0] = 0.5f;", "codec:c16/inputs", "encode leaves its input as it is"),
-    ("DECODE", "((uint8_t *)packet)[0] ^= 1;", "codec:c16/inputs", "decode leaves its input as it is"),
-    // A write that changes nothing.
+    ("ENCODE", "((float *)pcm)[0] = 0.5f;", "codec:c16/inputs", "encode() does not change its input"),
+    ("DECODE", "((uint8_t *)packet)[0] ^= 1;", "codec:c16/inputs", "decode() does not change its input"),
+    // Writes that change nothing.
     ("ENCODE", "*(volatile float *)pcm = *pcm;", "codec:c16/inputs", "SIGSEGV"),
     ("DECODE", "*(volatile uint8_t *)packet = *packet;", "codec:c16/inputs", "SIGSEGV"),
     ("WRITE", "*(volatile float *)pcm = *pcm;", "output:sink/inputs", "SIGSEGV"),
@@ -59,39 +60,39 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         "DECODE",
         "if (!capacity) { *frames = 0; return MN_OK; }",
         "codec:c16/decode-overrun",
-        "decode says NoSpace",
+        "decode() returns NoSpace",
     ),
     (
         "ENCODE",
         "if (capacity < frames) { *len = 0; return MN_FAILED; }",
         "codec:c16/encode-overrun",
-        "encode says NoSpace",
+        "encode() returns NoSpace",
     ),
     (
         "DECODE",
         "if (len % 4 == 1) { *frames = 1; pcm[0] = pcm[1] = NAN; return MN_OK; }",
         "codec:c16/contract",
-        "survives damaged packets",
+        "damaged packets are refused or decode to finite samples",
     ),
-    // More packets than a second holds: only an encoder that is used again gets there.
+    // More packets than the suite's chunk of a second has, so only an instance that was reset gets there.
     (
         "ENCODE",
         "if (((stream *)encoder)->calls++ >= 55) { memset(packet, 0, *len = frames * 4); return MN_OK; }",
         "codec:c16/contract",
-        "a reset leaves nothing behind",
+        "reset() clears all state",
     ),
     (
         "DECODE",
         "if (((stream *)decoder)->calls++ >= 55) { memset(pcm, 0, capacity * 8); *frames = len / 4; return MN_OK; }",
         "codec:c16/contract",
-        "a reset leaves nothing behind",
+        "reset() clears all state",
     ),
-    // One packet of all that were ever encoded, when the second is encoded that is encoded again.
+    // Call 230 is in the chunk that the suite encodes a second time.
     (
         "ENCODE",
         "static int calls; if (++calls == 230) { memset(packet, 0, *len = frames * 4); return MN_OK; }",
         "codec:c16/contract",
-        "encodes to the same bytes again",
+        "the same frames give the same packets",
     ),
     (
         "ENCODING",
@@ -99,13 +100,13 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
          encoding->lookahead = 100; encoding->crossfade = 0; encoding->max_packet_bytes = 960 * 12; \
          encoding->config_len = 0; return MN_OK;",
         "codec:c16/contract",
-        "declares its delay",
+        "the declared lead_in and lookahead are the codec's delay",
     ),
     (
         "ENCODER_NEW",
         "void *volatile lost = malloc(100); (void)lost;",
         "codec:c16/leaks",
-        "gives back what it takes",
+        "encoders and decoders free their memory",
     ),
     (
         "ENCODER_NEW",
@@ -113,29 +114,29 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
          if (inside) return mn_fail(error, MN_FAILED, \"two at once\"); inside = 1; \
          for (int i = 0; i < 100; i++) sched_yield(); inside = 0;",
         "codec:c16/threads",
-        "works on eight threads at once",
+        "eight instances work at the same time",
     ),
-    // State of the thread that used the instance first.
+    // A thread-local remembers the instance, so another thread does not know it.
     (
         "ENCODE",
         "static __thread void *mine; if (!((stream *)encoder)->calls++) mine = encoder; if (mine != encoder) return MN_FAILED;",
         "codec:c16/threads",
-        "moves from thread to thread",
+        "an encoder may be called from changing threads",
     ),
-    // Another description whenever it is entered.
+    // The description changes with the second call of the entry.
     (
         "BREAK",
         "static int entered; if (entered++) codec.description.ptr = \"16-bit PCM, in D\";",
         "entry",
-        "says the same when entered again",
+        "a second call of the entry returns the same description",
     ),
 ];
 
 const LIBRARY: &str = "MEDIA_NODE_TEST_LIBRARY";
 const CHECK: &str = "MEDIA_NODE_TEST_CHECK";
 
-/// Runs a check in a process of its own, where nothing else takes memory. Gives the rule that is broken, or what ended the
-/// process.
+/// Runs a check in a process of its own, where nothing else allocates. Returns the broken rule, or the signal that ended
+/// the process.
 fn broken_rule(library: &Path, check: &str) -> Option<String> {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "in_a_process_of_its_own", "--nocapture", "--test-threads=1"])
@@ -155,8 +156,8 @@ fn broken_rule(library: &Path, check: &str) -> Option<String> {
 #[ignore = "the other tests start it, in a process of its own"]
 fn in_a_process_of_its_own() {
     let library = PathBuf::from(std::env::var_os(LIBRARY).unwrap());
-    if let Err(failure) = run(&library, &std::env::var(CHECK).unwrap(), &How::default()) {
-        println!("\nbroken: {}", failure.check);
+    if let Err(failure) = run(&library, &std::env::var(CHECK).unwrap(), &CheckOptions::default()) {
+        println!("\nbroken: {}", failure.rule);
     }
 }
 

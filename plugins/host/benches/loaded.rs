@@ -26,7 +26,7 @@ use std::{
 use codec_flac::Flac;
 use codec_pcm::Pcm;
 use common::{built, lines, load_options};
-use media_plugin_conformance::signal::coloured;
+use media_plugin_conformance::signal::coloured_noise;
 use media_plugin_host::{LoadOptions, Registry, guard_codec, scan};
 use media_plugin_sdk::{AudioFormat, Choice, Codec, SampleType, SourceFormat};
 
@@ -119,7 +119,7 @@ fn calls(what: &str, codecs: &Pair, frames: usize) {
 /// Times the encoding of a whole track: the sum over its packets, each measured in `passes` passes.
 fn track(what: &str, codecs: &Pair, seconds: usize, passes: usize) {
     let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
-    let pcm = coloured(&source, seconds * STEREO.rate as usize);
+    let pcm = coloured_noise(&source, seconds * STEREO.rate as usize);
     let choice = Choice { format: STEREO, params: "s16".into() };
     let encoding = codecs[0].encoding(&choice).unwrap();
     let mut packet = vec![0; encoding.max_packet_bytes as usize];

@@ -23,7 +23,7 @@ fn assert_works(library: &Path, xruns: u64) {
     let registry = load(&[library]);
     assert_eq!(lines(registry.problems()), [""; 0]);
     let source = SourceFormat { format: FORMAT, sample: SampleType::S16 };
-    let case = Case { source, limits: Limits::default(), options: "", least_snr: f64::INFINITY };
+    let case = Case { source, limits: Limits::default(), options: "", min_snr: f64::INFINITY };
     check_guarded(registry.codec("c16").unwrap(), &case).unwrap();
     let sink = registry.output("sink").unwrap();
     assert_eq!(sink.devices().unwrap().len(), 1);

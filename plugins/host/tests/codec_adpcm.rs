@@ -44,13 +44,13 @@ fn adpcm_keeps_to_the_suite_and_has_the_quality_of_4_bits() {
     assert_eq!(lines(registry.problems()), [""; 0]);
     let adpcm = registry.codec("adpcm").unwrap();
 
-    for (sample, rate, channels, least_snr) in [
+    for (sample, rate, channels, min_snr) in [
         (SampleType::S16, 44_100, 2, 35.0),
         (SampleType::S24, 48_000, 1, 36.0),
         (SampleType::F32, 96_000, 6, 42.0),
     ] {
         let source = source(sample, rate, channels);
-        let case = Case { source, limits: Limits::default(), options: "{}", least_snr };
+        let case = Case { source, limits: Limits::default(), options: "{}", min_snr };
         check_guarded(adpcm.clone(), &case).unwrap();
     }
 

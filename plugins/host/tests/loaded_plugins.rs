@@ -21,7 +21,7 @@ const EXACT: Case<'_> = Case {
     source: SOURCE,
     limits: Limits { bitrate: None, rates: Vec::new(), channels: None },
     options: "",
-    least_snr: f64::INFINITY,
+    min_snr: f64::INFINITY,
 };
 
 #[test]
@@ -49,7 +49,7 @@ fn a_library_in_rust_gives_what_the_same_source_gives_built_in() {
     let (loaded, linked) = (registry.codec("pcm").unwrap(), guard_codec(|| Box::new(Pcm)).unwrap());
     codec::check_guarded(loaded.clone(), &EXACT).unwrap();
 
-    let track = signal::coloured(&SOURCE, 100_000);
+    let track = signal::coloured_noise(&SOURCE, 100_000);
     let both = [&loaded, &linked].map(|codec| {
         let choice = codec.propose(&SOURCE, &Limits::default(), "").unwrap();
         let encoding = codec.encoding(&choice).unwrap();

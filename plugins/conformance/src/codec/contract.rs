@@ -1,50 +1,30 @@
-//! What every codec keeps to.
-
-mod buffers;
-mod leaks;
-mod speed;
-mod threads;
-
 use std::sync::Arc;
 
 use media_plugin_host::guard_codec;
-use media_plugin_sdk::{Choice, Codec, Encoding, Limits, PluginError, SourceFormat};
+use media_plugin_sdk::{Choice, Codec, Encoding, PluginError};
 
+use super::case::Case;
 use crate::{
-    During, Failure, chunks, require,
+    chunks,
+    failure::{Breaks, Failure, require},
     signal::{self, Random},
 };
 
-pub use buffers::{check_decode_buffers, check_encode_buffers, check_inputs};
-pub use leaks::check_leaks;
-pub use speed::measure;
-pub use threads::check_threads;
-
-/// The seed of the damage that [`check`] does to packets.
+/// Seed of the damaged packets in [`check`].
 const SEED: u64 = 3;
 
-/// What to encode, and how well it must come back.
-#[derive(Debug, Clone)]
-pub struct Case<'a> {
-    /// What the codec is told of the source.
-    pub source: SourceFormat,
-    /// What it must keep to.
-    pub limits: Limits,
-    /// Its options, a JSON object or nothing.
-    pub options: &'a str,
-    /// The least signal to noise, in dB; infinite where every sample must be the same.
-    pub least_snr: f64,
-}
+/// Damaged packets that the decoder gets.
+const DAMAGED_PACKETS: usize = 2_000;
 
-/// Drives a codec through the guard: choices, round trip by chunks, resets, small buffers, damaged packets.
+/// Runs the suite on a codec behind the guard: choices, round trip by chunks, resets, small buffers, damaged packets.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub fn check(make: impl FnOnce() -> Box<dyn Codec>, case: &Case<'_>) -> Result<(), Failure> {
-    check_guarded(guard_codec(make).during("says what it is")?, case)
+    check_guarded(guard_codec(make).breaks("info() returns a valid id")?, case)
 }
 
-/// The same for a codec that a registry gave out, built in or loaded.
+/// As [`check`], for a codec from a registry, built in or loaded.
 ///
 /// # Errors
 /// As [`check`].
@@ -52,42 +32,28 @@ pub fn check_guarded(codec: Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failu
     check_seeded(codec, case, SEED)
 }
 
-/// As [`check_guarded`], with other damage: the same seed damages the same packets in the same way.
+/// As [`check_guarded`], with a seed. The same seed damages the same packets in the same way.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_seeded(codec: Arc<dyn Codec>, case: &Case<'_>, seed: u64) -> Result<(), Failure> {
-    let (encoding, track) = prepared(&codec, case)?;
+    let (encoding, track) = case.prepare(&codec)?;
     let second = encoding.choice.format.rate as usize;
     let suite = Suite { track, second, codec, encoding };
-    suite.declares_its_delay()?;
-    suite.comes_back(case.least_snr)?;
-    let packets = suite.encodes_the_same_again()?;
-    let pcm = suite.decodes_the_same_again(&packets)?;
-    suite.needs_the_room_it_said(&packets[0])?;
-    suite.survives_damage(&packets, &pcm, seed)?;
-    suite.refuses_strangers()
-}
-
-/// What the codec chooses for this case, and a track of two seconds and a bit for it.
-fn prepared(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(Encoding, Vec<f32>), Failure> {
-    let choice = codec.propose(&case.source, &case.limits, case.options).during("proposes")?;
-    let encoding = codec.encoding(&choice).during("knows its own choice")?;
-    let again = codec.encoding(&choice).during("knows its own choice")?;
-    require(encoding == again, "says the same of the same choice", format!("{encoding:?}, then {again:?}"))?;
-    let allowed = case.limits.bitrate.unwrap_or(u32::MAX);
-    require(encoding.bitrate <= allowed, "keeps to the bitrate", format!("{} bit/s", encoding.bitrate))?;
-
-    let format = choice.format;
-    let heard = SourceFormat { format, ..case.source };
-    // Two chunks of a second and a third that is shorter and odd.
-    Ok((encoding, signal::coloured(&heard, 2 * format.rate as usize + 1_237)))
+    suite.check_lookahead()?;
+    suite.check_round_trip(case.min_snr)?;
+    let packets = suite.check_same_bytes()?;
+    let pcm = suite.check_same_samples(&packets)?;
+    suite.check_no_space(&packets[0])?;
+    suite.check_damaged_packets(&packets, &pcm, seed)?;
+    suite.check_unknown_input()
 }
 
 struct Suite {
     codec: Arc<dyn Codec>,
     encoding: Encoding,
     track: Vec<f32>,
+    /// Frames in a second, which is the length of a chunk here.
     second: usize,
 }
 
@@ -96,107 +62,111 @@ impl Suite {
         self.encoding.choice.format.channels.into()
     }
 
-    fn pcm_room(&self) -> Vec<f32> {
+    /// Buffer for the samples of one packet.
+    fn pcm_buffer(&self) -> Vec<f32> {
         vec![0.0; self.encoding.packet_frames as usize * self.channels()]
     }
 
-    fn comes_back(&self, least_snr: f64) -> Result<(), Failure> {
+    fn check_round_trip(&self, min_snr: f64) -> Result<(), Failure> {
         let (copy, _) = chunks::round_trip(self.codec.as_ref(), &self.encoding, &self.track, self.second)
-            .during("encodes and decodes by chunks")?;
-        let (have, want) = (copy.len(), self.track.len());
-        require(have == want, "keeps the length", format!("{have} samples of {want}"))?;
+            .breaks("encodes and decodes chunk by chunk")?;
+        let (decoded, encoded) = (copy.len(), self.track.len());
+        let observed = format!("{encoded} samples were encoded, {decoded} decoded");
+        require(decoded == encoded, "the decoded track is as long as the encoded one", observed)?;
         let snr = signal::snr(&self.track, &copy);
-        require(snr >= least_snr, "keeps the sound", format!("{snr:.1} dB of {least_snr} dB"))?;
-        let exact = !self.codec.info().lossless || copy == self.track;
-        require(exact, "is lossless as it says", format!("{snr:.1} dB"))
+        let observed = format!("{snr:.1} dB, at least {min_snr} dB are required");
+        require(snr >= min_snr, "the decoded track has the required signal-to-noise ratio", observed)?;
+        let is_as_declared = !self.codec.info().lossless || copy == self.track;
+        let observed = format!("it differs from the encoded track, at {snr:.1} dB");
+        require(is_as_declared, "a codec that declares itself lossless decodes exactly", observed)
     }
 
-    /// The second chunk, once decoded, lies on the track best where it is, not some frames earlier or later. What lies well
-    /// nowhere is not late but wrong, and for the other rules.
-    fn declares_its_delay(&self) -> Result<(), Failure> {
+    /// Compares the second chunk, decoded, with the track at offsets of up to 400 frames. It must be most similar at the
+    /// declared delay. A chunk that is similar nowhere is a matter for the other rules.
+    fn check_lookahead(&self) -> Result<(), Failure> {
         const SEARCH: usize = 400;
-        let check = "declares its delay";
-        let mut encoder = self.codec.encoder(&self.encoding.choice).during(check)?;
+        let rule = "the declared lead_in and lookahead are the codec's delay";
+        let mut encoder = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
         let packets =
             chunks::encode(encoder.as_mut(), &self.encoding, &self.track, self.second, 2 * self.second)
-                .during(check)?;
+                .breaks(rule)?;
         let mut decoder =
-            self.codec.decoder(self.encoding.choice.format, &self.encoding.config).during(check)?;
-        let chunk = chunks::decode(decoder.as_mut(), &self.encoding, &packets).during(check)?;
+            self.codec.decoder(self.encoding.choice.format, &self.encoding.config).breaks(rule)?;
+        let chunk = chunks::decode(decoder.as_mut(), &self.encoding, &packets).breaks(rule)?;
         let Some(chunk) = chunk.get(..8_192.min(self.second) * self.channels()) else { return Ok(()) };
-        let likeness = |lag: usize| {
-            let shifted = &self.track[(self.second + lag - SEARCH) * self.channels()..];
-            signal::likeness(chunk, &shifted[..chunk.len()])
+        let correlation_at = |offset: usize| {
+            let shifted = &self.track[(self.second + offset - SEARCH) * self.channels()..];
+            signal::correlation(chunk, &shifted[..chunk.len()])
         };
-        let all = (0..=2 * SEARCH).map(|lag| (lag, likeness(lag)));
-        let (best, how) = all.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((SEARCH, 0.0));
-        let off = best.abs_diff(SEARCH);
-        // A lossy codec's filters may bend the phase: 0.1 ms.
-        let most =
+        let correlations = (0..=2 * SEARCH).map(|offset| (offset, correlation_at(offset)));
+        let (best, correlation) = correlations.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((SEARCH, 0.0));
+        let error = best.abs_diff(SEARCH);
+        // The filters of a lossy codec may shift the phase by 0.1 ms.
+        let tolerance =
             if self.codec.info().lossless { 0 } else { self.encoding.choice.format.rate as usize / 10_000 };
-        let right = off <= most || how < 0.5;
-        require(right, check, format!("the sound lies {off} frames beside where it was declared"))
+        let observed = format!("the decoded chunk lies {error} frames beside its declared place");
+        require(error <= tolerance || correlation < 0.5, rule, observed)
     }
 
-    fn encodes_the_same_again(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        let check = "encodes to the same bytes again";
+    fn check_same_bytes(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let rule = "the same frames give the same packets";
         let (start, end) = (self.second, 2 * self.second);
-        let mut first = self.codec.encoder(&self.encoding.choice).during(check)?;
-        let packets =
-            chunks::encode(first.as_mut(), &self.encoding, &self.track, start, end).during(check)?;
-        let mut fresh = self.codec.encoder(&self.encoding.choice).during(check)?;
-        let other = chunks::encode(fresh.as_mut(), &self.encoding, &self.track, start, end).during(check)?;
-        require(other == packets, check, "a fresh encoder wrote others")?;
-        let check = "a reset leaves nothing behind";
-        for encoder in [&mut fresh, &mut first] {
-            encoder.reset().during(check)?;
+        let mut first = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
+        let packets = chunks::encode(first.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
+        let mut second = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
+        let other = chunks::encode(second.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
+        require(other == packets, rule, "two new encoders wrote different packets")?;
+        let rule = "reset() clears all state";
+        for encoder in [&mut second, &mut first] {
+            encoder.reset().breaks(rule)?;
             let other =
-                chunks::encode(encoder.as_mut(), &self.encoding, &self.track, start, end).during(check)?;
-            require(other == packets, check, "the encoder wrote others after it")?;
+                chunks::encode(encoder.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
+            require(other == packets, rule, "after a reset the encoder wrote different packets")?;
         }
         Ok(packets)
     }
 
-    fn decodes_the_same_again(&self, packets: &[Vec<u8>]) -> Result<Vec<f32>, Failure> {
-        let check = "decodes to the same samples again";
+    fn check_same_samples(&self, packets: &[Vec<u8>]) -> Result<Vec<f32>, Failure> {
+        let rule = "the same packets give the same samples";
         let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).during(check)?;
-        let pcm = chunks::decode(decoder.as_mut(), &self.encoding, packets).during(check)?;
-        let mut fresh = self.codec.decoder(format, config).during(check)?;
-        let other = chunks::decode(fresh.as_mut(), &self.encoding, packets).during(check)?;
-        require(pcm == other, check, "a fresh decoder gave others")?;
-        let check = "a reset leaves nothing behind";
-        decoder.reset().during(check)?;
-        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).during(check)?;
-        require(pcm == again, check, "the decoder gave others after it")?;
+        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
+        let pcm = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
+        let mut second = self.codec.decoder(format, config).breaks(rule)?;
+        let other = chunks::decode(second.as_mut(), &self.encoding, packets).breaks(rule)?;
+        require(pcm == other, rule, "two new decoders returned different samples")?;
+        let rule = "reset() clears all state";
+        decoder.reset().breaks(rule)?;
+        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
+        require(pcm == again, rule, "after a reset the decoder returned different samples")?;
         Ok(pcm)
     }
 
-    fn needs_the_room_it_said(&self, packet: &[u8]) -> Result<(), Failure> {
-        let check = "says NoSpace where the buffer is too small";
-        let refused = |result: Result<usize, PluginError>| {
-            let why = format!("{result:?}");
-            require(matches!(result, Err(PluginError::NoSpace { .. })), check, why)
+    fn check_no_space(&self, packet: &[u8]) -> Result<(), Failure> {
+        let rule = "a buffer that is too small gives NoSpace";
+        let refused = |call: &str, result: Result<usize, PluginError>| {
+            let observed = format!("{call} returned {result:?}");
+            require(matches!(result, Err(PluginError::NoSpace { .. })), rule, observed)
         };
         let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).during(check)?;
-        let mut pcm = self.pcm_room();
+        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
+        let mut pcm = self.pcm_buffer();
         let all = pcm.len();
-        refused(decoder.decode(packet, &mut pcm[..all - self.channels()]))?;
-        refused(decoder.decode(packet, &mut []))?;
-        decoder.decode(packet, &mut pcm).during("goes on after NoSpace")?;
-        let mut encoder = self.codec.encoder(&self.encoding.choice).during(check)?;
-        refused(encoder.encode(&self.track[..all], &mut []))
+        let one_frame_less = &mut pcm[..all - self.channels()];
+        refused("decode() into one frame less than a packet", decoder.decode(packet, one_frame_less))?;
+        refused("decode() into an empty buffer", decoder.decode(packet, &mut []))?;
+        decoder.decode(packet, &mut pcm).breaks("decode() works after NoSpace")?;
+        let mut encoder = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
+        refused("encode() into an empty buffer", encoder.encode(&self.track[..all], &mut []))
     }
 
-    /// Any bytes are decoded to finite samples or refused, and after a reset nothing is left of them.
-    fn survives_damage(&self, packets: &[Vec<u8>], pcm: &[f32], seed: u64) -> Result<(), Failure> {
-        let check = "survives damaged packets";
+    /// Damaged and random packets are refused or decode to finite samples, and a reset clears their effect.
+    fn check_damaged_packets(&self, packets: &[Vec<u8>], pcm: &[f32], seed: u64) -> Result<(), Failure> {
+        let rule = "damaged packets are refused or decode to finite samples";
         let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).during(check)?;
+        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
         let mut random = Random::new(seed);
-        let mut room = self.pcm_room();
-        for round in 0..2_000 {
+        let mut buffer = self.pcm_buffer();
+        for round in 0..DAMAGED_PACKETS {
             let mut packet = packets[random.below(packets.len())].clone();
             match round % 3 {
                 0 => packet.truncate(random.below(packet.len() + 1)),
@@ -208,33 +178,36 @@ impl Suite {
                     }
                 }
             }
-            match decoder.decode(&packet, &mut room) {
+            match decoder.decode(&packet, &mut buffer) {
                 Err(PluginError::Panicked(why)) => {
-                    return Err(Failure::new(check, format!("it panicked: {why}")));
+                    return Err(Failure::new(rule, format!("packet {round}: decode() panicked: {why}")));
                 }
                 Err(_) => {}
                 Ok(frames) => {
-                    let finite = room[..frames * self.channels()].iter().all(|x| x.is_finite());
-                    require(finite, check, format!("round {round}: samples that are no numbers"))?;
+                    let is_finite = buffer[..frames * self.channels()].iter().all(|x| x.is_finite());
+                    require(is_finite, rule, format!("packet {round}: decode() returned NaN or infinity"))?;
                 }
             }
         }
-        decoder.reset().during(check)?;
-        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).during(check)?;
-        require(again == pcm, check, "damage is heard after a reset")
+        decoder.reset().breaks(rule)?;
+        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
+        let observed = "after damaged packets and a reset the decoder returned different samples";
+        require(again == pcm, "reset() clears all state", observed)
     }
 
-    fn refuses_strangers(&self) -> Result<(), Failure> {
-        let check = "refuses what it did not propose";
-        let stranger = Choice { params: "no-such-parameters".into(), ..self.encoding.choice.clone() };
-        require(self.codec.encoding(&stranger).is_err(), check, "it knows no-such-parameters")?;
-        require(self.codec.encoder(&stranger).is_err(), check, "it encodes with no-such-parameters")?;
+    fn check_unknown_input(&self) -> Result<(), Failure> {
+        let rule = "unknown parameters and configurations are refused";
+        let unknown = Choice { params: "no-such-parameters".into(), ..self.encoding.choice.clone() };
+        let observed = "encoding() accepted the parameters no-such-parameters";
+        require(self.codec.encoding(&unknown).is_err(), rule, observed)?;
+        let observed = "encoder() accepted the parameters no-such-parameters";
+        require(self.codec.encoder(&unknown).is_err(), rule, observed)?;
         let mut random = Random::new(5);
         for _ in 0..1_000 {
             let config: Vec<u8> = (0..random.below(16)).map(|_| random.bits() as u8).collect();
             if let Err(PluginError::Panicked(why)) = self.codec.decoder(self.encoding.choice.format, &config)
             {
-                return Err(Failure::new(check, format!("it panicked: {why}")));
+                return Err(Failure::new(rule, format!("decoder() panicked on {config:02x?}: {why}")));
             }
         }
         Ok(())

@@ -74,7 +74,7 @@ fn what_it_watches() {
     let codec = registry.codec("adpcm").unwrap();
     // The format with the fewest samples, because valgrind makes the suite about fifty times slower.
     let source = SourceFormat { format: AudioFormat { rate: 8_000, channels: 1 }, sample: SampleType::S16 };
-    let case = Case { source, limits: Limits::default(), options: "", least_snr: 6.0 };
+    let case = Case { source, limits: Limits::default(), options: "", min_snr: 6.0 };
     check_encode_buffers(&codec, &case, Edge::End).unwrap();
     check_decode_buffers(&codec, &case, Edge::End).unwrap();
     check_guarded(codec, &case).unwrap();
