@@ -1,16 +1,22 @@
-//! Libopus behind the traits. One stream is a multistream of one, with the same bytes.
+//! Encoder and decoder of libopus. Mono and stereo use a multistream of one stream, which has the same bytes.
 
 use media_plugin_sdk::{Decoder, Encoder, PluginError, Result};
 use opus::{ErrorCode, MSDecoder, MSEncoder};
 
 use crate::{
-    PACKET_FRAMES, RATE,
     layout::Layout,
     params::{Application, Params},
 };
 
-/// A packet of one frame is 1275 bytes and a byte before it at most (RFC 6716, section 3.2); in a multistream, two more
-/// bytes say how long it is.
+/// Rate of all encoders and decoders, in frames per second.
+pub(crate) const RATE: u32 = 48_000;
+/// Frames in a packet: 20 ms.
+pub(crate) const PACKET_FRAMES: u32 = 960;
+/// Delay of libopus at 48 kHz, in frames: 6.5 ms (`keeps_to_the_suite`).
+pub(crate) const LOOKAHEAD: u32 = 312;
+
+/// Longest packet, in bytes. A frame has at most 1275 bytes and one byte before it (RFC 6716, section 3.2). In a multistream
+/// packet, two more bytes give the length of each stream's part.
 pub(crate) fn max_packet_bytes(layout: &Layout) -> u32 {
     u32::from(layout.streams) * (1275 + 3)
 }
@@ -28,7 +34,7 @@ impl OpusEncoder {
             Application::Voip => (opus::Application::Voip, opus::Signal::Voice),
         };
         let bitrate = i32::try_from(params.bitrate()).unwrap_or(i32::MAX);
-        let set_up = || {
+        let new_encoder = || {
             let mut inner =
                 MSEncoder::new(RATE, layout.streams, layout.coupled, &layout.mapping, application)?;
             inner.set_signal(signal)?;
@@ -38,7 +44,7 @@ impl OpusEncoder {
             Ok(inner)
         };
         Ok(Self {
-            inner: set_up().map_err(|e| failed(&e))?,
+            inner: new_encoder().map_err(|e| failed(&e))?,
             samples: PACKET_FRAMES as usize * layout.mapping.len(),
             max_packet_bytes: max_packet_bytes(layout) as usize,
         })
@@ -49,12 +55,10 @@ impl Encoder for OpusEncoder {
     fn encode(&mut self, pcm: &[f32], packet: &mut [u8]) -> Result<usize> {
         if pcm.len() != self.samples {
             let (have, need) = (pcm.len(), self.samples);
-            return Err(PluginError::BadArgument(format!(
-                "an Opus packet is made of {need} samples, not of {have}"
-            )));
+            return Err(PluginError::BadArgument(format!("an Opus packet has {need} samples, not {have}")));
         }
         let (have, need) = (packet.len(), self.max_packet_bytes);
-        // Never less, as libopus would then encode to a lower rate.
+        // Always the maximum: libopus lowers the bitrate for a smaller buffer, which would change the bytes.
         let packet = packet.get_mut(..need).ok_or(PluginError::NoSpace { have, need })?;
         self.inner.encode_float(pcm, packet).map_err(|e| failed(&e))
     }
@@ -79,11 +83,12 @@ impl OpusDecoder {
 
 impl Decoder for OpusDecoder {
     fn decode(&mut self, packet: &[u8], pcm: &mut [f32]) -> Result<usize> {
-        // Libopus takes an empty packet for a lost one.
+        // Libopus would treat an empty packet as a lost one.
         if packet.is_empty() {
-            return Err(PluginError::Corrupt("an empty Opus packet".into()));
+            return Err(PluginError::Corrupt("Opus packet of 0 bytes".into()));
         }
-        let corrupt = |e: opus::Error| PluginError::Corrupt(format!("{} bytes of Opus: {e}", packet.len()));
+        let corrupt =
+            |e: opus::Error| PluginError::Corrupt(format!("Opus packet of {} bytes: {e}", packet.len()));
         let need = self.channels * opus::packet::get_nb_samples(packet, RATE).map_err(corrupt)?;
         if pcm.len() < need {
             return Err(PluginError::NoSpace { have: pcm.len(), need });
@@ -98,7 +103,7 @@ impl Decoder for OpusDecoder {
 
 fn failed(error: &opus::Error) -> PluginError {
     match error.code() {
-        ErrorCode::BadArg => PluginError::BadArgument(format!("libopus does not take that: {error}")),
+        ErrorCode::BadArg => PluginError::BadArgument(format!("libopus refused an argument: {error}")),
         _ => PluginError::Failed(format!("libopus: {error}")),
     }
 }

@@ -1,32 +1,35 @@
 use media_plugin_sdk::{PluginError, Result};
 
-/// How a sample lies in a packet, always little-endian.
+/// Little-endian format of a sample in a packet.
 ///
-/// Integers are scaled by a power of two, so every 16- and 24-bit value survives the way through `f32` exactly.
+/// Integers are scaled by a power of two, so every 16- and 24-bit value survives the conversion to `f32` and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sample {
+pub(crate) enum SampleFormat {
     S16,
     S24,
     F32,
 }
 
+/// Value of full scale in 16 bits.
 const SCALE_16: f32 = 32_768.0;
+/// Value of full scale in 24 bits.
 const SCALE_24: f32 = 8_388_608.0;
 
-/// The nearest integer of those that `scale` has room for, the even one of two.
+/// Rounds `x * scale` to the nearest integer in `[-scale, scale)`, ties to even.
 ///
-/// At 2^23 and above a float has no fraction left, so adding that much rounds. `round_ties_even` does the same by a call for
-/// each sample, because not every x86-64 has an instruction for it, and takes half as long again.
+/// A float of 2^23 or more has no fraction, so adding 2^23 rounds. `round_ties_even` gives the same
+/// (`halves_go_to_the_even_integer`) but takes 1.5 times as long, because it is a function call where the target's baseline
+/// has no instruction for it.
 fn integer(x: f32, scale: f32) -> i32 {
     let value = (x * scale).clamp(-scale, scale - 1.0);
     let shift = 8_388_608.0_f32.copysign(value);
     ((value + shift) - shift) as i32
 }
 
-impl Sample {
+impl SampleFormat {
     const ALL: [Self; 3] = [Self::S16, Self::S24, Self::F32];
 
-    /// As it stands in the parameters and in the decoder's configuration.
+    /// Name in the parameters and in the decoder's configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::S16 => "s16",
@@ -36,12 +39,15 @@ impl Sample {
     }
 
     pub(crate) fn named(name: &[u8]) -> Result<Self> {
-        Self::ALL.into_iter().find(|sample| sample.name().as_bytes() == name).ok_or_else(|| {
+        Self::ALL.into_iter().find(|format| format.name().as_bytes() == name).ok_or_else(|| {
             let name = String::from_utf8_lossy(name.get(..32).unwrap_or(name));
-            PluginError::BadArgument(format!("PCM knows no sample type {name:?}, only s16, s24 and f32"))
+            PluginError::BadArgument(format!(
+                "codec pcm has no sample format {name:?}; it has s16, s24 and f32"
+            ))
         })
     }
 
+    /// Bytes of a sample.
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::S16 => 2,
@@ -50,7 +56,8 @@ impl Sample {
         }
     }
 
-    /// `bytes` is exactly as long as `pcm` needs. Values beyond ±1 clip in integers; NaN becomes 0 there.
+    /// Encodes samples; `bytes` must have exactly the required length. Integer formats clip values beyond ±1 and store NaN
+    /// as 0.
     pub(crate) fn write(self, pcm: &[f32], bytes: &mut [u8]) {
         match self {
             Self::S16 => {
@@ -72,7 +79,7 @@ impl Sample {
         }
     }
 
-    /// `pcm` is exactly as long as `bytes` needs. What is no number becomes silence.
+    /// Decodes samples; `pcm` must have exactly the required length. NaN and infinity become 0.
     pub(crate) fn read(self, bytes: &[u8], pcm: &mut [f32]) {
         match self {
             Self::S16 => {
@@ -82,7 +89,7 @@ impl Sample {
             }
             Self::S24 => {
                 for (&[low, middle, high], x) in bytes.as_chunks().0.iter().zip(pcm) {
-                    // Into the upper three bytes and down again, so that the sign comes along.
+                    // The shift right extends the sign.
                     *x = (i32::from_le_bytes([0, low, middle, high]) >> 8) as f32 / SCALE_24;
                 }
             }
@@ -100,10 +107,10 @@ impl Sample {
 mod tests {
     use super::*;
 
-    fn through(sample: Sample, value: f32) -> f32 {
-        let (mut bytes, mut pcm) = (vec![0; sample.bytes()], [0.0]);
-        sample.write(&[value], &mut bytes);
-        sample.read(&bytes, &mut pcm);
+    fn round_trip(format: SampleFormat, value: f32) -> f32 {
+        let (mut bytes, mut pcm) = (vec![0; format.bytes()], [0.0]);
+        format.write(&[value], &mut bytes);
+        format.read(&bytes, &mut pcm);
         pcm[0]
     }
 
@@ -111,33 +118,33 @@ mod tests {
     fn every_integer_is_exact() {
         for value in i16::MIN..=i16::MAX {
             let x = f32::from(value) / SCALE_16;
-            assert_eq!(through(Sample::S16, x), x);
+            assert_eq!(round_trip(SampleFormat::S16, x), x);
         }
         for value in (-8_388_608..=8_388_607).step_by(251).chain([8_388_607]) {
             let x = value as f32 / SCALE_24;
-            assert_eq!(through(Sample::S24, x), x);
+            assert_eq!(round_trip(SampleFormat::S24, x), x);
         }
     }
 
     #[test]
     fn values_between_round_and_values_beyond_clip() {
-        for (sample, scale) in [(Sample::S16, SCALE_16), (Sample::S24, SCALE_24)] {
+        for (format, scale) in [(SampleFormat::S16, SCALE_16), (SampleFormat::S24, SCALE_24)] {
             let top = (scale - 1.0) / scale;
-            assert_eq!(through(sample, 1.0), top);
-            assert_eq!(through(sample, 7.0), top);
-            assert_eq!(through(sample, -1.0), -1.0);
-            assert_eq!(through(sample, f32::NEG_INFINITY), -1.0);
-            assert_eq!(through(sample, f32::NAN), 0.0);
+            assert_eq!(round_trip(format, 1.0), top);
+            assert_eq!(round_trip(format, 7.0), top);
+            assert_eq!(round_trip(format, -1.0), -1.0);
+            assert_eq!(round_trip(format, f32::NEG_INFINITY), -1.0);
+            assert_eq!(round_trip(format, f32::NAN), 0.0);
         }
-        assert_eq!(through(Sample::S16, 1.6 / SCALE_16), 2.0 / SCALE_16);
-        assert_eq!(through(Sample::S16, -1.4 / SCALE_16), -1.0 / SCALE_16);
-        assert_eq!(through(Sample::F32, 1.25), 1.25);
-        assert_eq!(through(Sample::F32, f32::NAN), 0.0);
+        assert_eq!(round_trip(SampleFormat::S16, 1.6 / SCALE_16), 2.0 / SCALE_16);
+        assert_eq!(round_trip(SampleFormat::S16, -1.4 / SCALE_16), -1.0 / SCALE_16);
+        assert_eq!(round_trip(SampleFormat::F32, 1.25), 1.25);
+        assert_eq!(round_trip(SampleFormat::F32, f32::NAN), 0.0);
     }
 
     #[test]
     fn halves_go_to_the_even_integer() {
-        // Floats from all over, and those around each half.
+        // Floats over the whole range, and those next to each half.
         let halves = (-70_000..70_000).map(|i| i as f32 / 2.0);
         let all = (0..=u32::MAX).step_by(4_999).map(f32::from_bits);
         for value in halves.flat_map(|x| [x.next_down(), x, x.next_up()]).chain(all) {
@@ -151,9 +158,9 @@ mod tests {
     #[test]
     fn bytes_are_little_endian() {
         let mut bytes = [0; 3];
-        Sample::S24.write(&[-2.0 / SCALE_24], &mut bytes);
+        SampleFormat::S24.write(&[-2.0 / SCALE_24], &mut bytes);
         assert_eq!(bytes, [0xfe, 0xff, 0xff]);
-        Sample::S16.write(&[0.5], &mut bytes[..2]);
+        SampleFormat::S16.write(&[0.5], &mut bytes[..2]);
         assert_eq!(bytes[..2], [0x00, 0x40]);
     }
 }

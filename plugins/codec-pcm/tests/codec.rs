@@ -1,4 +1,4 @@
-//! PCM through the codecs' suite, and what it chooses.
+//! PCM: conformance suite, choices, and damaged packets.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -20,7 +20,7 @@ fn keeps_to_the_suite() {
         (SampleType::F32, 48_000, 6),
     ] {
         let source = source(sample, rate, channels);
-        let case = Case { source, limits: Limits::default(), options: "", least_snr: f64::INFINITY };
+        let case = Case { source, limits: Limits::default(), options: "", min_snr: f64::INFINITY };
         check(|| Box::new(Pcm), &case).unwrap();
     }
 }

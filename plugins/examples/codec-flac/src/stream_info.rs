@@ -1,8 +1,9 @@
 use media_plugin_sdk::{AudioFormat, PluginError, Result};
 
-use crate::PACKET_FRAMES;
+/// Frames in a packet: the most common block size of FLAC files, 85 ms at 48 kHz.
+pub(crate) const PACKET_FRAMES: u16 = 4096;
 
-/// Bits of a sample.
+/// Sample size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     S16,
@@ -10,7 +11,8 @@ pub(crate) enum Depth {
 }
 
 impl Depth {
-    /// As it stands in the parameters. Other bytes for the same audio, as from a new encoder, need another name.
+    /// Name in the parameters. An encoder that writes other bytes for the same audio needs other names
+    /// (`its_bytes_are_what_they_were`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::S16 => "s16",
@@ -23,7 +25,7 @@ impl Depth {
             "s16" => Ok(Self::S16),
             "s24" => Ok(Self::S24),
             _ => Err(PluginError::BadArgument(format!(
-                "FLAC has no parameters {name:?} here, only s16 and s24"
+                "codec flac has no parameters {name:?}; it has s16 and s24"
             ))),
         }
     }
@@ -35,31 +37,33 @@ impl Depth {
         }
     }
 
-    /// The nearest integer, clipped; 0 for what is not a number.
+    /// Rounds to the nearest integer and clips; NaN becomes 0.
     pub(crate) fn integer(self, sample: f32) -> i32 {
         let scale = self.scale();
         (sample * scale).round_ties_even().clamp(-scale, scale - 1.0) as i32
     }
 
-    /// The integer of full scale, a power of two: whatever fits into the depth survives the way through `f32`.
+    /// Integer of full scale. It is a power of two, so integers of this size survive the conversion to `f32` and back.
     pub(crate) fn scale(self) -> f32 {
         (1_u32 << (self.bits() - 1)) as f32
     }
 }
 
-/// What a stream holds, all of which a frame's header can say.
+/// Format of a stream, as STREAMINFO and the frame headers state it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct StreamInfo {
     pub(crate) format: AudioFormat,
     pub(crate) depth: Depth,
 }
 
-impl Shape {
+impl StreamInfo {
+    /// Stream info for a format.
+    ///
     /// # Errors
-    /// `Unsupported` for more than 8 channels, and for a rate that no frame's header can name.
+    /// `Unsupported` for more than 8 channels, and for a rate that a frame header cannot state.
     pub(crate) fn new(format: AudioFormat, depth: Depth) -> Result<Self> {
         let AudioFormat { rate, channels } = format;
-        // 16 bits of Hz or of 10 Hz (section 9.1.2), the highest number left out by the encoder.
+        // 16 bits of Hz or of 10 Hz (RFC 9639, section 9.1.2). The encoder does not use the highest number.
         let is_rate =
             (1..65_535).contains(&rate) || (rate.is_multiple_of(10) && (1..655_350).contains(&rate));
         if (1..=8).contains(&channels) && is_rate {
@@ -70,21 +74,21 @@ impl Shape {
         )))
     }
 
-    /// Nominal: two thirds of PCM's, which most music stays below. Nothing bounds it but noise, at a little over PCM's.
+    /// Nominal bitrate: two thirds of PCM's. Most music stays below it; noise needs a little more than PCM.
     pub(crate) fn bitrate(self) -> u32 {
         let bits =
             u64::from(self.format.rate) * u64::from(self.format.channels) * u64::from(self.depth.bits());
         u32::try_from(bits * 2 / 3).unwrap_or(u32::MAX)
     }
 
-    /// A byte per sample more than PCM, and the headers.
+    /// Longest packet: one byte per sample more than PCM, and 256 bytes for headers.
     pub(crate) fn max_packet_bytes(self) -> u32 {
         let sample = u32::from(self.depth.bits()) / 8 + 1;
         256 + u32::from(PACKET_FRAMES) * u32::from(self.format.channels) * sample
     }
 
-    /// The metadata block STREAMINFO (section 8.2), with what depends on the audio left unknown.
-    pub(crate) fn streaminfo(self) -> [u8; 34] {
+    /// The metadata block STREAMINFO (section 8.2). Frame sizes, length and MD5 are 0, which means unknown.
+    pub(crate) fn to_block(self) -> [u8; 34] {
         let mut block = [0; 34];
         let rate = u64::from(self.format.rate) << 44;
         let channels = u64::from(self.format.channels - 1) << 41;
@@ -95,9 +99,11 @@ impl Shape {
         block
     }
 
+    /// Parses a block from a peer.
+    ///
     /// # Errors
-    /// `BadArgument` for what [`Shape::streaminfo`] does not write.
-    pub(crate) fn of_streaminfo(block: &[u8]) -> Result<Self> {
+    /// `BadArgument` for any block that [`StreamInfo::to_block`] does not write.
+    pub(crate) fn from_block(block: &[u8]) -> Result<Self> {
         let parse = || {
             let fields = u64::from_be_bytes(block.get(10..18)?.try_into().ok()?);
             let format = AudioFormat { rate: (fields >> 44) as u32, channels: (fields >> 41 & 7) as u16 + 1 };
@@ -106,11 +112,11 @@ impl Shape {
                 24 => Depth::S24,
                 _ => return None,
             };
-            Self::new(format, depth).ok().filter(|shape| shape.streaminfo() == block)
+            Self::new(format, depth).ok().filter(|info| info.to_block() == block)
         };
         parse().ok_or_else(|| {
             let bytes = block.len();
-            PluginError::BadArgument(format!("{bytes} bytes that are no STREAMINFO of this FLAC"))
+            PluginError::BadArgument(format!("malformed or unsupported FLAC configuration of {bytes} bytes"))
         })
     }
 }
