@@ -1,11 +1,11 @@
-/// Keeps libasound from writing its complaints about missing cards to standard error, on this thread from now on. What
-/// matters of them comes back as an error. Call it again before each piece of work: that empties what was held back.
+/// Stops libasound from writing to standard error on this thread, for example about missing cards. Failed calls still
+/// return errors. Each call also drops the messages collected since the last one.
 #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
-pub(crate) fn quiet() {
-    // Without it there is only more noise.
+pub(crate) fn silence_alsa() {
+    // An error here only means more output on standard error.
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Other systems are quiet by themselves.
+/// Does nothing on systems without ALSA.
 #[cfg(not(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd")))]
-pub(crate) fn quiet() {}
+pub(crate) fn silence_alsa() {}

@@ -1,5 +1,7 @@
-//! A queue and the thread that writes it into a pipe. A write to a pipe blocks until its reader reads, for ever if it never
-//! does, and nothing portable interrupts that; so the playback thread only ever waits for room in the queue.
+//! Queue, and the thread that writes it into a pipe.
+//!
+//! A write to a pipe blocks until the reader reads, even for ever, and no portable call interrupts it. With a thread between
+//! them, the playback thread waits only for room in the queue.
 
 use std::{
     io::{self, Write},
@@ -9,24 +11,25 @@ use std::{
     time::Duration,
 };
 
+/// Time at which the thread closes the pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// More may come.
-    Open,
-    /// The pipe is closed once all is written.
+enum Closing {
+    /// Not yet: more bytes may come.
+    Never,
+    /// After it has written the queue.
     WhenEmpty,
-    /// It is closed now.
+    /// At once.
     Now,
 }
 
 #[derive(Debug)]
 struct State {
     queue: Vec<u8>,
-    /// Bytes that the thread took from the queue and is writing.
+    /// Bytes that the thread has taken from the queue and not written yet.
     writing: usize,
     paused: bool,
-    end: End,
-    /// Set when the thread has closed the pipe: whether it could write everything.
+    closing: Closing,
+    /// Set when the thread has closed the pipe: the outcome of its last write.
     closed: Option<io::Result<()>>,
 }
 
@@ -41,26 +44,28 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes whoever waits for it.
-    fn change(&self, how: impl FnOnce(&mut State)) {
-        how(&mut self.state());
+    /// Changes the state and wakes all waiting threads.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
         self.changed.notify_all();
     }
 
-    fn wait(&self, at_most: Duration, while_: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.changed.wait_timeout_while(self.state(), at_most, while_);
+    /// Waits while the condition holds, up to `timeout`.
+    fn wait(&self, timeout: Duration, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_timeout_while(self.state(), timeout, condition);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// The thread's next bytes; `false` when there is nothing left to do.
+    /// Waits for bytes and moves them from the queue to `bytes`. Returns `false` if the thread must close the pipe.
     fn next(&self, bytes: &mut Vec<u8>) -> bool {
         bytes.clear();
-        let idle = |it: &mut State| match it.end {
-            End::Open => it.paused || it.queue.is_empty(),
-            End::WhenEmpty => it.paused && !it.queue.is_empty(),
-            End::Now => false,
+        let is_idle = |state: &mut State| match state.closing {
+            Closing::Never => state.paused || state.queue.is_empty(),
+            Closing::WhenEmpty => state.paused && !state.queue.is_empty(),
+            Closing::Now => false,
         };
-        let mut state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_while(self.state(), is_idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         mem::swap(&mut state.queue, bytes);
         state.writing = bytes.len();
         drop(state);
@@ -69,93 +74,99 @@ impl Shared {
     }
 }
 
-/// See the module. Dropping it closes the pipe at once, or as soon as the write that is under way ends.
-pub(crate) struct Feed {
+/// Writer of a pipe that does not block its user. Dropping it closes the pipe, at once or after the current write.
+pub(crate) struct PipeWriter {
     shared: Arc<Shared>,
     capacity: usize,
 }
 
-impl Feed {
-    /// A thread that writes `head` and then what is pushed. It ends with the pipe.
+/// Error: the pipe is closed, usually by its reader.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl PipeWriter {
+    /// Starts a thread that writes `header` and then the queue. `capacity` limits the queue, in bytes.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// The system's error if it cannot start a thread.
     pub(crate) fn start(
         pipe: impl Write + Send + 'static,
-        head: Vec<u8>,
+        header: Vec<u8>,
         capacity: usize,
     ) -> io::Result<Self> {
-        let state = State { queue: Vec::new(), writing: 0, paused: false, end: End::Open, closed: None };
+        let state =
+            State { queue: Vec::new(), writing: 0, paused: false, closing: Closing::Never, closed: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let its = Arc::clone(&shared);
-        thread::Builder::new().name("pipe".into()).spawn(move || run(&its, pipe, head))?;
+        let for_thread = Arc::clone(&shared);
+        thread::Builder::new().name("pipe".into()).spawn(move || write_queue(&for_thread, pipe, header))?;
         Ok(Self { shared, capacity })
     }
 
-    /// Room for so many bytes, once there is some for `least`; 0 when there is none in time. An error is the pipe's.
-    pub(crate) fn room(&self, least: usize, at_most: Duration) -> Result<usize, Closed> {
-        let room = |it: &State| self.capacity.saturating_sub(it.queue.len());
-        let state = self.shared.wait(at_most, |it| it.closed.is_none() && room(it) < least);
+    /// Waits up to `timeout` for room of at least `min` bytes. Returns the room, or 0 if there is less than `min`.
+    ///
+    /// # Errors
+    /// [`Closed`] if the thread has closed the pipe.
+    pub(crate) fn room(&self, min: usize, timeout: Duration) -> Result<usize, Closed> {
+        let room = |state: &State| self.capacity.saturating_sub(state.queue.len());
+        let state = self.shared.wait(timeout, |state| state.closed.is_none() && room(state) < min);
         match state.closed {
             Some(_) => Err(Closed),
-            None => Ok(Some(room(&state)).filter(|it| *it >= least).unwrap_or(0)),
+            None => Ok(Some(room(&state)).filter(|room| *room >= min).unwrap_or(0)),
         }
     }
 
     pub(crate) fn push(&self, bytes: &[u8]) {
-        self.shared.change(|it| it.queue.extend_from_slice(bytes));
+        self.shared.change(|state| state.queue.extend_from_slice(bytes));
     }
 
     /// Bytes pushed and not yet written.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         let state = self.shared.state();
         state.queue.len() + state.writing
     }
 
     pub(crate) fn pause(&self, paused: bool) {
-        self.shared.change(|it| it.paused = paused);
+        self.shared.change(|state| state.paused = paused);
     }
 
-    /// Forgets what the thread has not begun to write.
+    /// Drops the bytes that the thread has not taken yet.
     pub(crate) fn clear(&self) {
-        self.shared.change(|it| it.queue.clear());
+        self.shared.change(|state| state.queue.clear());
     }
 
-    /// Closes the pipe behind what is held. Returns, when that is done in time, whether all of it was written.
-    pub(crate) fn finish(&self, at_most: Duration) -> Option<bool> {
-        self.shared.change(|it| it.end = End::WhenEmpty);
-        self.shared.wait(at_most, |it| it.closed.is_none()).closed.as_ref().map(Result::is_ok)
+    /// Closes the pipe after the queue, and waits for that up to `timeout`. Returns whether all was written; `None` if the
+    /// thread still writes.
+    pub(crate) fn finish(&self, timeout: Duration) -> Option<bool> {
+        self.shared.change(|state| state.closing = Closing::WhenEmpty);
+        self.shared.wait(timeout, |state| state.closed.is_none()).closed.as_ref().map(Result::is_ok)
     }
 }
 
-/// The pipe's reader is gone.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
-impl Drop for Feed {
+impl Drop for PipeWriter {
     fn drop(&mut self) {
-        self.shared.change(|it| {
-            it.queue.clear();
-            it.end = End::Now;
+        self.shared.change(|state| {
+            state.queue.clear();
+            state.closing = Closing::Now;
         });
     }
 }
 
-fn run(shared: &Shared, mut pipe: impl Write, head: Vec<u8>) {
-    let mut bytes = head;
-    let result = loop {
+/// Body of the thread: writes until the pipe must be closed or a write fails.
+fn write_queue(shared: &Shared, mut pipe: impl Write, header: Vec<u8>) {
+    let mut bytes = header;
+    let outcome = loop {
         if let Err(error) = pipe.write_all(&bytes).and_then(|()| pipe.flush()) {
             break Err(error);
         }
-        shared.change(|it| it.writing = 0);
+        shared.change(|state| state.writing = 0);
         if !shared.next(&mut bytes) {
             break Ok(());
         }
     };
     drop(pipe);
-    shared.change(|it| {
-        it.queue.clear();
-        it.writing = 0;
-        it.closed = Some(result);
+    shared.change(|state| {
+        state.queue.clear();
+        state.writing = 0;
+        state.closed = Some(outcome);
     });
 }

@@ -75,7 +75,7 @@ const OUTPUTS: &[(&str, &str, &str)] = &[
     ),
     (
         "DEVICES",
-        "static uint32_t rates[65]; mn_device d = {sizeof d, 0, {NULL, 0}, {NULL, 0}, rates, NULL, 64, 0}; \
+        "static const uint32_t many[65]; mn_device d = {sizeof d, 0, {NULL, 0}, {NULL, 0}, many, NULL, 64, 0}; \
          list->add(list, &d); d.rate_count = 65; list->add(list, &d); return MN_OK;",
         "devices: one of its devices has 65 rates, more than 64",
     ),
