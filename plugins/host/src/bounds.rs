@@ -2,7 +2,7 @@
 
 use media_plugin_sdk::{AudioFormat, Choice, Encoding, PluginError, Result};
 
-/// A checked value, or one line that says what is wrong with it.
+/// A checked value, or its fault in one line.
 pub(crate) type Checked<T> = std::result::Result<T, String>;
 
 /// Longest lead-in, lookahead or crossfade of a codec, in frames (1.4 s at 48 kHz). Limits the extra work at the edges

@@ -14,17 +14,17 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// Whether `disable` names this id.
+    /// True if `disable` names this id.
     pub(crate) fn disables(&self, id: &str) -> bool {
         self.disable.iter().any(|disabled| disabled == id)
     }
 
-    /// Whether any plugin of the library is enabled. The registry does not open a library without one.
+    /// True if any plugin of the library is enabled. The registry does not open a library without one.
     pub(crate) fn wants(&self, note: &AbiNote) -> bool {
         !self.disables(&note.id) && !note.provides.iter().all(|(_, id)| self.disables(id))
     }
 
-    /// Whether `prefer` takes the plugin from this provider.
+    /// True if `prefer` takes the plugin from this provider.
     pub(crate) fn prefers(&self, plugin: &str, provider: &str) -> bool {
         self.prefer.get(plugin).is_some_and(|preferred| preferred == provider)
     }

@@ -17,21 +17,21 @@ use crate::samples::DeviceSample;
 /// State shared by the playback thread and the sound callback. Frames and times (nanoseconds) count from the opening.
 #[derive(Debug, Default)]
 pub(crate) struct CallbackState {
-    /// To the callback: play silence and keep the frames in the ring.
+    /// Set by the playback thread: play silence and keep the frames in the ring.
     pub(crate) paused: AtomicBool,
-    /// To the callback: no more frames will come, so play the rest of the ring.
+    /// Set by the playback thread: no more frames will come, so play the rest of the ring.
     pub(crate) draining: AtomicBool,
-    /// To the callback: drop the frames before this one.
+    /// Set by the playback thread: drop the frames before this one.
     pub(crate) discard: AtomicU64,
-    /// From the callback: the ring ran out in the middle of the audio. The next write clears it.
+    /// Set by the callback: the ring ran out in the middle of the audio. The next write clears it.
     pub(crate) dry: AtomicBool,
-    /// From the stream: number of underruns that the sound system reported.
+    /// Set by the stream: number of underruns that the sound system reported.
     pub(crate) xruns: AtomicU64,
-    /// From the callback: time of its last run.
+    /// Set by the callback: time of its last run.
     pub(crate) last_run: AtomicU64,
-    /// From the callback: frames taken from the ring.
+    /// Set by the callback: frames taken from the ring.
     taken: AtomicU64,
-    /// From the callback: time at which frame 0 would have been heard if all frames since had been played without a gap.
+    /// Set by the callback: time at which frame 0 would have been heard if all frames since had been played without a gap.
     start_time: AtomicI64,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Feeder {
     ring: Consumer<f32>,
     state: Arc<CallbackState>,
     format: AudioFormat,
-    /// Whether frames are playing. False before the first frame, while paused, and after the ring ran out.
+    /// True if frames are playing. False before the first frame, while paused, and after the ring ran out.
     playing: bool,
     /// Frames of silence played while the ring had too few frames to start.
     start_wait: usize,

@@ -45,7 +45,7 @@ pub(crate) struct CpalOutput {
     paused: bool,
     /// End of the last pause, after which the device may need time to resume.
     resumed: Duration,
-    /// Whether this output stalls and has abandoned the connection to its server.
+    /// True if this output stalls and has abandoned the connection to its server.
     stalled: AtomicBool,
 }
 
@@ -110,7 +110,7 @@ impl CpalOutput {
         }
     }
 
-    /// Whether the ring ran out in the middle of the audio, since the last write.
+    /// True if the ring ran out in the middle of the audio, since the last write.
     fn is_dry(&self) -> bool {
         self.stream.state.dry.load(Ordering::Acquire)
     }

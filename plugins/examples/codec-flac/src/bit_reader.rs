@@ -1,4 +1,4 @@
-/// Result of parsing a FLAC frame. The error says what is wrong with the packet.
+/// Result of parsing a FLAC frame, or the packet's fault.
 pub(crate) type Result<T> = std::result::Result<T, &'static str>;
 
 /// Reader of numbers from a bit stream, highest bit first.

@@ -42,7 +42,7 @@ impl Codec for Flac {
         CodecInfo {
             id: "flac".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            description: "FLAC in 16 or 24 bits, bit-exact, at about half of PCM's bytes".into(),
+            description: "FLAC in 16 or 24 bits, bit-exact, in about half of PCM's bytes".into(),
             lossless: true,
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct PipeOptions {
     pub(crate) arguments: Vec<String>,
     pub(crate) format: AudioFormat,
     pub(crate) sample: SampleFormat,
-    /// Whether the input begins with a WAV header.
+    /// True if the input begins with a WAV header.
     pub(crate) wav: bool,
 }
 

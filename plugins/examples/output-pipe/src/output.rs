@@ -31,7 +31,7 @@ pub(crate) struct PipeOutput {
 struct RunningCommand {
     input: PipeWriter,
     process: ChildProcess,
-    /// Whether a drain is closing the input.
+    /// True if a drain is closing the input.
     is_ending: bool,
     /// Time at which a write found the input closed by the command.
     input_closed: Option<Instant>,

@@ -87,7 +87,7 @@ fn process_id(file: &Path) -> String {
     until(|| fs::read_to_string(file).ok().filter(|it| it.ends_with('\n'))).trim().into()
 }
 
-/// Whether the process exists, maybe as a zombie.
+/// True if the process exists, maybe as a zombie.
 fn exists(process_id: &str) -> bool {
     Command::new("kill").args(["-0", process_id]).output().unwrap().status.success()
 }

@@ -55,7 +55,7 @@ fn libraries_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a file is named as a plugin library of this platform: `libmedia_node_*.so` on Linux.
+/// True if a file is named as a plugin library of this platform: `libmedia_node_*.so` on Linux.
 fn is_library(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let stem = name.strip_prefix(DLL_PREFIX).and_then(|name| name.strip_prefix("media_node_"));
