@@ -12,7 +12,7 @@ pub(crate) struct Layout {
     pub(crate) mapping: Vec<u8>,
 }
 
-/// Version of the decoder's configuration, which is one byte each for: version, channels, streams, coupled streams, and the
+/// Version of the decoder's configuration (`the_bytes_of_a_configuration_are_fixed`), which is one byte each for: version, channels, streams, coupled streams, and the
 /// mapping of each channel.
 const VERSION: u8 = 1;
 
@@ -92,6 +92,14 @@ mod tests {
         }
         assert!(Layout::of(0).is_err());
         assert!(Layout::of(9).is_err());
+    }
+
+    /// The configuration goes over the wire, so its bytes must not change.
+    #[test]
+    fn the_bytes_of_a_configuration_are_fixed() {
+        assert_eq!(Layout::of(1).unwrap().config(), [1, 1, 1, 0, 0]);
+        assert_eq!(Layout::of(2).unwrap().config(), [1, 2, 1, 1, 0, 1]);
+        assert_eq!(Layout::of(6).unwrap().config(), [1, 6, 4, 2, 0, 1, 4, 5, 2, 3]);
     }
 
     #[test]

@@ -18,9 +18,12 @@ const MAX_PACKET_BYTES: usize = 1 << 20;
 /// Most frames in a packet, as `Encoding::packet_frames` documents (`sizes_and_words_out_of_bounds_are_refused`).
 const MAX_PACKET_FRAMES: usize = 65_536;
 
-/// Up to 32 characters from a-z, 0-9 and `-`.
+/// Longest id, and longest parameters of a choice, in characters (`sizes_and_words_out_of_bounds_are_refused`).
+const MAX_WORD: usize = 32;
+
+/// True for up to [`MAX_WORD`] characters from a-z, 0-9 and `-`.
 fn is_word(text: &str) -> bool {
-    text.len() <= 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    text.len() <= MAX_WORD && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Checks an id: `[a-z0-9-]`, 1 to 32 characters.

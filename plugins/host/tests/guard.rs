@@ -205,6 +205,10 @@ fn sizes_and_words_out_of_bounds_are_refused() {
     let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
     assert!(codec.propose(&source, &Limits::default(), "").is_err());
     assert!(codec.encoding(&Choice { params: "a_b".into(), ..choice.clone() }).is_err());
+    for (length, is_valid) in [(32, true), (33, false)] {
+        let params = "a".repeat(length);
+        assert_eq!(codec.encoding(&Choice { params, ..choice.clone() }).is_ok(), is_valid, "{length}");
+    }
     let silent = AudioFormat { rate: 48_000, channels: 0 };
     assert!(codec.encoder(&Choice { format: silent, ..choice }).is_err());
     assert!(codec.decoder(STEREO, &[0; 4096]).is_ok());

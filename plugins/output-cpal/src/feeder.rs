@@ -64,6 +64,8 @@ pub(crate) struct Feeder {
     playing: bool,
     /// Frames of silence played while the ring had too few frames to start.
     start_wait: usize,
+    /// [`Feeder::MAX_START_WAIT`] in frames.
+    max_start_wait: usize,
     taken: u64,
     /// Gain from 0 to `fade_frames`. Each frame of a fade changes it by 1.
     gain: usize,
@@ -81,8 +83,20 @@ impl Feeder {
     const MAX_START_WAIT: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(ring: Consumer<f32>, state: Arc<CallbackState>, format: AudioFormat) -> Self {
-        let fade_frames = (u128::from(format.rate) * Self::FADE.as_millis() / 1_000).max(1) as usize;
-        Self { ring, state, format, playing: false, start_wait: 0, taken: 0, gain: fade_frames, fade_frames }
+        let frames = |time: Duration| (u128::from(format.rate) * time.as_millis() / 1_000) as usize;
+        let fade_frames = frames(Self::FADE).max(1);
+        let max_start_wait = frames(Self::MAX_START_WAIT);
+        Self {
+            ring,
+            state,
+            format,
+            playing: false,
+            start_wait: 0,
+            max_start_wait,
+            taken: 0,
+            gain: fade_frames,
+            fade_frames,
+        }
     }
 
     /// Fills a buffer of the device, which will be heard `latency` after `now`.
@@ -100,8 +114,8 @@ impl Feeder {
             self.drop_frames(dropped - filled as u64);
         }
         if !paused {
-            let rest = self.format.samples(filled);
-            filled += self.play(&mut out[rest..]);
+            let start = self.format.samples(filled);
+            filled += self.play(&mut out[start..]);
         }
         out[self.format.samples(filled)..].fill(T::EQUILIBRIUM);
 
@@ -137,8 +151,7 @@ impl Feeder {
         let draining = self.state.draining.load(Ordering::Acquire);
         if !self.playing {
             let capacity = self.ring.buffer().capacity() / usize::from(self.format.channels);
-            let waited = self.start_wait as u128 * 1_000;
-            let is_late = waited > u128::from(self.format.rate) * Self::MAX_START_WAIT.as_millis();
+            let is_late = self.start_wait > self.max_start_wait;
             if ready == 0 || (ready < wanted.min(capacity) && !draining && !is_late) {
                 self.start_wait = if ready == 0 { 0 } else { self.start_wait + wanted };
                 return 0;

@@ -50,6 +50,7 @@ mod tests {
     #[test]
     fn what_is_absent_has_a_default_and_what_is_wrong_is_named() {
         assert_eq!(parse("").unwrap(), Options::default());
+        assert_eq!(Options::default().buffer_ms, 60);
         assert_eq!(
             parse(r#"{"device": "x"}"#).unwrap(),
             Options { device: "x".into(), ..Options::default() }

@@ -10,7 +10,7 @@ use crate::{devices::forget_server, feeder::nanos, stream::DeviceStream};
 
 /// Time without a callback after which the sound server is taken to hang, so that the next opening makes a new connection.
 /// This output stays open with its frames, because a suspended device makes no callbacks either and resumes later.
-/// No test fixes the value: it needs a server that hangs.
+/// Between 2 and 4 s (`a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`).
 const STALL: Duration = Duration::from_secs(3);
 
 /// Time without a call from the playback thread, which normally calls every `MAX_WAIT`, after which the process is taken to

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use media_plugin_sdk::{AudioFormat, Output, Result};
 
-use crate::Clock;
+use crate::clock::Clock;
 
 /// Simulated sound device: takes frames into a buffer of 100 ms and drops them at its rate.
 ///

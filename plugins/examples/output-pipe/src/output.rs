@@ -12,8 +12,8 @@ use crate::{child_process::ChildProcess, options::PipeOptions, pipe_writer::Pipe
 /// (`a_command_that_does_not_read_holds_up_nobody_and_is_ended`).
 const QUEUE: Duration = Duration::from_millis(100);
 
-/// Time in which a command that has closed its input must end. Its exit status then explains the failure
-/// (`a_command_that_ends_early_says_why`).
+/// Time in which a command that has closed its input must end. Its exit status then explains the failure. No less:
+/// `a_command_that_ends_early_says_why`.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Output to a command.

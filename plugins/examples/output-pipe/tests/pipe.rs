@@ -163,7 +163,14 @@ fn a_command_that_ends_early_says_why() {
         ("exec <&-; sleep 1000", ["closed its standard input", "before the audio ended"]),
     ] {
         let mut output = started(&["sh", "-c", script]);
+        let start = Instant::now();
         let error = play(output.as_mut(), &second).unwrap_err();
+        // A command that closes its input without ending gets a second to end.
+        assert!(
+            !script.contains("<&-") || start.elapsed() >= Duration::from_secs(1),
+            "{:?}",
+            start.elapsed()
+        );
         let PluginError::Failed(text) = error else { panic!("{error}") };
         let all = words.iter().chain(&["the command \"sh\"", "[output.pipe]"]).all(|it| text.contains(it));
         assert!(all && text.lines().count() == 1, "{text}");
@@ -193,7 +200,11 @@ fn a_command_that_does_not_read_holds_up_nobody_and_is_ended() {
         assert!(output.delay() <= held - 4_800, "{} of {held}", output.delay());
         let process_id = process_id(&file);
         assert!(exists(&process_id));
+        let start = Instant::now();
         drop(output);
+        // SIGTERM comes 50 ms after the end of the input, SIGKILL 450 ms later.
+        let least = if script.contains("trap") { 500 } else { 50 };
+        assert!(start.elapsed() >= Duration::from_millis(least), "{script}: {:?}", start.elapsed());
         assert!(!exists(&process_id), "{script}");
     }
 }

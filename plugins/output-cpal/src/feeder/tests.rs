@@ -67,11 +67,15 @@ fn less_than_a_buffer_plays_once_nothing_more_comes_or_comes_in_time() {
     assert_eq!(bench.call(4), [1.0, 2.0, 0.0, 0.0]);
     assert!(!bench.state.dry.load(Ordering::Acquire));
 
-    let mut bench = Bench::new();
-    bench.push(1..=2);
-    assert_eq!(bench.call(60), [0.0; 60]);
-    assert_eq!(bench.call(60), [0.0; 60]);
-    assert_eq!(bench.call(3), [1.0, 2.0, 0.0]);
+    // The wait of 100 frames must be exceeded.
+    for (wait, played) in [([60, 40], [0.0; 3]), ([60, 41], [1.0, 2.0, 0.0])] {
+        let mut bench = Bench::new();
+        bench.push(1..=2);
+        for frames in wait {
+            assert_eq!(bench.call(frames), vec![0.0; frames]);
+        }
+        assert_eq!(bench.call(3), played, "after {wait:?} frames");
+    }
 }
 
 #[test]

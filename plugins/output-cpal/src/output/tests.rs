@@ -59,7 +59,12 @@ fn a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood() {
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
     call(&device, &mut feeder, 60, Duration::ZERO);
     assert_eq!(device.write(&[1.0; 60]).unwrap(), 60);
-    device.stream.opened = device.stream.opened.checked_sub(4 * STALL).unwrap();
+    // Without a callback for 2 s, then for 4 s.
+    for is_stalled in [false, true] {
+        device.stream.opened = device.stream.opened.checked_sub(Duration::from_secs(2)).unwrap();
+        assert_eq!(device.write(&[1.0; 10]).unwrap(), 0);
+        assert_eq!(device.stalled.load(Ordering::Relaxed), is_stalled);
+    }
     for _ in 0..3 {
         assert_eq!(device.write(&[1.0; 10]).unwrap(), 0);
         assert_eq!(device.delay(), 100);
@@ -67,4 +72,5 @@ fn a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood() {
     }
     call(&device, &mut feeder, 60, Duration::ZERO);
     assert_eq!(device.write(&[1.0; 10]).unwrap(), 10);
+    assert!(!device.stalled.load(Ordering::Relaxed));
 }
