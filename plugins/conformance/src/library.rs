@@ -16,9 +16,9 @@ use crate::{
     output,
 };
 
-/// Options of a check, from the command line.
+/// Settings of a check.
 #[derive(Debug, Clone, Default)]
-pub struct CheckOptions<'a> {
+pub struct CheckSettings<'a> {
     /// Seed of the damaged packets.
     pub seed: u64,
     /// Target that outputs open; empty for their default.
@@ -126,7 +126,7 @@ pub fn meaning_of_fault(check: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// The first broken rule.
-pub fn run(file: &Path, name: &str, options: &CheckOptions<'_>) -> Result<Measurements, Failure> {
+pub fn run(file: &Path, name: &str, settings: &CheckSettings<'_>) -> Result<Measurements, Failure> {
     let start = Instant::now();
     let library = inspect(file).map_err(|e| Failure::new("the library loads", e.to_string()))?;
     let open_us = start.elapsed().as_micros() as u64;
@@ -150,11 +150,11 @@ pub fn run(file: &Path, name: &str, options: &CheckOptions<'_>) -> Result<Measur
     let missing = |e: HostError| Failure::new("the library's plugins enter the registry", e.to_string());
     if kind == Kind::Output {
         let format = SOURCES[0].format;
-        let open = Open { target: options.target, format, sample: SampleType::S16, options: options.options };
+        let open = Open { target: settings.target, format, sample: SampleType::S16, options: settings.options };
         let check = if check == "inputs" { output::check_inputs } else { output::check_guarded };
         return unmeasured(check(registry.output(id).map_err(missing)?.as_ref(), &open));
     }
-    run_codec_check(&registry.codec(id).map_err(missing)?, check, options)
+    run_codec_check(&registry.codec(id).map_err(missing)?, check, settings)
 }
 
 fn no_such_check(name: &str) -> Failure {
@@ -195,7 +195,7 @@ fn measure_scan(library: &LibraryDescription) -> Result<u64, Failure> {
 fn run_codec_check(
     codec: &Arc<dyn Codec>,
     name: &str,
-    options: &CheckOptions<'_>,
+    settings: &CheckSettings<'_>,
 ) -> Result<Measurements, Failure> {
     let Some(check) = CODEC_CHECKS.iter().find(|check| check.name == name) else {
         return Err(no_such_check(name));
@@ -204,15 +204,15 @@ fn run_codec_check(
     let mut refusals = Vec::new();
     let mut measurements = Measurements::new();
     for source in SOURCES {
-        let case = Case { source, limits: Limits::default(), options: options.options, min_snr };
-        match codec.propose(&source, &case.limits, options.options) {
+        let case = Case { source, limits: Limits::default(), options: settings.options, min_snr };
+        match codec.propose(&source, &case.limits, settings.options) {
             Err(PluginError::Unsupported(why)) => {
                 refusals.push(why);
                 continue;
             }
             other => other.breaks("propose() accepts a source or returns Unsupported")?,
         };
-        for (name, value) in (check.run)(codec, &case, options.seed)? {
+        for (name, value) in (check.run)(codec, &case, settings.seed)? {
             let worst: &mut u64 = measurements.entry(name).or_default();
             *worst = value.max(*worst);
         }

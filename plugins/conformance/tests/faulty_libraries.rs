@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use media_plugin_conformance::library::{CheckOptions, checks, run};
+use media_plugin_conformance::library::{CheckSettings, checks, run};
 use media_plugin_host::inspect;
 
 /// Function that gets a statement at its start, the statement, the check that finds it, and the broken rule or the signal
@@ -156,7 +156,7 @@ fn broken_rule(library: &Path, check: &str) -> Option<String> {
 #[ignore = "the other tests start it, in a process of its own"]
 fn in_a_process_of_its_own() {
     let library = PathBuf::from(std::env::var_os(LIBRARY).unwrap());
-    if let Err(failure) = run(&library, &std::env::var(CHECK).unwrap(), &CheckOptions::default()) {
+    if let Err(failure) = run(&library, &std::env::var(CHECK).unwrap(), &CheckSettings::default()) {
         println!("\nbroken: {}", failure.rule);
     }
 }
