@@ -150,7 +150,8 @@ pub fn run(file: &Path, name: &str, settings: &CheckSettings<'_>) -> Result<Meas
     let missing = |e: HostError| Failure::new("the library's plugins enter the registry", e.to_string());
     if kind == Kind::Output {
         let format = SOURCES[0].format;
-        let open = Open { target: settings.target, format, sample: SampleType::S16, options: settings.options };
+        let open =
+            Open { target: settings.target, format, sample: SampleType::S16, options: settings.options };
         let check = if check == "inputs" { output::check_inputs } else { output::check_guarded };
         return unmeasured(check(registry.output(id).map_err(missing)?.as_ref(), &open));
     }

@@ -80,7 +80,8 @@ fn inspect_in_child(file: &Path, limit: Duration) -> Result<LibraryDescription, 
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
     child_process::answer(&arguments, limit).map_err(|reason| {
         let file = file.display();
-        let reason = reason.strip_prefix(&format!("plugin library {file} was not loaded: ")).unwrap_or(&reason);
+        let reason =
+            reason.strip_prefix(&format!("plugin library {file} was not loaded: ")).unwrap_or(&reason);
         ExitError::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {reason}"))
     })
 }
