@@ -13,7 +13,8 @@ use crate::fixtures::{Kind, encode, music};
 use crate::program::{Home, Node};
 use serde_json::Value;
 
-/// A node with one track of 7.5 s that shows metrics and writes figures, and where the metrics are.
+/// Starts a node with one track of 7.5 s that writes statistics and serves metrics. Returns the metrics'
+/// address too.
 fn serve(home: &Home) -> (Node, String) {
     let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 7.5));
     let set = ["--set", "server.metrics=127.0.0.1:0", "--stats", "serve.json"];
@@ -28,14 +29,14 @@ fn serve(home: &Home) -> (Node, String) {
 fn ask(address: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(crate::program::HANGS)).unwrap();
-    // It may be refused before all of it is taken.
+    // The server may refuse before it has read all.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8(answer).unwrap()
 }
 
-/// The samples by name and labels. Panics at a line that is none of the format's.
+/// Reads the samples by name and labels. Panics at a line that is not in the format.
 fn metrics(address: &str) -> BTreeMap<String, f64> {
     let answer = ask(address, b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n");
     let (head, page) = answer.split_once("\r\n\r\n").unwrap();
@@ -67,13 +68,13 @@ fn metrics_and_figures_of_a_playing() {
     is("peers_served_total", 3.0);
     is("requests_total{protocol=\"list\"}", 3.0);
     is("requests_total{protocol=\"get_info\"}", 3.0);
-    // The first chunk of three comes with the track.
+    // The first of three chunks comes with the answer to `get_info`.
     is("requests_total{protocol=\"request_chunk\"}", 6.0);
     is("chunks_encoded_total", 6.0);
     is("refusals_total{kind=\"bad_request\"}", 0.0);
     assert!(after["media_node_cache_hits_total"] >= 3.0, "{after:?}");
     assert!(after["media_node_encode_seconds_total"] > 0.0, "{after:?}");
-    // Twice the samples, and a little for each packet.
+    // The samples were sent twice, with a few bytes for each packet.
     let pcm = after["media_node_chunk_bytes_total{codec=\"pcm\",path=\"loopback\"}"];
     let samples = 2.0 * 330_750.0 * 4.0;
     assert!(pcm > samples && pcm < samples * 1.01, "{pcm}");

@@ -18,7 +18,7 @@ use sim::{
 
 const SCRIPTS: u64 = 10_000;
 
-/// As much as the node's own two say.
+/// The buffer levels of a real player.
 struct Player {
     target: Target,
     present: Duration,
@@ -60,14 +60,14 @@ impl Fill for Player {
     }
 }
 
-/// A player's settings, at random.
+/// Random settings of a player.
 fn player(seed: u64) -> Driver {
     let mut random = Random(seed ^ 0x5eed);
-    // An hour's bytes, of which a script's tracks take up to some 50,000.
+    // Bytes per hour. The tracks of a script take up to 50,000 bytes.
     let budget = random.pick(&[Budget::NONE, Budget(20_000), Budget(2_000)]);
     let policy = if random.chance(70) { Policy::auto(budget) } else { Policy::data_saver(budget) };
     let paced = Arc::new(AtomicBool::new(random.chance(90)));
-    // The least start is no more than the target, as the configuration demands.
+    // The start level is at most the target, as the configuration demands.
     let start = Duration::from_millis(20) + random.millis(2000);
     let asked = start + random.millis(6000);
     let most = asked + random.millis(12_000);

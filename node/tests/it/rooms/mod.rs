@@ -34,7 +34,7 @@ const TOP: [&str; 9] = [
     "protocol",
 ];
 
-/// Each room of `node/src`, and the rooms that its files may name. A file at the top that is no room is a helper.
+/// The rooms of `node/src`, each with the rooms that its files may name. Other files at the top are helpers.
 const ROOMS: [(&str, &[&str]); 9] = [
     ("commands", &["ui", "gateway", "control", "client", "server", "library", "convert"]),
     ("ui", &["control"]),
@@ -47,7 +47,8 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("convert", &[]),
 ];
 
-/// Files that use each other today: the package, and all files of the circle. To be emptied, never to grow.
+/// Circles that exist today: a package, and all files of the circle. Entries are only removed, and the list
+/// must end empty.
 const KNOWN_CIRCLES: [(&str, &[&str]); 16] = [
     ("media-config", &["load.rs", "options.rs", "schema.rs", "setting.rs", "sources.rs"]),
     (
@@ -369,7 +370,7 @@ fn what_is_no_circle_passes() {
             ("client/mod.rs", "pub use a::A; pub struct Config; mod tests { }"),
             ("client/a.rs", "use super::Config; pub struct A(Config);"),
         ],
-        // Tests may look at whatever they like.
+        // Tests may use any item.
         [
             (
                 "client/a.rs",
