@@ -24,7 +24,7 @@ mod sources;
 mod units;
 
 pub use error::{ConfigError, Origin};
-pub use load::Shown;
+pub use load::ConfigEntry;
 pub use options::PluginKind;
 pub use schema::*;
 pub use setting::{Id52, Local, Number, Pin, PluginId};

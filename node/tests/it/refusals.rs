@@ -253,5 +253,5 @@ fn a_key_that_others_can_read() {
     }
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&key, "no key").unwrap();
-    home.run(&["id"]).refused(FAILED, &["holds no key", "restore"]);
+    home.run(&["id"]).refused(FAILED, &["contains no key", "restore"]);
 }

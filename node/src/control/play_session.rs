@@ -3,19 +3,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_protocol::{Position, Track};
+use media_protocol::{FrameIndex, Position, Track};
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Command, Notice, Snapshot, Stats,
-    playlist::Cursor,
-    report::{begun, title},
+    selection::Cursor,
+    stats::{LevelTimes, PathChange, Switch, Target, ms},
+    text::{codec, now_playing_line, title},
 };
 use crate::client::{CodecChoice, Dial, Event, Player, Setup};
 
 /// How a playing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum Outcome {
     /// Everything was played.
     Finished,
     /// A person quit.
@@ -31,7 +32,7 @@ pub enum Ending {
 }
 
 /// What a playing is connected to.
-pub struct Wiring {
+pub struct Channels {
     /// From a person.
     pub commands: mpsc::Receiver<Command>,
     /// To a view.
@@ -41,29 +42,29 @@ pub struct Wiring {
 }
 
 /// One playing of a list of tracks from one node.
-pub struct Listening {
-    pub(super) playlist: Vec<Track>,
-    pub(super) player: Player,
-    pub(super) events: mpsc::Receiver<Event>,
-    pub(super) dial: Arc<Dial>,
-    pub(super) wiring: Wiring,
-    pub(super) transport: String,
-    pub(super) target: Duration,
+pub struct PlaySession {
+    playlist: Vec<Track>,
+    player: Player,
+    events: mpsc::Receiver<Event>,
+    dial: Arc<Dial>,
+    channels: Channels,
+    transport: String,
+    target: Duration,
     /// From when times in the statistics count.
-    pub(super) began: Instant,
+    began: Instant,
     /// Whether a person asked for lossless audio at any price.
     lossless: bool,
     /// What is being fetched, and what is heard; the first runs ahead.
-    pub(super) fetching: Cursor,
-    pub(super) heard: Cursor,
+    fetching: Cursor,
+    heard: Cursor,
     /// Where the last jump went, until it is heard.
-    pub(super) jump: Option<Position>,
-    pub(super) volume: u8,
-    pub(super) paused_since: Option<Instant>,
-    pub(super) paused_time: Duration,
-    pub(super) waiting: String,
+    jump: Option<Position>,
+    volume: u8,
+    paused_since: Option<Instant>,
+    paused_time: Duration,
+    waiting: String,
     /// The tracks that could not be played, each with why.
-    pub(super) failures: Vec<String>,
+    failures: Vec<String>,
 }
 
 /// How often a view is told of what changes by itself.
@@ -71,7 +72,7 @@ const REFRESH: Duration = Duration::from_millis(200);
 /// Within this much of a track's start, `Previous` goes to the track before.
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 
-impl Listening {
+impl PlaySession {
     /// Starts a player for a list of tracks.
     ///
     /// # Errors
@@ -81,7 +82,7 @@ impl Listening {
         setup: Setup,
         dial: Arc<Dial>,
         transport: String,
-        wiring: Wiring,
+        channels: Channels,
     ) -> std::io::Result<Self> {
         let (target, began) = (setup.target, setup.began);
         let volume = (setup.volume * 100.0).round() as u8;
@@ -92,7 +93,7 @@ impl Listening {
             player,
             events,
             dial,
-            wiring,
+            channels,
             transport,
             target,
             began,
@@ -109,24 +110,24 @@ impl Listening {
     }
 
     /// Plays the list from `at` in its first track, until its end or [`Command::Quit`].
-    pub async fn run(mut self, at: Position) -> (Ending, Stats) {
+    pub async fn run(mut self, at: Position) -> (Outcome, Stats) {
         let mut refresh = tokio::time::interval(REFRESH);
         self.play(0, at).await;
         let ending = loop {
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => if let Some(ending) = self.on_event(event).await { break ending },
-                    None => break Ending::Failed("the player stopped".into()),
+                    None => break Outcome::Failed("the player stopped".into()),
                 },
-                command = self.wiring.commands.recv() => match command {
-                    None | Some(Command::Quit) => break Ending::Quit,
+                command = self.channels.commands.recv() => match command {
+                    None | Some(Command::Quit) => break Outcome::Quit,
                     Some(command) => self.on_command(command).await,
                 },
                 // Each is a wake-up: none where nobody looks.
-                _ = refresh.tick(), if !self.wiring.view.is_closed() => {}
+                _ = refresh.tick(), if !self.channels.view.is_closed() => {}
             }
             let snapshot = self.snapshot();
-            self.wiring.view.send_if_modified(|shown| {
+            self.channels.view.send_if_modified(|shown| {
                 let changed = *shown != snapshot;
                 *shown = snapshot;
                 changed
@@ -152,7 +153,7 @@ impl Listening {
         self.player.follow(self.playlist.get(index).map(|track| track.id.clone())).await;
     }
 
-    async fn on_event(&mut self, event: Event) -> Option<Ending> {
+    async fn on_event(&mut self, event: Event) -> Option<Outcome> {
         match event {
             Event::Fetching(track) => {
                 if self.fetching.follow(&self.playlist, &track) {
@@ -165,7 +166,7 @@ impl Listening {
                     if self.jump.take().is_some_and(|at| Duration::from(at) > length) {
                         self.warn(format!("{} ends before that", title(&info.track)));
                     }
-                    self.info(begun(&info, &rendition, &reason));
+                    self.info(now_playing_line(&info, &rendition, &reason));
                 }
             }
             Event::Switched { to, reason } => {
@@ -204,10 +205,10 @@ impl Listening {
                 self.waiting.clear();
                 self.info("the node answers again".into());
             }
-            Event::Unreachable(reason) => return Some(Ending::Unreachable(reason)),
+            Event::Unreachable(reason) => return Some(Outcome::Unreachable(reason)),
             Event::TrackFailed { track, reason } => self.on_failed(&track, reason).await,
-            Event::OutputFailed(reason) => return Some(Ending::Output(reason)),
-            Event::Fatal(reason) => return Some(Ending::Failed(reason)),
+            Event::OutputFailed(reason) => return Some(Outcome::Output(reason)),
+            Event::Fatal(reason) => return Some(Outcome::Failed(reason)),
         }
         None
     }
@@ -236,13 +237,13 @@ impl Listening {
         }
     }
 
-    fn ending(&self) -> Ending {
+    fn ending(&self) -> Outcome {
         match self.failures.as_slice() {
-            [] => Ending::Finished,
-            [only] if self.playlist.len() == 1 => Ending::Incomplete(only.clone()),
+            [] => Outcome::Finished,
+            [only] if self.playlist.len() == 1 => Outcome::Incomplete(only.clone()),
             many => {
                 let (failed, of) = (many.len(), self.playlist.len());
-                Ending::Incomplete(format!("{failed} of {of} tracks could not be played"))
+                Outcome::Incomplete(format!("{failed} of {of} tracks could not be played"))
             }
         }
     }
@@ -282,10 +283,74 @@ impl Listening {
     }
 
     fn info(&self, line: String) {
-        let _ = self.wiring.notices.try_send(Notice::Info(line));
+        let _ = self.channels.notices.try_send(Notice::Info(line));
     }
 
     fn warn(&self, line: String) {
-        let _ = self.wiring.notices.try_send(Notice::Warning(line));
+        let _ = self.channels.notices.try_send(Notice::Warning(line));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let progress = self.player.progress();
+        let track = self.playlist.get(self.heard.index);
+        let info = progress.track.as_ref().filter(|info| track.is_some_and(|it| it.id == info.track.id));
+        Snapshot {
+            number: (self.heard.index + 1, self.playlist.len()),
+            title: track.map(title).unwrap_or_default(),
+            position: self.jump.unwrap_or(progress.position).into(),
+            length: info.map_or_else(
+                || Duration::from_millis(track.map_or(0, |track| track.duration_ms)),
+                |info| Position::of_frame(FrameIndex(info.rendition.frames), info.rendition.id.rate).into(),
+            ),
+            held: self.player.level(),
+            target: self.target,
+            codec: progress.rendition.filter(|_| info.is_some()).map(|it| codec(&it)).unwrap_or_default(),
+            reason: if info.is_some() { progress.reason.to_string() } else { String::new() },
+            path: self.dial.path().kind.to_string(),
+            underruns: progress.underruns,
+            volume: self.volume,
+            paused: self.paused_since.is_some(),
+            waiting: self.waiting.clone(),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let (progress, counts) = (self.player.progress(), self.player.counts());
+        let (info, rendition) = (progress.track.as_ref(), progress.rendition.as_ref());
+        let path_changes = self.dial.path_changes();
+        Stats {
+            track: info.map(|info| format!("{} {}", info.track.id, title(&info.track))).unwrap_or_default(),
+            transport: self.transport.clone(),
+            path: self.dial.path().kind.to_string(),
+            codec: rendition.map(|it| it.id.codec.clone()).unwrap_or_default(),
+            bitrate: rendition.map_or(0, |it| it.bitrate),
+            reason: progress.reason.to_string(),
+            bind_ms: ms(self.dial.bind_time()),
+            connect_ms: ms(self.dial.connect_time()),
+            first_audio_ms: progress.first_audio.map(ms),
+            frames_played: progress.frames_played,
+            tracks_ended: progress.tracks_ended,
+            chunks: counts.chunks,
+            requests: counts.requests,
+            bytes_received: counts.bytes_received,
+            underruns: progress.underruns,
+            underrun_ms: ms(progress.underrun_time),
+            xruns: progress.xruns,
+            paused_ms: ms(self.paused_time),
+            requests_while_paused: counts.requests_while_paused,
+            rendition_switches: counts.switches.total(),
+            switches: counts.switches.iter().map(|it| Switch::new(it, self.began)).collect(),
+            path_changes: path_changes.total(),
+            paths: path_changes.iter().map(|it| PathChange::new(it, self.began)).collect(),
+            reconnects: self.dial.reconnects(),
+            retries: counts.retries,
+            stalls: counts.stalls,
+            damaged_packets: progress.damaged_packets,
+            peak_buffer_ms: ms(counts.peak_buffer),
+            start_ms: ms(progress.start),
+            target_ms: ms(self.target),
+            targets: counts.targets.iter().map(|it| Target::new(it, self.began)).collect(),
+            level_ms: LevelTimes::new(progress.levels),
+        }
     }
 }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::printable;
+use super::sanitize;
 use crate::control::Snapshot;
 
 /// Cells of the buffer gauge; a full gauge is the target.
@@ -18,13 +18,13 @@ const TITLE: usize = 4;
 const FRESH: Duration = Duration::from_secs(8);
 
 /// The status line, and since when the codec is what it is.
-pub(super) struct Status {
+pub(super) struct StatusLine {
     /// Codec and reason.
     why: [String; 2],
     since: Instant,
 }
 
-impl Status {
+impl StatusLine {
     pub(super) fn new(now: Instant) -> Self {
         Self { why: Default::default(), since: now }
     }
@@ -44,7 +44,7 @@ impl Status {
         let mut tried = (0..LEFT_OUT).map(|left_out| rest(snapshot, left_out));
         let rest = tried.find(|rest| needed(rest) <= width).unwrap_or_else(|| rest(snapshot, LEFT_OUT));
         let room = Some(width.saturating_sub(needed(&rest))).filter(|room| *room >= TITLE);
-        let title = cut(&printable(&snapshot.title), room.unwrap_or(0));
+        let title = cut(&sanitize(&snapshot.title), room.unwrap_or(0));
         let mut line = format!("{head}{title}{rest}");
         if is_news || line.width() + REASON <= width {
             line += &reason;
@@ -57,7 +57,7 @@ impl Status {
 fn reason(Snapshot { codec, reason, .. }: &Snapshot) -> String {
     let name = codec.split(' ').next().filter(|name| !name.is_empty() && reason.starts_with(name));
     let words = name.and_then(|_| reason.split_once(": ")).map_or(reason.as_str(), |(_, words)| words);
-    if words.is_empty() { String::new() } else { format!("  ({})", printable(words)) }
+    if words.is_empty() { String::new() } else { format!("  ({})", sanitize(words)) }
 }
 
 /// The state and the place in the list.
@@ -81,7 +81,7 @@ fn rest(snapshot: &Snapshot, left_out: usize) -> String {
     rest += &format!("{}{:.1} s", if left_out < 1 { " " } else { "  " }, held.as_secs_f64());
     let path = if left_out < 3 { snapshot.path.as_str() } else { "" };
     for text in [&snapshot.codec, path].into_iter().filter(|text| !text.is_empty()) {
-        rest += &format!("  {}", printable(text));
+        rest += &format!("  {}", sanitize(text));
     }
     if left_out < 2 {
         rest += &format!("  {underruns} underrun{}", if *underruns == 1 { "" } else { "s" });
@@ -90,7 +90,7 @@ fn rest(snapshot: &Snapshot, left_out: usize) -> String {
         rest += &format!("  vol {volume}%");
     }
     if !snapshot.waiting.is_empty() {
-        rest += &format!("  waiting: {}", printable(&snapshot.waiting));
+        rest += &format!("  waiting: {}", sanitize(&snapshot.waiting));
     }
     rest
 }
@@ -142,7 +142,7 @@ mod tests {
     /// A line that has been there for a while.
     fn draw(snapshot: &Snapshot, width: usize) -> String {
         let now = Instant::now();
-        let mut status = Status::new(now);
+        let mut status = StatusLine::new(now);
         status.draw(snapshot, width, now);
         status.draw(snapshot, width, now + FRESH)
     }
@@ -166,7 +166,7 @@ mod tests {
     fn a_new_reason_is_seen_for_a_while_on_a_narrow_terminal() {
         let reason = |words: &str| Snapshot { reason: words.into(), volume: 100, ..snapshot() };
         let first = reason("opus 96 kbit/s: this client's first choice");
-        let (began, mut status) = (Instant::now(), Status::new(Instant::now()));
+        let (began, mut status) = (Instant::now(), StatusLine::new(Instant::now()));
         let mut at =
             |snapshot: &Snapshot, seconds| status.draw(snapshot, 79, began + Duration::from_secs(seconds));
         let news = "▶ 2/10 Miles…  1:23/1:02:03  1.5 s  opus 96k  LAN  (this client's first choice)";
