@@ -14,7 +14,10 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
-#[path = "../tests/server/rig.rs"]
+#[path = "common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 #[path = "common/table.rs"]
@@ -30,7 +33,7 @@ use media_node::plugins;
 use media_plugin_sdk::{AudioFormat, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
     ChunkIndex,
-    chunk::{ChunkDecoder, ChunkEncoder},
+    chunk::{ChunkReader, ChunkWriter},
 };
 use rig::{Listener, Music, Rig};
 use table::{Goal, Row, Table};
@@ -72,8 +75,23 @@ fn main() {
         let each = instructions(name, MANY).saturating_sub(instructions(name, FEW)) / (MANY - FEW);
         table.add(Row::alone(name, unit, each as f64, Goal::None));
     }
+    if page::is_wanted() {
+        let line =
+            |row: &Row| format!("| {} | {} |", row.what, thousands(row.ours.unwrap_or_default() as u64));
+        let lines: Vec<_> = table.0.iter().map(line).collect();
+        let head = "| function | instructions |\n|---|---:|";
+        page::write("docs/benchmarks.md", "instructions", &format!("{head}\n{}", lines.join("\n"))).unwrap();
+    }
     if history::keep("instructions", &table.0).unwrap() {
         std::process::exit(1);
+    }
+}
+
+/// A number with a comma before each three digits.
+fn thousands(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
     }
 }
 
@@ -109,7 +127,7 @@ fn cached(codec: &str, times: u64) {
 
 /// In the parts in which a node publishes it.
 fn chunk() -> Vec<Bytes> {
-    let mut writer = ChunkEncoder::new(ChunkIndex(0), 144_000, false);
+    let mut writer = ChunkWriter::new(ChunkIndex(0), 144_000, false);
     let mut parts = Vec::new();
     for number in 1..=150 {
         writer.packet(black_box(&[7; 240])).unwrap();
@@ -128,12 +146,12 @@ fn write_chunks(times: u64) {
 fn read_chunks(times: u64) {
     let whole = Bytes::from(chunk().concat());
     for _ in 0..times {
-        let mut decoder = ChunkDecoder::new(ChunkIndex(0), 144_000, 1 << 20);
-        decoder.push(whole.clone());
-        while let Some(event) = decoder.next().unwrap() {
+        let mut reader = ChunkReader::new(ChunkIndex(0), 144_000, 1 << 20);
+        reader.push(whole.clone());
+        while let Some(event) = reader.next().unwrap() {
             black_box(event);
         }
-        assert!(decoder.is_done());
+        assert!(reader.is_done());
     }
 }
 

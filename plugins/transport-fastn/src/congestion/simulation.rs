@@ -1,9 +1,9 @@
 //! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link are seeded.
 
-#[path = "../../../../node/tests/lab/net/link.rs"]
+#[path = "../../../../node/tests/common/net/link.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the simulation uses a part of it")]
 mod link;
-#[path = "../../../../node/tests/lab/net/rng.rs"]
+#[path = "../../../../node/tests/common/net/rng.rs"]
 #[allow(unreachable_pub, reason = "the simulation uses a part of it")]
 mod rng;
 
