@@ -1,6 +1,6 @@
 use std::ffi::{c_char, c_void};
 
-use crate::{mn_error, mn_format, mn_status, mn_str};
+use crate::status::{mn_error, mn_format, mn_status, mn_str};
 
 /// Flag of a codec: decoding returns exactly the encoded samples.
 pub const MN_CODEC_LOSSLESS: u32 = 1;

@@ -1,6 +1,6 @@
 use std::ffi::c_void;
 
-use crate::{mn_error, mn_format, mn_status, mn_str};
+use crate::status::{mn_error, mn_format, mn_status, mn_str};
 
 /// One device of an output.
 #[repr(C)]

@@ -1,6 +1,6 @@
 use std::ffi::c_void;
 
-use crate::{mn_codec, mn_output, mn_str};
+use crate::{codec::mn_codec, output::mn_output, status::mn_str};
 
 /// Log level: a call has failed or is about to fail.
 pub const MN_LOG_ERROR: u32 = 1;

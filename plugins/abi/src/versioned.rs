@@ -3,8 +3,11 @@
 use std::mem::{MaybeUninit, offset_of};
 
 use crate::{
-    mn_abi_note, mn_choice, mn_codec, mn_device, mn_device_list, mn_host, mn_limits, mn_open, mn_output,
-    mn_plugin, mn_source,
+    codec::{mn_choice, mn_codec, mn_limits, mn_source},
+    note::mn_abi_note,
+    output::{mn_device, mn_device_list, mn_open, mn_output},
+    plugin::{mn_host, mn_plugin},
+    status::{mn_format, mn_str},
 };
 
 /// A struct that begins with its `struct_size` and grows with minor versions.
@@ -58,16 +61,16 @@ versioned! {
     mn_device_list ends with add: usize;
     mn_host ends with get_extension: usize;
     mn_limits ends with rates: usize;
-    mn_open ends with options: crate::mn_str;
+    mn_open ends with options: mn_str;
     mn_output ends with get_extension: usize;
     mn_plugin ends with get_extension: usize;
-    mn_source ends with format: crate::mn_format;
+    mn_source ends with format: mn_format;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MN_F32, mn_format};
+    use crate::status::MN_F32;
 
     #[repr(C)]
     #[derive(Debug, Clone, Copy)]

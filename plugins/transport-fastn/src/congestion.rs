@@ -8,14 +8,16 @@
 //!
 //! BBR3 of noq-proto 1.4.0 needs these corrections for audio in chunks:
 //!
-//! | problem | correction |
-//! |---|---|
-//! | The pacer saves at most 10 ms of unused sending time (`MAX_BURST_INTERVAL` in `connection/pacing.rs`). If a busy machine or a sleeping phone wakes the sender later, it sends less than the path carries, BBR3 measures less, and the rate falls step by step. With wake-ups up to 40 ms late, a link of 2.2 Mbit/s fell to 0.3 without any loss. | [`PACING_GAIN`]: the window limits the sender in place of the pacer |
-//! | The window is twice the bandwidth-delay product, plus a burst allowance. After a pause that allowance counts all that was acknowledged before it. | [`AutoController::bandwidth_limit`] |
-//! | A queue builds up before the narrowest link of the path. | [`queue_bound`] |
-//! | The round trip becomes longer, which BBR3 does not believe for 10 s. | [`path_growth`] |
-//! | The window falls below the bytes in flight, so nothing is sent. | [`window_floor`] |
-//! | The path loses all packets in flight. | [`probe_allowance`] |
+//! - [`PACING_GAIN`]: the pacer saves at most 10 ms of unused sending time (`MAX_BURST_INTERVAL` in `connection/pacing.rs`).
+//!   If a busy machine or a sleeping phone wakes the sender later, it sends less than the path carries, BBR3 measures less,
+//!   and the rate falls step by step. With wake-ups up to 40 ms late, a link of 2.2 Mbit/s fell to 0.3 without any loss. With
+//!   the gain, the window limits the sender in place of the pacer.
+//! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an allowance for bursts.
+//!   After a pause that allowance counts everything acknowledged before it.
+//! - [`queue_bound`]: a queue builds up before the narrowest link of the path.
+//! - [`path_growth`]: the round trip becomes longer, which BBR3 does not believe for 10 s.
+//! - [`window_floor`]: the window falls below the bytes in flight, so the sender stops.
+//! - [`probe_allowance`]: the path loses all packets in flight.
 
 mod path_growth;
 mod probe_allowance;
@@ -37,11 +39,11 @@ use self::{
 };
 use crate::options::Congestion;
 
-/// Round trip below which a path counts as near: within one machine or one switch. See the tests `loopback_gets_cubic` and
-/// `a_longer_way_keeps_bbr`.
+/// Round trip below which a path counts as near: within one machine or one switch. See the test
+/// `a_round_trip_below_a_millisecond_gets_cubic`.
 const NEAR_RTT: Duration = Duration::from_millis(1);
 
-/// Window of a near path, in packets.
+/// Window of a near path, in packets; see the test `a_round_trip_below_a_millisecond_gets_cubic`.
 ///
 /// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver that finds more
 /// packets than that has no budget left to answer: tokio reports its socket as not ready, and iroh 1.4.1 drops the packet
@@ -49,8 +51,8 @@ const NEAR_RTT: Duration = Duration::from_millis(1);
 const NEAR_WINDOW_PACKETS: u64 = 120;
 const _: () = assert!(NEAR_WINDOW_PACKETS < 128);
 
-/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the test
-/// `late_turns_do_not_wear_the_rate_down`.
+/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the tests
+/// `late_turns_do_not_wear_the_rate_down` and `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
 ///
 /// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by then, so a whole
 /// window sent at once would overrun a short queue; see the test
@@ -107,7 +109,8 @@ impl FirstRoundTrip {
     }
 
     /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet proves
-    /// nothing: a few bytes may leave well before the bulk of a chunk.
+    /// nothing: a few bytes may leave well before the bulk of a chunk. See the test
+    /// `a_few_bytes_ahead_do_not_end_the_first_round_trip`.
     fn on_acked(&mut self, sent: Instant, least_rtt: Duration) {
         if let Self::Running(began) = *self
             && sent >= began + least_rtt / 2

@@ -51,13 +51,13 @@ impl QueueBound {
     /// Time that packets may wait in the queue, if the least round trip is not longer. See the test
     /// `a_queue_lowers_the_bound_to_what_passes`.
     const MAX_QUEUE_DELAY: Duration = Duration::from_millis(100);
-    /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to measure it anew
+    /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to measure it
     /// (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`). See the test `a_least_round_trip_is_kept_for_ten_seconds`.
     const MIN_RTT_INTERVAL: Duration = Duration::from_secs(5);
     /// Packets that are always permitted in flight (the same draft, section 2.7, `MinPipeCwnd`).
     const MIN_PACKETS: u64 = 4;
-    /// Number of cuts without much effect after which the queue is not ours: other traffic fills it, or the path has become
-    /// longer. See the test `a_path_that_has_become_longer_is_soon_no_queue`.
+    /// Number of cuts without much effect after which the queue is not made by this sender: other traffic fills it, or the
+    /// path has become longer. See the test `a_path_that_has_become_longer_is_soon_no_queue`.
     const MAX_INEFFECTIVE_CUTS: u32 = 2;
 
     pub(super) const fn new() -> Self {
@@ -158,7 +158,7 @@ impl QueueBound {
         // These bytes took `rtt` to pass, so this share of them passes within the bound.
         let share = u128::from(in_flight) * bound.as_micros() / rtt.as_micros().max(1);
         let share = u64::try_from(share).unwrap_or(u64::MAX);
-        // After an ineffective cut a deep one must show whether the queue is ours.
+        // After an ineffective cut, a cut by half at least shows if the queue is made by this sender.
         let limit = if ineffective_cuts > 0 { share.min(in_flight / 2) } else { share };
         self.window_limit = limit.max(floor);
         self.last_cut = Some(Cut { at: now, rtt, limit_before, ineffective_cuts });

@@ -52,7 +52,7 @@ mod tests {
     const MTU: u16 = 1200;
     const RTT_BOUND: Duration = Duration::from_millis(150);
 
-    /// Sends 20 packets, of which one is acknowledged at each of `millis` after the last was sent.
+    /// Sends 20 packets at once. One of them is acknowledged at each time of `millis`.
     fn after_acks(millis: &[u64]) -> WindowFloor {
         let mut floor = WindowFloor::default();
         let began = Instant::now();
