@@ -5,7 +5,7 @@ use crate::{
     client::Dial,
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
-    server::Catalog,
+    library::Catalog,
     ui::sanitize,
 };
 use media_plugin_sdk::transport::refuse_all;

@@ -1,4 +1,4 @@
-//! Two nodes with plugins of their own, and the way from a file on the one to an output of the other.
+//! Two nodes with their own plugins: one serves a file, the other plays it.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,8 @@ use std::{
 
 use media_node::{
     client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
-    server::{Access, Catalog, Server, ServerConfig},
+    library::Catalog,
+    server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::{LoadOptions, PluginOrigin, Registry};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
@@ -24,7 +25,7 @@ use crate::library::{built, lines, load_options};
 const TRANSPORT: &str = if cfg!(feature = "fastn") { "fastn" } else { "memory" };
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
-/// The ADPCM codec, made from its C source as its README says.
+/// Builds the ADPCM codec from its C source, as its README says. Returns the library.
 pub(crate) fn adpcm() -> &'static Path {
     static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adpcm");
@@ -80,7 +81,7 @@ async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {
     registry.transport(TRANSPORT).unwrap().bind(&bind).await.unwrap()
 }
 
-/// A node with one file.
+/// A node that serves one file.
 pub(crate) struct Node {
     registry: Arc<Registry>,
     server: Server,
@@ -94,7 +95,7 @@ pub(crate) struct Node {
 pub(crate) type To<'a> = (&'a str, &'a str, &'a str);
 
 impl Node {
-    /// `key` is one that no other test has.
+    /// `key` must be unique among the tests.
     pub(crate) async fn start(registry: &Arc<Registry>, file: &Path, key: u8) -> Self {
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
         let track = catalog.list(&List { limit: 1, ..List::default() }).tracks[0].id.clone();
@@ -105,7 +106,7 @@ impl Node {
         Self { registry: Arc::clone(registry), server, endpoint, track, key }
     }
 
-    /// Another node plays the track to its end. Gives how it came, or the words of the failure.
+    /// Plays the track to its end on another node. Returns the node's answer, or the reason of the failure.
     pub(crate) async fn play(
         &self,
         listener: &Arc<Registry>,
@@ -122,7 +123,7 @@ impl Node {
                 on_lost: OnLost::Wait,
             },
             codec,
-            // Enough for ADPCM.
+            // Enough for ADPCM, in bit/s.
             bitrate: 400_000,
             target: Duration::from_secs(3),
             max: Duration::from_secs(3),
