@@ -24,8 +24,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
     client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig},
+    server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};

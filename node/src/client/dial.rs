@@ -133,7 +133,7 @@ impl Dial {
     fn attempt(&self, number: u32) -> impl Future<Output = (u32, Dialled)> + use<> {
         let (endpoint, peer, token) = (Arc::clone(&self.endpoint), self.peer.clone(), self.token.clone());
         async move {
-            let connecting = endpoint.connect_anew(&peer, token.as_deref());
+            let connecting = endpoint.connect_new(&peer, token.as_deref());
             let connected = match number {
                 0 => connecting.await,
                 _ => timeout(LATER_ATTEMPT, connecting)

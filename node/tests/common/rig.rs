@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use media_node::server::{Access, Catalog, Server, ServerConfig};
+use media_node::library::Catalog;
+use media_node::server::{Access, Server, ServerConfig};
 use media_plugin_host::Registry;
 use media_plugin_sdk::{
     AudioFormat,
@@ -17,7 +18,7 @@ use media_plugin_sdk::{
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, CodecOffer, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Track,
     WireError,
-    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
+    chunk::{ChunkError, ChunkEvent, ChunkReader},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::TempDir;
@@ -136,7 +137,7 @@ impl Listener {
     /// Opens another connection of the same peer.
     pub(crate) async fn again(&self, rig: &Rig) -> Self {
         let held = self._held.clone();
-        let connection = held.0.connect_anew(&rig.address, None).await.unwrap();
+        let connection = held.0.connect_new(&rig.address, None).await.unwrap();
         Self { connection, registry: self.registry.clone(), _held: held }
     }
 
@@ -235,11 +236,11 @@ pub(crate) fn packets(
     bytes: &[u8],
 ) -> Result<Vec<bytes::Bytes>, WireError> {
     let index = ChunkIndex(index);
-    let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
-    decoder.push(bytes::Bytes::copy_from_slice(bytes));
+    let mut reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    reader.push(bytes::Bytes::copy_from_slice(bytes));
     let mut packets = Vec::new();
     loop {
-        match decoder.next() {
+        match reader.next() {
             Ok(Some(ChunkEvent::Packet(packet))) => packets.push(packet),
             Ok(Some(_)) => {}
             Ok(None) => break,
@@ -247,7 +248,7 @@ pub(crate) fn packets(
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(decoder.is_done(), "the chunk is cut short after {} bytes", bytes.len());
+    assert!(reader.is_done(), "the chunk is cut short after {} bytes", bytes.len());
     Ok(packets)
 }
 

@@ -23,8 +23,9 @@ use lofty::{
     tag::Tag,
 };
 use media_node::{
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig},
+    server::{Access, Server, ServerConfig},
     source::Source,
 };
 use media_plugin_sdk::transport::{

@@ -13,8 +13,9 @@ use media_node::{
     client::{
         Budget, CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup,
     },
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig},
+    server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::Registry;
 use media_plugin_sdk::{

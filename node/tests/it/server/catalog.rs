@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use media_node::server::{Catalog, CatalogError};
+use media_node::library::{Catalog, CatalogError};
 use media_protocol::{ErrorCode, List, Track};
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use media_node::server::{Catalog, CatalogError};
+use media_node::library::{Catalog, CatalogError};
 use media_protocol::{ErrorCode, List, ListPage, TrackId};
 
 use crate::{

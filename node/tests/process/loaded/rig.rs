@@ -12,13 +12,14 @@ use std::{
 
 use media_node::{
     client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
-    server::{Access, Catalog, Server, ServerConfig},
+    library::Catalog,
+    server::{Access, Server, ServerConfig},
 };
-use media_plugin_host::{Origin, Registry, Sources};
+use media_plugin_host::{LoadOptions, PluginOrigin, Registry};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
 use media_protocol::{Info, List, Position};
 
-use crate::library::{built, lines, sources};
+use crate::library::{built, lines, load_options};
 
 /// Transport between the nodes: peer to peer if it is built in.
 const TRANSPORT: &str = if cfg!(feature = "fastn") { "fastn" } else { "memory" };
@@ -42,7 +43,7 @@ pub(crate) fn adpcm() -> &'static Path {
 
 /// Registry of the built-in plugins, always with FLAC.
 pub(crate) fn linked() -> Arc<Registry> {
-    checked(&Sources::default())
+    checked(&LoadOptions::default())
 }
 
 /// Registry of the three example libraries and the built-in plugins, without the ids in `disable`.
@@ -53,11 +54,11 @@ pub(crate) fn loaded(disable: &[&str]) -> Arc<Registry> {
     let prefer = prefer.iter().filter(|(id, _)| !disable.contains(id));
     let prefer = prefer.map(|(id, provider)| ((*id).to_owned(), (*provider).to_owned()));
     let disable = disable.iter().map(ToString::to_string).collect();
-    checked(&Sources { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..sources(&files) })
+    checked(&LoadOptions { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..load_options(&files) })
 }
 
-fn checked(sources: &Sources) -> Arc<Registry> {
-    let registry = Registry::load(sources);
+fn checked(options: &LoadOptions) -> Arc<Registry> {
+    let registry = Registry::load(options);
     assert_eq!(lines(registry.problems()), [""; 0]);
     Arc::new(registry)
 }
@@ -65,7 +66,7 @@ fn checked(sources: &Sources) -> Arc<Registry> {
 /// Returns `true` if the plugin comes from a library, `None` if there is no such plugin.
 pub(crate) fn is_loaded(registry: &Registry, id: &str) -> Option<bool> {
     let listing = registry.list().into_iter().find(|it| it.id == id)?;
-    Some(matches!(listing.origin, Origin::Loaded(_)))
+    Some(matches!(listing.origin, PluginOrigin::Loaded(_)))
 }
 
 async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {

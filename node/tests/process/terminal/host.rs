@@ -1,11 +1,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use media_node::{
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig, ServerStats},
+    server::{Access, Server, ServerConfig, ServerStats},
 };
 use media_plugin_sdk::transport::{Bind, Endpoint, PeerAddress};
-use media_protocol::{Protocol, Ticket};
+use media_protocol::{Protocol, Route, Ticket};
 use tokio::runtime::Runtime;
 
 /// Options that keep the transport on this machine.
@@ -37,7 +38,8 @@ impl Host {
         let transport = registry.transport("fastn").unwrap();
         let endpoint: Arc<dyn Endpoint> = runtime.block_on(transport.bind(&bind)).unwrap();
         let PeerAddress { id: peer, addresses } = endpoint.address();
-        let ticket = Ticket { transport: "fastn".into(), peer, addresses, capability: CAPABILITY };
+        let route = Route { transport: "fastn".into(), peer, addresses };
+        let ticket = Ticket { routes: vec![route], capability: CAPABILITY };
         runtime.spawn(server.serve(endpoint));
         Self { server, ticket: ticket.to_string(), _runtime: runtime }
     }
