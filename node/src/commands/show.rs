@@ -143,8 +143,9 @@ pub(super) fn config(context: &Context, as_json: bool) -> Result<(), Fault> {
         });
         return print_json(&values.collect::<Vec<_>>());
     }
-    let row =
-        |it: &media_config::Shown| vec![format!("{} = {}", it.key, shown(&it.value)), it.origin.to_string()];
+    let row = |it: &media_config::ConfigEntry| {
+        vec![format!("{} = {}", it.key, shown(&it.value)), it.origin.to_string()]
+    };
     print(table(&shown_keys.iter().map(row).collect::<Vec<_>>()))
 }
 
