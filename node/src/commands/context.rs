@@ -199,7 +199,7 @@ impl Context {
             let options = self.config.plugin_options(PluginKind::Codec, &id);
             let choice = codec.propose(&source, &Limits::default(), &options);
             if let Err(error @ PluginError::BadArgument(_)) = choice {
-                let message = self.config.blame(PluginKind::Codec, &id, &error.to_string());
+                let message = self.config.locate_option_error(PluginKind::Codec, &id, &error.to_string());
                 return Err(ExitError::new(Exit::Usage, message));
             }
         }
