@@ -24,9 +24,9 @@ mod sources;
 mod units;
 
 pub use error::{ConfigError, Origin};
-pub use load::Shown;
+pub use load::ConfigEntry;
 pub use options::PluginKind;
 pub use schema::*;
-pub use setting::{Id52, Local, Number, Pin, PluginId};
+pub use setting::{Id52, Local, Number, Pin, PluginId, PluginIds};
 pub use sources::{Flag, Sources};
 pub use units::{Bitrate, ParseUnitError, Size, Time};

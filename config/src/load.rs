@@ -25,7 +25,7 @@ const QUOTED: usize = 80;
 
 /// A line of `config show`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
+pub struct ConfigEntry {
     /// The key.
     pub key: String,
     /// Its value as it would stand in the file.
@@ -87,14 +87,14 @@ impl Config {
 
     /// Every key in the order of the reference, then every plugin option that is set.
     #[must_use]
-    pub fn show(&self) -> Vec<Shown> {
-        let keys = KEYS.iter().map(|key| Shown {
+    pub fn entries(&self) -> Vec<ConfigEntry> {
+        let keys = KEYS.iter().map(|key| ConfigEntry {
             key: key.name.into(),
             value: (key.get)(self).to_string(),
             origin: self.origin(key.name),
             doc: key.doc().into(),
         });
-        let options = self.options.iter().map(|(key, (value, origin))| Shown {
+        let options = self.options.iter().map(|(key, (value, origin))| ConfigEntry {
             key: key.name(),
             value: value.to_string(),
             origin: origin.clone(),

@@ -58,7 +58,7 @@ fn with_nothing_said_the_defaults_hold() {
     assert_eq!(config.node.key, PathBuf::from("/data/key"));
     assert_eq!(config.access.mode, AccessMode::Ticket);
     assert_eq!(config.output.chosen, "auto");
-    assert!(config.show().iter().all(|line| line.origin == Origin::Default));
+    assert!(config.entries().iter().all(|line| line.origin == Origin::Default));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
         plugins,
         [(PluginKind::Codec, "opus"), (PluginKind::Output, "cpal"), (PluginKind::Transport, "fastn")]
     );
-    let shown = config.show();
+    let shown = config.entries();
     let line = shown.iter().find(|line| line.key == "codec.opus.complexity").unwrap();
     assert_eq!(line.origin, Origin::Env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY".into()));
 }
@@ -255,19 +255,47 @@ fn lists_are_split_at_commas_unless_they_are_given_as_lists() {
 }
 
 #[test]
+fn transports_are_one_id_or_a_list() {
+    let used = |text: &str| -> Vec<String> {
+        let config = with_file(text).load().unwrap();
+        config.transport.chosen.iter().map(|id| id.as_str().into()).collect()
+    };
+    assert_eq!(used(""), ["fastn"]);
+    assert_eq!(used("transport.use = \"memory\""), ["memory"]);
+    assert_eq!(used("transport.use = [\"memory\", \"fastn\"]"), ["memory", "fastn"]);
+    let flagged =
+        with_file("").flag(Flag::new("--transport", "transport.use", "fastn,memory")).load().unwrap();
+    assert_eq!(flagged.transport.chosen.first().as_str(), "fastn");
+    let shown = |config: &Config| {
+        let shown = config.show();
+        shown.into_iter().find(|line| line.key == "transport.use").unwrap().value
+    };
+    assert_eq!(shown(&flagged), r#"["fastn","memory"]"#);
+    assert_eq!(shown(&with_file("transport.use = [\"memory\"]").load().unwrap()), r#""memory""#);
+    let env = with_file("").env("MEDIA_NODE_TRANSPORT_USE", "memory").load().unwrap();
+    assert_eq!(shown(&env), r#""memory""#);
+    for bad in ["[]", "[\"a\", \"a\"]", "\"a,b\"", "[\"A\"]", "\"\"", "1"] {
+        let error = with_file(&format!("transport.use = {bad}")).error();
+        let expected = "expected a plugin's id (a-z, 0-9, -), or a list of them, each once";
+        assert!(error.starts_with("config.toml:1: transport.use = ") && error.ends_with(expected), "{error}");
+    }
+}
+
+#[test]
 fn what_is_shown_can_be_written_into_a_file_and_reads_back_the_same() {
     let first = with_file("[codec.opus]\ncomplexity = 5\n")
         .flag(Flag::new("--set", "library.paths", "/a,/b"))
         .flag(Flag::new("--set", "node.name", "Åse's \"node\""))
         .load()
         .unwrap();
-    let text: String = first.show().iter().map(|line| format!("{} = {}\n", line.key, line.value)).collect();
+    let text: String =
+        first.entries().iter().map(|line| format!("{} = {}\n", line.key, line.value)).collect();
     let second = with_file(&text).load().unwrap();
     let values = |config: &Config| -> Vec<_> {
-        config.show().into_iter().map(|line| (line.key, line.value)).collect()
+        config.entries().into_iter().map(|line| (line.key, line.value)).collect()
     };
     assert_eq!(values(&first), values(&second));
-    assert!(second.show().iter().all(|line| matches!(line.origin, Origin::File { .. })));
+    assert!(second.entries().iter().all(|line| matches!(line.origin, Origin::File { .. })));
 }
 
 proptest! {

@@ -15,6 +15,9 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
+#[path = "common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 #[path = "../tests/common/program.rs"]
 mod program;
 #[path = "common/table.rs"]
@@ -51,9 +54,13 @@ fn main() {
     };
     let counts = [50, large];
     let columns = counts.map(measure);
-    println!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
-    for ((what, small, _), (_, large, _)) in columns[0].iter().zip(&columns[1]) {
-        println!("| {what} | {small} | {large} |");
+    let head = format!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
+    let pairs = columns[0].iter().zip(&columns[1]);
+    let lines = pairs.map(|((what, small, _), (_, large, _))| format!("| {what} | {small} | {large} |"));
+    let table = [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n");
+    println!("{table}");
+    if page::is_wanted() {
+        page::write("docs/benchmarks.md", "catalog", &table).unwrap();
     }
     let rows = counts.iter().zip(&columns).flat_map(|(count, column)| {
         column.iter().filter_map(move |(what, _, number)| {
@@ -134,7 +141,8 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
         admit: refuse_all(),
     };
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
-    let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+    let peer =
+        PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
     let dial = Dial::new(endpoint, peer, Some(ticket.token()));
     dial.connection().await.unwrap();
     Arc::new(dial)

@@ -12,7 +12,7 @@
 
 #[path = "../tests/common/fixtures.rs"]
 mod fixtures;
-#[path = "../tests/server/rig.rs"]
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 

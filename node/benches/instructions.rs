@@ -14,7 +14,10 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
-#[path = "../tests/server/rig.rs"]
+#[path = "common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 #[path = "common/table.rs"]
@@ -72,8 +75,23 @@ fn main() {
         let each = instructions(name, MANY).saturating_sub(instructions(name, FEW)) / (MANY - FEW);
         table.add(Row::alone(name, unit, each as f64, Goal::None));
     }
+    if page::is_wanted() {
+        let line =
+            |row: &Row| format!("| {} | {} |", row.what, thousands(row.ours.unwrap_or_default() as u64));
+        let lines: Vec<_> = table.0.iter().map(line).collect();
+        let head = "| function | instructions |\n|---|---:|";
+        page::write("docs/benchmarks.md", "instructions", &format!("{head}\n{}", lines.join("\n"))).unwrap();
+    }
     if history::keep("instructions", &table.0).unwrap() {
         std::process::exit(1);
+    }
+}
+
+/// A number with a comma before each three digits.
+fn thousands(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
     }
 }
 

@@ -1,5 +1,7 @@
-//! Which plugins there are: the only file that names those that are built in (a crate that nothing names vanishes at link
-//! time, and its registration with it), and where others are looked for.
+//! The available plugins: built-in ones, and libraries in the plugin folders.
+//!
+//! This is the only file that names the built-in plugins. The linker drops a crate that no code names, and its registration
+//! with it.
 
 use std::{env, path::PathBuf, sync::Arc};
 
@@ -19,13 +21,13 @@ use output_cpal as _;
 #[cfg(feature = "fastn")]
 use transport_fastn as _;
 
-/// All that is built in.
+/// The built-in plugins.
 #[must_use]
 pub fn registry() -> Arc<Registry> {
     Arc::new(Registry::built_in())
 }
 
-/// All that is built in, and what the libraries of this person and of the system have.
+/// The built-in plugins, and those of the libraries of this user and of the system. Loading a library runs its code.
 #[must_use]
 pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
     let plugins = &config.plugins;
@@ -37,7 +39,8 @@ pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
     }))
 }
 
-/// Where libraries are looked for: `MEDIA_NODE_PLUGIN_PATH`, the configuration, the person's data, the system.
+/// The folders with plugin libraries: those of `MEDIA_NODE_PLUGIN_PATH` and the configuration, then the usual ones in the
+/// user's data directory and the system.
 #[must_use]
 pub fn folders(config: &Config, sources: &Sources) -> Folders {
     let from_env = env::var_os("MEDIA_NODE_PLUGIN_PATH").unwrap_or_default();
@@ -54,7 +57,7 @@ mod tests {
     #[test]
     fn all_are_linked_in() {
         let list = super::registry().list();
-        let count = |kind: &str| list.iter().filter(|it| it.kind.to_string() == kind).count();
+        let count = |kind: &str| list.iter().filter(|plugin| plugin.kind.to_string() == kind).count();
         let codecs = 1 + usize::from(cfg!(feature = "flac")) + usize::from(cfg!(feature = "opus"));
         assert_eq!(count("codec"), codecs, "{list:?}");
         assert_eq!(count("output"), 3 + usize::from(cfg!(feature = "cpal")), "{list:?}");

@@ -76,17 +76,24 @@ impl Row {
 #[derive(Debug, Default)]
 pub(crate) struct Table(pub(crate) Vec<Row>);
 
+const HEAD: &str = "| what | ours | theirs | ratio | goal | met |\n|---|---:|---:|---:|---|---|";
+
 impl Table {
     pub(crate) fn add(&mut self, row: Row) {
         if self.0.is_empty() {
-            println!("| what | ours | theirs | ratio | goal | met |\n|---|---:|---:|---:|---|---|");
+            println!("{HEAD}");
         }
-        print(&row);
+        println!("{}", line(&row));
         self.0.push(row);
     }
 }
 
-fn print(row: &Row) {
+/// Rows as a table in Markdown.
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    [HEAD.to_owned()].into_iter().chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn line(row: &Row) -> String {
     let figure = |it: Option<f64>| it.map(|it| format!("{} {}", short(it), row.unit)).unwrap_or_default();
     let (ours, theirs) = (figure(row.ours), figure(row.theirs));
     let theirs = match (row.against.as_str(), theirs.as_str()) {
@@ -95,7 +102,7 @@ fn print(row: &Row) {
     };
     let ratio = row.ratio().map(|it| format!("{it:.2}")).unwrap_or_default();
     let met = row.met.map_or("", |met| if met { "yes" } else { "no" });
-    println!("| {} | {} | {theirs} | {ratio} | {} | {met} |", row.what, ours.trim(), row.goal);
+    format!("| {} | {} | {theirs} | {ratio} | {} | {met} |", row.what, ours.trim(), row.goal)
 }
 
 fn short(value: f64) -> String {

@@ -29,6 +29,9 @@ mod crowd;
 mod history;
 mod icecast;
 mod listeners;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 mod process;
 #[path = "../common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
@@ -72,6 +75,9 @@ fn main() {
         }
     }
     history::keep("crowd", &table.0).unwrap();
+    if page::is_wanted() && words.is_empty() {
+        page::write("docs/benchmarks.md", "crowd", &table::markdown(&table.0)).unwrap();
+    }
 }
 
 type Part = fn(&Home, &Path, &mut Table);

@@ -13,24 +13,27 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
-#[path = "../../tests/lab/exact.rs"]
+#[path = "../../tests/it/lab/exact.rs"]
 mod exact;
 mod figures;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 #[path = "../common/history.rs"]
 mod history;
-#[path = "../../tests/lab/music.rs"]
+#[path = "../../tests/it/lab/music.rs"]
 mod music;
-#[path = "../../tests/lab/net/mod.rs"]
+#[path = "../../tests/common/net/mod.rs"]
 mod net;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 mod play;
 mod process;
 #[path = "../../tests/common/program.rs"]
 mod program;
-#[path = "../../tests/lab/rows.rs"]
+#[path = "../../tests/it/lab/rows.rs"]
 mod rows;
-#[path = "../../tests/lab/stage.rs"]
+#[path = "../../tests/it/lab/stage.rs"]
 mod stage;
 #[path = "../common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
@@ -94,18 +97,23 @@ fn main() {
             }
             ended.push((row, played));
         }
-        let mut kept = Vec::new();
+        let (mut kept, mut lines) = (Vec::new(), vec![figures::HEAD.to_owned()]);
         // Only now, for the same reason.
         for (row, played) in ended {
             let expected = music(&row).expected(row.listen).await;
             let wrong = played.iter().filter_map(|it| exact::wrong(row.listen, &it.heard, &expected));
             let wrong: Vec<_> = wrong.collect();
             let figures = figures::figures(&row, &played, wrong.is_empty());
-            println!("{}", figures.line(&row, &played, wrong.is_empty()));
+            let line = figures.line(&row, &played, wrong.is_empty());
+            println!("{line}");
+            lines.push(line);
             kept.extend(figures.rows(&row, &played));
             played.iter().enumerate().for_each(|(run, it)| figures::tell(&row, run, it));
             wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
         }
         history::keep("networks", &kept).unwrap();
+        if page::is_wanted() && words.is_empty() {
+            page::write("docs/networks.md", "networks", &lines.join("\n")).unwrap();
+        }
     });
 }

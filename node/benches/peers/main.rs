@@ -24,6 +24,9 @@ mod listener;
 mod memory;
 mod mpd;
 mod nginx;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 #[path = "../../tests/common/program.rs"]
 mod program;
 mod seek;
@@ -44,6 +47,11 @@ use tokio::runtime::Runtime;
 /// Says which part this program plays when it starts itself.
 const CHILD: &str = "PEERS_CHILD";
 
+/// Page with the tables.
+const PAGE: &str = "docs/benchmarks.md";
+/// Name of the part that has a table of its own.
+const CLIENT: &str = "client";
+
 type Part = fn(&Stage, &Runtime) -> Vec<Row>;
 
 const PARTS: [(&str, Part); 7] = [
@@ -53,7 +61,7 @@ const PARTS: [(&str, Part); 7] = [
     ("seek", seek::rows),
     ("throughput", throughput::rows),
     ("memory", memory::rows),
-    ("client", client::rows),
+    (CLIENT, client::rows),
 ];
 
 fn main() {
@@ -65,11 +73,20 @@ fn main() {
         _ => {}
     }
     let stage = Stage::new();
-    let mut table = Table::default();
-    for (name, part) in PARTS {
-        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
-            part(&stage, &runtime).into_iter().for_each(|row| table.add(row));
+    let (mut table, mut others) = (Table::default(), Vec::new());
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    for (name, part) in PARTS.iter().filter(|(name, _)| is_chosen(name)) {
+        let rows = part(&stage, &runtime);
+        if *name == CLIENT && page::is_wanted() {
+            page::write(PAGE, "peers-client", &table::markdown(&rows)).unwrap();
+        } else {
+            others.extend(rows.clone());
         }
+        rows.into_iter().for_each(|row| table.add(row));
+    }
+    // The other parts share a table, which is written only if all of them ran.
+    if page::is_wanted() && words.is_empty() {
+        page::write(PAGE, "peers", &table::markdown(&others)).unwrap();
     }
     history::keep("peers", &table.0).unwrap();
 }

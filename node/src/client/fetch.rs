@@ -141,7 +141,7 @@ async fn receive(
             reports.send(Fetched::Piece(event)).await;
         }
         // Where packets end, they are word enough.
-        let part = reader.part() as u64;
+        let part = reader.partial_packet() as u64;
         if part > 0 && !ended {
             reports.send(Fetched::Part(part)).await;
         }

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
-use media_protocol::session::server::Limits;
+use media_protocol::session::server::RequestLimits;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -22,7 +22,7 @@ pub use access::Access;
 /// The peers of a server, over all its transports.
 pub(super) struct Peers {
     service: Arc<Service>,
-    limits: Limits,
+    limits: RequestLimits,
     max_peers: usize,
     /// One permit for each connection that may still come in.
     peer_slots: Arc<Semaphore>,
@@ -36,7 +36,7 @@ impl Peers {
         let requests = config.max_requests_per_peer.max(1);
         Self {
             service,
-            limits: Limits { requests, encode_ahead: config.encode_ahead },
+            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
             max_peers,
             peer_slots: Arc::new(Semaphore::new(max_peers)),
             connections: Arc::default(),

@@ -98,7 +98,7 @@ impl ServerCounters {
     /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers use it once a chunk.
     pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(chunks.entry((codec.to_owned(), name(path))).or_default())
+        Arc::clone(chunks.entry((codec.to_owned(), path.as_str())).or_default())
     }
 
     /// The statistics, with defaults for those counted elsewhere.
@@ -142,18 +142,6 @@ const CODES: [(ErrorCode, &str); 10] = [
     (ErrorCode::Internal, "internal"),
     (ErrorCode::Unknown, "unknown"),
 ];
-
-/// Same as the `Display` of [`PathKind`], as a static text.
-const fn name(path: PathKind) -> &'static str {
-    match path {
-        PathKind::Memory => "memory",
-        PathKind::Loopback => "loopback",
-        PathKind::Lan => "LAN",
-        PathKind::Direct => "direct",
-        PathKind::Relayed => "relayed",
-        PathKind::Unknown => "unknown",
-    }
-}
 
 fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_micros() as f64 / 1000.0)

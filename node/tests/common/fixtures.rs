@@ -152,7 +152,7 @@ pub fn tone(rate: u32, channels: u16, seconds: f64, hertz: f64) -> Vec<f32> {
         .collect()
 }
 
-/// What a file of this kind holds once these samples were rounded to its sample type.
+/// Rounds samples to the sample type of a kind: the content of such a file.
 pub fn stored(kind: Kind, samples: &[f32]) -> Vec<f32> {
     let Some(bits) = Some(kind.bits()).filter(|bits| *bits > 0) else { return samples.to_vec() };
     let scale = f64::from(1u32 << (bits - 1));
@@ -223,7 +223,7 @@ pub fn ffmpeg_decode(path: &Path) -> Vec<f32> {
     bytes.chunks_exact(4).map(|sample| f32::from_le_bytes(sample.try_into().expect("four bytes"))).collect()
 }
 
-/// How far `sound` is from `reference`, in dB of the reference's power; infinite where they are equal.
+/// Signal-to-noise ratio of `sound` against `reference`, in dB; infinite if they are equal.
 pub fn snr(reference: &[f32], sound: &[f32]) -> f64 {
     let power = |samples: &mut dyn Iterator<Item = f64>| samples.map(|sample| sample * sample).sum::<f64>();
     let signal = power(&mut reference.iter().map(|sample| f64::from(*sample)));

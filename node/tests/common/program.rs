@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longer than anything here takes: what passes it hangs.
+/// Timeout after which a program counts as hanging; far longer than any test takes.
 pub const HANGS: Duration = Duration::from_secs(120);
 
 /// Peer to peer on this machine alone: no relay, no announcement, the loopback interface.
@@ -38,7 +38,7 @@ impl Home {
         home
     }
 
-    /// Writes the configuration anew, with `more` at its end.
+    /// Replaces the configuration, with `more` at its end.
     pub fn configure(&self, more: &str) {
         fs::write(self.path("config.toml"), format!("{CONFIG}\n{more}")).unwrap();
     }
@@ -48,7 +48,7 @@ impl Home {
         self.0.path().join(name)
     }
 
-    /// What was written there by `--stats stats.json`.
+    /// Reads the file that `--stats stats.json` wrote.
     pub fn stats(&self) -> Value {
         serde_json::from_str(&fs::read_to_string(self.path("stats.json")).unwrap()).unwrap()
     }
@@ -98,7 +98,7 @@ impl Home {
     }
 }
 
-/// What a program said, and its exit code; -1 for a signal.
+/// Output of a finished program, and its exit code; -1 if a signal ended it.
 #[derive(Debug)]
 pub struct Done {
     pub code: i32,
@@ -122,9 +122,9 @@ impl Done {
 pub struct Running {
     child: Child,
     said: Receiver<(bool, String)>,
-    /// What it wrote to standard output so far.
+    /// Standard output until now.
     pub out: String,
-    /// What it wrote to standard error so far.
+    /// Standard error until now.
     pub err: String,
 }
 
@@ -134,7 +134,7 @@ impl Running {
         Self::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// What was started; those of its pipes that nobody took are read here.
+    /// Wraps a started child, and reads those of its pipes that are still there.
     pub fn of(mut child: Child) -> Self {
         let (tell, said) = mpsc::channel();
         child.stdout.take().into_iter().for_each(|pipe| relay(pipe, false, tell.clone()));

@@ -171,7 +171,7 @@ impl ChunkReader {
     /// How many bytes are there of the packet that has not come whole, once [`ChunkReader::next`] has said `None`; 0 between
     /// packets.
     #[must_use]
-    pub fn part(&self) -> usize {
+    pub fn partial_packet(&self) -> usize {
         if let State::Packet(_) = self.state { self.head.len() } else { 0 }
     }
 

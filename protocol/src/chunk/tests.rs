@@ -90,7 +90,7 @@ proptest! {
             }
             let came: usize = packets[..whole].iter().map(|it| PACKET_PREFIX + it.len()).sum();
             let part = pushed.saturating_sub(HEADER + came + PACKET_PREFIX);
-            prop_assert_eq!(reader.part(), if whole < packets.len() { part } else { 0 });
+            prop_assert_eq!(reader.partial_packet(), if whole < packets.len() { part } else { 0 });
             if pushed == chunk.len() {
                 break;
             }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use media_plugin_sdk::transport::{Connection, Incoming, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, GetInfo, List, Protocol, WireError, chunk,
-    session::server::{Input, Limits, Output, Server as Machine},
+    Answer, ChunkRequest, GetInfo, List, PathKind, Protocol, WireError, chunk,
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::Serialize;
 use tokio::{
@@ -15,10 +15,13 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
-use crate::server::{
-    caller::Caller,
-    counter::Counter,
-    service::{ChunkAnswer, Service},
+use crate::{
+    path_kind::path_kind,
+    server::{
+        caller::Caller,
+        counter::Counter,
+        service::{ChunkAnswer, Service},
+    },
 };
 
 /// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
@@ -40,13 +43,13 @@ fn send_timeout(bytes: u64) -> Duration {
 }
 
 /// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
-pub(super) async fn run(service: Arc<Service>, limits: Limits, connection: Arc<dyn Connection>) {
+pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
         caller: Caller::peer(&connection.peer()),
         service,
         connection: Arc::clone(&connection),
-        machine: Machine::new(limits),
+        machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
         stream_of: HashMap::new(),
@@ -71,7 +74,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
-    machine: Machine,
+    machine: ServerSession,
     /// Streams, by number, whose request the state machine has not decided on.
     undecided: HashMap<u64, Stream>,
     answers: JoinSet<Sent>,
@@ -84,33 +87,33 @@ impl Session {
         let Incoming { protocol, data, stream } = incoming;
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
-        self.machine.handle(Input::Request { stream: number, protocol, data });
-        while let Some(output) = self.machine.poll() {
-            self.carry_out(output);
+        self.machine.handle(ServerInput::Request { stream: number, protocol, data });
+        while let Some(action) = self.machine.poll() {
+            self.carry_out(action);
         }
     }
 
-    fn carry_out(&mut self, output: Output) {
+    fn carry_out(&mut self, action: ServerAction) {
         let service = Arc::clone(&self.service);
         let caller = self.caller.clone();
-        match output {
-            Output::EncodeAhead(request) => service.encode_ahead(request),
-            Output::List { stream, list } => {
+        match action {
+            ServerAction::EncodeAhead(request) => service.encode_ahead(request),
+            ServerAction::List { stream, list } => {
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
             }
-            Output::Info { stream, mut get_info } => {
-                if get_info.path.kind.is_empty() {
-                    get_info.path.kind = self.connection.path_kind().to_string();
+            ServerAction::Info { stream, mut get_info } => {
+                if get_info.path.kind == PathKind::Unknown {
+                    get_info.path.kind = path_kind(self.connection.path_kind());
                 }
                 let connection = Arc::clone(&self.connection);
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
-            Output::Chunk { stream, request } => {
+            ServerAction::Chunk { stream, request } => {
                 // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
                 let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
                 self.answer(stream, |stream| chunk.send(service, stream));
             }
-            Output::Refuse { stream, protocol, error } => {
+            ServerAction::Refuse { stream, protocol, error } => {
                 service.counters().refusal(error.code);
                 self.answer(stream, |stream| send_refusal(service, stream, protocol, error));
             }
@@ -141,7 +144,7 @@ impl Session {
             }
         };
         if let Some(stream) = self.stream_of.remove(&id) {
-            self.machine.handle(Input::Served { stream });
+            self.machine.handle(ServerInput::Served { stream });
         }
     }
 }

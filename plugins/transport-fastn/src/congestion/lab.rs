@@ -1,9 +1,9 @@
 //! Two QUIC endpoints and a link in virtual time: no socket, no sleep, and the dice of the link are seeded.
 
-#[path = "../../../../node/tests/lab/net/link.rs"]
+#[path = "../../../../node/tests/common/net/link.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this takes a part of it")]
 mod link;
-#[path = "../../../../node/tests/lab/net/rng.rs"]
+#[path = "../../../../node/tests/common/net/rng.rs"]
 #[allow(unreachable_pub, reason = "this takes a part of it")]
 mod rng;
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use media_protocol::{
     Answer, Info, Position,
     chunk::{ChunkError, ChunkEvent, ChunkReader},
-    session::client::{Input, RequestId},
+    session::client::{ClientInput, RequestId},
 };
 
 use super::World;
@@ -24,7 +24,7 @@ impl World {
                     match reader.next() {
                         Ok(Some(event)) => events.push(event),
                         Ok(None) => {
-                            part = reader.part() as u64;
+                            part = reader.partial_packet() as u64;
                             break None;
                         }
                         Err(error) => break Some(error),
@@ -38,14 +38,14 @@ impl World {
             None => None,
         };
         let ended = events.iter().any(|it| matches!(it, ChunkEvent::Packet(_)));
-        events.into_iter().for_each(|event| self.feed(Input::Chunk { request: id, event }));
+        events.into_iter().for_each(|event| self.feed(ClientInput::Chunk { request: id, event }));
         if part > 0 && !ended {
-            self.feed(Input::Part { request: id, bytes: part });
+            self.feed(ClientInput::PartialPacket { request: id, bytes: part });
         }
         if let Some(error) = error {
             self.fetches.remove(&id);
             match error {
-                ChunkError::Refused(error) => self.feed(Input::Refused { request: id, error }),
+                ChunkError::Refused(error) => self.feed(ClientInput::Refused { request: id, error }),
                 error => self.broken(id, &error.to_string()),
             }
         }
@@ -66,7 +66,7 @@ impl World {
         let (frames, most) = (info.rendition.frames_in(index), info.rendition.max_chunk_bytes());
         let reader = Box::new(ChunkReader::new(index, frames, most));
         self.fetches.insert(id, Fetch::Chunk(reader));
-        self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: true });
+        self.feed(ClientInput::Info { request: id, info: Box::new(info), chunk_follows: true });
         self.on_piece(id, rest);
     }
 
@@ -76,15 +76,15 @@ impl World {
             Some(Fetch::Chunk(_)) | None => {}
             Some(Fetch::Info(json, _)) => match serde_json::from_slice::<Answer<Info>>(&json) {
                 Ok(Answer::Ok(info)) => {
-                    self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: false });
+                    self.feed(ClientInput::Info { request: id, info: Box::new(info), chunk_follows: false });
                 }
-                Ok(Answer::Error(error)) => self.feed(Input::Refused { request: id, error }),
+                Ok(Answer::Error(error)) => self.feed(ClientInput::Refused { request: id, error }),
                 Err(_) => self.broken(id, "cut short"),
             },
         }
     }
 
     pub(super) fn broken(&mut self, request: RequestId, reason: &str) {
-        self.feed(Input::Broken { request, reason: reason.into() });
+        self.feed(ClientInput::Broken { request, reason: reason.into() });
     }
 }
