@@ -12,13 +12,12 @@
 mod codecs;
 mod demux;
 mod error;
-mod framed;
-mod lean;
+mod frame_stream;
+mod mp3_header_walk;
 mod mp4;
-mod open;
+mod source_file;
 mod opus_packets;
 mod reader;
-mod scan;
 mod tags;
 mod window;
 
