@@ -1,94 +1,101 @@
-use super::{Blocks, ConvertError};
+//! Conversion of a stream's rate.
 
-/// Changes the rate of a stream of interleaved frames, block by block (about 4096 frames), without a delay: the first
-/// frame out is the first frame in.
+use super::{BlockResampler, ConvertError};
+
+/// Changes the rate of a stream of interleaved frames, block by block (about 4096 frames). The output has no delay: its
+/// first frame lies at the instant of the input's first frame.
 ///
-/// `n` frames in give `round(n * to / from)` frames out once flushed. One user at a time. After a first round of
-/// process and flush it allocates nothing, as long as the caller's vector keeps its capacity.
+/// After [`Resampler::flush`], `n` input frames have become `round(n * to / from)` output frames. For one user at a time.
+/// After a first round of `process` and `flush` it does not allocate, if the caller's vector keeps its capacity.
 #[derive(Debug)]
 pub struct Resampler {
     from: u32,
     to: u32,
     channels: usize,
-    /// `None` where the rates are the same.
-    blocks: Option<Blocks>,
-    /// The block that is being filled, in samples.
+    /// `None` if the rates are equal.
+    blocks: Option<BlockResampler>,
+    /// The input block. Its first `filled` samples are set.
     input: Vec<f32>,
     filled: usize,
     output: Vec<f32>,
-    /// Frames in and out since the start.
-    taken: u64,
-    given: u64,
-    /// Frames of the filter's delay still to be thrown away.
+    /// Input frames since the start.
+    frames_in: u64,
+    /// Output frames since the start.
+    frames_out: u64,
+    /// Frames of the filter's delay that are still to be dropped.
     skip: usize,
 }
 
 impl Resampler {
-    /// From one rate to another; the same rate passes through untouched.
+    /// A resampler from the rate `from` to the rate `to`, in Hz. Equal rates pass samples unchanged.
     ///
     /// # Errors
-    /// When a rate or the channel count is out of range.
+    /// If a rate or the channel count is out of range.
     pub fn new(from: u32, to: u32, channels: u16) -> Result<Self, ConvertError> {
-        let blocks = if from == to { None } else { Some(Blocks::new(from, to, channels)?) };
+        let blocks = if from == to { None } else { Some(BlockResampler::new(from, to, channels)?) };
         if channels == 0 {
             return Err(ConvertError::rates(from, to));
         }
         let channels = usize::from(channels);
-        let size = |frames: fn(&Blocks) -> usize| vec![0.0; blocks.as_ref().map_or(0, frames) * channels];
-        let (input, output) = (size(Blocks::frames_in), size(Blocks::frames_out));
-        let skip = blocks.as_ref().map_or(0, Blocks::delay);
-        Ok(Self { from, to, channels, blocks, input, filled: 0, output, taken: 0, given: 0, skip })
+        let size =
+            |frames: fn(&BlockResampler) -> usize| vec![0.0; blocks.as_ref().map_or(0, frames) * channels];
+        let input = size(BlockResampler::frames_in);
+        let output = size(BlockResampler::frames_out);
+        let skip = blocks.as_ref().map_or(0, BlockResampler::delay);
+        Ok(Self { from, to, channels, blocks, input, filled: 0, output, frames_in: 0, frames_out: 0, skip })
     }
 
-    /// Takes whole frames and appends to `out` what is ready: nothing until a block is full.
+    /// Takes whole frames. Appends the output to `out` whenever a block is full.
     pub fn process(&mut self, mut frames: &[f32], out: &mut Vec<f32>) {
-        self.taken += (frames.len() / self.channels) as u64;
+        self.frames_in += (frames.len() / self.channels) as u64;
         if self.blocks.is_none() {
-            self.given = self.taken;
+            self.frames_out = self.frames_in;
             return out.extend_from_slice(frames);
         }
         while !frames.is_empty() {
-            let taken = frames.len().min(self.input.len() - self.filled);
-            let (head, tail) = frames.split_at(taken);
-            self.input[self.filled..self.filled + taken].copy_from_slice(head);
-            self.filled += taken;
+            let count = frames.len().min(self.input.len() - self.filled);
+            let (head, tail) = frames.split_at(count);
+            self.input[self.filled..self.filled + count].copy_from_slice(head);
+            self.filled += count;
             frames = tail;
             if self.filled == self.input.len() {
-                self.block(out, u64::MAX);
+                self.process_block(out, u64::MAX);
             }
         }
     }
 
-    /// Appends what is still inside and makes the resampler as new.
+    /// Appends the frames that are still inside and resets the resampler.
     pub fn flush(&mut self, out: &mut Vec<f32>) {
-        let total = round_div(u128::from(self.taken) * u128::from(self.to), self.from);
-        while self.blocks.is_some() && self.given < total {
+        let total = round_div(u128::from(self.frames_in) * u128::from(self.to), self.from);
+        while self.blocks.is_some() && self.frames_out < total {
             self.input[self.filled..].fill(0.0);
-            self.block(out, total);
+            self.process_block(out, total);
         }
         self.reset();
     }
 
-    /// Throws away what is inside; what follows is a new stream.
+    /// Drops the frames that are inside. The next frames begin a new stream.
     pub fn reset(&mut self) {
-        (self.filled, self.taken, self.given) = (0, 0, 0);
+        self.filled = 0;
+        self.frames_in = 0;
+        self.frames_out = 0;
         if let Some(blocks) = &mut self.blocks {
             blocks.reset();
             self.skip = blocks.delay();
         }
     }
 
-    /// Resamples the block and appends it, up to `total` frames since the start.
-    fn block(&mut self, out: &mut Vec<f32>, total: u64) {
+    /// Resamples the input block and appends it to `out`, up to `total` output frames since the start.
+    fn process_block(&mut self, out: &mut Vec<f32>, total: u64) {
         let Some(blocks) = &mut self.blocks else { return };
         blocks.process(&self.input, &mut self.output);
         self.filled = 0;
         let skipped = self.skip.min(blocks.frames_out());
         self.skip -= skipped;
-        let left = usize::try_from(total - self.given).unwrap_or(usize::MAX);
-        let given = (blocks.frames_out() - skipped).min(left);
-        out.extend_from_slice(&self.output[skipped * self.channels..(skipped + given) * self.channels]);
-        self.given += given as u64;
+        let left = usize::try_from(total - self.frames_out).unwrap_or(usize::MAX);
+        let count = (blocks.frames_out() - skipped).min(left);
+        out.extend_from_slice(&self.output[skipped * self.channels..(skipped + count) * self.channels]);
+        self.frames_out += count as u64;
     }
 }
 

@@ -23,9 +23,7 @@ pub(super) use open::OpenTrack;
 use open::Sources;
 use snapshot::Snapshot;
 
-/// What the names of audio files end with.
-const ENDINGS: [&str; 14] =
-    ["aac", "aif", "aifc", "aiff", "flac", "m4a", "m4b", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave"];
+use crate::source::formats;
 
 /// A file that is not served.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,7 +53,7 @@ pub enum CatalogError {
         cause: std::io::Error,
     },
     /// No track in any of the paths.
-    #[error("no audio files found under {paths}; supported: {endings}{skipped}", endings = ENDINGS.join(", "))]
+    #[error("no audio files found under {paths}; supported: {endings}{skipped}", endings = endings())]
     Empty {
         /// The paths that were given.
         paths: String,
@@ -167,7 +165,9 @@ impl Catalog {
     }
 }
 
-fn is_audio(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    ENDINGS.contains(&ending.as_str())
+/// Endings of the names of audio files, for a message.
+fn endings() -> String {
+    let mut endings: Vec<_> = formats::endings().collect();
+    endings.sort_unstable();
+    endings.join(", ")
 }

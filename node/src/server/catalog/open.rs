@@ -141,7 +141,7 @@ impl OpenFile {
     }
 
     fn find_places(&self) {
-        if let Err(error) = self.source.find_places() {
+        if let Err(error) = self.source.build_seek_index() {
             tracing::debug!("looking for places to seek to: {error}");
         }
     }

@@ -8,10 +8,10 @@ use std::{
 use super::{
     Catalog, CatalogError, Skipped, describe,
     file::{Candidate, Look},
-    is_audio,
     snapshot::Snapshot,
     walk,
 };
+use crate::source::formats;
 
 /// Files that are looked into before the first of them are served. Later batches are a quarter of what is known by then,
 /// so that the cost of publishing stays in proportion.
@@ -68,7 +68,7 @@ impl Catalog {
     fn walk(&self) -> Result<(Vec<Candidate>, Vec<Skipped>), CatalogError> {
         let (mut seen, mut skipped, mut candidates) = (HashSet::new(), Vec::new(), Vec::new());
         for path in &self.paths {
-            let found = walk::walk(path, self.follow_links, is_audio, &mut seen, &mut skipped);
+            let found = walk::walk(path, self.follow_links, formats::is_audio, &mut seen, &mut skipped);
             let found = found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?;
             candidates.extend(found);
         }

@@ -30,7 +30,7 @@ pub(super) fn copy(
     };
     for number in numbers {
         let packet = match number {
-            ..0 => cut.stream.nothing.into(),
+            ..0 => cut.stream.silent_packet.into(),
             _ => packets
                 .next_packet()
                 .map_err(|it| track.unreadable(&it))?
