@@ -126,7 +126,9 @@ mod tests {
                 let mut damaged = whole.clone();
                 damaged[place] ^= 0xff;
                 let view = view(&damaged);
-                assert!(view.len() <= damaged.len() && damaged.ends_with(&view[view.len().min(4) - 4..]));
+                assert!(
+                    view.len() <= damaged.len() && damaged.ends_with(&view[view.len().saturating_sub(4)..])
+                );
             }
         }
     }
