@@ -1,3 +1,5 @@
+//! A stream made of parts of a file and of other bytes.
+
 use std::{
     fs::File,
     io::{Error, ErrorKind, Read, Result, Seek, SeekFrom},
@@ -6,7 +8,7 @@ use std::{
 
 use symphonia::core::io::MediaSource;
 
-/// Bytes that are there in place of a file's, or a range of the file.
+/// Bytes in memory, or a range of the file.
 #[derive(Debug)]
 pub(super) enum Part {
     Bytes(Vec<u8>),
@@ -22,17 +24,17 @@ impl Part {
     }
 }
 
-/// Parts, one after the other, as one stream.
+/// The parts, one after the other, as one stream.
 #[derive(Debug)]
-pub(super) struct Spliced {
+pub(super) struct SplicedFile {
     file: File,
-    /// Where the file stands.
+    /// Position of the file's cursor, if known.
     file_at: Option<u64>,
     parts: Vec<Part>,
     at: u64,
 }
 
-impl Spliced {
+impl SplicedFile {
     pub(super) fn new(file: File, parts: Vec<Part>) -> Self {
         Self { file, file_at: None, parts, at: 0 }
     }
@@ -42,7 +44,7 @@ impl Spliced {
     }
 }
 
-impl Read for Spliced {
+impl Read for SplicedFile {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut within = self.at;
         for part in &self.parts {
@@ -55,12 +57,12 @@ impl Read for Spliced {
             let read = match part {
                 Part::Bytes(bytes) => (&bytes[within as usize..]).read(&mut out[..wanted])?,
                 Part::File(range) => {
-                    let place = range.start + within;
-                    if self.file_at.take() != Some(place) {
-                        self.file.seek(SeekFrom::Start(place))?;
+                    let from = range.start + within;
+                    if self.file_at.take() != Some(from) {
+                        self.file.seek(SeekFrom::Start(from))?;
                     }
                     let read = self.file.read(&mut out[..wanted])?;
-                    self.file_at = Some(place + read as u64);
+                    self.file_at = Some(from + read as u64);
                     read
                 }
             };
@@ -71,7 +73,7 @@ impl Read for Spliced {
     }
 }
 
-impl Seek for Spliced {
+impl Seek for SplicedFile {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),
@@ -83,7 +85,7 @@ impl Seek for Spliced {
     }
 }
 
-impl MediaSource for Spliced {
+impl MediaSource for SplicedFile {
     fn is_seekable(&self) -> bool {
         true
     }
@@ -104,7 +106,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
         let parts = vec![Part::File(0..3), Part::Bytes(b"ab".into()), Part::File(5..5), Part::File(6..10)];
-        let mut spliced = Spliced::new(file, parts);
+        let mut spliced = SplicedFile::new(file, parts);
         let whole = b"012ab6789";
         assert_eq!(spliced.byte_len(), Some(9));
         for at in 0..=whole.len() {

@@ -1,3 +1,5 @@
+//! Facts about a file, learnt when it is opened.
+
 use std::{
     fs::{File, Metadata},
     path::{Path, PathBuf},
@@ -21,102 +23,110 @@ use symphonia::core::{
 };
 
 use super::{
-    Result, SourceError, SourceInfo, codecs,
-    demux::{Clock, Demux, probe},
-    framed::Checkpoints,
+    Result, SourceError, SourceInfo, codecs, container,
+    demux::Demuxer,
+    formats::{self, Codec, Length},
+    frame_stream::Checkpoints,
     mp4,
+    packet::Clock,
 };
 
-/// What was learnt of a file when it was opened.
-pub(super) struct Inner {
+/// An opened file. Holds no descriptor: each reader opens the file again.
+pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) info: SourceInfo,
-    pub(super) traits: codecs::Traits,
-    /// The first frame, on the codec's own timeline: what lies before it is encoder delay.
+    pub(super) codec: &'static Codec,
+    /// Position of the track's first frame on the codec's timeline. Earlier frames are encoder delay.
     pub(super) origin: i64,
-    /// How far a packet may seem to be off, in frames.
+    /// Rounding error of a packet's position, in frames.
     pub(super) slack: u64,
-    /// What every sample is multiplied by.
+    /// Factor for every sample.
     pub(super) gain: f32,
     pub(super) params: AudioCodecParameters,
     track: u32,
     clock: Clock,
     checkpoints: Option<Arc<Checkpoints>>,
-    identity: Identity,
+    stamp: FileStamp,
 }
 
-/// By which a file that was put in the place of another is noticed.
+/// Size and time of modification, which tell whether a file was modified or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FileStamp {
     bytes: u64,
     modified: Option<SystemTime>,
 }
 
-impl Identity {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self { bytes: metadata.len(), modified: metadata.modified().ok() }
     }
 }
 
-impl Inner {
-    /// Whether the file is still the one that was opened.
+impl SourceFile {
+    /// True if the file is unchanged since it was opened.
     pub(super) fn is_current(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+        std::fs::metadata(&self.path).is_ok_and(|metadata| FileStamp::of(&metadata) == self.stamp)
     }
 
+    /// Size in bytes and time of modification.
     pub(super) fn stamp(&self) -> Option<(u64, SystemTime)> {
-        Some((self.identity.bytes, self.identity.modified?))
+        Some((self.stamp.bytes, self.stamp.modified?))
     }
 
+    /// Opens the file at `path` and measures its length.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (format, identity) = open_format(path)?;
+        let (format, stamp) = open_format(path)?;
         let (track, params) = choose_track(path, format.as_ref())?;
+        let unsupported = |name: String| SourceError::Unsupported {
+            path: path.into(),
+            cause: format!("the codec {name} has no decoder here"),
+        };
+        let codec = formats::codec(params.codec).ok_or_else(|| unsupported(params.codec.to_string()))?;
         let decoder = codecs::decoder(&params).map_err(|error| SourceError::symphonia(path, error))?;
-        // The decoder knows better than the container, which may call mono stereo.
+        // The container may call mono stereo, so the decoder's parameters count.
         let params = decoder.codec_params().clone();
         let audio = audio_format(path, &params)?;
         let clock = Clock::new(audio.rate, track.time_base)
             .ok_or_else(|| SourceError::Damaged { path: path.into(), cause: "its rate is 0".into() })?;
-        let traits = codecs::traits(params.codec, audio.rate);
         let format_info = *format.format_info();
-        let is_framed = matches!(format_info.format, FORMAT_ID_MP3 | FORMAT_ID_ADTS);
+        let is_bare = matches!(format_info.format, FORMAT_ID_MP3 | FORMAT_ID_ADTS);
 
-        let mut inner = Self {
+        let mut file = Self {
             path: path.to_owned(),
             info: SourceInfo {
                 format: audio,
-                sample: codecs::sample_type(&params, traits.lossy),
+                sample: codecs::sample_type(&params, codec.is_lossy),
                 frames: 0,
-                codec: traits.name.into(),
+                codec: codec.name.into(),
                 container: format_info.short_name.into(),
                 bitrate: None,
-                lossy: traits.lossy,
+                lossy: codec.is_lossy,
             },
-            traits,
-            origin: delay(&track, &params, format.as_ref()),
+            codec,
+            origin: encoder_delay(&track, &params, format.as_ref()),
             slack: clock.slack().unsigned_abs(),
             gain: codecs::gain(&params),
             params,
             track: track.id,
             clock,
-            checkpoints: is_framed.then(|| Arc::new(Checkpoints::new(path.to_owned()))),
-            identity,
+            checkpoints: is_bare.then(|| Arc::new(Checkpoints::new(path.to_owned()))),
+            stamp,
         };
-        inner.measure(&track, format)?;
-        Ok(inner)
+        file.measure(&track, format)?;
+        Ok(file)
     }
 
-    /// Finds the exact length, and the origin where the container has an edit list.
+    /// Finds the exact length, and the origin if the container has an edit list.
     fn measure(&mut self, track: &Track, format: Box<dyn FormatReader>) -> Result<()> {
         let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
         let outline = || mp4::Outline::read(&self.path, self.info.format.rate);
         let outline = is_mp4.then(outline).transpose().map_err(|error| SourceError::io(&self.path, error))?;
-        let is_fragmented = outline.as_ref().is_some_and(|it| it.is_fragmented);
+        let is_fragmented = outline.as_ref().is_some_and(|outline| outline.is_fragmented);
         let end = match self.declared_end(track, format.as_ref()).filter(|_| !is_fragmented) {
             Some(end) => end,
-            None => self.walk(format)?,
+            None => self.measure_end(format)?,
         };
-        let (start, end) = match outline.and_then(|it| it.edit) {
+        let (start, end) = match outline.and_then(|outline| outline.edit) {
             Some(edit) => edit.apply(end),
             None => (self.origin, end),
         };
@@ -126,69 +136,72 @@ impl Inner {
             return Err(SourceError::Empty { path: self.path.clone() });
         }
         self.info.frames = frames;
-        let bits = u128::from(self.identity.bytes) * 8 * u128::from(self.info.format.rate);
+        let bits = u128::from(self.stamp.bytes) * 8 * u128::from(self.info.format.rate);
         self.info.bitrate = u32::try_from(bits / u128::from(frames)).ok();
         Ok(())
     }
 
-    /// Where the last frame ends on the codec's timeline, if the headers can be believed.
+    /// Position behind the last frame according to the headers, if their length is reliable.
     fn declared_end(&self, track: &Track, format: &dyn FormatReader) -> Option<i64> {
         let frames = track.num_frames.filter(|&frames| frames > 0)?;
-        let is_trusted = match format.format_info().format {
-            // What looks like a length is an estimate from the bitrate, unless an encoder wrote what it added.
-            FORMAT_ID_MP3 => self.params.codec == CODEC_ID_MP3 && track.delay.is_some(),
-            FORMAT_ID_ADTS => false,
-            _ => codecs::pcm_frame_bytes(&self.params)
-                .is_none_or(|bytes| frames.saturating_mul(bytes) <= self.identity.bytes),
+        let is_reliable = match formats::by_id(format.format_info().format)?.length {
+            Length::Unknown => false,
+            Length::ExactWithDelay => self.params.codec == CODEC_ID_MP3 && track.delay.is_some(),
+            Length::Exact => codecs::pcm_frame_bytes(&self.params)
+                .is_none_or(|bytes| frames.saturating_mul(bytes) <= self.stamp.bytes),
         };
-        is_trusted.then(|| i64::try_from(frames).unwrap_or(i64::MAX))
+        is_reliable.then(|| i64::try_from(frames).unwrap_or(i64::MAX))
     }
 
-    /// Looks where the last packet ends: reads all packets, but for those of an MP3 that can be counted by their headers.
-    fn walk(&self, format: Box<dyn FormatReader>) -> Result<i64> {
-        let mut demux = self.demux_of(format);
-        if demux.pass_most().is_err() {
-            // Damage, which packet for packet is stepped over.
-            demux = self.demux()?;
+    /// Finds the end of the last packet. Reads all packets, except those of an MP3 that a header walk counts.
+    fn measure_end(&self, format: Box<dyn FormatReader>) -> Result<i64> {
+        let mut demuxer = self.demuxer_of(format);
+        if demuxer.skip_to_last_checkpoint().is_err() {
+            // Damage, which reading packet by packet skips.
+            demuxer = self.demuxer()?;
         }
         let frame_bytes = codecs::pcm_frame_bytes(&self.params);
         let mut end = 0;
-        while let Some(packet) = demux.next().map_err(|error| SourceError::io(&self.path, error))? {
-            // The last packet of PCM that is cut off is shorter than it claims.
-            let held = frame_bytes.map_or(u64::MAX, |bytes| packet.packet.data.len() as u64 / bytes.max(1));
-            end = end.max(packet.start.saturating_add_unsigned(packet.frames.min(held)));
+        while let Some(timed) = demuxer.next().map_err(|error| SourceError::io(&self.path, error))? {
+            // The last packet of a PCM file that was cut holds fewer frames than it claims.
+            let present = frame_bytes.map_or(u64::MAX, |bytes| timed.packet.data.len() as u64 / bytes.max(1));
+            end = end.max(timed.start.saturating_add_unsigned(timed.frames.min(present)));
         }
         Ok(end)
     }
 
-    /// The packets from the first one on.
-    pub(super) fn demux(&self) -> Result<Demux> {
-        let (format, identity) = open_format(&self.path)?;
-        if identity != self.identity {
+    /// A demuxer at the first packet.
+    ///
+    /// # Errors
+    /// `Io` if the file is gone, `Changed` if it was modified or replaced.
+    pub(super) fn demuxer(&self) -> Result<Demuxer> {
+        let (format, stamp) = open_format(&self.path)?;
+        if stamp != self.stamp {
             return Err(SourceError::Changed { path: self.path.clone() });
         }
-        Ok(self.demux_of(format))
+        Ok(self.demuxer_of(format))
     }
 
-    fn demux_of(&self, format: Box<dyn FormatReader>) -> Demux {
-        Demux::new(self.identity.bytes, format, self.track, self.clock, self.checkpoints.clone())
+    fn demuxer_of(&self, format: Box<dyn FormatReader>) -> Demuxer {
+        Demuxer::new(self.stamp.bytes, format, self.track, self.clock, self.checkpoints.clone())
     }
 
+    /// A new decoder for the track.
     pub(super) fn decoder(&self) -> Result<Box<dyn AudioDecoder>> {
         codecs::decoder(&self.params).map_err(|error| SourceError::symphonia(&self.path, error))
     }
 }
 
-fn open_format(path: &Path) -> Result<(Box<dyn FormatReader>, Identity)> {
+fn open_format(path: &Path) -> Result<(Box<dyn FormatReader>, FileStamp)> {
     let (file, metadata) = open_file(path)?;
     if metadata.len() == 0 {
         return Err(SourceError::Empty { path: path.into() });
     }
-    let format = probe(file, path).map_err(|error| SourceError::symphonia(path, error))?;
-    Ok((format, Identity::of(&metadata)))
+    let format = container::open(file, path).map_err(|error| SourceError::symphonia(path, error))?;
+    Ok((format, FileStamp::of(&metadata)))
 }
 
-/// Opens a regular file; a pipe or a device could keep the caller waiting for ever.
+/// Opens a regular file. A pipe or a device is refused, since it could block the caller for ever.
 pub(super) fn open_file(path: &Path) -> Result<(File, Metadata)> {
     let io = |error| SourceError::io(path, error);
     let metadata = std::fs::metadata(path).map_err(io)?;
@@ -200,7 +213,7 @@ pub(super) fn open_file(path: &Path) -> Result<(File, Metadata)> {
 
 fn choose_track(path: &Path, format: &dyn FormatReader) -> Result<(Track, AudioCodecParameters)> {
     let unsupported = |cause: &str| SourceError::Unsupported { path: path.into(), cause: cause.into() };
-    // Symphonia never comes back from a seek in a multiplexed Ogg.
+    // Symphonia never returns from a seek in a multiplexed Ogg.
     if format.format_info().format == FORMAT_ID_OGG && format.tracks().len() > 1 {
         return Err(unsupported("several streams in one Ogg"));
     }
@@ -223,8 +236,8 @@ fn audio_format(path: &Path, params: &AudioCodecParameters) -> Result<AudioForma
     Err(SourceError::Unsupported { path: path.into(), cause: format!("it claims {format}") })
 }
 
-/// Where the first frame lies on the codec's timeline, edit lists apart.
-fn delay(track: &Track, params: &AudioCodecParameters, format: &dyn FormatReader) -> i64 {
+/// Position of the first frame on the codec's timeline, before any edit list is applied.
+fn encoder_delay(track: &Track, params: &AudioCodecParameters, format: &dyn FormatReader) -> i64 {
     if format.format_info().format != FORMAT_ID_OGG {
         return 0;
     }

@@ -1,28 +1,28 @@
-//! What of an MP4's audio is to be presented: the edit list, or iTunes' own note.
+//! The part of an MP4's audio that is presented, from the edit list or from iTunes' gapless note.
 //!
-//! ISO/IEC 14496-12, sections 8.6.5 and 8.6.6; `iTunSMPB` holds hexadecimal words, of which the second is the delay,
-//! the third the padding and the fourth the length, all in frames.
+//! ISO/IEC 14496-12, sections 8.6.5 and 8.6.6. The gapless note, `iTunSMPB`, holds hexadecimal words. The second is the
+//! delay, the third the padding and the fourth the length, all in frames.
 
 use std::{fs::File, path::Path};
 
 use super::{
     boxes::{self, Track},
-    head,
+    track_description,
 };
 
-/// The part of the media that is presented.
+/// The part of a track that is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Edit {
     /// The first frame.
     start: i64,
-    /// How many frames, 0 for all that follow.
+    /// Number of frames; 0 for the rest of the track.
     frames: i64,
-    /// How many frames that may be off.
+    /// Rounding error of `frames`.
     tolerance: i64,
 }
 
 impl Edit {
-    /// Start and end of what is presented of a media that ends at `end`.
+    /// Start and end of the presented part of a track that ends at `end`.
     pub(in super::super) fn apply(self, end: i64) -> (i64, i64) {
         let edit_end = self.start.saturating_add(self.frames);
         let is_all = self.frames == 0 || edit_end.saturating_add(self.tolerance) >= end;
@@ -30,32 +30,32 @@ impl Edit {
     }
 }
 
-/// What a file says of its track to play.
+/// Facts about the audio track that the boxes hold and Symphonia does not report.
 #[derive(Debug)]
 pub(in super::super) struct Outline {
-    /// `None` when all of it is presented, or when that cannot be understood.
+    /// `None` if the whole track is presented, or if the edit list is damaged.
     pub(in super::super) edit: Option<Edit>,
-    /// Whether fragments may follow the headers. Then no header tells the length: `mdhd` has that of what comes before
-    /// them, and `sidx` may be of the first alone.
+    /// True if fragments may follow the headers. No header gives the length then: `mdhd` covers the part before the
+    /// fragments, and `sidx` may cover the first one alone.
     pub(in super::super) is_fragmented: bool,
 }
 
 impl Outline {
-    /// Of the file at `path`, in frames of `rate`.
+    /// Reads the file at `path`. `rate` is that of the track.
     pub(in super::super) fn read(path: &Path, rate: u32) -> std::io::Result<Self> {
         let mut file = File::open(path)?;
         let found = boxes::find(&mut file)?;
-        let track = match head::track(&mut file, &found) {
+        let track = match track_description::read(&mut file, &found) {
             Some((_, track)) => Some(track),
             None => found.tracks.iter().find(|track| track.is_audio),
         };
-        let note = found.note.as_deref().and_then(from_note);
-        let edit = note.or_else(|| from_list(track?, found.movie_scale, rate));
+        let note = found.gapless_note.as_deref().and_then(from_gapless_note);
+        let edit = note.or_else(|| from_edit_list(track?, found.movie_scale, rate));
         Ok(Self { edit, is_fragmented: found.is_fragmented })
     }
 }
 
-fn from_note(text: &str) -> Option<Edit> {
+fn from_gapless_note(text: &str) -> Option<Edit> {
     let words = text.split_once("iTunSMPB")?.1.split_once("data")?.1;
     let mut words = words
         .split(|letter: char| !letter.is_ascii_hexdigit())
@@ -65,7 +65,7 @@ fn from_note(text: &str) -> Option<Edit> {
     Some(Edit { start: delay, frames, tolerance: 0 }).filter(|edit| edit.frames > 0)
 }
 
-fn from_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
+fn from_edit_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
     let (duration, start) = track.edit?;
     if track.media_scale == 0 || movie_scale == 0 {
         return None;
@@ -106,12 +106,12 @@ mod tests {
     fn an_edit_list_is_read_past_its_empty_entries() {
         let edit = parse(&movie(&[]), 44_100).unwrap();
         assert_eq!(edit, Edit { start: 1024, frames: 88_200, tolerance: 45 });
-        // Its duration is in milliseconds; what is within that of the media's end is the end.
+        // The duration is in milliseconds. An end within a millisecond of the track's end is the track's end.
         assert_eq!(edit.apply(89_240), (1024, 89_240));
         assert_eq!(edit.apply(100_000), (1024, 89_224));
     }
 
-    /// A box with an edit list of these durations and starts.
+    /// An `edts` box with these durations and starts.
     fn edits(entries: &[[u32; 2]]) -> Vec<u8> {
         let rows: Vec<_> =
             entries.iter().flat_map(|[duration, start]| [*duration, *start, 1 << 16]).collect();
@@ -151,11 +151,15 @@ mod tests {
         assert_eq!(edit.apply(110_000), (2112, 102_112));
     }
 
+    /// A cut file has the whole file's edit list or none.
     #[test]
-    fn what_cannot_be_understood_is_no_edit() {
+    fn a_damaged_edit_list_is_ignored() {
         let whole = movie(&[]);
+        let expected = parse(&whole, 44_100);
+        assert!(expected.is_some());
         for cut in 0..whole.len() {
-            let _ = parse(&whole[..cut], 44_100);
+            let edit = parse(&whole[..cut], 44_100);
+            assert!(edit.is_none() || edit == expected, "cut at {cut}: {edit:?}");
         }
         assert_eq!(parse(b"", 44_100), None);
         assert_eq!(parse(&[0xFF; 64], 44_100), None);

@@ -1,4 +1,4 @@
-//! Symphonia's view of what a track is.
+//! The description of a track's codec, which Symphonia reads from a copy of the headers with empty tables.
 
 use std::{fs::File, io::Cursor, ops::Range};
 
@@ -8,18 +8,18 @@ use symphonia::core::{
 };
 
 use super::{
-    super::demux::probe_stream,
+    super::probe::probe_stream,
     boxes::{Found, Track},
-    piece::Piece,
+    read_buffer::ReadBuffer,
 };
 
-/// The largest box that is handed on, in bytes, and how many tracks.
+/// Bytes of a box that is copied, and number of tracks, at most. Bound the memory for a damaged file.
 const MAX_BOX: u64 = 64 * 1024;
 const MAX_TRACKS: usize = 16;
 
-/// The audio track to play: as Symphonia chooses and describes it, and as its boxes do. `None` where it cannot be
-/// understood. The description has neither length nor tables.
-pub(super) fn track<'a>(
+/// Reads the audio track that Symphonia chooses: Symphonia's description, without a length, and the boxes. `None` if the
+/// headers are damaged.
+pub(super) fn read<'a>(
     file: &mut File,
     found: &'a Found,
 ) -> Option<(symphonia::core::formats::Track, &'a Track)> {
@@ -52,11 +52,11 @@ fn without_tables(file: &mut File, track: &Track) -> Option<Vec<u8>> {
 
 fn copy(file: &mut File, kind: &[u8; 4], body: Range<u64>) -> Option<Vec<u8>> {
     let bytes = body.end.checked_sub(body.start).filter(|bytes| *bytes <= MAX_BOX)?;
-    let mut piece = Piece::new(0);
-    Some(boxed(kind, &[piece.get(file, body.start, bytes as usize).ok()?.to_vec()]))
+    let mut buffer = ReadBuffer::new(0);
+    Some(boxed(kind, &[buffer.get(file, body.start, bytes as usize).ok()?.to_vec()]))
 }
 
-/// A box of less than 4 GB.
+/// A box with `parts` as its body, which must have less than 4 GB.
 fn boxed(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     let body = parts.concat();
     let size = body.len() as u32 + 8;

@@ -1,3 +1,5 @@
+//! The packets of an MP4 without fragments.
+
 use std::{
     fs::File,
     io::{ErrorKind, Read, Seek, SeekFrom},
@@ -16,47 +18,46 @@ use symphonia::core::{
 };
 
 use super::{
-    super::demux::stream,
+    super::packet::stream,
     boxes::{self, Found},
-    column::Column,
-    head,
-    piece::Piece,
-    runs::{Run, Runs},
+    read_buffer::ReadBuffer,
+    sample_tables::{NumberTable, Run, RunTable},
+    track_description,
 };
 
-/// Packets are shorter than this, in bytes: one of 8 channels of ALAC has 131 kB.
+/// Bytes of a packet at most; larger ones are skipped as damage. A packet of 8 channels of ALAC has 131 kB.
 const MAX_PACKET: u64 = 1 << 20;
-/// As much of them is read at once.
-const PIECE: usize = 16 * 1024;
+/// Bytes of packets that are read at once.
+const READ: usize = 16 * 1024;
 
 static INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO Base Media File Format" };
 
-/// The packets of an MP4's audio track. Holds a piece of each table and every thousandth run: 130 kB at most beside one
-/// packet, however long the file is. A seek reads the sizes of the packets before it in the same chunk.
-pub(in super::super) struct Packets {
+/// Reader of an MP4's audio track. Holds a part of each table and every thousandth run: 130 kB at most and one packet,
+/// however long the file is. A seek reads the sizes of the packets before it in the same chunk.
+pub(in super::super) struct Mp4Reader {
     file: File,
     tracks: [Track; 1],
     metadata: MetadataLog,
     media: MediaInfo,
-    times: Runs,
-    chunks: Runs,
-    sizes: Column,
-    offsets: Column,
-    data: Piece,
-    /// How many packets there are.
+    times: RunTable,
+    chunks: RunTable,
+    sizes: NumberTable,
+    offsets: NumberTable,
+    data: ReadBuffer,
+    /// Number of packets.
     packets: u32,
-    /// The next one.
+    /// Number of the next packet.
     next: u32,
-    /// The chunk of the packet before, and where that packet ends.
-    behind: Option<(u64, u64)>,
+    /// Chunk of the previous packet, and the byte position behind that packet.
+    previous: Option<(u64, u64)>,
 }
 
-impl Packets {
-    /// Gives `file` back, at its beginning, where it is no MP4 or is none that can be read here.
+impl Mp4Reader {
+    /// Opens `file`. Returns it, at its beginning, if it is not an MP4 or has fragments or damaged tables.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub(in super::super) fn open(mut file: File) -> std::io::Result<std::result::Result<Self, File>> {
         let mut first = [0; 8];
         let is_mp4 = match file.read_exact(&mut first) {
@@ -82,27 +83,27 @@ impl Packets {
             tracks: [track],
             metadata: MetadataLog::default(),
             media: MediaInfo::new(),
-            // It fits, as `sizes.entries` does.
+            // It fits, because `sizes.entries` does.
             packets: u32::try_from(packets).unwrap_or(u32::MAX),
             times,
             chunks,
             sizes,
             offsets,
-            data: Piece::new(PIECE),
+            data: ReadBuffer::new(READ),
             next: 0,
-            behind: None,
+            previous: None,
         }
     }
 
-    /// Where a packet lies; `None` when the tables do not say it.
+    /// Byte position and size of a packet; `None` if the tables have no such packet.
     fn place(&mut self, packet: u32) -> Result<Option<(u64, usize)>> {
         let Some(run) = self.chunks.find(&mut self.file, packet.into(), Run::packets)? else {
             return Ok(None);
         };
         let within = u64::from(packet) - run.first;
         let chunk = run.base + within / u64::from(run.value);
-        let at = match self.behind {
-            Some((of, end)) if of == chunk => end,
+        let at = match self.previous {
+            Some((previous_chunk, end)) if previous_chunk == chunk => end,
             _ => {
                 let first = packet - (within % u64::from(run.value)) as u32;
                 let entry = u32::try_from(chunk).ok().filter(|entry| *entry < self.offsets.entries);
@@ -112,18 +113,18 @@ impl Packets {
             }
         };
         let size = self.sizes.get(&mut self.file, packet)?;
-        self.behind = Some((chunk, at.saturating_add(size)));
+        self.previous = Some((chunk, at.saturating_add(size)));
         Ok(usize::try_from(size).ok().filter(|_| size <= MAX_PACKET).map(|size| (at, size)))
     }
 }
 
-/// What is needed of a file to find packets.
+/// The tables that locate packets.
 struct Tables {
     track: Track,
-    times: Runs,
-    chunks: Runs,
-    sizes: Column,
-    offsets: Column,
+    times: RunTable,
+    chunks: RunTable,
+    sizes: NumberTable,
+    offsets: NumberTable,
 }
 
 impl Tables {
@@ -131,17 +132,17 @@ impl Tables {
         if found.is_fragmented {
             return None;
         }
-        let (mut track, boxes) = head::track(file, found)?;
+        let (mut track, boxes) = track_description::read(file, found)?;
         let sizes = match boxes.body(b"stsz") {
-            Some(body) => Column::sizes(file, body).ok()?,
-            None => Column::small_sizes(file, boxes.body(b"stz2")?).ok()?,
+            Some(body) => NumberTable::sizes(file, body).ok()?,
+            None => NumberTable::small_sizes(file, boxes.body(b"stz2")?).ok()?,
         };
         let offsets = match boxes.body(b"stco") {
-            Some(body) => Column::offsets(file, body, 32).ok()?,
-            None => Column::offsets(file, boxes.body(b"co64")?, 64).ok()?,
+            Some(body) => NumberTable::offsets(file, body, 32).ok()?,
+            None => NumberTable::offsets(file, boxes.body(b"co64")?, 64).ok()?,
         };
-        let times = Runs::times(file, boxes.body(b"stts")?).ok()?;
-        let chunks = Runs::chunks(file, boxes.body(b"stsc")?, offsets.entries).ok()?;
+        let times = RunTable::times(file, boxes.body(b"stts")?).ok()?;
+        let chunks = RunTable::chunks(file, boxes.body(b"stsc")?, offsets.entries).ok()?;
         let ticks = times.end().1;
         track.with_duration(Duration::new(ticks));
         let rate = match &track.codec_params {
@@ -149,7 +150,7 @@ impl Tables {
             _ => None,
         };
         track.num_frames = None;
-        // Otherwise a tick is no frame.
+        // Only with this time base, a tick is a frame.
         if track.time_base.is_some_and(|base| base.numer.get() == 1 && Some(base.denom.get()) == rate) {
             track.with_num_frames(ticks);
         }
@@ -157,7 +158,7 @@ impl Tables {
     }
 }
 
-impl FormatReader for Packets {
+impl FormatReader for Mp4Reader {
     fn format_info(&self) -> &FormatInfo {
         &INFO
     }
@@ -187,14 +188,15 @@ impl FormatReader for Packets {
         let Some(run) = self.times.find(&mut self.file, ticks, Run::bases)? else {
             return seek_error(SeekErrorKind::OutOfRange);
         };
-        // A run that spans ticks has packets of some.
+        // A run that contains a tick has packets of at least one tick.
         let within = (ticks - run.base) / u64::from(run.value.max(1));
         let packet = u32::try_from(run.first + within).ok().filter(|packet| *packet < self.packets);
         let start = i64::try_from(run.base + within * u64::from(run.value)).ok();
         let (Some(packet), Some(start)) = (packet, start) else {
             return seek_error(SeekErrorKind::OutOfRange);
         };
-        (self.next, self.behind) = (packet, None);
+        self.next = packet;
+        self.previous = None;
         Ok(SeekedTo { track_id: id, required_ts, actual_ts: Timestamp::new(start) })
     }
 
@@ -203,14 +205,16 @@ impl FormatReader for Packets {
             return Ok(None);
         }
         let packet = self.next;
-        // What cannot be read is passed over.
+        // The caller skips a packet that cannot be read.
         self.next += 1;
         let Some(time) = self.times.find(&mut self.file, packet.into(), Run::packets)? else {
             return Ok(None);
         };
         let ticks = time.base + (u64::from(packet) - time.first) * u64::from(time.value);
         let Ok(start) = i64::try_from(ticks) else { return Ok(None) };
-        let Some((at, size)) = self.place(packet)? else { return decode_error("mp4: no such packet") };
+        let Some((at, size)) = self.place(packet)? else {
+            return decode_error("mp4: the tables do not locate a packet");
+        };
         let data = self.data.get(&mut self.file, at, size)?;
         let duration = Duration::from(time.value);
         Ok(Some(Packet::new(self.tracks[0].id, Timestamp::new(start), duration, data)))

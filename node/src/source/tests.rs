@@ -1,16 +1,18 @@
 //! Files that claim more packets than they can hold.
 
-use std::path::{Path, PathBuf};
-
-use super::{
-    super::super::{
-        Source,
-        demux::{Clock, Demux, probe},
-    },
-    *,
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
 };
 
-/// What tables say of 2^32 packets of a byte, in chunks of 32,768 which all lie in the same place.
+use super::{
+    Source, container,
+    demux::Demuxer,
+    mp4::tests::{boxed, movie, words},
+    packet::Clock,
+};
+
+/// Tables of 2^32 packets of one byte, in chunks of 32,768 that all lie at the same position.
 fn tables() -> [Vec<u8>; 3] {
     let offsets = words(&vec![100; 1 << 17]);
     let stsc = boxed(b"stsc", &[&words(&[0, 1, 1, 1 << 15, 1])]);
@@ -18,7 +20,7 @@ fn tables() -> [Vec<u8>; 3] {
     [stsc, stsz, boxed(b"stco", &[&words(&[0, 1 << 17]), &offsets])]
 }
 
-/// Writes a file of that time scale with these runs of packets and ticks.
+/// Writes a file with the time scale `scale` and the runs of packets and ticks `times`.
 fn write(folder: &Path, scale: u32, times: &[u32], tables: &[Vec<u8>], mvex: &[u8], moof: &[u8]) -> PathBuf {
     let stts = boxed(b"stts", &[&words(&[0, times.len() as u32 / 2]), &words(times)]);
     let tables: Vec<_> = std::iter::once(&stts).chain(tables).map(Vec::as_slice).collect();
@@ -28,16 +30,16 @@ fn write(folder: &Path, scale: u32, times: &[u32], tables: &[Vec<u8>], mvex: &[u
     path
 }
 
-/// That there are no more packets in it than bytes, also after a seek, and that it can be read.
+/// Asserts that the file has no more packets than bytes, also after a seek, and that it can be read.
 fn check(path: &Path) {
     let bytes = path.metadata().unwrap().len();
-    let format = probe(File::open(path).unwrap(), path).unwrap();
+    let format = container::open(File::open(path).unwrap(), path).unwrap();
     let track = format.tracks()[0].clone();
-    let mut demux = Demux::new(bytes, format, track.id, Clock::new(8000, track.time_base).unwrap(), None);
+    let mut demuxer = Demuxer::new(bytes, format, track.id, Clock::new(8000, track.time_base).unwrap(), None);
     for _ in 0..2 {
-        let packets = (0..=bytes).take_while(|_| demux.next().unwrap().is_some()).count() as u64;
+        let packets = (0..=bytes).take_while(|_| demuxer.next().unwrap().is_some()).count() as u64;
         assert!((1000..=bytes).contains(&packets), "{packets} packets in {bytes} bytes");
-        demux.seek(0).unwrap();
+        demuxer.seek(0).unwrap();
     }
     let source = Source::open(path).unwrap();
     let mut reader = source.reader().unwrap();
@@ -55,13 +57,13 @@ fn packets_of_no_length_come_to_an_end() {
 }
 
 #[test]
-fn so_do_those_that_are_walked_through_to_learn_the_length() {
+fn packets_of_no_length_come_to_an_end_while_the_length_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     check(&write(folder.path(), 44_100, &[u32::MAX, 1], &tables(), &[], &[]));
 }
 
 #[test]
-fn so_do_those_of_a_fragment() {
+fn packets_of_no_length_in_a_fragment_come_to_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let none = [
         boxed(b"stsc", &[&words(&[0, 0])]),

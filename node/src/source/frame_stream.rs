@@ -1,10 +1,10 @@
-//! MP3 and ADTS: packets one after the other, with no table of where they are.
+//! MP3 and ADTS: packets one after the other, without an index.
 //!
-//! Symphonia finds a position in them by walking from the first packet, which is too slow in the middle of an audio
-//! book. So the stream is walked in stretches of a fixed number of packets, and the byte where each begins is
-//! remembered the first time that anybody passes it; a seek past all that is known makes `scan` look for them, which
-//! passes two hours of MP3 in the time of a few packets, once they are read from the disk. Every reader opens every stretch anew at that byte, also when it
-//! walks on from the one before, so that all see the same packets at the same positions however they came there.
+//! Symphonia seeks in them by walking from the first packet, which is too slow in the middle of an audio book. So the
+//! stream is divided into stretches of [`STRETCH`] packets. The byte at which each stretch begins is remembered the first
+//! time a reader passes it. A seek beyond all remembered stretches walks through the frame headers of an MP3, which takes
+//! the time of a few packets for two hours, once they are in the page cache. Each reader opens each stretch at its first
+//! byte, also when it comes from the stretch before. So all readers see the same packets at the same positions.
 
 use std::{
     fs::File,
@@ -23,20 +23,21 @@ use symphonia::{
 };
 
 use super::{
-    demux::{Clock, Timed, probe, stream},
-    scan::Scan,
+    container,
+    mp3_header_walk::Mp3HeaderWalk,
+    packet::{Clock, TimedPacket, stream},
 };
 
-/// Packets in a stretch: 12 s of MP3 or AAC, so that ten hours need 3,000 entries.
+/// Packets in a stretch: 12 s of MP3 or AAC. Ten hours have 3,000 stretches.
 const STRETCH: u32 = 512;
 
-/// Where stretches begin, shared by all readers of a file.
+/// Beginnings of stretches, shared by all readers of a file.
 pub(super) struct Checkpoints {
     path: PathBuf,
-    /// For each stretch but the first, in order. Held for moments only.
+    /// One for each stretch but the first, in order. Locked for moments only.
     known: Mutex<Vec<Checkpoint>>,
-    /// The walk of those who look for more, which they do by turns.
-    scan: Mutex<Option<Scan>>,
+    /// The walk that extends `known`. Locked during the walk, so that threads take turns.
+    walk: Mutex<Option<Mp3HeaderWalk>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,45 +48,46 @@ struct Checkpoint {
 
 impl Checkpoints {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, known: Mutex::default(), scan: Mutex::default() }
+        Self { path, known: Mutex::default(), walk: Mutex::default() }
     }
 
-    /// The number of the last known stretch that begins at or before `frame`, 0 being the first.
+    /// The last known stretch that begins at or before `frame`. Number 0, the first stretch, has no checkpoint.
     fn before(&self, frame: i64) -> (usize, Option<Checkpoint>) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stretch = known.partition_point(|checkpoint| checkpoint.frame <= frame);
         (stretch, stretch.checked_sub(1).map(|last| known[last]))
     }
 
-    /// Whether somebody passed the beginning of a stretch after `frame`.
+    /// True if a stretch that begins after `frame` is known.
     fn reach(&self, frame: i64) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.last().is_some_and(|last| last.frame > frame)
     }
 
-    /// Finds the stretches up to the first one after `frame`, as far as the file is plain. Whoever comes meanwhile takes part.
-    fn scan(&self, frame: i64, clock: Clock) -> Result<()> {
+    /// Walks on until a stretch after `frame` is known, or until the walk meets anything but a plain MP3 frame. Threads
+    /// that call this at the same time share the work.
+    fn walk_to(&self, frame: i64, clock: Clock) -> Result<()> {
         let rate = clock.rate();
         let frames = i64::from(STRETCH).saturating_mul(packet_frames(false, rate) as i64);
         loop {
-            let mut turn = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = turn.take();
+            let mut turn = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+            let previous = turn.take();
             let (stretches, last) = {
                 let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 (known.len(), known.last().copied())
             };
             let Some(last) = last.filter(|last| last.frame <= frame) else { return Ok(()) };
-            let mut scan = match before.filter(|scan| scan.byte() == last.byte) {
-                Some(scan) => scan,
-                None => Scan::new(&self.path, last.byte, rate)?,
+            let mut walk = match previous.filter(|walk| walk.byte() == last.byte) {
+                Some(walk) => walk,
+                None => Mp3HeaderWalk::new(&self.path, last.byte, rate)?,
             };
-            let Some(byte) = scan.pass(STRETCH) else { return Ok(()) };
+            let Some(byte) = walk.skip(STRETCH) else { return Ok(()) };
             self.learn(stretches + 1, Checkpoint { frame: last.frame.saturating_add(frames), byte });
-            *turn = Some(scan);
+            *turn = Some(walk);
         }
     }
 
-    /// Remembers where stretch number `stretch` begins.
+    /// Remembers the beginning of stretch number `stretch`, if it is the next unknown one.
     fn learn(&self, stretch: usize, checkpoint: Checkpoint) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() + 1 == stretch {
@@ -94,34 +96,44 @@ impl Checkpoints {
     }
 }
 
-/// A walk through the packets.
-pub(super) struct Framed {
+/// A reader of such a file's packets.
+pub(super) struct FrameStream {
     checkpoints: Arc<Checkpoints>,
     clock: Clock,
     is_adts: bool,
-    /// `None` once nothing more can be read here.
+    /// Symphonia's reader of the current stretch. `None` after the last packet.
     format: Option<Box<dyn FormatReader>>,
     stretch: usize,
-    /// Packets read of this stretch.
-    read: u32,
-    /// What to add to the reader's time stamps, which begin at 0 in each stretch but the first.
+    /// Packets read from this stretch.
+    packets_read: u32,
+    /// First frame of the stretch. Symphonia's time stamps begin at 0 in each stretch but the first.
     shift: i64,
-    /// Where the last packet ended.
+    /// Position behind the last packet.
     end: i64,
-    pending: Option<Timed>,
+    pending: Option<TimedPacket>,
 }
 
-impl Framed {
-    /// `format` stands before the first packet.
+impl FrameStream {
+    /// A reader at the first packet, which `format` stands before.
     pub(super) fn new(format: Box<dyn FormatReader>, clock: Clock, checkpoints: Arc<Checkpoints>) -> Self {
         let is_adts = format.format_info().format == FORMAT_ID_ADTS;
-        let format = Some(format);
-        Self { checkpoints, clock, is_adts, format, stretch: 0, read: 0, shift: 0, end: 0, pending: None }
+        Self {
+            checkpoints,
+            clock,
+            is_adts,
+            format: Some(format),
+            stretch: 0,
+            packets_read: 0,
+            shift: 0,
+            end: 0,
+            pending: None,
+        }
     }
 
+    /// Moves to the packet that holds `frame`.
     pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
         if !self.is_adts && !self.checkpoints.reach(frame) {
-            self.reach(frame)?;
+            self.learn_stretches_to(frame)?;
         }
         let (stretch, checkpoint) = self.checkpoints.before(frame);
         let is_ahead = stretch == self.stretch && frame >= self.end && self.format.is_some();
@@ -137,28 +149,28 @@ impl Framed {
         Ok(())
     }
 
-    /// Makes all stretches known, as far as that is quickly done.
-    pub(super) fn reach_all(&mut self) -> Result<()> {
-        if self.is_adts { Ok(()) } else { self.reach(i64::MAX) }
+    /// Learns the beginnings of all stretches that a header walk finds. Finds none in ADTS.
+    pub(super) fn build_checkpoints(&mut self) -> Result<()> {
+        if self.is_adts { Ok(()) } else { self.learn_stretches_to(i64::MAX) }
     }
 
-    /// Goes near the end: to the last stretch that is quickly found. For ADTS none is.
-    pub(super) fn pass_most(&mut self) -> Result<()> {
+    /// Moves to the last stretch that a header walk finds. Stays where it is in ADTS.
+    pub(super) fn skip_to_last_checkpoint(&mut self) -> Result<()> {
         if self.is_adts {
             return Ok(());
         }
-        self.reach(i64::MAX)?;
+        self.learn_stretches_to(i64::MAX)?;
         let (stretch, checkpoint) = self.checkpoints.before(i64::MAX);
         self.jump(stretch, checkpoint)
     }
 
-    /// Makes the stretch of `frame` known, if that is quickly done.
-    fn reach(&mut self, frame: i64) -> Result<()> {
-        let is_first =
+    /// Learns the stretches up to the one that holds `frame`, as far as a header walk goes.
+    fn learn_stretches_to(&mut self, frame: i64) -> Result<()> {
+        let is_in_first =
             frame < i64::from(STRETCH).saturating_mul(packet_frames(false, self.clock.rate()) as i64);
         let (stretch, checkpoint) = self.checkpoints.before(frame);
-        if stretch == 0 && !is_first {
-            // Where the first one ends depends on tags before it.
+        if stretch == 0 && !is_in_first {
+            // Tags before the first packet decide the byte at which the first stretch ends, so Symphonia reads it.
             self.jump(stretch, checkpoint)?;
             for _ in 0..=STRETCH {
                 if self.next()?.is_none() {
@@ -166,7 +178,7 @@ impl Framed {
                 }
             }
         }
-        self.checkpoints.scan(frame, self.clock)
+        self.checkpoints.walk_to(frame, self.clock)
     }
 
     fn jump(&mut self, stretch: usize, checkpoint: Option<Checkpoint>) -> Result<()> {
@@ -174,7 +186,7 @@ impl Framed {
         self.format = None;
         let file = File::open(&self.checkpoints.path)?;
         self.format = Some(match checkpoint {
-            None => probe(file, &self.checkpoints.path)?,
+            None => container::open(file, &self.checkpoints.path)?,
             Some(Checkpoint { byte, .. }) => {
                 let mut stream = stream(file);
                 stream.seek(SeekFrom::Start(byte))?;
@@ -186,7 +198,10 @@ impl Framed {
     }
 
     fn enter(&mut self, stretch: usize, frame: i64) {
-        (self.stretch, self.read, self.shift, self.end) = (stretch, 0, frame, frame);
+        self.stretch = stretch;
+        self.packets_read = 0;
+        self.shift = frame;
+        self.end = frame;
     }
 
     fn reader(&self, stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>> {
@@ -198,20 +213,21 @@ impl Framed {
         })
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Timed>> {
+    /// Returns the next packet, or `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<TimedPacket>> {
         if let Some(packet) = self.pending.take() {
             return Ok(Some(packet));
         }
-        if self.read == STRETCH {
+        if self.packets_read == STRETCH {
             self.next_stretch()?;
         }
         let Some(format) = &mut self.format else { return Ok(None) };
         let Some(packet) = format.next_packet()? else { return Ok(None) };
-        let mut packet = Timed::new(packet, self.clock);
+        let mut packet = TimedPacket::new(packet, self.clock);
         packet.start = packet.start.saturating_add(self.shift);
-        // Symphonia counts what is to be trimmed twice in the first and last packets of an MP3.
+        // Symphonia subtracts the trimmed frames twice in the first and last packets of an MP3.
         packet.frames = packet_frames(self.is_adts, self.clock.rate());
-        self.read += 1;
+        self.packets_read += 1;
         self.end = packet.end();
         Ok(Some(packet))
     }
@@ -222,7 +238,7 @@ impl Framed {
         let checkpoint = Checkpoint { frame: self.end, byte: stream.pos() };
         self.format = match self.reader(stream) {
             Ok(format) => Some(format),
-            // Nothing but tags follows the last packet.
+            // Only tags follow the last packet.
             Err(Error::IoError(_) | Error::DecodeError(_) | Error::Unsupported(_)) => None,
             Err(error) => return Err(error),
         };
@@ -234,7 +250,7 @@ impl Framed {
     }
 }
 
-/// Frames in every packet: ISO/IEC 14496-3 for AAC-LC; 11172-3 and 13818-3 for MP3.
+/// Frames in a packet: ISO/IEC 14496-3 for AAC-LC; ISO/IEC 11172-3 and 13818-3 for MP3.
 fn packet_frames(is_adts: bool, rate: u32) -> u64 {
     match rate {
         _ if is_adts => 1024,
@@ -248,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_look_at_the_same_time_find_each_stretch_once() {
+    fn threads_that_walk_at_the_same_time_find_each_stretch_once() {
         const FRAMES: usize = 12 * STRETCH as usize + 100;
         // MPEG 1, layer III, 128 kbit/s, 44.1 kHz, joint stereo, without padding: 417 bytes.
         let mut packet = [0; 417];
@@ -265,7 +281,7 @@ mod tests {
         std::thread::scope(|scope| {
             let (checkpoints, stretch) = (&checkpoints, &stretch);
             for frame in [i64::MAX, stretch(7).frame, i64::MAX, 0] {
-                scope.spawn(move || checkpoints.scan(frame, clock).unwrap());
+                scope.spawn(move || checkpoints.walk_to(frame, clock).unwrap());
             }
             scope.spawn(move || checkpoints.learn(2, stretch(2)));
         });
