@@ -88,15 +88,15 @@ impl Session {
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
         self.machine.handle(ServerInput::Request { stream: number, protocol, data });
-        while let Some(output) = self.machine.poll() {
-            self.carry_out(output);
+        while let Some(action) = self.machine.poll() {
+            self.carry_out(action);
         }
     }
 
-    fn carry_out(&mut self, output: ServerAction) {
+    fn carry_out(&mut self, action: ServerAction) {
         let service = Arc::clone(&self.service);
         let caller = self.caller.clone();
-        match output {
+        match action {
             ServerAction::EncodeAhead(request) => service.encode_ahead(request),
             ServerAction::List { stream, list } => {
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
