@@ -19,7 +19,7 @@ pub(super) struct Listing {
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
     skipped: Vec<Skipped>,
-    /// Whether a scan still reads headers of files that are not in `rows`.
+    /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
 }
 
