@@ -254,7 +254,7 @@ impl Modules {
     }
 }
 
-/// `path` with its `..` taken together.
+/// Removes `..` components from a path.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

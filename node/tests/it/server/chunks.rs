@@ -1,4 +1,4 @@
-//! Chunks are pure functions: the same bytes on every way, and for PCM the source's samples.
+//! Chunks are pure functions: the same bytes on every way, and for PCM the samples of the source.
 
 use media_node::server::ServerConfig;
 use media_protocol::{ChunkIndex, ErrorCode};
@@ -100,7 +100,7 @@ async fn opus_is_in_time_with_the_source() {
     let source = music(48_000, 2, 7.0);
     for (index, source) in (0..).zip(source.chunks(48_000 * 2 * 3)) {
         let snr = snr(source, &listener.decoded(&rendition, index).await);
-        // A millisecond off would leave a few dB.
+        // With a shift of one millisecond a few dB would remain.
         assert!(snr > 12.0, "chunk {index}: {snr} dB");
     }
 }
