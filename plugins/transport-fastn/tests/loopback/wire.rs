@@ -171,6 +171,11 @@ async fn open(connection: &IrohConnection) -> (IrohSend, IrohRecv) {
     (send, recv)
 }
 
+/// Sends bytes for which the node's receive buffers have room.
+async fn fill(send: &mut IrohSend, bytes: usize) {
+    timeout(Duration::from_secs(30), send.write_all(&vec![b'x'; bytes])).await.expect("no room").unwrap();
+}
+
 /// Returns true if the node's receive buffers have no room for these bytes.
 async fn is_refused(send: &mut IrohSend, bytes: usize) -> bool {
     timeout(Duration::from_millis(300), send.write_all(&vec![b'x'; bytes])).await.is_err()
@@ -183,7 +188,7 @@ async fn a_peer_can_fill_the_window_of_a_stream_and_no_more() {
     greet(&connection).await;
     let _there = server.accept().await.unwrap();
     let (mut send, _recv) = open(&connection).await;
-    send.write_all(&vec![b'x'; 2 * MIB - 4096]).await.unwrap();
+    fill(&mut send, 2 * MIB - 4096).await;
     assert!(is_refused(&mut send, MIB / 8).await);
 }
 
@@ -196,7 +201,7 @@ async fn a_peer_can_fill_the_window_of_a_connection_and_no_more() {
     let mut streams = Vec::new();
     for _ in 0..15 {
         let (mut send, recv) = open(&connection).await;
-        send.write_all(&vec![b'x'; MIB / 2]).await.unwrap();
+        fill(&mut send, MIB / 2).await;
         streams.push((send, recv));
     }
     let (mut send, _recv) = open(&connection).await;
