@@ -34,7 +34,7 @@ use std::{
 };
 
 use fixtures::Kind;
-use media_node::{client, client::Dial, plugins};
+use media_node::{client, client::NodeLink, plugins};
 use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
@@ -133,7 +133,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     runtime.block_on(dial.close());
 }
 
-async fn dial(ticket: &Ticket) -> Arc<Dial> {
+async fn dial(ticket: &Ticket) -> Arc<NodeLink> {
     let bind = Bind {
         secret_key: [9; 32],
         options: LOOPBACK.into(),
@@ -145,7 +145,7 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
     let peer =
         PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
-    let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+    let dial = NodeLink::new(endpoint, peer, Some(ticket.token()));
     dial.connection().await.unwrap();
     Arc::new(dial)
 }

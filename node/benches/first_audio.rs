@@ -23,7 +23,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
-    client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
     library::Catalog,
     plugins,
     server::{Access, Server, ServerConfig},
@@ -67,9 +67,9 @@ impl Node {
         Self { registry, server, endpoint, track }
     }
 
-    async fn dial(&self, key: u8) -> Arc<Dial> {
+    async fn dial(&self, key: u8) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, key, refuse_all()).await;
-        Arc::new(Dial::new(endpoint, self.endpoint.address(), None))
+        Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None))
     }
 
     fn setup(&self, codec: &str, began: Instant) -> Setup {
@@ -79,6 +79,7 @@ impl Node {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,
@@ -95,7 +96,7 @@ impl Node {
     }
 
     /// Returns the time from `began` to the first frame that is written to the output.
-    async fn first_audio(&self, dial: &Arc<Dial>, codec: &str, began: Instant) -> Duration {
+    async fn first_audio(&self, dial: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
         let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(dial)).unwrap();
         player.play(self.track.clone(), Position::START).await;
         loop {

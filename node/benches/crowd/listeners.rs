@@ -10,7 +10,7 @@ use std::{
 };
 
 use media_node::{
-    client::{self, CodecChoice, Dial, MuteListener},
+    client::{self, CodecChoice, NodeLink, SimulatedListener},
     plugins,
 };
 use media_plugin_host::Registry;
@@ -55,8 +55,8 @@ struct Process {
     born: u64,
     ticket: Option<Ticket>,
     track: Option<Track>,
-    listeners: Vec<MuteListener>,
-    idle: Vec<Arc<Dial>>,
+    listeners: Vec<SimulatedListener>,
+    idle: Vec<Arc<NodeLink>>,
     /// Plain listeners, and listeners that send requests by hand.
     tasks: Vec<JoinHandle<()>>,
     /// Bytes that plain listeners received.
@@ -110,13 +110,13 @@ impl Process {
     }
 
     /// Creates a connection to the node with its own key and endpoint.
-    async fn dial(&mut self) -> Arc<Dial> {
+    async fn dial(&mut self) -> Arc<NodeLink> {
         self.born += 1;
         self.dial_again().await
     }
 
     /// Creates another connection with the key of the last one, and its own endpoint.
-    async fn dial_again(&self) -> Arc<Dial> {
+    async fn dial_again(&self) -> Arc<NodeLink> {
         let mut secret_key = [7; 32];
         secret_key[..8].copy_from_slice(&(self.index << 32 | self.born).to_le_bytes());
         let bind = Bind {
@@ -131,7 +131,7 @@ impl Process {
         let ticket = self.ticket.as_ref().unwrap();
         let peer =
             PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
-        Arc::new(Dial::new(endpoint, peer, Some(ticket.token())))
+        Arc::new(NodeLink::new(endpoint, peer, Some(ticket.token())))
     }
 
     async fn meet(&mut self, ticket: &str) {
@@ -142,13 +142,13 @@ impl Process {
         dial.close().await;
     }
 
-    async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> MuteListener {
+    async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> SimulatedListener {
         let dial = self.dial().await;
         let track = self.track.as_ref().unwrap().id.clone();
         let codec = CodecChoice::Only(vec!["opus".into()]);
         let at = Position::START.moved(at as f64 / 1000.0);
         let registry = Arc::clone(&self.registry);
-        MuteListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
+        SimulatedListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
     }
 
     /// Makes the node encode the whole track.
@@ -156,7 +156,7 @@ impl Process {
         let chunks = self.track.as_ref().unwrap().duration_ms.div_ceil(3000);
         let listener = self.listen(bitrate, 0, Duration::from_secs(86_400)).await;
         while listener.counts().chunks < chunks {
-            assert_eq!(listener.unheard().failed, None);
+            assert_eq!(listener.stats().failed, None);
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -174,8 +174,8 @@ impl Process {
             let listener = self.listen(bitrate, at, TARGET).await;
             self.listeners.push(listener);
         }
-        let waiting = |it: &MuteListener| {
-            let unheard = it.unheard();
+        let waiting = |it: &SimulatedListener| {
+            let unheard = it.stats();
             unheard.first_audio.is_none() && unheard.failed.is_none()
         };
         while self.listeners[before..].iter().any(waiting) {
@@ -278,7 +278,7 @@ impl Process {
         let mut heard = Heard { listeners: self.listeners.len() + self.tasks.len(), ..Heard::default() };
         heard.bytes = self.taken.load(Ordering::Relaxed);
         for listener in &self.listeners {
-            let (unheard, counts) = (listener.unheard(), listener.counts());
+            let (unheard, counts) = (listener.stats(), listener.counts());
             heard.failed += usize::from(unheard.failed.is_some());
             heard.underruns += unheard.underruns;
             heard.dry += unheard.dry.as_secs_f64();
@@ -306,7 +306,7 @@ impl Process {
 }
 
 /// Sends a request by hand.
-async fn ask<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Stream {
+async fn ask<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Stream {
     let connection = dial.connection().await.unwrap();
     let data = serde_json::to_string(request).unwrap();
     let mut stream = connection.open(protocol.name(), &data).await.unwrap();
@@ -315,7 +315,7 @@ async fn ask<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Stre
 }
 
 /// Sends a request by hand, and reads the answer to its end.
-async fn whole<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Vec<u8> {
+async fn whole<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Vec<u8> {
     let mut stream = ask(dial, protocol, request).await;
     let mut answer = Vec::new();
     while let Some(bytes) = stream.recv.recv(64 * 1024).await.unwrap() {

@@ -2,7 +2,7 @@
 //!
 //! The real `media-node serve` runs as a process of its own, and icecast2 beside it in the same run. The
 //! listeners run in a few processes of this program. Each has its own endpoint, key and connection over the
-//! real transport, and the whole client except decoder and sound (`client::MuteListener`). All chunks of the
+//! real transport, and the whole client except decoder and sound (`client::SimulatedListener`). All chunks of the
 //! one hot track are in the node's cache before the measurement, as icecast2 also sends a stream that is
 //! already encoded. The results are printed as a table and kept in `target/crowd/latest.json` and
 //! `history.jsonl`; `-- --write` writes the table of a whole run into `node/docs/benchmarks.md`.

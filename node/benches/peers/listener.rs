@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use media_node::{client::Dial, plugins};
+use media_node::{client::NodeLink, plugins};
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Bind, Connection, Endpoint, PeerAddress, RecvStream, refuse_all};
 use media_protocol::{
@@ -44,9 +44,9 @@ fn address(ticket: &Ticket) -> PeerAddress {
 }
 
 /// Creates a connection to the node for a player.
-pub(crate) async fn dial(registry: &Registry, ticket: &str) -> Arc<Dial> {
+pub(crate) async fn dial(registry: &Registry, ticket: &str) -> Arc<NodeLink> {
     let ticket: Ticket = ticket.parse().unwrap();
-    Arc::new(Dial::new(bind(registry).await, address(&ticket), Some(ticket.token())))
+    Arc::new(NodeLink::new(bind(registry).await, address(&ticket), Some(ticket.token())))
 }
 
 impl Listener {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, PauseMode, Player, Setup};
+use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup};
 use media_plugin_sdk::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError};
 use media_protocol::{Position, TrackId};
 use output_null::{RealTime, SystemClock};
@@ -150,7 +150,7 @@ fn coded(stage: &Stage, ending: &str) -> PathBuf {
 struct Seeker {
     player: Player,
     events: tokio::sync::mpsc::Receiver<Event>,
-    dial: Arc<media_node::client::Dial>,
+    dial: Arc<media_node::client::NodeLink>,
     track: TrackId,
     began: mpsc::Receiver<Instant>,
 }
@@ -168,6 +168,7 @@ impl Seeker {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,

@@ -29,6 +29,7 @@ mod lab;
 mod library;
 mod mix;
 mod passthrough;
+mod provider;
 mod rates;
 mod refusals;
 mod rooms;

@@ -14,7 +14,9 @@ use crate::fixtures::{Kind, snr};
 use crate::lab::stage::{Recorder, Recording};
 use crate::rig::{Listener, Music, Rig, offering};
 use media_node::{
-    client::{CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{
+        CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup,
+    },
     plugins,
     server::ServerConfig,
     source::Source,
@@ -80,6 +82,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         target: String::new(),
         options: String::new(),
         on_lost: OnLost::Wait,
+        formats: OutputFormats::default(),
     };
     let registry = plugins::registry();
     let setup = Setup {
@@ -97,7 +100,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         began: Instant::now(),
     };
     let endpoint = registry.transport("memory").unwrap().bind(&crate::rig::bind(refuse_all())).await.unwrap();
-    let dial = Arc::new(Dial::new(endpoint, rig.address.clone(), None));
+    let dial = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
     let (player, mut events) = Player::start(setup, Arc::clone(&dial)).unwrap();
     player.play(track, at).await;

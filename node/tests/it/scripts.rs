@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use media_node::client::{Adaptive, Budget, Policy, Start, Target};
+use media_node::client::{Adaptive, Budget, Policy, StartLevel, TargetLevel};
 use sim::{
     driver::{Driver, Fill},
     random::Random,
@@ -22,9 +22,9 @@ const ALL_SCRIPTS: u64 = 100_000;
 
 /// The buffer levels of a real player.
 struct Player {
-    target: Target,
+    target: TargetLevel,
     present: Duration,
-    start: Start,
+    start: StartLevel,
 }
 
 impl Fill for Player {
@@ -42,23 +42,23 @@ impl Fill for Player {
     }
 
     fn path(&mut self, rtt: Duration) {
-        self.start.path(rtt);
+        self.start.set_rtt(rtt);
     }
 
     fn carries(&mut self, bitrate: u32) {
-        self.start.carries(bitrate);
+        self.start.set_bitrate(bitrate);
     }
 
     fn jump(&mut self) {
-        self.start.jump();
+        self.start.on_discontinuity();
     }
 
     fn owed(&mut self, now: Duration, owed: bool) {
-        self.start.owed(now, owed);
+        self.start.set_request_pending(now, owed);
     }
 
     fn arrived(&mut self, now: Duration, lasts: Duration) {
-        self.start.arrived(now, lasts);
+        self.start.on_audio(now, lasts);
     }
 }
 
@@ -73,7 +73,11 @@ fn player(seed: u64) -> Driver {
     let start = Duration::from_millis(20) + random.millis(2000);
     let asked = start + random.millis(6000);
     let most = asked + random.millis(12_000);
-    let fill = Player { target: Target::new(asked, most), present: asked, start: Start::new(start, asked) };
+    let fill = Player {
+        target: TargetLevel::new(asked, most),
+        present: asked,
+        start: StartLevel::new(start, asked),
+    };
     Driver { choice: Box::new(Adaptive::new(policy, paced)), fill: Box::new(fill) }
 }
 

@@ -11,7 +11,8 @@ use std::{
 
 use media_node::{
     client::{
-        Budget, CodecChoice, Counts, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Progress, Setup,
+        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player,
+        Progress, Setup,
     },
     library::Catalog,
     plugins,
@@ -150,11 +151,11 @@ impl Tune {
     }
 
     /// Creates a connection to the node, by these addresses only.
-    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<Dial> {
+    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
         let addresses = addresses.iter().map(ToString::to_string).collect();
         let peer = PeerAddress { id: self.peer.clone(), addresses };
-        Arc::new(Dial::new(endpoint, peer, self.token.clone()))
+        Arc::new(NodeLink::new(endpoint, peer, self.token.clone()))
     }
 }
 
@@ -213,7 +214,7 @@ pub struct Listener {
     pub player: Player,
     pub recording: Arc<Mutex<Recording>>,
     pub began: Instant,
-    pub dial: Arc<Dial>,
+    pub dial: Arc<NodeLink>,
     events: tokio::sync::mpsc::Receiver<Event>,
 }
 
@@ -230,7 +231,7 @@ pub struct Heard {
 
 impl Listener {
     /// Starts to play from the beginning.
-    pub async fn start(tune: &Tune, dial: Arc<Dial>, listen: Listen) -> Self {
+    pub async fn start(tune: &Tune, dial: Arc<NodeLink>, listen: Listen) -> Self {
         let recording = Arc::<Mutex<Recording>>::default();
         let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
         let began = Instant::now();
@@ -240,6 +241,7 @@ impl Listener {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: match listen.codec {
                 "auto" => CodecChoice::Auto(Budget::NONE),
@@ -280,7 +282,7 @@ impl Listener {
         loop {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
-                Event::Began { .. } | Event::Fetching(_) | Event::Output(_) | Event::Underrun => {}
+                Event::Began { .. } | Event::Fetching(_) | Event::OutputReady(_) | Event::Underrun(_) => {}
                 bad @ (Event::Fatal(_)
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)

@@ -176,7 +176,7 @@ fn a_seek_far_ahead_in_an_mp3_is_exact() {
                     continue;
                 }
                 std::thread::scope(|scope| {
-                    scope.spawn(|| source.find_places().unwrap());
+                    scope.spawn(|| source.build_seek_index().unwrap());
                     seek();
                 });
                 seek();

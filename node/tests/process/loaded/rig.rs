@@ -11,7 +11,7 @@ use std::{
 };
 
 use media_node::{
-    client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
     library::Catalog,
     server::{Access, Server, ServerConfig},
 };
@@ -114,13 +114,14 @@ impl Node {
         (id, target, options): To<'_>,
     ) -> Result<Info, String> {
         let endpoint = bind(listener, self.key + 100, refuse_all()).await;
-        let dial = Arc::new(Dial::new(endpoint, self.endpoint.address(), None));
+        let dial = Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None));
         let setup = Setup {
             output: OutputChoice {
                 plugin: listener.output(id).unwrap(),
                 target: target.into(),
                 options: options.into(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec,
             // Enough for ADPCM, in bit/s.
