@@ -1,7 +1,9 @@
-//! Time to first audio on loopback, over the peer-to-peer transport: from `play` to the first frame handed to the output.
+//! Time to first audio on loopback, over the peer-to-peer transport: from `play` to the first frame written
+//! to the output.
 //!
-//! Cold: the listener binds, connects, asks for the track and for its first chunk, which the node has yet to encode. Warm:
-//! it is connected, and the node has the chunk. Both in one run, so that their ratio holds on a noisy machine.
+//! Cold: the listener binds, connects, and requests the track with its first chunk, which the node must
+//! encode. Warm: the listener is connected, and the node has the chunk. Both are measured in one run, so that
+//! their ratio holds on a noisy machine.
 
 #![allow(
     clippy::expect_used,
@@ -93,7 +95,7 @@ impl Node {
         }
     }
 
-    /// From `began` to the first frame handed over.
+    /// Returns the time from `began` to the first frame that is written to the output.
     async fn first_audio(&self, dial: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
         let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(dial)).unwrap();
         player.play(self.track.clone(), Position::START).await;
@@ -103,7 +105,7 @@ impl Node {
                 Ok(None) => panic!("the player stopped"),
                 _ => {}
             }
-            // The instant was taken by the playback thread; when we look at it changes nothing.
+            // The playback thread has taken the time, so the delay of this loop does not matter.
             if let Some(first_audio) = player.progress().first_audio {
                 return first_audio;
             }

@@ -1,10 +1,12 @@
-//! Node and listeners as processes of their own on loopback, beside the programs that people use, where those are installed.
-//! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
+//! Node and listeners as processes of their own on loopback, beside common programs, if those are installed.
+//! Programs that are compared run in turns in one run, since only ratios hold on a busy machine.
 //!
-//! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
-//! name: transcode, disk-cache, first-audio, seek, throughput, memory, client. `PEERS_ROUNDS` is how often what is quick is measured,
-//! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
-//! transcode in place of made ones.
+//! `cargo bench -p media-node --bench peers` runs every part; `-- WORD…` runs the parts with one of the words
+//! in their name: transcode, disk-cache, first-audio, seek, throughput, memory, client. `-- --write` writes
+//! the tables into `node/docs/benchmarks.md`: that of the part `client`, and that of the other parts if all
+//! of them ran. `PEERS_ROUNDS` is the number of turns of quick measurements. `PEERS_FILES` names a folder
+//! that keeps the generated files (4 GB) for the next run. `PEERS_ALBUM` names a folder of FLAC files to
+//! transcode instead of generated ones.
 
 #![allow(
     clippy::expect_used,
@@ -44,7 +46,7 @@ use stage::Stage;
 use table::{Row, Table};
 use tokio::runtime::Runtime;
 
-/// Says which part this program plays when it starts itself.
+/// Environment variable that names the part of a child process.
 const CHILD: &str = "PEERS_CHILD";
 
 /// Page with the tables.
@@ -91,7 +93,7 @@ fn main() {
     history::keep("peers", &table.0).unwrap();
 }
 
-/// This program again, to play another part.
+/// Starts this program again as a child with another part.
 fn child(part: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.env(CHILD, part);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use media_config::{Config, Flag, PluginKind, Sources};
-use media_plugin_host::{Folders, Registry};
+use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::{
     AudioFormat, Limits, PluginError, SampleType, SourceFormat,
     transport::{Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all},
@@ -33,7 +33,7 @@ pub(super) struct Context {
     /// Path of the configuration file, which may not exist.
     pub(super) config_file: PathBuf,
     /// Where libraries with plugins are looked for.
-    pub(super) folders: Folders,
+    pub(super) search_path: SearchPath,
     pub(super) registry: Arc<Registry>,
 }
 
@@ -46,12 +46,12 @@ impl Context {
         sources.flags = flags;
         let config = Config::load(&sources).or_exit(Exit::Usage)?;
         start_log(&config)?;
-        let folders = plugins::folders(&config, &sources);
-        let registry = if libraries { plugins::loaded(&config, &folders) } else { plugins::registry() };
+        let search_path = plugins::search_path(&config, &sources);
+        let registry = if libraries { plugins::loaded(&config, &search_path) } else { plugins::registry() };
         for problem in registry.problems() {
             eprintln!("warning: {}", ui::sanitize(&problem.to_string()));
         }
-        let context = Self { began, config, config_file: sources.file, folders, registry };
+        let context = Self { began, config, config_file: sources.file, search_path, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for unknown in unknown {
             eprintln!("warning: {unknown}");
@@ -199,7 +199,7 @@ impl Context {
             let options = self.config.plugin_options(PluginKind::Codec, &id);
             let choice = codec.propose(&source, &Limits::default(), &options);
             if let Err(error @ PluginError::BadArgument(_)) = choice {
-                let message = self.config.blame(PluginKind::Codec, &id, &error.to_string());
+                let message = self.config.locate_option_error(PluginKind::Codec, &id, &error.to_string());
                 return Err(ExitError::new(Exit::Usage, message));
             }
         }

@@ -12,9 +12,10 @@ use super::{
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    scan::{endings::is_audio, folder_walk::walk, headers::read_headers},
+    scan::{folder_walk::walk, headers::read_headers},
     track_file::{FileEntry, ScannedEntry},
 };
+use crate::source::formats::is_audio;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a quarter of the
 /// files known by then, so that the cost of publishing stays in proportion to the scan.

@@ -2,8 +2,7 @@ use std::{fmt, path::PathBuf};
 
 use media_protocol::{ErrorCode, WireError};
 
-use super::scan::endings::ENDINGS;
-use crate::source::SourceError;
+use crate::source::{SourceError, formats};
 
 /// A file that is named like audio and is not served.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,13 +32,20 @@ pub enum CatalogError {
         cause: std::io::Error,
     },
     /// None of the given paths leads to a track.
-    #[error("no audio files found under {paths}; supported: {endings}{skipped}", endings = ENDINGS.join(", "))]
+    #[error("no audio files found under {paths}; supported: {endings}{skipped}", endings = endings())]
     Empty {
         /// The given paths.
         paths: String,
         /// Number of skipped files with the reason of the first, or an empty text.
         skipped: String,
     },
+}
+
+/// File name endings of audio files, for a message.
+fn endings() -> String {
+    let mut endings: Vec<_> = formats::endings().collect();
+    endings.sort_unstable();
+    endings.join(", ")
 }
 
 /// The refusal for a file that cannot be read. The node's log names the file; a peer learns the track's title only.

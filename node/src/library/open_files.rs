@@ -14,7 +14,8 @@ use super::{
 };
 
 /// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry takes a few
-/// kilobytes, about 50 for a long MP3 with its seek positions, and no file descriptor.
+/// kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
+/// `the_least_recently_used_files_are_forgotten`.
 const MAX_REMEMBERED: usize = 1024;
 
 /// A file that is open or being opened. Users that come meanwhile wait for the one that opens it.
@@ -25,18 +26,18 @@ type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
 pub(super) struct OpenFiles {
     slots: Mutex<LruCache<PathBuf, Slot>>,
     idle: Arc<IdleReaders>,
-    /// Long tracks for the thread that finds their seek positions, one at a time. The thread ends with this sender.
+    /// Long tracks for the thread that builds their seek indexes, one at a time. The thread ends with this sender.
     long: mpsc::Sender<Weak<OpenFile>>,
 }
 
 impl OpenFiles {
     pub(super) fn new() -> Self {
         let (long, opened) = mpsc::channel::<Weak<OpenFile>>();
-        let find = move || {
-            opened.iter().filter_map(|file| file.upgrade()).for_each(|file| file.find_seek_positions());
+        let build = move || {
+            opened.iter().filter_map(|file| file.upgrade()).for_each(|file| file.build_seek_index());
         };
-        // Without this thread the first distant seek finds the positions.
-        let _ = std::thread::Builder::new().name("seek-positions".into()).spawn(find);
+        // Without this thread the first distant seek builds the index.
+        let _ = std::thread::Builder::new().name("seek-index".into()).spawn(build);
         Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 

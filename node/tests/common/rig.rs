@@ -1,4 +1,4 @@
-//! A server with files, and clients that talk to it in the plainest way.
+//! A server with files, and clients that send plain requests.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::fixtures::{self, Kind};
 
-/// A folder with sound files in it, there for as long as somebody holds it.
+/// A folder with sound files. It exists while a clone of this exists.
 #[derive(Clone)]
 pub(crate) struct Music(Arc<TempDir>);
 
@@ -34,7 +34,7 @@ impl Music {
         Self(Arc::new(tempfile::tempdir().unwrap()))
     }
 
-    /// With one track of `seconds` seconds.
+    /// Creates a folder with one track of `seconds` seconds.
     pub(crate) fn of(kind: Kind, rate: u32, channels: u16, seconds: f64) -> Self {
         let music = Self::new();
         music.add("track", kind, rate, channels, seconds);
@@ -61,7 +61,7 @@ impl Music {
     }
 }
 
-/// A key that no other endpoint of this process has.
+/// Returns a key that no other endpoint of this process has.
 fn key() -> [u8; 32] {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut key = [7; 32];
@@ -89,7 +89,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Serves the music with all built-in codecs.
+    /// Serves a folder with all built-in codecs.
     pub(crate) async fn new(music: &Music) -> Self {
         Self::with(music, ServerConfig::default(), media_node::plugins::registry()).await
     }
@@ -129,12 +129,12 @@ impl Rig {
 pub(crate) struct Listener {
     pub(crate) connection: Arc<dyn Connection>,
     registry: Arc<Registry>,
-    /// A listener outlives the rig that it came from.
+    /// Keeps the server and its files, since a listener may outlive its rig.
     _held: (Arc<dyn Endpoint>, Arc<Server>, Music),
 }
 
 impl Listener {
-    /// Another connection of the same peer.
+    /// Opens another connection of the same peer.
     pub(crate) async fn again(&self, rig: &Rig) -> Self {
         let held = self._held.clone();
         let connection = held.0.connect_new(&rig.address, None).await.unwrap();
@@ -172,20 +172,20 @@ impl Listener {
         self.ask("audio.get_info", request).await
     }
 
-    /// The first track's rendition in that codec.
+    /// Requests the first track's rendition in that codec.
     pub(crate) async fn rendition(&self, codec: &str) -> Rendition {
         let request = offering(&self.track().await, &[codec]);
         self.get_info(&request).await.unwrap().rendition
     }
 
-    /// A chunk's stream, as it is.
+    /// Requests a chunk and returns its stream.
     pub(crate) async fn open_chunk(&self, rendition: &Rendition, index: u32) -> Box<dyn RecvStream> {
         let request = ChunkRequest { rendition: rendition.id.clone(), index: ChunkIndex(index) };
         let json = serde_json::to_string(&request).unwrap();
         self.connection.open("audio.request_chunk", &json).await.unwrap().recv
     }
 
-    /// A chunk's bytes, checked to be the whole chunk that was asked for.
+    /// Requests a chunk, checks it, and returns its bytes.
     pub(crate) async fn chunk(&self, rendition: &Rendition, index: u32) -> Result<Vec<u8>, WireError> {
         let bytes = read(self.open_chunk(rendition, index).await.as_mut()).await;
         packets(rendition, index, &bytes)?;
@@ -229,7 +229,7 @@ pub(crate) async fn read(stream: &mut dyn RecvStream) -> Vec<u8> {
     bytes
 }
 
-/// The packets of a chunk.
+/// Splits a chunk into its packets. Panics if it is not whole.
 pub(crate) fn packets(
     rendition: &Rendition,
     index: u32,

@@ -17,7 +17,7 @@ text
 <!-- end -->
 ";
 
-/// Text of the page after a table was written, or the error.
+/// Writes a table into a page. Returns the new page, or the error.
 fn written(text: &str, name: &str, table: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.md");

@@ -1,5 +1,5 @@
-//! Borders between chunks and between tracks are not heard, and a chunk is as large as the specification says. That its bytes
-//! are the same by seek, by playing through and on another node is shown in `server/chunks.rs`.
+//! Borders between chunks and tracks are inaudible, and a chunk has the size of the specification.
+//! `server/chunks.rs` tests that its bytes do not depend on the way it was reached.
 
 #![cfg(unix)]
 
@@ -11,7 +11,7 @@ use std::{
 use crate::fixtures::{Kind, encode, ffmpeg_decode, music};
 use crate::program::{Home, Node, Wav};
 
-/// Plays into a WAV by these words of a command line.
+/// Plays into a WAV with these arguments.
 fn played(home: &Home, node: &Node, name: &str, words: &[&str]) -> Wav {
     let wav = home.path(&format!("{name}.wav"));
     let output = format!("file:{}", wav.display());
@@ -25,7 +25,7 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
     let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 2, &music(44_100, 2, 7.3));
     let node = home.serve(&[&file]);
     let whole = ffmpeg_decode(&file);
-    // Before, at and behind a border, and in the last chunk.
+    // Starts before, at and behind a border, and in the last chunk.
     for (start, frame) in [("0.5", 22_050), ("0:03", 132_300), ("3.2", 141_120), ("0:00:07", 308_700)] {
         let wav = played(
             &home,
@@ -35,7 +35,7 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
         );
         assert!(wav.samples == whole[frame * 2..], "from {start}");
     }
-    // Within 10 ms behind a border the chunk before fades out, where there was one.
+    // Within 10 ms behind a border the previous chunk fades out.
     let whole = played(&home, &node, "opus", &["--codec", "opus:64"]).samples;
     for (start, frame) in [("0:02.5", 120_000), ("3.25", 156_000), ("6.5", 312_000)] {
         let wav = played(
@@ -46,7 +46,7 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
         );
         assert!(wav.samples == whole[frame * 2..], "from {start}");
     }
-    // Past the end there is nothing left.
+    // Behind the end there is nothing to play.
     home.ok(&["play", &node.ticket, "--start", "1:00", "--output", "null:fast", "--stats", "stats.json"]);
     assert_eq!(home.stats()["frames_played"], 0);
 }
@@ -68,7 +68,7 @@ fn tracks_follow_each_other_without_a_gap() {
     assert_eq!(wav.frames(), [145_530, 4_410, 132_300, 201_405].map(at_48_khz).iter().sum::<usize>());
 }
 
-/// The rows of the table behind a mark in the specification.
+/// Reads the rows of the table behind a mark in the specification.
 fn rows(mark: &str) -> Vec<Vec<String>> {
     let specification = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/README.md");
     let text = fs::read_to_string(specification).unwrap();

@@ -17,12 +17,12 @@ use media_node::{
 };
 use tempfile::TempDir;
 
-/// As many chunks as the track has.
+/// Chunks of the track.
 const CHUNKS: u64 = 4;
 const SECONDS: f64 = 10.3;
 const ROOM: u64 = 100_000_000;
 
-/// No cache in memory, so that every chunk is looked for on disk.
+/// A configuration without a memory cache, so that every chunk is looked up on disk.
 fn config(folder: &Path, bytes: u64) -> ServerConfig {
     let disk_cache = Some(DiskCacheConfig { folder: folder.into(), bytes });
     ServerConfig { cache: 0, encode_ahead: 0, disk_cache, ..ServerConfig::default() }
@@ -49,7 +49,7 @@ async fn album(music: &Music, config: ServerConfig, codec: &str) -> (Vec<Vec<u8>
     (chunks, rig.server.stats())
 }
 
-/// The chunks in the folder, in the order of their names.
+/// Lists the chunk files, sorted by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
@@ -74,7 +74,7 @@ async fn an_album_is_encoded_once_ever() {
         let disk = DiskStats { hits: CHUNKS, bytes: stats.disk.bytes, ..DiskStats::default() };
         assert_eq!((stats.encoder.encoded, stats.disk), (0, disk));
     }
-    // A listener of PCM costs no room.
+    // PCM is not kept on disk.
     let (_, stats) = album(&music, config(&folder, ROOM), "pcm").await;
     assert_eq!((stats.encoder.encoded, stats.disk.hits, stats.disk.misses), (CHUNKS, 0, 0));
     assert_eq!(files(&folder).len() as u64, CHUNKS);
@@ -96,7 +96,7 @@ async fn what_is_damaged_is_never_sent() {
         let files = files(folder.path());
         let size = |file: &PathBuf| fs::metadata(file).unwrap().len() as usize;
         match round {
-            // Header, a packet, the chunk's own hash, the file's.
+            // Damages the header, a packet, the hash of the chunk, and the hash of the file.
             0 => {
                 let places = [5, size(&files[1]) / 2, size(&files[2]) - 40, size(&files[3]) - 1];
                 files.iter().zip(places).for_each(|(file, at)| flip(file, at));
@@ -124,7 +124,7 @@ async fn what_is_damaged_is_never_sent() {
     assert!(again == fresh && stats.disk.hits == CHUNKS && stats.encoder.encoded == 0);
 }
 
-/// A track's id names a sample of its file, so that it stays when only the sound in between is another.
+/// A track's id names samples of its file at some places, so it stays if only other places change.
 #[tokio::test]
 async fn a_file_that_was_changed_is_encoded_anew() {
     let (music, folder) = (Music::new(), tempdir());

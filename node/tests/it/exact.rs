@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored};
 use crate::program::{Home, Node, Wav};
 
-/// Over a chunk's border, and no whole number of any codec's packets.
+/// Longer than a chunk, and no whole number of any codec's packets.
 const SECONDS: f64 = 4.123;
 
-/// Plays the one track that `file` is into a WAV.
+/// Plays the track of `file` into a WAV.
 fn played(home: &Home, node: &Node, file: &Path, codec: &str) -> Wav {
     let title = file.file_stem().unwrap().to_str().unwrap();
     let wav = home.path(&format!("{title} {codec}.wav"));
@@ -20,7 +20,7 @@ fn played(home: &Home, node: &Node, file: &Path, codec: &str) -> Wav {
     Wav::read(&wav)
 }
 
-/// The files of `kinds`, encoded from something like music, and the samples they were made from.
+/// Encodes files of these kinds. Returns each with its original samples.
 fn files(home: &Home, kinds: &[(Kind, u32, u16)]) -> Vec<(PathBuf, Vec<f32>)> {
     let make = |&(kind, rate, channels): &(Kind, u32, u16)| {
         let samples = music(rate, channels, SECONDS);

@@ -13,10 +13,10 @@ use std::{
 use crate::fixtures::{Kind, encode, music, stored};
 use crate::program::{Done, Home, Node, Wav};
 
-/// Four chunks and two.
+/// Lengths of two tracks, in seconds: four chunks and two.
 const TWO: [f64; 2] = [10.123, 4.321];
 
-/// `tests/fixtures/fails.rs`, which cargo builds with the tests.
+/// Path of the library of `tests/fixtures/fails.rs`, which cargo builds with the tests.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -37,7 +37,8 @@ impl Rig {
     /// Serves tracks of these lengths in seconds.
     fn new(fail: &str, tracks: &[f64]) -> Self {
         let home = Home::new();
-        // Each chunk is encoded once and while it is listened to, so that packets have left when it fails.
+        // Without `encode_ahead` each chunk is encoded while a listener receives it, so packets have left
+        // when it fails.
         home.configure(&format!(
             "[plugins]\npaths = [{:?}]\n[codec]\nprefer = [\"fails\", \"pcm\"]\n[codec.fails]\nfail = {fail:?}\n[server]\nencode_ahead = 0\n",
             library()
@@ -66,7 +67,7 @@ impl Rig {
     }
 }
 
-/// Plays both tracks, the first of which begins in the codec that fails.
+/// Plays both tracks. The first starts in the failing codec, and must continue in another one.
 #[track_caller]
 fn goes_on(fail: &str, words: &str) {
     let rig = Rig::new(fail, &TWO);
@@ -87,13 +88,13 @@ fn goes_on(fail: &str, words: &str) {
     assert_eq!(wav.samples.len(), rig.samples.len(), "{fail}");
     let first = wav.samples.iter().zip(&rig.samples).position(|(a, b)| a != b);
     assert_eq!(first.map(|it| it / 2), None, "{fail}: the first frame that differs");
-    // The node and the library live on: another listener gets as far.
+    // The node and the library live on: another listener can play.
     assert_eq!(rig.home.run(&["play", &rig.node.ticket, "2", "--output", "null:fast"]).code, 0, "{fail}");
 }
 
 #[test]
 fn an_encoder_that_fails_on_the_node() {
-    // A packet is 20 ms: these calls lie within the second chunk.
+    // A packet is 20 ms: these calls are in the second chunk.
     for how in ["panic", "error"] {
         goes_on(&format!("encode-{how}-200"), "failed on the node (fails cannot encode chunk 1 of");
     }

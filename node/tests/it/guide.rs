@@ -1,4 +1,5 @@
-//! The guide of `plugins/README.md`, done word for word in an empty folder: its files are written, its commands are run.
+//! The guide of `plugins/README.md`, followed word for word in an empty folder: writes its files and runs its
+//! commands.
 
 #![cfg(target_os = "linux")]
 use std::{
@@ -45,7 +46,7 @@ fn run(folder: &Path, commands: &str) -> String {
         .env("PATH", path.unwrap())
         .env("XDG_DATA_HOME", folder.join("data"))
         .env("XDG_CONFIG_HOME", folder.join("config"))
-        // Everything that the SDK needs was fetched to build this.
+        // Building this test has already fetched every crate that the SDK needs.
         .env("CARGO_NET_OFFLINE", "true")
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! A library that changes under a running node, and is known at the next start: with the real binary.
+//! A library that changes under a running node, and is remembered at the next start; with the real program.
 
 #![cfg(unix)]
 
@@ -12,7 +12,7 @@ use crate::program::{Home, Node};
 
 const NOT_FOUND: i32 = 4;
 
-/// Puts a track of its own length into the library, all at once.
+/// Adds a track to the library by a rename, so that no scan sees half of it.
 fn add(home: &Home, name: &str, seconds: f64) -> PathBuf {
     let folder = home.path("music");
     fs::create_dir_all(&folder).unwrap();

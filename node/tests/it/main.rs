@@ -30,6 +30,7 @@ mod library;
 mod mix;
 mod output_formats;
 mod passthrough;
+mod provider;
 mod rates;
 mod refusals;
 mod rooms;

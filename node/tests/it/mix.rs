@@ -1,4 +1,4 @@
-//! A library as people have it: several formats, rates and channels, tags, folders in folders, and files that are no good.
+//! A realistic library: several formats, rates and channel counts, tags, nested folders, and damaged files.
 
 #![cfg(unix)]
 
@@ -53,7 +53,7 @@ fn a_whole_library_plays_in_both_codecs() {
     let home = Home::new();
     let library = make(&home);
     let mut node = home.serve(&[&library]);
-    // The two ways that it speaks are not in step.
+    // Standard output and standard error are read by separate threads.
     while node.process.err.lines().count() < 2 {
         node.process.line(|_| true);
     }
@@ -84,7 +84,7 @@ fn a_whole_library_plays_in_both_codecs() {
         for none in ["underruns", "reconnects", "retries", "damaged_packets", "rendition_switches"] {
             assert_eq!(stats[none], 0, "{none}");
         }
-        // The output keeps the first track's rate; each of the others is rounded to it.
+        // The output keeps the rate of the first track. Each other track is converted, with a rounded length.
         let rate = if codec == "pcm" { 44_100.0 } else { 48_000.0 };
         let seconds: f64 = TRACKS.iter().map(|it| it.4).sum();
         let frames = stats["frames_played"].as_f64().unwrap();

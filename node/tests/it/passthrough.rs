@@ -27,7 +27,7 @@ use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, Position, Rendition, 
 /// Over several borders, and no whole number of packets or chunks.
 const SECONDS: f64 = 10.123;
 
-/// A file by opusenc, with these options.
+/// Encodes a file with opusenc and these options.
 fn opus_file(music: &Music, channels: u16, seconds: f64, options: &[&str]) -> PathBuf {
     let workshop = tempfile::tempdir().unwrap();
     let samples = crate::fixtures::music(48_000, channels, seconds);
@@ -144,7 +144,7 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
         assert_eq!(samples.len(), expected.len(), "{options:?}");
         let differs = samples.iter().zip(&expected).position(|(a, b)| a != b);
         assert_eq!(differs, None, "{options:?}");
-        // Another build of libopus, another demuxer.
+        // ffmpeg has another build of libopus and another demuxer.
         let others = by_ffmpeg(&file);
         assert_eq!(samples.len(), others.len(), "{options:?}");
         let snr = snr(&others, &samples);
@@ -152,7 +152,7 @@ async fn what_is_heard_is_what_the_file_decodes_to() {
     }
 }
 
-/// The bytes received are those of the file and, for each chunk, lead-in and tail, 80 and 20 ms at least.
+/// The client receives the bytes of the file, and for each chunk at least 80 ms of lead-in and 20 ms of tail.
 #[tokio::test]
 async fn little_more_is_sent_than_the_file_holds() {
     for (options, most) in [
@@ -162,7 +162,7 @@ async fn little_more_is_sent_than_the_file_holds() {
         (&["--bitrate", "32", "--speech", "--framesize", "60"], 1.1),
     ] {
         let music = Music::new();
-        // Whole chunks, so that each has its tail and lead-in.
+        // Whole chunks, so that each has a lead-in and a tail.
         let file = opus_file(&music, 2, 30.0, &[options, &["--padding", "0"]].concat());
         let rig = Rig::new(&music).await;
         let (_, counts) = played(&rig, opus(), 510_000, Position::START).await;
@@ -279,7 +279,7 @@ async fn what_cannot_be_handed_on_is_encoded() {
     let lengths = Music::new();
     let other = opus_file(&lengths, 2, 7.0, &["--bitrate", "96", "--framesize", "10"]);
     let other = std::fs::read(other).unwrap();
-    // A page of one file in the place of one in the other: the serial number stays, its checksum is right.
+    // Replaces a page with one of another file; serial number and checksum are correct.
     std::fs::write(&file, crate::ogg::with_page_of(&good, &other)).unwrap();
     is_encoded(&music, "packets of two lengths").await;
 }

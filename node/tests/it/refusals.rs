@@ -13,14 +13,14 @@ use crate::fixtures::{Kind, encode, music};
 use crate::program::{Home, Node};
 use media_protocol::Ticket;
 
-// The exit codes that scripts rely on.
+// Exit codes that scripts rely on.
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 const UNREACHABLE: i32 = 3;
 const NOT_FOUND: i32 = 4;
 const OUTPUT: i32 = 5;
 
-/// A folder of music with one track per name, each a FLAC of another length.
+/// Makes a folder with one FLAC file per name, each of another length.
 fn library(home: &Home, names: &[&str]) -> PathBuf {
     let folder = home.path("music");
     fs::create_dir_all(&folder).unwrap();
@@ -35,7 +35,7 @@ fn node(home: &Home, names: &[&str]) -> Node {
     home.serve(&[&library(home, names)])
 }
 
-/// Asserts that a listener who does it right is served.
+/// Asserts that another listener is still served.
 fn assert_serves(node: &Node, track: &str) {
     Home::new().ok(&["play", &node.ticket, track, "--output", "null:fast"]);
 }
@@ -165,7 +165,7 @@ fn nothing_to_serve() {
     home.run(&["serve", "fake"]).refused(NOT_FOUND, &["no audio files", "text.mp3"]);
 }
 
-/// Files that no player could play, beside one that is good.
+/// Adds unplayable files beside a good one.
 fn spoil(folder: &Path) {
     fs::write(folder.join("text.mp3"), "this is no sound at all\n".repeat(500)).unwrap();
     fs::write(folder.join("nothing.flac"), "").unwrap();

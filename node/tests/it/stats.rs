@@ -22,7 +22,7 @@ fn stats_of_a_playing() {
         ("bitrate", 1_411_200.into()),
         ("frames_played", 330_750.into()),
         ("chunks", 3.into()),
-        // The first chunk comes with the track.
+        // The first chunk comes with the answer to `get_info`.
         ("requests", 3.into()),
         ("underruns", 0.into()),
         ("underrun_ms", 0.0.into()),
@@ -52,9 +52,9 @@ fn stats_of_a_playing() {
     // The samples, and a few bytes for each packet of 20 ms.
     let (bytes, pcm) = (number("bytes_received"), 330_750.0 * 4.0);
     assert!(bytes > pcm && bytes < pcm * 1.01, "{bytes}");
-    // Less than the target and one chunk.
+    // At most the target and one chunk.
     assert!((200.0..=6000.0).contains(&number("peak_buffer_ms")), "{stats}");
-    // Every frame was handed over at some level: 7.5 s in all.
+    // Every frame was written at some level: 7.5 s in total.
     let levels = stats["level_ms"].as_object().unwrap();
     let names = ["below_1000", "below_2000", "below_3000", "below_500", "empty", "from_3000"];
     assert!(levels.len() == names.len() && names.iter().all(|it| levels.contains_key(*it)), "{stats}");
@@ -62,7 +62,7 @@ fn stats_of_a_playing() {
     assert!((7_490.0..=7_500.01).contains(&sum), "{sum}");
 }
 
-/// Without a flag a client on this machine is given PCM; a bitrate asked for is the bitrate given.
+/// Without a flag a client on the same machine gets PCM. With a bitrate it gets that bitrate.
 #[test]
 fn stats_tell_codec_and_bitrate() {
     let home = Home::new();
@@ -98,7 +98,7 @@ fn what_a_stopped_player_did_not_play_is_an_underrun_of_that_length() {
     let stats = home.stats();
     assert_eq!(stats["frames_played"], 220_500, "{stats}");
     assert!(stats["underruns"].as_u64() >= Some(1), "{stats}");
-    // It held 100 ms.
+    // The output had 100 ms left.
     assert!(stats["underrun_ms"].as_f64() > Some(850.0), "{stats}");
     assert!(done.err.contains("this program did not run"), "{}", done.err);
 }

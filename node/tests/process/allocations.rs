@@ -41,7 +41,7 @@ static ALLOCATOR: Allocator<System> = Allocator::system();
 /// Most allocations for one chunk in a session: a task, the names of the request, a few futures.
 const MOST: u64 = 24;
 
-/// Both ends of one connection: streams go in, bytes come out.
+/// A connection in memory: incoming streams on one side, sent bytes on the other.
 struct Wire {
     requests: Mutex<mpsc::Receiver<Incoming>>,
     accepted: Semaphore,
@@ -101,7 +101,7 @@ impl Connection for Wire {
     fn close(&self, _reason: &str) {}
 }
 
-/// An endpoint to which one peer comes.
+/// An endpoint that accepts one peer.
 struct Gate(Arc<Wire>);
 
 impl Endpoint for Gate {
@@ -149,7 +149,7 @@ impl Peer {
         (server, Self { requests, sent: Arc::new(StdMutex::new(Vec::with_capacity(1024))), finished })
     }
 
-    /// Asks, and waits for the answer's end. Returns its length and last piece.
+    /// Sends a request and waits for the end of its answer. Returns the answer's length and last piece.
     async fn ask(&self, protocol: &str, data: &str) -> (usize, Bytes) {
         let send = Sink { sent: self.sent.clone(), finished: self.finished.clone() };
         let stream = Stream { send: Box::new(send), recv: Box::new(Nothing) };
@@ -163,7 +163,7 @@ impl Peer {
         (length, last)
     }
 
-    /// A request for chunk 0 of the first track in `codec`, which is encoded by the time this returns.
+    /// Returns a request for chunk 0 of the first track in `codec`, after that chunk has been encoded.
     async fn hot(&self, server: &Server, codec: &str) -> String {
         let page = server.catalog().list(&List { limit: 1, ..List::default() });
         let codecs = vec![CodecOffer { id: codec.into(), bitrate: None }];
@@ -174,7 +174,7 @@ impl Peer {
         let info = std::result::Result::from(serde_json::from_slice::<Answer<Info>>(&line).unwrap()).unwrap();
         let request = ChunkRequest { rendition: info.rendition.id, index: ChunkIndex(0) };
         let request = serde_json::to_string(&request).unwrap();
-        // Once while it is encoded, once from the cache; the chunk after it is encoded ahead meanwhile.
+        // Requests it twice: encoded, then from the cache. Meanwhile the next chunk is encoded ahead.
         self.ask("audio.request_chunk", &request).await;
         while server.stats().encoder.ahead == 0 {
             tokio::task::yield_now().await;
@@ -202,7 +202,7 @@ async fn served(file: &std::path::Path, codec: &str, many: usize) -> (Vec<u64>, 
     (counts, length)
 }
 
-/// The first figure that at least half of them do not pass.
+/// The median, rounded up.
 fn median(counts: &[u64]) -> u64 {
     let mut sorted = counts.to_vec();
     sorted.sort_unstable();
@@ -227,7 +227,7 @@ async fn a_cached_chunk_allocates_a_constant_whatever_its_size_and_number() {
     assert_eq!((median(&large[..100]), median(&large[200..])), (each, each), "and of the number");
     for counts in [&small, &large, &opus] {
         assert!((1..=MOST).contains(&median(counts)), "{counts:?}");
-        // A queue takes a block for every 32 of its entries.
+        // A tokio queue allocates a block for every 32 entries.
         assert!(counts.iter().all(|it| *it <= median(counts) + 2), "{counts:?}");
     }
 }
@@ -254,7 +254,7 @@ fn a_reader_of_a_long_m4a_holds_no_table_of_it() {
     let mut ffmpeg = std::process::Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-stream_loop", "59", "-i"]).arg(&short).args(["-c", "copy"]).arg(&long);
     assert!(ffmpeg.status().unwrap().success());
-    // 28,000 packets, of whose sizes a table takes 112 kB.
+    // 28,000 packets. A table of their sizes would take 112 kB.
     assert!(Source::open(&long).unwrap().info().frames > 59 * 60 * 8_000);
     // The first reader of a process allocates shared tables.
     reading(&short);
@@ -293,7 +293,7 @@ fn to_know_its_length_few_packets_of_an_mp3_are_read() {
     assert!(frames % 1152 == 0 && (encoded..encoded + 3 * 1152).contains(&frames), "{frames}");
 }
 
-/// A copy of `file` with a picture of 3 MB in it that looks like anything.
+/// Copies `file` and adds a cover of 3 MB of noise.
 fn with_cover(file: &std::path::Path) -> std::path::PathBuf {
     let mut name = std::ffi::OsString::from("cover-");
     name.push(file.file_name().unwrap());
@@ -316,7 +316,7 @@ fn with_cover(file: &std::path::Path) -> std::path::PathBuf {
     covered
 }
 
-/// All frames of a file.
+/// Reads all frames of a file.
 fn frames(file: &std::path::Path) -> Vec<f32> {
     let source = Source::open(file).unwrap();
     let mut frames = vec![0.0; source.info().format.samples(source.info().frames as usize)];

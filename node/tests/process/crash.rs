@@ -1,4 +1,4 @@
-//! The real binary: killed while it writes, and with a disk that takes nothing.
+//! The disk cache of the real program: killed during a write, and on a full disk.
 
 use std::{
     fs,
@@ -76,7 +76,7 @@ fn a_node_that_is_killed_leaves_nothing_wrong() {
         let player = ["play", &node.ticket, "--codec", "opus", "--output", "null:fast"];
         let player = Running::start(&mut home.command(&player));
         wait_until(|| count(&folder) >= chunks);
-        // Both are killed.
+        // Kills both processes.
         drop((node, player));
     }
     let kept = count(&folder);
@@ -92,7 +92,7 @@ fn a_node_that_is_killed_leaves_nothing_wrong() {
     assert_eq!((&figures["disk"]["hits"], &figures["encoder"]["encoded"]), (&CHUNKS.into(), &0.into()));
 }
 
-/// A limit on the size of files stands for a full disk: writes fail in the middle.
+/// A limit on the size of files stands for a full disk: each write fails in the middle.
 #[test]
 fn a_full_disk_is_told_once_and_stops_nobody() {
     let home = Home::new();

@@ -18,7 +18,7 @@ const SECONDS: f64 = 40.0;
 /// Bytes of one second in two channels of 16 bits.
 const A_SECOND: usize = RATE as usize * 4;
 
-/// The node serves at this address.
+/// Serves a file at this address.
 fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
     let bind = format!("transport.fastn.bind=[{address:?}]");
     let node = Node::start(&mut home.command(&["--set", &bind, "serve", file.to_str().unwrap()]));
@@ -26,7 +26,7 @@ fn serve(home: &Home, file: &Path, address: &str) -> (Node, Ticket) {
     (node, ticket)
 }
 
-/// A player whose sound is read here, no faster than it is wanted.
+/// Starts a player whose sound goes to a pipe. The pipe limits how far it plays ahead.
 fn play(home: &Home, ticket: &str, words: &[&str]) -> (Running, ChildStdout) {
     let arguments = ["play", ticket, "--output", "stdout", "--stats", "stats.json"];
     let mut command = home.command(&[&arguments, words].concat());
@@ -42,7 +42,7 @@ fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     let (node, ticket) = serve(&there, file, "127.0.0.1:0");
     let (mut player, mut sound) = play(&here, &node.ticket, &["--codec", codec]);
 
-    // The player holds 6 s at most, so that most of the track is still to come.
+    // The player buffers 6 s at most, so most of the track is still to come.
     let mut heard = vec![0; 5 * a_second];
     sound.read_exact(&mut heard).unwrap();
     node.process.signal("KILL");
@@ -80,13 +80,14 @@ fn a_node_that_was_killed_and_comes_back_goes_on_at_the_exact_frame() {
     assert_same(&heard, &sent);
 }
 
-/// As from another node that nothing happens to, which encodes for itself.
+/// Opus: the decoder's state must continue too. Compared with an undisturbed playback from another node,
+/// which encodes for itself.
 #[cfg(feature = "opus")]
 #[test]
 fn so_it_does_in_a_codec_that_remembers_what_came_before() {
     let home = Home::new();
     let file = encode(&home.path("tmp"), Kind::FlacS16, RATE, 2, &music(RATE, 2, SECONDS));
-    // Floating point.
+    // Two channels of `f32` at 48 kHz.
     let a_second = 48_000 * 2 * 4;
     let heard = heard_through_a_death(&file, "opus:96", a_second);
     let (node, _) = serve(&home, &file, "127.0.0.1:0");

@@ -1,4 +1,4 @@
-//! `plugins inspect` and `plugins check` as a person runs them, on libraries that work, fail, crash and never come back.
+//! `plugins inspect` and `plugins check` on libraries that work, fail, crash and hang.
 
 #![cfg(target_os = "linux")]
 use std::{fs, path::Path, process::Command};
@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command};
 use crate::library::compile;
 use serde_json::Value;
 
-/// The exit code, standard output and standard error.
+/// Runs a command. Returns exit code, standard output and standard error.
 fn plugins(command: &str, file: &Path, more: &[&str]) -> (Option<i32>, String, String) {
     let mut node = Command::new(env!("CARGO_BIN_EXE_media-node"));
     let output = node.args(["plugins", command]).args(more).arg(file).output().unwrap();
@@ -30,7 +30,7 @@ fn inspect_says_what_a_library_has() {
     fs::write(&text, "no library").unwrap();
     for (file, why) in [
         (&crashes, "it ended the process with signal: 6"),
-        (&text, "it is no shared library, or a damaged one"),
+        (&text, "it is not a shared library, or is damaged"),
         (&folder.path().join("absent.so"), "it cannot be read"),
     ] {
         let (code, said, error) = plugins("inspect", file, &[]);
@@ -68,7 +68,7 @@ fn check_finds_what_is_wrong_and_lives() {
 
     let crashes = "-DIN_DECODE=if (len % 4 == 3) abort();";
     let overruns = "-DIN_ENCODE=if (capacity) packet[capacity] = 0;";
-    // A constructor that never returns, in one check of all.
+    // A decoder constructor that hangs, in one check only.
     let hangs = "-DIN_DECODER_NEW=if (config_len == 64) for (volatile int once = 1; once;);";
     let bad = compile(folder.path(), "bad", &[crashes, overruns, hangs, "-Wno-unused-parameter"]);
     let with = ["--seed", "7", "--timeout", "20", "--json"];

@@ -11,7 +11,7 @@ use crate::fixtures::{Kind, encode, music, stored};
 use crate::program::{Done, Home, Node, Running};
 use server::{Recorder, Server};
 
-/// Seconds of the track that is played.
+/// Length of the track, in seconds.
 const SECONDS: f64 = 3.5;
 
 /// Serves one track in the format of the sinks. Returns the node and the track's frames.
@@ -27,7 +27,7 @@ fn play(home: &Home, server: &Server, node: &Node, words: &[&str]) -> Running {
     Running::start(server.connect(&mut home.command(&arguments)))
 }
 
-/// Asks the sound server for something; returns its answer.
+/// Runs `pactl` against the sound server. Returns its output.
 fn pactl(server: &Server, words: &[&str]) -> String {
     let done = server.connect(Command::new("pactl").args(words)).output().unwrap();
     assert!(done.status.success(), "pactl {words:?}: {done:?}");
@@ -39,13 +39,13 @@ fn add_sink(server: &Server, name: &str) {
     pactl(server, &["load-module", "module-null-sink", &name, "norewinds=1", "rate=48000"]);
 }
 
-/// A second sink, which is the default from now on. Only "kitchen" is recorded.
+/// Adds a second sink and makes it the default. Only "kitchen" is recorded.
 fn add_default(server: &Server) {
     add_sink(server, "garden");
     pactl(server, &["set-default-sink", "garden"]);
 }
 
-/// Takes the sink "kitchen" away.
+/// Removes the sink "kitchen".
 fn remove_kitchen(server: &Server) {
     let modules = pactl(server, &["list", "short", "modules"]);
     let kitchen = modules.lines().find(|line| line.contains("sink_name=kitchen")).unwrap();
@@ -64,10 +64,10 @@ fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
     );
 }
 
-/// A node with one track whose every frame says where it stands, and how many there are.
+/// Serves a track whose frames encode their own positions. Returns the node and the number of frames.
 fn counting_node(home: &Home) -> (Node, usize) {
-    // Long enough that a late machine, too, loses the device before the end.
-    counting_node_of(home, 5)
+    // Long enough that even a late machine loses the device before the end.
+    counting_node_of(home, 10)
 }
 
 fn counting_node_of(home: &Home, seconds: usize) -> (Node, usize) {
@@ -101,7 +101,7 @@ fn assert_kept_place(places: &[usize], frames: usize, skipped: usize, repeated: 
 fn what_is_heard_is_what_is_in_the_file() {
     let (home, server) = (Home::new(), Server::start());
     let (node, track) = node(&home);
-    // By itself it takes the default device.
+    // Without a flag it plays on the default device.
     let recorder = Recorder::start(&server);
     play(&home, &server, &node, &[]).finish_with(0);
     assert_heard(&recorder.finish(), &track);
@@ -149,7 +149,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     remove_kitchen(&server);
     let mut heard = recorder.lost();
     playing.line(|line| line.starts_with("warning: the output does not play"));
-    // It finds the sink only when that is recorded.
+    // The player is stopped, so that it finds the new sink only after its recorder has started.
     playing.signal("STOP");
     add_default(&server);
     if kitchen_again {

@@ -3,8 +3,11 @@
 use std::mem::{MaybeUninit, offset_of};
 
 use crate::{
-    mn_abi_note, mn_choice, mn_codec, mn_device, mn_device_list, mn_host, mn_limits, mn_open, mn_output,
-    mn_plugin, mn_source,
+    codec::{mn_choice, mn_codec, mn_limits, mn_source},
+    note::mn_abi_note,
+    output::{mn_device, mn_device_list, mn_open, mn_output},
+    plugin::{mn_host, mn_plugin},
+    status::{mn_format, mn_str},
 };
 
 /// A struct that begins with its `struct_size` and grows with minor versions.
@@ -16,8 +19,8 @@ pub unsafe trait Versioned: Copy {
     const FIRST_SIZE: usize;
 }
 
-/// Reads a struct of another version. Fields that its writer does not know are zero; fields that this version does not know
-/// are dropped.
+/// Reads a struct of another version. Fields that its writer does not know are zero; fields that this version
+/// does not know are dropped.
 ///
 /// # Errors
 /// The declared size, if it is smaller than in version 1.0.
@@ -32,8 +35,8 @@ pub unsafe fn read<T: Versioned>(from: *const T) -> Result<T, u32> {
     }
     let size = (declared as usize).min(size_of::<T>());
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller guarantees `size` bytes at `from`, and `value` has room for them. The rest of `value` is zero, which
-    // is valid in a `Versioned` struct.
+    // SAFETY: the caller guarantees `size` bytes at `from`, and `value` has room for them. The rest of
+    // `value` is zero, which is valid in a `Versioned` struct.
     unsafe {
         from.cast::<u8>().copy_to_nonoverlapping(value.as_mut_ptr().cast(), size);
         Ok(value.assume_init())
@@ -43,7 +46,8 @@ pub unsafe fn read<T: Versioned>(from: *const T) -> Result<T, u32> {
 // Names the last field of each struct in version 1.0.
 macro_rules! versioned {
     ($($name:ident ends with $last:ident: $type:ty;)*) => {$(
-        // SAFETY: the struct is `repr(C)`, begins with its size, and holds numbers, raw pointers and optional functions.
+        // SAFETY: the struct is `repr(C)`, begins with its size, and holds numbers, raw pointers and optional
+        // functions.
         unsafe impl Versioned for $name {
             const FIRST_SIZE: usize = offset_of!($name, $last) + size_of::<$type>();
         }
@@ -58,16 +62,16 @@ versioned! {
     mn_device_list ends with add: usize;
     mn_host ends with get_extension: usize;
     mn_limits ends with rates: usize;
-    mn_open ends with options: crate::mn_str;
+    mn_open ends with options: mn_str;
     mn_output ends with get_extension: usize;
     mn_plugin ends with get_extension: usize;
-    mn_source ends with format: crate::mn_format;
+    mn_source ends with format: mn_format;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MN_F32, mn_format};
+    use crate::status::MN_F32;
 
     #[repr(C)]
     #[derive(Debug, Clone, Copy)]

@@ -61,7 +61,7 @@ pub(crate) enum LineError {
 pub(crate) struct LineReader {
     recv: RecvStream,
     buffer: LineBuffer,
-    /// Bytes received together with the last line, not yet handed out.
+    /// Bytes received together with the last line, not yet returned.
     rest: Bytes,
 }
 

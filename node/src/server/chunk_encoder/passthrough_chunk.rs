@@ -27,7 +27,7 @@ pub(super) fn copy(
     };
     for number in numbers {
         let packet: Box<[u8]> = if number < 0 {
-            cut.stream.nothing.into()
+            cut.stream.silent_packet.into()
         } else {
             let next = packets.next_packet().map_err(|error| track.unreadable(&error))?;
             next.ok_or_else(|| track.cut_short(index))?

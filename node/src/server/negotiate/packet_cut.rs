@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn cut(packet_frames: u32, skip: u32, packets: u64) -> PacketCut {
-        PacketCut::new(OpusStream { packet_frames, packets, skip, bitrate: 96_000, nothing: [3, 1] })
+        PacketCut::new(OpusStream { packet_frames, packets, skip, bitrate: 96_000, silent_packet: [3, 1] })
     }
 
     #[test]

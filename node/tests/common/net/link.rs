@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use super::rng::Rng;
 
-/// The conditions of one direction.
+/// Conditions of one direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
-    /// One way.
+    /// Delay of every packet in one direction.
     pub delay: Duration,
-    /// Added to the delay, evenly from nothing to this; packets stay in order.
+    /// Greatest additional delay, evenly distributed; packets stay in order.
     pub jitter: Duration,
-    /// The share of packets that are lost.
+    /// Share of lost packets.
     pub loss: f64,
-    /// The share of packets that begin a burst of loss, and its length in packets.
+    /// Share of packets that start a burst of loss, and the length of a burst in packets.
     pub burst: (f64, u32),
-    /// The share of packets that come [`Link::LATE`] later than they should, so that others overtake them.
+    /// Share of packets that arrive [`Link::LATE`] later, so that others overtake them.
     pub reorder: f64,
-    /// The share of packets that come twice.
+    /// Share of packets that arrive twice.
     pub duplicate: f64,
     /// Rate in bit/s; `None` for an unlimited one.
     pub rate: Option<u64>,
     /// Size of the queue before the rate limit, in bytes. A packet that does not fit is lost.
     pub queue: usize,
-    /// Nothing comes through.
+    /// No packet arrives.
     pub silent: bool,
 }
 
@@ -47,12 +47,12 @@ impl Link {
     /// Additional delay of a reordered packet.
     pub const LATE: Duration = Duration::from_millis(15);
 
-    /// Half of a round trip, with loss.
+    /// Half of a round trip of `rtt_ms`, with loss.
     pub fn of(rtt_ms: u64, loss: f64) -> Self {
         Self { delay: Duration::from_micros(rtt_ms * 500), loss, ..Self::default() }
     }
 
-    /// With this rate, in bit/s.
+    /// Limits the rate, in bit/s.
     pub fn at(self, rate: u64) -> Self {
         Self { rate: Some(rate), ..self }
     }
@@ -65,7 +65,7 @@ pub(super) struct Pipe {
     busy_until: Duration,
     /// Arrival of the last packet that was not reordered.
     last: Duration,
-    /// Packets that the present burst still takes.
+    /// Packets that the present burst still drops.
     burst: u32,
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_rate_lets_so_much_through_and_its_queue_holds_so_much() {
-        // 8 Mbit/s are offered.
+        // The packets offer 8 Mbit/s.
         let link = Link { queue: 32_000, ..Link::default() }.at(800_000);
         let arrived = arrivals(&link, 1);
         let seconds = f64::from(PACKETS) / 1000.0;

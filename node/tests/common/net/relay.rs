@@ -1,4 +1,4 @@
-//! The relay: sockets, a clock, and the packets that are on their way.
+//! The relay: its sockets, its clock, and the packets in flight.
 
 use std::{
     cmp::Reverse,
@@ -26,15 +26,15 @@ pub enum Change {
     Up(Link),
     /// Towards the client.
     Down(Link),
-    /// Nothing comes through in the directions that are set, up and down; the conditions stay.
+    /// Drops all packets in the directions that are set, up and down. The other conditions stay.
     Silence(bool, bool),
-    /// The client comes from another address: the relay's upstream socket is another, the old one is closed.
+    /// Gives the client another address: opens a new upstream socket and closes the old one.
     Rebind,
-    /// The server is there now.
+    /// Moves the server to this address.
     Server(SocketAddr),
 }
 
-/// Packets counted.
+/// Counters of packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Packets of the client.
@@ -43,13 +43,13 @@ pub struct Tally {
     pub down: u64,
     /// Lost packets of both.
     pub lost: u64,
-    /// Bytes that left the client.
+    /// Bytes that the client sent.
     pub up_bytes: u64,
-    /// Changes that were made.
+    /// Changes that a script made.
     pub changes: usize,
 }
 
-/// A relay between one client and one server; dropping it ends it.
+/// A relay between one client and one server. Ends when dropped.
 pub struct Relay {
     /// Address for the client to connect to.
     pub address: SocketAddr,
@@ -62,7 +62,7 @@ pub struct Relay {
 type OnWay = (Duration, u64, usize, Vec<u8>);
 
 impl Relay {
-    /// Starts one in front of `server`.
+    /// Starts a relay in front of `server`.
     pub async fn start(server: SocketAddr, seed: u64, link: Link) -> Self {
         let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket for the client");
         let address = front.local_addr().expect("its address");
@@ -85,12 +85,12 @@ impl Relay {
         Self { address, changes, tally, tasks: Mutex::new(vec![task.abort_handle()]) }
     }
 
-    /// Changes something now.
+    /// Makes a change now.
     pub fn change(&self, change: Change) {
         self.changes.send(change).expect("the relay runs");
     }
 
-    /// Makes changes at instants from now.
+    /// Makes changes at times counted from now.
     pub fn play(&self, script: &[(Duration, Change)]) {
         let (began, script, changes) = (Instant::now(), script.to_vec(), self.changes.clone());
         let task = tokio::spawn(async move {

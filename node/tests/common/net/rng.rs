@@ -1,4 +1,4 @@
-//! Chance that can be had again: SplitMix64 (Steele, Lea, Flood 2014).
+//! Reproducible random numbers: SplitMix64 (Steele, Lea, Flood 2014).
 
 pub(super) struct Rng(u64);
 
@@ -15,13 +15,13 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// 0 to 1, without 1.
+    /// A number from 0 to 1, without 1.
     pub(super) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     pub(super) fn chance(&mut self, share: f64) -> bool {
-        // Draws where there is nothing to decide would make one condition's dice depend on another's.
+        // Draws no number for a share of 0, so that one condition does not change the numbers of another.
         share > 0.0 && self.share() < share
     }
 }

@@ -6,13 +6,14 @@ use super::stage::{Heard, Listen};
 
 /// Length of a fade at an underrun, as a part of a second.
 const FADE: usize = 200;
-/// In which parts of a second a mixture of codecs is looked at, and how many frames of each.
+/// Blocks per second that are compared in a mixture of codecs, and frames of each.
 const BLOCKS: usize = 2;
 const BLOCK: usize = 4096;
 /// Range in which a shifted match is searched, in frames. A lost or repeated packet would shift the rest by
 /// 20 ms.
 const SHIFT: usize = 1000;
-/// Chords repeat themselves, so a little better elsewhere is no shift.
+/// Least ratio to the best shifted correlation. Chords repeat, so a slightly better match elsewhere is no
+/// shift.
 const LIKELY: f64 = 0.98;
 
 /// Least correlation of a block with the source, and greatest ratio of their powers. Down to 12 kbit/s,

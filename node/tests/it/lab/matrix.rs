@@ -13,7 +13,7 @@ use super::{
 };
 use crate::net::{Change, Link, Relay};
 
-/// Five chunks, the last one short.
+/// Length of the track: five chunks, the last one short.
 const SECONDS: f64 = 13.0;
 /// Time or frames after which the network changes: in the middle of a chunk.
 const AT: Duration = Duration::from_millis(700);
@@ -26,12 +26,12 @@ const LONG: Duration = BRIEF;
 /// Rows that play at the same time.
 const AT_ONCE: usize = 12;
 
-/// As fast as it goes.
+/// The same without real time.
 const fn fast(listen: Listen) -> Listen {
     Listen { realtime: false, ..listen }
 }
 
-/// The track takes 2 s, with a queue that BBR fills without loss.
+/// A link on which the track takes 2 s, with a queue that BBR fills without loss.
 fn wide(link: Link, listen: Listen) -> Link {
     match listen.codec {
         "pcm" => Link { queue: 256 << 10, ..link }.at(10_000_000),
@@ -46,7 +46,7 @@ struct Lab {
 }
 
 impl Lab {
-    /// Somebody has just begun to listen through as many relays.
+    /// Starts a node, a number of relays, and a listener.
     async fn begin(music: &Music, listen: Listen, link: Link, relays: u64) -> Self {
         let node = music.node().await;
         let mut started = Vec::new();
@@ -80,7 +80,7 @@ impl Lab {
                 let dead = self.relays.iter().find(|relay| relay.address.to_string() == used).unwrap();
                 dead.change(QUIET);
             }
-            // The old node's goodbye is not heard, as none is when a process is killed.
+            // The listener must not see the old node's goodbye, since a killed process sends none.
             Event::Killed(after) => {
                 self.relays[0].change(QUIET);
                 self.node = self.node.again().await;
@@ -100,7 +100,7 @@ async fn hear(music: &Music, link: Link, script: &[(Duration, Change)]) -> Heard
 
 fn assert_exact(row: &str, listen: Listen, heard: &Heard, expected: &[f32]) {
     assert_eq!(exact::wrong(listen, heard, expected), None, "{row}, {}: {:?}", listen.codec, heard.told);
-    // Else something may be faded.
+    // Without real time there is no underrun, so nothing may be faded.
     assert!(listen.realtime || heard.progress.underruns == 0);
 }
 
@@ -145,7 +145,8 @@ async fn assert_row(row: &Row, music: &Music, expected: &[f32]) {
     }
 }
 
-/// Each in its codec, and in PCM as well, whose every bit counts. Side by side, for most of the time they wait.
+/// Plays each row in its codec, and in PCM too, which is compared bit for bit. Rows run side by side, since
+/// they mostly wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row() {
     let mut rows = rows::rows(SECONDS);
@@ -153,7 +154,7 @@ async fn every_row() {
     let in_pcm: Vec<_> = opus.map(|row| Row { listen: PCM, ..row.clone() }).collect();
     rows.extend(in_pcm);
     rows.retain(|row| cfg!(feature = "opus") || row.listen.codec == "pcm");
-    // Those in real time take longest.
+    // Rows in real time take longest and start first.
     rows.sort_by_key(|row| row.listen.codec != "auto");
     let music = Arc::new(Music::new(SECONDS));
     let mut expected: Vec<(&str, Arc<Vec<f32>>)> = Vec::new();
@@ -200,7 +201,7 @@ async fn another_client_address() {
     assert_exact("two others", fast(PCM), &heard, &music.expected(PCM).await);
 }
 
-/// Opus at 48 kHz, through everything at once.
+/// Opus at 48 kHz through all disturbances at once.
 #[cfg(feature = "opus")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn opus_keeps_its_length_and_its_likeness() {
@@ -215,7 +216,7 @@ async fn opus_keeps_its_length_and_its_likeness() {
     assert!(heard.recording.samples == whole.recording.samples, "the same as through a good network");
 }
 
-/// In real time, for the level falls only as fast as the music is played.
+/// Runs in real time: the buffer level falls only as fast as the music plays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_long_silence_more_is_held() {
     let music = Music::new(SECONDS);
@@ -227,6 +228,6 @@ async fn after_a_long_silence_more_is_held() {
     let targets = &heard.counts.targets;
     let first = targets.iter().next().unwrap_or_else(|| panic!("{:?}", heard.told));
     assert_eq!((first.target, first.reason), (Duration::from_secs(6), "the path proved bad"));
-    // With a target of 3 s it is less than that and a chunk.
+    // With a target of 3 s the level stays below 6 s.
     assert!(heard.counts.peak_buffer > Duration::from_secs(6), "{:?}", heard.counts);
 }

@@ -1,4 +1,4 @@
-//! The track that is heard, and how it sounds where nothing happens to the network.
+//! The track, and its sound over an undisturbed network.
 
 #![allow(dead_code, unreachable_pub, reason = "each user takes a part of this")]
 
@@ -36,7 +36,7 @@ impl Music {
         self.folder.path().join(Self::FILE)
     }
 
-    /// A node that serves it.
+    /// Starts a node that serves it.
     pub async fn node(&self) -> Node {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(Self::FILE);

@@ -21,7 +21,7 @@ const LOW: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub enum Event {
     Nothing,
-    /// These changes, counted from the first frame and to be put off by the moment; the last one brings it back.
+    /// Changes at times counted from the moment of the event. The last one restores the network.
     Changes(Vec<(Duration, Change)>),
     /// The first of two paths dies.
     Dead,
@@ -34,17 +34,17 @@ pub enum Event {
 pub enum Goal {
     /// No underrun.
     Steady,
-    /// No underrun; the first audio within two round trips and 150 ms in the median.
+    /// No underrun, and a median first audio within two round trips and 150 ms.
     Prompt,
-    /// No underrun; the best rendition within this of the return.
+    /// No underrun, and the best rendition within this time after the network is back.
     BestAgain(Duration),
-    /// No longer dry than this.
+    /// At most this silence.
     Dry(Duration),
-    /// Sound within this of the return.
+    /// Sound within this time after the network is back.
     Sound(Duration),
-    /// On another path within this, and no underrun.
+    /// No underrun, and on another path within this time.
     Moved(Duration),
-    /// None but that.
+    /// No other goal.
     Exact,
 }
 
@@ -88,7 +88,7 @@ fn falls(link: Link, rate: u64) -> Event {
 
 const FAST: u64 = 10_000_000;
 
-/// The longest first.
+/// All rows, the longest first.
 pub fn rows(steady: f64) -> Vec<Row> {
     let row = |name, link, event, seconds, goal| Row { name, listen: OPUS, link, event, seconds, goal };
     let plain = |name, link, goal| row(name, link, Event::Nothing, steady, goal);

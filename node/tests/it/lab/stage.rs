@@ -49,7 +49,7 @@ impl Recording {
     }
 }
 
-/// The output `null`, with a memory.
+/// The output `null` with a recording.
 pub struct Recorder {
     pub recording: Arc<Mutex<Recording>>,
     pub realtime: bool,
@@ -135,7 +135,7 @@ async fn bind(registry: &Registry, key: u8, addresses: &[String], admit: Admit) 
     registry.transport("fastn").unwrap().bind(&bind).await.unwrap()
 }
 
-/// A file's track, and who serves it.
+/// The track of a file, and its node.
 pub struct Tune {
     registry: Arc<Registry>,
     track: TrackId,
@@ -150,7 +150,7 @@ impl Tune {
         Self { registry, track, peer, token }
     }
 
-    /// A way to who serves it, by these addresses and no others.
+    /// Creates a connection to the node, by these addresses only.
     pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
         let addresses = addresses.iter().map(ToString::to_string).collect();
@@ -169,7 +169,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// `folder` is where the file is; it goes with the node.
+    /// `folder` contains the file, and is removed with the node.
     pub async fn start(file: &Path, folder: TempDir) -> Self {
         let registry = plugins::registry();
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
@@ -188,7 +188,7 @@ impl Node {
         self.endpoint.address().addresses[0].parse().unwrap()
     }
 
-    /// Another node with this one's key and file, as after a restart; this one has forgotten everything.
+    /// Restarts the node with the same key and file, and no other state.
     pub async fn again(self) -> Self {
         self.stop().await;
         Self::start(&self.file, self.folder).await
@@ -203,13 +203,13 @@ impl Node {
 /// Settings of a playback.
 #[derive(Debug, Clone, Copy)]
 pub struct Listen {
-    /// A codec's id, or `auto`.
+    /// Codec id, or `auto`.
     pub codec: &'static str,
     pub bitrate: u32,
     pub realtime: bool,
 }
 
-/// Somebody who listens.
+/// A running playback.
 pub struct Listener {
     pub player: Player,
     pub recording: Arc<Mutex<Recording>>,
@@ -230,7 +230,7 @@ pub struct Heard {
 }
 
 impl Listener {
-    /// Plays it from the beginning.
+    /// Starts to play from the beginning.
     pub async fn start(tune: &Tune, dial: Arc<NodeLink>, listen: Listen) -> Self {
         let recording = Arc::<Mutex<Recording>>::default();
         let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
@@ -271,12 +271,12 @@ impl Listener {
         }
     }
 
-    /// Breaks the playing off; the connection stays.
+    /// Stops the playback; the connection stays.
     pub async fn leave(self) {
         self.player.close(self.events).await;
     }
 
-    /// To the end of the track.
+    /// Plays to the end of the track.
     pub async fn finish(mut self) -> Heard {
         let mut told = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! The choice of a rate beside published ones, on made paths and in virtual time.
+//! Our choice of a rate compared with published ones, on generated paths and in virtual time.
 
 mod model;
 mod published;
@@ -42,7 +42,7 @@ fn ours_is_no_worse_than_a_published_one_on_any_kind_of_path() {
     }
 }
 
-/// 32 kB wait on the way, which is 6.4 s at 40 kbit/s. The rate falls at another moment of a chunk in each of the paths.
+/// 32 kB wait in the queue, which is 6.4 s at 40 kbit/s. Each path falls at another moment of a chunk.
 #[test]
 fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
     for (kind, seeds, most) in
@@ -77,7 +77,7 @@ fn on_a_thin_path_no_track_after_the_first_begins_above_what_the_path_carries() 
         assert!(chunks.last().unwrap().0 > 5, "{kind}: {heard:?}");
         let later = chunks.iter().filter(|(track, _)| *track > 1);
         assert!(later.clone().all(|(_, bitrate)| f64::from(*bitrate) < rate), "{kind}: {chunks:?}");
-        // The very first chunk is asked for before anything is known.
+        // The very first chunk is requested before anything is known of the path.
         assert!(heard.underruns <= 1, "{kind}: {heard:?}");
     }
 }

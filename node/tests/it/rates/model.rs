@@ -1,4 +1,5 @@
-//! A listener on a path, in virtual time: the session as it is, packets and playback as bare numbers.
+//! A listener on a path, in virtual time: with the real session, but with packets and playback as plain
+//! numbers.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -17,9 +18,9 @@ const PACKET: u32 = 960;
 /// Factor for the headers of QUIC, UDP and IP on a packet of about 1,200 bytes.
 const HEADERS: f64 = 1.06;
 const TICK: f64 = 0.01;
-/// Sound starts, and starts again, once this much is held.
+/// Level at which sound starts, in seconds.
 const START: f64 = 0.2;
-/// Bytes of a stream in a datagram.
+/// Bytes of a stream in one datagram.
 const DATAGRAM: usize = 1100;
 static ZEROS: [u8; 16384] = [0; 16384];
 
@@ -69,22 +70,22 @@ struct Model<'a> {
     /// Queue at the bottleneck.
     queue: VecDeque<Piece>,
     queued: usize,
-    /// Bytes that the bottleneck may let through now.
+    /// Bytes that the bottleneck may pass now.
     credit: f64,
-    /// On the way, each with its arrival.
+    /// Pieces on their way to the client, with their arrivals.
     coming: VecDeque<(f64, Piece)>,
-    /// On the way to the node.
+    /// Requests on their way to the node.
     asked: VecDeque<Asked>,
-    /// Seconds held, each run with its bitrate.
+    /// Buffered audio: seconds and bitrate of each run.
     held: VecDeque<(f64, f64)>,
     filling: Option<(Arc<Rendition>, u64, u64)>,
     sounding: bool,
     begun: bool,
     heard: Heard,
-    /// The length of a track in seconds, of which one follows another.
+    /// Length of each track, in seconds.
     length: u64,
     tracks: u32,
-    /// Each chunk that began: of which track, in which bitrate.
+    /// Track and bitrate of each chunk.
     chunks: Vec<(u32, u32)>,
 }
 
@@ -169,7 +170,7 @@ impl Model<'_> {
         match output {
             ClientAction::GetInfo { request, track, then_chunk, .. } => {
                 let info = Box::new(info(self.trace, track, self.length));
-                // The first costs nothing, so that each algorithm begins with a choice of its own.
+                // The first info costs nothing, so that each algorithm starts with its own choice.
                 if self.tracks == 0 {
                     return self.feed(ClientInput::Info { request, info, chunk_follows: false });
                 }
@@ -248,7 +249,7 @@ impl Model<'_> {
             self.queued -= piece.1;
             self.coming.push_back((arrives, piece));
         }
-        // A link that was idle has saved nothing up.
+        // An idle link accumulates no credit.
         if self.queue.is_empty() {
             self.credit = 0.0;
         }
@@ -290,7 +291,7 @@ fn pieces(request: RequestId, index: ChunkIndex, rendition: &Rendition) -> Vec<P
         let frames = (whole - first).min(u64::from(rendition.packet_frames));
         first += frames;
         let length = (f64::from(rendition.bitrate) / 8.0 * frames as f64 / f64::from(RATE)) as usize;
-        // All but the last datagram of a packet bring a part of it.
+        // All but the last datagram of a packet carry a part of it.
         let mut came = 0;
         while length - came > DATAGRAM {
             came += DATAGRAM;
@@ -308,7 +309,7 @@ fn on_path(bytes: usize) -> usize {
     (bytes as f64 * HEADERS).ceil() as usize + 2
 }
 
-/// Takes the first, if it is ready.
+/// Removes the first element if it is ready.
 fn next_if<T>(queue: &mut VecDeque<T>, is_ready: impl Fn(&T) -> bool) -> Option<T> {
     if queue.front().is_some_and(is_ready) { queue.pop_front() } else { None }
 }

@@ -8,10 +8,10 @@ use media_protocol::{
     session::client::{Delivery, RateChoice, Situation, Switch},
 };
 
-/// The length of a chunk, in seconds.
+/// Length of a chunk, in seconds.
 const CHUNK: f64 = 3.0;
 
-/// The places of the renditions that ours may take too, the lowest bitrate first.
+/// Indices of the renditions that our choice may also take, the lowest bitrate first.
 fn rungs(situation: &Situation<'_>) -> Vec<usize> {
     let most = if situation.path.kind == PathKind::Lan { u32::MAX } else { 160_000 };
     let mut rungs: Vec<_> =
@@ -28,7 +28,8 @@ fn switch(situation: &Situation<'_>, to: usize) -> Option<Switch> {
     (situation.all[to].id != situation.current.id).then(|| Switch { to, reason: String::new() })
 }
 
-/// Huang et al., SIGCOMM 2014, algorithm 1: reservoir and cushion as shares of the buffer as there (90 s and 126 s of 240 s).
+/// Huang et al., SIGCOMM 2014, algorithm 1. Reservoir and cushion are the paper's shares of the buffer (90 s
+/// and 126 s of 240 s).
 #[derive(Debug)]
 pub(crate) struct Bba0;
 
@@ -89,8 +90,8 @@ impl RateChoice for Bola {
     fn abandoned(&mut self, _: u64) {}
 }
 
-/// Yin et al., SIGCOMM 2015: RobustMPC, with the paper's weights. It looks three chunks ahead instead of five: past that the
-/// buffer, which is never above two chunks, has forgotten.
+/// Yin et al., SIGCOMM 2015: RobustMPC with the paper's weights. It looks ahead three chunks instead of five,
+/// since the buffer never holds more than two.
 #[derive(Debug, Default)]
 pub(crate) struct RobustMpc {
     /// Throughput of the last chunks in bit/s, and the relative errors of its predictions.
@@ -103,7 +104,7 @@ impl RobustMpc {
     const AHEAD: usize = 3;
     const PAST: usize = 5;
 
-    /// The best sum that the next `ahead` chunks can reach, and the first of them.
+    /// Returns the best sum for the next `ahead` chunks, and the index of its first chunk.
     fn plan(rates: &[f64], throughput: f64, held: f64, before: f64, ahead: usize) -> (f64, usize) {
         let mut best = (f64::NEG_INFINITY, 0);
         let stall_weight = rates[rates.len() - 1];

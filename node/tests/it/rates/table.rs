@@ -1,4 +1,4 @@
-//! Ours and the published ones over the same traces.
+//! Our choice and the published ones over the same traces.
 
 use std::sync::{Arc, atomic::AtomicBool};
 

@@ -4,38 +4,38 @@ use std::f64::consts::TAU;
 
 use media_protocol::PathKind;
 
-/// Between two values of a trace, in seconds.
+/// Time between two values of a trace, in seconds.
 pub(crate) const STEP: f64 = 0.1;
-/// The length of a trace, in seconds.
+/// Length of a trace, in seconds.
 pub(crate) const LENGTH: f64 = 180.0;
 
 /// The lossless rendition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lossless {
-    /// In bit/s.
+    /// Bitrate in bit/s.
     pub(crate) bitrate: u32,
     pub(crate) packet_frames: u32,
 }
 
 pub(crate) const PCM: Lossless = Lossless { bitrate: 1_536_000, packet_frames: 960 };
-/// Large packets take more than half a second of a thin path.
+/// Large packets take more than half a second on a thin path.
 const FALLING: [Lossless; 3] = [
     PCM,
     Lossless { bitrate: 1_000_000, packet_frames: 4096 },
     Lossless { bitrate: 700_000, packet_frames: 4096 },
 ];
-/// The step of a path where the instant of a change matters.
+/// Step of a path whose changes need exact times, in seconds.
 const FINE_STEP: f64 = 0.01;
 
 /// A path whose rate changes.
 pub(crate) struct Trace {
-    /// As in a path's report.
+    /// Kind as in a path report.
     pub(crate) kind: PathKind,
     /// Round trip without a queue, in seconds.
     pub(crate) rtt: f64,
     /// Size of the queue at the bottleneck, in bytes.
     pub(crate) queue: usize,
-    /// In bit/s, `step` seconds apart.
+    /// Rates in bit/s, `step` seconds apart.
     pub(crate) rates: Vec<f64>,
     pub(crate) step: f64,
     pub(crate) lossless: Lossless,
@@ -45,7 +45,7 @@ pub(crate) struct Trace {
 struct Rng(u64);
 
 impl Rng {
-    /// 0 to 1, without 1.
+    /// A number from 0 to 1, without 1.
     fn share(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -58,18 +58,18 @@ impl Rng {
         low + (high - low) * self.share()
     }
 
-    /// Mean 0, variance 1 (Box and Muller 1958).
+    /// Normal distribution with mean 0 and variance 1 (Box and Muller 1958).
     fn normal(&mut self) -> f64 {
         (-2.0 * (1.0 - self.share()).ln()).sqrt() * (TAU * self.share()).cos()
     }
 
-    /// The time to the next of events that come `mean` seconds apart.
+    /// Time to the next event, if events are `mean` seconds apart.
     fn wait(&mut self, mean: f64) -> f64 {
         -(1.0 - self.share()).ln() * mean
     }
 }
 
-/// A rate between events, each of which lasts a while at a rate of its own.
+/// A constant rate with random events, each with its own duration and rate.
 fn with_events(rng: &mut Rng, good: f64, apart: f64, event: fn(&mut Rng) -> (f64, f64)) -> Vec<f64> {
     let (mut rates, length) = (Vec::new(), (LENGTH / STEP) as usize);
     while rates.len() < length {
@@ -82,7 +82,7 @@ fn with_events(rng: &mut Rng, good: f64, apart: f64, event: fn(&mut Rng) -> (f64
     rates
 }
 
-/// Log-normal fades that last for seconds, and nothing at all while the cell changes.
+/// Log-normal fades that last for seconds, and gaps at cell changes.
 fn lte(rng: &mut Rng) -> Trace {
     let middle = rng.between(60e3, 500e3).ln();
     // A correlation of 1/e after 2 s.
@@ -102,19 +102,19 @@ fn lte(rng: &mut Rng) -> Trace {
     }
 }
 
-/// Wide, with bursts in which others have the air.
+/// A high rate, with bursts in which other devices use the channel.
 fn wifi(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 20e6, 8.0, |rng| (rng.between(0.5, 4.0), rng.between(50e3, 1e6)));
     Trace { kind: PathKind::Lan, rtt: 0.005, queue: 32_000, rates, step: STEP, lossless: PCM }
 }
 
-/// Good, with tunnels.
+/// A good rate, with tunnels.
 fn train(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 2e6, 30.0, |rng| (rng.between(2.0, 20.0), 0.0));
     Trace { kind: PathKind::Direct, rtt: 0.08, queue: 24_000, rates, step: STEP, lossless: PCM }
 }
 
-/// Always the same, about as much as some rung takes.
+/// A constant rate near one of the ladder's bitrates.
 fn dsl(rng: &mut Rng) -> Trace {
     let rungs = [160e3, 128e3, 96e3, 64e3, 48e3, 32e3, 24e3];
     let rate = rungs[(rng.share() * rungs.len() as f64) as usize] * rng.between(0.85, 1.35);
@@ -140,7 +140,7 @@ fn falls(rng: &mut Rng, to: f64) -> Trace {
     Trace { kind: PathKind::Lan, rtt: 0.05, queue: 32_000, rates, step: FINE_STEP, lossless }
 }
 
-/// The kinds of path that there are.
+/// Kinds of paths.
 pub(crate) const KINDS: [&str; 6] =
     ["LTE", "Wi-Fi", "train", "DSL", "falls to 128 kbit/s", "falls to 40 kbit/s"];
 

@@ -14,7 +14,7 @@ use crate::{
     rig::{Music, Rig, code, packets, read},
 };
 
-/// Writes other bytes into a file where no sample of its content is taken, some time later.
+/// Changes bytes of a file outside the places that its id depends on, and sets a later modification time.
 fn edit(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
     bytes[10_000..20_000].fill(1);

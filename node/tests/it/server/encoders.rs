@@ -11,7 +11,7 @@ use crate::{
     rig::{Listener, Music, Rig, code, offering, read},
 };
 
-/// Lets the other tasks run until it is so.
+/// Lets other tasks run until the condition holds.
 async fn until(mut so: impl FnMut() -> bool) {
     while !so() {
         tokio::task::yield_now().await;
@@ -60,7 +60,7 @@ async fn packets_go_out_while_the_chunk_is_being_encoded() {
     let rendition = listener.rendition("scripted").await;
     let mut stream = listener.open_chunk(&rendition, 0).await;
     let mut bytes = Vec::new();
-    // The header and three packets; the fourth is held up.
+    // The header and three packets. The script holds the fourth.
     while bytes.len() < 16 + 3 * (4 + 10) {
         bytes.extend(stream.recv(usize::MAX).await.unwrap().unwrap());
     }
@@ -82,7 +82,7 @@ async fn what_comes_next_is_encoded_ahead() {
     for index in [1, 2] {
         listener.chunk(&rendition, index).await.unwrap();
     }
-    // Chunks 3 and 4 do not exist, which is no failure.
+    // Chunks 3 and 4 do not exist. That is no failure.
     assert_eq!(rig.server.stats().encoder, EncoderStats { encoded: 3, ahead: 2, failed: 0 });
 }
 
@@ -140,7 +140,7 @@ async fn whoever_asks_for_much_does_not_hold_up_the_others() {
     script.open();
     read(mono.as_mut()).await;
     read(shared.as_mut()).await;
-    // One of the greedy one's each time before the turns of the two others.
+    // Each of the other two waits for at most one chunk of the greedy listener.
     assert!(rig.server.stats().encoder.encoded < 7, "{:?}", rig.server.stats());
     for stream in &mut streams {
         read(stream.as_mut()).await;
@@ -178,7 +178,7 @@ async fn too_much_at_once_is_busy_and_then_goes_on() {
     script.reached(1).await;
     assert_eq!(code(listener.chunk(&rendition, 1).await), ErrorCode::Busy);
     assert_eq!(code(listener.list(&List::default()).await), ErrorCode::Busy);
-    // It is a peer's own limit.
+    // The limit is per peer.
     assert!(rig.listener().await.list(&List::default()).await.is_ok());
     script.open();
     read(held.as_mut()).await;
@@ -205,7 +205,7 @@ async fn a_codec_that_fails_ends_its_own_chunk_only() {
         assert_eq!(rig.server.stats().refusals["codec_failed"], 2, "one for each that was told");
         let pcm = other.rendition("pcm").await;
         assert!(other.chunk(&pcm, 0).await.is_ok());
-        // The failure is not remembered.
+        // A failed chunk is encoded again on the next request.
         script.then(Then::Encode);
         assert!(listener.chunk(&rendition, 0).await.is_ok());
         assert_eq!(rig.server.stats().encoder, EncoderStats { encoded: 2, ahead: 0, failed: 1 });
@@ -247,7 +247,7 @@ async fn one_that_is_being_encoded_gives_way_to_another() {
             script.open();
             read(wanted.as_mut()).await;
         } else {
-            // There is nothing better to do.
+            // No other chunk is waiting, so the encoder finishes this one.
             script.open();
             until(|| rig.server.stats().encoder.encoded == 1).await;
             listener.chunk(&rendition, 1).await.unwrap();
@@ -262,7 +262,7 @@ async fn one_that_is_being_encoded_gives_way_to_another() {
 
 #[tokio::test]
 async fn the_cache_keeps_to_its_bound_and_no_chunk_is_too_large_to_serve() {
-    // A chunk of CD audio is 529,200 bytes and its framing.
+    // A chunk of CD audio has 529,200 bytes and its framing.
     for (cache, kept, encoded) in [(0, 0, 4), (600_000, 1, 4), (1_200_000, 2, 3)] {
         let config = ServerConfig { cache, ..one_thread() };
         let music = Music::of(Kind::WavS16, 44_100, 2, 9.0);

@@ -155,7 +155,7 @@ async fn a_rendition_that_no_codec_would_make_is_unknown() {
         |it| it.params = String::new(),
         |it| it.rate = 44_101,
         |it| it.rate = u32::MAX,
-        // Common, but of no use.
+        // A common rate above the source's, which only wastes bytes.
         |it| it.rate = 96_000,
         |it| (it.rate, it.params) = (384_000, "f32".into()),
         |it| it.channels = 3,

@@ -1,4 +1,4 @@
-//! A library that is remembered, and that changes while it is served.
+//! The catalog's index on disk, and changes of the library while it is served.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +30,7 @@ fn recall(music: &Music, index: &Path) -> Catalog {
     Catalog::recall(&[music.path().to_owned()], false, Some(index)).unwrap()
 }
 
-/// Tracks of one second, each of another pitch.
+/// Makes tracks of one second with different lengths.
 fn music(names: &[&str]) -> Music {
     let music = Music::new();
     for name in names {
@@ -40,7 +40,7 @@ fn music(names: &[&str]) -> Music {
 }
 
 fn add(music: &Music, name: &str, seconds: f64) -> PathBuf {
-    // Another length is another content.
+    // Another length gives another content.
     music.add(name, Kind::WavS16, 8_000, 1, seconds + name.len() as f64 / 100.0)
 }
 
@@ -65,7 +65,7 @@ fn a_second_start_knows_all_before_it_has_looked() {
 fn a_file_that_is_as_it_was_is_not_opened_again() {
     let (music, cache) = (music(&["a", "bb"]), tempfile::tempdir().unwrap());
     recall(&music, cache.path()).rescan().unwrap();
-    // The same size and time with other content: only who opens the file can tell.
+    // Same size and time, other content: only a node that opens the file can notice.
     let file = music.path().join("a.wav");
     let modified = fs::metadata(&file).unwrap().modified().unwrap();
     let size = fs::metadata(&file).unwrap().len() as usize;

@@ -1,4 +1,4 @@
-//! The serving half, over the transport `memory`, with real files.
+//! The server over the transport `memory`, with real files.
 
 mod catalog;
 mod changes;

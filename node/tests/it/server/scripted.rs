@@ -1,4 +1,4 @@
-//! A codec that does as a test says.
+//! A codec that a test controls.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -19,9 +19,9 @@ pub(crate) enum Then {
 }
 
 pub(crate) struct Script {
-    /// A permit for each encoder that came to [`Script::at`].
+    /// One permit for each encoder that has reached [`Script::at`].
     pub(crate) reached: Semaphore,
-    /// The formats of the chunks that came there, in order.
+    /// Formats of the chunks that reached [`Script::at`], in order.
     pub(crate) order: Mutex<Vec<AudioFormat>>,
     at: usize,
     then: Mutex<Then>,
@@ -30,7 +30,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Encoders wait at packet `at` until [`Script::open`].
+    /// Makes encoders wait at packet `at` until [`Script::open`].
     pub(crate) fn closed(at: usize, then: Then) -> Arc<Self> {
         Arc::new(Self {
             reached: Semaphore::new(0),
@@ -51,7 +51,7 @@ impl Script {
         *self.then.lock().unwrap() = then;
     }
 
-    /// Waits for `many` more encoders to come to the gate.
+    /// Waits until `many` more encoders have reached [`Script::at`].
     pub(crate) async fn reached(&self, many: u32) {
         self.reached.acquire_many(many).await.unwrap().forget();
     }
@@ -64,7 +64,7 @@ impl Script {
         *self.then.lock().unwrap()
     }
 
-    /// The built-in codecs, and this one as `scripted`.
+    /// A registry of the built-in codecs and this one, `scripted`.
     pub(crate) fn registry(self: &Arc<Self>) -> Arc<Registry> {
         type Make = Box<dyn FnOnce() -> Box<dyn Codec>>;
         let script = self.clone();
@@ -78,7 +78,7 @@ impl Script {
     }
 }
 
-/// One encoder thread and nothing ahead.
+/// A server with one encoder thread that encodes nothing ahead.
 pub(crate) fn one_thread() -> ServerConfig {
     ServerConfig { encoders: 1, encode_ahead: 0, ..ServerConfig::default() }
 }
@@ -91,7 +91,7 @@ impl Codec for Scripted {
         CodecInfo { id: "scripted".into(), version, description, lossless: false }
     }
 
-    /// At the first rate that the listener's output takes.
+    /// Chooses the first rate of the listener's output.
     fn propose(&self, source: &SourceFormat, limits: &Limits, _: &str) -> Result<Choice> {
         let rate = limits.rates.first().copied().unwrap_or(source.format.rate);
         Ok(Choice { format: AudioFormat { rate, ..source.format }, params: String::new() })

@@ -70,7 +70,7 @@ async fn one_peer_does_not_take_all_places() {
 
 #[tokio::test]
 async fn a_listener_that_does_not_read_holds_up_nobody() {
-    // 1.7 MB a chunk, more than a stream of this transport holds in flight.
+    // A chunk has 1.7 MB, more than a stream of this transport holds.
     let music = Music::of(Kind::WavS24, 96_000, 2, 6.0);
     let rig = Rig::new(&music).await;
     let lazy = rig.listener().await;
@@ -84,7 +84,7 @@ async fn a_listener_that_does_not_read_holds_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_takes_is_given_up() {
-    // 1.7 MB a chunk, for which there are 216 s; the transport holds 1 MB of it.
+    // A chunk has 1.7 MB, which gives it 216 s; the transport holds 1 MB of it.
     let music = Music::of(Kind::WavS24, 96_000, 2, 3.0);
     let rig = Rig::new(&music).await;
     let listener = rig.listener().await;
@@ -113,7 +113,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
 
 #[tokio::test]
 async fn what_one_peer_does_not_read_is_bounded_over_all_its_connections() {
-    // 3.5 MB a chunk; one peer may have 53 MB under way.
+    // A chunk has 3.5 MB; the limit per peer is 53 MB in flight.
     let music = Music::of(Kind::WavS24, 192_000, 2, 3.0);
     let rig = Rig::new(&music).await;
     let (first, other) = (rig.listener().await, rig.listener().await);

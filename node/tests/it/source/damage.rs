@@ -32,7 +32,7 @@ fn exhaust(path: &Path) -> Result<u64, SourceError> {
     Ok(source.info().frames)
 }
 
-/// The bytes of a short file.
+/// Bytes of a short file.
 fn small(kind: Kind) -> Vec<u8> {
     static MADE: LazyLock<Mutex<HashMap<Kind, Vec<u8>>>> = LazyLock::new(Mutex::default);
     let make = || {
@@ -99,7 +99,7 @@ fn silence_takes_the_place_of_damage() {
             damaged[..whole.len() / 3] == whole[..whole.len() / 3],
             "{kind:?}: the first third is untouched"
         );
-        // In an MP3 nothing says how much was lost.
+        // In an MP3 the length of the damage is unknown.
         if kind != Kind::Mp3 {
             let last = whole.len() * 5 / 6;
             assert!(damaged[last..] == whole[last..], "{kind:?}: the last sixth is in its place");

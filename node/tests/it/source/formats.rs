@@ -4,7 +4,7 @@ use media_plugin_sdk::SampleType;
 use super::read_all;
 use crate::fixtures::{Kind, encode, ffmpeg_decode, music, snr, stored};
 
-/// Not a whole number of any codec's packets.
+/// No whole number of any codec's packets.
 const SECONDS: f64 = 4.123;
 
 #[test]
@@ -57,7 +57,7 @@ fn lossy_files_sound_as_ffmpeg_decodes_them() {
             let path = encode(dir.path(), kind, rate, channels, &music(rate, channels, SECONDS));
             let decoded = read_all(&mut Source::open(&path).unwrap().reader().unwrap());
             let reference = ffmpeg_decode(&path);
-            // ffmpeg leaves the padding of the last AAC packet on.
+            // ffmpeg keeps the padding of the last AAC packet.
             let common = reference.len().min(decoded.len());
             assert!(common + 1024 * usize::from(channels) >= reference.len(), "{kind:?}: ends too early");
             let snr = snr(&reference[..common], &decoded[..common]);
@@ -81,7 +81,7 @@ fn lossy_files_are_as_long_as_their_original_and_aligned_with_it() {
     }
 }
 
-/// Samples in `moov` and fragments after it, an index of each fragment alone, or no samples in `moov` at all.
+/// Samples in `moov` with fragments after it, an index for each fragment, or no samples in `moov`.
 #[test]
 fn fragments_are_read_to_the_last() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Files to frames, against ffmpeg and against the signal they were made from.
+//! Decoding of files, compared with ffmpeg and with the original signal.
 
 mod damage;
 mod formats;
@@ -19,7 +19,7 @@ fn kept(name: &str) -> PathBuf {
     folder
 }
 
-/// Reads on until `frames` are read or the track ends, in pieces of an odd size.
+/// Reads up to `frames` frames in pieces of an odd size.
 fn read(reader: &mut Reader, frames: usize) -> Vec<f32> {
     let channels = usize::from(reader.info().format.channels);
     let mut samples = vec![0.0; frames * channels];
@@ -36,7 +36,7 @@ fn read(reader: &mut Reader, frames: usize) -> Vec<f32> {
     samples
 }
 
-/// The whole track.
+/// Reads the whole track.
 fn read_all(reader: &mut Reader) -> Vec<f32> {
     let frames = usize::try_from(reader.info().frames).expect("a short track");
     read(reader, frames + 1)

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{kept, read, read_all};
 use crate::fixtures::{Kind, encode, music, snr};
 
-/// Kinds of which a frame is the same bits however it was reached.
+/// Kinds whose frames are bit-exact after any seek.
 const EXACT: [Kind; 13] = [
     Kind::WavS16,
     Kind::WavF64,
@@ -23,7 +23,7 @@ const EXACT: [Kind; 13] = [
     Kind::VorbisLongPages,
 ];
 
-/// Kinds whose decoder never quite forgets where it began.
+/// Kinds whose decoder keeps some state of its start.
 const RESTARTED: [Kind; 5] = [Kind::Opus, Kind::OpusLow, Kind::Aac, Kind::AacNoise, Kind::Adts];
 
 const RATE: u32 = 48_000;
@@ -143,8 +143,8 @@ fn seeks_are_exact_where_mp3_frames_are_smallest() {
     }
 }
 
-/// Seeks that go from header to header find the packets that reading through finds: also where the file is not plain,
-/// with bytes in it that are none of the stream's, or that are the tag of an encoder.
+/// Seeks that skip from header to header find the same packets as reading through, even if the file has
+/// foreign bytes or an encoder's tag in the middle.
 #[test]
 fn a_seek_far_ahead_in_an_mp3_is_exact() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ fn a_seek_far_ahead_in_an_mp3_is_exact() {
                     continue;
                 }
                 std::thread::scope(|scope| {
-                    scope.spawn(|| source.find_places().unwrap());
+                    scope.spawn(|| source.build_seek_index().unwrap());
                     seek();
                 });
                 seek();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::{kept, read_all};
 use crate::fixtures::{Kind, encode, music, tone};
 
-/// Rates of files and of codecs and outputs.
+/// Rates of files, and rates of codecs and outputs.
 const RATES: [(u32, u32); 9] = [
     (44_100, 48_000),
     (48_000, 44_100),
@@ -39,7 +39,7 @@ fn window(reader: &mut Reader, rate: u32, channels: u16, range: Range<i64>) -> V
     samples
 }
 
-/// And the folder that it is in.
+/// Returns a source and the folder of its file.
 fn source(kind: Kind, rate: u32, channels: u16, samples: &[f32]) -> (Source, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     (Source::open(&encode(dir.path(), kind, rate, channels, samples)).unwrap(), dir)
@@ -74,7 +74,7 @@ fn tones_come_through_clean() {
                 continue;
             }
             let (source, _dir) = source(Kind::WavF32, from, 1, &tone(from, 1, 2.0, hertz));
-            // Clear of the edges, where the tone is switched on and off.
+            // Excludes the edges, where the tone is switched on and off.
             let range = i64::from(to) / 2..i64::from(to) * 3 / 2;
             let part = window(&mut source.reader().unwrap(), to, 1, range.clone());
             let (level, lag, residual) = fit(&part, f64::from(to), hertz, range.start as f64);
@@ -148,7 +148,7 @@ fn channels_are_remixed_on_the_way() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the reader did before, and for codecs that never quite forget, too.
+    /// Whatever the reader read before, for all kinds of decoders.
     #[test]
     fn a_window_is_a_pure_function_of_its_range(start in -50_000i64..200_000, length in 1i64..30_000, other in 0u64..200_000) {
         for kind in [Kind::FlacS16, Kind::Mp3, Kind::Vorbis, Kind::AacNoise, Kind::Opus] {
@@ -162,7 +162,7 @@ proptest! {
         }
     }
 
-    /// Each begins before the one before it ended, as chunks do.
+    /// Each window starts before the end of the previous one, as chunks do.
     #[test]
     fn windows_in_a_row_on_one_reader_are_as_on_readers_of_their_own(first in -9_000i64..9_000, length in 10_000i64..60_000, overlap in 0i64..9_000) {
         for kind in [Kind::FlacS16, Kind::Mp3, Kind::Vorbis, Kind::AacNoise, Kind::Opus] {

@@ -11,7 +11,7 @@ use crate::{
     program::{Done, Home, Node, Running, Wav},
 };
 
-/// A home with the three libraries in a folder.
+/// Creates a home with the three libraries in a folder.
 fn home() -> Home {
     let home = Home::new();
     fs::create_dir(home.path("plugins")).unwrap();
@@ -112,7 +112,7 @@ fn what_a_plugin_refuses_is_one_line() {
     }
 }
 
-/// A node that serves opens no output, whatever it is asked.
+/// A serving node opens no output.
 #[test]
 fn serving_runs_no_command() {
     let home = home();

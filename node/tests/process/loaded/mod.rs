@@ -19,7 +19,7 @@ use media_plugin_sdk::{AudioFormat, Limits, SampleType, SourceFormat};
 use output_pipe as _;
 use rig::{Node, is_loaded, linked, loaded, only};
 
-/// Over a chunk's border, and no whole number of any codec's packets.
+/// Longer than a chunk, and no whole number of any codec's packets.
 const SECONDS: f64 = 4.123;
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn who_lacks_a_codec_is_given_another_with_the_reason() {
     assert!(none.contains("this node has no adpcm"), "{none}");
     node.stop().await;
 
-    // A source that the codec would round.
+    // A lossy source, which FLAC would round.
     let mp3 = encode(folder.path(), Kind::Mp3, 44_100, 2, &music(44_100, 2, 1.0));
     let node = Node::start(&all, &mp3, 33).await;
     let info = node.heard(&all, &["flac", "pcm"]).await;

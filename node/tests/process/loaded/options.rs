@@ -1,4 +1,4 @@
-//! Options reach a plugin the same way from either side of a library's border, and a peer reaches none.
+//! Options reach a plugin in the same way whether it is loaded or built in. A peer cannot set any.
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::{AudioFormat, Limits, Open, PluginError, SampleType, SourceFormat};
@@ -62,8 +62,8 @@ fn options_are_the_same_loaded_and_built_in() {
     );
 }
 
-/// All that one node says to another, field by field: nothing of it is an output, a target, a command or an option. A new
-/// field does not compile here until somebody has thought about it.
+/// All fields of all messages: none is an output, a target, a command or an option. A new field does not
+/// compile here until it has been considered.
 #[test]
 fn the_wire_has_no_place_for_an_output_or_its_options() {
     let _ = |List { offset: _, limit: _, search: _ }: List| {};

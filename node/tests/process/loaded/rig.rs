@@ -1,4 +1,4 @@
-//! Two nodes with plugins of their own, and the way from a file on the one to an output of the other.
+//! Two nodes with their own plugins: one serves a file, the other plays it.
 
 use std::{
     collections::BTreeMap,
@@ -15,17 +15,17 @@ use media_node::{
     library::Catalog,
     server::{Access, Server, ServerConfig},
 };
-use media_plugin_host::{Origin, Registry, Sources};
+use media_plugin_host::{LoadOptions, PluginOrigin, Registry};
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
 use media_protocol::{Info, List, Position};
 
-use crate::library::{built, lines, sources};
+use crate::library::{built, lines, load_options};
 
 /// Transport between the nodes: peer to peer if it is built in.
 const TRANSPORT: &str = if cfg!(feature = "fastn") { "fastn" } else { "memory" };
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
-/// The ADPCM codec, made from its C source as its README says.
+/// Builds the ADPCM codec from its C source, as its README says. Returns the library.
 pub(crate) fn adpcm() -> &'static Path {
     static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adpcm");
@@ -43,7 +43,7 @@ pub(crate) fn adpcm() -> &'static Path {
 
 /// Registry of the built-in plugins, always with FLAC.
 pub(crate) fn linked() -> Arc<Registry> {
-    checked(&Sources::default())
+    checked(&LoadOptions::default())
 }
 
 /// Registry of the three example libraries and the built-in plugins, without the ids in `disable`.
@@ -54,11 +54,11 @@ pub(crate) fn loaded(disable: &[&str]) -> Arc<Registry> {
     let prefer = prefer.iter().filter(|(id, _)| !disable.contains(id));
     let prefer = prefer.map(|(id, provider)| ((*id).to_owned(), (*provider).to_owned()));
     let disable = disable.iter().map(ToString::to_string).collect();
-    checked(&Sources { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..sources(&files) })
+    checked(&LoadOptions { disable, prefer: prefer.collect::<BTreeMap<_, _>>(), ..load_options(&files) })
 }
 
-fn checked(sources: &Sources) -> Arc<Registry> {
-    let registry = Registry::load(sources);
+fn checked(options: &LoadOptions) -> Arc<Registry> {
+    let registry = Registry::load(options);
     assert_eq!(lines(registry.problems()), [""; 0]);
     Arc::new(registry)
 }
@@ -66,7 +66,7 @@ fn checked(sources: &Sources) -> Arc<Registry> {
 /// Returns `true` if the plugin comes from a library, `None` if there is no such plugin.
 pub(crate) fn is_loaded(registry: &Registry, id: &str) -> Option<bool> {
     let listing = registry.list().into_iter().find(|it| it.id == id)?;
-    Some(matches!(listing.origin, Origin::Loaded(_)))
+    Some(matches!(listing.origin, PluginOrigin::Loaded(_)))
 }
 
 async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {
@@ -81,7 +81,7 @@ async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {
     registry.transport(TRANSPORT).unwrap().bind(&bind).await.unwrap()
 }
 
-/// A node with one file.
+/// A node that serves one file.
 pub(crate) struct Node {
     registry: Arc<Registry>,
     server: Server,
@@ -95,7 +95,7 @@ pub(crate) struct Node {
 pub(crate) type To<'a> = (&'a str, &'a str, &'a str);
 
 impl Node {
-    /// `key` is one that no other test has.
+    /// `key` must be unique among the tests.
     pub(crate) async fn start(registry: &Arc<Registry>, file: &Path, key: u8) -> Self {
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
         let track = catalog.list(&List { limit: 1, ..List::default() }).tracks[0].id.clone();
@@ -106,7 +106,7 @@ impl Node {
         Self { registry: Arc::clone(registry), server, endpoint, track, key }
     }
 
-    /// Another node plays the track to its end. Gives how it came, or the words of the failure.
+    /// Plays the track to its end on another node. Returns the node's answer, or the reason of the failure.
     pub(crate) async fn play(
         &self,
         listener: &Arc<Registry>,
@@ -124,7 +124,7 @@ impl Node {
                 formats: OutputFormats::default(),
             },
             codec,
-            // Enough for ADPCM.
+            // Enough for ADPCM, in bit/s.
             bitrate: 400_000,
             target: Duration::from_secs(3),
             max: Duration::from_secs(3),

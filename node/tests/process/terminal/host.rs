@@ -9,7 +9,7 @@ use media_plugin_sdk::transport::{Bind, Endpoint, PeerAddress};
 use media_protocol::{Protocol, Route, Ticket};
 use tokio::runtime::Runtime;
 
-/// Keeps to this machine, as the homes of these tests do.
+/// Options that keep the transport on this machine.
 const OPTIONS: &str = r#"{"relay":"off","mdns":false,"bind":["127.0.0.1:0"]}"#;
 const CAPABILITY: [u8; 32] = [9; 32];
 
@@ -44,7 +44,7 @@ impl Host {
         Self { server, ticket: ticket.to_string(), _runtime: runtime }
     }
 
-    /// Requests for tracks and chunks that came in so far.
+    /// Number of requests for tracks and chunks.
     pub(crate) fn requests(&self) -> u64 {
         let ServerStats { requests, .. } = self.server.stats();
         requests.get_info + requests.request_chunk

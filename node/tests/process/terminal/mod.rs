@@ -17,7 +17,7 @@ const DOWN: &str = "\u{1b}[B";
 const ESC: &str = "\u{1b}";
 const CONTROL_C: &str = "\u{3}";
 
-/// Tracks of a minute by these names.
+/// Makes tracks of one minute with these names.
 fn tracks(home: &Home, names: &[&str]) -> Vec<PathBuf> {
     let made = encode(&home.path("tmp"), Kind::WavS16, 8_000, 1, &tone(8_000, 1, 60.0, 440.0));
     let copy = |name: &&str| {
@@ -28,13 +28,14 @@ fn tracks(home: &Home, names: &[&str]) -> Vec<PathBuf> {
     names.iter().map(copy).collect()
 }
 
-/// The requests at the node once everything that was on its way has arrived: another listener has come, asked and gone.
+/// Returns the node's count of requests after all earlier ones have arrived: another listener connects, lists
+/// and leaves.
 fn settled(home: &Home, host: &Host) -> u64 {
     home.ok(&["ls", &host.ticket]);
     host.requests()
 }
 
-/// Plays a minute in real time from half of it on, by a configuration of the pause.
+/// Plays a track of one minute from its middle, in real time, with this setting of `playback.pause`.
 fn play(home: &Home, host: &Host, pause: &str) -> Screen {
     let pause = format!("playback.pause={pause}");
     let arguments = [
@@ -52,7 +53,8 @@ fn play(home: &Home, host: &Host, pause: &str) -> Screen {
     Screen::start(home, &arguments)
 }
 
-/// Quits once the node has every request: during a pause, as one that is on its way may be lost with the connection.
+/// Pauses, waits until the node has every request, and quits. A request in flight could be lost with the
+/// connection.
 fn quit(home: &Home, host: &Host, mut screen: Screen) {
     screen.press(" ");
     screen.position("⏸");
@@ -61,7 +63,7 @@ fn quit(home: &Home, host: &Host, mut screen: Screen) {
     screen.ends();
 }
 
-/// The client's own count of its requests must be the node's.
+/// Asserts that the client counted as many requests as the node.
 fn assert_counts(home: &Home, host: &Host) {
     let stats = home.stats();
     assert_eq!(stats["requests_while_paused"], 0);
@@ -79,10 +81,10 @@ fn a_pause_holds_and_asks_for_nothing() {
     screen.press(" ");
     let position = screen.position("⏸");
     let requests = settled(&home, &host);
-    // A seek while paused moves, from where it stood still, and asks for nothing either.
+    // A seek during a pause moves the position and sends no request.
     screen.press(RIGHT);
     let sought = std::iter::repeat_with(|| screen.position("⏸")).find(|it| *it >= position + 10).unwrap();
-    // The pause may have come just before a full second.
+    // The pause may start just before a full second.
     assert!(sought <= position + 11, "from {position} to {sought}");
     assert_eq!(settled(&home, &host), requests);
     screen.press(" ");
@@ -131,7 +133,7 @@ fn every_key_does_what_it_should() {
     screen.shows("▶ 3/3 three  0:0", &[]);
     screen.press("p");
     screen.shows("▶ 2/3 two  0:0", &[]);
-    // Past its first seconds, the start of the same track comes first.
+    // After the first seconds of a track, `p` goes to its start.
     screen.press(RIGHT);
     screen.shows("▶ 2/3 two  0:1", &[]);
     screen.press("p");
@@ -161,7 +163,7 @@ fn it_ends_well_however_it_ends() {
         screen.press(quit);
         screen.ends();
     }
-    // By itself at the track's end, and paused.
+    // At the end of the track, and during a pause.
     let mut screen = Screen::start(&home, &["play", &host.ticket, "--output", "null:fast"]);
     screen.shows("playing 1: one", &[]);
     screen.ends();

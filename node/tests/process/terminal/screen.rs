@@ -31,7 +31,7 @@ pub(crate) struct Screen {
     drawn: Receiver<Vec<u8>>,
     /// Bytes that were drawn and are not examined yet.
     rest: Vec<u8>,
-    /// The line looked at last.
+    /// Last line that was examined.
     last: String,
 }
 
@@ -60,7 +60,7 @@ impl Screen {
         Self { shell, keys, drawn, rest: Vec::new(), last: String::new() }
     }
 
-    /// Waits for a line that begins like this and has all of `words`; returns it.
+    /// Waits for a line that starts with `begin` and contains all `words`; returns it.
     #[track_caller]
     pub(crate) fn shows(&mut self, begin: &str, words: &[&str]) -> String {
         let until = Instant::now() + HANGS;
@@ -74,24 +74,25 @@ impl Screen {
         }
     }
 
-    /// Waits for the status line of a track of a minute, in a state (`▶` or `⏸`); returns its position in seconds.
+    /// Waits for the status line of a track of one minute in a state (`▶` or `⏸`); returns its position in
+    /// seconds.
     #[track_caller]
     pub(crate) fn position(&mut self, state: &str) -> u32 {
         seconds(&self.shows(state, &["/1:00 "]))
     }
 
-    /// Waits until it plays at this position, in seconds, or behind it.
+    /// Waits until playback is at or behind this position, in seconds.
     #[track_caller]
     pub(crate) fn reaches(&mut self, seconds: u32) {
         while self.position("▶") < seconds {}
     }
 
-    /// Types.
+    /// Types keys.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits for the end, which must be a good one and leave the terminal as it was.
+    /// Waits for the end: exit code 0, and the terminal as before.
     #[track_caller]
     pub(crate) fn ends(mut self) {
         assert_eq!(self.shows("exit=", &[]), "exit=0");
@@ -120,7 +121,7 @@ impl Screen {
     }
 }
 
-/// The position, in seconds, in the status line of a track of a minute.
+/// Reads the position in seconds from the status line of a track of one minute.
 pub(crate) fn seconds(line: &str) -> u32 {
     let (before, _) = line.rsplit_once("/1:00").unwrap();
     before.rsplit_once(':').unwrap().1.parse().unwrap()
@@ -128,7 +129,7 @@ pub(crate) fn seconds(line: &str) -> u32 {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The shell's end does not end the program; the terminal's does.
+        // The program ends with its terminal, not with the shell.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }

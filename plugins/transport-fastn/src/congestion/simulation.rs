@@ -1,4 +1,5 @@
-//! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link are seeded.
+//! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link
+//! are seeded.
 
 #[path = "../../../../node/tests/common/net/link.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the simulation uses a part of it")]
@@ -19,7 +20,7 @@ use bytes::BytesMut;
 use noq_proto::{
     ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, Event,
     FourTuple, PathId, PathStats, ServerConfig, StreamId, TransportConfig,
-    congestion::ControllerFactory,
+    congestion::{Controller, ControllerFactory},
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
     rustls,
 };
@@ -175,6 +176,12 @@ impl Simulation {
     /// Replaces the link in both directions.
     pub(super) fn change(&mut self, link: Link) {
         self.ends.iter_mut().for_each(|end| end.link = link);
+    }
+
+    /// Copy of the server's congestion controller.
+    pub(super) fn controller(&self) -> Box<dyn Controller> {
+        let (_, connection) = self.ends[SERVER].connection.as_ref().unwrap();
+        connection.congestion_state(PathId::ZERO).unwrap().clone_box()
     }
 
     /// Statistics of the server's path.

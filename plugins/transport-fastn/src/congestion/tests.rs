@@ -1,13 +1,18 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use iroh::{
     Endpoint, EndpointAddr, TransportAddr,
     endpoint::{Connection, QuicTransportConfig, presets},
 };
+use noq_proto::congestion::Controller as _;
 use tokio::net::UdpSocket;
 
 use super::{
-    AutoController, NEAR_WINDOW_PACKETS, factory,
+    AutoController, FirstRoundTrip, NEAR_WINDOW_PACKETS, factory,
     simulation::{Link, Simulation},
 };
 use crate::options::Congestion;
@@ -124,6 +129,50 @@ async fn a_longer_way_keeps_bbr() {
         // The endpoints soon find the direct path and abandon this one.
         assert_ne!(uses_bbr(&connection, way), Some(false));
     }
+}
+
+/// Sends three chunks over a link with this delay in each direction. Returns the controller after them.
+fn controller_over(delay: Duration) -> AutoController {
+    let link = Link { delay, ..Link::default() };
+    let mut simulation = Simulation::new(factory(Congestion::Auto), link, Duration::ZERO, 5);
+    for number in 1..=3 {
+        simulation.send(CHUNK);
+        simulation.until_received(number * CHUNK as u64);
+    }
+    *simulation.controller().into_any().downcast().unwrap()
+}
+
+#[test]
+fn a_round_trip_below_a_millisecond_gets_cubic() {
+    let near = controller_over(Duration::from_micros(450));
+    assert!(!near.uses_bbr);
+    assert_eq!(near.window(), 120 * u64::from(near.mtu));
+    assert!(controller_over(Duration::from_micros(550)).uses_bbr);
+}
+
+#[test]
+fn the_pacing_rate_is_four_times_bbrs_except_after_a_pause() {
+    let now = Instant::now();
+    let mut auto = factory(Congestion::Auto).build(now, 1200);
+    let mut bbr = factory(Congestion::Bbr).build(now, 1200);
+    let rate = bbr.metrics().pacing_rate.unwrap();
+    assert_eq!(auto.metrics().pacing_rate, Some(4 * rate));
+    auto.on_end_acks(now, 0, true, None);
+    bbr.on_end_acks(now, 0, true, None);
+    assert_eq!(auto.metrics().pacing_rate, bbr.metrics().pacing_rate);
+}
+
+#[test]
+fn a_few_bytes_ahead_do_not_end_the_first_round_trip() {
+    let began = Instant::now();
+    let least_rtt = Duration::from_millis(50);
+    let mut first_round_trip = FirstRoundTrip::NotStarted;
+    first_round_trip.on_sent(began);
+    first_round_trip.on_sent(began + Duration::from_millis(10));
+    first_round_trip.on_acked(began + Duration::from_millis(24), least_rtt);
+    assert_eq!(first_round_trip, FirstRoundTrip::Running(began));
+    first_round_trip.on_acked(began + Duration::from_millis(25), least_rtt);
+    assert_eq!(first_round_trip, FirstRoundTrip::Over);
 }
 
 /// Bytes of a chunk: 3 s of 16-bit stereo PCM at 44.1 kHz.
@@ -272,8 +321,8 @@ fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
     }
 }
 
-/// After a pause, BBR3 of noq-proto 1.4.0 counts all earlier acknowledgements as one burst (`extra_acked`) and widens its
-/// window with every packet.
+/// After a pause, BBR3 of noq-proto 1.4.0 counts all earlier acknowledgements as one burst (`extra_acked`)
+/// and widens its window with every packet.
 #[test]
 fn a_pause_does_not_widen_the_window() {
     let mut lost = 0;
@@ -297,8 +346,8 @@ fn a_pause_does_not_widen_the_window() {
     assert!(lost <= 10, "{lost}");
 }
 
-/// The link falls from 10 Mbit/s to 128 kbit/s. The first chunk after that fills the queue, and the rest of it is lost.
-/// Half a second later the client abandons it for the smallest chunk.
+/// The link falls from 10 Mbit/s to 128 kbit/s. The first chunk after that fills the queue, and the rest of
+/// it is lost. Half a second later the client abandons it for the smallest chunk.
 #[test]
 fn what_is_asked_for_behind_a_full_queue_comes_once_it_has_drained() {
     const FLAC: usize = 350_000;

@@ -6,7 +6,7 @@ use std::{
 
 use blake3::{Hash, Hasher, OUT_LEN};
 use bytes::Bytes;
-use media_plugin_host::{Kind, Listing, Origin, Registry};
+use media_plugin_host::{Kind, Listing, PluginOrigin, Registry};
 use media_protocol::{ChunkIndex, Rendition};
 
 /// File name ending of a cached chunk.
@@ -89,7 +89,7 @@ pub(super) fn codec_fingerprints(registry: &Registry) -> HashMap<String, Hash> {
     let program = std::env::current_exe().ok().map(|path| stamp(&path));
     let fingerprint = |listing: Listing| {
         let library = match &listing.origin {
-            Origin::Loaded(path) => Some(stamp(path)),
+            PluginOrigin::Loaded(path) => Some(stamp(path)),
             _ => None,
         };
         let inputs = (env!("CARGO_PKG_VERSION"), &program, &listing, library);
