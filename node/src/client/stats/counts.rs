@@ -9,7 +9,7 @@ use media_protocol::Rendition;
 
 use super::event_log::EventLog;
 
-/// Counters of the session. [`crate::client::Progress`] has those of the playback thread.
+/// Counters of the session. `Progress` has those of the playback thread.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Requests sent.

@@ -401,6 +401,8 @@ fn an_underrun_while_a_failed_codec_is_replaced_is_the_fault_of_the_decoder() {
     let (index, from, rendition) = (ChunkIndex(0), failed.at, failed.rendition);
     rig.playback.buffer.push(Entry::ChunkStart { index, from, rendition, reason: "".into() }).unwrap();
     rig.arrive(8);
+    // The thread checks before each step.
+    rig.playback.check_silence(Instant::now());
     rig.run(80);
     rig.steps();
     assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
