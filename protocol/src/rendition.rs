@@ -133,7 +133,7 @@ mod tests {
     fn each_bad_field_is_refused() {
         assert_eq!(rendition().check(), Ok(()));
         type Spoil = fn(&mut Rendition);
-        let bad: [(&str, Spoil); 13] = [
+        let bad: [(&str, Spoil); 14] = [
             ("its rate", |it| it.id.rate = 0),
             ("its rate", |it| it.id.rate = 768_001),
             ("its channels", |it| it.id.channels = 0),
@@ -143,6 +143,7 @@ mod tests {
             ("its number of chunks", |it| it.chunks = 1),
             ("its number of chunks", |it| it.frames = u64::MAX),
             ("its packets' length", |it| it.packet_frames = 0),
+            ("its packets' length", |it| it.packet_frames = 65_537),
             ("its lead-in is over 1 s", |it| it.lead_in = 48_001),
             ("its crossfade is over 0.5 s", |it| it.crossfade = 24_001),
             ("its chunks do not meet between packets", |it| it.continuous = true),
@@ -154,6 +155,28 @@ mod tests {
             let mut rendition = rendition();
             spoil(&mut rendition);
             assert_eq!(rendition.check(), Err(RenditionError(what)));
+        }
+    }
+
+    #[test]
+    fn each_field_may_reach_its_bound() {
+        type Stretch = fn(&mut Rendition);
+        let at_the_bound: [Stretch; 6] = [
+            |it| it.id.channels = Rendition::MAX_CHANNELS,
+            |it| it.config = vec![0; Rendition::MAX_CONFIG],
+            |it| it.packet_frames = 65_536,
+            |it| it.lead_in = 48_000,
+            |it| it.crossfade = 24_000,
+            |it| {
+                it.id.rate = Rendition::MAX_RATE;
+                it.frames_per_chunk = frames_per_chunk(Rendition::MAX_RATE);
+                it.chunks = 1;
+            },
+        ];
+        for stretch in at_the_bound {
+            let mut rendition = rendition();
+            stretch(&mut rendition);
+            assert_eq!(rendition.check(), Ok(()), "{rendition:?}");
         }
     }
 
@@ -182,6 +205,12 @@ mod tests {
             let pcm = 3 * rate as usize * usize::from(channels) * 4;
             assert!((pcm + 16 + 150 * 4 + 36..64 * 1024 * 1024).contains(&rendition.max_chunk_bytes()));
         }
+    }
+
+    #[test]
+    fn a_chunk_has_room_for_f32_with_a_length_for_each_frame() {
+        let frames = 144_000 + 1272 + 240 + 65_536;
+        assert_eq!(rendition().max_chunk_bytes(), frames * (2 * 4 + 4) + 65_536);
     }
 
     #[test]

@@ -298,10 +298,9 @@ mod tests {
         assert_eq!(many.routes[0].addresses.len(), Ticket::MAX_ADDRESSES);
         let long = with(|it| it.addresses = vec!["a".repeat(256), "b".into()]).unwrap();
         assert_eq!(long.routes[0].addresses, ["b"]);
-        assert_eq!(
-            (PREFIX.to_owned() + &"a".repeat(MAX_TEXT)).parse::<Ticket>(),
-            Err(TicketError::NotATicket)
-        );
+        let of_length = |length: usize| (PREFIX.to_owned() + &"a".repeat(length - 10)).parse::<Ticket>();
+        assert_eq!(of_length(8192), Err(TicketError::Damaged));
+        assert_eq!(of_length(8193), Err(TicketError::NotATicket));
     }
 
     #[test]
