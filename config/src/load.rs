@@ -60,7 +60,7 @@ impl Config {
 
     /// Returns every key in the order of the reference, then every plugin option that is set.
     #[must_use]
-    pub fn show(&self) -> Vec<ConfigEntry> {
+    pub fn entries(&self) -> Vec<ConfigEntry> {
         let keys = KEYS.iter().map(|key| ConfigEntry {
             key: key.name.into(),
             value: (key.get)(self).to_string(),

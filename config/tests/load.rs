@@ -58,7 +58,7 @@ fn with_nothing_said_the_defaults_hold() {
     assert_eq!(config.node.key, PathBuf::from("/data/key"));
     assert_eq!(config.access.mode, AccessMode::Ticket);
     assert_eq!(config.output.chosen, "auto");
-    assert!(config.show().iter().all(|line| line.origin == Origin::Default));
+    assert!(config.entries().iter().all(|line| line.origin == Origin::Default));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_plugins_table_is_data_and_each_option_has_its_own_origin() {
         plugins,
         [(PluginKind::Codec, "opus"), (PluginKind::Output, "cpal"), (PluginKind::Transport, "fastn")]
     );
-    let shown = config.show();
+    let shown = config.entries();
     let line = shown.iter().find(|line| line.key == "codec.opus.complexity").unwrap();
     assert_eq!(line.origin, Origin::Env("MEDIA_NODE_CODEC_OPUS_COMPLEXITY".into()));
 }
@@ -265,7 +265,7 @@ fn transports_are_one_id_or_a_list() {
         with_file("").flag(Flag::new("--transport", "transport.use", "fastn,memory")).load().unwrap();
     assert_eq!(flagged.transport.chosen.first().as_str(), "fastn");
     let shown = |config: &Config| {
-        let shown = config.show();
+        let shown = config.entries();
         shown.into_iter().find(|line| line.key == "transport.use").unwrap().value
     };
     assert_eq!(shown(&flagged), r#"["fastn","memory"]"#);
@@ -286,13 +286,14 @@ fn what_is_shown_can_be_written_into_a_file_and_reads_back_the_same() {
         .flag(Flag::new("--set", "node.name", "Åse's \"node\""))
         .load()
         .unwrap();
-    let text: String = first.show().iter().map(|line| format!("{} = {}\n", line.key, line.value)).collect();
+    let text: String =
+        first.entries().iter().map(|line| format!("{} = {}\n", line.key, line.value)).collect();
     let second = with_file(&text).load().unwrap();
     let values = |config: &Config| -> Vec<_> {
-        config.show().into_iter().map(|line| (line.key, line.value)).collect()
+        config.entries().into_iter().map(|line| (line.key, line.value)).collect()
     };
     assert_eq!(values(&first), values(&second));
-    assert!(second.show().iter().all(|line| matches!(line.origin, Origin::File { .. })));
+    assert!(second.entries().iter().all(|line| matches!(line.origin, Origin::File { .. })));
 }
 
 proptest! {

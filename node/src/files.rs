@@ -1,4 +1,4 @@
-//! Small files that a person asked for: written whole or not at all.
+//! Small files that are written whole or not at all.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// Writes `text` to `file`. A regular file is replaced at once, so that whoever waits for it finds it whole, and with
-/// `private` only its owner may read it. Anything else that is there (a pipe, a device) is written to.
+/// Writes `text` to `file`. A regular file is replaced in one step, so that a reader never finds half of it. With
+/// `private`, only its owner can read it. A pipe or a device is written to directly.
 ///
 /// # Errors
-/// As the system says; nothing is left behind.
+/// Errors of the system. No temporary file is left behind.
 pub fn write(file: &Path, text: &str, private: bool) -> io::Result<()> {
-    // Through a link: what it leads to is replaced, not the link.
+    // The target of a symbolic link is replaced, not the link itself.
     let target = file.canonicalize().unwrap_or_else(|_| file.into());
     if target.exists() && !target.is_file() {
         return File::create(&target)?.write_all(text.as_bytes());
@@ -30,7 +30,7 @@ pub fn write(file: &Path, text: &str, private: bool) -> io::Result<()> {
         .and_then(|mut open| open.write_all(text.as_bytes()))
         .and_then(|()| fs::rename(&beside, &target));
     if written.is_err() {
-        // What can't be removed could most likely not be made.
+        // An error here most likely means that the temporary file was never created.
         let _ = fs::remove_file(&beside);
     }
     written

@@ -1,5 +1,5 @@
-//! A node's secrets: its key, which is its identity, and the capability that its tickets carry. Each is a file that only
-//! its owner may read.
+//! Secrets of a node: its key, which is its identity, and the capability in its tickets. Each is a file that only its owner
+//! can read.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 
-/// A secret of 32 bytes. Not shown by `Debug`.
+/// Secret of 32 bytes. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
 
@@ -19,35 +19,35 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Why a secret can't be had. Each message is one line.
+/// Error about a secret. Each message is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The system says no.
+    /// An operation on the file failed.
     #[error("{} {}: {error}", .doing, .file.display())]
     Io {
-        /// What was being done.
+        /// The operation, as in `reading`.
         doing: &'static str,
-        /// With which file.
+        /// The file of the secret.
         file: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         error: io::Error,
     },
-    /// It is no secret any more.
-    #[error("{} can be read by others: make it yours alone (chmod 600), or remove it to get a new one", .0.display())]
+    /// Other users can read the file.
+    #[error("{file} can be read by others: restrict it to yourself (chmod 600 {file}), or remove it to get a new one", file = .0.display())]
     Exposed(PathBuf),
-    /// It holds something else.
-    #[error("{} holds no key: 64 hexadecimal digits expected; restore it, or remove it to get a new one", .0.display())]
+    /// The file does not contain a secret.
+    #[error("{} contains no key: 64 hexadecimal digits expected; restore it, or remove it to get a new one", .0.display())]
     Malformed(PathBuf),
-    /// No randomness to be had.
+    /// The system gave no random bytes.
     #[error("no random bytes for a new key: {0}")]
     Random(getrandom::Error),
 }
 
 impl Secret {
-    /// Reads a secret from its file, which is made with a random one if there is none.
+    /// Reads a secret from its file. Creates the file with a random secret if it does not exist.
     ///
     /// # Errors
-    /// See [`SecretError`].
+    /// If the file cannot be read or created, is readable by others, or contains no secret.
     pub fn load_or_create(file: &Path) -> Result<Self, SecretError> {
         let failed = |doing| move |error| SecretError::Io { doing, file: file.into(), error };
         match fs::File::open(file) {
@@ -56,11 +56,11 @@ impl Secret {
                 let mut bytes = [0; 32];
                 getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
                 match create(file, &bytes) {
-                    // Another process was faster: what it made is the secret.
+                    // Another process created the file meanwhile; its secret counts.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         Self::load(file, fs::File::open(file).map_err(failed("reading"))?)
                     }
-                    made => made.map(|()| Self(bytes)).map_err(failed("making")),
+                    made => made.map(|()| Self(bytes)).map_err(failed("creating")),
                 }
             }
             Err(error) => Err(failed("reading")(error)),
@@ -73,20 +73,24 @@ impl Secret {
             return Err(SecretError::Exposed(file.into()));
         }
         let mut text = String::new();
-        // One byte more than a key and its line end, to tell a longer file.
+        // One byte more than a key and its line end, so that a longer file is recognised.
         open.take(66).read_to_string(&mut text).map_err(failed)?;
         let bytes = HEXLOWER.decode(text.trim_end().as_bytes()).ok();
-        bytes.and_then(|it| it.try_into().ok()).map(Self).ok_or_else(|| SecretError::Malformed(file.into()))
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| SecretError::Malformed(file.into()))
     }
 
-    /// Another secret that follows from this one and from `context`, and does not tell this one.
+    /// Derives another secret from this one and `context`. This one cannot be computed from it.
     #[must_use]
     pub fn derive(&self, context: &str) -> Self {
         Self(blake3::derive_key(context, &self.0))
     }
 }
 
-/// Written beside and linked into place, so that no reader ever finds half a key.
+/// Creates the file of a secret. It is written under a temporary name and linked into place, so that a reader never finds
+/// half a key.
 fn create(file: &Path, secret: &[u8; 32]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
@@ -111,7 +115,7 @@ fn is_exposed(metadata: &fs::Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
 }
 
-/// Elsewhere, a file in a person's profile is theirs by the folder's access list.
+/// On other systems, the access list of the user's profile folder protects the file.
 #[cfg(not(unix))]
 fn is_exposed(_: &fs::Metadata) -> bool {
     false

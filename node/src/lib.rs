@@ -1,14 +1,15 @@
-//! A media node: serves a person's audio files to peers, and plays what another node serves.
+//! A media node: serves a person's audio files to their other devices, and plays audio that another node serves.
 //!
-//! `README.md` beside this crate has the threads, the queues and the invariants.
+//! `README.md` beside this crate describes the rooms; `docs/` has threads, queues and networks.
 
 pub mod client;
 pub mod commands;
 pub mod control;
 pub mod convert;
-pub mod fault;
+pub mod exit;
 pub mod files;
 pub mod identity;
+pub mod library;
 mod path_kind;
 pub mod plugins;
 pub mod server;

@@ -1,11 +1,13 @@
-//! Which plugins there are: the only file that names those that are built in (a crate that nothing names vanishes at link
-//! time, and its registration with it), and where others are looked for.
+//! The available plugins: built-in ones, and libraries in the plugin folders.
+//!
+//! This is the only file that names the built-in plugins. The linker drops a crate that no code names, and its registration
+//! with it.
 
 use std::{env, path::PathBuf, sync::Arc};
 
 use codec_pcm as _;
 use media_config::{Config, Sources};
-use media_plugin_host::{Folders, Registry};
+use media_plugin_host::{Registry, SearchPath};
 use output_file as _;
 use output_null as _;
 use transport_memory as _;
@@ -19,34 +21,35 @@ use output_cpal as _;
 #[cfg(feature = "fastn")]
 use transport_fastn as _;
 
-/// All that is built in.
+/// The built-in plugins.
 #[must_use]
 pub fn registry() -> Arc<Registry> {
     Arc::new(Registry::built_in())
 }
 
-/// All that is built in, and what the libraries of this person and of the system have.
+/// The built-in plugins, and those of the libraries of this user and of the system. Loading a library runs its code.
 #[must_use]
-pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
+pub fn loaded(config: &Config, search_path: &SearchPath) -> Arc<Registry> {
     let plugins = &config.plugins;
     let pins = plugins.prefer.iter().map(|pin| (pin.id.as_str().to_owned(), pin.provider.clone()));
-    Arc::new(Registry::load(&media_plugin_host::Sources {
-        folders: folders.clone(),
+    Arc::new(Registry::load(&media_plugin_host::LoadOptions {
+        search_path: search_path.clone(),
         disable: plugins.disable.clone(),
         prefer: pins.collect(),
     }))
 }
 
-/// Where libraries are looked for: `MEDIA_NODE_PLUGIN_PATH`, the configuration, the person's data, the system.
+/// The folders with plugin libraries: those of `MEDIA_NODE_PLUGIN_PATH` and the configuration, then the usual ones in the
+/// user's data directory and the system.
 #[must_use]
-pub fn folders(config: &Config, sources: &Sources) -> Folders {
+pub fn search_path(config: &Config, sources: &Sources) -> SearchPath {
     let from_env = env::var_os("MEDIA_NODE_PLUGIN_PATH").unwrap_or_default();
     let from_env = env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty());
-    let mut usual = vec![sources.data_dir.join("plugins")];
+    let mut standard = vec![sources.data_dir.join("plugins")];
     if cfg!(unix) {
-        usual.push(PathBuf::from("/usr/lib/media-node/plugins"));
+        standard.push(PathBuf::from("/usr/lib/media-node/plugins"));
     }
-    Folders { named: from_env.chain(config.plugins.paths.iter().cloned()).collect(), usual }
+    SearchPath { named: from_env.chain(config.plugins.paths.iter().cloned()).collect(), standard }
 }
 
 #[cfg(test)]
@@ -54,7 +57,7 @@ mod tests {
     #[test]
     fn all_are_linked_in() {
         let list = super::registry().list();
-        let count = |kind: &str| list.iter().filter(|it| it.kind.to_string() == kind).count();
+        let count = |kind: &str| list.iter().filter(|plugin| plugin.kind.to_string() == kind).count();
         let codecs = 1 + usize::from(cfg!(feature = "flac")) + usize::from(cfg!(feature = "opus"));
         assert_eq!(count("codec"), codecs, "{list:?}");
         assert_eq!(count("output"), 3 + usize::from(cfg!(feature = "cpal")), "{list:?}");

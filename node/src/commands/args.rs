@@ -1,3 +1,5 @@
+//! The command line: commands, arguments and flags.
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -5,160 +7,168 @@ use media_config::Flag;
 
 /// Listen to your own music anywhere: serves audio files to your other devices, peer to peer and encrypted.
 #[derive(Debug, Parser)]
-#[command(name = "media-node", version, max_term_width = 100)]
+#[command(name = "media-node", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The configuration file, instead of the platform's.
+    /// Configuration file to read in place of the default one.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Sets any key of the configuration, as in --set buffer.target=5s.
+    /// Sets a configuration key for this run, as in --set buffer.target=5s. May be repeated.
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  media-node demo                              play a bundled track
+  media-node serve ~/Music                     serve a folder and print its ticket
+  media-node ls TICKET                         list the tracks of a node
+  media-node play TICKET blue in green         play the tracks that match these words
+  media-node play TICKET 3 --codec opus:64     play track 3 as Opus at 64 kbit/s";
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Serves a bundled track and plays it, in one process.
+pub(super) enum CliCommand {
+    /// Serve a bundled track and play it, in one process.
     Demo {
         #[command(flatten)]
-        playing: Playing,
+        options: PlayOptions,
     },
-    /// Serves files and folders; prints a ticket; runs until Ctrl-C.
+    /// Serve files and folders until Ctrl-C, and print the ticket that lets other devices in.
     Serve {
-        /// Files and folders; none: library.paths of the configuration.
+        /// Files and folders to serve. Default: library.paths of the configuration.
         paths: Vec<PathBuf>,
-        /// Writes the ticket to a file as well.
+        /// File to write the ticket to, readable by you only.
         #[arg(long, value_name = "FILE")]
         ticket_file: Option<PathBuf>,
-        /// Writes the node's figures as JSON, every 10 s and at the end.
+        /// File to write statistics to as JSON, every 10 s and at the end.
         #[arg(long, value_name = "FILE")]
         stats: Option<String>,
-        /// How to be reached, by id.
+        /// Transports to listen on, by id, separated by commas.
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,
     },
-    /// Lists a node's tracks.
+    /// List the tracks of a node.
     Ls {
-        /// The ticket, or a file that holds it.
+        /// Ticket of the node, or a file that contains it.
         ticket: String,
-        /// Only tracks with these words in title, artist or album.
+        /// Words in the title, artist or album of the tracks to list. Default: all tracks.
         words: Vec<String>,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Plays a node's tracks.
+    /// Play tracks of a node.
     Play {
-        /// The ticket, or a file that holds it.
+        /// Ticket of the node, or a file that contains it.
         ticket: String,
-        /// Numbers, ids or words of a title; none: all.
+        /// Tracks to play: numbers, ids, or words of a title, artist or album. Default: all tracks.
         tracks: Vec<String>,
         #[command(flatten)]
-        playing: Playing,
+        options: PlayOptions,
     },
-    /// Lists the outputs and their devices.
+    /// List outputs and their devices.
     Devices {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Codecs, outputs and transports.
+    /// List, inspect and check plugins: codecs, outputs and transports.
     #[command(subcommand)]
-    Plugins(Plugins),
-    /// The effective configuration.
+    Plugins(PluginsCommand),
+    /// Show and check the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// This node's ID52 and key file.
+    /// Print the ID52 and the key file of this node.
     Id,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugins {
-    /// Lists them: kind, id, version, where from.
+pub(super) enum PluginsCommand {
+    /// List plugins: kind, id, version, origin.
     List {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Says what a library has, asked in a process of its own.
+    /// Show the plugins of a library. The library is loaded in a separate process.
     Inspect {
-        /// The library.
+        /// Library file.
         file: PathBuf,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// How long it may take to be opened, in seconds.
+        /// Time limit for loading the library, in seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u64,
-        /// In this process: for what this command starts itself.
+        /// Load the library in this process. This program starts itself with it.
         #[arg(long, hide = true)]
         here: bool,
     },
-    /// Checks that a library keeps to the rules, each check in a process of its own.
-    Check(Checking),
+    /// Run the conformance checks on the plugins of a library, each in a separate process.
+    Check(CheckOptions),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Checking {
-    /// The library.
+pub(super) struct CheckOptions {
+    /// Library file.
     pub(super) file: PathBuf,
-    /// Repeats what an earlier run did to packets.
+    /// Seed of the random damage to packets, to repeat an earlier run.
     #[arg(long)]
     pub(super) seed: Option<u32>,
-    /// What outputs open, instead of their default.
+    /// Target that outputs open. Default: the output's own default.
     #[arg(long, default_value = "")]
     pub(super) target: String,
-    /// The options of the codec or output, a JSON object.
+    /// Options of the codec or output, as a JSON object.
     #[arg(long, value_name = "JSON", default_value = "")]
     pub(super) options: String,
-    /// How long one check may take, in seconds.
+    /// Time limit for one check, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(super) timeout: u64,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// One check, in this process: for what this command starts itself.
+    /// Run one check in this process. This program starts itself with it.
     #[arg(long, hide = true, value_name = "NAME")]
     pub(super) only: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Shows every key, its value and where the value comes from.
+    /// Show every key with its value and the origin of the value.
     Show {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Checks the file, the environment and the flags.
+    /// Check the configuration file, the environment and the flags.
     Check,
-    /// Prints the file's path.
+    /// Print the path of the configuration file.
     Path,
 }
 
-/// How to play.
+/// Options of the commands that play.
 #[derive(Debug, Args)]
-pub(super) struct Playing {
-    /// auto, lossless, data-saver, or a codec and perhaps its kbit/s: pcm, opus, opus:64.
+pub(super) struct PlayOptions {
+    /// Codec to request: auto, lossless, data-saver, or a codec with an optional bitrate (pcm, opus, opus:64).
     #[arg(long, value_name = "CODEC[:KBIT]")]
     pub(super) codec: Option<String>,
-    /// Where the sound goes: auto, cpal, cpal:DEVICE, file:PATH, stdout, null, null:fast.
+    /// Output to play on: auto, cpal, cpal:DEVICE, file:PATH, stdout, null, null:fast.
     #[arg(long, value_name = "NAME[:TARGET]")]
     pub(super) output: Option<String>,
-    /// Where to begin in the first track: 90, 1:30, 1:02:03, 2.5.
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = start)]
+    /// Start position in the first track: 90, 1:30, 1:02:03, 2.5.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
     pub(super) start: f64,
-    /// Writes figures of the playing as JSON.
+    /// File to write statistics to as JSON, at the end.
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<String>,
-    /// How to reach the node, by id; the ticket's own by default.
+    /// Transport to reach the node with, by id. Default: the first one of the ticket that this program has.
     #[arg(long, value_name = "NAME")]
     pub(super) transport: Option<String>,
 }
 
-impl Playing {
-    /// What these flags set in the configuration.
+impl PlayOptions {
+    /// The configuration keys that these options set.
     pub(super) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();
         if let Some(codec) = &self.codec {
@@ -179,23 +189,23 @@ impl Playing {
     }
 }
 
-/// Seconds of `90`, `1:30`, `1:02:03`, `2.5`.
-fn start(text: &str) -> Result<f64, String> {
-    let wrong = || format!("{text:?} is no time; write seconds, M:SS or H:MM:SS");
+/// Parses a position in a track, such as `90`, `1:30`, `1:02:03` or `2.5`. Returns seconds.
+fn parse_time(text: &str) -> Result<f64, String> {
+    let error = || format!("{text:?} is not a time; write seconds, M:SS or H:MM:SS");
     let parts: Vec<_> = text.split(':').collect();
-    let (last, whole) = parts.split_last().ok_or_else(wrong)?;
+    let (last, whole) = parts.split_last().ok_or_else(error)?;
     if whole.len() > 2 {
-        return Err(wrong());
+        return Err(error());
     }
-    let seconds: f64 = last.parse().map_err(|_| wrong())?;
+    let seconds: f64 = last.parse().map_err(|_| error())?;
     if !(0.0..1e9).contains(&seconds) || (!whole.is_empty() && seconds >= 60.0) {
-        return Err(wrong());
+        return Err(error());
     }
     let minutes = whole.iter().try_fold(0_u32, |sum, part| {
-        let part = part.parse::<u32>().ok().filter(|it| *it < 6000)?;
+        let part = part.parse::<u32>().ok().filter(|part| *part < 6000)?;
         sum.checked_mul(60)?.checked_add(part)
     });
-    Ok(f64::from(minutes.ok_or_else(wrong)?) * 60.0 + seconds)
+    Ok(f64::from(minutes.ok_or_else(error)?) * 60.0 + seconds)
 }
 
 #[cfg(test)]
@@ -207,10 +217,10 @@ mod tests {
         for (text, seconds) in
             [("0", 0.0), ("90", 90.0), ("1:30", 90.0), ("1:02:03", 3723.0), ("2.5", 2.5), ("0:01.25", 1.25)]
         {
-            assert_eq!(start(text), Ok(seconds), "{text}");
+            assert_eq!(parse_time(text), Ok(seconds), "{text}");
         }
         for text in ["", "x", "-1", "1:60", "1:2:3:4", "1:", "nan", "inf", "99999:00", "1:-1"] {
-            assert!(start(text).is_err(), "{text}");
+            assert!(parse_time(text).is_err(), "{text}");
         }
     }
 

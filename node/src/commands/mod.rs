@@ -1,54 +1,56 @@
 //! What `media-node` does, one file per command: each turns arguments and configuration into a run of the rooms beside it.
 
 mod args;
-mod codec;
+mod codec_choice;
+mod config;
 mod context;
 mod demo;
-mod figures;
-mod options;
-mod output;
+mod devices;
+mod id;
+mod ls;
 mod play;
 mod plugins;
 mod serve;
-mod show;
+mod stats_writer;
+mod stdout;
 
 use std::time::Duration;
 
 use clap::Parser;
 use media_config::Flag;
 
-use self::args::{Arguments, Command, ConfigCommand, Plugins};
+use self::args::{Arguments, CliCommand, ConfigCommand, PluginsCommand};
 use self::context::Context;
-use crate::fault::{Exit, Fault};
+use crate::exit::{Exit, ExitError};
 
 /// Runs the process's command line. Returns when the command is done.
 ///
 /// # Errors
 /// One line and an exit code.
-pub fn run() -> Result<(), Fault> {
+pub fn run() -> Result<(), ExitError> {
     let arguments = Arguments::parse();
-    if let Command::Config(ConfigCommand::Path) = arguments.command {
-        return show::config_path(arguments.config.as_deref());
+    if let CliCommand::Config(ConfigCommand::Path) = arguments.command {
+        return config::path(arguments.config.as_deref());
     }
     // A library is looked at without the configuration, which may name it.
     match &arguments.command {
-        Command::Plugins(Plugins::Inspect { file, json, timeout, here }) => {
+        CliCommand::Plugins(PluginsCommand::Inspect { file, json, timeout, here }) => {
             let limit = Duration::from_secs(*timeout);
             return plugins::inspect(file, *json, limit, *here);
         }
-        Command::Plugins(Plugins::Check(checking)) => return plugins::check(checking),
+        CliCommand::Plugins(PluginsCommand::Check(options)) => return plugins::check(options),
         _ => {}
     }
     let mut flags = Vec::new();
     for set in &arguments.set {
         let (key, value) = set.split_once('=').ok_or_else(|| {
-            Fault::new(Exit::Usage, format!("--set {set}: write KEY=VALUE, as in --set buffer.target=5s"))
+            ExitError::new(Exit::Usage, format!("--set {set}: write KEY=VALUE, as in --set buffer.target=5s"))
         })?;
         flags.push(Flag::new("--set", key, value));
     }
     flags.extend(match &arguments.command {
-        Command::Demo { playing } | Command::Play { playing, .. } => playing.flags(),
-        Command::Serve { transport, stats, .. } => {
+        CliCommand::Demo { options } | CliCommand::Play { options, .. } => options.flags(),
+        CliCommand::Serve { transport, stats, .. } => {
             [("--transport", "transport.use", transport), ("--stats", "server.stats", stats)]
                 .into_iter()
                 .filter_map(|(flag, key, text)| Some(Flag::new(flag, key, text.as_deref()?)))
@@ -56,25 +58,25 @@ pub fn run() -> Result<(), Fault> {
         }
         _ => Vec::new(),
     });
-    let libraries = !matches!(arguments.command, Command::Plugins(_) | Command::Id);
+    let libraries = !matches!(arguments.command, CliCommand::Plugins(_) | CliCommand::Id);
     let context = Context::load(arguments.config.as_deref(), flags, libraries)?;
     match arguments.command {
-        Command::Demo { playing } => context.block_on(demo::run(&context, &playing)),
-        Command::Serve { paths, ticket_file, .. } => {
+        CliCommand::Demo { options } => context.block_on(demo::run(&context, &options)),
+        CliCommand::Serve { paths, ticket_file, .. } => {
             context.block_on(serve::run(&context, paths, ticket_file.as_deref()))
         }
-        Command::Ls { ticket, words, json } => {
-            context.block_on(show::list(&context, &ticket, &words.join(" "), json))
+        CliCommand::Ls { ticket, words, json } => {
+            context.block_on(ls::run(&context, &ticket, &words.join(" "), json))
         }
-        Command::Play { ticket, tracks, playing } => {
-            context.block_on(play::run(&context, &ticket, &tracks, &playing))
+        CliCommand::Play { ticket, tracks, options } => {
+            context.block_on(play::run(&context, &ticket, &tracks, &options))
         }
-        Command::Devices { json } => show::devices(&context, json),
-        Command::Plugins(Plugins::List { json }) => show::plugins(&context, json),
+        CliCommand::Devices { json } => devices::run(&context, json),
+        CliCommand::Plugins(PluginsCommand::List { json }) => plugins::list(&context, json),
         // Dispatched above.
-        Command::Plugins(_) => Ok(()),
-        Command::Config(ConfigCommand::Show { json }) => show::config(&context, json),
-        Command::Config(_) => show::config_check(&context),
-        Command::Id => show::id(&context),
+        CliCommand::Plugins(_) => Ok(()),
+        CliCommand::Config(ConfigCommand::Show { json }) => config::show(&context, json),
+        CliCommand::Config(_) => config::check(&context),
+        CliCommand::Id => id::run(&context),
     }
 }

@@ -6,11 +6,11 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Context, args::Playing, codec, context::ticket};
+use super::{Context, args::PlayOptions, codec_choice, context::ticket};
 use crate::{
-    client::{Dial, PauseMode, Setup},
-    control::{self, Command, Ending, Listening, Notice, Snapshot, Stats, Wiring},
-    fault::{Exit, Fault, OrFault},
+    client::{NodeLink, PauseMode, Setup},
+    control::{self, Channels, Command, Notice, Outcome, PlaySession, Snapshot, Stats},
+    exit::{Exit, ExitContext, ExitError},
     ui::View,
 };
 
@@ -19,24 +19,24 @@ pub(super) async fn run(
     context: &Context,
     text: &str,
     wanted: &[String],
-    playing: &Playing,
-) -> Result<(), Fault> {
+    options: &PlayOptions,
+) -> Result<(), ExitError> {
     let ticket = ticket(text)?;
     let setup = setup(context)?;
     let (dial, transport) = context.dial(&ticket).await?;
     let tracks = select(&dial, wanted).await?;
-    listen(context, tracks, setup, dial, transport, playing.start).await.map(drop)
+    listen(context, tracks, setup, dial, transport, options.start).await.map(drop)
 }
 
 /// How often a node that is still looking for its tracks is asked again for those that it has not found.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The tracks to play, as soon as the node has found them.
-async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
+async fn select(dial: &NodeLink, wanted: &[String]) -> Result<Vec<Track>, ExitError> {
     let mut told = false;
     loop {
         let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
-        let selected = control::select(&tracks, total, wanted).or_fault(Exit::NotFound);
+        let selected = control::select(&tracks, total, wanted).or_exit(Exit::NotFound);
         match selected {
             Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
             // Whatever it has not found yet may come.
@@ -46,7 +46,7 @@ async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
                 }
                 sleep(ASK_AGAIN).await;
             }
-            Ok(_) => return Err(Fault::new(Exit::NotFound, "the node serves no tracks")),
+            Ok(_) => return Err(ExitError::new(Exit::NotFound, "the node serves no tracks")),
             Err(fault) => return Err(fault),
         }
     }
@@ -54,7 +54,7 @@ async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, Fault> {
 
 /// What may be among the `wanted`. A small catalog is asked for as a whole, in one page; of a large one, which takes a
 /// hundred, only what fits.
-async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
+async fn candidates(dial: &NodeLink, wanted: &[String]) -> Result<ListPage, ExitError> {
     // A search has a limit.
     if wanted.is_empty() || wanted.iter().any(|it| it.len() > List::MAX_SEARCH) {
         return Context::catalog(dial, "").await;
@@ -76,12 +76,12 @@ async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, Fault> {
 }
 
 /// How to play, by the configuration, and perhaps a line about the output. Fails before anything is asked of a node.
-pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault> {
+pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), ExitError> {
     let config = &context.config;
     let (output, line) = context.output()?;
     let setup = Setup {
         output,
-        codec: codec::choice(context)?,
+        codec: codec_choice::codec_choice(context)?,
         bitrate: config.codec.bitrate.get(),
         target: config.buffer.target.get(),
         max: config.buffer.max.get(),
@@ -99,7 +99,7 @@ pub(super) fn setup(context: &Context) -> Result<(Setup, Option<String>), Fault>
     Ok((setup, line))
 }
 
-/// Notices that may wait to be shown; past them some are lost, so that a view that hangs holds nothing up.
+/// Notices that may wait to be sanitize; past them some are lost, so that a view that hangs holds nothing up.
 const NOTICES: usize = 256;
 
 /// Plays tracks with keys and a status line, then writes `--stats`.
@@ -107,10 +107,10 @@ pub(super) async fn listen(
     context: &Context,
     tracks: Vec<Track>,
     (setup, line): (Setup, Option<String>),
-    dial: Arc<Dial>,
+    dial: Arc<NodeLink>,
     transport: String,
     start: f64,
-) -> Result<Stats, Fault> {
+) -> Result<Stats, ExitError> {
     let (command, commands) = mpsc::channel(16);
     let (snapshot, snapshots) = watch::channel(Snapshot::default());
     let (notice, notices) = mpsc::channel(NOTICES);
@@ -119,28 +119,26 @@ pub(super) async fn listen(
     }
     let seek_step = context.config.playback.seek_step.get();
     let view = View { commands: command.clone(), snapshots, notices, seek_step };
-    let wiring = Wiring { commands, view: snapshot, notices: notice };
-    let listening = Listening::start(tracks, setup, dial, transport, wiring);
-    let listening = listening.while_doing(Exit::Failed, "starting to play")?;
+    let channels = Channels { commands, view: snapshot, notices: notice };
+    let listening = PlaySession::start(tracks, setup, dial, transport, channels);
+    let listening = listening.context(Exit::Failed, "starting to play")?;
     let view = tokio::spawn(view.run());
     tokio::spawn(async move {
         super::serve::interrupted().await;
         let _ = command.send(Command::Quit).await;
     });
     let (ending, stats) = listening.run(Position::START.moved(start)).await;
-    // The view has shown what there was to show; a terminal that is gone is no reason to fail.
+    // The view has sanitize what there was to show; a terminal that is gone is no reason to fail.
     let _ = view.await;
     if let Some(file) = &context.config.stats.file {
-        stats
-            .write(file)
-            .while_doing(Exit::Failed, format!("writing the statistics to {}", file.display()))?;
+        stats.write(file).context(Exit::Failed, format!("writing the statistics to {}", file.display()))?;
     }
     match ending {
-        Ending::Finished | Ending::Quit => Ok(stats),
-        Ending::Unreachable(reason) => {
-            Err(Fault::new(Exit::Unreachable, format!("the node is out of reach: {reason}")))
+        Outcome::Finished | Outcome::Quit => Ok(stats),
+        Outcome::Unreachable(reason) => {
+            Err(ExitError::new(Exit::Unreachable, format!("the node is out of reach: {reason}")))
         }
-        Ending::Output(reason) => Err(Fault::new(Exit::Output, reason)),
-        Ending::Incomplete(reason) | Ending::Failed(reason) => Err(Fault::new(Exit::Failed, reason)),
+        Outcome::Output(reason) => Err(ExitError::new(Exit::Output, reason)),
+        Outcome::Incomplete(reason) | Outcome::Failed(reason) => Err(ExitError::new(Exit::Failed, reason)),
     }
 }

@@ -13,12 +13,14 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Context, context::shown, figures, show::print};
+use super::{Context, stats_writer, stdout::print};
 use crate::{
-    fault::{Exit, Fault, OrFault},
+    exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
-    server::{Access, Catalog, CatalogError, DiskCacheConfig, Server, ServerConfig, Skipped},
+    library::{Catalog, CatalogError, Skipped},
+    server::{Access, DiskCacheConfig, Server, ServerConfig},
+    ui::sanitize,
 };
 
 /// A library that has been looked through by then is served as a whole at once; of a larger one, what was found so far.
@@ -33,12 +35,12 @@ pub(super) async fn run(
     context: &Context,
     paths: Vec<PathBuf>,
     ticket_file: Option<&Path>,
-) -> Result<(), Fault> {
+) -> Result<(), ExitError> {
     let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
     if paths.is_empty() {
         let message =
             "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
-        return Err(Fault::new(Exit::Usage, message));
+        return Err(ExitError::new(Exit::Usage, message));
     }
     let key = context.key()?;
     let transport = context.transport(None)?;
@@ -46,28 +48,29 @@ pub(super) async fn run(
     let library = &context.config.library;
     let (follow_links, index) = (library.follow_links, library.index.clone());
     let recalled = spawn_blocking(move || Catalog::recall(&paths, follow_links, index.as_deref())).await;
-    let catalog = Arc::new(recalled.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?);
+    let catalog = Arc::new(recalled.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?);
     let mut first = scan(&catalog);
-    let serving = Serving::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
+    let serving =
+        BoundServer::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
     let early = timeout_at(until, &mut first).await.ok();
     let is_whole = early.is_some();
     let mut warned = HashSet::new();
     if let Some(scanned) = early {
-        scanned.or_fault(Exit::Failed)?.or_fault(Exit::NotFound)?;
+        scanned.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?;
         warn_of_skipped(&catalog, &mut warned);
     }
     serving.announce(&context.config.node.name, is_whole, ticket_file)?;
     let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get(), warned);
-    let writing = figures::start(context, &serving.server).await?;
+    let writing = stats_writer::start(context, &serving.server).await?;
     let serve = serving.server.serve(Arc::clone(&serving.endpoint));
     tokio::select! {
         fault = writing => Err(fault),
-        () = serve => Err(Fault::new(Exit::Failed, "the transport's endpoint was closed")),
+        () = serve => Err(ExitError::new(Exit::Failed, "the transport's endpoint was closed")),
         fault = follow => Err(fault),
         () = interrupted() => {
             serving.server.stop();
             serving.endpoint.close().await;
-            figures::write(context, &serving.server)
+            stats_writer::write(context, &serving.server)
         }
     }
 }
@@ -87,9 +90,9 @@ async fn follow(
     first: Option<Scan>,
     every: Duration,
     mut warned: HashSet<Skipped>,
-) -> Fault {
+) -> ExitError {
     if let Some(first) = first {
-        match first.await.or_fault(Exit::Failed).and_then(|it| it.or_fault(Exit::NotFound)) {
+        match first.await.or_exit(Exit::Failed).and_then(|it| it.or_exit(Exit::NotFound)) {
             Ok(_) => tracing::info!("serving {}: the whole library", tracks(catalog.len())),
             Err(fault) => return fault,
         }
@@ -115,31 +118,31 @@ async fn follow(
         };
         // Once, however long it lasts.
         if !now.is_empty() && now != trouble {
-            eprintln!("warning: {}", shown(&now));
+            eprintln!("warning: {}", sanitize(&now));
         }
         trouble = now;
     }
 }
 
 /// A server that is bound and about to serve.
-pub(super) struct Serving {
+pub(super) struct BoundServer {
     pub(super) server: Server,
     pub(super) endpoint: Arc<dyn Endpoint>,
     transport: String,
     capability: Secret,
 }
 
-impl Serving {
+impl BoundServer {
     pub(super) async fn start(
         context: &Context,
         transport: Arc<dyn Transport>,
         key: &Secret,
         capability: Secret,
         catalog: impl Into<Arc<Catalog>>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, ExitError> {
         context.check_codec_options()?;
         let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
-        let server = server.while_doing(Exit::Failed, "starting the encoders")?;
+        let server = server.context(Exit::Failed, "starting the encoders")?;
         let mut access = access(context, &capability);
         // The owner, listening on this same machine.
         access.ids.insert(transport.identity(&Context::second_key(key).0));
@@ -148,11 +151,11 @@ impl Serving {
     }
 
     /// Tells a person how to listen: of the `whole` library, or of what was found so far.
-    fn announce(&self, name: &str, whole: bool, ticket_file: Option<&Path>) -> Result<(), Fault> {
+    fn announce(&self, name: &str, whole: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
         let ticket = self.ticket().to_string();
         if let Some(file) = ticket_file {
             let doing = format!("writing the ticket to {}", file.display());
-            files::write(file, &format!("{ticket}\n"), true).while_doing(Exit::Failed, doing)?;
+            files::write(file, &format!("{ticket}\n"), true).context(Exit::Failed, doing)?;
         }
         let count = tracks(self.server.catalog().len());
         let so_far = if whole { "" } else { " so far" };
@@ -212,7 +215,7 @@ fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
     let mut fresh: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
     fresh.sort();
     for skipped in fresh.iter().take(NAMED) {
-        eprintln!("warning: passed over {}", shown(skipped));
+        eprintln!("warning: passed over {}", sanitize(skipped));
     }
     if fresh.len() > NAMED {
         eprintln!("warning: and {} more that can't be read", fresh.len() - NAMED);

@@ -1,15 +1,15 @@
 //! The one loop that owns what is played: takes [`Command`]s from a person and events from the player, publishes a
 //! [`Snapshot`] that any view draws.
 
-mod listen;
-mod playlist;
-mod report;
+mod play_session;
+mod selection;
 mod stats;
+mod text;
 
 use std::time::Duration;
 
-pub use listen::{Ending, Listening, Wiring};
-pub use playlist::{NoSuchTrack, select};
+pub use play_session::{Channels, Outcome, PlaySession};
+pub use selection::{NoSuchTrack, select};
 pub use stats::Stats;
 
 /// What a person asks for while listening.

@@ -3,7 +3,7 @@
 //! All of it goes to standard error, so that standard output stays free for sound.
 
 mod keys;
-mod status;
+mod status_line;
 mod terminal;
 
 use std::{
@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::control::{Command, Notice, Snapshot};
 
-/// What a view is connected to; the counterpart of [`crate::control::Wiring`].
+/// What a view is connected to; the counterpart of [`crate::control::Channels`].
 pub struct View {
     /// To the loop.
     pub commands: mpsc::Sender<Command>,
@@ -54,14 +54,14 @@ impl View {
 /// A notice as one line.
 fn line(notice: &Notice) -> String {
     match notice {
-        Notice::Info(text) => printable(text),
-        Notice::Warning(text) => format!("warning: {}", printable(text)),
+        Notice::Info(text) => sanitize(text),
+        Notice::Warning(text) => format!("warning: {}", sanitize(text)),
     }
 }
 
 /// Text from a peer or a file with nothing in it that a terminal would obey, or that would turn the writing around.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     let obeyed = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if obeyed(c) { '\u{FFFD}' } else { c }).collect()
 }
@@ -70,6 +70,6 @@ pub fn printable(text: &str) -> String {
 mod tests {
     #[test]
     fn printable_text_has_no_control_codes() {
-        assert_eq!(super::printable("a\u{1b}[2Jb\r\n\u{9b}c"), "a\u{FFFD}[2Jb\u{FFFD}\u{FFFD}\u{FFFD}c");
+        assert_eq!(super::sanitize("a\u{1b}[2Jb\r\n\u{9b}c"), "a\u{FFFD}[2Jb\u{FFFD}\u{FFFD}\u{FFFD}c");
     }
 }

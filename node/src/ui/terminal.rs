@@ -14,12 +14,12 @@ use crossterm::{
 };
 use tokio::sync::oneshot;
 
-use super::{View, keys, line, status::Status};
+use super::{View, keys, line, status_line::StatusLine};
 
 /// The terminal in raw mode, until dropped.
-struct Raw;
+struct RawMode;
 
-impl Raw {
+impl RawMode {
     fn enter() -> io::Result<Self> {
         static ON_PANIC: Once = Once::new();
         ON_PANIC.call_once(|| {
@@ -35,7 +35,7 @@ impl Raw {
     }
 }
 
-impl Drop for Raw {
+impl Drop for RawMode {
     fn drop(&mut self) {
         restore();
     }
@@ -50,7 +50,7 @@ fn restore() {
 }
 
 pub(super) async fn run(mut view: View) -> io::Result<()> {
-    let _raw = Raw::enter()?;
+    let _raw = RawMode::enter()?;
     let (commands, seek_step) = (view.commands.clone(), view.seek_step);
     let (ended, mut keys) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
@@ -58,7 +58,7 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
         drop(commands);
     });
     drop(view.commands);
-    let mut status = Status::new(Instant::now());
+    let mut status = StatusLine::new(Instant::now());
     loop {
         tokio::select! {
             notice = view.notices.recv() => match notice {
@@ -95,7 +95,7 @@ mod tests {
     #[ignore = "run by the test below, on a terminal of its own"]
     fn panics_in_raw_mode() {
         // Never dropped: the hook has to do it alone.
-        std::mem::forget(Raw::enter().unwrap());
+        std::mem::forget(RawMode::enter().unwrap());
         assert!(terminal::is_raw_mode_enabled().unwrap());
         assert!(std::thread::spawn(|| panic!("on purpose")).join().is_err());
         assert!(!terminal::is_raw_mode_enabled().unwrap());

@@ -1,0 +1,68 @@
+//! Errors of the binary: one line for the user and an exit code for scripts.
+
+use std::fmt;
+
+/// Exit codes of `media-node`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// An operation failed.
+    Failed = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// The node cannot be reached, or refuses this client.
+    Unreachable = 3,
+    /// The track does not exist, or there is nothing to serve.
+    NotFound = 4,
+    /// The output or its device does not exist, or cannot be opened.
+    Output = 5,
+}
+
+/// Error that ends the process: one line and an exit code.
+#[derive(Debug)]
+pub struct ExitError {
+    /// Exit code of the process.
+    pub exit: Exit,
+    /// One line: the operation, its input, the reason, and the next step if there is one.
+    pub message: String,
+}
+
+impl ExitError {
+    /// An error with this message.
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+}
+
+impl fmt::Display for ExitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ExitError {}
+
+/// Conversion of any error into an [`ExitError`].
+pub trait ExitContext<T> {
+    /// Keeps the message of the error, which names the operation by itself.
+    ///
+    /// # Errors
+    /// The converted error.
+    fn or_exit(self, exit: Exit) -> Result<T, ExitError>;
+
+    /// Puts the operation, as in `reading FILE`, before the message of the error.
+    ///
+    /// # Errors
+    /// The converted error.
+    fn context(self, exit: Exit, operation: impl fmt::Display) -> Result<T, ExitError>;
+}
+
+impl<T, E: fmt::Display> ExitContext<T> for Result<T, E> {
+    fn or_exit(self, exit: Exit) -> Result<T, ExitError> {
+        self.map_err(|error| ExitError::new(exit, error))
+    }
+
+    fn context(self, exit: Exit, operation: impl fmt::Display) -> Result<T, ExitError> {
+        self.map_err(|error| ExitError::new(exit, format!("{operation}: {error}")))
+    }
+}
