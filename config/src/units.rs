@@ -163,7 +163,8 @@ fn split_piece(text: &str) -> Option<(&str, &str, &str)> {
     Some((number, unit, rest))
 }
 
-/// Multiplies `number`, which can have a decimal point, by `unit`; `None` unless the product is a whole number that fits.
+/// Multiplies `number`, which can have a decimal point, by `unit`; `None` unless the product is a whole
+/// number that fits.
 fn scale(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let mut value = whole.parse::<u64>().ok()?.checked_mul(unit)?;

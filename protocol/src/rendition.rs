@@ -25,10 +25,12 @@ pub struct Rendition {
     pub packet_frames: u32,
     /// Number of decoded frames to drop at the start of each chunk.
     pub lead_in: u32,
-    /// Number of decoded frames after each chunk's end that crossfade into the next chunk. The last chunk has none.
+    /// Number of decoded frames after each chunk's end that crossfade into the next chunk. The last chunk has
+    /// none.
     pub crossfade: u32,
-    /// Tells if the chunks are cut from one stream of packets, each of `packet_frames`. Then a decoder that played the previous
-    /// chunk skips the packets that it has decoded already and continues without a crossfade.
+    /// Tells if the chunks are cut from one stream of packets, each of `packet_frames`. Then a decoder that
+    /// played the previous chunk skips the packets that it has decoded already and continues without a
+    /// crossfade.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
 }
@@ -89,8 +91,8 @@ impl Rendition {
         index.0.saturating_add(1) >= self.chunks
     }
 
-    /// Returns an upper bound for the bytes of a chunk of this rendition: its frames as `f32`, 4 bytes more a frame for packet
-    /// lengths, and 64 KiB. It never exceeds 64 MiB.
+    /// Returns an upper bound for the bytes of a chunk of this rendition: its frames as `f32`, 4 bytes more a
+    /// frame for packet lengths, and 64 KiB. It never exceeds 64 MiB.
     #[must_use]
     pub fn max_chunk_bytes(&self) -> usize {
         let spare = u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;

@@ -115,7 +115,8 @@ impl Listener {
         Some(DecoderFailed { play, rendition, at, reason: "it panicked".into() })
     }
 
-    /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one that follows.
+    /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one
+    /// that follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
             let next = self.refetch.pop_front().or_else(|| self.follow.take().map(|it| (it, false)));
