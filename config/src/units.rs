@@ -40,12 +40,15 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
-            let (mut rest, mut units, mut total) = (text, Self::UNITS, 0_u64);
+            let mut rest = text;
+            let mut units = Self::UNITS;
+            let mut total = 0_u64;
             loop {
                 let (number, unit, after) = split_piece(rest)?;
                 let at = units.iter().position(|(name, _)| *name == unit)?;
                 total = total.checked_add(scale(number, units[at].1)?)?;
-                (rest, units) = (after, &units[at + 1..]);
+                rest = after;
+                units = &units[at + 1..];
                 if rest.is_empty() {
                     return Some(Self(total));
                 }

@@ -34,8 +34,8 @@ impl FromStr for Protocol {
     type Err = WireError;
 
     fn from_str(name: &str) -> Result<Self, WireError> {
-        Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|it| it.name()).collect();
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|protocol| protocol.name()).collect();
             let message = format!("unknown protocol {name:?}; this node has {}", known.join(", "));
             WireError::new(crate::ErrorCode::BadRequest, message)
         })

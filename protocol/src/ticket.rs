@@ -32,10 +32,10 @@ pub struct Route {
 #[non_exhaustive]
 pub enum TicketError {
     /// The text does not begin like a ticket.
-    #[error("not a ticket: one begins with {PREFIX}")]
+    #[error("not a ticket: a ticket begins with {PREFIX}")]
     NotATicket,
     /// The text begins like a ticket, but characters are missing or wrong.
-    #[error("the ticket is cut short or mistyped; copy it again as a whole")]
+    #[error("the ticket is cut short or mistyped; copy all of it again")]
     Damaged,
     /// The ticket has a version that this node does not know.
     #[error("the ticket was made by a newer version of media-node; update this one")]
@@ -160,7 +160,7 @@ fn take_text(bytes: &mut &[u8], longest: usize) -> Option<String> {
     let (length, rest) = bytes.split_first()?;
     let (text, rest) = rest.split_at_checked((*length).into())?;
     *bytes = rest;
-    let text = std::str::from_utf8(text).ok().filter(|it| is_text(it, longest))?;
+    let text = std::str::from_utf8(text).ok().filter(|text| is_text(text, longest))?;
     Some(text.into())
 }
 
