@@ -28,6 +28,7 @@ mod guide;
 mod lab;
 mod library;
 mod mix;
+mod output_formats;
 mod passthrough;
 mod provider;
 mod rates;
