@@ -134,3 +134,18 @@ fn no_common_codec(registry: &Registry, track: &Track, rejected: &[String]) -> W
     let message = format!("no codec for {:?}: this node has {known}; {offers}", track.title);
     WireError::new(ErrorCode::NoCommonCodec, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins;
+
+    #[test]
+    fn the_size_of_a_chunk_follows_from_its_name() {
+        let registry = plugins::registry();
+        let bytes = |id: &str| chunk_bytes(&registry, &id.parse().unwrap());
+        assert_eq!(bytes("t.pcm.44100.2.s16"), 529_200);
+        assert_eq!(bytes("t.opus.48000.2.copy"), 191_250);
+        assert_eq!((bytes("t.nothing.44100.2.s16"), bytes("t.pcm.44100.2.s17")), (0, 0));
+    }
+}

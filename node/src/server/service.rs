@@ -1,6 +1,6 @@
 //! Answers to list, search, info and chunk requests for any caller, with the quotas of each caller.
 //!
-//! The service knows neither connections nor streams. Whoever has a [`Caller`] can use it: the session of a peer, or any code
+//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a peer, or other code
 //! of this node through [`LocalLibrary`], which is a [`Provider`].
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -3,12 +3,14 @@
 use std::{any::Any, sync::Arc};
 
 use media_node::{
+    client::{NodeLink, RemoteLibrary},
     library::Provider,
     plugins,
     server::{Caller, Server, ServerConfig},
 };
+use media_plugin_sdk::transport::refuse_all;
 
-use crate::rig::Music;
+use crate::rig::{Music, Rig, bind};
 
 mod suite;
 
@@ -53,6 +55,19 @@ async fn local(music: &Music) -> Subject {
     Subject { provider, _held: Box::new(server) }
 }
 
+/// The same service, as another node reaches it.
+async fn remote(music: &Music) -> Subject {
+    let rig = Rig::new(music).await;
+    let transport = plugins::registry().transport("memory").unwrap();
+    let endpoint = transport.bind(&bind(refuse_all())).await.unwrap();
+    let link = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
+    Subject { provider: Arc::new(RemoteLibrary::new(link)), _held: Box::new(rig) }
+}
+
 mod local_library {
     provider_tests!(super::local);
+}
+
+mod remote_library {
+    provider_tests!(super::remote);
 }
