@@ -22,6 +22,7 @@ mod bench_page;
 mod borders;
 mod disk_cache;
 mod exact;
+mod examples;
 mod fallback;
 mod figures;
 mod guide;
