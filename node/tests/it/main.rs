@@ -21,6 +21,7 @@ mod rig;
 mod bench_page;
 mod borders;
 mod disk_cache;
+mod documentation;
 mod exact;
 mod examples;
 mod fallback;
