@@ -1,4 +1,4 @@
-//! What the level counts, and when it asks for more.
+//! Level, room and shortages of the jitter buffer.
 
 use super::*;
 use crate::client::test_support;

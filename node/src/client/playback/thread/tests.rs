@@ -1,4 +1,4 @@
-//! The thread's steps, on an output whose time is the test's.
+//! Steps of the playback thread on an output with a delay set by the test.
 
 mod dropouts;
 mod rig;
@@ -12,7 +12,7 @@ use super::*;
 use crate::client::test_support;
 use rig::{FADE, PACKET, RATE, Rig};
 
-/// As long as a fade, from full to nothing or the other way.
+/// Returns whether the samples are one fade, in or out.
 fn is_ramp(samples: &[f32], up: bool) -> bool {
     let steps = samples.windows(2).all(|pair| (pair[0] < pair[1]) == up);
     samples.len() == FADE && steps && samples.iter().all(|it| (0.0..=1.0).contains(it))
@@ -22,7 +22,7 @@ fn is_ramp(samples: &[f32], up: bool) -> bool {
 fn silence_that_could_not_be_helped_fades_out_and_in() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // 10 ms are left.
+    // The output has 10 ms.
     rig.run(80);
     assert_eq!(rig.given(), vec![1.0; 4 * PACKET - FADE], "the last 5 ms are kept back");
     assert!(rig.playback.step().is_ok());
@@ -51,7 +51,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     rig.run(0);
     rig.steps();
     ago(&rig);
-    // Somebody who quits now is told of it.
+    // The statistics at this moment include the present underrun.
     let mut progress = rig.playback.progress.lock().unwrap().clone();
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
@@ -72,7 +72,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
 #[test]
 fn a_packet_that_comes_while_it_waits_is_kept_until_there_is_enough_for_sound() {
     let packet = Duration::from_millis(20);
-    // More than once, as it may come before the wait.
+    // Several times, since the packet may arrive before the wait begins.
     for _ in 0..16 {
         let mut rig = Rig::new();
         rig.playback.buffer.set_start(2 * packet);
@@ -101,7 +101,7 @@ fn what_sound_begins_with_is_handed_over_at_once() {
         rig.given().len() - before
     };
     assert_eq!(first(&mut rig), 4 * PACKET - FADE);
-    // It sounds: the next goes at once, however little it is.
+    // The output plays: the next packet is written at once.
     assert_eq!(first(&mut rig), PACKET);
 }
 
@@ -222,7 +222,7 @@ fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there(
     assert!(failed.reason.contains("corrupt"), "{}", failed.reason);
     assert_eq!(rig.given(), vec![1.0; 2 * PACKET - FADE], "nothing of what came behind it");
 
-    // What came is void until the session has gone back; then the chunk comes from its beginning, in 16 bits.
+    // Entries are void until the session has gone back. Then the chunk arrives from its beginning, in 16 bits.
     rig.arrive(3);
     rig.steps();
     rig.playback.buffer.restart(Entry::Rewind);
@@ -292,7 +292,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
         rendition: Arc::new(rendition.clone()),
         reason: "60 kbit/s measured".into(),
     };
-    // The change lies in the buffer already, and the first chunk is heard.
+    // The change is in the buffer while the first chunk plays.
     rig.playback.buffer.push(start(ChunkIndex(1))).unwrap();
     while told(&mut rig) != ["began 0123456789abcdef"] {
         assert!(rig.playback.step().is_ok());
@@ -301,7 +301,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
     rig.steps();
     assert_eq!(told(&mut rig), ["s16: 60 kbit/s measured"]);
     assert_eq!(shown(&rig), ("s16".into(), "60 kbit/s measured".into()));
-    // The next chunk is like it.
+    // The next chunk has the same rendition.
     rig.playback.buffer.push(start(ChunkIndex(2))).unwrap();
     rig.steps();
     assert!(told(&mut rig).is_empty());
@@ -372,7 +372,7 @@ fn audio_that_is_there_and_written_late_is_the_fault_of_this_machine() {
 fn audio_that_arrives_just_too_late_is_the_fault_of_the_network() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // 50 ms are left, so the thread waits for the next packet.
+    // The output has 50 ms, so the thread waits for the next packet.
     rig.run(400);
     let buffer = Arc::clone(&rig.playback.buffer);
     let device = Arc::clone(&rig.device);
