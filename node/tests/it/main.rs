@@ -28,6 +28,7 @@ mod guide;
 mod lab;
 mod library;
 mod mix;
+mod names;
 mod passthrough;
 mod provider;
 mod rates;
