@@ -60,8 +60,9 @@ impl Context {
             }
             Ok(_) => Err(ExitError::new(Exit::Usage, not_a_ticket)),
             Err(unknown @ NodeBookError::Unknown { .. }) => {
-                let message =
-                    format!("{unknown}; or give a ticket, a file with one, or - for standard input");
+                let message = format!(
+                    "{not_a_ticket}; {unknown}; a file with a ticket or - for standard input will do too"
+                );
                 Err(ExitError::new(Exit::Usage, message))
             }
             Err(error) => Err(ExitError::new(Exit::Usage, error)),
