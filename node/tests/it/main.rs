@@ -31,6 +31,7 @@ mod lab;
 mod library;
 mod mix;
 mod output_formats;
+mod names;
 mod passthrough;
 mod provider;
 mod rates;
