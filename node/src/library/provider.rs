@@ -6,7 +6,7 @@
 //! # Promises of an implementation
 //!
 //! - Methods may run in parallel, from any number of tasks. None waits for another's caller.
-//! - Dropping a future or a [`ChunkPackets`] abandons the request and frees what it held.
+//! - Dropping a future or a [`ChunkPackets`] abandons the request and frees its resources.
 //! - Every answer is checked before the caller sees it: pages and texts are within the protocol's bounds,
 //!   [`media_protocol::Rendition::check`] has passed, and a chunk's packets are framed as the wire format says.
 //! - An implementation does not retry. It answers within its own timeouts, or fails.

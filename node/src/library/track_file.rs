@@ -11,7 +11,7 @@ use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
 
 /// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits into one
-/// answer: test `a_list_stays_within_its_bound`.
+/// answer. Test `a_tag_becomes_one_line_of_200_characters`.
 const MAX_TEXT: usize = 200;
 
 /// A file that may be a track. A scan takes two equal entries for the same content and does not open the file again.
@@ -101,4 +101,17 @@ pub(super) fn bounded_text(tag: &str) -> String {
 /// Returns whether [`bounded_text`] would leave the text as it is.
 pub(super) fn is_bounded_text(text: &str) -> bool {
     text.chars().take(MAX_TEXT + 1).count() <= MAX_TEXT && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_becomes_one_line_of_200_characters() {
+        assert_eq!(bounded_text("a\u{1b}[2J\nb"), "a [2J b");
+        let longest = "\u{1f3b5}".repeat(200);
+        assert_eq!(bounded_text(&(longest.clone() + "x")), longest);
+        assert!(is_bounded_text(&longest) && !is_bounded_text(&(longest + "x")) && !is_bounded_text("a\nb"));
+    }
 }

@@ -137,7 +137,8 @@ mod tests {
 
     use super::*;
 
-    const EACH: usize = 1000 + ChunkCache::OVERHEAD;
+    /// Size of each chunk with its overhead.
+    const EACH: usize = 1512;
 
     fn key(index: u32) -> ChunkKey {
         let rendition = "t.pcm.44100.2.s16".parse().unwrap();

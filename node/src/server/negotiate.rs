@@ -14,6 +14,7 @@ use self::{
 };
 use crate::library::SourceFacts;
 
+mod output_rate;
 pub(super) mod packet_cut;
 mod passthrough;
 pub(super) mod plan;
@@ -112,7 +113,8 @@ fn propose(
     if let Some(plan) = passthrough::proposed(&codec, &limits, options, &track.id, facts) {
         return Ok(plan);
     }
-    let choice = codec.propose(&facts.source, &limits, options).map_err(|error| error.to_string());
+    let source = output_rate::for_output(facts.source, &output.rates);
+    let choice = codec.propose(&source, &limits, options).map_err(|error| error.to_string());
     choice
         .and_then(|choice| RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts))
         .map_err(|why| format!("{} cannot carry it ({why})", offer.id))
@@ -133,4 +135,19 @@ fn no_common_codec(registry: &Registry, track: &Track, rejected: &[String]) -> W
     let offers = if rejected.is_empty() { "the client offers no codec".into() } else { rejected.join("; ") };
     let message = format!("no codec for {:?}: this node has {known}; {offers}", track.title);
     WireError::new(ErrorCode::NoCommonCodec, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins;
+
+    #[test]
+    fn the_size_of_a_chunk_follows_from_its_name() {
+        let registry = plugins::registry();
+        let bytes = |id: &str| chunk_bytes(&registry, &id.parse().unwrap());
+        assert_eq!(bytes("t.pcm.44100.2.s16"), 529_200);
+        assert_eq!(bytes("t.opus.48000.2.copy"), 191_250);
+        assert_eq!((bytes("t.nothing.44100.2.s16"), bytes("t.pcm.44100.2.s17")), (0, 0));
+    }
 }

@@ -67,7 +67,7 @@ fn assert_heard(heard: &[[f32; 2]], track: &[[f32; 2]]) {
 /// Serves a track whose frames encode their own positions. Returns the node and the number of frames.
 fn counting_node(home: &Home) -> (Node, usize) {
     // Long enough that even a late machine loses the device before the end.
-    counting_node_of(home, 5)
+    counting_node_of(home, 10)
 }
 
 fn counting_node_of(home: &Home, seconds: usize) -> (Node, usize) {

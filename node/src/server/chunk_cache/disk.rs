@@ -118,8 +118,8 @@ impl DiskCache {
     }
 }
 
-/// Reads the chunk in a file; `None` if the file is not exactly what was written under `key`. Accepts any file, and takes
-/// memory for at most `max_bytes`.
+/// Reads the chunk in a file; `None` if its seal does not match `key`. Accepts any file, and takes memory for at most
+/// `max_bytes`.
 fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<Bytes>> {
     let metadata = path.symlink_metadata()?;
     let max_length = max_bytes.saturating_add(OUT_LEN) as u64;

@@ -45,7 +45,7 @@ pub struct EncoderStats {
 pub(super) struct Job {
     pub(super) key: ChunkKey,
     pub(super) progress: Arc<ChunkProgress>,
-    /// Whether the chunk had no request when the thread took it.
+    /// True if the chunk had no request when the thread took it.
     pub(super) ahead: bool,
 }
 

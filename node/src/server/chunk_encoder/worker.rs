@@ -37,7 +37,7 @@ pub(super) struct Worker {
 struct FinishedChunk {
     bytes: Bytes,
     origin: Origin,
-    /// Whether the chunk is of the file that its key names. Otherwise the file has changed since the last scan.
+    /// True if the chunk is of the file that its key names. Otherwise the file has changed since the last scan.
     is_current: bool,
     is_costly: bool,
 }

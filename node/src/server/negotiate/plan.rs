@@ -6,17 +6,18 @@ use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_ch
 use super::packet_cut::PacketCut;
 use crate::{library::SourceFacts, source::Window};
 
-/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread.
+/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Test
+/// `formats_over_a_bound_are_refused`.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 /// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a resampler between two
 /// rates without a common divisor needs much memory.
-const RATES: [u32; 16] = [
+pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
 /// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate add bytes
-/// without audio, so only a codec that chooses them itself gets them.
-const USUAL_RATE: u32 = 48_000;
+/// without audio, so only a codec that chooses them itself gets them. Same test.
+pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.
 pub(in crate::server) struct RenditionPlan {
@@ -113,4 +114,28 @@ fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> boo
     source.sample != SampleType::S32
         && encoding.choice.format == source.format
         && unlimited.is_ok_and(|unlimited| encoding.bitrate >= unlimited.bitrate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins;
+
+    #[test]
+    fn formats_over_a_bound_are_refused() {
+        let pcm = plugins::registry().codec("pcm").unwrap();
+        let is_accepted = |(rate, channels), (source_rate, source_channels)| {
+            let format = AudioFormat { rate: source_rate, channels: source_channels };
+            let source = SourceFormat { format, sample: SampleType::S16 };
+            check(pcm.as_ref(), AudioFormat { rate, channels }, source).is_ok()
+        };
+        for rate in RATES {
+            assert_eq!(is_accepted((rate, 2), (44_100, 2)), rate <= 48_000, "{rate}");
+            assert!(is_accepted((rate, 2), (384_000, 2)), "{rate}");
+        }
+        assert!(is_accepted((37_123, 1), (37_123, 1)) && !is_accepted((37_123, 1), (44_100, 1)));
+        assert!(is_accepted((44_100, 2), (44_100, 1)) && !is_accepted((44_100, 3), (44_100, 2)));
+        // 3 s of 7 channels take 64.5 MB, those of 8 channels 73.7 MB.
+        assert!(is_accepted((768_000, 7), (768_000, 8)) && !is_accepted((768_000, 8), (768_000, 8)));
+    }
 }

@@ -14,7 +14,7 @@ const FRAMES: usize = 4 * CHUNK + 100_000;
 const PACKET: usize = 960;
 /// Frames that the stream's packets hold before the track.
 const SKIP: usize = 312;
-/// What `server/negotiate/pass_through.rs` comes to for such a stream.
+/// Encoding that `server/negotiate/passthrough.rs` gives for such a stream.
 const LEAD_IN: usize = 4 * PACKET + SKIP;
 const TAIL: usize = 2 * PACKET - SKIP;
 
