@@ -6,6 +6,7 @@
 //! 3. no two files of a crate use each other's items, directly or through other files ([`circles`]).
 
 mod circles;
+mod glossary;
 mod modules;
 mod uses;
 
