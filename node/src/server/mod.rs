@@ -63,8 +63,8 @@ impl Server {
         registry: Arc<Registry>,
         catalog: impl Into<Arc<Catalog>>,
     ) -> std::io::Result<Self> {
-        let service = Arc::new(Service::start(&config, registry, catalog.into())?);
-        let peers = Arc::new(Peers::new(&config, Arc::clone(&service)));
+        let service = Arc::new(Service::start(config, registry, catalog.into())?);
+        let peers = Arc::new(Peers::new(Arc::clone(&service)));
         Ok(Self { service, peers })
     }
 

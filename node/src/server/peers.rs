@@ -11,7 +11,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 use self::connection_table::ConnectionTable;
-use super::{config::ServerConfig, service::Service};
+use super::service::Service;
 
 mod access;
 mod connection_table;
@@ -31,12 +31,14 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        let config = service.config();
         let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let requests = config.max_requests_per_peer.max(1);
+        let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
         Self {
             service,
-            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
+            limits,
             max_peers,
             peer_slots: Arc::new(Semaphore::new(max_peers)),
             connections: Arc::default(),
@@ -127,15 +129,15 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{library::Catalog, plugins};
+    use crate::{library::Catalog, plugins, server::config::ServerConfig};
 
     #[test]
     fn a_full_node_says_so_only_to_peers_it_would_admit() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { max_peers: 0, encoders: 1, ..ServerConfig::default() };
-        let service = Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap();
-        let peers = Peers::new(&config, Arc::new(service));
+        let service = Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap();
+        let peers = Peers::new(Arc::new(service));
         let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
         let admit = peers.admit(access);
         assert_eq!(admit("friend", None), Err("server_full".into()));

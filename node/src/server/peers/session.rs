@@ -335,7 +335,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
-        let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
         let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
         for _ in 0..1000 {
