@@ -1,7 +1,9 @@
-//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine only.
+//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine
+//! only.
 //!
-//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection serves one
-//! request. Labels come from closed lists: protocols, codecs of the registry, kinds of path, refusal codes.
+//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection
+//! serves one request. Labels come from closed lists: protocols, codecs of the registry, kinds of path,
+//! refusal codes.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -61,8 +61,8 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free. [`Peers::serve`] takes the
-    /// slot itself.
+    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free.
+    /// [`Peers::serve`] takes the slot itself.
     pub(super) fn admit(&self, access: Access) -> Admit {
         let peer_slots = Arc::clone(&self.peer_slots);
         Arc::new(move |peer, token| {
@@ -74,8 +74,8 @@ impl Peers {
         })
     }
 
-    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops. Closes the
-    /// endpoint at the end.
+    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops.
+    /// Closes the endpoint at the end.
     pub(super) async fn serve(self: Arc<Self>, endpoint: Arc<dyn Endpoint>) {
         let mut stopping = self.stopping();
         let mut sessions = JoinSet::new();
@@ -113,7 +113,8 @@ impl Peers {
         let guard = self.connections.insert(&connection);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
-        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells peers apart.
+        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
+        // peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
             let _held = (guard, slot);

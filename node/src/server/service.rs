@@ -1,7 +1,7 @@
 //! Answers to list, search, info and chunk requests for any caller, with the quotas of each caller.
 //!
-//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a peer, or other code
-//! of this node through [`LocalLibrary`], which is a [`Provider`].
+//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a
+//! peer, or other code of this node through [`LocalLibrary`], which is a [`Provider`].
 
 use std::sync::Arc;
 
@@ -98,8 +98,8 @@ impl Service {
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of the request itself
-    /// comes in the answer's bytes.
+    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
+    /// the request itself comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.

@@ -2,8 +2,8 @@
 
 use std::{cmp::Ordering, ffi::OsStr};
 
-/// Compares two file names: digits by their value, letters regardless of case. Names that are equal so far are compared
-/// byte by byte, so different names are never equal.
+/// Compares two file names: digits by their value, letters regardless of case. Names that are equal so far
+/// are compared byte by byte, so different names are never equal.
 pub(super) fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
     compare_runs(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))
 }

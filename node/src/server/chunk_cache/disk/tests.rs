@@ -160,7 +160,8 @@ fn within_one_start_the_room_is_kept_after_every_write() {
 
 #[test]
 fn a_listing_frees_a_sixteenth() {
-    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4 chunks.
+    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4
+    // chunks.
     for (chunks, evictions, held) in [(64, 0, 64), (65, 4, 61), (68, 4, 64), (69, 8, 61)] {
         let stats = write(folder().path(), 64 * EACH, 0..chunks);
         assert_eq!((stats.evictions, stats.bytes), (evictions, held * EACH), "{chunks}");
