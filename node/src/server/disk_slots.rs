@@ -81,7 +81,9 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         let mut requests = JoinSet::new();
         for _ in 0..128 {
-            let (slots, gate, begun) = (slots.clone(), gate.clone(), begun.clone());
+            let slots = slots.clone();
+            let gate = gate.clone();
+            let begun = begun.clone();
             let work = move || {
                 begun.fetch_add(1, Ordering::Relaxed);
                 // Blocks until `shut` is dropped.

@@ -90,8 +90,8 @@ impl Collector for Metrics {
                 MetricType::Counter,
             )?)?;
         }
-        let (name, help) = ("encode", "Time that encoder threads spent on chunks");
-        let seconds = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
+        let help = "Time that encoder threads spent on chunks";
+        let seconds = to.encode_descriptor("encode", help, Some(&Unit::Seconds), MetricType::Counter)?;
         ConstCounter::new(stats.encode_time.as_secs_f64()).encode(seconds)?;
         self.encode_families(&mut to)
     }

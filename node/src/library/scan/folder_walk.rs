@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn what_is_given_twice_is_found_once() {
         let tree = tree(&["a/1.wav", "2.wav"]);
-        let (mut seen, mut skipped) = (HashSet::new(), Vec::new());
+        let mut seen = HashSet::new();
+        let mut skipped = Vec::new();
         let mut count = |path: &Path| walk(path, false, |_| true, &mut seen, &mut skipped).unwrap().len();
         assert_eq!((count(&tree.path().join("a")), count(tree.path())), (1, 1));
     }

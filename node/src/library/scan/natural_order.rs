@@ -9,9 +9,11 @@ pub(super) fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
 }
 
 fn compare_runs(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a, b);
+    let mut a = a;
+    let mut b = b;
     loop {
-        let (left, right) = (first_run(a), first_run(b));
+        let left = first_run(a);
+        let right = first_run(b);
         if left.is_empty() || right.is_empty() {
             return left.len().cmp(&right.len());
         }
@@ -22,7 +24,8 @@ fn compare_runs(a: &str, b: &str) -> Ordering {
         if order.is_ne() {
             return order;
         }
-        (a, b) = (&a[left.len()..], &b[right.len()..]);
+        a = &a[left.len()..];
+        b = &b[right.len()..];
     }
 }
 
@@ -43,7 +46,8 @@ fn is_number(run: &str) -> bool {
 
 /// Compares two numbers of any length: without leading zeros, the longer one is greater.
 fn compare_numbers(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    let a = a.trim_start_matches('0');
+    let b = b.trim_start_matches('0');
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

@@ -211,7 +211,8 @@ mod tests {
     #[tokio::test]
     async fn every_listener_gets_every_byte_however_late_it_comes() {
         let chunk = ChunkProgress::new();
-        let (mut quick, mut slow) = (chunk.subscribe(), chunk.subscribe());
+        let mut quick = chunk.subscribe();
+        let mut slow = chunk.subscribe();
         chunk.publish(Bytes::from_static(b"one "));
         assert_eq!(quick.next().await.unwrap(), "one ");
         chunk.publish(Bytes::from_static(b"two "));
@@ -241,7 +242,8 @@ mod tests {
     fn the_first_packet_goes_out_at_once_and_later_ones_together() {
         let progress = ChunkProgress::new();
         let mut batch = PacketBatch::new(&progress, writer());
-        let (mut reader, mut published) = (progress.subscribe(), Vec::new());
+        let mut reader = progress.subscribe();
+        let mut published = Vec::new();
         for _ in 0..100 {
             batch.add(b"p").unwrap();
             let next = pin!(reader.next());

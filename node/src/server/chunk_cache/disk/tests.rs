@@ -86,7 +86,8 @@ fn what_is_written_is_read() {
 /// Everything that may change a chunk's bytes changes its key.
 #[test]
 fn a_key_depends_on_all_that_a_chunk_depends_on() {
-    let (codec, time) = (blake3::hash(b"a codec"), UNIX_EPOCH + Duration::from_nanos(1));
+    let codec = blake3::hash(b"a codec");
+    let time = UNIX_EPOCH + Duration::from_nanos(1);
     let with = |change: fn(&mut Rendition)| {
         let mut other = rendition();
         change(&mut other);
@@ -259,7 +260,9 @@ fn what_is_no_file_is_no_chunk() {
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let written = [&chunk(7)[..], key(7).seal(&chunk(7)).as_bytes()].concat();
     let length = written.len();
-    let (whole, cut, longer) = (written.clone(), written.clone(), written);
+    let whole = written.clone();
+    let cut = written.clone();
+    let longer = written;
     prop_oneof![
         (0..length, 0..8_u32).prop_map(move |(at, bit)| {
             let mut bytes = whole.clone();
