@@ -5,13 +5,13 @@
 //!
 //! # Promises of an implementation
 //!
-//! - Methods may run in parallel, from any number of tasks. None waits for another's caller.
+//! - Calls may run in parallel, from any number of tasks. One call does not wait for another to end.
 //! - Dropping a future or a [`ChunkPackets`] abandons the request and frees its resources.
-//! - Every answer is checked before the caller sees it: pages and texts are within the protocol's bounds,
-//!   [`media_protocol::Rendition::check`] has passed, and a chunk's packets are framed as the wire format
-//! says.
+//! - An implementation checks every answer: pages and texts are within the protocol's bounds,
+//!   [`media_protocol::Rendition::check`] has passed, and a chunk has the framing of the wire format.
 //! - An implementation does not retry. It answers within its own timeouts, or fails.
-//! - A chunk is a pure function of track, rendition and index: any two providers of one track give the same packets.
+//! - A chunk is a pure function of track, rendition and index: all providers of a track return the same
+//!   packets.
 
 use bytes::Bytes;
 use media_plugin_sdk::transport::BoxFuture;
