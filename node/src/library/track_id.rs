@@ -31,8 +31,8 @@ pub(super) fn copy_id(first: &TrackId, copies_before: u64) -> TrackId {
     hashed_id(first.as_str().as_bytes(), copies_before).unwrap_or_else(|_| first.clone())
 }
 
-/// Hashes a file's size and samples of its head, middle and tail, which hold tags and audio. Hashing whole files would make
-/// the first start with a large library take minutes.
+/// Hashes a file's size and samples of its head, middle and tail, which hold tags and audio. Hashing whole
+/// files would make the first start with a large library take minutes.
 fn fingerprint(file: &FileEntry) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     hasher.update(&file.size.to_le_bytes());

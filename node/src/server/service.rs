@@ -1,9 +1,9 @@
 //! Answers to list, search, info and chunk requests for any caller, with the quotas of each caller.
 //!
-//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a peer, or other code
-//! of this node through [`LocalLibrary`], which is a [`Provider`].
+//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a
+//! peer, or other code of this node through [`LocalLibrary`], which is a [`Provider`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use media_plugin_host::Registry;
@@ -26,9 +26,8 @@ use crate::library::{Catalog, ChunkPackets, Provider, ProviderError, provider};
 
 /// The tracks of this machine, for any number of callers.
 pub struct Service {
+    config: ServerConfig,
     registry: Arc<Registry>,
-    codec_options: BTreeMap<String, String>,
-    encode_ahead: u32,
     catalog: Arc<Catalog>,
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
@@ -42,7 +41,7 @@ impl Service {
     /// # Errors
     /// If the system cannot start a thread.
     pub(super) fn start(
-        config: &ServerConfig,
+        config: ServerConfig,
         registry: Arc<Registry>,
         catalog: Arc<Catalog>,
     ) -> std::io::Result<Self> {
@@ -54,9 +53,8 @@ impl Service {
             Arc::clone(&catalog),
         )?;
         Ok(Self {
+            config,
             registry,
-            codec_options: config.codec_options.clone(),
-            encode_ahead: config.encode_ahead,
             catalog,
             encoder,
             counters: Arc::default(),
@@ -94,14 +92,14 @@ impl Service {
         let service = Arc::clone(self);
         let info = self.on_disk(caller, move || {
             let track = service.catalog.open(&request.track)?;
-            let options = &service.codec_options;
+            let options = &service.config.codec_options;
             negotiate::choose(&service.registry, options, &request, track.track(), track.facts())
         });
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of the request itself
-    /// comes in the answer's bytes.
+    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
+    /// the request itself comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
@@ -124,6 +122,10 @@ impl Service {
     /// Returns whether this node has the codec.
     pub(super) fn has_codec(&self, id: &str) -> bool {
         self.registry.codec(id).is_ok()
+    }
+
+    pub(super) fn config(&self) -> &ServerConfig {
+        &self.config
     }
 
     pub(super) fn catalog(&self) -> &Catalog {
@@ -224,7 +226,7 @@ impl Provider for LocalLibrary {
             let answer = self.service.chunk(&self.caller, &request)?;
             let following = std::iter::successors(index.next(), |index| index.next());
             let following = following.take_while(|index| index.0 < rendition.chunks);
-            for index in following.take(self.service.encode_ahead as usize) {
+            for index in following.take(self.service.config.encode_ahead as usize) {
                 self.service.encode_ahead(ChunkRequest { index, ..request.clone() });
             }
             let frames = rendition.frames_in(index);

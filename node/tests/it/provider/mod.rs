@@ -71,7 +71,7 @@ mod local_library {
     use super::*;
     use crate::rig::offering;
 
-    provider_tests!(super::local);
+    provider_tests!(local);
 
     #[tokio::test]
     async fn the_next_chunk_is_encoded_ahead() {
