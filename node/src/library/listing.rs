@@ -32,8 +32,8 @@ struct Row {
 }
 
 impl Listing {
-    /// A listing of scanned files in library order. Copies of the same content get ids by their order. `skipped` holds the
-    /// folders that could not be read; files that are not tracks are added to it.
+    /// A listing of scanned files in library order. Copies of the same content get ids by their order.
+    /// `skipped` holds the folders that could not be read; files that are not tracks are added to it.
     pub(super) fn new<'a>(
         scanned: impl Iterator<Item = &'a ScannedEntry>,
         mut skipped: Vec<Skipped>,

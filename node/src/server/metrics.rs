@@ -1,7 +1,9 @@
-//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine only.
+//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine
+//! only.
 //!
-//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection serves one
-//! request. Labels come from closed lists: protocols, codecs of the registry, kinds of path, refusal codes.
+//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection
+//! serves one request. Labels come from closed lists: protocols, codecs of the registry, kinds of path,
+//! refusal codes.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -88,8 +90,8 @@ impl Collector for Metrics {
                 MetricType::Counter,
             )?)?;
         }
-        let (name, help) = ("encode", "Time that encoder threads spent on chunks");
-        let seconds = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
+        let help = "Time that encoder threads spent on chunks";
+        let seconds = to.encode_descriptor("encode", help, Some(&Unit::Seconds), MetricType::Counter)?;
         ConstCounter::new(stats.encode_time.as_secs_f64()).encode(seconds)?;
         self.encode_families(&mut to)
     }

@@ -20,8 +20,8 @@ mod passthrough;
 pub(super) mod plan;
 mod reason;
 
-/// Chooses the first of the client's codecs that this node has and that can carry the track. Packets that can pass through
-/// take precedence over all codecs. `options` holds each codec's own options by its id.
+/// Chooses the first of the client's codecs that this node has and that can carry the track. Packets that can
+/// pass through take precedence over all codecs. `options` holds each codec's own options by its id.
 ///
 /// # Errors
 /// `NoCommonCodec` with the node's codecs in the message; `BadRequest` for too many offered codecs.
@@ -120,8 +120,8 @@ fn propose(
         .map_err(|why| format!("{} cannot carry it ({why})", offer.id))
 }
 
-/// Takes the first renditions that fit into half of an answer. The other half is for the track, the chosen rendition and
-/// the reason.
+/// Takes the first renditions that fit into half of an answer. The other half is for the track, the chosen
+/// rendition and the reason.
 fn bounded(renditions: impl Iterator<Item = Rendition>) -> Vec<Rendition> {
     let mut room = GetInfo::MAX_ANSWER / 2;
     let size = |rendition: &Rendition| serde_json::to_vec(rendition).map_or(usize::MAX, |json| json.len());

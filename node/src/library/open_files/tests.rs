@@ -47,7 +47,8 @@ fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
         };
         files.iter().map(|(file, track)| open((file, track))).collect()
     };
-    let (first, second) = (round(), round());
+    let first = round();
+    let second = round();
     assert!(first.iter().zip(&second).all(|(one, two)| Arc::ptr_eq(&one.file, &two.file)));
     assert_eq!(open_files.idle.len(), 32);
     // Each file gets its own reader back.

@@ -73,7 +73,8 @@ fn plan(
     Ok(RenditionPlan { codec, encoding, rendition, passthrough: Some(cut) })
 }
 
-/// Moves a passthrough to the front, and removes lossless plans beside it: they would send the same audio in more bytes.
+/// Moves a passthrough to the front, and removes lossless plans beside it: they would send the same audio in
+/// more bytes.
 pub(super) fn prefer(plans: &mut Vec<(usize, RenditionPlan)>) {
     let Some(position) = plans.iter().position(|(_, plan)| plan.passthrough.is_some()) else { return };
     plans[..=position].rotate_right(1);

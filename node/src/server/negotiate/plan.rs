@@ -9,14 +9,14 @@ use crate::{library::SourceFacts, source::Window};
 /// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Test
 /// `formats_over_a_bound_are_refused`.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
-/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a resampler between two
-/// rates without a common divisor needs much memory.
+/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a
+/// resampler between two rates without a common divisor needs much memory.
 pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
-/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate add bytes
-/// without audio, so only a codec that chooses them itself gets them. Same test.
+/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate
+/// add bytes without audio, so only a codec that chooses them itself gets them. Same test.
 pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.
@@ -47,8 +47,8 @@ impl RenditionPlan {
         Ok(Self { codec, encoding, rendition, passthrough: None })
     }
 
-    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a tenth of the bytes
-    /// of a lossless codec. Packets that pass through take no encoding at all.
+    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a
+    /// tenth of the bytes of a lossless codec. Packets that pass through take no encoding at all.
     pub(in crate::server) fn is_costly(&self) -> bool {
         self.passthrough.is_none() && !self.codec.info().lossless
     }
@@ -80,8 +80,9 @@ pub(super) fn describe(
     })
 }
 
-/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same check applies to the
-/// node's own choice and to a rendition that a peer names, so the node never refuses its own choice.
+/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same
+/// check applies to the node's own choice and to a rendition that a peer names, so the node never refuses its
+/// own choice.
 fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result<(), String> {
     let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
     let AudioFormat { rate, channels } = format;
@@ -107,8 +108,8 @@ fn would_choose(codec: &dyn Codec, rate: u32, source: SourceFormat) -> bool {
     codec.propose(&source, &limits, "").is_ok_and(|choice| choice.format.rate == rate)
 }
 
-/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the codec uses
-/// without limits.
+/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the
+/// codec uses without limits.
 fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
     let unlimited = codec.propose(&source, &Limits::default(), "").and_then(|choice| codec.encoding(&choice));
     source.sample != SampleType::S32

@@ -1,4 +1,5 @@
-//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's answers.
+//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's
+//! answers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -24,14 +25,15 @@ use crate::{
     },
 };
 
-/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
-/// further request. Test `refusals_that_nobody_reads_stop_further_requests`.
+/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
+/// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
-/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
-/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
+/// outlasts a tunnel or a short sleep of the listener's machine. Test
+/// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
-/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path below this rate
-/// plays them. Same test.
+/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
+/// below this rate plays them. Same test.
 const MIN_SEND_RATE: u64 = 8_000;
 
 /// Outcome of a stream. An error is the transport's and ends this stream only.
@@ -42,7 +44,8 @@ fn send_timeout(bytes: u64) -> Duration {
     SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
 }
 
-/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
+/// another.
 pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
@@ -180,8 +183,8 @@ async fn send_info(
 /// A requested chunk on its way to a peer.
 struct OutgoingChunk {
     answer: Result<ChunkAnswer, WireError>,
-    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec, since a peer can name
-    /// any.
+    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec,
+    /// since a peer can name any.
     counter: Option<Arc<Counter>>,
     span: Span,
 }
@@ -335,7 +338,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
-        let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
         let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
         for _ in 0..1000 {

@@ -86,7 +86,8 @@ fn what_is_written_is_read() {
 /// Everything that may change a chunk's bytes changes its key.
 #[test]
 fn a_key_depends_on_all_that_a_chunk_depends_on() {
-    let (codec, time) = (blake3::hash(b"a codec"), UNIX_EPOCH + Duration::from_nanos(1));
+    let codec = blake3::hash(b"a codec");
+    let time = UNIX_EPOCH + Duration::from_nanos(1);
     let with = |change: fn(&mut Rendition)| {
         let mut other = rendition();
         change(&mut other);
@@ -160,7 +161,8 @@ fn within_one_start_the_room_is_kept_after_every_write() {
 
 #[test]
 fn a_listing_frees_a_sixteenth() {
-    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4 chunks.
+    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4
+    // chunks.
     for (chunks, evictions, held) in [(64, 0, 64), (65, 4, 61), (68, 4, 64), (69, 8, 61)] {
         let stats = write(folder().path(), 64 * EACH, 0..chunks);
         assert_eq!((stats.evictions, stats.bytes), (evictions, held * EACH), "{chunks}");
@@ -258,7 +260,9 @@ fn what_is_no_file_is_no_chunk() {
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let written = [&chunk(7)[..], key(7).seal(&chunk(7)).as_bytes()].concat();
     let length = written.len();
-    let (whole, cut, longer) = (written.clone(), written.clone(), written);
+    let whole = written.clone();
+    let cut = written.clone();
+    let longer = written;
     prop_oneof![
         (0..length, 0..8_u32).prop_map(move |(at, bit)| {
             let mut bytes = whole.clone();
