@@ -131,7 +131,8 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
         output.write(false).unwrap();
     }
     assert_eq!(decoder.damaged, 0);
-    drop(output);
+    // The file gets its name.
+    assert!(output.drain().unwrap());
     hound::WavReader::open(path).unwrap().samples::<f32>().map(Result::unwrap).collect()
 }
 
