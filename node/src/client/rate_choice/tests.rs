@@ -151,6 +151,29 @@ fn one_lossless_codec_is_not_left_for_another() {
     }
 }
 
+/// PCM and FLAC converted to the rate of the output.
+#[test]
+fn converted_lossless_codecs_are_equally_good() {
+    let path = PathReport { kind: PathKind::Lan, ..PathReport::default() };
+    let rendition = |bitrate: u32| Rendition { bitrate, lossless: false, ..(*ladder()[0]).clone() };
+    for (first, other, is_kept) in [(900_000, 1_536_000, true), (599_000, 1_536_000, false)] {
+        let mut pcm = rendition(other);
+        pcm.id.params = "pcm".into();
+        let all = [Arc::new(rendition(first)), Arc::new(pcm)];
+        let mut choice = adaptive(true);
+        choice.delivered(Delivery { bytes: 600_000, took: SECOND / 10, ..Delivery::default() });
+        let situation = Situation {
+            now: Duration::ZERO,
+            buffer_level: 3 * SECOND,
+            target: 3 * SECOND,
+            current: &all[0],
+            all: &all,
+            path: &path,
+        };
+        assert_eq!(choice.choose(&situation).is_none(), is_kept, "{first} bit/s");
+    }
+}
+
 #[test]
 fn goes_down_at_once_and_up_again_within_five_chunks() {
     let chosen = run(PathKind::Direct, 3, |chunk| if (10..20).contains(&chunk) { 100e3 } else { 10e6 });

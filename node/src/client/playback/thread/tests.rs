@@ -322,3 +322,96 @@ fn a_seek_does_not_wait_for_what_is_pending() {
     assert_eq!(rig.given().len(), given);
     assert!(!rig.playback.output.has_pending(false), "what was void stays");
 }
+
+/// Causes of the underruns since the last call.
+fn causes(rig: &mut Rig) -> Vec<UnderrunCause> {
+    let events = std::iter::from_fn(|| rig.events.try_recv().ok());
+    events.filter_map(|event| if let Event::Underrun(cause) = event { Some(cause) } else { None }).collect()
+}
+
+#[test]
+fn an_empty_buffer_is_the_fault_of_the_network() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(80);
+    let shortages = rig.playback.buffer.shortages();
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+    assert_eq!(rig.playback.buffer.shortages(), shortages + 1);
+    let causes = rig.playback.progress.lock().unwrap().underrun_causes;
+    assert_eq!((causes.of(UnderrunCause::Network), causes.total()), (1, 1));
+}
+
+#[test]
+fn an_empty_buffer_is_the_fault_of_a_node_that_sends_nothing_on_a_good_path() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(80);
+    let sent = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+    rig.playback.supply.request_sent(sent, Duration::from_millis(50));
+    rig.playback.supply.ping_answered(sent + Duration::from_millis(500));
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Node]);
+}
+
+#[test]
+fn audio_that_is_there_and_written_late_is_the_fault_of_this_machine() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(800);
+    let shortages = rig.playback.buffer.shortages();
+    rig.arrive(2);
+    // The thread did not run for as long as the output had frames.
+    rig.device.left.store(0, Ordering::Relaxed);
+    rig.run(800);
+    assert_eq!(causes(&mut rig), [UnderrunCause::ThisMachine]);
+    assert_eq!(rig.playback.buffer.shortages(), shortages, "a larger buffer would not help");
+}
+
+#[test]
+fn audio_that_arrives_just_too_late_is_the_fault_of_the_network() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    // 50 ms are left, so the thread waits for the next packet.
+    rig.run(400);
+    let buffer = Arc::clone(&rig.playback.buffer);
+    let device = Arc::clone(&rig.device);
+    let arrival = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        device.left.store(0, Ordering::Relaxed);
+        buffer.push(Entry::Packet(rig::packet())).unwrap();
+    });
+    assert!(rig.playback.step().is_ok());
+    arrival.join().unwrap();
+    assert!(rig.playback.step().is_ok());
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+}
+
+#[test]
+fn an_underrun_while_a_failed_codec_is_replaced_is_the_fault_of_the_decoder() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    (0..5).for_each(|_| rig.damage_arrives());
+    rig.run(80);
+    rig.playback.buffer.restart(Entry::Rewind);
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Decoder]);
+    // The next packet ends the recovery.
+    let failed = rig.failed.try_recv().unwrap();
+    let (index, from, rendition) = (ChunkIndex(0), failed.at, failed.rendition);
+    rig.playback.buffer.push(Entry::ChunkStart { index, from, rendition, reason: "".into() }).unwrap();
+    rig.arrive(8);
+    rig.run(80);
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+}
+
+#[test]
+fn a_fade_out_is_due_20_ms_before_the_end() {
+    for (left, is_low) in [(161, false), (160, true)] {
+        let mut rig = Rig::new();
+        rig.arrive(4);
+        rig.run(left);
+        assert_eq!(rig.playback.output.is_low(), is_low, "{left} frames of 8 kHz");
+    }
+}
