@@ -6,9 +6,9 @@ use super::plan::{RATES, USUAL_RATE};
 
 /// Returns the source as a codec should take it for an output with these `rates`; no rates set no limit.
 ///
-/// The rate is the source's own if the output takes it. Otherwise it is the lowest one above the source's, or the highest one
-/// below. The source's own rate stays if that would add bytes without audio, or if it is no common rate but within the range of
-/// the output's rates: an output lists only common rates.
+/// The rate is the source's own if the output takes it. Otherwise it is the lowest one above the source's, or
+/// the highest one below. The source's own rate stays if that would add bytes without audio, or if it is no
+/// common rate but within the range of the output's rates: an output lists only common rates.
 pub(super) fn for_output(source: SourceFormat, rates: &[u32]) -> SourceFormat {
     let own = source.format.rate;
     let usable = || rates.iter().copied().filter(|rate| RATES.contains(rate));
