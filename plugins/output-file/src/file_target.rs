@@ -39,13 +39,14 @@ impl FileTarget {
         let is_direct = fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file());
         let mut options = fs::OpenOptions::new();
         options.write(true);
+        check_existing(path, overwrite)?;
+        let exists = path.exists();
         let (file, state) = if is_direct {
-            check_existing(path, overwrite)?;
-            let file = options.create(true).truncate(true).open(path);
+            // Linux may refuse to open another user's pipe in `/tmp` with `create`.
+            let file = options.create(!exists).truncate(true).open(path);
             (file.map_err(|error| failure(path, &error))?, State::Direct)
         } else {
-            check_existing(path, overwrite)?;
-            if path.exists() {
+            if exists {
                 // A rename would replace a file that this user may not write.
                 options.open(path).map_err(|error| failure(path, &error))?;
             }

@@ -62,7 +62,9 @@ impl WriterOutput {
         sample: SampleFormat,
     ) -> Result<Self> {
         if !format.is_valid() {
-            destination.file().map(FileTarget::discard);
+            if let Some(target) = destination.file() {
+                target.discard();
+            }
             return Err(PluginError::BadArgument(format!("output to {name} does not support {format}")));
         }
         let mut output = Self {
