@@ -48,7 +48,7 @@ impl Path {
 #[test]
 fn a_long_path_asks_for_time_to_send_again_what_was_lost() {
     let mut path = Path::new();
-    for (rtt, level) in [(50, 200), (90, 200), (120, 320), (300, 725), (5000, 3000), (0, 200)] {
+    for (rtt, level) in [(50, 200), (99, 200), (100, 275), (120, 320), (300, 725), (5000, 3000), (0, 200)] {
         path.start.set_rtt(ms(rtt));
         assert_eq!(path.level(), level, "{rtt} ms");
     }
@@ -59,6 +59,8 @@ fn a_stream_that_probing_holds_up_asks_for_more() {
     let mut path = Path::new();
     for (bitrate, rtt, level) in [
         (96_000, 200, 500),
+        (96_000, 400, 950),
+        (96_000, 401, 1604),
         (96_000, 500, 2000),
         (1_411_200, 50, 200),
         (1_411_200, 100, 400),
