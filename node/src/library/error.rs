@@ -59,7 +59,7 @@ pub(super) fn unreadable(title: &str, error: &SourceError) -> WireError {
 pub(super) fn reason(error: &SourceError) -> String {
     match error {
         SourceError::Io { cause, .. } => cause.to_string(),
-        SourceError::Unsupported { cause, .. } => format!("not a supported audio file ({cause})"),
+        SourceError::Unsupported { kind, .. } => format!("not a supported audio file ({kind})"),
         SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
         SourceError::Empty { .. } => "the file holds no audio".into(),
         SourceError::Changed { .. } => "the file has changed on the node's disk; try again".into(),

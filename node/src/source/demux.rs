@@ -1,17 +1,20 @@
 //! Packets by position, from any container.
 
-use std::sync::Arc;
+use std::{fs::File, ops::Range, path::PathBuf, sync::Arc};
 
 use symphonia::core::{
+    codecs::audio::AudioCodecParameters,
     errors::{Error, Result},
-    formats::{FormatReader, SeekMode, SeekTo},
+    formats::{FormatId, FormatReader, SeekMode, SeekTo, well_known::FORMAT_ID_CAF},
     units::Timestamp,
 };
 
 use super::{
+    container,
     error::{guarded, is_end},
     frame_stream::{Checkpoints, FrameStream},
     packet::{Clock, TimedPacket},
+    timeline::{Anchors, Timeline},
 };
 
 /// Damaged packets in a row after which the rest of a file is abandoned.
@@ -27,34 +30,68 @@ pub(super) struct Demuxer {
     track: u32,
     clock: Clock,
     failures: u32,
-    /// Size of the file in bytes.
-    file_bytes: u64,
+    opener: Opener,
+    /// Size of the container in bytes.
+    container_bytes: u64,
     /// Bytes that packets may still take before the next seek.
     budget: u64,
 }
 
 enum Packets {
-    /// The container has an index or time stamps.
+    /// The container has an index or exact time stamps.
     Indexed(Box<dyn FormatReader>),
-    /// The file is nothing but packets.
+    /// The container has rounded time stamps.
+    Rounded(Box<dyn FormatReader>, Timeline),
+    /// The container is nothing but packets.
     Bare(FrameStream),
 }
 
+/// Positions that all readers of a container share.
+#[derive(Clone)]
+pub(super) enum SeekIndex {
+    /// The container has an index or exact time stamps.
+    InContainer,
+    /// The container has rounded time stamps.
+    Anchors(Arc<Anchors>),
+    /// The container is nothing but packets.
+    Checkpoints(Arc<Checkpoints>),
+}
+
+/// The place of a container, to open it again.
+#[derive(Clone)]
+pub(super) struct Opener {
+    pub(super) path: PathBuf,
+    pub(super) id: FormatId,
+    pub(super) range: Range<u64>,
+}
+
+impl Opener {
+    fn open(&self) -> Result<Box<dyn FormatReader>> {
+        container::open(File::open(&self.path)?, self.id, &self.range)
+    }
+}
+
 impl Demuxer {
-    /// The packets of `track` in a file of `file_bytes` bytes. `checkpoints` belong to a file that is nothing but
-    /// packets.
+    /// The packets of `track` in the container that `opener` opens and `format` reads.
     pub(super) fn new(
-        file_bytes: u64,
+        opener: Opener,
         format: Box<dyn FormatReader>,
         track: u32,
         clock: Clock,
-        checkpoints: Option<Arc<Checkpoints>>,
+        params: &AudioCodecParameters,
+        index: SeekIndex,
     ) -> Self {
-        let packets = match checkpoints {
-            None => Packets::Indexed(format),
-            Some(checkpoints) => Packets::Bare(FrameStream::new(format, clock, checkpoints)),
+        let packets = match index {
+            SeekIndex::InContainer => Packets::Indexed(format),
+            SeekIndex::Anchors(anchors) => {
+                Packets::Rounded(format, Timeline::new(anchors, params.clone(), clock))
+            }
+            SeekIndex::Checkpoints(checkpoints) => {
+                Packets::Bare(FrameStream::new(format, clock, checkpoints))
+            }
         };
-        Self { packets, track, clock, failures: 0, file_bytes, budget: file_bytes }
+        let container_bytes = opener.range.end.saturating_sub(opener.range.start);
+        Self { packets, track, clock, failures: 0, opener, container_bytes, budget: container_bytes }
     }
 
     /// Moves to a packet that begins at or before `frame`, or to the first one.
@@ -63,10 +100,22 @@ impl Demuxer {
     /// If the file cannot be read, or if no such packet can be found.
     pub(super) fn seek(&mut self, frame: i64) -> Result<()> {
         self.failures = 0;
-        self.budget = self.file_bytes;
+        self.budget = self.container_bytes;
         match &mut self.packets {
             Packets::Bare(stream) => guarded(|| stream.seek(frame)),
-            Packets::Indexed(format) => seek_back(format.as_mut(), self.track, self.clock, frame),
+            Packets::Indexed(format) => {
+                // Symphonia's reader of CAF seeks forward to a wrong packet, and not at all behind the last one.
+                if self.opener.id == FORMAT_ID_CAF {
+                    *format = self.opener.open()?;
+                }
+                seek_back(format.as_mut(), self.track, self.clock, frame)
+            }
+            Packets::Rounded(format, timeline) => {
+                if !guarded(|| timeline.seek(format.as_mut(), self.track, frame))? {
+                    *format = self.opener.open()?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -74,7 +123,7 @@ impl Demuxer {
     pub(super) fn build_seek_index(&mut self) -> Result<()> {
         match &mut self.packets {
             Packets::Bare(stream) => guarded(|| stream.build_checkpoints()),
-            Packets::Indexed(_) => Ok(()),
+            Packets::Indexed(_) | Packets::Rounded(..) => Ok(()),
         }
     }
 
@@ -82,7 +131,7 @@ impl Demuxer {
     pub(super) fn skip_to_last_checkpoint(&mut self) -> Result<()> {
         match &mut self.packets {
             Packets::Bare(stream) => guarded(|| stream.skip_to_last_checkpoint()),
-            Packets::Indexed(_) => Ok(()),
+            Packets::Indexed(_) | Packets::Rounded(..) => Ok(()),
         }
     }
 
@@ -94,6 +143,7 @@ impl Demuxer {
         while self.failures < MAX_FAILURES && self.budget > 0 {
             let next = guarded(|| match &mut self.packets {
                 Packets::Bare(stream) => stream.next(),
+                Packets::Rounded(format, timeline) => timeline.next(format.as_mut(), self.track),
                 Packets::Indexed(format) => {
                     let packet = format.next_packet()?;
                     Ok(packet.map(|packet| TimedPacket::new(packet, self.clock)))

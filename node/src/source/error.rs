@@ -17,13 +17,13 @@ pub enum SourceError {
         /// The system's error.
         cause: std::io::Error,
     },
-    /// The container or codec is unknown or has no decoder here.
-    #[error("{path} is not audio that can be read here ({cause}); convert it to FLAC, MP3, Ogg, M4A, WAV or AIFF", path = .path.display())]
+    /// The kind of file is not supported.
+    #[error("{path} is {kind}, which is not supported; convert it to FLAC, MP3, Ogg, M4A, WAV or AIFF", path = .path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// The kind of file, or the part of it that is not supported.
-        cause: String,
+        /// The kind of file, for people: `WMA`, `HE-AAC`, `AAC 5.1`, `an unknown kind of file`.
+        kind: String,
     },
     /// The kind of file is supported, but its headers are damaged.
     #[error("{path} is damaged ({cause}); replace it with a good copy", path = .path.display())]
@@ -56,6 +56,10 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    pub(super) fn unsupported(path: &Path, kind: impl Into<String>) -> Self {
+        Self::Unsupported { path: path.to_owned(), kind: kind.into() }
+    }
+
     pub(super) fn io(path: &Path, cause: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), cause }
     }
@@ -69,11 +73,9 @@ impl SourceError {
                 Self::Damaged { path, cause: "it ends within its headers".into() }
             }
             Symphonia::IoError(cause) => Self::Io { path, cause },
-            // "core (probe): no suitable format reader found"
-            Symphonia::Unsupported(message) if message.contains("probe") => {
-                Self::Unsupported { path, cause: "no known format in it".into() }
+            Symphonia::Unsupported(message) => {
+                Self::Unsupported { path, kind: format!("a file with something unknown in it ({message})") }
             }
-            Symphonia::Unsupported(message) => Self::Unsupported { path, cause: message.into() },
             other => Self::Damaged { path, cause: other.to_string() },
         }
     }

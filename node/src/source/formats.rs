@@ -9,97 +9,148 @@ use symphonia::core::{
     formats::{FormatId, well_known::*},
 };
 
-/// A file format that the node plays.
+/// A file format that the node recognises.
 #[derive(Debug)]
-pub(super) struct Format {
+pub struct Format {
     /// Name for people.
-    #[cfg_attr(not(test), expect(dead_code, reason = "errors will name the format"))]
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Endings of file names, in lower case, without the dot.
-    pub(super) endings: &'static [&'static str],
-    /// Patterns of which one stands at the beginning of such a file, behind any tags.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the probe will use it"))]
+    pub endings: &'static [&'static str],
+    /// Patterns of which one stands at the beginning of such a file, behind any tags. Empty for formats that begin with
+    /// a frame of audio.
     magic: &'static [Magic],
-    /// Symphonia's name for the container.
-    id: FormatId,
-    /// Reliability of the length that the headers claim.
-    pub(super) length: Length,
+    /// The way in which the node reads it; `None` if it does not play it.
+    pub(super) support: Option<Support>,
 }
 
 /// Bytes at their offsets, all of which must match.
 type Magic = &'static [(usize, &'static [u8])];
+
+/// The way in which a format is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Support {
+    /// Symphonia's name for the container.
+    pub(super) id: FormatId,
+    /// Reliability of the length that the headers claim.
+    pub(super) length: Length,
+    /// True if tags may follow the audio. They are cut off.
+    pub(super) has_trailing_tags: bool,
+}
 
 /// Reliability of a length in a file's headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     /// Headers give the exact length.
     Exact,
-    /// The length is exact if the encoder also noted its delay. Otherwise it is an estimate from the bitrate.
-    ExactWithDelay,
-    /// No header gives the length.
+    /// The length is exact if the encoder also noted its delay and if the file has that number of packets.
+    Counted,
+    /// No header gives a reliable length.
     Unknown,
 }
 
+const fn plays(id: FormatId, length: Length, has_trailing_tags: bool) -> Option<Support> {
+    Some(Support { id, length, has_trailing_tags })
+}
+
+const fn unsupported(
+    name: &'static str,
+    endings: &'static [&'static str],
+    magic: &'static [Magic],
+) -> Format {
+    Format { name, endings, magic, support: None }
+}
+
 /// All formats, in the order in which they are tested.
-pub(super) const FORMATS: &[Format] = &[
+const FORMATS: &[Format] = &[
     Format {
         name: "FLAC",
         endings: &["flac"],
         magic: &[&[(0, b"fLaC")]],
-        id: FORMAT_ID_FLAC,
-        length: Length::Exact,
+        support: plays(FORMAT_ID_FLAC, Length::Exact, true),
     },
+    unsupported("Speex", &["spx"], &[&[(0, b"OggS"), (28, b"Speex   ")]]),
     Format {
         name: "Ogg",
         endings: &["oga", "ogg", "opus"],
         magic: &[&[(0, b"OggS")]],
-        id: FORMAT_ID_OGG,
-        length: Length::Exact,
+        support: plays(FORMAT_ID_OGG, Length::Exact, true),
     },
     Format {
         name: "M4A",
         endings: &["m4a", "m4b", "mp4"],
         magic: &[&[(4, b"ftyp")]],
-        id: FORMAT_ID_ISOMP4,
-        length: Length::Exact,
+        support: plays(FORMAT_ID_ISOMP4, Length::Exact, false),
     },
     Format {
         name: "WAV",
-        endings: &["wav", "wave"],
-        magic: &[&[(0, b"RIFF"), (8, b"WAVE")]],
-        id: FORMAT_ID_WAVE,
-        length: Length::Exact,
+        endings: &["bwf", "rf64", "wav", "wave"],
+        magic: &[&[(0, b"RIFF"), (8, b"WAVE")], &[(0, b"RF64"), (8, b"WAVE")], &[(0, b"BW64"), (8, b"WAVE")]],
+        support: plays(FORMAT_ID_WAVE, Length::Exact, false),
     },
     Format {
         name: "AIFF",
         endings: &["aif", "aifc", "aiff"],
         magic: &[&[(0, b"FORM"), (8, b"AIFF")], &[(0, b"FORM"), (8, b"AIFC")]],
-        id: FORMAT_ID_AIFF,
-        length: Length::Exact,
+        support: plays(FORMAT_ID_AIFF, Length::Exact, false),
     },
     Format {
-        name: "AAC",
-        endings: &["aac"],
-        magic: &[&[(0, &[0xff, 0xf1])], &[(0, &[0xff, 0xf9])]],
-        id: FORMAT_ID_ADTS,
-        length: Length::Unknown,
+        name: "Matroska",
+        endings: &["mka", "weba", "webm"],
+        magic: &[&[(0, &[0x1a, 0x45, 0xdf, 0xa3])]],
+        support: plays(FORMAT_ID_MKV, Length::Unknown, false),
     },
     Format {
-        name: "MP3",
-        endings: &["mp3"],
-        magic: &[&[(0, &[0xff, 0xfb])], &[(0, &[0xff, 0xf3])], &[(0, &[0xff, 0xe3])]],
-        id: FORMAT_ID_MP3,
-        length: Length::ExactWithDelay,
+        name: "CAF",
+        endings: &["caf"],
+        magic: &[&[(0, b"caff")]],
+        support: plays(FORMAT_ID_CAF, Length::Exact, false),
     },
+    unsupported("WMA", &["wma"], &[&[(0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11])]]),
+    unsupported("WavPack", &["wv"], &[&[(0, b"wvpk")]]),
+    unsupported("Monkey's Audio", &["ape"], &[&[(0, b"MAC ")], &[(0, b"MACF")]]),
+    unsupported("DSD", &["dff", "dsf"], &[&[(0, b"DSD ")], &[(0, b"FRM8"), (12, b"DSD ")]]),
+    unsupported("TTA", &["tta"], &[&[(0, b"TTA1")], &[(0, b"TTA2")]]),
+    unsupported("AU", &["au", "snd"], &[&[(0, b".snd")]]),
+    unsupported("Wave64", &["w64"], &[&[(0, b"riff"), (4, &[0x2e, 0x91, 0xcf, 0x11])]]),
+    unsupported("Musepack", &["mpc"], &[&[(0, b"MPCK")], &[(0, b"MP+")]]),
+    unsupported("OptimFROG", &["ofr"], &[&[(0, b"OFR ")]]),
+    unsupported("TAK", &["tak"], &[&[(0, b"tBaK")]]),
+    unsupported("Shorten", &["shn"], &[&[(0, b"ajkg")]]),
+    unsupported("AC-3", &["ac3", "eac3"], &[&[(0, &[0x0b, 0x77])]]),
+    unsupported("DTS", &["dts"], &[&[(0, &[0x7f, 0xfe, 0x80, 0x01])], &[(0, &[0xfe, 0x7f, 0x01, 0x80])]]),
+    unsupported("RealAudio", &["ra", "rm"], &[&[(0, b".RMF")], &[(0, b".ra\xfd")]]),
+    unsupported("AMR", &["amr", "awb"], &[&[(0, b"#!AMR")]]),
+    unsupported("ATRAC", &["aa3", "oma"], &[&[(0, b"EA3")], &[(0, b"ea3")]]),
+    unsupported("Audible", &["aa", "aax", "aaxc"], &[&[(4, &[0x57, 0x90, 0x75, 0x36])]]),
+    unsupported("AAC in ADIF", &[], &[&[(0, b"ADIF")]]),
+    unsupported("Creative Voice", &["voc"], &[&[(0, b"Creative Voice File")]]),
+    unsupported("MIDI", &["mid", "midi"], &[&[(0, b"MThd")]]),
+    unsupported("AVI", &[], &[&[(0, b"RIFF"), (8, b"AVI ")]]),
+    unsupported("MPEG program stream", &[], &[&[(0, &[0, 0, 1, 0xba])]]),
+    AAC,
+    MPEG,
 ];
 
-/// The row of the container that Symphonia calls `id`.
-pub(super) fn by_id(id: FormatId) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.id == id)
-}
+/// AAC in ADTS, which begins with a frame of audio.
+pub(super) const AAC: Format = Format {
+    name: "AAC",
+    endings: &["aac"],
+    magic: &[],
+    support: plays(FORMAT_ID_ADTS, Length::Unknown, true),
+};
+
+/// MPEG audio of layers I to III, which begins with a frame of audio.
+pub(super) const MPEG: Format = Format {
+    name: "MP3",
+    endings: &["mp1", "mp2", "mp3", "mpga"],
+    magic: &[],
+    support: plays(FORMAT_ID_MP3, Length::Counted, true),
+};
+
+/// Bytes at the beginning of a file that [`by_magic`] needs.
+pub(super) const MAGIC_BYTES: usize = 64;
 
 /// The row whose pattern `head`, the first bytes of a file behind its tags, matches.
-#[cfg(test)]
 pub(super) fn by_magic(head: &[u8]) -> Option<&'static Format> {
     let matches = |magic: &Magic| {
         magic.iter().all(|(at, bytes)| head.get(*at..).is_some_and(|rest| rest.starts_with(bytes)))
@@ -107,16 +158,30 @@ pub(super) fn by_magic(head: &[u8]) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.magic.iter().any(matches))
 }
 
-/// Endings of the names of audio files, in lower case and without the dot.
+/// The row that has the ending of `path`, in any case. Does not touch the disk.
+#[must_use]
+pub fn by_ending(path: &Path) -> Option<&'static Format> {
+    let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
+    FORMATS.iter().find(|format| format.endings.contains(&ending.as_str()))
+}
+
+/// Endings of the names of files that the node plays, in lower case and without the dot.
 pub fn endings() -> impl Iterator<Item = &'static str> {
-    FORMATS.iter().flat_map(|format| format.endings).copied()
+    FORMATS.iter().filter(|format| format.plays()).flat_map(|format| format.endings).copied()
 }
 
 /// True if the ending of `path` is one of [`endings`], in any case. Does not touch the disk.
 #[must_use]
 pub fn is_audio(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    endings().any(|known| known == ending)
+    by_ending(path).is_some_and(Format::plays)
+}
+
+impl Format {
+    /// True if the node plays files of this format.
+    #[must_use]
+    pub fn plays(&self) -> bool {
+        self.support.is_some()
+    }
 }
 
 /// A codec that the node decodes.
@@ -134,6 +199,8 @@ pub(super) struct Codec {
     pub(super) converges: bool,
     /// True if a decoder keeps state over a reset, so that only a new one starts afresh.
     pub(super) needs_new_decoder: bool,
+    /// True if the decoder must be replaced if a packet has another number of channels than the one before.
+    pub(super) may_change_channels: bool,
     /// Frames to decode and drop before the first wanted one, at this rate.
     pre_roll: fn(u32) -> u32,
 }
@@ -146,8 +213,15 @@ impl Codec {
 }
 
 /// A lossless codec whose packets do not depend on each other.
-const INDEPENDENT: Codec =
-    Codec { name: "", ids: &[], is_lossy: false, converges: true, needs_new_decoder: false, pre_roll: |_| 0 };
+const INDEPENDENT: Codec = Codec {
+    name: "",
+    ids: &[],
+    is_lossy: false,
+    converges: true,
+    needs_new_decoder: false,
+    may_change_channels: false,
+    pre_roll: |_| 0,
+};
 
 const CODECS: &[Codec] = &[
     Codec {
@@ -178,7 +252,38 @@ const CODECS: &[Codec] = &[
     Codec { name: "mulaw", ids: &[CODEC_ID_PCM_MULAW], is_lossy: true, ..INDEPENDENT },
     Codec { name: "flac", ids: &[CODEC_ID_FLAC], ..INDEPENDENT },
     Codec { name: "alac", ids: &[CODEC_ID_ALAC], ..INDEPENDENT },
-    Codec { name: "mp3", ids: &[CODEC_ID_MP3], is_lossy: true, pre_roll: mp3_pre_roll, ..INDEPENDENT },
+    Codec {
+        name: "mp3",
+        ids: &[CODEC_ID_MP3],
+        is_lossy: true,
+        may_change_channels: true,
+        pre_roll: mp3_pre_roll,
+        ..INDEPENDENT
+    },
+    Codec {
+        name: "mp2",
+        ids: &[CODEC_ID_MP2],
+        is_lossy: true,
+        may_change_channels: true,
+        // The filter bank overlaps one frame of 1152.
+        pre_roll: |_| 3 * 1152,
+        ..INDEPENDENT
+    },
+    Codec {
+        name: "mp1",
+        ids: &[CODEC_ID_MP1],
+        is_lossy: true,
+        may_change_channels: true,
+        // The filter bank overlaps two frames of 384.
+        pre_roll: |_| 5 * 384,
+        ..INDEPENDENT
+    },
+    Codec {
+        name: "adpcm",
+        ids: &[CODEC_ID_ADPCM_MS, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_IMA_QT],
+        is_lossy: true,
+        ..INDEPENDENT
+    },
     Codec {
         name: "vorbis",
         ids: &[CODEC_ID_VORBIS],
@@ -196,6 +301,7 @@ const CODECS: &[Codec] = &[
         needs_new_decoder: true,
         // The window overlaps one packet of 1024.
         pre_roll: |_| 4096,
+        ..INDEPENDENT
     },
     Codec {
         name: "opus",
@@ -229,16 +335,30 @@ mod tests {
     #[test]
     fn names_and_first_bytes_tell_the_format() {
         assert!(is_audio(Path::new("a/b.FLAC")) && is_audio(Path::new("b.m4b")));
-        assert!(!is_audio(Path::new("flac")) && !is_audio(Path::new("a.txt")));
+        assert!(
+            !is_audio(Path::new("flac")) && !is_audio(Path::new("a.txt")) && !is_audio(Path::new("a.wma"))
+        );
+        assert_eq!(by_ending(Path::new("a.WMA")).map(|format| format.name), Some("WMA"));
         for (head, name) in [
             (&b"fLaC\0"[..], Some("FLAC")),
             (b"RIFF\0\0\0\0WAVEfmt ", Some("WAV")),
-            (b"RIFF\0\0\0\0AVI ", None),
+            (b"RF64\xff\xff\xff\xffWAVEds64", Some("WAV")),
+            (b"RIFF\0\0\0\0AVI ", Some("AVI")),
             (b"\0\0\0\x1cftypM4A ", Some("M4A")),
-            (b"\xff\xfb\x90\x64", Some("MP3")),
+            (b"wvpk", Some("WavPack")),
+            (b"\xff\xfb\x90\x64", None),
             (b"", None),
         ] {
             assert_eq!(by_magic(head).map(|format| format.name), name, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_fit_into_the_bytes_that_are_read() {
+        for format in FORMATS {
+            let longest =
+                format.magic.iter().flat_map(|magic| *magic).map(|(at, bytes)| at + bytes.len()).max();
+            assert!(longest.unwrap_or(0) <= MAGIC_BYTES, "{}", format.name);
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::{
     fs::File,
-    io::{Seek, SeekFrom},
+    ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,7 +16,10 @@ use std::{
 use symphonia::{
     core::{
         errors::{Error, Result},
-        formats::{FormatOptions, FormatReader, well_known::FORMAT_ID_ADTS},
+        formats::{
+            FormatOptions, FormatReader,
+            well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3},
+        },
         io::{MediaSourceStream, ReadBytes},
     },
     default::formats::{AdtsReader, MpaReader},
@@ -25,7 +28,7 @@ use symphonia::{
 use super::{
     container,
     mp3_header_walk::Mp3HeaderWalk,
-    packet::{Clock, TimedPacket, stream},
+    packet::{Clock, TimedPacket},
 };
 
 /// Packets in a stretch: 12 s of MP3 or AAC. Ten hours have 3,000 stretches.
@@ -34,6 +37,10 @@ const STRETCH: u32 = 512;
 /// Beginnings of stretches, shared by all readers of a file.
 pub(super) struct Checkpoints {
     path: PathBuf,
+    /// Bytes of the stream in the file.
+    range: Range<u64>,
+    /// Frames in a packet.
+    packet_frames: u64,
     /// One for each stretch but the first, in order. Locked for moments only.
     known: Mutex<Vec<Checkpoint>>,
     /// The walk that extends `known`. Locked during the walk, so that threads take turns.
@@ -47,8 +54,13 @@ struct Checkpoint {
 }
 
 impl Checkpoints {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, known: Mutex::default(), walk: Mutex::default() }
+    pub(super) fn new(path: PathBuf, range: Range<u64>, packet_frames: u64) -> Self {
+        Self { path, range, packet_frames, known: Mutex::default(), walk: Mutex::default() }
+    }
+
+    /// Frames of a stretch.
+    fn stretch_frames(&self) -> i64 {
+        i64::from(STRETCH).saturating_mul(self.packet_frames as i64)
     }
 
     /// The last known stretch that begins at or before `frame`. Number 0, the first stretch, has no checkpoint.
@@ -68,7 +80,7 @@ impl Checkpoints {
     /// that call this at the same time share the work.
     fn walk_to(&self, frame: i64, clock: Clock) -> Result<()> {
         let rate = clock.rate();
-        let frames = i64::from(STRETCH).saturating_mul(packet_frames(false, rate) as i64);
+        let frames = self.stretch_frames();
         loop {
             let mut turn = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
             let previous = turn.take();
@@ -79,7 +91,7 @@ impl Checkpoints {
             let Some(last) = last.filter(|last| last.frame <= frame) else { return Ok(()) };
             let mut walk = match previous.filter(|walk| walk.byte() == last.byte) {
                 Some(walk) => walk,
-                None => Mp3HeaderWalk::new(&self.path, last.byte, rate)?,
+                None => Mp3HeaderWalk::new(&self.path, last.byte, self.range.end, rate)?,
             };
             let Some(byte) = walk.skip(STRETCH) else { return Ok(()) };
             self.learn(stretches + 1, Checkpoint { frame: last.frame.saturating_add(frames), byte });
@@ -101,6 +113,8 @@ pub(super) struct FrameStream {
     checkpoints: Arc<Checkpoints>,
     clock: Clock,
     is_adts: bool,
+    /// Byte position in the file at which Symphonia's stream begins.
+    base: u64,
     /// Symphonia's reader of the current stretch. `None` after the last packet.
     format: Option<Box<dyn FormatReader>>,
     stretch: usize,
@@ -117,10 +131,12 @@ impl FrameStream {
     /// A reader at the first packet, which `format` stands before.
     pub(super) fn new(format: Box<dyn FormatReader>, clock: Clock, checkpoints: Arc<Checkpoints>) -> Self {
         let is_adts = format.format_info().format == FORMAT_ID_ADTS;
+        let base = checkpoints.range.start;
         Self {
             checkpoints,
             clock,
             is_adts,
+            base,
             format: Some(format),
             stretch: 0,
             packets_read: 0,
@@ -166,8 +182,7 @@ impl FrameStream {
 
     /// Learns the stretches up to the one that holds `frame`, as far as a header walk goes.
     fn learn_stretches_to(&mut self, frame: i64) -> Result<()> {
-        let is_in_first =
-            frame < i64::from(STRETCH).saturating_mul(packet_frames(false, self.clock.rate()) as i64);
+        let is_in_first = frame < self.checkpoints.stretch_frames();
         let (stretch, checkpoint) = self.checkpoints.before(frame);
         if stretch == 0 && !is_in_first {
             // Tags before the first packet decide the byte at which the first stretch ends, so Symphonia reads it.
@@ -185,14 +200,10 @@ impl FrameStream {
         self.pending = None;
         self.format = None;
         let file = File::open(&self.checkpoints.path)?;
-        self.format = Some(match checkpoint {
-            None => container::open(file, &self.checkpoints.path)?,
-            Some(Checkpoint { byte, .. }) => {
-                let mut stream = stream(file);
-                stream.seek(SeekFrom::Start(byte))?;
-                self.reader(stream)?
-            }
-        });
+        let id = if self.is_adts { FORMAT_ID_ADTS } else { FORMAT_ID_MP3 };
+        let all = &self.checkpoints.range;
+        self.base = checkpoint.map_or(all.start, |checkpoint| checkpoint.byte);
+        self.format = Some(container::open(file, id, &(self.base..all.end))?);
         self.enter(stretch, checkpoint.map_or(0, |checkpoint| checkpoint.frame));
         Ok(())
     }
@@ -226,7 +237,7 @@ impl FrameStream {
         let mut packet = TimedPacket::new(packet, self.clock);
         packet.start = packet.start.saturating_add(self.shift);
         // Symphonia subtracts the trimmed frames twice in the first and last packets of an MP3.
-        packet.frames = packet_frames(self.is_adts, self.clock.rate());
+        packet.frames = self.checkpoints.packet_frames;
         self.packets_read += 1;
         self.end = packet.end();
         Ok(Some(packet))
@@ -235,7 +246,7 @@ impl FrameStream {
     fn next_stretch(&mut self) -> Result<()> {
         let Some(format) = self.format.take() else { return Ok(()) };
         let stream = format.into_inner();
-        let checkpoint = Checkpoint { frame: self.end, byte: stream.pos() };
+        let checkpoint = Checkpoint { frame: self.end, byte: self.base + stream.pos() };
         self.format = match self.reader(stream) {
             Ok(format) => Some(format),
             // Only tags follow the last packet.
@@ -247,15 +258,6 @@ impl FrameStream {
         }
         self.enter(self.stretch + 1, checkpoint.frame);
         Ok(())
-    }
-}
-
-/// Frames in a packet: ISO/IEC 14496-3 for AAC-LC; ISO/IEC 11172-3 and 13818-3 for MP3.
-fn packet_frames(is_adts: bool, rate: u32) -> u64 {
-    match rate {
-        _ if is_adts => 1024,
-        32_000.. => 1152,
-        _ => 576,
     }
 }
 
@@ -275,7 +277,7 @@ mod tests {
             frame: number * i64::from(STRETCH) * 1152,
             byte: number as u64 * u64::from(STRETCH) * 417,
         };
-        let checkpoints = Checkpoints::new(file.path().to_owned());
+        let checkpoints = Checkpoints::new(file.path().to_owned(), 0..FRAMES as u64 * 417, 1152);
         let clock = Clock::new(44_100, None).unwrap();
         checkpoints.learn(1, stretch(1));
         std::thread::scope(|scope| {

@@ -9,17 +9,30 @@
 //! give, silence follows up to that length; plain PCM ends with its data. So a position always means the same instant.
 //! Only a damaged beginning, or a file that cannot be read, is an error.
 
+mod aac;
+mod chain;
 mod codecs;
 mod container;
+mod conversion;
 mod demux;
 mod error;
+mod file_stamp;
+mod flac_length;
 pub mod formats;
 mod frame_stream;
+mod id3;
+mod layout;
+mod link;
+mod link_reader;
 mod mp3_header_walk;
 mod mp4;
+mod mpeg_header;
+mod opus_decoder;
 mod opus_packets;
 mod packet;
+mod pcm_container;
 mod probe;
+mod read_buffer;
 mod reader;
 mod source_file;
 mod source_info;
@@ -27,6 +40,9 @@ mod strip_artwork;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod timeline;
+mod vorbis_blocks;
+mod wide_flac_decoder;
 mod window;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
@@ -77,7 +93,10 @@ impl Source {
     /// The file's Opus packets, if they can be sent unchanged. Reads through the whole file.
     #[must_use]
     pub fn opus_stream(&self) -> Option<OpusStream> {
-        OpusStream::find(&self.file)
+        match self.file.links.as_slice() {
+            [only] => OpusStream::find(&only.link),
+            _ => None,
+        }
     }
 
     /// A reader of the packets of `stream`, which [`Source::opus_stream`] returned, from packet number `first` on.
@@ -85,7 +104,9 @@ impl Source {
     /// # Errors
     /// `Io` if the file is gone or cannot be read, `Changed` or `Damaged` if it was modified.
     pub fn opus_packets(&self, stream: OpusStream, first: u64) -> Result<OpusPackets> {
-        OpusPackets::new(Arc::clone(&self.file), stream, first)
+        let placed =
+            self.file.links.first().ok_or_else(|| SourceError::Empty { path: self.file.path.clone() })?;
+        OpusPackets::new(Arc::clone(&placed.link), stream, first)
     }
 
     /// Learns the seek points of an MP3 in advance, by reading through it once if [`Source::open`] has not. Returns at once
@@ -94,8 +115,11 @@ impl Source {
     /// # Errors
     /// `Io` if the file is gone or cannot be read, `Changed` if it was modified.
     pub fn build_seek_index(&self) -> Result<()> {
-        let built = self.file.demuxer()?.build_seek_index();
-        built.map_err(|error| SourceError::symphonia(&self.file.path, error))
+        for placed in &self.file.links {
+            let built = placed.link.demuxer()?.build_seek_index();
+            built.map_err(|error| SourceError::symphonia(&self.file.path, error))?;
+        }
+        Ok(())
     }
 
     /// A reader at the first frame. Opens the file again, so it may fail although [`Source::open`] succeeded.

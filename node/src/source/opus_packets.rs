@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use symphonia::core::{codecs::audio::well_known::CODEC_ID_OPUS, errors::Error};
 
-use super::{
-    Result, SourceError, demux::Demuxer, error::is_end, packet::TimedPacket, source_file::SourceFile,
-};
+use super::{Result, SourceError, codecs, demux::Demuxer, error::is_end, link::Link, packet::TimedPacket};
 
 /// Frames per second of the Opus timeline.
 const RATE: u32 = 48_000;
@@ -29,16 +27,16 @@ pub struct OpusStream {
 }
 
 impl OpusStream {
-    /// Bytes of the longest packet: 48 frames of 1275 bytes with their lengths (RFC 6716, section 3.4).
-    pub const MAX_PACKET: usize = 2 + 48 * (1275 + 2);
+    /// Bytes of the longest packet.
+    pub const MAX_PACKET: usize = codecs::MAX_OPUS_PACKET;
 
     /// Reads the whole file. `None` if the packets alone do not sound like the file, or cannot be cut into chunks: gain,
     /// more than two channels, packets of different lengths, gaps.
-    pub(super) fn find(file: &SourceFile) -> Option<Self> {
-        if !is_plain(file) {
+    pub(super) fn find(link: &Link) -> Option<Self> {
+        if !is_plain(link) {
             return None;
         }
-        let mut demuxer = file.demuxer().ok()?;
+        let mut demuxer = link.demuxer().ok()?;
         let first = demuxer.next().ok()??;
         let (start, packet_frames) = (first.start, frames_in(&first.packet.data)?);
         let silent_packet = silent_packet(&first.packet.data)?;
@@ -57,9 +55,9 @@ impl OpusStream {
             end = end.checked_add_unsigned(frames)?;
             next = demuxer.next().ok()?;
         }
-        let skip = u32::try_from(file.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
+        let skip = u32::try_from(link.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
         // Trimming a packet or more at the end would make positions on the last page ambiguous.
-        let over = end.checked_sub(file.origin)?.checked_sub_unsigned(file.info.frames)?;
+        let over = end.checked_sub(link.origin)?.checked_sub_unsigned(link.frames)?;
         let is_whole = start >= 0 && (0..i64::from(packet_frames)).contains(&over);
         let bits = u128::from(bytes) * 8 * u128::from(RATE);
         let bitrate = u32::try_from(bits / u128::from(end.abs_diff(start)).max(1)).ok()?;
@@ -68,42 +66,25 @@ impl OpusStream {
 }
 
 /// True if the file is Ogg Opus of one or two channels (mapping family 0) without gain (RFC 7845, section 5.1).
-fn is_plain(file: &SourceFile) -> bool {
-    let family = file.params.extra_data.as_deref().and_then(|head| head.get(18));
-    let is_opus = file.params.codec == CODEC_ID_OPUS && file.info.container == "ogg";
-    is_opus && family == Some(&0) && file.gain == 1.0 && (1..=2).contains(&file.info.format.channels)
+fn is_plain(link: &Link) -> bool {
+    let family = link.params.extra_data.as_deref().and_then(|head| head.get(18));
+    let is_opus = link.params.codec == CODEC_ID_OPUS && link.container == "ogg";
+    is_opus && family == Some(&0) && link.gain == 1.0 && (1..=2).contains(&link.format.channels)
 }
 
 /// Frames of a packet at 48 kHz; `None` for a malformed packet and for a length of which 3 s is no multiple.
 fn frames_in(packet: &[u8]) -> Option<u32> {
-    let toc = *packet.first().filter(|_| packet.len() <= OpusStream::MAX_PACKET)?;
-    // RFC 6716, table 2: length of one Opus frame.
-    let frame = match toc >> 3 {
-        config @ ..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
-        config @ 12..16 => [480, 960][usize::from(config % 2)],
-        config => 120 << (config % 4),
-    };
-    let frames = frame * u32::from(count_in(packet)?);
-    ((1..=5760).contains(&frames) && (3 * RATE).is_multiple_of(frames)).then_some(frames)
-}
-
-/// Number of Opus frames in a packet (RFC 6716, section 3.2).
-fn count_in(packet: &[u8]) -> Option<u8> {
-    match packet.first()? & 3 {
-        0 => Some(1),
-        1 | 2 => Some(2),
-        _ => packet.get(1).map(|count| count & 0x3f),
-    }
+    codecs::opus_frames(packet).filter(|frames| (3 * RATE).is_multiple_of(*frames))
 }
 
 /// A packet of the same configuration whose frames have no bytes (RFC 6716, section 3.2.5).
 fn silent_packet(packet: &[u8]) -> Option<[u8; 2]> {
-    Some([packet.first()? | 3, count_in(packet)?])
+    Some([packet.first()? | 3, codecs::opus_frame_count(packet)?])
 }
 
 /// Reader of the packets of an [`OpusStream`]. For one user at a time, on a thread that may block on the disk.
 pub struct OpusPackets {
-    file: Arc<SourceFile>,
+    link: Arc<Link>,
     stream: OpusStream,
     demuxer: Demuxer,
     /// Number of the next packet.
@@ -113,9 +94,9 @@ pub struct OpusPackets {
 }
 
 impl OpusPackets {
-    pub(super) fn new(file: Arc<SourceFile>, stream: OpusStream, first: u64) -> Result<Self> {
-        let demuxer = file.demuxer()?;
-        let mut packets = Self { file, stream, demuxer, next: first, found: None };
+    pub(super) fn new(link: Arc<Link>, stream: OpusStream, first: u64) -> Result<Self> {
+        let demuxer = link.demuxer()?;
+        let mut packets = Self { link, stream, demuxer, next: first, found: None };
         if first > 0 {
             packets.seek()?;
         }
@@ -142,7 +123,7 @@ impl OpusPackets {
 
     /// Position of a packet on the codec's timeline.
     fn start_of(&self, packet: u64) -> i64 {
-        let first = self.file.origin.saturating_sub(i64::from(self.stream.skip));
+        let first = self.link.origin.saturating_sub(i64::from(self.stream.skip));
         let frames = packet.saturating_mul(u64::from(self.stream.packet_frames));
         first.saturating_add_unsigned(frames)
     }
@@ -158,7 +139,7 @@ impl OpusPackets {
             match self.demuxer.seek(at) {
                 Ok(()) => {}
                 Err(Error::IoError(error)) if !is_end(&error) => {
-                    return Err(SourceError::io(&self.file.path, error));
+                    return Err(SourceError::io(&self.link.path, error));
                 }
                 Err(_) if at == first => return Err(self.damaged()),
                 Err(_) => {}
@@ -181,19 +162,19 @@ impl OpusPackets {
     }
 
     fn read(&mut self) -> Result<Option<TimedPacket>> {
-        self.demuxer.next().map_err(|error| SourceError::io(&self.file.path, error))
+        self.demuxer.next().map_err(|error| SourceError::io(&self.link.path, error))
     }
 
     fn damaged(&self) -> SourceError {
         let cause = format!("Opus packet {} has moved or is gone", self.next);
-        SourceError::Damaged { path: self.file.path.clone(), cause }
+        SourceError::Damaged { path: self.link.path.clone(), cause }
     }
 }
 
 impl std::fmt::Debug for OpusPackets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpusPackets")
-            .field("path", &self.file.path)
+            .field("path", &self.link.path)
             .field("next", &self.next)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,9 @@
-use std::{path::Path, time::Duration};
+//! Tags and headers for the library.
+//!
+//! Tags never decide if a file plays. If the tag reader fails, the container is opened as for playing, and the texts are
+//! those that a forgiving reader finds.
+
+use std::{fs::File, io::BufReader, ops::Range, path::Path, time::Duration};
 
 use lofty::{
     config::ParseOptions,
@@ -6,8 +11,23 @@ use lofty::{
     prelude::*,
     probe::Probe,
 };
+use media_plugin_sdk::SampleType;
+use symphonia::core::formats::well_known::{
+    FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_MP3, FORMAT_ID_OGG,
+};
 
-use super::{Result, SourceError, source_file::open_file};
+use super::{
+    Result, SourceError, chain, codecs,
+    file_stamp::open_file,
+    flac_length,
+    formats::Support,
+    id3::Id3Texts,
+    layout::{Layout, read_at},
+    link::{self, Opened},
+    mp4,
+    mpeg_header::MpegHeader,
+    strip_artwork::part_of_file,
+};
 
 /// Tags of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +40,9 @@ pub struct Tags {
     pub album: Option<String>,
     /// The number of the track on its album.
     pub track: Option<u32>,
-    /// The length that the headers claim. It may be an estimate.
-    pub duration: Duration,
+    /// The length, if the headers give it and if a quick check does not contradict them. `None` if only reading the whole
+    /// file tells.
+    pub duration: Option<Duration>,
 }
 
 /// The result of scanning a file for the library, without opening it as a source.
@@ -29,7 +50,8 @@ pub struct Tags {
 pub struct Scanned {
     /// Tags and length.
     pub tags: Tags,
-    /// The kind of file: `flac`, `mp3`, `vorbis`, `opus`, `mp4`, `wav`, `aiff`, `aac`; `mp4` may hold AAC or ALAC.
+    /// The kind of file: `flac`, `mp3`, `vorbis`, `opus`, `mp4`, `wav`, `aiff`, `aac`, or the codec's name. `mp4` may hold
+    /// AAC or ALAC.
     pub codec: String,
     /// Frames per second; 0 if the headers do not say it.
     pub rate: u32,
@@ -47,68 +69,242 @@ pub fn tags(path: &Path) -> Result<Tags> {
     Ok(scan(path)?.tags)
 }
 
-/// Reads tags and stream headers, a few kilobytes, without decoding. Skips pictures. Blocks on the disk.
+/// Reads tags and stream headers, some kilobytes, without decoding. Skips pictures. Blocks on the disk.
 ///
 /// # Errors
-/// `Io` if the file cannot be read, `Unsupported` if its kind is not supported, `Damaged` if its headers are. A file that
-/// can be scanned may still fail to decode.
+/// `Io` if the file cannot be read, `Unsupported` with the name of the kind if the node does not play it, `Damaged` if its
+/// headers are damaged. A file that can be scanned may still fail to decode.
 pub fn scan(path: &Path) -> Result<Scanned> {
-    let unsupported =
-        || SourceError::Unsupported { path: path.into(), cause: "an unknown kind of file".into() };
-    let mut options = ParseOptions::new();
-    options.read_cover_art(false);
-    let (file, _) = open_file(path)?;
-    let probe = Probe::new(std::io::BufReader::new(file))
-        .options(options)
-        .guess_file_type()
-        .map_err(|error| SourceError::io(path, error))?;
-    let codec = probe.file_type().and_then(name).ok_or_else(unsupported)?;
-    let file = probe
-        .read()
-        .map_err(|error| SourceError::Damaged { path: path.into(), cause: one_line(&error.to_string()) })?;
-    let properties = file.properties();
-    Ok(Scanned {
-        codec: codec.into(),
-        rate: properties.sample_rate().unwrap_or(0),
-        channels: properties.channels().unwrap_or(0).into(),
-        bits: properties.bit_depth(),
-        tags: read_tags(&file),
-    })
+    let (mut file, _) = open_file(path)?;
+    let io = |error| SourceError::io(path, error);
+    let layout = Layout::find(&mut file).map_err(io)?;
+    let layout = layout.ok_or_else(|| SourceError::unsupported(path, "an unknown kind of file"))?;
+    let support = layout.format.support.ok_or_else(|| SourceError::unsupported(path, layout.format.name))?;
+    let tagged = read_with_lofty(path, support, &layout.range);
+    let mut scanned = match (support.id, &tagged) {
+        (FORMAT_ID_MP3, _) => scan_mpeg(&mut file, &layout.range).map_err(io)?,
+        (FORMAT_ID_FLAC | FORMAT_ID_OGG, Some(tagged)) => scan_by_lofty(tagged),
+        _ => None,
+    };
+    if scanned.is_none() {
+        scanned = Some(scan_container(path, support, &layout.range)?);
+    }
+    let mut scanned = scanned.ok_or_else(|| SourceError::unsupported(path, "an unknown kind of file"))?;
+    if support.id == FORMAT_ID_OGG && chain::is_chained(&mut file, &layout.range).map_err(io)? {
+        scanned.tags.duration = None;
+    }
+    if support.id == FORMAT_ID_FLAC && scanned.tags.duration.is_none() {
+        let frames = flac_length::frames(&mut file, &layout.range).map_err(io)?;
+        scanned.tags.duration =
+            frames.map(|frames| Duration::from_secs_f64(frames as f64 / f64::from(scanned.rate.max(1))));
+    }
+    let duration = scanned.tags.duration;
+    scanned.tags = match &tagged {
+        Some(tagged) => tags_of(tagged),
+        None => forgiving_tags(&mut file).map_err(io)?,
+    };
+    scanned.tags.duration = duration;
+    Ok(scanned)
 }
 
-fn name(kind: FileType) -> Option<&'static str> {
-    Some(match kind {
-        FileType::Aac => "aac",
-        FileType::Aiff => "aiff",
+/// Reads the file's tags, strictly. A FLAC is read a second time without the tags around it, if it fails with them. A panic
+/// in the reader counts as a failure.
+fn read_with_lofty(path: &Path, support: Support, range: &Range<u64>) -> Option<TaggedFile> {
+    let options = ParseOptions::new().read_cover_art(false);
+    let whole = || {
+        let probe = Probe::new(BufReader::new(File::open(path).ok()?)).options(options);
+        probe.guess_file_type().ok()?.read().ok()
+    };
+    let part = || {
+        let part = part_of_file(File::open(path).ok()?, range);
+        Probe::with_file_type(BufReader::new(part), FileType::Flac).options(options).read().ok()
+    };
+    let read = || match whole() {
+        None if support.id == FORMAT_ID_FLAC => part(),
+        whole => whole,
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok().flatten()
+}
+
+/// The headers as the tag reader read them. `None` for a kind that it does not know, or without a rate.
+fn scan_by_lofty(file: &TaggedFile) -> Option<Scanned> {
+    let codec = match file.file_type() {
         FileType::Flac => "flac",
-        FileType::Mpeg => "mp3",
-        FileType::Mp4 => "mp4",
         FileType::Opus => "opus",
         FileType::Vorbis => "vorbis",
-        FileType::Wav => "wav",
         _ => return None,
+    };
+    let properties = file.properties();
+    let duration = Some(properties.duration()).filter(|duration| !duration.is_zero());
+    Some(Scanned {
+        codec: codec.into(),
+        rate: properties.sample_rate().filter(|rate| *rate > 0)?,
+        channels: properties.channels()?.into(),
+        bits: properties.bit_depth(),
+        tags: Tags { duration, ..Tags::default() },
     })
 }
 
-fn read_tags(file: &TaggedFile) -> Tags {
+/// Headers of MPEG audio, from its first frame and from some in the middle.
+fn scan_mpeg(file: &mut File, range: &Range<u64>) -> std::io::Result<Option<Scanned>> {
+    let head = read_at(file, range.start, 2048)?;
+    let Some(header) = MpegHeader::parse(&head) else { return Ok(None) };
+    let codec = ["mp1", "mp2", "mp3"][header.layer as usize - 1];
+    let frames = mpeg_frames(file, range, &head, &header)?;
+    let seconds = frames.map(|frames| frames as f64 / f64::from(header.rate));
+    let tags = Tags { duration: seconds.map(Duration::from_secs_f64), ..Tags::default() };
+    let channels = header.channels;
+    Ok(Some(Scanned { codec: codec.into(), rate: header.rate, channels, bits: None, tags }))
+}
+
+/// Bytes in the middle of MPEG audio that are compared with its header.
+const SAMPLE: usize = 16 * 1024;
+
+/// Length of MPEG audio in frames: as its encoder counted, or by a constant bitrate. `None` if neither fits to the frames
+/// in the middle of the file.
+fn mpeg_frames(
+    file: &mut File,
+    range: &Range<u64>,
+    head: &[u8],
+    first: &MpegHeader,
+) -> std::io::Result<Option<u64>> {
+    let bytes = range.end - range.start;
+    let middle = read_at(file, range.start + bytes / 2, SAMPLE.min((bytes / 2) as usize))?;
+    let frames = frames_in(&middle, first);
+    let Some(longest) = frames.iter().max() else { return Ok(None) };
+    let mean = f64::from(frames.iter().sum::<u32>()) / frames.len() as f64;
+    let estimate = bytes as f64 / mean;
+    if let Some(counted) = counted_packets(head, first) {
+        let ratio = counted as f64 / estimate;
+        let trimmed = trimmed_frames(head, first);
+        let length = (counted * u64::from(first.frames)).saturating_sub(trimmed);
+        // A variable bitrate differs from place to place.
+        return Ok((0.6..1.7).contains(&ratio).then_some(length).filter(|length| *length > 0));
+    }
+    // With a constant bitrate, frames differ by a padding byte at most.
+    let shortest = frames.iter().min().unwrap_or(longest);
+    let is_constant = longest - shortest <= 4 && first.bytes.abs_diff(*longest) <= 4;
+    let length = first.kbit() as u64 * 1000;
+    let by_bitrate = (u128::from(bytes) * 8 * u128::from(first.rate)).checked_div(u128::from(length));
+    Ok(by_bitrate.filter(|_| is_constant).and_then(|frames| u64::try_from(frames).ok()))
+}
+
+/// Lengths in bytes of the frames in `bytes` that belong to the stream of `first`.
+fn frames_in(bytes: &[u8], first: &MpegHeader) -> Vec<u32> {
+    let frame = |at: usize| {
+        bytes
+            .get(at..)
+            .and_then(MpegHeader::parse)
+            .filter(|header| header.is_same_stream(first))
+            .map(|header| header.bytes)
+    };
+    let is_start = |at: &usize| {
+        let next = frame(*at).map(|length| at + length as usize);
+        next.is_some_and(|next| frame(next).is_some())
+    };
+    let mut at = (0..bytes.len()).find(is_start);
+    let lengths = std::iter::from_fn(|| {
+        let length = frame(at?)?;
+        at = at.map(|at| at + length as usize);
+        Some(length)
+    });
+    lengths.collect()
+}
+
+/// The number of packets in the Xing, Info or VBRI tag of the first frame.
+fn counted_packets(head: &[u8], first: &MpegHeader) -> Option<u64> {
+    let number = |at: usize| head.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word));
+    let frame = head.get(..first.bytes as usize).unwrap_or(head);
+    if head.get(36..40) == Some(b"VBRI") {
+        return number(50).map(u64::from);
+    }
+    let at = first.encoder_tag_at(frame)?;
+    (number(at + 4)? & 1 == 1).then(|| number(at + 8)).flatten().map(u64::from)
+}
+
+/// Encoder delay and padding in the LAME part of the first frame's tag: 12 bits each, 21 bytes behind the encoder's name.
+fn trimmed_frames(head: &[u8], first: &MpegHeader) -> u64 {
+    let Some(at) = first.encoder_tag_at(head) else { return 0 };
+    let number = |at: usize| {
+        head.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_be_bytes(*word))
+    };
+    let flags = number(at + 4);
+    let optional = 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1);
+    let name = at + 8 + optional as usize;
+    let is_gapless =
+        head.get(name..).is_some_and(|rest| rest.starts_with(b"LAME") || rest.starts_with(b"Lav"));
+    match head.get(name + 21..name + 24) {
+        Some([a, b, c]) if is_gapless => {
+            let delay = u64::from(*a) << 4 | u64::from(b >> 4);
+            let padding = u64::from(b & 15) << 8 | u64::from(*c);
+            delay + padding
+        }
+        _ => 0,
+    }
+}
+
+/// Headers of any other container, which is opened as for playing.
+fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<Scanned> {
+    let Opened { track, params, codec, container } = link::open_container(path, support.id, range)?;
+    let format = link::audio_format(path, &params)?;
+    let is_fragmented = support.id == FORMAT_ID_ISOMP4
+        && mp4::Outline::read(path, format.rate).is_ok_and(|outline| outline.is_fragmented);
+    let by_frames = track.num_frames.map(|frames| frames as f64 / f64::from(format.rate));
+    let by_header = || {
+        let info = container.media_info();
+        let time = info.time_base.zip(info.duration)?;
+        Some(time.1.get() as f64 * f64::from(time.0.numer.get()) / f64::from(time.0.denom.get()))
+    };
+    let seconds = match support.id {
+        FORMAT_ID_ADTS => None,
+        FORMAT_ID_ISOMP4 if is_fragmented => None,
+        _ => by_frames.or_else(by_header),
+    };
+    let seconds = seconds.filter(|seconds| (0.001..1e9).contains(seconds));
+    let bits = match codecs::sample_type(&params, codec.is_lossy) {
+        _ if codec.is_lossy => None,
+        SampleType::S16 => Some(16),
+        SampleType::S24 => Some(24),
+        _ => Some(32),
+    };
+    let name = match container.format_info().short_name {
+        "wave" => "wav",
+        "aiff" => "aiff",
+        "isomp4" => "mp4",
+        _ => codec.name,
+    };
+    let tags = Tags { duration: seconds.map(Duration::from_secs_f64), ..Tags::default() };
+    Ok(Scanned { codec: name.into(), rate: format.rate, channels: format.channels, bits, tags })
+}
+
+fn tags_of(file: &TaggedFile) -> Tags {
     // The format's native kind of tag comes before older ones (ID3v2 before ID3v1).
     let ordered = || file.primary_tag().into_iter().chain(file.tags());
-    let text = |key: ItemKey| {
-        let found = ordered().find_map(|tag| tag.get_string(key).map(one_line));
-        found.filter(|text| !text.is_empty())
-    };
-    let number = || ordered().find_map(Accessor::track);
+    let text = |key: ItemKey| ordered().find_map(|tag| tag.get_string(key).and_then(one_line));
     Tags {
         title: text(ItemKey::TrackTitle),
         artist: text(ItemKey::TrackArtist),
         album: text(ItemKey::AlbumTitle),
-        track: number(),
-        duration: file.properties().duration(),
+        track: ordered().find_map(Accessor::track),
+        duration: None,
     }
 }
 
-/// Replaces control characters and line breaks, since tags come from strangers and are printed on terminals.
-fn one_line(text: &str) -> String {
+/// Tags of a file that the strict reader rejects.
+fn forgiving_tags(file: &mut File) -> std::io::Result<Tags> {
+    let texts = Id3Texts::read(file)?;
+    Ok(Tags {
+        title: one_line(&texts.title),
+        artist: one_line(&texts.artist),
+        album: one_line(&texts.album),
+        track: texts.track.split('/').next().and_then(|number| number.trim().parse().ok()),
+        duration: None,
+    })
+}
+
+/// Replaces control characters and line breaks, since tags come from strangers and are printed on terminals. `None` if
+/// nothing is left.
+fn one_line(text: &str) -> Option<String> {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean.trim().to_owned()
+    Some(clean.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use symphonia::core::{codecs::audio::AudioCodecParameters, formats::well_known::FORMAT_ID_ISOMP4};
+
 use super::{
     Source, container,
-    demux::Demuxer,
+    demux::{Demuxer, Opener, SeekIndex},
     mp4::tests::{boxed, movie, words},
     packet::Clock,
 };
@@ -33,9 +35,12 @@ fn write(folder: &Path, scale: u32, times: &[u32], tables: &[Vec<u8>], mvex: &[u
 /// Asserts that the file has no more packets than bytes, also after a seek, and that it can be read.
 fn check(path: &Path) {
     let bytes = path.metadata().unwrap().len();
-    let format = container::open(File::open(path).unwrap(), path).unwrap();
+    let format = container::open(File::open(path).unwrap(), FORMAT_ID_ISOMP4, &(0..bytes)).unwrap();
     let track = format.tracks()[0].clone();
-    let mut demuxer = Demuxer::new(bytes, format, track.id, Clock::new(8000, track.time_base).unwrap(), None);
+    let opener = Opener { path: path.to_owned(), id: FORMAT_ID_ISOMP4, range: 0..bytes };
+    let clock = Clock::new(8000, track.time_base).unwrap();
+    let params = AudioCodecParameters::new();
+    let mut demuxer = Demuxer::new(opener, format, track.id, clock, &params, SeekIndex::InContainer);
     for _ in 0..2 {
         let packets = (0..=bytes).take_while(|_| demuxer.next().unwrap().is_some()).count() as u64;
         assert!((1000..=bytes).contains(&packets), "{packets} packets in {bytes} bytes");

@@ -69,7 +69,9 @@ fn describe(entry: &FileEntry, headers: Scanned) -> Result<TrackFile, IdError> {
         title: bounded_text(&tags.title.unwrap_or_else(stem)),
         artist: bounded_text(&tags.artist.unwrap_or_default()),
         album: bounded_text(&tags.album.unwrap_or_default()),
-        duration_ms: u64::try_from(tags.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms: tags
+            .duration
+            .map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
         source: TrackSource { codec, rate, channels, bits: bits.map(u32::from) },
         search_text: Box::default(),
     };

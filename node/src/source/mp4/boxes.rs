@@ -2,7 +2,7 @@
 
 use std::{fs::File, ops::Range};
 
-use super::{big_endian, read_buffer::ReadBuffer};
+use super::{super::read_buffer::ReadBuffer, big_endian};
 
 /// Boxes that are read at most; later ones are ignored. Bounds the time for a damaged file.
 const MAX_BOXES: u32 = 4096;

@@ -7,6 +7,7 @@ use std::{fs::File, path::Path};
 
 use super::{
     boxes::{self, Track},
+    sample_tables::RunTable,
     track_description,
 };
 
@@ -22,11 +23,12 @@ pub(in super::super) struct Edit {
 }
 
 impl Edit {
-    /// Start and end of the presented part of a track that ends at `end`.
-    pub(in super::super) fn apply(self, end: i64) -> (i64, i64) {
+    /// Start and end of the presented part of a track that ends at `end`, and at `table_end` according to its time table.
+    pub(in super::super) fn apply(self, end: i64, table_end: Option<i64>) -> (i64, i64) {
         let edit_end = self.start.saturating_add(self.frames);
-        let is_all = self.frames == 0 || edit_end.saturating_add(self.tolerance) >= end;
-        (self.start, if is_all { end } else { edit_end })
+        let table_end = table_end.unwrap_or(end);
+        let is_all = self.frames == 0 || edit_end.saturating_add(self.tolerance) >= table_end;
+        (self.start, if is_all { end } else { edit_end.min(end) })
     }
 }
 
@@ -38,6 +40,8 @@ pub(in super::super) struct Outline {
     /// True if fragments may follow the headers. No header gives the length then: `mdhd` covers the part before the
     /// fragments, and `sidx` may cover the first one alone.
     pub(in super::super) is_fragmented: bool,
+    /// The end of the track according to its time table, in frames. `None` with fragments.
+    pub(in super::super) table_end: Option<i64>,
 }
 
 impl Outline {
@@ -51,8 +55,23 @@ impl Outline {
         };
         let note = found.gapless_note.as_deref().and_then(from_gapless_note);
         let edit = note.or_else(|| from_edit_list(track?, found.movie_scale, rate));
-        Ok(Self { edit, is_fragmented: found.is_fragmented })
+        let table_end = match track {
+            Some(track) if !found.is_fragmented => table_end(&mut file, track, rate),
+            _ => None,
+        };
+        Ok(Self { edit, is_fragmented: found.is_fragmented, table_end })
     }
+}
+
+/// The end of a track according to its time table, in frames.
+fn table_end(file: &mut File, track: &Track, rate: u32) -> Option<i64> {
+    let times = RunTable::times(file, track.body(b"stts")?).ok()?;
+    scaled(times.end().1.into(), rate, track.media_scale)
+}
+
+/// Converts ticks of `scale` Hz to frames.
+fn scaled(ticks: i128, rate: u32, scale: u32) -> Option<i64> {
+    i64::try_from((ticks * i128::from(rate)).checked_div(i128::from(scale))?).ok()
 }
 
 fn from_gapless_note(text: &str) -> Option<Edit> {
@@ -67,14 +86,10 @@ fn from_gapless_note(text: &str) -> Option<Edit> {
 
 fn from_edit_list(track: &Track, movie_scale: u32, rate: u32) -> Option<Edit> {
     let (duration, start) = track.edit?;
-    if track.media_scale == 0 || movie_scale == 0 {
-        return None;
-    }
-    let scale = |value: i128, scale: u32| i64::try_from(value * i128::from(rate) / i128::from(scale)).ok();
     Some(Edit {
-        start: scale(i128::from(start), track.media_scale)?,
-        frames: scale(i128::from(duration), movie_scale)?,
-        tolerance: i64::from(rate / movie_scale) + 1,
+        start: scaled(start.into(), rate, track.media_scale)?,
+        frames: scaled(duration.into(), rate, movie_scale)?,
+        tolerance: i64::from(rate.checked_div(movie_scale)?) + 1,
     })
 }
 
@@ -107,8 +122,8 @@ mod tests {
         let edit = parse(&movie(&[]), 44_100).unwrap();
         assert_eq!(edit, Edit { start: 1024, frames: 88_200, tolerance: 45 });
         // The duration is in milliseconds. An end within a millisecond of the track's end is the track's end.
-        assert_eq!(edit.apply(89_240), (1024, 89_240));
-        assert_eq!(edit.apply(100_000), (1024, 89_224));
+        assert_eq!(edit.apply(89_240, None), (1024, 89_240));
+        assert_eq!(edit.apply(100_000, None), (1024, 89_224));
     }
 
     /// An `edts` box with these durations and starts.
@@ -148,7 +163,7 @@ mod tests {
         let note = boxed(b"----", &[&name, &data]);
         let meta = boxed(b"meta", &[&words(&[0]), &boxed(b"ilst", &[&note])]);
         let edit = parse(&movie(&boxed(b"udta", &[&meta])), 44_100).unwrap();
-        assert_eq!(edit.apply(110_000), (2112, 102_112));
+        assert_eq!(edit.apply(110_000, None), (2112, 102_112));
     }
 
     /// A cut file has the whole file's edit list or none.

@@ -7,8 +7,8 @@
 
 mod boxes;
 mod edit_list;
-mod read_buffer;
 mod reader;
+mod sample_entry;
 mod sample_tables;
 mod track_description;
 
@@ -17,6 +17,7 @@ pub(super) mod tests;
 
 pub(super) use edit_list::Outline;
 pub(super) use reader::Mp4Reader;
+pub(super) use sample_entry::unsupported_kind;
 
 /// The number in the first four bytes of `bytes`.
 fn big_endian(bytes: &[u8]) -> u32 {

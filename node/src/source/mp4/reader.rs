@@ -14,14 +14,13 @@ use symphonia::core::{
     io::MediaSourceStream,
     meta::{Metadata, MetadataLog},
     packet::Packet,
-    units::{Duration, Timestamp},
+    units::{Duration, TimeBase, Timestamp},
 };
 
 use super::{
-    super::packet::stream,
+    super::{codecs, packet::stream, read_buffer::ReadBuffer},
     boxes::{self, Found},
-    read_buffer::ReadBuffer,
-    sample_tables::{NumberTable, Run, RunTable},
+    sample_tables::{NumberTable, Run, RunTable, Spacing},
     track_description,
 };
 
@@ -141,7 +140,16 @@ impl Tables {
             Some(body) => NumberTable::offsets(file, body, 32).ok()?,
             None => NumberTable::offsets(file, boxes.body(b"co64")?, 64).ok()?,
         };
-        let times = RunTable::times(file, boxes.body(b"stts")?).ok()?;
+        let spacing = spacing(&track);
+        let body = boxes.body(b"stts")?;
+        let spaced = spacing.and_then(|spacing| RunTable::spaced_times(file, body.clone(), spacing).ok());
+        if let (Some(spacing), Some(_)) = (spacing, &spaced) {
+            track.time_base = TimeBase::try_from_recip(spacing.rate);
+        }
+        let times = match spaced {
+            Some(times) => times,
+            None => RunTable::times(file, body).ok()?,
+        };
         let chunks = RunTable::chunks(file, boxes.body(b"stsc")?, offsets.entries).ok()?;
         let ticks = times.end().1;
         track.with_duration(Duration::new(ticks));
@@ -156,6 +164,14 @@ impl Tables {
         }
         Some(Self { track, times, chunks, sizes, offsets })
     }
+}
+
+/// The spacing of a track's packets, if they all have the same number of frames.
+fn spacing(track: &Track) -> Option<Spacing> {
+    let Some(CodecParameters::Audio(params)) = &track.codec_params else { return None };
+    let packet_frames = u32::try_from(codecs::packet_frames(params)?).ok()?;
+    let base = track.time_base.filter(|base| base.numer.get() == 1)?;
+    Some(Spacing { packet_frames, rate: params.sample_rate?, scale: base.denom.get() })
 }
 
 impl FormatReader for Mp4Reader {
@@ -216,7 +232,7 @@ impl FormatReader for Mp4Reader {
             return decode_error("mp4: the tables do not locate a packet");
         };
         let data = self.data.get(&mut self.file, at, size)?;
-        let duration = Duration::from(time.value);
+        let duration = Duration::new(u64::from(time.value).min(time.bases().end.saturating_sub(ticks)));
         Ok(Some(Packet::new(self.tracks[0].id, Timestamp::new(start), duration, data)))
     }
 

@@ -4,7 +4,7 @@ use std::{fs::File, ops::Range};
 
 use symphonia::core::errors::{Result, decode_error};
 
-use super::{big_endian, read_buffer::ReadBuffer};
+use super::{super::read_buffer::ReadBuffer, big_endian};
 
 /// Bytes of a table that are read at once.
 const READ: usize = 4096;
@@ -91,8 +91,31 @@ pub(super) struct Run {
     pub(super) base: u64,
     /// Ticks of each packet; or packets of each chunk.
     pub(super) value: u32,
-    /// The base of the next run.
+    /// The base of the next run, unless a gap follows.
     end: u64,
+    /// Sum of the ticks up to the end of the run, for [`RunKind::Times`].
+    ticks_end: u64,
+}
+
+/// The even spacing of packets that all have the same number of frames.
+///
+/// Some programs write a time table whose packet lengths jitter around the real one. Then the table is a hint: packets
+/// follow each other without gaps, unless the table moves one by more than a packet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spacing {
+    /// Frames in a packet.
+    pub(super) packet_frames: u32,
+    /// Frames per second.
+    pub(super) rate: u32,
+    /// Ticks per second.
+    pub(super) scale: u32,
+}
+
+impl Spacing {
+    fn frames(self, ticks: u64) -> u64 {
+        let frames = u128::from(ticks) * u128::from(self.rate) / u128::from(self.scale.max(1));
+        u64::try_from(frames).unwrap_or(u64::MAX)
+    }
 }
 
 impl Run {
@@ -112,6 +135,25 @@ impl Run {
         self.then(packets.into(), self.end, ticks, end)
     }
 
+    /// The same with an even spacing, in frames. `None` also if the table contradicts the spacing over several packets.
+    fn then_spaced(&self, packets: u32, ticks: u32, spacing: Spacing, is_last: bool) -> Option<Self> {
+        let ticks_end = self.ticks_end.checked_add(u64::from(packets) * u64::from(ticks))?;
+        let packet = u64::from(spacing.packet_frames);
+        let claimed_start = spacing.frames(self.ticks_end);
+        let claimed = spacing.frames(ticks_end) - claimed_start;
+        let even = u64::from(packets) * packet;
+        let drift = claimed.abs_diff(even);
+        if packets > 1 && drift > packet && drift > even / 8 {
+            return None;
+        }
+        let base = if claimed_start > self.end.saturating_add(packet) { claimed_start } else { self.end };
+        // The last packet of a stream may be shorter.
+        let last_packet = spacing.frames(ticks.into()).min(packet);
+        let length = if is_last && packets > 0 { even - packet + last_packet } else { even };
+        let run = self.then(packets.into(), base, spacing.packet_frames, base.checked_add(length)?)?;
+        Some(Self { ticks_end, ..run })
+    }
+
     /// The next run: the chunks from `chunk`, counted from 1, up to `next`, or up to the last of `all` chunks.
     fn then_chunks(&self, chunk: u32, packets: u32, next: Option<u32>, all: u32) -> Option<Self> {
         let base = chunk.checked_sub(1).filter(|_| packets > 0)?;
@@ -123,7 +165,7 @@ impl Run {
     fn then(&self, packets: u64, base: u64, value: u32, end: u64) -> Option<Self> {
         let first = self.first + self.packets;
         first.checked_add(packets)?;
-        Some(Self { entry: 0, first, packets, base, value, end })
+        Some(Self { entry: 0, first, packets, base, value, end, ticks_end: 0 })
     }
 }
 
@@ -131,7 +173,7 @@ impl Run {
 #[derive(Debug, Clone, Copy)]
 enum RunKind {
     /// `stts`: a number of packets, and the ticks of each.
-    Times,
+    Times { spacing: Option<Spacing> },
     /// `stsc`: the first chunk, counted from 1, and the packets of each. The last run extends to the last of `all`
     /// chunks.
     Chunks { all: u32 },
@@ -141,7 +183,7 @@ impl RunKind {
     /// Bytes of an entry.
     fn entry_bytes(self) -> u64 {
         match self {
-            Self::Times => 8,
+            Self::Times { .. } => 8,
             Self::Chunks { .. } => 12,
         }
     }
@@ -162,9 +204,14 @@ pub(super) struct RunTable {
 }
 
 impl RunTable {
-    /// Times and lengths of packets; `body` is that of `stts`.
+    /// Times and lengths of packets in ticks; `body` is that of `stts`.
     pub(super) fn times(file: &mut File, body: Range<u64>) -> Result<Self> {
-        Self::new(file, RunKind::Times, body)
+        Self::new(file, RunKind::Times { spacing: None }, body)
+    }
+
+    /// Times and lengths of evenly spaced packets in frames. Fails if the table contradicts the spacing.
+    pub(super) fn spaced_times(file: &mut File, body: Range<u64>, spacing: Spacing) -> Result<Self> {
+        Self::new(file, RunKind::Times { spacing: Some(spacing) }, body)
     }
 
     /// Chunks of packets, of which there are `all`; `body` is that of `stsc`.
@@ -228,7 +275,8 @@ impl RunTable {
         let (first, second) = (big_endian(bytes), big_endian(&bytes[4..]));
         let next = if is_last { None } else { Some(big_endian(&bytes[entry_bytes as usize..])) };
         let run = match self.kind {
-            RunKind::Times => before.then_times(first, second),
+            RunKind::Times { spacing: None } => before.then_times(first, second),
+            RunKind::Times { spacing: Some(spacing) } => before.then_spaced(first, second, spacing, is_last),
             RunKind::Chunks { all } => before.then_chunks(first, second, next, all),
         };
         let Some(run) = run else { return decode_error("mp4: a table contradicts itself") };

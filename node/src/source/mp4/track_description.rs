@@ -8,9 +8,8 @@ use symphonia::core::{
 };
 
 use super::{
-    super::probe::probe_stream,
+    super::{probe::probe_stream, read_buffer::ReadBuffer},
     boxes::{Found, Track},
-    read_buffer::ReadBuffer,
 };
 
 /// Bytes of a box that is copied, and number of tracks, at most. Bound the memory for a damaged file.

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{Read, Result, Seek, SeekFrom},
+    ops::Range,
 };
 
 use super::{
@@ -18,10 +19,10 @@ const LAST: u8 = 0x80;
 /// Metadata blocks that are read at most. Bounds the time for a damaged file.
 const MAX_BLOCKS: u32 = 1024;
 
-/// The parts of the view. `file` stands behind the marker at byte `start`.
-pub(super) fn parts(file: &mut File, start: u64) -> Result<Option<Vec<Part>>> {
+/// The parts of the view. `file` stands behind the marker at the beginning of `range`.
+pub(super) fn parts(file: &mut File, range: &Range<u64>) -> Result<Option<Vec<Part>>> {
     let mut head = b"fLaC".to_vec();
-    let mut at = start + 4;
+    let mut at = range.start + 4;
     // Position in `head` of the last kept block, which becomes the last block of all.
     let mut last = None;
     let mut removed_bytes = 0;
@@ -43,10 +44,10 @@ pub(super) fn parts(file: &mut File, start: u64) -> Result<Option<Vec<Part>>> {
             file.seek(SeekFrom::Start(at))?;
         }
         if kind & LAST != 0 {
-            let (Some(last), length) = (last, file.metadata()?.len()) else { return Ok(None) };
+            let Some(last) = last else { return Ok(None) };
             head[last] |= LAST;
-            let is_long = removed_bytes > SHORT && at < length;
-            return Ok(is_long.then(|| vec![Part::Bytes(head), Part::File(at..length)]));
+            let is_long = removed_bytes > SHORT && at < range.end;
+            return Ok(is_long.then(|| vec![Part::Bytes(head), Part::File(at..range.end)]));
         }
     }
     Ok(None)

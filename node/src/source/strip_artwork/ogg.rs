@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufReader, Read, Result, Seek, SeekFrom},
+    ops::Range,
 };
 
 use symphonia::core::{checksum::Crc32, io::Monitor};
@@ -70,10 +71,9 @@ impl Page {
     }
 }
 
-/// The parts of the view. The container begins at byte `start`.
-pub(super) fn parts(file: &mut File, start: u64) -> Result<Option<Vec<Part>>> {
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(start))?;
+/// The parts of the view on the container in `range`.
+pub(super) fn parts(file: &mut File, range: &Range<u64>) -> Result<Option<Vec<Part>>> {
+    file.seek(SeekFrom::Start(range.start))?;
     let mut reader = BufReader::new(&mut *file);
     let Some(first) = Page::read(&mut reader)? else { return Ok(None) };
     let identification = read_vec(&mut reader, first.packets().map(|(bytes, _)| bytes).sum())?;
@@ -90,11 +90,11 @@ pub(super) fn parts(file: &mut File, start: u64) -> Result<Option<Vec<Part>>> {
     let pages = pages(&last, &packets);
     let is_room =
         last.number().checked_sub(first.number()).is_some_and(|room| pages.len() as u64 <= room.into());
-    if comments <= SHORT || !is_room || end >= length {
+    if comments <= SHORT || !is_room || end >= range.end {
         return Ok(None);
     }
     let head = [vec![first.bytes(&identification)], pages].concat().concat();
-    Ok(Some(vec![Part::Bytes(head), Part::File(end..length)]))
+    Ok(Some(vec![Part::Bytes(head), Part::File(end..range.end)]))
 }
 
 /// Reads the `count` packets behind the first page. Returns the second one, the length of the first, and the page on which

@@ -26,7 +26,7 @@ impl Part {
 
 /// The parts, one after the other, as one stream.
 #[derive(Debug)]
-pub(super) struct SplicedFile {
+pub(in super::super) struct SplicedFile {
     file: File,
     /// Position of the file's cursor, if known.
     file_at: Option<u64>,

@@ -1,5 +1,6 @@
 //! Decoding of files, compared with ffmpeg and with the original signal.
 
+mod bad_files;
 mod damage;
 mod formats;
 mod seek;
