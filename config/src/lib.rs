@@ -27,6 +27,6 @@ pub use error::{ConfigError, Origin};
 pub use load::ConfigEntry;
 pub use options::PluginKind;
 pub use schema::*;
-pub use setting::{Id52, Local, Number, Pin, PluginId};
+pub use setting::{Id52, Local, Number, Pin, PluginId, PluginIds};
 pub use sources::{Flag, Sources};
 pub use units::{Bitrate, ParseUnitError, Size, Time};

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 
 use crate::{
-    Bitrate, Id52, Local, Number, Origin, Pin, PluginId, Size, Sources, Time,
+    Bitrate, Id52, Local, Number, Origin, Pin, PluginId, PluginIds, Size, Sources, Time,
     options::PluginOptions,
     setting::{Given, Setting},
 };
@@ -244,8 +244,8 @@ schema! {
     }
     /// How nodes reach each other.
     transport: Transport {
-        /// The transport by id.
-        chosen as "use": PluginId = |_| PluginId("fastn".into());
+        /// The transports by id: one, or a list of those that a node serves on.
+        chosen as "use": PluginIds = |_| PluginIds::one("fastn");
     }
     /// Plugins from shared libraries. Their code runs in the node and can do whatever the node can.
     plugins: Plugins {

@@ -232,6 +232,63 @@ impl Setting for PluginId {
     }
 }
 
+/// The ids of one or more plugins, each once, the preferred one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginIds {
+    first: PluginId,
+    others: Vec<PluginId>,
+}
+
+impl PluginIds {
+    /// The ids; `None` if there are none or one is there twice.
+    fn new(ids: Vec<PluginId>) -> Option<Self> {
+        let is_new = |(at, id): (usize, &PluginId)| !ids[..at].contains(id);
+        if !ids.iter().enumerate().all(is_new) {
+            return None;
+        }
+        let mut ids = ids.into_iter();
+        Some(Self { first: ids.next()?, others: ids.collect() })
+    }
+
+    pub(crate) fn one(id: &str) -> Self {
+        Self { first: PluginId(id.into()), others: Vec::new() }
+    }
+
+    /// The preferred id.
+    #[must_use]
+    pub const fn first(&self) -> &PluginId {
+        &self.first
+    }
+
+    /// All ids, the preferred one first.
+    pub fn iter(&self) -> impl Iterator<Item = &PluginId> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// One id as text, or several as a list.
+impl Setting for PluginIds {
+    fn allowed() -> String {
+        format!("{}, or a list of them, each once", PluginId::allowed())
+    }
+    fn from_text(text: &str) -> Option<Self> {
+        Self::new(Vec::from_text(text)?)
+    }
+    fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(id) => Self::new(vec![PluginId::from_text(id)?]),
+            list => Self::new(Vec::from_json(list)?),
+        }
+    }
+    fn to_json(&self) -> Value {
+        if self.others.is_empty() {
+            self.first.to_json()
+        } else {
+            self.iter().map(Setting::to_json).collect()
+        }
+    }
+}
+
 /// Who provides a codec or an output that several have: `ID=PROVIDER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {

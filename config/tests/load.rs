@@ -255,6 +255,33 @@ fn lists_are_split_at_commas_unless_they_are_given_as_lists() {
 }
 
 #[test]
+fn transports_are_one_id_or_a_list() {
+    let used = |text: &str| -> Vec<String> {
+        let config = with_file(text).load().unwrap();
+        config.transport.chosen.iter().map(|id| id.as_str().into()).collect()
+    };
+    assert_eq!(used(""), ["fastn"]);
+    assert_eq!(used("transport.use = \"memory\""), ["memory"]);
+    assert_eq!(used("transport.use = [\"memory\", \"fastn\"]"), ["memory", "fastn"]);
+    let flagged =
+        with_file("").flag(Flag::new("--transport", "transport.use", "fastn,memory")).load().unwrap();
+    assert_eq!(flagged.transport.chosen.first().as_str(), "fastn");
+    let shown = |config: &Config| {
+        let shown = config.entries();
+        shown.into_iter().find(|line| line.key == "transport.use").unwrap().value
+    };
+    assert_eq!(shown(&flagged), r#"["fastn","memory"]"#);
+    assert_eq!(shown(&with_file("transport.use = [\"memory\"]").load().unwrap()), r#""memory""#);
+    let env = with_file("").env("MEDIA_NODE_TRANSPORT_USE", "memory").load().unwrap();
+    assert_eq!(shown(&env), r#""memory""#);
+    for bad in ["[]", "[\"a\", \"a\"]", "\"a,b\"", "[\"A\"]", "\"\"", "1"] {
+        let error = with_file(&format!("transport.use = {bad}")).error();
+        let expected = "expected a plugin's id (a-z, 0-9, -), or a list of them, each once";
+        assert!(error.starts_with("config.toml:1: transport.use = ") && error.ends_with(expected), "{error}");
+    }
+}
+
+#[test]
 fn what_is_shown_can_be_written_into_a_file_and_reads_back_the_same() {
     let first = with_file("[codec.opus]\ncomplexity = 5\n")
         .flag(Flag::new("--set", "library.paths", "/a,/b"))

@@ -134,7 +134,8 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
         admit: refuse_all(),
     };
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
-    let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+    let peer =
+        PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
     let dial = Dial::new(endpoint, peer, Some(ticket.token()));
     dial.connection().await.unwrap();
     Arc::new(dial)

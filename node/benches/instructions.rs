@@ -30,7 +30,7 @@ use media_node::plugins;
 use media_plugin_sdk::{AudioFormat, Encoding, Limits, SampleType, SourceFormat};
 use media_protocol::{
     ChunkIndex,
-    chunk::{ChunkDecoder, ChunkEncoder},
+    chunk::{ChunkReader, ChunkWriter},
 };
 use rig::{Listener, Music, Rig};
 use table::{Goal, Row, Table};
@@ -109,7 +109,7 @@ fn cached(codec: &str, times: u64) {
 
 /// In the parts in which a node publishes it.
 fn chunk() -> Vec<Bytes> {
-    let mut writer = ChunkEncoder::new(ChunkIndex(0), 144_000, false);
+    let mut writer = ChunkWriter::new(ChunkIndex(0), 144_000, false);
     let mut parts = Vec::new();
     for number in 1..=150 {
         writer.packet(black_box(&[7; 240])).unwrap();
@@ -128,12 +128,12 @@ fn write_chunks(times: u64) {
 fn read_chunks(times: u64) {
     let whole = Bytes::from(chunk().concat());
     for _ in 0..times {
-        let mut decoder = ChunkDecoder::new(ChunkIndex(0), 144_000, 1 << 20);
-        decoder.push(whole.clone());
-        while let Some(event) = decoder.next().unwrap() {
+        let mut reader = ChunkReader::new(ChunkIndex(0), 144_000, 1 << 20);
+        reader.push(whole.clone());
+        while let Some(event) = reader.next().unwrap() {
             black_box(event);
         }
-        assert!(decoder.is_done());
+        assert!(reader.is_done());
     }
 }
 

@@ -168,7 +168,7 @@ fn the_log_names_session_and_chunk_and_no_secret() {
     .finish_with(0);
     node.process.signal("INT");
     let served = node.process.finish_with(0);
-    let session = format!("session{{peer={}}}", &ticket.peer[..8]);
+    let session = format!("session{{peer={}}}", &ticket.routes[0].peer[..8]);
     assert!(played.err.contains(&session), "{}", played.err);
     for log in [&played.err, &served.err] {
         let chunk = log
@@ -176,7 +176,11 @@ fn the_log_names_session_and_chunk_and_no_secret() {
             .filter(|line| line.contains("session{peer="))
             .any(|line| line.contains(":chunk{rendition=") && line.contains(" index=1}:"));
         assert!(chunk, "{log}");
-        assert!(!log.contains(&node.ticket) && !log.contains(&ticket.token()) && !log.contains(&ticket.peer));
+        assert!(
+            !log.contains(&node.ticket)
+                && !log.contains(&ticket.token())
+                && !log.contains(&ticket.routes[0].peer)
+        );
     }
     assert!(
         served.err.lines().any(|line| line.contains(" chunk{") && line.contains("encoding")),

@@ -63,8 +63,8 @@ fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
     });
     player.line(|line| line.contains("trying again"));
 
-    let (_node, again) = serve(&there, file, &ticket.addresses[0]);
-    assert_eq!((again.peer, again.addresses), (ticket.peer, ticket.addresses));
+    let (_node, again) = serve(&there, file, &ticket.routes[0].addresses[0]);
+    assert_eq!(again.routes, ticket.routes);
     let done = player.finish_with(0);
     heard.extend(rest.join().unwrap().unwrap());
     assert!(done.err.contains("the node answers again"), "{}", done.err);

@@ -124,7 +124,9 @@ fn the_ticket_of_another_node() {
     let other = Home::new();
     let id = other.ok(&["id"]).out;
     let peer = id.split_whitespace().nth(1).unwrap().to_owned();
-    let wrong = Ticket { peer: peer.clone(), ..ticket }.to_string();
+    let mut wrong = ticket;
+    wrong.routes[0].peer.clone_from(&peer);
+    let wrong = wrong.to_string();
     let limit = "transport.fastn.connect_timeout_ms=3000";
     let done = guest.run(&["play", &wrong, "--output", "null:fast", "--set", limit]);
     done.refused(UNREACHABLE, &["connecting to the node of the ticket", &peer]);

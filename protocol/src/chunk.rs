@@ -13,11 +13,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{ChunkIndex, WireError};
 
-mod decoder;
+mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{ChunkDecoder, ChunkError, ChunkEvent};
+pub use reader::{ChunkError, ChunkEvent, ChunkReader};
 
 /// The longest packet, in bytes.
 pub const MAX_PACKET: usize = 1024 * 1024;
@@ -41,17 +41,17 @@ const REFUSAL: u32 = u32::MAX;
 #[error("a packet of {0} bytes does not fit into a chunk: 1 to {MAX_PACKET} allowed")]
 pub struct PacketLength(pub usize);
 
-/// Writes one chunk. What [`ChunkEncoder::take`] and [`ChunkEncoder::finish`] return, one after the other, is the chunk as
+/// Writes one chunk. What [`ChunkWriter::take`] and [`ChunkWriter::finish`] return, one after the other, is the chunk as
 /// it is cached and sent.
 #[derive(Debug)]
-pub struct ChunkEncoder {
+pub struct ChunkWriter {
     /// Of what was taken: BLAKE3 is several times as fast on kilobytes as on packets.
     hash: blake3::Hasher,
     /// Written and not taken yet.
     written: BytesMut,
 }
 
-impl ChunkEncoder {
+impl ChunkWriter {
     /// Begins chunk `index`, of which a client keeps `frames` frames; `last` where it ends the track. Writes the header.
     #[must_use]
     pub fn new(index: ChunkIndex, frames: u32, last: bool) -> Self {

@@ -24,9 +24,9 @@ mod units;
 pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{
-    Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathReport, Protocol,
-    Track, TrackSource,
+    Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathKind, PathReport,
+    Protocol, Track, TrackSource,
 };
 pub use rendition::{Rendition, RenditionError};
-pub use ticket::{Ticket, TicketError};
+pub use ticket::{Route, Ticket, TicketError};
 pub use units::{CHUNK_SECONDS, ChunkIndex, FrameIndex, Position, chunk_count, frames_per_chunk};

@@ -201,9 +201,9 @@ pub struct OutputOffer {
 /// What the client knows of the path, for the node's reason and choice.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PathReport {
-    /// `memory`, `loopback`, `lan`, `direct`, `relayed` or `unknown`.
+    /// The kind of path.
     #[serde(default)]
-    pub kind: String,
+    pub kind: PathKind,
     /// Round-trip time, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
@@ -213,6 +213,47 @@ pub struct PathReport {
     /// Measured throughput, in bit/s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<u64>,
+}
+
+/// The kind of path between two nodes; on the wire its name in lower case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PathKind {
+    /// Within one process.
+    Memory,
+    /// Within one machine.
+    Loopback,
+    /// Within a private network.
+    Lan,
+    /// Through the internet, without a relay.
+    Direct,
+    /// Through a relay.
+    Relayed,
+    /// Not known, or a kind that this version does not know. A reader takes `""` and an absent field as this too.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl PathKind {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Loopback => "loopback",
+            Self::Lan => "lan",
+            Self::Direct => "direct",
+            Self::Relayed => "relayed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for PathKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// A track and how it is sent.

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
 use media_protocol::{
-    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Ticket, WireError,
-    chunk::{self, ChunkEncoder},
+    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Route, Ticket,
+    WireError,
+    chunk::{self, ChunkWriter},
     session::server,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -126,8 +127,8 @@ fn limits_are_those_of_the_code() {
     }))
     .unwrap();
     let limits = [
-        server::Server::MAX_REQUEST,
-        server::Limits::default().requests,
+        server::ServerSession::MAX_REQUEST,
+        server::RequestLimits::default().requests,
         List::MAX_ANSWER,
         List::MAX as usize,
         List::MAX_SEARCH,
@@ -144,9 +145,29 @@ fn limits_are_those_of_the_code() {
         WireError::MAX_MESSAGE,
         longest(|id| id.parse::<media_protocol::TrackId>().is_ok()),
         longest(|id| format!("t.{id}.48000.2.{id}").parse::<media_protocol::RenditionId>().is_ok()),
+        Ticket::MAX_ROUTES,
         Ticket::MAX_ADDRESSES,
     ];
     assert_eq!(listed, limits);
+}
+
+#[test]
+fn every_ticket_reads_as_its_table_says() {
+    let (_, section) = README.split_once("## Ticket\n").expect("the section is there");
+    let examples: Vec<_> = section.split("\n```text\n").skip(1).collect();
+    let examples: Vec<_> = examples.iter().map(|block| block.split("\n```").next().unwrap()).collect();
+    let capability = std::array::from_fn(|i| i as u8);
+    let route = |row: &Vec<&str>| Route {
+        transport: row[1].into(),
+        peer: row[2].into(),
+        addresses: row[3].split(", ").map(str::to_owned).filter(|it| !it.is_empty()).collect(),
+    };
+    let routes: Vec<_> = rows("<!-- routes of the examples -->").iter().map(route).collect();
+    let tickets = [&routes[..1], &routes[..]].map(|routes| Ticket { routes: routes.to_vec(), capability });
+    assert_eq!(tickets.each_ref().map(ToString::to_string)[..], examples);
+    for (text, ticket) in examples.iter().zip(tickets) {
+        assert_eq!(text.parse(), Ok(ticket));
+    }
 }
 
 /// The longest row of letters that is taken.
@@ -168,8 +189,8 @@ fn bytes_per_chunk_of_pcm_are_as_listed() {
         };
         let [rate, channels, bytes] = [row[2], row[3], row[4]].map(|cell| cell.parse::<usize>().unwrap());
         let packet = vec![0; rate / 50 * channels * sample_bytes];
-        let mut encoder = ChunkEncoder::new(ChunkIndex(0), 3 * rate as u32, false);
-        (0..3 * 50).for_each(|_| encoder.packet(&packet).unwrap());
-        assert_eq!(encoder.finish().len(), bytes, "{row:?}");
+        let mut writer = ChunkWriter::new(ChunkIndex(0), 3 * rate as u32, false);
+        (0..3 * 50).for_each(|_| writer.packet(&packet).unwrap());
+        assert_eq!(writer.finish().len(), bytes, "{row:?}");
     }
 }

@@ -129,7 +129,8 @@ impl Process {
         };
         let endpoint = self.registry.transport("fastn").unwrap().bind(&bind).await.unwrap();
         let ticket = self.ticket.as_ref().unwrap();
-        let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+        let peer =
+            PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
         Arc::new(Dial::new(endpoint, peer, Some(ticket.token())))
     }
 

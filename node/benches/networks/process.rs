@@ -29,13 +29,13 @@ impl Process {
         let home = Arc::new(Home::new());
         let (node, ticket) = serve(&home, &file).await;
         let token = Ticket::token_of(&ticket.capability);
-        let tune = Tune::new(plugins::registry(), &file, ticket.peer.clone(), Some(token));
+        let tune = Tune::new(plugins::registry(), &file, ticket.routes[0].peer.clone(), Some(token));
         Self { tune, home, file, node: Some(node), ticket }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.ticket.addresses[0].parse().unwrap()
+        self.ticket.routes[0].addresses[0].parse().unwrap()
     }
 
     /// It has no time to say goodbye (SIGKILL).
@@ -46,7 +46,7 @@ impl Process {
     /// Started again in the same home.
     pub(crate) async fn again(&mut self) {
         let (node, ticket) = serve(&self.home, &self.file).await;
-        assert_eq!(ticket.peer, self.ticket.peer);
+        assert_eq!(ticket.routes[0].peer, self.ticket.routes[0].peer);
         (self.node, self.ticket) = (Some(node), ticket);
     }
 }

@@ -40,7 +40,7 @@ async fn bind(registry: &Registry) -> Arc<dyn Endpoint> {
 }
 
 fn address(ticket: &Ticket) -> PeerAddress {
-    PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() }
+    PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() }
 }
 
 /// A way to the node for a player.

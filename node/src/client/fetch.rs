@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, Rendition, WireError,
-    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
+    chunk::{ChunkError, ChunkEvent, ChunkReader},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -131,21 +131,21 @@ async fn receive(
     reports: &Reports,
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
-    let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    let mut reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
     loop {
         counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
-        decoder.push(bytes);
+        reader.push(bytes);
         let mut ended = false;
-        while let Some(event) = decoder.next().map_err(wrong_chunk)? {
+        while let Some(event) = reader.next().map_err(wrong_chunk)? {
             ended |= matches!(event, ChunkEvent::Packet(_));
             reports.send(Fetched::Piece(event)).await;
         }
         // Where packets end, they are word enough.
-        let part = decoder.part() as u64;
+        let part = reader.partial_packet() as u64;
         if part > 0 && !ended {
             reports.send(Fetched::Part(part)).await;
         }
-        if decoder.is_done() {
+        if reader.is_done() {
             take_end(&mut stream);
             dial.note_path(connection.as_ref());
             return Ok(());

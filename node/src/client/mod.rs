@@ -33,7 +33,7 @@ use std::{
 use media_plugin_host::Registry;
 use media_protocol::{
     Info, OutputOffer, Position, Rendition, TrackId,
-    session::client::{Client, Config},
+    session::client::{ClientConfig, ClientSession},
 };
 use tokio::sync::mpsc;
 
@@ -152,9 +152,9 @@ const EVENTS: usize = 256;
 /// Failures of decoders that may wait for the session; playback stops at each until it was dealt with.
 const DECODER_FAILURES: usize = 1;
 
-fn session_config(target: Duration, give_up: Duration) -> Config {
+fn session_config(target: Duration, give_up: Duration) -> ClientConfig {
     let give_up = if give_up.is_zero() { Duration::MAX } else { give_up };
-    Config { target, give_up, ..Config::default() }
+    ClientConfig { target, give_up, ..ClientConfig::default() }
 }
 
 /// Plays from one node. Dropping it stops the sound and the requests.
@@ -202,7 +202,7 @@ impl Player {
             registry: setup.registry,
             output: OutputOffer::default(),
         };
-        let machine = Client::new(session_config(setup.target, setup.give_up), choice);
+        let machine = ClientSession::new(session_config(setup.target, setup.give_up), choice);
         let fill = fill::Fill {
             buffer: Arc::clone(&buffer),
             target: Target::new(setup.target, setup.max),

@@ -9,7 +9,7 @@ use std::{
 use media_plugin_host::Registry;
 use media_protocol::{
     OutputOffer, Position, TrackId,
-    session::client::{Client, Config},
+    session::client::{ClientConfig, ClientSession},
 };
 use tokio::{
     sync::mpsc,
@@ -72,7 +72,7 @@ impl MuteListener {
         let counts = Arc::<Mutex<Counts>>::default();
         let paced = Arc::new(AtomicBool::new(true));
         let choice = rate_choice::chooser(&codec, Arc::clone(&paced));
-        let machine = Client::new(Config { target, ..Config::default() }, choice);
+        let machine = ClientSession::new(ClientConfig { target, ..ClientConfig::default() }, choice);
         let offer = Offer { choice: codec, bitrate, registry, output: OutputOffer::default() };
         let fill = Fill {
             buffer: Arc::clone(&buffer),

@@ -10,12 +10,13 @@ mod under_way;
 use std::sync::{Arc, atomic::AtomicBool};
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Path, PathKind};
+use media_plugin_sdk::transport::Path;
 use media_protocol::{
-    CodecOffer, PathReport,
-    session::client::{RateChoice, Stay},
+    CodecOffer, PathKind, PathReport,
+    session::client::{FixedRendition, RateChoice},
 };
 
+use crate::path_kind::path_kind;
 pub use adaptive::Adaptive;
 pub use policy::{Budget, Policy};
 
@@ -45,7 +46,8 @@ pub(super) fn offers(
     registry: &Registry,
 ) -> Vec<CodecOffer> {
     let mut codecs: Vec<_> = registry.codecs().map(|codec| codec.info()).collect();
-    let wide = matches!(choice, CodecChoice::Auto(_)) && is_wide(path.kind);
+    let kind = path_kind(path.kind);
+    let wide = matches!(choice, CodecChoice::Auto(_)) && policy::is_near(kind);
     let mut bitrate = bitrate;
     let ladder = match choice {
         CodecChoice::Lossless => {
@@ -59,10 +61,10 @@ pub(super) fn offers(
             &LADDER[low.unwrap_or_default()..]
         }
         CodecChoice::Auto(budget) => {
-            bitrate = bitrate.min(Policy::auto(*budget).most(&report(path).kind));
+            bitrate = bitrate.min(Policy::auto(*budget).most(kind));
             // On one machine bytes cost nothing, and PCM no work. On a network, Wi-Fi above all, half of the bytes are worth
             // some. Stable, so that equals stay in the registry's order.
-            let near = matches!(path.kind, PathKind::Memory | PathKind::Loopback);
+            let near = matches!(kind, PathKind::Memory | PathKind::Loopback);
             codecs.sort_by_key(|codec| (codec.lossless != wide, (codec.id == "pcm") != near));
             &LADDER[..]
         }
@@ -81,15 +83,10 @@ pub(super) fn offers(
     first.chain(unlimited).chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
 }
 
-/// Whether a path of this kind carries PCM with ease.
-fn is_wide(kind: PathKind) -> bool {
-    matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
-}
-
 /// What `get_info` tells the node of the path.
 pub(super) fn report(path: &Path) -> PathReport {
     PathReport {
-        kind: path.kind.to_string().to_lowercase(),
+        kind: path_kind(path.kind),
         rtt_ms: path.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
         loss: path.loss,
         throughput: None,
@@ -102,7 +99,7 @@ pub(super) fn chooser(choice: &CodecChoice, paced: Arc<AtomicBool>) -> Box<dyn R
     match choice {
         CodecChoice::Auto(budget) => Box::new(Adaptive::new(Policy::auto(*budget), paced)),
         CodecChoice::DataSaver(budget) => Box::new(Adaptive::new(Policy::data_saver(*budget), paced)),
-        CodecChoice::Lossless | CodecChoice::Only(_) => Box::new(Stay),
+        CodecChoice::Lossless | CodecChoice::Only(_) => Box::new(FixedRendition),
     }
 }
 

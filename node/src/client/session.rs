@@ -13,7 +13,7 @@ use media_plugin_sdk::transport::{Connection, TransportError};
 use media_protocol::{
     Info, Position, TrackId, WireError,
     chunk::ChunkEvent,
-    session::client::{Client, DecoderFailed, Failure, Input, Output, RequestId},
+    session::client::{ClientAction, ClientInput, ClientSession, DecoderFailed, Failure, RequestId},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -70,7 +70,7 @@ const REPORTS: usize = 64;
 
 /// See the module.
 pub(super) struct Session {
-    machine: Client,
+    machine: ClientSession,
     began: Instant,
     dial: Arc<Dial>,
     offer: Offer,
@@ -92,7 +92,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn spawn(
-        machine: Client,
+        machine: ClientSession,
         dial: Arc<Dial>,
         offer: Offer,
         fill: Fill,
@@ -146,22 +146,22 @@ impl Session {
                     }
                     self.on_fetched(request, fetched);
                 }
-                Some(failed) = inbox.decoder_failures.recv() => self.handle(Input::DecoderFailed(failed)),
+                Some(failed) = inbox.decoder_failures.recv() => self.handle(ClientInput::DecoderFailed(failed)),
                 Ok(()) = silent.changed() => {
                     let silent = *silent.borrow_and_update();
                     self.on_silence(silent).await;
                 }
-                () = buffer.wanting.notified() => self.handle(Input::Held(buffer.fullness())),
+                () = buffer.wanting.notified() => self.handle(ClientInput::BufferLevel(buffer.fullness())),
                 () = sleep_until(due.unwrap_or_else(TokioInstant::now)), if due.is_some() => {
-                    self.handle(Input::Held(buffer.fullness()));
-                    self.handle(Input::Timeout);
+                    self.handle(ClientInput::BufferLevel(buffer.fullness()));
+                    self.handle(ClientInput::Timeout);
                 }
             }
             self.fit_target().await;
             while let Some(output) = self.machine.poll() {
                 self.act(output).await;
             }
-            let wanted = match (self.machine.wants(), self.machine.asks()) {
+            let wanted = match (self.machine.has_demand(), self.machine.is_request_pending()) {
                 (false, _) => Wanted::Nothing,
                 (true, false) => Wanted::Later,
                 (true, true) => Wanted::Now,
@@ -173,7 +173,7 @@ impl Session {
         self.abandon();
     }
 
-    fn handle(&mut self, input: Input) {
+    fn handle(&mut self, input: ClientInput) {
         self.machine.handle(self.began.elapsed(), input);
     }
 
@@ -182,19 +182,19 @@ impl Session {
         let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
         let fit = self.fill.fit(self.began.elapsed(), stalls + self.dial.reconnects(), self.paused);
         let Some(Fit { target, reason }) = fit else { return };
-        self.handle(Input::Held(self.buffer.fullness()));
-        self.handle(Input::Target(target));
+        self.handle(ClientInput::BufferLevel(self.buffer.fullness()));
+        self.handle(ClientInput::TargetLevel(target));
         self.count(|counts| counts.targets.push(TargetChange { at: Instant::now(), target, reason }));
         self.tell(Event::Target { target, reason }).await;
     }
 
     fn on_command(&mut self, command: Command) {
         let input = match command {
-            Command::Play { track, at } => Input::Play { track, at },
-            Command::Follow(track) => Input::Follow(track),
+            Command::Play { track, at } => ClientInput::Play { track, at },
+            Command::Follow(track) => ClientInput::Follow(track),
             Command::Pause(paused) => {
                 self.paused = paused;
-                if paused { Input::Pause } else { Input::Resume }
+                if paused { ClientInput::Pause } else { ClientInput::Resume }
             }
         };
         self.handle(input);
@@ -202,40 +202,42 @@ impl Session {
 
     fn on_fetched(&mut self, request: RequestId, fetched: Fetched) {
         self.given_up = matches!(fetched, Fetched::Failed(FetchError::GivenUp));
-        self.handle(Input::Held(self.buffer.fullness()));
+        self.handle(ClientInput::BufferLevel(self.buffer.fullness()));
         if !matches!(fetched, Fetched::Piece(ChunkEvent::Packet(_)) | Fetched::Part(_)) {
-            self.handle(Input::Path(rate_choice::report(&self.dial.path())));
+            self.handle(ClientInput::Path(rate_choice::report(&self.dial.path())));
         }
         self.handle(match fetched {
-            Fetched::Info { info, chunk_follows } => Input::Info { request, info, chunk_follows },
+            Fetched::Info { info, chunk_follows } => ClientInput::Info { request, info, chunk_follows },
             Fetched::Piece(event) => {
                 if matches!(event, ChunkEvent::End) {
                     self.count(|counts| counts.chunks += 1);
                 }
-                Input::Chunk { request, event }
+                ClientInput::Chunk { request, event }
             }
-            Fetched::Part(bytes) => Input::Part { request, bytes },
-            Fetched::Behind => Input::Behind { request },
-            Fetched::Failed(FetchError::Refused(error)) => Input::Refused { request, error },
+            Fetched::Part(bytes) => ClientInput::PartialPacket { request, bytes },
+            Fetched::Behind => ClientInput::HeadOfLineBlocked { request },
+            Fetched::Failed(FetchError::Refused(error)) => ClientInput::Refused { request, error },
             Fetched::Failed(FetchError::Transport(TransportError::Full { retry_after })) => {
                 let error = WireError::busy("the node is full", not_before(retry_after));
-                Input::Refused { request, error }
+                ClientInput::Refused { request, error }
             }
             Fetched::Failed(other) => {
                 let stalled = matches!(other, FetchError::Silent(_));
                 self.count(|counts| counts.stalls += u64::from(stalled));
-                Input::Broken { request, reason: other.to_string() }
+                ClientInput::Broken { request, reason: other.to_string() }
             }
         });
     }
 
-    async fn act(&mut self, output: Output) {
+    async fn act(&mut self, output: ClientAction) {
         match output {
-            Output::GetInfo { request, track, at, then_chunk } => {
+            ClientAction::GetInfo { request, track, at, then_chunk } => {
                 self.ask_info(request, track, then_chunk.then_some(at));
             }
-            Output::GetChunk { request, message, rendition } => self.ask_chunk(request, message, rendition),
-            Output::Abandon { silent, .. } => {
+            ClientAction::GetChunk { request, message, rendition } => {
+                self.ask_chunk(request, message, rendition);
+            }
+            ClientAction::Abandon { silent, .. } => {
                 let sent_on = self.abandon();
                 if silent {
                     self.count(|counts| counts.stalls += 1);
@@ -244,36 +246,36 @@ impl Session {
                     }
                 }
             }
-            Output::Clear => self.fill.restart(Entry::Clear),
-            Output::Rewind => self.fill.restart(Entry::Rewind),
-            Output::Begin { play, info, from, again } => {
+            ClientAction::Clear => self.fill.restart(Entry::Clear),
+            ClientAction::Rewind => self.fill.restart(Entry::Rewind),
+            ClientAction::TrackStart { play, info, from, refetch } => {
                 let track = info.track.id.clone();
                 self.put(Entry::Begin { play, info, from }).await;
-                if !again {
+                if !refetch {
                     self.tell(Event::Fetching(track)).await;
                 }
             }
-            Output::ChunkStart { index, from, rendition, reason } => {
+            ClientAction::ChunkStart { index, from, rendition, reason } => {
                 self.put(Entry::ChunkStart { index, from, rendition, reason }).await;
             }
-            Output::Switched { from, to, reason } => {
+            ClientAction::Switched { from, to, reason } => {
                 let switched = Switched { at: Instant::now(), from, to, reason };
                 self.count(|counts| counts.switches.push(switched));
             }
-            Output::Packet(packet) => self.put(Entry::Packet(packet)).await,
-            Output::ChunkEnd => self.put(Entry::ChunkEnd).await,
-            Output::TrackEnd => self.put(Entry::TrackEnd).await,
-            Output::Retrying { reason, after } => {
+            ClientAction::Packet(packet) => self.put(Entry::Packet(packet)).await,
+            ClientAction::ChunkEnd => self.put(Entry::ChunkEnd).await,
+            ClientAction::TrackEnd => self.put(Entry::TrackEnd).await,
+            ClientAction::Retrying { reason, after } => {
                 self.late.retrying(self.machine.timeout(), after);
                 self.count(|counts| counts.retries += 1);
                 if !std::mem::take(&mut self.given_up) {
                     self.retrying(reason).await;
                 }
             }
-            Output::Failed { error: Failure::Unreachable(reason), .. } => {
+            ClientAction::Failed { error: Failure::Unreachable(reason), .. } => {
                 self.tell(Event::Unreachable(reason)).await;
             }
-            Output::Failed { track, error } => {
+            ClientAction::Failed { track, error } => {
                 self.tell(Event::TrackFailed { track, reason: error.to_string() }).await;
             }
         }

@@ -12,7 +12,7 @@ use media_plugin_sdk::{
     AudioFormat, Limits, PluginError, SampleType, SourceFormat,
     transport::{Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all},
 };
-use media_protocol::{List, ListPage, Protocol, Ticket};
+use media_protocol::{List, ListPage, Protocol, Route, Ticket, TicketError};
 
 use crate::{
     client::{self, Dial, FetchError, OnLost, OutputChoice},
@@ -72,9 +72,11 @@ impl Context {
         result
     }
 
-    /// The transport that `transport.use` names, or another.
+    /// The transport with this id, or else the first that `transport.use` names.
     pub(super) fn transport(&self, id: Option<&str>) -> Result<Arc<dyn Transport>, ExitError> {
-        self.registry.transport(id.unwrap_or(self.config.transport.chosen.as_str())).or_exit(Exit::Usage)
+        self.registry
+            .transport(id.unwrap_or(self.config.transport.chosen.first().as_str()))
+            .or_exit(Exit::Usage)
     }
 
     /// This node's key.
@@ -117,18 +119,15 @@ impl Context {
 
     /// Connects to the node of a ticket. Returns the way to it and the transport's id.
     pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<Dial>, String), ExitError> {
-        let chosen = self.config.transport.chosen.as_str();
-        // A flag that names a transport holds; a default does not outweigh the ticket.
-        let named = self.config.origin("transport.use") != media_config::Origin::Default;
-        let transport = self.transport(Some(if named { chosen } else { &ticket.transport }))?;
+        let (transport, route) = self.route(ticket)?;
         let mut key = self.key()?;
-        if transport.identity(&key.0) == ticket.peer {
+        if transport.identity(&key.0) == route.peer {
             key = Self::second_key(&key);
         }
         let binding = Instant::now();
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
         let bind_time = binding.elapsed();
-        let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
+        let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
         let dial = Dial::new(endpoint, peer, Some(ticket.token())).bound_in(bind_time);
         dial.connection().await.map_err(|error| {
             let next = what_next(&error);
@@ -136,6 +135,20 @@ impl Context {
             ExitError::new(Exit::Unreachable, message)
         })?;
         Ok((Arc::new(dial), transport.info().id))
+    }
+
+    /// Chooses the route to take: the ticket's first whose transport this node has and `transport.use` allows.
+    ///
+    /// A transport that `transport.use` names is used even if the ticket has no route for it, with its first route.
+    fn route<'a>(&self, ticket: &'a Ticket) -> Result<(Arc<dyn Transport>, &'a Route), ExitError> {
+        let chosen = &self.config.transport.chosen;
+        // The default of `transport.use` does not outweigh the ticket.
+        let is_set = self.config.origin("transport.use") != media_config::Origin::Default;
+        let is_allowed = |id: &str| !is_set || chosen.iter().any(|it| it.as_str() == id);
+        let route = ticket.route(|id| is_allowed(id) && self.registry.transport(id).is_ok());
+        let route = route.or(ticket.routes.first()).ok_or(TicketError::Damaged).or_exit(Exit::Usage)?;
+        let id = if is_allowed(&route.transport) { &route.transport } else { chosen.first().as_str() };
+        Ok((self.transport(Some(id))?, route))
     }
 
     /// The node's whole catalog, or what of it fits `search`, page by page.

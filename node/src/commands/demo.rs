@@ -8,7 +8,7 @@ use crate::{
     server::Catalog,
     ui::sanitize,
 };
-use media_plugin_sdk::transport::{PeerAddress, refuse_all};
+use media_plugin_sdk::transport::refuse_all;
 
 /// The bundled track; `assets/README.md` says how it was made.
 const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
@@ -29,8 +29,7 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
     let ticket = serving.ticket();
     let serve = tokio::spawn(serving.server.serve(Arc::clone(&serving.endpoint)));
     let endpoint = context.bind(transport.as_ref(), &listener_key, refuse_all()).await?;
-    let peer = PeerAddress { id: ticket.peer.clone(), addresses: ticket.addresses.clone() };
-    let dial = Arc::new(Dial::new(endpoint, peer, Some(ticket.token())));
+    let dial = Arc::new(Dial::new(endpoint, serving.endpoint.address(), Some(ticket.token())));
     dial.connection().await.context(Exit::Unreachable, "connecting to this process's own node")?;
     let tracks = Context::catalog(&dial, "").await?.tracks;
     let stats = play::listen(context, tracks, setup, dial, transport.info().id, options.start).await;

@@ -7,7 +7,7 @@ use std::{
 
 use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
-use media_protocol::Ticket;
+use media_protocol::{Route, Ticket};
 use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep, timeout_at},
@@ -169,7 +169,8 @@ impl BoundServer {
     /// What lets others in.
     pub(super) fn ticket(&self) -> Ticket {
         let PeerAddress { id: peer, addresses } = self.endpoint.address();
-        Ticket { transport: self.transport.clone(), peer, addresses, capability: self.capability.0 }
+        let route = Route { transport: self.transport.clone(), peer, addresses };
+        Ticket { routes: vec![route], capability: self.capability.0 }
     }
 }
 

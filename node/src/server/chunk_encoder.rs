@@ -27,7 +27,7 @@ mod make;
 mod turns;
 mod work;
 
-pub(super) use live::ChunkReader;
+pub(super) use live::ChunkStream;
 use live::LiveChunk;
 use turns::Turns;
 
@@ -137,11 +137,11 @@ impl ChunkEncoder {
     ///
     /// # Errors
     /// `Busy` when too many chunks wait.
-    pub(super) fn request(&self, peer: &Arc<str>, request: &ChunkRequest) -> Result<ChunkReader, WireError> {
+    pub(super) fn request(&self, peer: &Arc<str>, request: &ChunkRequest) -> Result<ChunkStream, WireError> {
         let written = self.shared.catalog.written(&request.rendition.track);
         let mut state = self.shared.lock();
         if let Some(whole) = state.cache.get(request, written) {
-            return Ok(ChunkReader::of(whole));
+            return Ok(ChunkStream::of(whole));
         }
         let key = ChunkKey { request: request.clone(), written };
         if let Some(live) = state.live.get(&key).cloned() {

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{Connection, Incoming, PathKind, Stream, TransportError};
+use media_plugin_sdk::transport::{self, Connection, Incoming, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkRequest, ErrorCode, GetInfo, List, Protocol, WireError, chunk,
-    session::server::{Input, Limits, Output, Server as Machine},
+    Answer, ChunkRequest, ErrorCode, GetInfo, List, PathKind, Protocol, WireError, chunk,
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::Serialize;
 use tokio::{
@@ -15,7 +15,8 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{Node, chunk_encoder::ChunkReader, negotiate, shares::Share};
+use super::{Node, chunk_encoder::ChunkStream, negotiate, shares::Share};
+use crate::path_kind::path_kind;
 
 /// Refusals under way beside the requests, per request that is allowed; past it the peer's next request waits.
 const REFUSALS: usize = 4;
@@ -27,14 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SLOWEST: u64 = 8_000;
 
 /// What became of a stream; an error is the transport's and ends that stream only.
-type Sent = media_plugin_sdk::transport::Result<()>;
+type Sent = transport::Result<()>;
 
 /// Answers until the connection ends. Each answer is a task of its own, so none waits for another.
 pub(super) async fn run(node: Arc<Node>, connection: Arc<dyn Connection>) {
     let requests = node.config.max_requests_per_peer.max(1);
-    let limits = Limits { requests, encode_ahead: node.config.encode_ahead };
+    let limits = RequestLimits { requests, encode_ahead: node.config.encode_ahead };
     let mut session = Session {
-        machine: Machine::new(limits),
+        machine: ServerSession::new(limits),
         streams: HashMap::new(),
         answers: JoinSet::new(),
         names: HashMap::new(),
@@ -62,7 +63,7 @@ struct Session {
     node: Arc<Node>,
     peer: Arc<str>,
     connection: Arc<dyn Connection>,
-    machine: Machine,
+    machine: ServerSession,
     /// Streams that the machine has not yet decided on.
     streams: HashMap<u64, Stream>,
     answers: JoinSet<Sent>,
@@ -75,35 +76,36 @@ impl Session {
         let Incoming { protocol, data, stream } = incoming;
         self.node.counters.request(&protocol);
         self.streams.insert(name, stream);
-        self.machine.handle(Input::Request { stream: name, protocol, data });
+        self.machine.handle(ServerInput::Request { stream: name, protocol, data });
         while let Some(output) = self.machine.poll() {
             self.obey(output);
         }
     }
 
-    fn obey(&mut self, output: Output) {
+    fn obey(&mut self, output: ServerAction) {
         let node = self.node.clone();
         match output {
-            Output::EncodeAhead(request) => node.encoder.encode_ahead(request),
-            Output::List { stream, list } => {
+            ServerAction::EncodeAhead(request) => node.encoder.encode_ahead(request),
+            ServerAction::List { stream, list } => {
                 let peer = Arc::clone(&self.peer);
                 self.answer(stream, |stream| send_list(node, peer, stream, list));
             }
-            Output::Info { stream, mut get_info } => {
-                if get_info.path.kind.is_empty() {
-                    get_info.path.kind = self.connection.path_kind().to_string();
+            ServerAction::Info { stream, mut get_info } => {
+                let path = self.connection.path_kind();
+                if get_info.path.kind == PathKind::Unknown {
+                    get_info.path.kind = path_kind(path);
                 }
-                let (peer, path) = (Arc::clone(&self.peer), self.connection.path_kind());
+                let peer = Arc::clone(&self.peer);
                 self.answer(stream, |stream| send_info(node, peer, stream, get_info, path));
             }
-            Output::Chunk { stream, request } => {
+            ServerAction::Chunk { stream, request } => {
                 // Here and not in the task, so that it is queued before the chunks that follow it.
                 let chunk = chunk(&node, &self.peer, &request);
                 let span = chunk_span(&request);
                 let way = (request.rendition.codec, self.connection.path_kind());
                 self.answer(stream, |stream| send_chunk(node, stream, chunk, way).instrument(span));
             }
-            Output::Refuse { stream, protocol, error } => {
+            ServerAction::Refuse { stream, protocol, error } => {
                 self.answer(stream, |stream| send_refusal(node, stream, protocol, error));
             }
         }
@@ -132,7 +134,7 @@ impl Session {
             }
         };
         if let Some(stream) = self.names.remove(&id) {
-            self.machine.handle(Input::Served { stream });
+            self.machine.handle(ServerInput::Served { stream });
         }
     }
 }
@@ -148,7 +150,7 @@ async fn send_info(
     peer: Arc<str>,
     mut stream: Stream,
     request: GetInfo,
-    path: PathKind,
+    path: transport::PathKind,
 ) -> Sent {
     let shared = node.clone();
     let then_chunk_at = request.then_chunk_at;
@@ -177,7 +179,7 @@ async fn send_info(
 }
 
 /// A chunk, and the room that it takes while it is sent.
-type Chunk = (ChunkReader, Share);
+type Chunk = (ChunkStream, Share);
 
 fn chunk(node: &Node, peer: &Arc<str>, request: &ChunkRequest) -> Result<Chunk, WireError> {
     let share = node.shares.take(peer, negotiate::chunk_bytes(&node.registry, &request.rendition))?;
@@ -188,7 +190,7 @@ async fn send_chunk(
     node: Arc<Node>,
     mut stream: Stream,
     chunk: Result<Chunk, WireError>,
-    (codec, path): (String, PathKind),
+    (codec, path): (String, transport::PathKind),
 ) -> Sent {
     count_refusal(&node, &chunk);
     match chunk {

@@ -96,7 +96,7 @@ impl Counters {
     /// Counts bytes of chunks in a codec of the registry. To be asked for once a chunk, as it takes a lock.
     pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(chunks.entry((codec.to_owned(), name(path))).or_default())
+        Arc::clone(chunks.entry((codec.to_owned(), path.as_str())).or_default())
     }
 
     /// What is counted here; the rest is left at its default.
@@ -140,18 +140,6 @@ const CODES: [(ErrorCode, &str); 10] = [
     (ErrorCode::Internal, "internal"),
     (ErrorCode::Unknown, "unknown"),
 ];
-
-/// As [`PathKind`]'s `Display`.
-const fn name(path: PathKind) -> &'static str {
-    match path {
-        PathKind::Memory => "memory",
-        PathKind::Loopback => "loopback",
-        PathKind::Lan => "LAN",
-        PathKind::Direct => "direct",
-        PathKind::Relayed => "relayed",
-        PathKind::Unknown => "unknown",
-    }
-}
 
 fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_micros() as f64 / 1000.0)

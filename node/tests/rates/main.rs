@@ -13,6 +13,7 @@ use std::{
 };
 
 use media_node::client::{Adaptive, Budget, Policy};
+use media_protocol::PathKind;
 
 use model::Heard;
 use traces::Trace;
@@ -56,7 +57,7 @@ fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
 }
 
 /// What an album's tracks of 20 s come in on a path that always carries the same.
-fn album(kind: &'static str, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32)>) {
+fn album(kind: PathKind, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32)>) {
     let trace = Trace {
         kind,
         rtt: 0.05,
@@ -71,7 +72,7 @@ fn album(kind: &'static str, rate: f64, policy: Policy) -> (Heard, Vec<(u32, u32
 
 #[test]
 fn on_a_thin_path_no_track_after_the_first_begins_above_what_the_path_carries() {
-    for (kind, rate) in [("direct", 64e3), ("lan", 250e3), ("relayed", 40e3)] {
+    for (kind, rate) in [(PathKind::Direct, 64e3), (PathKind::Lan, 250e3), (PathKind::Relayed, 40e3)] {
         let (heard, chunks) = album(kind, rate, Policy::auto(Budget::NONE));
         assert!(chunks.last().unwrap().0 > 5, "{kind}: {heard:?}");
         let later = chunks.iter().filter(|(track, _)| *track > 1);
@@ -83,7 +84,7 @@ fn on_a_thin_path_no_track_after_the_first_begins_above_what_the_path_carries() 
 
 #[test]
 fn once_a_budget_is_spent_no_track_begins_above_what_is_left() {
-    let (_, chunks) = album("relayed", 10e6, Policy::auto(Budget(600_000)));
+    let (_, chunks) = album(PathKind::Relayed, 10e6, Policy::auto(Budget(600_000)));
     let spent = chunks.iter().position(|(_, bitrate)| *bitrate < 96_000).unwrap();
     assert!(chunks[spent..].iter().all(|(_, bitrate)| *bitrate == 12_000), "{chunks:?}");
     assert!(chunks.last().unwrap().0 > 5, "{chunks:?}");

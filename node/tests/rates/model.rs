@@ -4,10 +4,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use media_protocol::{
-    ChunkIndex, Info, PathReport, Position, Rendition, Track, TrackId, TrackSource,
+    ChunkIndex, Info, PathKind, PathReport, Position, Rendition, Track, TrackId, TrackSource,
     chunk::ChunkEvent,
     chunk_count, frames_per_chunk,
-    session::client::{Client, Config, Input, Output, RateChoice, RequestId},
+    session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, RateChoice, RequestId},
 };
 
 use crate::traces::{LENGTH, Trace};
@@ -62,7 +62,7 @@ type Asked = (f64, RequestId, Vec<Piece>);
 
 struct Model<'a> {
     trace: &'a Trace,
-    client: Client,
+    client: ClientSession,
     now: f64,
     /// What the node has still to send on the stream that is open.
     backlog: VecDeque<Piece>,
@@ -112,7 +112,7 @@ fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
     };
     let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, PACKET, false));
     let mut all: Vec<_> = ladder.into_iter().collect();
-    let place = if trace.kind == "lan" { 0 } else { all.len() };
+    let place = if trace.kind == PathKind::Lan { 0 } else { all.len() };
     all.insert(place, rendition(trace.lossless.bitrate, trace.lossless.packet_frames, true));
     let source = TrackSource { codec: "flac".into(), rate: RATE, channels: 2, bits: Some(16) };
     let text = String::new;
@@ -130,7 +130,7 @@ pub(crate) fn play(trace: &Trace, choice: Box<dyn RateChoice>) -> Heard {
 pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> (Heard, Vec<(u32, u32)>) {
     let mut model = Model {
         trace,
-        client: Client::new(Config::default(), choice),
+        client: ClientSession::new(ClientConfig::default(), choice),
         now: 0.0,
         backlog: VecDeque::new(),
         queue: VecDeque::new(),
@@ -147,10 +147,9 @@ pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> 
         tracks: 0,
         chunks: Vec::new(),
     };
-    let path =
-        PathReport { kind: trace.kind.into(), rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
-    model.feed(Input::Path(path));
-    model.feed(Input::Play { track: track(1), at: Position::START });
+    let path = PathReport { kind: trace.kind, rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
+    model.feed(ClientInput::Path(path));
+    model.feed(ClientInput::Play { track: track(1), at: Position::START });
     while model.now < trace.rates.len() as f64 * trace.step {
         model.tick();
     }
@@ -158,49 +157,49 @@ pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> 
 }
 
 impl Model<'_> {
-    fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: ClientInput) {
         self.client.handle(Duration::from_secs_f64(self.now), input);
         while let Some(output) = self.client.poll() {
             self.act(output);
         }
     }
 
-    fn act(&mut self, output: Output) {
+    fn act(&mut self, output: ClientAction) {
         let there = self.now + self.trace.rtt / 2.0;
         match output {
-            Output::GetInfo { request, track, then_chunk, .. } => {
+            ClientAction::GetInfo { request, track, then_chunk, .. } => {
                 let info = Box::new(info(self.trace, track, self.length));
                 // The first costs nothing, so that each algorithm begins with a choice of its own.
                 if self.tracks == 0 {
-                    return self.feed(Input::Info { request, info, chunk_follows: false });
+                    return self.feed(ClientInput::Info { request, info, chunk_follows: false });
                 }
                 let chunk = then_chunk.then(|| pieces(request, ChunkIndex(0), &info.rendition));
                 let mut answer = vec![(request, on_path(INFO), Says::Info(info, then_chunk))];
                 answer.extend(chunk.into_iter().flatten());
                 self.asked.push_back((there, request, answer));
             }
-            Output::GetChunk { request, message, rendition } => {
+            ClientAction::GetChunk { request, message, rendition } => {
                 self.asked.push_back((there, request, pieces(request, message.index, &rendition)));
             }
-            Output::Abandon { request, .. } => self.asked.push_back((there, request, Vec::new())),
-            Output::Begin { .. } => {
+            ClientAction::Abandon { request, .. } => self.asked.push_back((there, request, Vec::new())),
+            ClientAction::TrackStart { .. } => {
                 self.tracks += 1;
-                self.feed(Input::Follow(Some(track(self.tracks + 1))));
+                self.feed(ClientInput::Follow(Some(track(self.tracks + 1))));
             }
-            Output::Switched { .. } => self.heard.switches += 1,
-            Output::ChunkStart { index, from, rendition, .. } => {
+            ClientAction::Switched { .. } => self.heard.switches += 1,
+            ClientAction::ChunkStart { index, from, rendition, .. } => {
                 self.chunks.push((self.tracks, rendition.bitrate));
                 let unheard = from.0.saturating_sub(index.first_frame(RATE).0);
                 self.filling = Some((rendition, unheard, 0));
             }
-            Output::Packet(_) => {
+            ClientAction::Packet(_) => {
                 let Some((rendition, unheard, frames)) = &mut self.filling else { return };
                 let before = frames.saturating_sub(*unheard);
                 *frames = (*frames + u64::from(rendition.packet_frames)).min(frames_per_chunk(RATE));
                 let seconds = (frames.saturating_sub(*unheard) - before) as f64 / f64::from(RATE);
                 self.held.push_back((seconds, f64::from(rendition.bitrate)));
             }
-            Output::Failed { error, .. } => panic!("{error}"),
+            ClientAction::Failed { error, .. } => panic!("{error}"),
             _ => {}
         }
     }
@@ -218,18 +217,18 @@ impl Model<'_> {
         self.carry();
         while let Some((_, (request, _, says))) = next_if(&mut self.coming, |(at, _)| *at <= self.now) {
             let held = Duration::from_secs_f64(self.level());
-            self.feed(Input::Held(held));
+            self.feed(ClientInput::BufferLevel(held));
             self.feed(match says {
-                Says::Info(info, chunk_follows) => Input::Info { request, info, chunk_follows },
-                Says::Chunk(event) => Input::Chunk { request, event },
-                Says::Part(bytes) => Input::Part { request, bytes },
+                Says::Info(info, chunk_follows) => ClientInput::Info { request, info, chunk_follows },
+                Says::Chunk(event) => ClientInput::Chunk { request, event },
+                Says::Part(bytes) => ClientInput::PartialPacket { request, bytes },
             });
         }
         self.listen();
         let held = Duration::from_secs_f64(self.level());
-        self.feed(Input::Held(held));
+        self.feed(ClientInput::BufferLevel(held));
         if self.client.timeout().is_some_and(|at| at.as_secs_f64() <= self.now) {
-            self.feed(Input::Timeout);
+            self.feed(ClientInput::Timeout);
         }
     }
 

@@ -3,14 +3,17 @@
 
 use std::collections::VecDeque;
 
-use media_protocol::session::client::{Delivery, RateChoice, Situation, Switch};
+use media_protocol::{
+    PathKind,
+    session::client::{Delivery, RateChoice, Situation, Switch},
+};
 
 /// The length of a chunk, in seconds.
 const CHUNK: f64 = 3.0;
 
 /// The places of the renditions that ours may take too, the lowest bitrate first.
 fn rungs(situation: &Situation<'_>) -> Vec<usize> {
-    let most = if situation.path.kind == "lan" { u32::MAX } else { 160_000 };
+    let most = if situation.path.kind == PathKind::Lan { u32::MAX } else { 160_000 };
     let mut rungs: Vec<_> =
         (0..situation.all.len()).filter(|place| situation.all[*place].bitrate <= most).collect();
     rungs.sort_by_key(|place| situation.all[*place].bitrate);
@@ -31,7 +34,7 @@ pub(crate) struct Bba0;
 
 impl RateChoice for Bba0 {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
-        let (rungs, held) = (rungs(situation), situation.held.as_secs_f64());
+        let (rungs, held) = (rungs(situation), situation.buffer_level.as_secs_f64());
         let target = situation.target.as_secs_f64();
         let (reservoir, cushion) = (0.375 * target, 0.525 * target);
         let (lowest, highest) = (bitrate(situation, rungs[0]), bitrate(situation, rungs[rungs.len() - 1]));
@@ -57,7 +60,7 @@ impl RateChoice for Bba0 {
 
     fn delivered(&mut self, _: Delivery) {}
 
-    fn broken_off(&mut self, _: u64) {}
+    fn abandoned(&mut self, _: u64) {}
 }
 
 /// Spiteri et al., INFOCOM 2016: BOLA-BASIC with gamma p = 5 and a buffer of two chunks.
@@ -71,7 +74,7 @@ impl RateChoice for Bola {
         let lowest = bitrate(situation, rungs[0]);
         let utility = |place: usize| (bitrate(situation, place) / lowest).ln();
         let v = (2.0 - 1.0) / (utility(rungs[rungs.len() - 1]) + GAMMA_P);
-        let level = situation.held.as_secs_f64() / CHUNK;
+        let level = situation.buffer_level.as_secs_f64() / CHUNK;
         let score = |place: usize| (v * (utility(place) + GAMMA_P) - level) / bitrate(situation, place);
         let best = rungs.iter().copied().max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
         switch(situation, best)
@@ -83,7 +86,7 @@ impl RateChoice for Bola {
 
     fn delivered(&mut self, _: Delivery) {}
 
-    fn broken_off(&mut self, _: u64) {}
+    fn abandoned(&mut self, _: u64) {}
 }
 
 /// Yin et al., SIGCOMM 2015: RobustMPC, with the paper's weights. It looks three chunks ahead instead of five: past that the
@@ -132,7 +135,8 @@ impl RateChoice for RobustMpc {
         let rungs = rungs(situation);
         let rates: Vec<_> = rungs.iter().map(|place| bitrate(situation, *place)).collect();
         let before = f64::from(situation.current.bitrate);
-        let (_, to) = Self::plan(&rates, throughput, situation.held.as_secs_f64(), before, Self::AHEAD);
+        let (_, to) =
+            Self::plan(&rates, throughput, situation.buffer_level.as_secs_f64(), before, Self::AHEAD);
         switch(situation, rungs[to])
     }
 
@@ -154,5 +158,5 @@ impl RateChoice for RobustMpc {
         }
     }
 
-    fn broken_off(&mut self, _: u64) {}
+    fn abandoned(&mut self, _: u64) {}
 }

@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use media_protocol::PathKind;
+
 /// Between two values of a trace, in seconds.
 pub(crate) const STEP: f64 = 0.1;
 /// The length of a trace, in seconds.
@@ -28,7 +30,7 @@ const FINE_STEP: f64 = 0.01;
 /// A path whose rate changes.
 pub(crate) struct Trace {
     /// As in a path's report.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: PathKind,
     /// Round trip without a queue, in seconds.
     pub(crate) rtt: f64,
     /// What may wait at the bottleneck, in bytes.
@@ -90,19 +92,26 @@ fn lte(rng: &mut Rng) -> Trace {
         fade = keep * fade + (1.0 - keep * keep).sqrt() * rng.normal();
         gap * (middle + 0.8 * fade).exp()
     });
-    Trace { kind: "direct", rtt: 0.06, queue: 24_000, rates: fades.collect(), step: STEP, lossless: PCM }
+    Trace {
+        kind: PathKind::Direct,
+        rtt: 0.06,
+        queue: 24_000,
+        rates: fades.collect(),
+        step: STEP,
+        lossless: PCM,
+    }
 }
 
 /// Wide, with bursts in which others have the air.
 fn wifi(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 20e6, 8.0, |rng| (rng.between(0.5, 4.0), rng.between(50e3, 1e6)));
-    Trace { kind: "lan", rtt: 0.005, queue: 32_000, rates, step: STEP, lossless: PCM }
+    Trace { kind: PathKind::Lan, rtt: 0.005, queue: 32_000, rates, step: STEP, lossless: PCM }
 }
 
 /// Good, with tunnels.
 fn train(rng: &mut Rng) -> Trace {
     let rates = with_events(rng, 2e6, 30.0, |rng| (rng.between(2.0, 20.0), 0.0));
-    Trace { kind: "direct", rtt: 0.08, queue: 24_000, rates, step: STEP, lossless: PCM }
+    Trace { kind: PathKind::Direct, rtt: 0.08, queue: 24_000, rates, step: STEP, lossless: PCM }
 }
 
 /// Always the same, about as much as some rung takes.
@@ -110,7 +119,7 @@ fn dsl(rng: &mut Rng) -> Trace {
     let rungs = [160e3, 128e3, 96e3, 64e3, 48e3, 32e3, 24e3];
     let rate = rungs[(rng.share() * rungs.len() as f64) as usize] * rng.between(0.85, 1.35);
     Trace {
-        kind: "direct",
+        kind: PathKind::Direct,
         rtt: 0.04,
         queue: 8_000,
         rates: vec![rate; (LENGTH / STEP) as usize],
@@ -128,7 +137,7 @@ fn falls(rng: &mut Rng, to: f64) -> Trace {
     };
     let rates = (0..6000).map(rate).collect();
     let lossless = FALLING[(rng.share() * FALLING.len() as f64) as usize];
-    Trace { kind: "lan", rtt: 0.05, queue: 32_000, rates, step: FINE_STEP, lossless }
+    Trace { kind: PathKind::Lan, rtt: 0.05, queue: 32_000, rates, step: FINE_STEP, lossless }
 }
 
 /// The kinds of path that there are.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use media_node::server::ServerConfig;
-use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, PathReport, Track};
+use media_protocol::{CodecOffer, ErrorCode, GetInfo, Info, PathKind, PathReport, Track};
 
 use crate::{
     fixtures::Kind,
@@ -66,7 +66,7 @@ async fn a_thin_path_is_told_with_its_figures() {
     let (listener, track) = serving(Kind::WavS16, 44_100, 2).await;
     let mut request = offering(&track, &[]);
     request.codecs = vec![offer("opus", 64_000)];
-    let kind = "relayed".into();
+    let kind = PathKind::Relayed;
     request.path = PathReport { kind, rtt_ms: Some(79.6), loss: Some(0.021), throughput: None };
     let info = listener.get_info(&request).await.unwrap();
     assert_eq!(

@@ -17,7 +17,7 @@ use media_plugin_sdk::{
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, CodecOffer, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Track,
     WireError,
-    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
+    chunk::{ChunkError, ChunkEvent, ChunkReader},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::TempDir;
@@ -235,11 +235,11 @@ pub(crate) fn packets(
     bytes: &[u8],
 ) -> Result<Vec<bytes::Bytes>, WireError> {
     let index = ChunkIndex(index);
-    let mut decoder = ChunkDecoder::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
-    decoder.push(bytes::Bytes::copy_from_slice(bytes));
+    let mut reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    reader.push(bytes::Bytes::copy_from_slice(bytes));
     let mut packets = Vec::new();
     loop {
-        match decoder.next() {
+        match reader.next() {
             Ok(Some(ChunkEvent::Packet(packet))) => packets.push(packet),
             Ok(Some(_)) => {}
             Ok(None) => break,
@@ -247,7 +247,7 @@ pub(crate) fn packets(
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(decoder.is_done(), "the chunk is cut short after {} bytes", bytes.len());
+    assert!(reader.is_done(), "the chunk is cut short after {} bytes", bytes.len());
     Ok(packets)
 }
 

@@ -5,7 +5,7 @@ use media_node::{
     server::{Access, Catalog, Server, ServerConfig, ServerStats},
 };
 use media_plugin_sdk::transport::{Bind, Endpoint, PeerAddress};
-use media_protocol::{Protocol, Ticket};
+use media_protocol::{Protocol, Route, Ticket};
 use tokio::runtime::Runtime;
 
 /// Keeps to this machine, as the homes of these tests do.
@@ -37,7 +37,8 @@ impl Host {
         let transport = registry.transport("fastn").unwrap();
         let endpoint: Arc<dyn Endpoint> = runtime.block_on(transport.bind(&bind)).unwrap();
         let PeerAddress { id: peer, addresses } = endpoint.address();
-        let ticket = Ticket { transport: "fastn".into(), peer, addresses, capability: CAPABILITY };
+        let route = Route { transport: "fastn".into(), peer, addresses };
+        let ticket = Ticket { routes: vec![route], capability: CAPABILITY };
         runtime.spawn(server.serve(endpoint));
         Self { server, ticket: ticket.to_string(), _runtime: runtime }
     }

@@ -307,15 +307,23 @@ pub enum PathKind {
     Unknown,
 }
 
-impl fmt::Display for PathKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl PathKind {
+    /// The name to show to a person.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Memory => "memory",
             Self::Loopback => "loopback",
             Self::Lan => "LAN",
             Self::Direct => "direct",
             Self::Relayed => "relayed",
             Self::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl fmt::Display for PathKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

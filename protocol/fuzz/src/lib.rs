@@ -6,9 +6,9 @@ use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
-    RenditionId, Ticket, WireError,
-    chunk::{ChunkDecoder, ChunkEncoder, ChunkEvent},
-    session::server::{Input, Limits, Output, Server},
+    RenditionId, Route, Ticket, WireError,
+    chunk::{ChunkEvent, ChunkReader, ChunkWriter},
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -29,10 +29,10 @@ const FRAMES: u32 = 144_000;
 const MAX_CHUNK: usize = 4096;
 
 /// A chunk's stream: first as it is, then behind a sound header; in pieces of the length that the first byte says. What is taken
-/// as whole is exactly what an encoder writes.
+/// as whole is exactly what an writer writes.
 pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
-    let header = ChunkEncoder::new(INDEX, FRAMES, false).take();
+    let header = ChunkWriter::new(INDEX, FRAMES, false).take();
     for stream in [data.to_vec(), [&*header, data].concat()] {
         let whole = decode(&stream, stream.len().max(1));
         assert_eq!(whole, decode(&stream, usize::from(*piece).max(1)));
@@ -44,27 +44,27 @@ pub fn chunk(data: &[u8]) {
 
 /// The events of a stream that is a whole chunk.
 fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
-    let mut decoder = ChunkDecoder::new(INDEX, FRAMES.into(), MAX_CHUNK);
+    let mut reader = ChunkReader::new(INDEX, FRAMES.into(), MAX_CHUNK);
     let mut events = Vec::new();
     for piece in stream.chunks(piece) {
-        decoder.push(Bytes::copy_from_slice(piece));
-        while let Some(event) = decoder.next().ok()? {
+        reader.push(Bytes::copy_from_slice(piece));
+        while let Some(event) = reader.next().ok()? {
             events.push(event);
         }
     }
-    assert!(!decoder.is_done() || stream.len() <= MAX_CHUNK);
-    decoder.is_done().then_some(events)
+    assert!(!reader.is_done() || stream.len() <= MAX_CHUNK);
+    reader.is_done().then_some(events)
 }
 
 fn encode(events: &[ChunkEvent]) -> Vec<u8> {
     let Some(ChunkEvent::Header { index, frames, last }) = events.first() else { return Vec::new() };
-    let mut encoder = ChunkEncoder::new(*index, *frames, *last);
+    let mut writer = ChunkWriter::new(*index, *frames, *last);
     for event in events {
         if let ChunkEvent::Packet(packet) = event {
-            assert_eq!(encoder.packet(packet), Ok(()));
+            assert_eq!(writer.packet(packet), Ok(()));
         }
     }
-    encoder.finish().to_vec()
+    writer.finish().to_vec()
 }
 
 /// A ticket: as text, then as the bytes within one whose checksum is right. One that is read comes back.
@@ -73,7 +73,9 @@ pub fn ticket(data: &[u8]) {
     let sealed = format!("medianode1{}", BASE32_NOPAD.encode(&sealed));
     for text in [&*String::from_utf8_lossy(data), &sealed] {
         if let Ok(ticket) = text.parse::<Ticket>() {
-            assert!(ticket.addresses.len() <= Ticket::MAX_ADDRESSES);
+            assert!((1..=Ticket::MAX_ROUTES).contains(&ticket.routes.len()));
+            let addresses: usize = ticket.routes.iter().map(|route| route.addresses.len()).sum();
+            assert!(addresses <= Ticket::MAX_ADDRESSES);
             assert_eq!(ticket.to_string().parse(), Ok(ticket));
         }
     }
@@ -134,79 +136,81 @@ fn is_line(error: &WireError) {
 /// A server's session: each line is a request, its first byte says of which protocol, or the end of one. Each request has one
 /// answer, and what is admitted is within limits.
 pub fn server(data: &[u8]) {
-    let limits = Limits { requests: 3, encode_ahead: 2 };
-    let mut server = Server::new(limits);
+    let limits = RequestLimits { requests: 3, encode_ahead: 2 };
+    let mut server = ServerSession::new(limits);
     let mut under_way = 0_usize;
     for (stream, line) in (0..).zip(data.split(|it| *it == b'\n')) {
         let Some((kind, json)) = line.split_first() else { continue };
         let protocol = match kind % 5 {
             4 => {
                 under_way = 0;
-                (0..stream).for_each(|stream| server.handle(Input::Served { stream }));
+                (0..stream).for_each(|stream| server.handle(ServerInput::Served { stream }));
                 continue;
             }
             3 => String::from_utf8_lossy(json).into_owned(),
             known => Protocol::ALL[usize::from(known)].name().into(),
         };
-        server.handle(Input::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
+        server.handle(ServerInput::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
         under_way += usize::from(admitted(&server.poll(), stream));
-        assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, Output::EncodeAhead(_))));
+        assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, ServerAction::EncodeAhead(_))));
         assert!(server.under_way() == under_way && under_way <= limits.requests);
     }
 }
 
 /// Whether this answer to stream `asked` is no refusal.
-fn admitted(output: &Option<Output>, asked: u64) -> bool {
+fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
     let stream = match output {
-        Some(Output::List { stream, list }) => {
+        Some(ServerAction::List { stream, list }) => {
             assert!(list.limit <= List::MAX && list.search.len() <= List::MAX_SEARCH);
             stream
         }
-        Some(Output::Info { stream, get_info }) => {
+        Some(ServerAction::Info { stream, get_info }) => {
             assert!(get_info.codecs.len() <= GetInfo::MAX_CODECS);
             assert!(get_info.output.rates.len() <= GetInfo::MAX_RATES);
             stream
         }
-        Some(Output::Chunk { stream, request }) => {
+        Some(ServerAction::Chunk { stream, request }) => {
             assert!(request.rendition.rate <= Rendition::MAX_RATE);
             assert!(request.rendition.channels <= Rendition::MAX_CHANNELS);
             stream
         }
-        Some(Output::Refuse { stream, error, .. }) => {
+        Some(ServerAction::Refuse { stream, error, .. }) => {
             is_line(error);
             stream
         }
         other => unreachable!("{other:?} in place of an answer"),
     };
     assert_eq!(*stream, asked);
-    !matches!(output, Some(Output::Refuse { .. }))
+    !matches!(output, Some(ServerAction::Refuse { .. }))
 }
 
 /// Valid input for each target, to change a little.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, true);
+    let mut writer = ChunkWriter::new(INDEX, FRAMES, true);
     for packet in [&[7; 40][..], &[8; 90]] {
-        assert_eq!(encoder.packet(packet), Ok(()));
+        assert_eq!(writer.packet(packet), Ok(()));
     }
-    let mut stream = [&[50], &*encoder.take()].concat();
+    let mut stream = [&[50], &*writer.take()].concat();
     let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
     let broken = [&*stream, &*refusal].concat();
-    stream.extend(encoder.finish());
-    let ticket = Ticket {
-        transport: "fastn".into(),
-        peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),
-        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
-        capability: [0x5a; 32],
-    };
-    let text = ticket.to_string().into_bytes();
-    let bytes = BASE32_NOPAD.decode(&text[10..].to_ascii_uppercase()).unwrap_or_default();
+    stream.extend(writer.finish());
     let mut seeds = vec![
         ("chunk", stream),
         ("chunk", broken),
-        ("ticket", bytes[..bytes.len() - 4].to_vec()),
-        ("ticket", text),
         ("rendition_id", b"7m2kq4xw.opus.48000.2.k96c10".to_vec()),
     ];
+    let fastn = Route {
+        transport: "fastn".into(),
+        peer: "i66fo538lfl5ombdf6tcdbrabp4hmp9asv7nrffuc2im13ct4q60".into(),
+        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
+    };
+    let memory = Route { transport: "memory".into(), peer: "m1".into(), addresses: Vec::new() };
+    for routes in [vec![fastn.clone()], vec![fastn, memory]] {
+        let text = Ticket { routes, capability: [0x5a; 32] }.to_string().into_bytes();
+        let bytes = BASE32_NOPAD.decode(&text[10..].to_ascii_uppercase()).unwrap_or_default();
+        seeds.push(("ticket", bytes[..bytes.len() - 4].to_vec()));
+        seeds.push(("ticket", text));
+    }
     let mut conversation = Vec::new();
     for (block, kind) in
         include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x01\x04\x02\x03")

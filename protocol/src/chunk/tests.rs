@@ -13,39 +13,39 @@ fn encode(packets: &[Vec<u8>], last: bool) -> Vec<u8> {
 
 /// A chunk that is taken after so many packets each time.
 fn encode_in_parts(packets: &[Vec<u8>], last: bool, part: usize) -> Vec<u8> {
-    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, last);
+    let mut writer = ChunkWriter::new(INDEX, FRAMES, last);
     let mut chunk = Vec::new();
     for packets in packets.chunks(part) {
-        packets.iter().for_each(|packet| encoder.packet(packet).unwrap());
-        chunk.extend(encoder.take());
+        packets.iter().for_each(|packet| writer.packet(packet).unwrap());
+        chunk.extend(writer.take());
     }
-    chunk.extend(encoder.finish());
+    chunk.extend(writer.finish());
     chunk
 }
 
-fn decoder(max_bytes: usize) -> ChunkDecoder {
-    ChunkDecoder::new(INDEX, u64::from(FRAMES), max_bytes)
+fn reader(max_bytes: usize) -> ChunkReader {
+    ChunkReader::new(INDEX, u64::from(FRAMES), max_bytes)
 }
 
 /// All events of a stream that comes in pieces of these lengths, over and over.
-fn decode(mut decoder: ChunkDecoder, bytes: &[u8], pieces: &[usize]) -> Result<Vec<ChunkEvent>, ChunkError> {
+fn decode(mut reader: ChunkReader, bytes: &[u8], pieces: &[usize]) -> Result<Vec<ChunkEvent>, ChunkError> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut events = Vec::new();
     for piece in pieces.iter().cycle() {
-        decoder.push(rest.split_to((*piece).min(rest.len())));
-        while let Some(event) = decoder.next()? {
+        reader.push(rest.split_to((*piece).min(rest.len())));
+        while let Some(event) = reader.next()? {
             events.push(event);
         }
         if rest.is_empty() {
             break;
         }
     }
-    assert_eq!(decoder.is_done(), events.last() == Some(&ChunkEvent::End));
+    assert_eq!(reader.is_done(), events.last() == Some(&ChunkEvent::End));
     Ok(events)
 }
 
 fn at_once(bytes: &[u8]) -> Result<Vec<ChunkEvent>, ChunkError> {
-    decode(decoder(bytes.len()), bytes, &[bytes.len()])
+    decode(reader(bytes.len()), bytes, &[bytes.len()])
 }
 
 /// A whole chunk with some bytes put elsewhere.
@@ -70,7 +70,7 @@ proptest! {
         let mut expected = vec![ChunkEvent::Header { index: INDEX, frames: FRAMES, last }];
         expected.extend(packets.into_iter().map(|it| ChunkEvent::Packet(it.into())));
         expected.push(ChunkEvent::End);
-        prop_assert_eq!(decode(decoder(chunk.len()), &chunk, &pieces).unwrap(), expected);
+        prop_assert_eq!(decode(reader(chunk.len()), &chunk, &pieces).unwrap(), expected);
     }
 
     #[test]
@@ -79,23 +79,23 @@ proptest! {
         pieces in prop::collection::vec(1_usize..700, 1..10),
     ) {
         let chunk = encode(&packets, true);
-        let mut decoder = decoder(chunk.len());
+        let mut reader = reader(chunk.len());
         let (mut pushed, mut whole) = (0, 0);
         for piece in pieces.iter().cycle() {
             let end = (pushed + piece).min(chunk.len());
-            decoder.push(Bytes::copy_from_slice(&chunk[pushed..end]));
+            reader.push(Bytes::copy_from_slice(&chunk[pushed..end]));
             pushed = end;
-            while let Some(event) = decoder.next().unwrap() {
+            while let Some(event) = reader.next().unwrap() {
                 whole += usize::from(matches!(event, ChunkEvent::Packet(_)));
             }
             let came: usize = packets[..whole].iter().map(|it| PACKET_PREFIX + it.len()).sum();
             let part = pushed.saturating_sub(HEADER + came + PACKET_PREFIX);
-            prop_assert_eq!(decoder.part(), if whole < packets.len() { part } else { 0 });
+            prop_assert_eq!(reader.partial_packet(), if whole < packets.len() { part } else { 0 });
             if pushed == chunk.len() {
                 break;
             }
         }
-        prop_assert!(decoder.is_done());
+        prop_assert!(reader.is_done());
     }
 
     #[test]
@@ -112,10 +112,10 @@ proptest! {
 fn a_packet_within_one_push_is_not_copied() {
     let chunk = Bytes::from(encode(&[vec![9; 1000]], false));
     let place = chunk.as_ptr() as usize + HEADER + PACKET_PREFIX;
-    let mut decoder = decoder(chunk.len());
-    decoder.push(chunk);
-    assert!(matches!(decoder.next(), Ok(Some(ChunkEvent::Header { .. }))));
-    let Ok(Some(ChunkEvent::Packet(packet))) = decoder.next() else { panic!("no packet") };
+    let mut reader = reader(chunk.len());
+    reader.push(chunk);
+    assert!(matches!(reader.next(), Ok(Some(ChunkEvent::Header { .. }))));
+    let Ok(Some(ChunkEvent::Packet(packet))) = reader.next() else { panic!("no packet") };
     assert_eq!(packet.as_ptr() as usize, place);
 }
 
@@ -137,30 +137,30 @@ fn lengths_are_bounded() {
     let over = u32::try_from(MAX_PACKET).unwrap() + 1;
     assert_eq!(patched(HEADER, &over.to_le_bytes()), Err(ChunkError::PacketTooLong(over)));
     let chunk = encode(&[vec![0; 100]], false);
-    let short = decode(decoder(chunk.len() - 1), &chunk, &[50]);
+    let short = decode(reader(chunk.len() - 1), &chunk, &[50]);
     assert_eq!(short, Err(ChunkError::TooLong(chunk.len() - 1)));
-    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, false);
-    assert_eq!(encoder.packet(&[]), Err(PacketLength(0)));
-    assert_eq!(encoder.packet(&vec![0; MAX_PACKET + 1]), Err(PacketLength(MAX_PACKET + 1)));
-    assert!(encoder.packet(&vec![0; MAX_PACKET]).is_ok());
+    let mut writer = ChunkWriter::new(INDEX, FRAMES, false);
+    assert_eq!(writer.packet(&[]), Err(PacketLength(0)));
+    assert_eq!(writer.packet(&vec![0; MAX_PACKET + 1]), Err(PacketLength(MAX_PACKET + 1)));
+    assert!(writer.packet(&vec![0; MAX_PACKET]).is_ok());
 }
 
 #[test]
-fn a_decoder_that_is_not_asked_holds_no_more_than_its_limit() {
-    let mut decoder = decoder(1000);
+fn a_reader_that_is_not_polled_holds_no_more_than_its_limit() {
+    let mut reader = reader(1000);
     for _ in 0..100 {
-        decoder.push(Bytes::from(vec![b'M'; 100]));
-        assert!(decoder.pushed.len() + decoder.head.len() <= 1000);
+        reader.push(Bytes::from(vec![b'M'; 100]));
+        assert!(reader.pushed.len() + reader.head.len() <= 1000);
     }
-    assert_eq!(decoder.next(), Err(ChunkError::TooLong(1000)));
-    assert_eq!(decoder.received(), 10_000);
+    assert_eq!(reader.next(), Err(ChunkError::TooLong(1000)));
+    assert_eq!(reader.received(), 10_000);
 }
 
 #[test]
 fn a_chunk_that_stops_short_is_not_done() {
     let chunk = encode(&[vec![5; 20]], true);
     for length in 0..chunk.len() {
-        let events = decode(decoder(chunk.len()), &chunk[..length], &[1000]).unwrap();
+        let events = decode(reader(chunk.len()), &chunk[..length], &[1000]).unwrap();
         assert_ne!(events.last(), Some(&ChunkEvent::End), "{length} bytes");
     }
 }
@@ -176,11 +176,11 @@ fn what_follows_the_end_is_an_error() {
 fn a_refusal_comes_in_place_of_the_header_or_of_a_packet() {
     let error = WireError::new(ErrorCode::Unreadable, "the file \"x\" is gone");
     assert_eq!(at_once(&refusal(&error)), Err(ChunkError::Refused(error.clone())));
-    let mut encoder = ChunkEncoder::new(INDEX, FRAMES, false);
-    encoder.packet(&[1]).unwrap();
-    let stream = [encoder.take(), refusal(&error)].concat();
+    let mut writer = ChunkWriter::new(INDEX, FRAMES, false);
+    writer.packet(&[1]).unwrap();
+    let stream = [writer.take(), refusal(&error)].concat();
     for pieces in [1, 3, 1000] {
-        assert_eq!(decode(decoder(9999), &stream, &[pieces]), Err(ChunkError::Refused(error.clone())));
+        assert_eq!(decode(reader(9999), &stream, &[pieces]), Err(ChunkError::Refused(error.clone())));
     }
 }
 
@@ -202,10 +202,10 @@ fn a_refusal_is_bounded_on_both_sides() {
 
 #[test]
 fn an_error_stays() {
-    let mut decoder = decoder(1000);
-    decoder.push(Bytes::from_static(b"<html>"));
-    assert_eq!(decoder.next(), Err(ChunkError::NotAChunk));
-    decoder.push(encode(&[], true).into());
-    assert_eq!(decoder.next(), Err(ChunkError::NotAChunk));
-    assert!(!decoder.is_done());
+    let mut reader = reader(1000);
+    reader.push(Bytes::from_static(b"<html>"));
+    assert_eq!(reader.next(), Err(ChunkError::NotAChunk));
+    reader.push(encode(&[], true).into());
+    assert_eq!(reader.next(), Err(ChunkError::NotAChunk));
+    assert!(!reader.is_done());
 }

@@ -1,291 +1,673 @@
-//! The client's side of a session: decides what to ask for and when, and puts what comes back in order.
+//! The client's side of a session: decides which request to send and when, and puts the answers in order.
 //!
 //! # Invariants
 //!
-//! - At most one request is under way.
-//! - No request leaves while paused, or while the client holds its target.
-//! - Every packet of a chunk is delivered once and in order, however often the chunk had to be asked for again: a chunk's
-//!   bytes are the same each time, so the packets that were delivered before are passed over.
-//! - A codec that failed, on the node or here, is not asked for again. The track goes on in another one from the frame
-//!   where it failed, and what was fetched behind that frame is fetched again in the same order.
+//! - At most one request is in flight.
+//! - No request leaves while playback is paused, or while the buffer holds its target level.
+//! - Every packet of a chunk is delivered once and in order, even if the chunk is requested several times. A chunk has the
+//!   same bytes each time, so the session skips the packets that it delivered before.
+//! - A codec that failed, on the node or in the client, is not requested again. The track resumes in another codec from the
+//!   frame where it failed, and all that was fetched beyond that frame is fetched again in the same order.
 
-mod answer;
-mod event;
-mod failure;
-mod first;
-mod rate;
-mod wanted;
+mod action;
+mod in_flight;
+mod input;
+mod rate_choice;
+#[cfg(test)]
+mod tests;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
-
-use crate::{ChunkRequest, FrameIndex, Info, PathReport, Position, TrackId};
-
-use self::{
-    first::Before,
-    wanted::{Playing, Wanted},
+use std::{
+    cmp::Ordering::{self, Less},
+    collections::VecDeque,
+    sync::Arc,
+    time::Duration,
 };
-pub use event::{Config, DecoderFailed, Failure, Input, Output, PlayId, RequestId};
-pub use rate::{Delivery, RateChoice, Situation, Stay, Switch};
 
-#[derive(Debug, Clone)]
-enum Want {
-    Nothing,
-    Info { track: TrackId, at: Position, again: bool },
-    Chunk(Wanted),
+use self::in_flight::{ChunkInFlight, TrackInFlight};
+use crate::{
+    ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, GetInfo, Info, PathReport, Position, Rendition, TrackId,
+    WireError, chunk::ChunkEvent,
+};
+
+pub use action::{ClientAction, Failure, PlayId, RequestId};
+pub use input::{ClientInput, DecoderFailed};
+pub use rate_choice::{Delivery, FixedRendition, RateChoice, Situation, Switch};
+
+/// Settings of a client's session.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientConfig {
+    /// Buffer level below which the client requests the next chunk.
+    pub target: Duration,
+    /// Time without progress after which the client abandons a request and repeats it.
+    pub timeout: Duration,
+    /// Time of failed retries after which the client gives the track up.
+    pub give_up: Duration,
 }
 
-/// The state machine. Feed it with [`Client::handle`], then take what it says from [`Client::poll`] until that is empty.
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            target: Duration::from_secs(3),
+            timeout: Duration::from_secs(8),
+            give_up: Duration::from_secs(180),
+        }
+    }
+}
+
+/// The data that the session fetches now or next.
+#[derive(Debug, Clone)]
+enum Fetch {
+    Nothing,
+    Info { track: TrackId, at: Position, refetch: bool },
+    Chunk(ChunkInFlight),
+}
+
+/// A request without a complete answer.
+#[derive(Debug, Clone, Copy)]
+struct RequestInFlight {
+    id: RequestId,
+    /// Time of its last progress, or else of its sending.
+    last_progress: Duration,
+}
+
+/// A track to fetch from its start, once the present one is complete.
 #[derive(Debug)]
-pub struct Client {
-    config: Config,
+struct QueuedTrack {
+    track: TrackId,
+    /// Tells if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
+    refetch: bool,
+}
+
+/// The track fetched last. Tracks of one node are mostly alike, so it predicts the renditions of the next one.
+#[derive(Debug, Default)]
+struct PreviousTrack {
+    track: Option<TrackInFlight>,
+    /// Buffer level when the client sent the next track's `get_info`.
+    buffer_level: Duration,
+}
+
+/// State machine of one client. Feed it with [`ClientSession::handle`], then call [`ClientSession::poll`] until it returns
+/// `None`.
+#[derive(Debug)]
+pub struct ClientSession {
+    config: ClientConfig,
     now: Duration,
-    want: Want,
-    follow: Option<TrackId>,
-    /// The tracks begun since the last play, of which some may not be heard yet; the oldest first.
-    begun: VecDeque<(PlayId, Playing)>,
-    before: Before,
-    /// What is fetched again before anything follows, and whether its beginning was told before.
-    again: VecDeque<(TrackId, bool)>,
-    /// The name of the next track that begins, and of the first since the last play.
+    fetch: Fetch,
+    next_track: Option<TrackId>,
+    /// Tracks started since the last [`ClientInput::Play`], oldest first. The listener may not have heard all of them yet.
+    started: VecDeque<(PlayId, TrackInFlight)>,
+    previous: PreviousTrack,
+    /// Tracks to fetch again before `next_track`.
+    refetch: VecDeque<QueuedTrack>,
     next_play: PlayId,
+    /// Id of the first track since the last [`ClientInput::Play`].
     first_play: PlayId,
-    /// The codecs that failed, on either side.
-    failed: Vec<String>,
-    /// The request under way, and when it last gave a sign of life.
-    request: Option<(RequestId, Duration)>,
-    /// When the choice of its rendition was last looked at.
-    looked: Duration,
-    /// When to try again, after a failure.
+    /// Codecs that failed, on either side; the last failure first.
+    failed_codecs: Vec<String>,
+    request: Option<RequestInFlight>,
+    /// Time when the session last reconsidered the rendition of the chunk in flight.
+    reconsidered_at: Duration,
+    /// Time of the next retry, after a failure.
     retry_at: Option<Duration>,
     attempts: u32,
-    /// When the first failure of the present row happened.
+    /// Time of the first failure since the last progress.
     failing_since: Option<Duration>,
     paused: bool,
-    held: Duration,
+    buffer_level: Duration,
     next_request: u64,
-    /// What is known of the last few tracks, so that a seek needs no `get_info`.
-    known: VecDeque<Arc<Info>>,
+    /// Infos of the last few tracks, oldest first. A seek within one of them needs no `get_info`.
+    infos: VecDeque<Arc<Info>>,
     path: PathReport,
-    choice: Box<dyn RateChoice>,
-    outputs: VecDeque<Output>,
+    rate_choice: Box<dyn RateChoice>,
+    actions: VecDeque<ClientAction>,
 }
 
-impl Client {
-    /// How many tracks' infos are remembered.
-    const KNOWN: usize = 4;
-    /// How many tracks that were begun are remembered; more do not lie in a few seconds of audio.
-    const BEGUN: usize = 64;
-    /// The first wait before a retry; it doubles up to [`Client::LONGEST_BACKOFF`].
+impl ClientSession {
+    /// Greatest number of remembered infos.
+    const MAX_INFOS: usize = 4;
+    /// Greatest number of remembered tracks that were started. A buffer of a few seconds holds fewer.
+    const MAX_STARTED: usize = 64;
+    /// First wait before a retry; it doubles with each attempt, up to [`ClientSession::MAX_BACKOFF`].
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
-    /// So often the choice of a rendition is looked at while nothing comes.
-    const LOOK: Duration = Duration::from_millis(200);
-    /// A packet that comes in parts gives a sign of life with so many bytes of it, and with each so many more.
-    const PROGRESS: u64 = 1000;
-    /// The longest wait that a busy node is granted.
-    const LONGEST_WAIT: Duration = Duration::from_secs(30);
+    const MAX_BACKOFF: Duration = Duration::from_millis(500);
+    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives.
+    const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
+    /// Bytes of a partial packet that count as progress.
+    const PROGRESS_BYTES: u64 = 1000;
+    /// Longest wait that a busy node can demand.
+    const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-    /// A client that plays nothing yet.
+    /// Returns a session that plays nothing yet.
     #[must_use]
-    pub fn new(config: Config, choice: Box<dyn RateChoice>) -> Self {
+    pub fn new(config: ClientConfig, rate_choice: Box<dyn RateChoice>) -> Self {
         Self {
             config,
             now: Duration::ZERO,
-            want: Want::Nothing,
-            follow: None,
-            begun: VecDeque::new(),
-            before: Before::default(),
-            again: VecDeque::new(),
+            fetch: Fetch::Nothing,
+            next_track: None,
+            started: VecDeque::new(),
+            previous: PreviousTrack::default(),
+            refetch: VecDeque::new(),
             next_play: PlayId(0),
             first_play: PlayId(0),
-            failed: Vec::new(),
+            failed_codecs: Vec::new(),
             request: None,
-            looked: Duration::ZERO,
+            reconsidered_at: Duration::ZERO,
             retry_at: None,
             attempts: 0,
             failing_since: None,
             paused: false,
-            held: Duration::ZERO,
+            buffer_level: Duration::ZERO,
             next_request: 0,
-            known: VecDeque::new(),
+            infos: VecDeque::new(),
             path: PathReport::default(),
-            choice,
-            outputs: VecDeque::new(),
+            rate_choice,
+            actions: VecDeque::new(),
         }
     }
 
-    /// Takes an input at `now`, counted from any fixed instant.
-    pub fn handle(&mut self, now: Duration, input: Input) {
+    /// Takes an input at `now`, a time since any fixed instant.
+    pub fn handle(&mut self, now: Duration, input: ClientInput) {
         self.now = self.now.max(now);
         match input {
-            Input::Play { track, at } => self.play(track, at),
-            Input::Follow(track) => self.follow = track,
-            Input::Pause => self.paused = true,
-            // A pause is no time in which the node could have answered.
-            Input::Resume => (self.paused, self.failing_since) = (false, None),
-            Input::Held(held) => self.held = held,
-            Input::Target(target) => self.config.target = target,
-            Input::Path(path) => self.path = path,
-            Input::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
-            Input::Chunk { request, event } => self.on_chunk(request, event),
-            Input::Part { request, bytes } => self.on_part(request, bytes),
-            Input::Behind { request } => self.on_behind(request),
-            Input::Refused { request, error } => self.on_refused(request, error),
-            Input::Broken { request, reason } => self.on_broken(request, reason),
-            Input::DecoderFailed(failed) => self.on_decoder_failed(failed),
-            Input::Timeout => self.on_timeout(),
+            ClientInput::Play { track, at } => self.on_play(track, at),
+            ClientInput::Follow(track) => self.next_track = track,
+            ClientInput::Pause => self.paused = true,
+            ClientInput::Resume => self.on_resume(),
+            ClientInput::BufferLevel(level) => self.buffer_level = level,
+            ClientInput::TargetLevel(target) => self.config.target = target,
+            ClientInput::Path(path) => self.path = path,
+            ClientInput::Info { request, info, chunk_follows } => self.on_info(request, *info, chunk_follows),
+            ClientInput::Chunk { request, event } => self.on_chunk(request, event),
+            ClientInput::PartialPacket { request, bytes } => self.on_partial_packet(request, bytes),
+            ClientInput::HeadOfLineBlocked { request } => self.on_head_of_line_blocked(request),
+            ClientInput::Refused { request, error } => self.on_refused(request, error),
+            ClientInput::Broken { request, reason } => self.on_broken(request, reason),
+            ClientInput::DecoderFailed(failed) => self.on_decoder_failed(failed),
+            ClientInput::Timeout => self.on_timeout(),
         }
-        self.ask();
+        self.send_next_request();
     }
 
-    /// The next thing to do.
-    pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    /// Returns the next action to carry out.
+    pub fn poll(&mut self) -> Option<ClientAction> {
+        self.actions.pop_front()
     }
 
-    /// When to call with [`Input::Timeout`], if nothing happens before.
+    /// Returns the time at which to call with [`ClientInput::Timeout`], if no other input comes before.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        match (self.retry_at, self.request) {
-            (Some(at), _) => (!self.paused).then_some(at),
-            (None, Some((_, alive))) => Some((alive + self.config.timeout).min(self.look_at())),
-            (None, None) => None,
+        if let Some(at) = self.retry_at {
+            return (!self.paused).then_some(at);
         }
+        let request = self.request?;
+        Some((request.last_progress + self.config.timeout).min(self.reconsider_at()))
     }
 
-    /// When to look at the chunk that is under way, should nothing come of it before.
-    fn look_at(&self) -> Duration {
-        match &self.want {
-            Want::Chunk(_) if !self.paused => self.looked + Self::LOOK,
+    /// Returns the time at which to reconsider the rendition of the chunk in flight, if nothing of it arrives before.
+    fn reconsider_at(&self) -> Duration {
+        match &self.fetch {
+            Fetch::Chunk(_) if !self.paused => self.reconsidered_at + Self::RECONSIDER_INTERVAL,
             _ => Duration::MAX,
         }
     }
 
-    /// Whether something is wanted from the node, be it asked for already or once there is room.
+    /// Tells if the client needs data from the node: requested already, or to be requested once the buffer has room.
     #[must_use]
-    pub fn wants(&self) -> bool {
-        !self.paused && !matches!(self.want, Want::Nothing)
+    pub fn has_demand(&self) -> bool {
+        !self.paused && !matches!(self.fetch, Fetch::Nothing)
     }
 
-    /// Whether the node was asked for something and has not answered in full, or is to be asked again.
+    /// Tells if a request is in flight or due to be retried.
     #[must_use]
-    pub fn asks(&self) -> bool {
+    pub fn is_request_pending(&self) -> bool {
         self.request.is_some() || self.retry_at.is_some()
     }
 
-    /// Forgets what is known of tracks, so that the next play negotiates anew.
-    pub fn forget(&mut self) {
-        self.known.clear();
+    /// The codecs that failed, on the node or in the client: the last [`GetInfo::MAX_CODECS`] of them. The client no longer
+    /// offers these.
+    #[must_use]
+    pub fn failed_codecs(&self) -> &[String] {
+        &self.failed_codecs
     }
 
-    fn play(&mut self, track: TrackId, at: Position) {
-        self.abandon();
-        self.outputs.push_back(Output::Clear);
-        self.held = Duration::ZERO;
-        self.recovered();
-        self.begun.clear();
-        self.again.clear();
+    fn on_play(&mut self, track: TrackId, at: Position) {
+        self.abandon_request();
+        self.actions.push_back(ClientAction::Clear);
+        self.buffer_level = Duration::ZERO;
+        self.reset_retries();
+        self.started.clear();
+        self.refetch.clear();
         self.first_play = self.next_play;
-        self.want_track(track, at, false);
+        self.fetch_track(track, at, false);
     }
 
-    fn want_track(&mut self, track: TrackId, at: Position, again: bool) {
-        match self.known.iter().find(|info| info.track.id == track) {
-            Some(info) => self.begin(&Arc::clone(info), at, again),
-            None => self.want = Want::Info { track, at, again },
+    fn on_resume(&mut self) {
+        self.paused = false;
+        // The node had no request to answer during the pause.
+        self.failing_since = None;
+    }
+
+    fn fetch_track(&mut self, track: TrackId, at: Position, refetch: bool) {
+        match self.infos.iter().find(|info| info.track.id == track) {
+            Some(info) => self.start_track(&Arc::clone(info), at, refetch),
+            None => self.fetch = Fetch::Info { track, at, refetch },
         }
     }
 
-    fn begin(&mut self, info: &Arc<Info>, at: Position, again: bool) {
+    fn start_track(&mut self, info: &Arc<Info>, at: Position, refetch: bool) {
         let rate = info.rendition.id.rate;
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
-        let (play, playing) = (self.next_play, Playing::new(info, &self.failed));
+        let play = self.next_play;
+        let track = TrackInFlight::new(info, &self.failed_codecs);
         self.next_play.0 += 1;
-        self.before.track = Some(playing.clone());
-        self.begun.push_back((play, playing.clone()));
-        if self.begun.len() > Self::BEGUN {
-            self.begun.pop_front();
+        self.previous.track = Some(track.clone());
+        self.started.push_back((play, track.clone()));
+        if self.started.len() > Self::MAX_STARTED {
+            self.started.pop_front();
         }
-        self.outputs.push_back(Output::Begin { play, info: Arc::clone(info), from, again });
+        self.actions.push_back(ClientAction::TrackStart { play, info: Arc::clone(info), from, refetch });
         match info.rendition.chunk_at(at) {
-            Some(index) => self.want = Want::Chunk(Wanted::new(playing, index)),
+            Some(index) => self.fetch = Fetch::Chunk(ChunkInFlight::new(track, index)),
             None => self.end_track(),
         }
     }
 
     fn end_track(&mut self) {
-        self.outputs.push_back(Output::TrackEnd);
-        self.want = Want::Nothing;
+        self.actions.push_back(ClientAction::TrackEnd);
+        self.fetch = Fetch::Nothing;
     }
 
-    /// Sends the next request, where one is due.
-    fn ask(&mut self) {
-        if self.paused || self.request.is_some() || self.retry_at.is_some() || self.held >= self.config.target
-        {
+    /// Sends the next request, if one is due.
+    fn send_next_request(&mut self) {
+        let is_full = self.buffer_level >= self.config.target;
+        if self.paused || self.is_request_pending() || is_full {
             return;
         }
-        if matches!(self.want, Want::Nothing) {
-            let next = self.again.pop_front().or_else(|| self.follow.take().map(|track| (track, false)));
-            if let Some((track, again)) = next {
-                self.want_track(track, Position::START, again);
-            }
+        if matches!(self.fetch, Fetch::Nothing)
+            && let Some(next) = self.take_next_track()
+        {
+            self.fetch_track(next.track, Position::START, next.refetch);
         }
-        self.choose();
-        let then_chunk = matches!(self.want, Want::Info { .. }) && self.asks_for_first();
+        self.choose_rendition();
+        let then_chunk = matches!(self.fetch, Fetch::Info { .. }) && self.wants_first_chunk();
         let request = RequestId(self.next_request);
-        let output = match &mut self.want {
-            Want::Nothing => return,
-            Want::Info { track, at, .. } => {
-                Output::GetInfo { request, track: track.clone(), at: *at, then_chunk }
+        let action = match &mut self.fetch {
+            Fetch::Nothing => return,
+            Fetch::Info { track, at, .. } => {
+                ClientAction::GetInfo { request, track: track.clone(), at: *at, then_chunk }
             }
-            Want::Chunk(wanted) => {
-                (wanted.seen, wanted.bytes, wanted.part, wanted.sent, wanted.header) =
-                    (0, 0, 0, self.now, None);
-                wanted.is_behind = false;
-                let rendition = Arc::clone(&wanted.playing.rendition);
-                let message = ChunkRequest { rendition: rendition.id.clone(), index: wanted.index };
-                Output::GetChunk { request, message, rendition }
+            Fetch::Chunk(chunk) => {
+                chunk.restart(self.now);
+                let rendition = Arc::clone(&chunk.track.rendition);
+                let message = ChunkRequest { rendition: rendition.id.clone(), index: chunk.index };
+                ClientAction::GetChunk { request, message, rendition }
             }
         };
         self.next_request += 1;
-        self.request = Some((request, self.now));
-        self.looked = self.now;
-        self.outputs.push_back(output);
+        self.request = Some(RequestInFlight { id: request, last_progress: self.now });
+        self.reconsidered_at = self.now;
+        self.actions.push_back(action);
     }
 
-    /// Settles the rendition of the chunk that is asked for next.
-    fn choose(&mut self) {
-        let Want::Chunk(wanted) = &mut self.want else { return };
-        // What was begun is ended as it was begun, unless it is given up.
-        if wanted.started || wanted.had > Position::START {
+    fn take_next_track(&mut self) -> Option<QueuedTrack> {
+        let next = || self.next_track.take().map(|track| QueuedTrack { track, refetch: false });
+        self.refetch.pop_front().or_else(next)
+    }
+
+    /// Chooses the rendition of the next chunk.
+    fn choose_rendition(&mut self) {
+        let Fetch::Chunk(chunk) = &mut self.fetch else { return };
+        // A retry keeps the rendition: the listener has packets of it.
+        if chunk.started || chunk.resume_at > Position::START {
             return;
         }
-        let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
-        if let Some(switch) = self.choice.choose(&situation) {
-            self.outputs.extend(wanted.playing.switch(switch));
+        let situation = chunk.track.situation(self.now, self.buffer_level, self.config.target, &self.path);
+        if let Some(switch) = self.rate_choice.choose(&situation) {
+            self.actions.extend(chunk.track.switch(switch));
         }
     }
 
-    /// Gives the chunk that is coming up for the rest of it in another rendition, where that is better.
-    fn reconsider(&mut self) {
-        self.looked = self.now;
+    /// Abandons the chunk in flight for the rest of it in another rendition, if that is better.
+    fn reconsider_rendition(&mut self) {
+        self.reconsidered_at = self.now;
         if self.paused {
             return;
         }
-        let Want::Chunk(wanted) = &mut self.want else { return };
-        let situation = wanted.playing.situation(self.now, self.held, self.config.target, &self.path);
-        let Some(switch) = self.choice.reconsider(&situation, wanted.delivery(self.now)) else { return };
-        let had = wanted.audible();
-        let (mut playing, index) = (wanted.playing.clone(), wanted.index);
-        let Some(switched) = playing.switch(switch) else { return };
-        self.abandon();
-        self.outputs.push_back(switched);
-        self.want = Want::Chunk(Wanted { had, ..Wanted::new(playing, index) });
+        let Fetch::Chunk(chunk) = &mut self.fetch else { return };
+        let situation = chunk.track.situation(self.now, self.buffer_level, self.config.target, &self.path);
+        let Some(switch) = self.rate_choice.reconsider(&situation, chunk.delivery(self.now)) else { return };
+        let resume_at = chunk.delivered_to();
+        let index = chunk.index;
+        let mut track = chunk.track.clone();
+        let Some(switched) = track.switch(switch) else { return };
+        self.abandon_request();
+        self.actions.push_back(switched);
+        self.fetch = Fetch::Chunk(ChunkInFlight { resume_at, ..ChunkInFlight::new(track, index) });
     }
 
-    fn recovered(&mut self) {
+    /// Tells if the client requests a track's first chunk together with its info. That saves a round trip, but the chunk
+    /// comes in the rendition that the node prefers; so the client does it only if it would choose that one.
+    fn wants_first_chunk(&mut self) -> bool {
+        self.previous.buffer_level = self.buffer_level;
+        let Some(track) = self.previous.track.take() else { return true };
+        let choice = self.compare_choice(&track);
+        self.previous.track = Some(track);
+        match choice {
+            None => true,
+            Some(Less) => false,
+            // With an empty buffer the listener waits, and a better rendition is not worth a round trip.
+            Some(_) => self.buffer_level.is_zero(),
+        }
+    }
+
+    /// Abandons the chunk that comes with the info, if its bitrate is above the one that the client would choose: the track
+    /// is not like the one before, or the path has changed.
+    fn check_first_chunk(&mut self) {
+        let Fetch::Chunk(chunk) = &self.fetch else { return };
+        let track = chunk.track.clone();
+        if self.compare_choice(&track) == Some(Less) {
+            self.abandon_request();
+        }
+    }
+
+    /// Compares the bitrate that the client would choose to the track's own; `None` if it would keep that one.
+    ///
+    /// Both comparisons of a track use the buffer level at its `get_info`, so they agree unless track or path differ.
+    fn compare_choice(&mut self, track: &TrackInFlight) -> Option<Ordering> {
+        let buffer_level = self.previous.buffer_level;
+        let situation = track.situation(self.now, buffer_level, self.config.target, &self.path);
+        let to = self.rate_choice.choose(&situation)?.to;
+        track.renditions.get(to).map(|to| to.bitrate.cmp(&track.rendition.bitrate))
+    }
+
+    fn is_current(&self, request: RequestId) -> bool {
+        self.request.is_some_and(|current| current.id == request)
+    }
+
+    /// Notes progress of the request in flight. Returns false if `request` is another one.
+    fn note_progress(&mut self, request: RequestId) -> bool {
+        match &mut self.request {
+            Some(current) if current.id == request => {
+                current.last_progress = self.now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn on_info(&mut self, request: RequestId, info: Info, chunk_follows: bool) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.request = None;
+        let Fetch::Info { track, at, refetch } = &self.fetch else { return };
+        let track = track.clone();
+        let at = *at;
+        let refetch = *refetch;
+        if let Err(error) = info.rendition.check() {
+            return self.fail(error.into());
+        }
+        if info.track.id != track || info.rendition.id.track != track {
+            let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
+            return self.fail(error.into());
+        }
+        self.reset_retries();
+        let info = Arc::new(info);
+        self.remember(Arc::clone(&info));
+        self.start_track(&info, at, refetch);
+        if let Fetch::Chunk(chunk) = &mut self.fetch
+            && chunk_follows
+        {
+            chunk.requested_at = self.now;
+            self.request = Some(RequestInFlight { id: request, last_progress: self.now });
+            self.check_first_chunk();
+        }
+    }
+
+    fn remember(&mut self, info: Arc<Info>) {
+        self.infos.retain(|known| known.track.id != info.track.id);
+        self.infos.push_back(info);
+        if self.infos.len() > Self::MAX_INFOS {
+            self.infos.pop_front();
+        }
+    }
+
+    fn on_partial_packet(&mut self, request: RequestId, bytes: u64) {
+        if let Some(current) = &mut self.request
+            && current.id == request
+            && let Fetch::Chunk(chunk) = &mut self.fetch
+        {
+            if bytes / Self::PROGRESS_BYTES > chunk.partial_bytes / Self::PROGRESS_BYTES {
+                current.last_progress = self.now;
+            }
+            chunk.partial_bytes = bytes;
+            chunk.head_of_line_blocked = false;
+            self.reconsider_rendition();
+        }
+    }
+
+    fn on_head_of_line_blocked(&mut self, request: RequestId) {
+        if self.note_progress(request)
+            && let Fetch::Chunk(chunk) = &mut self.fetch
+        {
+            chunk.head_of_line_blocked = true;
+            self.reconsider_rendition();
+        }
+    }
+
+    fn on_chunk(&mut self, request: RequestId, event: ChunkEvent) {
+        if !self.note_progress(request) {
+            return;
+        }
+        self.reset_retries();
+        let Fetch::Chunk(chunk) = &mut self.fetch else { return };
+        chunk.head_of_line_blocked = false;
+        match event {
+            ChunkEvent::Header { .. } => {
+                chunk.header_at = Some(self.now);
+                if !chunk.started {
+                    chunk.started = true;
+                    self.actions.push_back(chunk.start());
+                }
+            }
+            ChunkEvent::Packet(packet) => {
+                chunk.packets_received += 1;
+                chunk.bytes_received += packet.len() as u64;
+                chunk.partial_bytes = 0;
+                if chunk.packets_received > chunk.packets_delivered {
+                    chunk.packets_delivered = chunk.packets_received;
+                    self.actions.push_back(ClientAction::Packet(packet));
+                }
+                self.reconsider_rendition();
+            }
+            ChunkEvent::End => {
+                self.request = None;
+                self.actions.push_back(ClientAction::ChunkEnd);
+                self.rate_choice.delivered(chunk.delivery(self.now));
+                let next = chunk.index.next().filter(|_| !chunk.track.rendition.is_last(chunk.index));
+                match next {
+                    Some(index) => *chunk = ChunkInFlight::new(chunk.track.clone(), index),
+                    None => self.end_track(),
+                }
+            }
+        }
+    }
+
+    fn on_refused(&mut self, request: RequestId, error: WireError) {
+        if !self.is_current(request) {
+            return;
+        }
+        self.end_request();
+        if error.code == ErrorCode::Busy {
+            let demanded = error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
+            let demanded = demanded.map(|wait| wait.min(Self::MAX_RETRY_AFTER));
+            return self.retry(error.message, demanded);
+        }
+        let is_codec = matches!(error.code, ErrorCode::CodecFailed | ErrorCode::UnknownRendition);
+        match &self.fetch {
+            Fetch::Chunk(chunk) if is_codec => {
+                let index = chunk.index;
+                let resume_at = chunk.delivered_to();
+                let track = chunk.track.clone();
+                let failed = Arc::clone(&track.rendition);
+                let reason = format!("{} failed on the node ({error})", failed.id.codec);
+                self.fall_back(track, &failed, index, resume_at, reason);
+            }
+            _ => self.fail(error.into()),
+        }
+    }
+
+    fn on_broken(&mut self, request: RequestId, reason: String) {
+        if self.is_current(request) {
+            self.end_request();
+            self.retry(reason, None);
+        }
+    }
+
+    /// Forgets the request in flight, whose chunk is incomplete, and tells the rate choice how many bytes of it came.
+    fn end_request(&mut self) -> Option<RequestId> {
+        let request = self.request.take()?;
+        if let Fetch::Chunk(chunk) = &mut self.fetch {
+            let bytes = std::mem::take(&mut chunk.bytes_received) + std::mem::take(&mut chunk.partial_bytes);
+            if bytes > 0 {
+                self.rate_choice.abandoned(bytes);
+            }
+        }
+        Some(request.id)
+    }
+
+    fn abandon_request(&mut self) {
+        if let Some(request) = self.end_request() {
+            self.actions.push_back(ClientAction::Abandon { request, silent: false });
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        if self.retry_at.is_some_and(|at| at <= self.now) {
+            self.retry_at = None;
+        }
+        let Some(request) = self.request else { return };
+        if self.now >= request.last_progress + self.config.timeout {
+            self.end_request();
+            self.actions.push_back(ClientAction::Abandon { request: request.id, silent: true });
+            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
+        } else if self.now >= self.reconsider_at() {
+            self.reconsider_rendition();
+        }
+    }
+
+    /// Returns to the frame that the decoder could not give. From there on the client fetches in another codec, also the
+    /// parts of this and of later tracks that it has already.
+    fn on_decoder_failed(&mut self, DecoderFailed { play, rendition, at, reason }: DecoderFailed) {
+        if play < self.first_play {
+            return;
+        }
+        self.abandon_request();
+        self.reset_retries();
+        self.buffer_level = Duration::ZERO;
+        self.actions.push_back(ClientAction::Rewind);
+        let reason = format!("{} failed here ({reason})", rendition.id.codec);
+        let Some(place) = self.started.iter().position(|(started, _)| *started == play) else {
+            self.started.clear();
+            self.first_play = self.next_play;
+            self.fetch = Fetch::Nothing;
+            self.actions.push_back(ClientAction::TrackEnd);
+            return self.give_up(rendition.id.track.clone(), Failure::NoCodec(reason));
+        };
+        if let Fetch::Info { track, refetch, .. } = &self.fetch {
+            self.refetch.push_front(QueuedTrack { track: track.clone(), refetch: *refetch });
+        }
+        for (_, later) in self.started.drain(place + 1..).rev() {
+            self.refetch.push_front(QueuedTrack { track: later.id, refetch: true });
+        }
+        let track = self.started[place].1.clone();
+        let rate = rendition.id.rate;
+        match at.chunk(rate).filter(|_| at.0 < rendition.frames) {
+            Some(index) => {
+                let into_chunk = FrameIndex(at.0 - index.first_frame(rate).0);
+                let resume_at = Position::of_frame(into_chunk, rate);
+                self.fall_back(track, &rendition, index, resume_at, reason);
+            }
+            None => {
+                self.note_failed_codec(&rendition);
+                self.end_track();
+            }
+        }
+    }
+
+    /// Resumes chunk `index` at `resume_at` in another codec than that of `failed`.
+    fn fall_back(
+        &mut self,
+        mut track: TrackInFlight,
+        failed: &Arc<Rendition>,
+        index: ChunkIndex,
+        resume_at: Position,
+        reason: String,
+    ) {
+        self.note_failed_codec(failed);
+        let is_left = |rendition: &&Arc<Rendition>| !self.failed_codecs.contains(&rendition.id.codec);
+        track.renditions = track.renditions.iter().filter(is_left).cloned().collect();
+        // The renditions stand in the order of the client's offers.
+        let Some(to) = track.renditions.first().cloned() else {
+            self.fetch = Fetch::Chunk(ChunkInFlight::new(track, index));
+            return self.fail(Failure::NoCodec(reason));
+        };
+        let reason = format!("{reason}; it is not asked for again");
+        track.rendition = Arc::clone(&to);
+        track.reason = reason.as_str().into();
+        self.previous.track = Some(track.clone());
+        self.fetch = Fetch::Chunk(ChunkInFlight { resume_at, ..ChunkInFlight::new(track, index) });
+        self.actions.push_back(ClientAction::Switched { from: Arc::clone(failed), to, reason });
+    }
+
+    /// Excludes the codec from now on, and forgets the infos that use it: the client negotiates these tracks again.
+    fn note_failed_codec(&mut self, rendition: &Rendition) {
+        let codec = &rendition.id.codec;
+        self.infos.retain(|info| info.rendition.id.codec != *codec);
+        if !self.failed_codecs.contains(codec) {
+            self.failed_codecs.truncate(GetInfo::MAX_CODECS - 1);
+            self.failed_codecs.insert(0, codec.clone());
+        }
+    }
+
+    /// Schedules a retry after the wait that the node demanded, or else after the backoff.
+    fn retry(&mut self, reason: String, demanded: Option<Duration>) {
+        let since = *self.failing_since.get_or_insert(self.now);
+        if self.now - since >= self.config.give_up {
+            return self.fail(Failure::Unreachable(reason));
+        }
+        let backoff = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::MAX_BACKOFF);
+        let after = demanded.unwrap_or(backoff);
+        self.attempts += 1;
+        self.retry_at = Some(self.now + after);
+        self.actions.push_back(ClientAction::Retrying { reason, after });
+    }
+
+    fn reset_retries(&mut self) {
         self.attempts = 0;
         self.retry_at = None;
         self.failing_since = None;
+    }
+
+    /// Gives up the track that the session fetches.
+    fn fail(&mut self, error: Failure) {
+        let track = match std::mem::replace(&mut self.fetch, Fetch::Nothing) {
+            Fetch::Nothing => return,
+            Fetch::Info { track, .. } => track,
+            Fetch::Chunk(chunk) => {
+                self.started.pop_back();
+                self.actions.push_back(ClientAction::TrackEnd);
+                chunk.track.id
+            }
+        };
+        self.give_up(track, error);
+    }
+
+    fn give_up(&mut self, track: TrackId, error: Failure) {
+        self.reset_retries();
+        self.next_track = None;
+        self.refetch.clear();
+        self.actions.push_back(ClientAction::Failed { track, error });
     }
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - What comes out as `List`, `Info` or `Chunk` is within every limit of the specification.
-//! - At most [`Limits::requests`] of them are under way at once; each is under way until [`Input::Served`].
+//! - At most [`RequestLimits::requests`] of them are under way at once; each is under way until [`ServerInput::Served`].
 //! - Every request is answered by exactly one of `List`, `Info`, `Chunk` and `Refuse`.
 
 use std::{
@@ -20,14 +20,14 @@ mod tests;
 
 /// What one client may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Requests under way at once; more are refused as busy.
     pub requests: usize,
     /// How many chunks after the one asked for are encoded ahead.
     pub encode_ahead: u32,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self { requests: 16, encode_ahead: 1 }
     }
@@ -35,7 +35,7 @@ impl Default for Limits {
 
 /// What happened.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum ServerInput {
     /// The peer opened a stream.
     Request {
         /// The stream's name, unique within the session.
@@ -54,7 +54,7 @@ pub enum Input {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub enum ServerAction {
     /// Answer with a page of the catalog.
     List {
         /// On which stream.
@@ -89,17 +89,17 @@ pub enum Output {
     },
 }
 
-/// The state machine of one connection. Feed it with [`Server::handle`], then take what it says from [`Server::poll`]
+/// The state machine of one connection. Feed it with [`ServerSession::handle`], then take what it says from [`ServerSession::poll`]
 /// until that is empty.
 #[derive(Debug, Default)]
-pub struct Server {
-    limits: Limits,
+pub struct ServerSession {
+    limits: RequestLimits,
     under_way: BTreeSet<u64>,
     requests: [u64; Protocol::ALL.len()],
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<ServerAction>,
 }
 
-impl Server {
+impl ServerSession {
     /// The longest request, in bytes of JSON.
     pub const MAX_REQUEST: usize = 64 * 1024;
     /// Who has too many under way may ask again then: a chunk is encoded, or a good part of one sent.
@@ -107,22 +107,22 @@ impl Server {
 
     /// A session that nothing was asked of yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RequestLimits) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Takes an input.
-    pub fn handle(&mut self, input: Input) {
+    pub fn handle(&mut self, input: ServerInput) {
         match input {
-            Input::Request { stream, protocol, data } => self.on_request(stream, &protocol, &data),
-            Input::Served { stream } => {
+            ServerInput::Request { stream, protocol, data } => self.on_request(stream, &protocol, &data),
+            ServerInput::Served { stream } => {
                 self.under_way.remove(&stream);
             }
         }
     }
 
     /// The next thing to do.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll(&mut self) -> Option<ServerAction> {
         self.outputs.pop_front()
     }
 
@@ -146,43 +146,43 @@ impl Server {
             }
             Err(error) => (None, Err(error)),
         };
-        let output = output.unwrap_or_else(|error| Output::Refuse { stream, protocol, error });
+        let output = output.unwrap_or_else(|error| ServerAction::Refuse { stream, protocol, error });
         let ahead = match &output {
-            Output::Chunk { request, .. } => self.ahead(request),
+            ServerAction::Chunk { request, .. } => self.ahead(request),
             _ => Vec::new(),
         };
-        if !matches!(output, Output::Refuse { .. }) {
+        if !matches!(output, ServerAction::Refuse { .. }) {
             self.under_way.insert(stream);
         }
         self.outputs.push_back(output);
         self.outputs.extend(ahead);
     }
 
-    fn admit(&self, stream: u64, protocol: Protocol, data: &str) -> Result<Output, WireError> {
+    fn admit(&self, stream: u64, protocol: Protocol, data: &str) -> Result<ServerAction, WireError> {
         if self.under_way.len() >= self.limits.requests {
             let message = format!("{} requests are under way already", self.under_way.len());
             return Err(WireError::busy(message, Self::AGAIN));
         }
         let request = match protocol {
-            Protocol::List => Output::List { stream, list: check_list(parse(data)?)? },
-            Protocol::GetInfo => Output::Info { stream, get_info: check_get_info(parse(data)?)? },
-            Protocol::RequestChunk => Output::Chunk { stream, request: check_chunk(parse(data)?)? },
+            Protocol::List => ServerAction::List { stream, list: check_list(parse(data)?)? },
+            Protocol::GetInfo => ServerAction::Info { stream, get_info: check_get_info(parse(data)?)? },
+            Protocol::RequestChunk => ServerAction::Chunk { stream, request: check_chunk(parse(data)?)? },
         };
         Ok(request)
     }
 
-    fn ahead(&self, request: &ChunkRequest) -> Vec<Output> {
+    fn ahead(&self, request: &ChunkRequest) -> Vec<ServerAction> {
         let following = std::iter::successors(request.index.next(), |index| index.next());
         let request = |index| ChunkRequest { rendition: request.rendition.clone(), index };
         following
             .take(self.limits.encode_ahead as usize)
-            .map(|index| Output::EncodeAhead(request(index)))
+            .map(|index| ServerAction::EncodeAhead(request(index)))
             .collect()
     }
 }
 
 fn parse<T: DeserializeOwned>(data: &str) -> Result<T, WireError> {
-    fits(data.len() <= Server::MAX_REQUEST, "the request is over 64 KiB")?;
+    fits(data.len() <= ServerSession::MAX_REQUEST, "the request is over 64 KiB")?;
     serde_json::from_str(data).map_err(|error| {
         WireError::new(ErrorCode::BadRequest, format!("the request is not JSON of the right shape: {error}"))
     })
@@ -207,9 +207,6 @@ fn check_get_info(mut get_info: GetInfo) -> Result<GetInfo, WireError> {
     fits(output.rates.iter().all(|it| rates.contains(it)), "a rate is 1 to 768000 frames per second")?;
     fits(output.channels != Some(0), "an output has at least 1 channel")?;
     // What is said of the path is advice: where it makes no sense, it is as if it had not been said.
-    if !is_word(&path.kind, 32) {
-        path.kind.clear();
-    }
     path.rtt_ms = path.rtt_ms.filter(|it| *it >= 0.0);
     path.loss = path.loss.filter(|it| (0.0..=1.0).contains(it));
     Ok(get_info)

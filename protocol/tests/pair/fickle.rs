@@ -22,7 +22,7 @@ impl RateChoice for Fickle {
 
     fn delivered(&mut self, _: Delivery) {}
 
-    fn broken_off(&mut self, _: u64) {}
+    fn abandoned(&mut self, _: u64) {}
 }
 
 /// The driver of one script.

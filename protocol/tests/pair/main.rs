@@ -10,7 +10,9 @@ use std::time::Duration;
 use fickle::fickle;
 use media_protocol::{
     ErrorCode, Position, WireError,
-    session::client::{Client, Config, Failure, Input, Output, RequestId, Stay},
+    session::client::{
+        ClientAction, ClientConfig, ClientInput, ClientSession, Failure, FixedRendition, RequestId,
+    },
 };
 use sim::{
     scripts::{Seed, play},
@@ -59,64 +61,66 @@ fn a_long_pause_is_not_held_against_the_node() {
 }
 
 /// Plays a track whose requests are all answered with `answer`; when and why it failed.
-fn failure(answer: impl Fn(&Output) -> Input) -> (Duration, Failure) {
-    let mut client = Client::new(Config::default(), Box::new(Stay));
+fn failure(answer: impl Fn(&ClientAction) -> ClientInput) -> (Duration, Failure) {
+    let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
     let mut now = Duration::ZERO;
-    client.handle(now, Input::Play { track: "a".parse().unwrap(), at: Position::START });
+    client.handle(now, ClientInput::Play { track: "a".parse().unwrap(), at: Position::START });
     for _ in 0..10_000 {
         match client.poll() {
-            Some(Output::Failed { error, .. }) => return (now, error),
-            Some(request @ Output::GetInfo { .. }) => client.handle(now, answer(&request)),
+            Some(ClientAction::Failed { error, .. }) => return (now, error),
+            Some(request @ ClientAction::GetInfo { .. }) => client.handle(now, answer(&request)),
             Some(_) => {}
             None => {
                 now = client.timeout().expect("there is something to wait for");
-                client.handle(now, Input::Timeout);
+                client.handle(now, ClientInput::Timeout);
             }
         }
     }
     panic!("never given up")
 }
 
-fn request_of(output: &Output) -> RequestId {
-    let Output::GetInfo { request, .. } = output else { panic!("{output:?}") };
+fn request_of(output: &ClientAction) -> RequestId {
+    let ClientAction::GetInfo { request, .. } = output else { panic!("{output:?}") };
     *request
 }
 
 #[test]
 fn a_node_that_stays_away_is_given_up_in_time() {
-    let (after, error) = failure(|it| Input::Broken { request: request_of(it), reason: "no route".into() });
+    let (after, error) =
+        failure(|it| ClientInput::Broken { request: request_of(it), reason: "no route".into() });
     assert_eq!(error, Failure::Unreachable("no route".into()));
-    let give_up = Config::default().give_up;
+    let give_up = ClientConfig::default().give_up;
     assert!((give_up..give_up + Duration::from_secs(2)).contains(&after), "{after:?}");
 }
 
 #[test]
 fn a_refusal_is_final_unless_the_node_is_busy() {
     let refusal = |code| {
-        move |it: &Output| {
+        move |it: &ClientAction| {
             let error = WireError::new(code, "no");
-            Input::Refused { request: request_of(it), error }
+            ClientInput::Refused { request: request_of(it), error }
         }
     };
     let (after, error) = failure(refusal(ErrorCode::UnknownTrack));
     assert_eq!((after, error.to_string()), (Duration::ZERO, "no".into()));
     let (after, _) = failure(refusal(ErrorCode::Busy));
-    assert!(after >= Config::default().give_up);
+    assert!(after >= ClientConfig::default().give_up);
 }
 
 #[test]
 fn a_busy_node_is_asked_again_when_it_says() {
-    let mut client = Client::new(Config::default(), Box::new(Stay));
-    client.handle(Duration::ZERO, Input::Play { track: "a".parse().unwrap(), at: Position::START });
+    let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
+    client.handle(Duration::ZERO, ClientInput::Play { track: "a".parse().unwrap(), at: Position::START });
     // What it names is kept to, however often; but for no longer than half a minute.
     for (named, kept) in [(7_000, 7), (7_000, 7), (u64::MAX, 30)] {
-        let request = std::iter::from_fn(|| client.poll()).find(|it| matches!(it, Output::GetInfo { .. }));
+        let request =
+            std::iter::from_fn(|| client.poll()).find(|it| matches!(it, ClientAction::GetInfo { .. }));
         let error = WireError::busy("512 chunks wait", Duration::from_millis(named));
         assert!(error.message.starts_with("512 chunks wait; ask again in "), "{error}");
-        let asked = client.timeout().unwrap() - Config::default().timeout;
-        client.handle(asked, Input::Refused { request: request_of(&request.unwrap()), error });
+        let asked = client.timeout().unwrap() - ClientConfig::default().timeout;
+        client.handle(asked, ClientInput::Refused { request: request_of(&request.unwrap()), error });
         let again = client.timeout().unwrap();
         assert_eq!(again - asked, Duration::from_secs(kept));
-        client.handle(again, Input::Timeout);
+        client.handle(again, ClientInput::Timeout);
     }
 }

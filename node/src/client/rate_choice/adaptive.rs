@@ -96,8 +96,8 @@ impl Adaptive {
     fn fits(situation: &Situation<'_>, it: &Rendition, throughput: f64) -> bool {
         let rtt = round_trip(situation).unwrap_or_default().as_secs_f64();
         let takes = bits(it.bitrate) / throughput;
-        let keeps_up = situation.held.is_zero() && takes * Self::KEEPS_UP <= CHUNK;
-        keeps_up || takes + rtt <= situation.held.as_secs_f64() * Self::LONGER
+        let keeps_up = situation.buffer_level.is_zero() && takes * Self::KEEPS_UP <= CHUNK;
+        keeps_up || takes + rtt <= situation.buffer_level.as_secs_f64() * Self::LONGER
     }
 
     /// The more the better. What is lossless is equally good, whatever it takes.
@@ -150,7 +150,7 @@ fn round_trip(situation: &Situation<'_>) -> Option<Duration> {
 
 impl RateChoice for Adaptive {
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch> {
-        let limit = self.policy.limit(&situation.path.kind, situation.now);
+        let limit = self.policy.limit(situation.path.kind, situation.now);
         self.rtt = round_trip(situation).unwrap_or(self.rtt);
         let prediction = self.predict().filter(|_| self.is_paced());
         self.expected = prediction.map(|(expected, _)| expected);
@@ -167,30 +167,33 @@ impl RateChoice for Adaptive {
         if Self::quality(it) == Self::quality(current) && Self::fits(situation, current, relied) {
             return None;
         }
-        prediction.map(|_| Switch { to, reason: self.words(situation.held) })
+        prediction.map(|_| Switch { to, reason: self.words(situation.buffer_level) })
     }
 
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
         let took = self.took(so_far);
-        if so_far.bytes == 0 && !self.is_late(situation.held, so_far.waited) {
+        if so_far.bytes == 0 && !self.is_late(situation.buffer_level, so_far.waited) {
             return None;
         }
         let pace = self.recent.look(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
         let under_way = UnderWay {
-            held: situation.held.as_secs_f64(),
+            held: situation.buffer_level.as_secs_f64(),
             target: situation.target.as_secs_f64(),
             rtt: self.rtt.as_secs_f64(),
             bitrate: situation.current.bitrate,
             came: so_far.bytes as f64 * 8.0,
             took: took.as_secs_f64(),
             pace,
-            is_stuck: situation.held < Self::CALM && so_far.is_behind,
+            is_stuck: situation.buffer_level < Self::CALM && so_far.head_of_line_blocked,
             before: self.came[0],
         };
-        let limit = self.policy.limit(&situation.path.kind, situation.now);
+        let limit = self.policy.limit(situation.path.kind, situation.now);
         let to = under_way.better(situation.all, &limit)?;
         self.note(under_way.measured());
-        Some(Switch { to, reason: format!("the chunk would come too late: {}", self.words(situation.held)) })
+        Some(Switch {
+            to,
+            reason: format!("the chunk would come too late: {}", self.words(situation.buffer_level)),
+        })
     }
 
     fn delivered(&mut self, delivery: Delivery) {
@@ -201,7 +204,7 @@ impl RateChoice for Adaptive {
         self.note(if whole > end * Self::FELL { end } else { whole });
     }
 
-    fn broken_off(&mut self, bytes: u64) {
+    fn abandoned(&mut self, bytes: u64) {
         self.policy.spend(bytes);
     }
 }

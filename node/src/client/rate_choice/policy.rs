@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media_protocol::Rendition;
+use media_protocol::{PathKind, Rendition};
 
 /// How many bytes of audio an hour may take. It begins with the first chunk and is renewed every hour; what is spoilt by
 /// seeks counts, headers of packets do not.
@@ -49,9 +49,9 @@ impl Limit {
     }
 }
 
-/// Whether a path of this kind, as reported to a node, carries PCM with ease.
-fn is_near(kind: &str) -> bool {
-    matches!(kind, "memory" | "loopback" | "lan")
+/// Whether a path of this kind carries PCM with ease.
+pub(super) const fn is_near(kind: PathKind) -> bool {
+    matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
 }
 
 impl Policy {
@@ -83,27 +83,27 @@ impl Policy {
     pub(super) const SAVER: u32 = 48_000;
 
     /// The most on a path of this kind, whatever of the budget is left, in bit/s.
-    pub(super) fn most(&self, kind: &str) -> u32 {
+    pub(super) fn most(&self, kind: PathKind) -> u32 {
         match kind {
             near if is_near(near) && !self.everywhere => u32::MAX,
-            "relayed" => self.relayed,
+            PathKind::Relayed => self.relayed,
             _ => self.direct,
         }
     }
 
     /// The same of what passes through: where a budget is kept a tenth more, as a node counts it, for the mean of a file is no
     /// round number; elsewhere whatever was offered.
-    fn most_of_copies(&self, kind: &str) -> u32 {
+    fn most_of_copies(&self, kind: PathKind) -> u32 {
         let most = self.most(kind);
         if self.is_metered(kind) { most.saturating_add(most / 10) } else { u32::MAX }
     }
 
-    fn is_metered(&self, kind: &str) -> bool {
-        self.all_metered || kind == "relayed"
+    fn is_metered(&self, kind: PathKind) -> bool {
+        self.all_metered || kind == PathKind::Relayed
     }
 
     /// What a path of this kind may carry at `now`, which counts from any fixed instant.
-    pub(super) fn limit(&mut self, kind: &str, now: Duration) -> Limit {
+    pub(super) fn limit(&mut self, kind: PathKind, now: Duration) -> Limit {
         let most = self.most(kind);
         self.metered = self.is_metered(kind);
         let began = *self.began.get_or_insert(now);
@@ -139,7 +139,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     /// What is allowed once `bytes` were spent after so many minutes on a path of this kind.
-    fn after(mut policy: Policy, kind: &str, minutes: u32, bytes: u64) -> Limit {
+    fn after(mut policy: Policy, kind: PathKind, minutes: u32, bytes: u64) -> Limit {
         policy.limit(kind, Duration::ZERO);
         policy.spend(bytes);
         policy.limit(kind, MINUTE * minutes)
@@ -148,34 +148,40 @@ mod tests {
     #[test]
     fn each_kind_of_path_has_its_most() {
         let most = |kind| after(Policy::auto(Budget::NONE), kind, 1, 0).bitrate;
-        assert_eq!(["lan", "direct", "relayed"].map(most), [u32::MAX, 160_000, 96_000]);
+        assert_eq!(
+            [PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(most),
+            [u32::MAX, 160_000, 96_000]
+        );
         let saver = |kind| after(Policy::data_saver(Budget::NONE), kind, 1, 0).bitrate;
-        assert_eq!(["lan", "direct", "relayed"].map(saver), [48_000; 3]);
+        assert_eq!([PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(saver), [48_000; 3]);
         let copies = |kind| after(Policy::auto(Budget::NONE), kind, 1, 0).copies;
-        assert_eq!(["lan", "direct", "relayed"].map(copies), [u32::MAX, u32::MAX, 105_600]);
-        assert_eq!(after(Policy::data_saver(Budget::NONE), "lan", 1, 0).copies, 52_800);
+        assert_eq!(
+            [PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(copies),
+            [u32::MAX, u32::MAX, 105_600]
+        );
+        assert_eq!(after(Policy::data_saver(Budget::NONE), PathKind::Lan, 1, 0).copies, 52_800);
     }
 
     #[test]
     fn the_last_quarter_of_a_budget_is_spread_over_the_rest_of_the_hour() {
         let auto = || Policy::auto(Budget(10_000_000));
-        assert_eq!(after(auto(), "relayed", 30, 7_400_000).reason, None);
-        let limit = after(auto(), "relayed", 30, 8_200_000);
+        assert_eq!(after(auto(), PathKind::Relayed, 30, 7_400_000).reason, None);
+        let limit = after(auto(), PathKind::Relayed, 30, 8_200_000);
         assert_eq!((limit.bitrate, limit.copies), (8_000, 8_000));
         assert_eq!(limit.reason.unwrap(), "8.2 MB of this hour's 10.0 MB are used");
-        assert_eq!(after(auto(), "relayed", 30, 20_000_000).bitrate, 0);
+        assert_eq!(after(auto(), PathKind::Relayed, 30, 20_000_000).bitrate, 0);
     }
 
     #[test]
     fn an_hour_later_the_budget_is_whole_again() {
-        let limit = after(Policy::auto(Budget(1_000_000)), "relayed", 60, 1_000_000);
+        let limit = after(Policy::auto(Budget(1_000_000)), PathKind::Relayed, 60, 1_000_000);
         assert_eq!(limit, Limit { bitrate: 96_000, copies: 105_600, reason: None });
     }
 
     #[test]
     fn only_a_data_saver_counts_what_direct_paths_take() {
         let budget = Budget(1_000_000);
-        assert_eq!(after(Policy::auto(budget), "direct", 1, 2_000_000).bitrate, 160_000);
-        assert_eq!(after(Policy::data_saver(budget), "direct", 1, 2_000_000).bitrate, 0);
+        assert_eq!(after(Policy::auto(budget), PathKind::Direct, 1, 2_000_000).bitrate, 160_000);
+        assert_eq!(after(Policy::data_saver(budget), PathKind::Direct, 1, 2_000_000).bitrate, 0);
     }
 }

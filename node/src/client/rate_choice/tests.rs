@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use media_plugin_sdk::transport;
 use media_protocol::{
     Rendition,
     session::client::{Delivery, Situation, Switch},
@@ -23,14 +24,14 @@ fn ladder() -> Vec<Arc<Rendition>> {
 }
 
 /// Bitrates of 30 chunks on a path of this kind and rate, in bit/s, that starts with `first` of the ladder.
-fn run(kind: &str, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
-    let (all, path) = (ladder(), PathReport { kind: kind.into(), ..PathReport::default() });
+fn run(kind: PathKind, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
+    let (all, path) = (ladder(), PathReport { kind, ..PathReport::default() });
     let (mut choice, mut current) = (adaptive(true), Arc::clone(&all[first]));
     (0..30)
         .map(|chunk| {
             let situation = Situation {
                 now: Duration::ZERO,
-                held: 3 * SECOND,
+                buffer_level: 3 * SECOND,
                 target: 3 * SECOND,
                 current: &current,
                 all: &all,
@@ -49,9 +50,9 @@ fn run(kind: &str, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
 
 #[test]
 fn takes_what_the_kind_of_path_allows() {
-    assert!(run("lan", 0, |_| 50e6).iter().all(|it| *it == 1_536_000));
-    assert_eq!(run("direct", 3, |_| 50e6)[29], 160_000);
-    assert_eq!(run("relayed", 3, |_| 50e6)[29], 96_000);
+    assert!(run(PathKind::Lan, 0, |_| 50e6).iter().all(|it| *it == 1_536_000));
+    assert_eq!(run(PathKind::Direct, 3, |_| 50e6)[29], 160_000);
+    assert_eq!(run(PathKind::Relayed, 3, |_| 50e6)[29], 96_000);
 }
 
 #[test]
@@ -63,21 +64,21 @@ fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
         offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
     };
     let has_opus = cfg!(feature = "opus");
-    assert_eq!(unlimited(CodecChoice::Auto(Budget::NONE), PathKind::Lan), has_opus);
-    assert!(!unlimited(CodecChoice::Auto(Budget::NONE), PathKind::Direct));
-    assert!(!unlimited(CodecChoice::Only(vec!["opus".into()]), PathKind::Lan));
+    assert_eq!(unlimited(CodecChoice::Auto(Budget::NONE), transport::PathKind::Lan), has_opus);
+    assert!(!unlimited(CodecChoice::Auto(Budget::NONE), transport::PathKind::Direct));
+    assert!(!unlimited(CodecChoice::Only(vec!["opus".into()]), transport::PathKind::Lan));
 }
 
 #[test]
 fn what_passes_through_is_kept_where_the_path_carries_it() {
     let low = Arc::clone(&ladder()[3]);
-    let best = |kind: &str, bitrate, throughput| {
+    let best = |kind, bitrate, throughput| {
         let copy = Rendition { bitrate, lossless: true, continuous: true, ..(*low).clone() };
         let all = [Arc::clone(&low), Arc::new(copy)];
-        let path = PathReport { kind: kind.into(), ..PathReport::default() };
+        let path = PathReport { kind, ..PathReport::default() };
         let situation = Situation {
             now: Duration::ZERO,
-            held: 3 * SECOND,
+            buffer_level: 3 * SECOND,
             target: 3 * SECOND,
             current: &all[1],
             all: &all,
@@ -86,23 +87,29 @@ fn what_passes_through_is_kept_where_the_path_carries_it() {
         let limit = Policy::auto(Budget::NONE).limit(kind, Duration::ZERO);
         Adaptive::best(&situation, &limit, throughput)
     };
-    assert_eq!([1e6, 120e3].map(|throughput| best("direct", 170_000, throughput)), [Some(1), Some(0)]);
+    assert_eq!(
+        [1e6, 120e3].map(|throughput| best(PathKind::Direct, 170_000, throughput)),
+        [Some(1), Some(0)]
+    );
     // Over a relay up to the cap, and a tenth more.
-    assert_eq!([96_000, 105_000, 130_000].map(|it| best("relayed", it, 1e6)), [Some(1), Some(1), Some(0)]);
+    assert_eq!(
+        [96_000, 105_000, 130_000].map(|it| best(PathKind::Relayed, it, 1e6)),
+        [Some(1), Some(1), Some(0)]
+    );
 }
 
 #[test]
 fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
     let registry = crate::plugins::registry();
     let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
-    for kind in [PathKind::Loopback, PathKind::Lan, PathKind::Direct] {
+    for kind in [transport::PathKind::Loopback, transport::PathKind::Lan, transport::PathKind::Direct] {
         let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
         let mut offered = offers(&CodecChoice::Auto(Budget::NONE), 96_000, &path, &registry);
         offered.truncate(known.len());
         let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
         let sorted = offered.is_sorted_by_key(|it| match (is_lossless(&it.id), it.id == "pcm") {
-            (lossless, pcm) if kind == PathKind::Loopback => (!lossless, !pcm),
-            (lossless, pcm) if kind == PathKind::Lan => (!lossless, pcm),
+            (lossless, pcm) if kind == transport::PathKind::Loopback => (!lossless, !pcm),
+            (lossless, pcm) if kind == transport::PathKind::Lan => (!lossless, pcm),
             it => it,
         });
         assert!(sorted, "{kind}: {offered:?}");
@@ -111,7 +118,7 @@ fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
 
 #[test]
 fn one_lossless_codec_is_not_left_for_another() {
-    let (mut all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (mut all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     let mut flac = Rendition { bitrate: 1_024_000, ..(*all[0]).clone() };
     flac.id.params = "flac".into();
     all.insert(0, Arc::new(flac));
@@ -126,7 +133,7 @@ fn one_lossless_codec_is_not_left_for_another() {
         let held = 3 * SECOND;
         let situation = Situation {
             now: Duration::ZERO,
-            held,
+            buffer_level: held,
             target: held,
             current: &all[current],
             all: &all,
@@ -138,7 +145,7 @@ fn one_lossless_codec_is_not_left_for_another() {
 
 #[test]
 fn goes_down_at_once_and_up_again_within_five_chunks() {
-    let chosen = run("direct", 3, |chunk| if (10..20).contains(&chunk) { 100e3 } else { 10e6 });
+    let chosen = run(PathKind::Direct, 3, |chunk| if (10..20).contains(&chunk) { 100e3 } else { 10e6 });
     assert_eq!((chosen[9], chosen[11]), (160_000, 64_000), "{chosen:?}");
     assert!(chosen[12..20].iter().all(|it| *it <= 64_000), "{chosen:?}");
     assert_eq!(chosen[25], 160_000, "{chosen:?}");
@@ -147,7 +154,7 @@ fn goes_down_at_once_and_up_again_within_five_chunks() {
 /// Two errors of the fall would else be held against what the path brings after it.
 #[test]
 fn takes_the_best_on_the_third_chunk_after_a_rate_has_returned() {
-    let chosen = run("lan", 0, |chunk| match chunk {
+    let chosen = run(PathKind::Lan, 0, |chunk| match chunk {
         10 => 1e6,
         11..20 => 200e3,
         _ => 10e6,
@@ -158,17 +165,17 @@ fn takes_the_best_on_the_third_chunk_after_a_rate_has_returned() {
 
 #[test]
 fn does_not_swing_on_a_path_that_carries_just_enough() {
-    let chosen = run("direct", 3, |chunk| if chunk % 2 == 0 { 150e3 } else { 120e3 });
+    let chosen = run(PathKind::Direct, 3, |chunk| if chunk % 2 == 0 { 150e3 } else { 120e3 });
     let changes = chosen.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes <= 3, "{chosen:?}");
 }
 
 #[test]
 fn gives_a_chunk_up_that_would_come_too_late() {
-    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     let situation = |held| Situation {
         now: 10 * SECOND,
-        held,
+        buffer_level: held,
         target: 3 * SECOND,
         current: &all[0],
         all: &all,
@@ -194,7 +201,7 @@ fn gives_a_chunk_up_that_would_come_too_late() {
 
 #[test]
 fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
-    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     // So much of a chunk came in 100 ms, then nothing any more; other bytes from 2 s on.
     let switch_after = |share: f64, seconds: f64, is_behind: bool| {
         let mut choice = adaptive(true);
@@ -208,13 +215,19 @@ fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
         for step in 1..=(seconds * 5.0) as u32 {
             let took = SECOND / 10 + SECOND * (step - 1) / 5;
             let (now, held) = (10 * SECOND + took, SECOND.mul_f64(3.0 + 3.0 * share).saturating_sub(took));
-            let situation =
-                Situation { now, held, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+            let situation = Situation {
+                now,
+                buffer_level: held,
+                target: 3 * SECOND,
+                current: &all[0],
+                all: &all,
+                path: &path,
+            };
             let so_far = Delivery {
                 bytes: (576_000.0 * share) as u64,
                 waited: SECOND / 20,
                 took,
-                is_behind: is_behind && took > 2 * SECOND,
+                head_of_line_blocked: is_behind && took > 2 * SECOND,
             };
             switched = switched.or(choice.reconsider(&situation, so_far).map(|it| (held, it.to)));
         }
@@ -228,7 +241,7 @@ fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
 
 #[test]
 fn with_nothing_held_takes_what_keeps_up() {
-    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     let chosen = |bytes| {
         let mut choice = adaptive(true);
         // 64 kbit/s is among the renditions, and not the smallest.
@@ -236,7 +249,7 @@ fn with_nothing_held_takes_what_keeps_up() {
         choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND, ..Delivery::default() });
         let zero = Duration::ZERO;
         let situation =
-            Situation { now: zero, held: zero, target: 3 * SECOND, current, all: &all, path: &path };
+            Situation { now: zero, buffer_level: zero, target: 3 * SECOND, current, all: &all, path: &path };
         choice.choose(&situation).map_or(64_000, |it| all[it.to].bitrate)
     };
     assert_eq!(chosen(10_000_000), all[0].bitrate, "a seek on a wide path");
@@ -249,13 +262,13 @@ fn each_wish_offers_what_is_within_it() {
     let registry = crate::plugins::registry();
     let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
     let offered = |choice: CodecChoice, kind| offers(&choice, 96_000, &path(kind), &registry);
-    let lossless = offered(CodecChoice::Lossless, PathKind::Relayed);
+    let lossless = offered(CodecChoice::Lossless, transport::PathKind::Relayed);
     assert!(!lossless.is_empty() && lossless.iter().all(|it| it.bitrate.is_none()), "{lossless:?}");
-    let saver = offered(CodecChoice::DataSaver(Budget::NONE), PathKind::Lan);
+    let saver = offered(CodecChoice::DataSaver(Budget::NONE), transport::PathKind::Lan);
     assert!(saver.iter().all(|it| it.bitrate.is_none_or(|bitrate| bitrate <= 48_000)), "{saver:?}");
     #[cfg(feature = "opus")]
     assert_eq!(saver[0].bitrate, Some(48_000));
-    let auto = offered(CodecChoice::Auto(Budget::NONE), PathKind::Lan);
+    let auto = offered(CodecChoice::Auto(Budget::NONE), transport::PathKind::Lan);
     assert_eq!(auto[0].bitrate, None);
 }
 
@@ -266,21 +279,21 @@ fn the_first_offer_is_no_more_than_the_path_may_carry() {
     let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
     let first = |choice, kind, bitrate| offers(&choice, bitrate, &path(kind), &registry)[0].bitrate.unwrap();
     let auto = |kind, bitrate| first(CodecChoice::Auto(Budget::NONE), kind, bitrate);
-    assert_eq!([64_000, 160_000].map(|it| auto(PathKind::Relayed, it)), [64_000, 96_000]);
-    assert_eq!([96_000, 256_000].map(|it| auto(PathKind::Direct, it)), [96_000, 160_000]);
-    assert_eq!(first(CodecChoice::Only(vec!["opus".into()]), PathKind::Relayed, 160_000), 160_000);
+    assert_eq!([64_000, 160_000].map(|it| auto(transport::PathKind::Relayed, it)), [64_000, 96_000]);
+    assert_eq!([96_000, 256_000].map(|it| auto(transport::PathKind::Direct, it)), [96_000, 160_000]);
+    assert_eq!(first(CodecChoice::Only(vec!["opus".into()]), transport::PathKind::Relayed, 160_000), 160_000);
 }
 
 #[test]
-fn what_is_broken_off_is_spent_too() {
-    let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
+fn what_is_abandoned_is_spent_too() {
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Relayed, ..PathReport::default() });
     let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
     let now = Duration::ZERO;
     let current = all.iter().find(|it| it.bitrate == 96_000).unwrap();
-    let situation = Situation { now, held: now, target: 3 * SECOND, current, all: &all, path: &path };
+    let situation = Situation { now, buffer_level: now, target: 3 * SECOND, current, all: &all, path: &path };
     assert_eq!(choice.choose(&situation), None);
     // A person jumps about: of no chunk comes more than a part.
-    (0..75).for_each(|_| choice.broken_off(10_000));
+    (0..75).for_each(|_| choice.abandoned(10_000));
     assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
 }
 
@@ -291,24 +304,30 @@ fn what_passes_through_above_the_cap_of_a_relay_is_left_before_anything_is_known
     let mut copy = Rendition { bitrate: 130_000, lossless: true, continuous: true, ..(*low).clone() };
     copy.id.params = "copy".into();
     let all = [Arc::new(copy), low];
-    let path = PathReport { kind: "relayed".into(), ..PathReport::default() };
+    let path = PathReport { kind: PathKind::Relayed, ..PathReport::default() };
     let zero = Duration::ZERO;
-    let situation =
-        Situation { now: zero, held: zero, target: 3 * SECOND, current: &all[0], all: &all, path: &path };
+    let situation = Situation {
+        now: zero,
+        buffer_level: zero,
+        target: 3 * SECOND,
+        current: &all[0],
+        all: &all,
+        path: &path,
+    };
     let switch = adaptive(true).choose(&situation);
     assert_eq!(switch, Some(Switch { to: 1, reason: "relayed path".into() }));
 }
 
 #[test]
 fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
-    let (all, path) = (ladder(), PathReport { kind: "relayed".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Relayed, ..PathReport::default() });
     let mut choice = Adaptive::new(Policy::auto(Budget(1_000_000)), Arc::new(AtomicBool::new(true)));
     let (mut current, mut spent, mut told) = (Arc::clone(&all[3]), 0, Vec::new());
     for chunk in 0..1200 {
         let now = 3 * SECOND * chunk;
         let situation = Situation {
             now,
-            held: 2 * SECOND,
+            buffer_level: 2 * SECOND,
             target: 3 * SECOND,
             current: &current,
             all: &all,
@@ -349,11 +368,11 @@ fn a_rate_that_has_just_fallen_is_known_at_once() {
 
 #[test]
 fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
-    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     let mut choice = adaptive(true);
     let situation = |took: Duration, held| Situation {
         now: 10 * SECOND + took,
-        held,
+        buffer_level: held,
         target: 3 * SECOND,
         current: &all[0],
         all: &all,
@@ -375,7 +394,7 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
 /// Whatever a pause of the path lasts, nothing else would come in it either.
 #[test]
 fn a_pause_of_the_path_gives_no_chunk_up() {
-    let (all, path) = (ladder(), PathReport { kind: "lan".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
     // At 5 Mbit/s, with a pause at each moment of the chunk.
     for paused_at in (1..90).map(|step| 0.01 * f64::from(step)) {
         let mut choice = adaptive(true);
@@ -391,7 +410,7 @@ fn a_pause_of_the_path_gives_no_chunk_up() {
             let held = (6.0 * bytes / 576_000.0 + 3.0 - took.as_secs_f64()).max(0.0);
             let situation = Situation {
                 now: 10 * SECOND + took,
-                held: Duration::from_secs_f64(held),
+                buffer_level: Duration::from_secs_f64(held),
                 target: 3 * SECOND,
                 current: &all[0],
                 all: &all,
@@ -405,11 +424,11 @@ fn a_pause_of_the_path_gives_no_chunk_up() {
 
 #[test]
 fn one_packet_that_is_late_is_no_fall_of_the_rate() {
-    let (all, path) = (ladder(), PathReport { kind: "direct".into(), ..PathReport::default() });
+    let (all, path) = (ladder(), PathReport { kind: PathKind::Direct, ..PathReport::default() });
     let mut choice = adaptive(true);
     let situation = |took| Situation {
         now: 10 * SECOND + took,
-        held: 3 * SECOND,
+        buffer_level: 3 * SECOND,
         target: 3 * SECOND,
         current: &all[1],
         all: &all,

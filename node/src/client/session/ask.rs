@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use media_plugin_sdk::transport::Connection;
 use media_protocol::{
     ChunkRequest, GetInfo, Position, Rendition, TrackId,
-    session::client::{Input, RequestId},
+    session::client::{ClientInput, RequestId},
 };
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
@@ -53,9 +53,9 @@ impl Session {
     }
 
     pub(super) fn ask_info(&mut self, request: RequestId, track: TrackId, then_chunk_at: Option<Position>) {
-        let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed()) {
+        let codecs = match self.offer.codecs(&self.dial.path(), self.machine.failed_codecs()) {
             Ok(codecs) => codecs,
-            Err(error) => return self.handle(Input::Refused { request, error }),
+            Err(error) => return self.handle(ClientInput::Refused { request, error }),
         };
         let (output, path) = (self.offer.output.clone(), rate_choice::report(&self.dial.path()));
         let message = GetInfo { track, codecs, output, path, then_chunk_at };

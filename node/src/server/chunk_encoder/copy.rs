@@ -21,7 +21,7 @@ pub(super) fn copy(
     let numbers = cut.packets(index);
     let mut packets = track.opus_packets(cut.stream, u64::try_from(numbers.start).unwrap_or(0))?;
     let frames = u32::try_from(rendition.frames_in(index)).unwrap_or(u32::MAX);
-    let writer = chunk::ChunkEncoder::new(index, frames, rendition.is_last(index));
+    let writer = chunk::ChunkWriter::new(index, frames, rendition.is_last(index));
     let mut batch = Batch::new(live, writer);
     let mut room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let too_much = || {

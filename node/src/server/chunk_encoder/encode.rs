@@ -48,7 +48,7 @@ pub(super) fn encode(
         WireError::new(ErrorCode::CodecFailed, message)
     };
     let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-    let writer = chunk::ChunkEncoder::new(index, frames, last);
+    let writer = chunk::ChunkWriter::new(index, frames, last);
     let room = rendition.max_chunk_bytes().saturating_sub(chunk::HEADER + chunk::TRAILER);
     let packet = vec![0; encoding.max_packet_bytes as usize];
     let mut packets = Packets { room, packet, batch: Batch::new(live, writer) };

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use media_protocol::{
     ErrorCode, WireError,
-    chunk::{self, ChunkEncoder, PacketLength},
+    chunk::{self, ChunkWriter, PacketLength},
 };
 use tokio::sync::watch;
 
@@ -29,8 +29,8 @@ impl LiveChunk {
     }
 
     /// A listener, from the first byte on.
-    pub(super) fn listen(&self) -> ChunkReader {
-        ChunkReader(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
+    pub(super) fn listen(&self) -> ChunkStream {
+        ChunkStream(Inner::Live { progress: self.0.subscribe(), parts: 0, bytes: 0 })
     }
 
     /// Whether anybody listens.
@@ -88,7 +88,7 @@ impl LiveChunk {
 pub(super) struct Batch<'a> {
     live: &'a LiveChunk,
     packets: u32,
-    writer: ChunkEncoder,
+    writer: ChunkWriter,
 }
 
 impl<'a> Batch<'a> {
@@ -96,14 +96,14 @@ impl<'a> Batch<'a> {
     const SECOND: u32 = 3;
 
     /// Of a chunk that `writer` has begun; its header goes out with the first packet.
-    pub(super) fn new(live: &'a LiveChunk, writer: ChunkEncoder) -> Self {
+    pub(super) fn new(live: &'a LiveChunk, writer: ChunkWriter) -> Self {
         Self { live, packets: 0, writer }
     }
 
     /// Adds a packet, and publishes if it is time.
     ///
     /// # Errors
-    /// As [`ChunkEncoder::packet`].
+    /// As [`ChunkWriter::packet`].
     pub(super) fn add(&mut self, packet: &[u8]) -> Result<(), PacketLength> {
         self.writer.packet(packet)?;
         self.packets += 1;
@@ -136,7 +136,7 @@ impl Drop for Batch<'_> {
 
 /// One listener's way through a chunk.
 #[derive(Debug)]
-pub(in crate::server) struct ChunkReader(Inner);
+pub(in crate::server) struct ChunkStream(Inner);
 
 #[derive(Debug)]
 enum Inner {
@@ -149,7 +149,7 @@ enum Inner {
     },
 }
 
-impl ChunkReader {
+impl ChunkStream {
     /// A chunk that is complete.
     pub(super) fn of(whole: Bytes) -> Self {
         Self(Inner::Whole(Some(whole)))
@@ -193,11 +193,11 @@ mod tests {
 
     use super::*;
 
-    fn writer() -> ChunkEncoder {
-        ChunkEncoder::new(media_protocol::ChunkIndex(0), 144_000, false)
+    fn writer() -> ChunkWriter {
+        ChunkWriter::new(media_protocol::ChunkIndex(0), 144_000, false)
     }
 
-    async fn rest(reader: &mut ChunkReader) -> Vec<u8> {
+    async fn rest(reader: &mut ChunkStream) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await {
             all.extend_from_slice(&bytes);

@@ -86,9 +86,7 @@ fn sample(sample: SampleType) -> &'static str {
 
 /// ` (path direct, RTT 40 ms, loss 1.5 %)`
 fn path(report: &PathReport) -> String {
-    const KINDS: [&str; 5] = ["memory", "loopback", "lan", "direct", "relayed"];
-    let kind = report.kind.to_ascii_lowercase();
-    let kind = KINDS.iter().find(|it| **it == kind).unwrap_or(&"unknown");
+    let kind = report.kind;
     let rtt = report.rtt_ms.map(|it| format!(", RTT {it:.0} ms")).unwrap_or_default();
     let loss = report.loss.map(|it| format!(", loss {:.1} %", it * 100.0)).unwrap_or_default();
     let mut words = format!(" (path {kind}{rtt}{loss})");

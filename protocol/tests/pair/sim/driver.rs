@@ -90,8 +90,8 @@ impl RateChoice for Watched {
         self.choice.delivered(delivery);
     }
 
-    fn broken_off(&mut self, bytes: u64) {
+    fn abandoned(&mut self, bytes: u64) {
         self.tell(bytes);
-        self.choice.broken_off(bytes);
+        self.choice.abandoned(bytes);
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::{Buf, Bytes};
 use media_protocol::{
     ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, TrackId,
-    session::client::{DecoderFailed, Failure, Output, PlayId},
+    session::client::{ClientAction, DecoderFailed, Failure, PlayId},
 };
 
 use super::node::renditions;
@@ -122,24 +122,26 @@ impl Listener {
         assert_eq!(self.next.as_ref().map(|(it, _)| it), Some(track));
     }
 
-    pub(crate) fn take(&mut self, output: Output) {
+    pub(crate) fn take(&mut self, output: ClientAction) {
         assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
         match output {
-            Output::Clear => {
+            ClientAction::Clear => {
                 let Self { next, follow, ended, given_up, switches, rewinds, dips, .. } =
                     std::mem::take(self);
                 *self = Self { next, follow, ended, given_up, switches, rewinds, dips, ..Self::default() };
             }
-            Output::Rewind => self.rewind(),
-            Output::Begin { play, info, from, again } => self.begin(play, info, from, again),
-            Output::ChunkStart { index, from, rendition, .. } => self.start_chunk(index, from, rendition),
-            Output::Switched { from, to, .. } => {
+            ClientAction::Rewind => self.rewind(),
+            ClientAction::TrackStart { play, info, from, refetch } => self.begin(play, info, from, refetch),
+            ClientAction::ChunkStart { index, from, rendition, .. } => {
+                self.start_chunk(index, from, rendition);
+            }
+            ClientAction::Switched { from, to, .. } => {
                 assert!(self.track.is_some(), "a switch without a track");
                 assert!(from.id != to.id && from.chunks == to.chunks);
                 self.switches += 1;
             }
-            Output::Packet(packet) => self.packet(packet),
-            Output::ChunkEnd => {
+            ClientAction::Packet(packet) => self.packet(packet),
+            ClientAction::ChunkEnd => {
                 let playing = self.track.as_mut().expect("a chunk of a track");
                 let Playing { rendition, chunk: Some(index), coming: true, .. } = playing else {
                     panic!("no chunk to end")
@@ -148,7 +150,7 @@ impl Listener {
                 playing.chunk = index.next();
                 playing.coming = false;
             }
-            Output::TrackEnd => {
+            ClientAction::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
                 if playing.coming || playing.at != playing.rendition.frames {
                     self.cut = Some(playing.info);

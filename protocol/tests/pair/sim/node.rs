@@ -1,8 +1,8 @@
 use media_protocol::{
     Answer, ChunkRequest, ErrorCode, GetInfo, Info, Protocol, Rendition, Track, TrackSource, WireError,
-    chunk::{self, ChunkEncoder},
+    chunk::{self, ChunkWriter},
     chunk_count, frames_per_chunk,
-    session::server::{Input, Limits, Output, Server},
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 
 use super::random::Random;
@@ -13,7 +13,7 @@ pub(crate) struct Node {
     pub(crate) infos: Vec<Info>,
     /// Whether the codec fails at the next chunk: after so many packets, or because it is no longer there.
     pub(crate) fails: Option<Fails>,
-    server: Server,
+    server: ServerSession,
 }
 
 /// How a codec fails.
@@ -23,40 +23,40 @@ pub(crate) enum Fails {
     Gone,
 }
 
-const LIMITS: Limits = Limits { requests: 2, encode_ahead: 1 };
+const LIMITS: RequestLimits = RequestLimits { requests: 2, encode_ahead: 1 };
 
 impl Node {
     pub(crate) fn new(random: &mut Random) -> Self {
         let infos = ["a", "b", "c"].map(|id| info(id, random));
-        Self { infos: infos.into(), fails: None, server: Server::new(LIMITS) }
+        Self { infos: infos.into(), fails: None, server: ServerSession::new(LIMITS) }
     }
 
     /// The client's next connection.
     pub(crate) fn reconnected(&mut self) {
-        self.server = Server::new(LIMITS);
+        self.server = ServerSession::new(LIMITS);
     }
 
     pub(crate) fn served(&mut self, stream: u64) {
-        self.server.handle(Input::Served { stream });
+        self.server.handle(ServerInput::Served { stream });
     }
 
     /// All that is sent back on a stream, and whether it is under way from now on.
     pub(crate) fn answer(&mut self, stream: u64, protocol: Protocol, data: String) -> (Vec<u8>, bool) {
-        self.server.handle(Input::Request { stream, protocol: protocol.name().into(), data });
+        self.server.handle(ServerInput::Request { stream, protocol: protocol.name().into(), data });
         let output = self.server.poll().expect("a request has an answer");
         let ahead: Vec<_> = std::iter::from_fn(|| self.server.poll()).collect();
         match output {
-            Output::Info { stream: s, get_info } => {
+            ServerAction::Info { stream: s, get_info } => {
                 assert_eq!((s, ahead), (stream, vec![]));
                 (self.info(&get_info), true)
             }
-            Output::Chunk { stream: s, request } => {
+            ServerAction::Chunk { stream: s, request } => {
                 let index = request.index.next().unwrap();
                 let next = ChunkRequest { index, ..request.clone() };
-                assert_eq!((s, ahead), (stream, vec![Output::EncodeAhead(next)]));
+                assert_eq!((s, ahead), (stream, vec![ServerAction::EncodeAhead(next)]));
                 (self.chunk(&request), true)
             }
-            Output::Refuse { error, .. } => {
+            ServerAction::Refuse { error, .. } => {
                 assert_eq!(error.code, ErrorCode::Busy, "{error}");
                 (refusal(protocol, error), false)
             }
@@ -90,7 +90,7 @@ impl Node {
         let (first, frames) =
             (request.index.first_frame(rendition.id.rate).0, rendition.frames_in(request.index));
         let last = rendition.is_last(request.index);
-        let mut encoder = ChunkEncoder::new(request.index, frames as u32, last);
+        let mut writer = ChunkWriter::new(request.index, frames as u32, last);
         if let Some(Fails::Gone) = fails {
             return refusal(Protocol::RequestChunk, WireError::new(ErrorCode::UnknownRendition, "gone"));
         }
@@ -102,11 +102,11 @@ impl Node {
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
             // As long as the bitrate says, of 0.1 s.
             packet.resize(rendition.bitrate as usize / 80, 0);
-            encoder.packet(&packet).unwrap();
+            writer.packet(&packet).unwrap();
         }
-        let mut bytes = encoder.take().to_vec();
+        let mut bytes = writer.take().to_vec();
         match fails {
-            None => bytes.extend(encoder.finish()),
+            None => bytes.extend(writer.finish()),
             Some(_) => bytes.extend(chunk::refusal(&WireError::new(ErrorCode::CodecFailed, "it failed"))),
         }
         bytes

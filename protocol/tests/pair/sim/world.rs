@@ -9,9 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use media_protocol::{
-    CodecOffer, ErrorCode, GetInfo, OutputOffer, PathReport, Position, Protocol, TrackId, WireError,
-    chunk::{ChunkDecoder, ChunkEvent},
-    session::client::{Client, Config, DecoderFailed, Input, Output, RequestId},
+    CodecOffer, ErrorCode, GetInfo, OutputOffer, PathKind, PathReport, Position, Protocol, TrackId,
+    WireError,
+    chunk::{ChunkEvent, ChunkReader},
+    session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, RequestId},
 };
 
 use self::fetch::Fetch;
@@ -70,11 +71,11 @@ pub(crate) struct World {
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
     acts: usize,
-    client: Client,
+    client: ClientSession,
     fill: Box<dyn Fill>,
     /// Requests that were given up for their silence.
     silences: u64,
-    config: Config,
+    config: ClientConfig,
     /// The highest target so far.
     most: Duration,
     paused: bool,
@@ -101,7 +102,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, Driver { choice, mut fill }: Driver) -> Self {
         let mut random = Random(seed);
-        let (mut config, told) = (Config::default(), Arc::<AtomicU64>::default());
+        let (mut config, told) = (ClientConfig::default(), Arc::<AtomicU64>::default());
         config.target = fill.asked(config.target);
         let choice = Watched { choice, told: Arc::clone(&told), so_far: 0 };
         let mut world = Self {
@@ -113,7 +114,7 @@ impl World {
             events: BTreeMap::new(),
             scheduled: 0,
             acts: 0,
-            client: Client::new(config, Box::new(choice)),
+            client: ClientSession::new(config, Box::new(choice)),
             fill,
             silences: 0,
             raised: 0,
@@ -165,7 +166,7 @@ impl World {
         let (at, _) = *self.events.first_key_value().expect("there is always a tick").0;
         if let Some(timeout) = self.client.timeout().filter(|timeout| *timeout <= at) {
             self.now = self.now.max(timeout);
-            return self.feed(Input::Timeout);
+            return self.feed(ClientInput::Timeout);
         }
         self.now = at;
         let (_, event) = self.events.pop_first().expect("there is always a tick");
@@ -181,7 +182,7 @@ impl World {
             Event::Finished { id } => self.on_finished(id),
             Event::Reset { id } if self.fetches.remove(&id).is_some() => self.broken(id, "reset"),
             Event::Reset { .. } => {}
-            Event::DecoderFailed(failed) => self.feed(Input::DecoderFailed(failed)),
+            Event::DecoderFailed(failed) => self.feed(ClientInput::DecoderFailed(failed)),
         }
     }
 
@@ -213,16 +214,16 @@ impl World {
         match act {
             Act::Play(track, at) => {
                 self.listener.next = Some((track.clone(), at));
-                self.feed(Input::Play { track, at });
+                self.feed(ClientInput::Play { track, at });
             }
             Act::Follow(track) => self.follow(track),
             Act::Pause => {
                 self.paused = true;
-                self.feed(Input::Pause);
+                self.feed(ClientInput::Pause);
             }
             Act::Resume => {
                 self.paused = false;
-                self.feed(Input::Resume);
+                self.feed(ClientInput::Resume);
             }
             Act::Target(target) => {
                 let target = self.fill.asked(target);
@@ -242,30 +243,30 @@ impl World {
     fn hold(&mut self, target: Duration) {
         self.config.target = target;
         self.most = self.most.max(target);
-        self.feed(Input::Target(target));
+        self.feed(ClientInput::TargetLevel(target));
     }
 
     /// A new connection may go another way.
     fn change_path(&mut self) {
-        let kind = self.random.pick(&["loopback", "direct", "relayed"]).into();
+        let kind = self.random.pick(&[PathKind::Loopback, PathKind::Direct, PathKind::Relayed]);
         let rtt = 2 * self.latency;
         let rtt_ms = Some(rtt.as_secs_f64() * 1000.0);
         self.fill.path(rtt);
-        self.feed(Input::Path(PathReport { kind, rtt_ms, ..PathReport::default() }));
+        self.feed(ClientInput::Path(PathReport { kind, rtt_ms, ..PathReport::default() }));
     }
 
     fn follow(&mut self, track: Option<TrackId>) {
         self.listener.follow.clone_from(&track);
-        self.feed(Input::Follow(track));
+        self.feed(ClientInput::Follow(track));
     }
 
     /// Hands an input to the client and does what it says.
-    fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: ClientInput) {
         let ends = match &input {
-            Input::Info { request, chunk_follows: false, .. }
-            | Input::Chunk { request, event: ChunkEvent::End }
-            | Input::Refused { request, .. }
-            | Input::Broken { request, .. } => Some(*request),
+            ClientInput::Info { request, chunk_follows: false, .. }
+            | ClientInput::Chunk { request, event: ChunkEvent::End }
+            | ClientInput::Refused { request, .. }
+            | ClientInput::Broken { request, .. } => Some(*request),
             _ => None,
         };
         if ends.is_some() && ends == self.under_way {
@@ -273,13 +274,13 @@ impl World {
             self.break_off();
         }
         match &input {
-            Input::Chunk { request, event: ChunkEvent::Packet(packet) }
+            ClientInput::Chunk { request, event: ChunkEvent::Packet(packet) }
                 if self.under_way == Some(*request) =>
             {
                 self.came += packet.len() as u64;
                 self.part = 0;
             }
-            Input::Part { request, bytes } if self.under_way == Some(*request) => {
+            ClientInput::PartialPacket { request, bytes } if self.under_way == Some(*request) => {
                 self.parts += 1;
                 self.part = *bytes;
             }
@@ -288,33 +289,36 @@ impl World {
         self.client.handle(self.now, input);
         while let Some(output) = self.client.poll() {
             match output {
-                Output::GetInfo { request, track, at, then_chunk } => {
+                ClientAction::GetInfo { request, track, at, then_chunk } => {
                     self.get_info(request, track, at, then_chunk);
                 }
-                Output::GetChunk { request, message, rendition } => {
-                    assert!(!self.client.failed().contains(&rendition.id.codec), "a codec that failed");
+                ClientAction::GetChunk { request, message, rendition } => {
+                    assert!(
+                        !self.client.failed_codecs().contains(&rendition.id.codec),
+                        "a codec that failed"
+                    );
                     let (frames, most) = (rendition.frames_in(message.index), rendition.max_chunk_bytes());
-                    let decoder = ChunkDecoder::new(message.index, frames, most);
+                    let reader = ChunkReader::new(message.index, frames, most);
                     let data = serde_json::to_string(&message).unwrap();
-                    self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(decoder)));
+                    self.send(request, Protocol::RequestChunk, data, Fetch::Chunk(Box::new(reader)));
                 }
-                Output::Abandon { request, silent } => {
+                ClientAction::Abandon { request, silent } => {
                     self.silences += u64::from(silent);
                     self.abandon(request);
                 }
-                Output::Failed { track, error } => {
-                    self.listener.give_up(&track, &error, self.client.failed());
+                ClientAction::Failed { track, error } => {
+                    self.listener.give_up(&track, &error, self.client.failed_codecs());
                 }
                 other => {
                     match &other {
-                        Output::Clear | Output::Rewind => {
+                        ClientAction::Clear | ClientAction::Rewind => {
                             self.reported = Duration::ZERO;
                             self.fill.jump();
                         }
-                        Output::ChunkStart { rendition, .. } => self.fill.carries(rendition.bitrate),
+                        ClientAction::ChunkStart { rendition, .. } => self.fill.carries(rendition.bitrate),
                         _ => {}
                     }
-                    let begins = matches!(other, Output::Begin { again: false, .. });
+                    let begins = matches!(other, ClientAction::TrackStart { refetch: false, .. });
                     let before = self.listener.held;
                     self.listener.take(other);
                     let lasts = self.listener.held.saturating_sub(before);
@@ -345,7 +349,7 @@ impl World {
 
     /// Holds more, or less, where that is due.
     fn fit(&mut self) {
-        self.fill.owed(self.now, self.client.wants() && self.client.asks());
+        self.fill.owed(self.now, self.client.has_demand() && self.client.is_request_pending());
         let troubles = self.listener.dips + self.silences + self.connection;
         let Some(target) = self.fill.fit(self.now, troubles, self.paused) else { return };
         self.raised += u64::from(target > self.config.target);
@@ -359,17 +363,17 @@ impl World {
 
     fn report(&mut self) {
         self.reported = self.listener.held;
-        self.feed(Input::Held(self.reported));
+        self.feed(ClientInput::BufferLevel(self.reported));
     }
 
     fn get_info(&mut self, request: RequestId, track: TrackId, at: Position, then_chunk: bool) {
         self.listener.expects(&track);
         let codecs = ["c8000", "c44100", "c48000"].map(String::from).into_iter();
-        let codecs = codecs.filter(|id| !self.client.failed().contains(id));
+        let codecs = codecs.filter(|id| !self.client.failed_codecs().contains(id));
         let codecs: Vec<_> = codecs.map(|id| CodecOffer { id, bitrate: None }).collect();
         if codecs.is_empty() {
             let error = WireError::new(ErrorCode::NoCommonCodec, "none is left");
-            return self.feed(Input::Refused { request, error });
+            return self.feed(ClientInput::Refused { request, error });
         }
         let (output, path) = (OutputOffer::default(), PathReport::default());
         // A node of before this was thought of answers without a chunk, as if it had not been asked for.

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use media_protocol::{
     Answer, Info, Position,
-    chunk::{ChunkDecoder, ChunkError, ChunkEvent},
-    session::client::{Input, RequestId},
+    chunk::{ChunkError, ChunkEvent, ChunkReader},
+    session::client::{ClientInput, RequestId},
 };
 
 use super::World;
@@ -11,20 +11,20 @@ use super::World;
 pub(super) enum Fetch {
     /// The answer so far, and where the chunk that may follow it is.
     Info(Vec<u8>, Position),
-    Chunk(Box<ChunkDecoder>),
+    Chunk(Box<ChunkReader>),
 }
 
 impl World {
     pub(super) fn on_piece(&mut self, id: RequestId, bytes: Bytes) {
         let (mut events, mut part) = (Vec::new(), 0);
         let error = match self.fetches.get_mut(&id) {
-            Some(Fetch::Chunk(decoder)) => {
-                decoder.push(bytes);
+            Some(Fetch::Chunk(reader)) => {
+                reader.push(bytes);
                 loop {
-                    match decoder.next() {
+                    match reader.next() {
                         Ok(Some(event)) => events.push(event),
                         Ok(None) => {
-                            part = decoder.part() as u64;
+                            part = reader.partial_packet() as u64;
                             break None;
                         }
                         Err(error) => break Some(error),
@@ -38,14 +38,14 @@ impl World {
             None => None,
         };
         let ended = events.iter().any(|it| matches!(it, ChunkEvent::Packet(_)));
-        events.into_iter().for_each(|event| self.feed(Input::Chunk { request: id, event }));
+        events.into_iter().for_each(|event| self.feed(ClientInput::Chunk { request: id, event }));
         if part > 0 && !ended {
-            self.feed(Input::Part { request: id, bytes: part });
+            self.feed(ClientInput::PartialPacket { request: id, bytes: part });
         }
         if let Some(error) = error {
             self.fetches.remove(&id);
             match error {
-                ChunkError::Refused(error) => self.feed(Input::Refused { request: id, error }),
+                ChunkError::Refused(error) => self.feed(ClientInput::Refused { request: id, error }),
                 error => self.broken(id, &error.to_string()),
             }
         }
@@ -64,27 +64,27 @@ impl World {
         };
         let index = info.rendition.chunk_at(*at).expect("a chunk past the end");
         let (frames, most) = (info.rendition.frames_in(index), info.rendition.max_chunk_bytes());
-        let decoder = Box::new(ChunkDecoder::new(index, frames, most));
-        self.fetches.insert(id, Fetch::Chunk(decoder));
-        self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: true });
+        let reader = Box::new(ChunkReader::new(index, frames, most));
+        self.fetches.insert(id, Fetch::Chunk(reader));
+        self.feed(ClientInput::Info { request: id, info: Box::new(info), chunk_follows: true });
         self.on_piece(id, rest);
     }
 
     pub(super) fn on_finished(&mut self, id: RequestId) {
         match self.fetches.remove(&id) {
-            Some(Fetch::Chunk(decoder)) if !decoder.is_done() => self.broken(id, "cut short"),
+            Some(Fetch::Chunk(reader)) if !reader.is_done() => self.broken(id, "cut short"),
             Some(Fetch::Chunk(_)) | None => {}
             Some(Fetch::Info(json, _)) => match serde_json::from_slice::<Answer<Info>>(&json) {
                 Ok(Answer::Ok(info)) => {
-                    self.feed(Input::Info { request: id, info: Box::new(info), chunk_follows: false });
+                    self.feed(ClientInput::Info { request: id, info: Box::new(info), chunk_follows: false });
                 }
-                Ok(Answer::Error(error)) => self.feed(Input::Refused { request: id, error }),
+                Ok(Answer::Error(error)) => self.feed(ClientInput::Refused { request: id, error }),
                 Err(_) => self.broken(id, "cut short"),
             },
         }
     }
 
     pub(super) fn broken(&mut self, request: RequestId, reason: &str) {
-        self.feed(Input::Broken { request, reason: reason.into() });
+        self.feed(ClientInput::Broken { request, reason: reason.into() });
     }
 }

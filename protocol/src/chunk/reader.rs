@@ -99,10 +99,10 @@ enum State {
 
 /// Reads one chunk, as its bytes come.
 ///
-/// Call [`ChunkDecoder::next`] until it returns `None` after each push; then no more is held than one unfinished packet
+/// Call [`ChunkReader::next`] until it returns `None` after each push; then no more is held than one unfinished packet
 /// beside what was pushed. Packets that lie within one push are slices of it, not copies.
 #[derive(Debug)]
-pub struct ChunkDecoder {
+pub struct ChunkReader {
     index: ChunkIndex,
     frames: u64,
     max_bytes: usize,
@@ -115,7 +115,7 @@ pub struct ChunkDecoder {
     state: State,
 }
 
-impl ChunkDecoder {
+impl ChunkReader {
     /// Expects chunk `index` with `frames` frames ([`crate::Rendition::frames_in`]) in at most `max_bytes` bytes, header and
     /// trailer included ([`crate::Rendition::max_chunk_bytes`]).
     #[must_use]
@@ -132,7 +132,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// Takes bytes from the stream. Those over the limit are dropped, and [`ChunkDecoder::next`] says so.
+    /// Takes bytes from the stream. Those over the limit are dropped, and [`ChunkReader::next`] says so.
     pub fn push(&mut self, bytes: Bytes) {
         self.received = self.received.saturating_add(bytes.len());
         if matches!(self.state, State::Failed(_)) {
@@ -168,10 +168,10 @@ impl ChunkDecoder {
         self.received
     }
 
-    /// How many bytes are there of the packet that has not come whole, once [`ChunkDecoder::next`] has said `None`; 0 between
+    /// How many bytes are there of the packet that has not come whole, once [`ChunkReader::next`] has said `None`; 0 between
     /// packets.
     #[must_use]
-    pub fn part(&self) -> usize {
+    pub fn partial_packet(&self) -> usize {
         if let State::Packet(_) = self.state { self.head.len() } else { 0 }
     }
 

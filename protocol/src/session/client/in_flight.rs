@@ -1,0 +1,149 @@
+//! The chunk that the client fetches, and the track it belongs to.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    action::ClientAction,
+    rate_choice::{Delivery, Situation, Switch},
+};
+use crate::{ChunkIndex, FrameIndex, Info, PathReport, Position, Rendition, TrackId};
+
+/// A track that the client fetches.
+#[derive(Debug, Clone)]
+pub(super) struct TrackInFlight {
+    pub(super) id: TrackId,
+    /// Renditions with the same chunk borders. The session may change between them at any border.
+    pub(super) renditions: Arc<[Arc<Rendition>]>,
+    /// Rendition of the next chunk.
+    pub(super) rendition: Arc<Rendition>,
+    /// Reason for that rendition: the node's, or the one of the last switch.
+    pub(super) reason: Arc<str>,
+}
+
+/// A chunk that the client requests now or next.
+#[derive(Debug, Clone)]
+pub(super) struct ChunkInFlight {
+    pub(super) track: TrackInFlight,
+    pub(super) index: ChunkIndex,
+    /// Packets delivered so far, by all requests for the chunk together.
+    pub(super) packets_delivered: u64,
+    /// Whole packets received on the present request.
+    pub(super) packets_received: u64,
+    /// Bytes of these packets.
+    pub(super) bytes_received: u64,
+    /// Bytes received of the packet after them.
+    pub(super) partial_bytes: u64,
+    /// Time when the present request was sent.
+    pub(super) requested_at: Duration,
+    /// Time when its header came.
+    pub(super) header_at: Option<Duration>,
+    /// Tells if the connection carries bytes, but none that this request can read.
+    pub(super) head_of_line_blocked: bool,
+    /// Tells if [`ClientAction::ChunkStart`] was sent.
+    pub(super) started: bool,
+    /// Time from the chunk's border that is delivered already, in other renditions. Not a number of frames, which each change
+    /// of rate would round.
+    pub(super) resume_at: Position,
+}
+
+impl TrackInFlight {
+    /// Returns the track without renditions of a failed codec, and without malformed ones or ones with other chunks.
+    pub(super) fn new(info: &Info, failed_codecs: &[String]) -> Self {
+        let rendition = Arc::new(info.rendition.clone());
+        let fits = |other: &&Rendition| {
+            let is_same = other.id.track == info.track.id && other.chunks == rendition.chunks;
+            other.check().is_ok() && is_same && !failed_codecs.contains(&other.id.codec)
+        };
+        let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
+        let renditions = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
+        Self { id: info.track.id.clone(), renditions, rendition, reason: info.reason.as_str().into() }
+    }
+
+    pub(super) fn situation<'a>(
+        &'a self,
+        now: Duration,
+        buffer_level: Duration,
+        target: Duration,
+        path: &'a PathReport,
+    ) -> Situation<'a> {
+        Situation { now, buffer_level, target, current: &self.rendition, all: &self.renditions, path }
+    }
+
+    /// Changes the rendition. Returns `None` if `switch` names the present one or none at all.
+    pub(super) fn switch(&mut self, Switch { to, reason }: Switch) -> Option<ClientAction> {
+        let to = self.renditions.get(to).filter(|to| to.id != self.rendition.id)?;
+        let from = std::mem::replace(&mut self.rendition, Arc::clone(to));
+        self.reason = reason.as_str().into();
+        Some(ClientAction::Switched { from, to: Arc::clone(to), reason })
+    }
+}
+
+impl ChunkInFlight {
+    pub(super) fn new(track: TrackInFlight, index: ChunkIndex) -> Self {
+        Self {
+            track,
+            index,
+            packets_delivered: 0,
+            packets_received: 0,
+            bytes_received: 0,
+            partial_bytes: 0,
+            requested_at: Duration::ZERO,
+            header_at: None,
+            head_of_line_blocked: false,
+            started: false,
+            resume_at: Position::START,
+        }
+    }
+
+    /// Begins a new request for the chunk. Packets delivered before stay delivered.
+    pub(super) fn restart(&mut self, now: Duration) {
+        self.packets_received = 0;
+        self.bytes_received = 0;
+        self.partial_bytes = 0;
+        self.requested_at = now;
+        self.header_at = None;
+        self.head_of_line_blocked = false;
+    }
+
+    /// Returns the action that announces the chunk.
+    pub(super) fn start(&self) -> ClientAction {
+        let rendition = Arc::clone(&self.track.rendition);
+        let from = FrameIndex(self.index.first_frame(rendition.id.rate).0 + self.resume_frame());
+        ClientAction::ChunkStart {
+            index: self.index,
+            from,
+            rendition,
+            reason: Arc::clone(&self.track.reason),
+        }
+    }
+
+    /// `resume_at` in frames of the chunk's rendition.
+    fn resume_frame(&self) -> u64 {
+        let rendition = &self.track.rendition;
+        self.resume_at.frame(rendition.id.rate).0.min(rendition.frames_in(self.index))
+    }
+
+    /// Time from the chunk's border that is delivered, in this rendition or in others.
+    pub(super) fn delivered_to(&self) -> Position {
+        let rendition = &self.track.rendition;
+        let decoded = self.packets_delivered.saturating_mul(u64::from(rendition.packet_frames));
+        let kept = decoded.saturating_sub(u64::from(rendition.lead_in));
+        let kept = FrameIndex(kept.min(rendition.frames_in(self.index)));
+        if kept.0 > self.resume_frame() {
+            Position::of_frame(kept, rendition.id.rate)
+        } else {
+            self.resume_at
+        }
+    }
+
+    /// Returns what the present request has delivered by `now`.
+    pub(super) fn delivery(&self, now: Duration) -> Delivery {
+        let header_at = self.header_at.unwrap_or(now);
+        Delivery {
+            head_of_line_blocked: self.head_of_line_blocked,
+            bytes: self.bytes_received + self.partial_bytes,
+            waited: header_at.saturating_sub(self.requested_at),
+            took: now.saturating_sub(header_at),
+        }
+    }
+}

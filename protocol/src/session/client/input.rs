@@ -1,0 +1,89 @@
+use std::{sync::Arc, time::Duration};
+
+use super::action::{PlayId, RequestId};
+use crate::{FrameIndex, Info, PathReport, Position, Rendition, TrackId, WireError, chunk::ChunkEvent};
+
+/// An event that the driver reports to [`super::ClientSession`].
+#[derive(Debug, Clone)]
+pub enum ClientInput {
+    /// Play this track from this position, and drop all that was played before. A seek is the same input.
+    Play {
+        /// The track.
+        track: TrackId,
+        /// The first instant to be heard.
+        at: Position,
+    },
+    /// The track to play after the present one, without a gap; `None` for none.
+    Follow(Option<TrackId>),
+    /// Send no request until [`ClientInput::Resume`].
+    Pause,
+    /// End of the pause.
+    Resume,
+    /// Length of the received audio that is not played yet.
+    BufferLevel(Duration),
+    /// New value of [`super::ClientConfig::target`].
+    TargetLevel(Duration),
+    /// The path to the node, as known now.
+    Path(PathReport),
+    /// Answer to [`super::ClientAction::GetInfo`].
+    Info {
+        /// The request that it answers.
+        request: RequestId,
+        /// The answer. The session checks it.
+        info: Box<Info>,
+        /// Tells if the chunk that was requested with it follows, under the same request id.
+        chunk_follows: bool,
+    },
+    /// Part of the answer to [`super::ClientAction::GetChunk`].
+    Chunk {
+        /// The request that it answers.
+        request: RequestId,
+        /// The event, as [`crate::chunk::ChunkReader`] returns it.
+        event: ChunkEvent,
+    },
+    /// Part of a packet was received. A large packet takes seconds on a slow path. These bytes count as received, though the
+    /// client cannot play them yet.
+    PartialPacket {
+        /// The request that it answers.
+        request: RequestId,
+        /// Bytes received of the packet; never fewer than the time before.
+        bytes: u64,
+    },
+    /// The connection carries bytes, but none that this request can read: other data is ahead of it, or a lost part of it is
+    /// being sent again.
+    HeadOfLineBlocked {
+        /// The request.
+        request: RequestId,
+    },
+    /// The node refused the request.
+    Refused {
+        /// The request.
+        request: RequestId,
+        /// The refusal.
+        error: WireError,
+    },
+    /// The stream or the connection failed, or the answer was damaged.
+    Broken {
+        /// The request.
+        request: RequestId,
+        /// The reason in words.
+        reason: String,
+    },
+    /// The decoder failed. Playback stops until [`super::ClientAction::Rewind`] or [`super::ClientAction::Clear`].
+    DecoderFailed(DecoderFailed),
+    /// The time that [`super::ClientSession::timeout`] returned has come.
+    Timeout,
+}
+
+/// Place and reason of a decoder's failure.
+#[derive(Debug, Clone)]
+pub struct DecoderFailed {
+    /// The play, as [`super::ClientAction::TrackStart`] named it.
+    pub play: PlayId,
+    /// The rendition that the decoder could not decode.
+    pub rendition: Arc<Rendition>,
+    /// First frame of the track that the decoder did not give, at the rendition's rate.
+    pub at: FrameIndex,
+    /// The reason in words.
+    pub reason: String,
+}
