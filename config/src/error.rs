@@ -1,9 +1,9 @@
 use std::{fmt, path::PathBuf};
 
-/// Where a value comes from.
+/// Source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// The default.
     Default,
     /// A line of the file, counted from 1.
     File {
@@ -12,9 +12,9 @@ pub enum Origin {
         /// The line.
         line: usize,
     },
-    /// An environment variable, by its whole name.
+    /// An environment variable, by its full name.
     Env(String),
-    /// A flag as it was typed (`--codec`), or the name of an argument.
+    /// A flag as typed (`--codec`), or the name of an argument.
     Flag(String),
 }
 
@@ -29,61 +29,61 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why there is no configuration. Each message is one line.
+/// Error in one of the sources. Each message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// Neither the environment nor the system names a home directory.
-    #[error("cannot find the home directory, where the configuration is kept: set HOME")]
+    #[error("cannot find the home directory, which has the configuration: set HOME")]
     NoHome,
-    /// The file is there and cannot be read, or was named and is not there.
+    /// The file cannot be read, or somebody named a file that does not exist.
     #[error("cannot read the configuration {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word on it.
+        /// The system's message.
         reason: String,
     },
-    /// The file is not TOML.
-    #[error("{origin}: not TOML: {reason}")]
+    /// The file is not valid TOML.
+    #[error("{origin}: not valid TOML: {reason}")]
     Syntax {
-        /// Where parsing stopped.
+        /// The line at which parsing stopped.
         origin: Origin,
-        /// What was expected there.
+        /// The parser's message.
         reason: String,
     },
-    /// No such key.
-    #[error("{origin}: unknown key {key}; the nearest known is {nearest}")]
+    /// The schema has no such key.
+    #[error("{origin}: unknown key {key}; did you mean {nearest}?")]
     UnknownKey {
-        /// Where it stands.
+        /// The place of the key.
         origin: Origin,
         /// The key as written.
         key: String,
-        /// The known key that looks most like it.
+        /// The most similar key of the schema.
         nearest: String,
     },
-    /// The key is known, the value is not one of its values.
+    /// The key does not accept the value.
     #[error("{origin}: {key} = {value}: expected {allowed}")]
     BadValue {
-        /// Where it stands.
+        /// The place of the value.
         origin: Origin,
         /// The key.
         key: String,
         /// The value as one line of JSON, cut short if long.
         value: String,
-        /// What the key takes.
+        /// The values that the key accepts.
         allowed: String,
     },
-    /// The value is good by itself and does not go with another.
+    /// The value contradicts that of another key.
     #[error("{origin}: {key} = {value}: {rule}")]
     Conflict {
-        /// Where the value stands.
+        /// The place of the value.
         origin: Origin,
         /// The key.
         key: &'static str,
         /// The value.
         value: String,
-        /// What it must keep to.
+        /// The rule that the value breaks.
         rule: String,
     },
 }

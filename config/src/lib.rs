@@ -1,8 +1,8 @@
 //! The configuration of a media node: schema, defaults, loading, errors.
 //!
-//! A value comes from, in rising precedence: its default, the file, the environment (`MEDIA_NODE_…`), a flag. Each keeps
-//! its [`Origin`]. The keys are declared once, in `schema.rs`; parsing, [`Config::show`], the nearest key in an error and
-//! the table in `README.md` derive from there.
+//! Four sources can set a value. In rising precedence: its default, the file, the environment (`MEDIA_NODE_…`), a flag.
+//! Each value keeps its [`Origin`]. `schema.rs` declares the keys; parsing, [`Config::show`], the suggestion in an error
+//! and the table in `README.md` derive from it.
 //!
 //! ```
 //! use media_config::{Config, Flag, Sources};
@@ -21,6 +21,7 @@ mod options;
 mod schema;
 mod setting;
 mod sources;
+mod toml_value;
 mod units;
 
 pub use error::{ConfigError, Origin};

@@ -1,4 +1,4 @@
-//! From the sources to a checked configuration, and from there to `config show`.
+//! Loads the sources into a checked [`Config`], and lists it for `config show`.
 
 use std::{
     fs::File,
@@ -10,66 +10,39 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
-    Config, ConfigError, Flag, KEYS, Key, Origin, Sources,
+    error::{ConfigError, Origin},
     options::{OptionKey, PluginKind},
+    schema::{Config, ENV_PREFIX, KEYS, Key},
     setting::Given,
+    sources::{Flag, Sources},
+    toml_value::{parse_value, to_json},
 };
 
-const ENV_PREFIX: &str = "MEDIA_NODE_";
-/// Variables that are no keys: the log filter, the file, where plugins are looked for.
+/// Variables that set no key: the log filter, the configuration file, the folders with plugins.
 const ENV_RESERVED: [&str; 3] = ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"];
-/// The longest file, in bytes.
+/// Greatest size of the file, in bytes (test `a_file_that_is_too_long_or_not_text_is_refused`).
 const MAX_FILE: u64 = 1 << 20;
-/// The most of a key or a value that an error quotes, in characters.
-const QUOTED: usize = 80;
+/// Characters of a key or a value that an error quotes (test `an_error_quotes_80_characters`).
+const MAX_QUOTED: usize = 80;
 
 /// A line of `config show`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigEntry {
     /// The key.
     pub key: String,
-    /// Its value as it would stand in the file.
+    /// Its value, in the form that the file has.
     pub value: String,
-    /// Who set it.
+    /// Source of the value.
     pub origin: Origin,
-    /// What it means.
+    /// Description of the key.
     pub doc: String,
-}
-
-impl Key {
-    /// What it means, in a sentence or two.
-    #[must_use]
-    pub fn doc(&self) -> &'static str {
-        self.doc.trim()
-    }
-
-    /// The values that it takes.
-    #[must_use]
-    pub fn allowed(&self) -> String {
-        (self.allowed)()
-    }
-
-    /// Its environment variable.
-    #[must_use]
-    pub fn env(&self) -> String {
-        format!("{ENV_PREFIX}{}", self.name.to_uppercase().replace('.', "_"))
-    }
-
-    /// Its default as it would stand in the file, or in words where that depends on the machine.
-    #[must_use]
-    pub fn default_text(&self) -> String {
-        if self.shown_default.is_empty() {
-            return format!("`{}`", (self.get)(&Config::defaults(&Sources::bare("", ""))));
-        }
-        self.shown_default.into()
-    }
 }
 
 impl Config {
     /// Reads the file, then the environment, then the flags.
     ///
     /// # Errors
-    /// The first thing wrong. A file that is missing is an error only when it was named.
+    /// The first error in the sources. A missing file is an error only if somebody named it.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut config = Self::defaults(sources);
         if let Some(text) = read(sources)? {
@@ -85,7 +58,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Every key in the order of the reference, then every plugin option that is set.
+    /// Returns every key in the order of the reference, then every plugin option that is set.
     #[must_use]
     pub fn entries(&self) -> Vec<ConfigEntry> {
         let keys = KEYS.iter().map(|key| ConfigEntry {
@@ -94,7 +67,7 @@ impl Config {
             origin: self.origin(key.name),
             doc: key.doc().into(),
         });
-        let options = self.options.iter().map(|(key, (value, origin))| ConfigEntry {
+        let options = self.options.iter().map(|(key, value, origin)| ConfigEntry {
             key: key.name(),
             value: value.to_string(),
             origin: origin.clone(),
@@ -103,26 +76,51 @@ impl Config {
         keys.chain(options).collect()
     }
 
-    /// Who set `key`.
+    /// Returns the source of a key's value.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
     }
 
+    /// Returns a plugin's options as a JSON object, or an empty text if it has none.
+    #[must_use]
+    pub fn plugin_options(&self, kind: PluginKind, id: &str) -> String {
+        self.options.to_json(kind, id)
+    }
+
+    /// Adds the option and its origin to a plugin's error message, since a plugin knows neither file nor line.
+    ///
+    /// The option is one that the message names, or else the plugin's first.
+    #[must_use]
+    pub fn locate_option_error(&self, kind: PluginKind, id: &str, message: &str) -> String {
+        self.options.locate_error(kind, id, message)
+    }
+
+    /// Returns each plugin that has options, with the origin of its first option, so that the caller can report a plugin
+    /// that does not exist.
+    pub fn configured_plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &Origin)> {
+        self.options.plugins()
+    }
+
     fn apply(&mut self, name: &str, given: &Given, origin: Origin) -> Result<(), ConfigError> {
         if let Some(key) = KEYS.iter().find(|key| key.name == name) {
             if !(key.set)(self, given) {
-                let (key, value, allowed) = (name.into(), quote(given), key.allowed());
-                return Err(ConfigError::BadValue { origin, key, value, allowed });
+                let key_name = name.into();
+                return Err(ConfigError::BadValue {
+                    origin,
+                    key: key_name,
+                    value: quote(given),
+                    allowed: key.allowed(),
+                });
             }
             self.origins.insert(key.name, origin);
-        } else if let Some(key) = OptionKey::parse(name) {
+        } else if let Some(key) = option_key(name) {
             let value = match given {
                 Given::Json(value) => value.clone(),
-                // Text that is a TOML value (10, true, [1, 2]) is that, any other is a string.
+                // Text that parses as TOML (10, true, [1, 2]) has that type; any other text is a string.
                 Given::Text(text) => parse_value(text).unwrap_or_else(|| text.as_str().into()),
             };
-            self.options.insert(key, (value, origin));
+            self.options.set(key, value, origin);
         } else {
             let nearest = nearest(name, KEYS.iter().map(|key| key.name.into()));
             return Err(ConfigError::UnknownKey { origin, key: one_line(name), nearest });
@@ -140,7 +138,7 @@ impl Config {
             return self.apply(key.name, &given, origin);
         }
         let option = rest.to_lowercase().replacen('_', ".", 2);
-        if OptionKey::parse(&option).is_some() {
+        if option_key(&option).is_some() {
             return self.apply(&option, &given, origin);
         }
         let known = KEYS.iter().map(Key::env).chain(ENV_RESERVED.map(String::from));
@@ -148,46 +146,53 @@ impl Config {
     }
 
     fn apply_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let at = |offset: usize| {
+        let origin_at = |offset: usize| {
             let line = 1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
             Origin::File { path: path.into(), line }
         };
         let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-            origin: at(error.span().map_or(0, |span| span.start)),
+            origin: origin_at(error.span().map_or(0, |span| span.start)),
             reason: error.message().replace('\n', " "),
         })?;
         let mut found = Vec::new();
         flatten(table.get_ref(), "", &mut found);
         found.sort_by_key(|(_, _, offset)| *offset);
         for (key, given, offset) in found {
-            self.apply(&key, &given, at(offset))?;
+            self.apply(&key, &given, origin_at(offset))?;
         }
         Ok(())
     }
 
-    /// What no single value can tell.
+    /// Checks the rules between several keys.
     fn check(&self) -> Result<(), ConfigError> {
         let conflict = |key, value: String, rule: String| {
             Err(ConfigError::Conflict { origin: self.origin(key), key, value, rule })
         };
-        let (start, target) = (self.buffer.start, self.buffer.target);
+        let start = self.buffer.start;
+        let target = self.buffer.target;
         if target.get().is_zero() {
-            return conflict("buffer.target", target.to_string(), "nothing would ever be asked for".into());
+            let rule = "must be above 0s, or the player never requests audio".into();
+            return conflict("buffer.target", target.to_string(), rule);
         }
         if start > target {
-            // Name the one that somebody set.
+            // Name the key that somebody set.
             if self.origin("buffer.start") == Origin::Default {
-                let rule = format!("less than buffer.start, which is {start}");
+                let rule = format!("must not be below buffer.start, which is {start}");
                 return conflict("buffer.target", target.to_string(), rule);
             }
-            let rule = format!("more than buffer.target, which is {target}");
+            let rule = format!("must not be above buffer.target, which is {target}");
             return conflict("buffer.start", start.to_string(), rule);
         }
         Ok(())
     }
 }
 
-/// `None` when there is no file and none was named.
+/// Parses the key of a plugin's option. A key below a key of the schema, such as `codec.prefer.x`, is none.
+fn option_key(name: &str) -> Option<OptionKey> {
+    OptionKey::parse(name).filter(|option| !KEYS.iter().any(|key| key.name == option.plugin()))
+}
+
+/// Reads the file; `None` if it does not exist and nobody named it.
 fn read(sources: &Sources) -> Result<Option<String>, ConfigError> {
     let failed = |reason: String| ConfigError::Read { path: sources.file.clone(), reason };
     let file = match File::open(&sources.file) {
@@ -203,49 +208,28 @@ fn read(sources: &Sources) -> Result<Option<String>, ConfigError> {
     Ok(Some(text))
 }
 
-/// The keys of `table`, with the byte where each stands. A table is opened where it is a section, or a plugin's options
-/// in its section; anywhere else it is a value.
+/// Lists the keys of `table`, each with its value and its offset in bytes. It enters sections and the tables of plugins;
+/// any other table is a value.
 fn flatten(table: &DeTable<'_>, parent: &str, found: &mut Vec<(String, Given, usize)>) {
     for (name, value) in table {
-        let (name, at) = (name.get_ref(), name.span().start);
+        let offset = name.span().start;
+        let name = name.get_ref();
         let key = if parent.is_empty() { name.to_string() } else { format!("{parent}.{name}") };
         match value.get_ref() {
-            DeValue::Table(table) if opens(parent, &key, table) => flatten(table, &key, found),
-            value => found.push((key, Given::Json(to_json(value)), at)),
+            DeValue::Table(table) if is_section(parent, &key, table) => flatten(table, &key, found),
+            value => found.push((key, Given::Json(to_json(value)), offset)),
         }
     }
 }
 
-/// An unknown section is opened too, so that the error names the key in it; an empty one is the error itself.
-fn opens(parent: &str, key: &str, table: &DeTable<'_>) -> bool {
+/// Tells if the table `key` holds keys or options. An unknown section counts too, so that the error names the key in it;
+/// if it is empty, the error names the section.
+fn is_section(parent: &str, key: &str, table: &DeTable<'_>) -> bool {
     if parent.is_empty() {
-        let is_section = KEYS.iter().any(|known| known.name.split('.').next() == Some(key));
-        return is_section || !table.is_empty();
+        let is_known = KEYS.iter().any(|known| known.name.split('.').next() == Some(key));
+        return is_known || !table.is_empty();
     }
     PluginKind::of_section(parent).is_some() && !KEYS.iter().any(|known| known.name == key)
-}
-
-pub(crate) fn parse_value(text: &str) -> Option<Value> {
-    DeValue::parse(text).ok().map(|value| to_json(value.get_ref()))
-}
-
-/// Dates, and numbers that JSON lacks, become text.
-fn to_json(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => text.as_ref().into(),
-        DeValue::Boolean(value) => (*value).into(),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(|_| number.to_string().into(), Value::from),
-        DeValue::Float(number) => {
-            let value = number.as_str().parse().ok().and_then(serde_json::Number::from_f64);
-            value.map_or_else(|| number.to_string().into(), Value::Number)
-        }
-        DeValue::Datetime(time) => time.to_string().into(),
-        DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
-        DeValue::Table(table) => {
-            table.iter().map(|(name, value)| (name.get_ref().to_string(), to_json(value.get_ref()))).collect()
-        }
-    }
 }
 
 fn quote(given: &Given) -> String {
@@ -255,21 +239,21 @@ fn quote(given: &Given) -> String {
     }
 }
 
-/// `text` fit for an error: no control characters, cut short if long.
+/// Replaces control characters and cuts long text, for an error message.
 fn one_line(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let mut short: String = text.chars().map(clean).take(QUOTED).collect();
-    if text.chars().count() > QUOTED {
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = text.chars().map(printable).take(MAX_QUOTED).collect();
+    if text.chars().count() > MAX_QUOTED {
         short.push('…');
     }
     short
 }
 
-/// The one of `known` that looks most like `name`; where `name` has no section, like the end of it.
+/// Returns the most similar name of `known`. A name without a section is compared to the part after the section too.
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
-    let likeness = |known: &String| {
+    let similarity = |known: &String| {
         let end = known.split_once('.').filter(|_| !name.contains('.')).map_or("", |(_, end)| end);
         strsim::jaro_winkler(name, known).max(strsim::jaro_winkler(name, end))
     };
-    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+    known.max_by(|a, b| similarity(a).total_cmp(&similarity(b))).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! The free tables: `[codec.ID]`, `[output.ID]`, `[transport.ID]`. What stands in them is the plugin's own business; it
-//! is carried as data.
+//! Options of plugins: the tables `[codec.ID]`, `[output.ID]` and `[transport.ID]`. Only the plugin knows its options, so
+//! the configuration carries them as data.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{Config, Origin, PluginId};
+use crate::{error::Origin, setting::PluginId};
 
-/// A kind of plugin, and the section where its tables stand.
+/// A kind of plugin, each with a section of the file for its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PluginKind {
     /// `[codec.ID]`
@@ -21,7 +21,7 @@ pub enum PluginKind {
 impl PluginKind {
     const ALL: [Self; 3] = [Self::Codec, Self::Output, Self::Transport];
 
-    /// The section's name.
+    /// Name of the section.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl PluginKind {
     }
 }
 
-/// `KIND.ID.OPTION`, taken apart.
+/// The parts of `KIND.ID.OPTION`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OptionKey {
     pub(crate) kind: PluginKind,
@@ -45,58 +45,75 @@ pub(crate) struct OptionKey {
 }
 
 impl OptionKey {
-    /// `None` when `key` is not of that form, or `KIND.ID` is a key of the schema.
+    /// Parses a key; `None` if it has another form.
     pub(crate) fn parse(key: &str) -> Option<Self> {
         let (section, rest) = key.split_once('.')?;
         let (id, option) = rest.split_once('.')?;
-        let taken = crate::KEYS.iter().any(|key| key.name.split_once('.') == Some((section, id)));
-        if taken || option.is_empty() {
+        if option.is_empty() {
             return None;
         }
         Some(Self { kind: PluginKind::of_section(section)?, id: PluginId::new(id)?, option: option.into() })
     }
 
+    /// `KIND.ID`.
+    pub(crate) fn plugin(&self) -> String {
+        format!("{}.{}", self.kind.as_str(), self.id.as_str())
+    }
+
+    /// `KIND.ID.OPTION`.
     pub(crate) fn name(&self) -> String {
-        format!("{}.{}.{}", self.kind.as_str(), self.id.as_str(), self.option)
+        format!("{}.{}", self.plugin(), self.option)
     }
 }
 
-/// Each option that somebody set, and where.
-pub(crate) type PluginOptions = BTreeMap<OptionKey, (Value, Origin)>;
+/// The options that the sources set, each with its value and origin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PluginOptions(BTreeMap<OptionKey, (Value, Origin)>);
 
-impl Config {
-    /// The options of one plugin as one JSON object; empty when there are none.
-    #[must_use]
-    pub fn plugin_options(&self, kind: PluginKind, id: &str) -> String {
-        let of_plugin = |key: &&OptionKey| key.kind == kind && key.id.as_str() == id;
-        let keys = self.options.keys().filter(of_plugin);
-        let table: serde_json::Map<_, _> =
-            keys.map(|key| (key.option.clone(), self.options[key].0.clone())).collect();
+impl PluginOptions {
+    pub(crate) fn set(&mut self, key: OptionKey, value: Value, origin: Origin) {
+        self.0.insert(key, (value, origin));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OptionKey, &Value, &Origin)> + Clone {
+        self.0.iter().map(|(key, (value, origin))| (key, value, origin))
+    }
+
+    fn of_plugin(
+        &self,
+        kind: PluginKind,
+        id: &str,
+    ) -> impl Iterator<Item = (&OptionKey, &Value, &Origin)> + Clone {
+        self.iter().filter(move |(key, ..)| key.kind == kind && key.id.as_str() == id)
+    }
+
+    /// Returns a plugin's options as a JSON object, or an empty text if it has none.
+    pub(crate) fn to_json(&self, kind: PluginKind, id: &str) -> String {
+        let options = self.of_plugin(kind, id);
+        let table: Map<_, _> = options.map(|(key, value, _)| (key.option.clone(), value.clone())).collect();
         if table.is_empty() { String::new() } else { Value::Object(table).to_string() }
     }
 
-    /// What a plugin has to say about its options, with the key and where it was set: a plugin sees neither file nor line.
-    /// The option is the one that the plugin names; where it names none of them, the first that was set.
-    #[must_use]
-    pub fn blame(&self, kind: PluginKind, id: &str, why: &str) -> String {
-        let mut options = self.options.iter().filter(|(key, _)| key.kind == kind && key.id.as_str() == id);
+    /// Prefixes a plugin's error message with the option and its origin.
+    pub(crate) fn locate_error(&self, kind: PluginKind, id: &str, message: &str) -> String {
+        let is_separator = |c: char| !c.is_alphanumeric() && !"_-.".contains(c);
+        let is_named =
+            |option: &str| message.split(is_separator).any(|word| word.trim_matches('.') == option);
+        let mut options = self.of_plugin(kind, id);
         let first = options.clone().next();
-        let is_word = |c: char| c.is_alphanumeric() || "_-.".contains(c);
-        let named =
-            options.find(|(key, _)| why.split(|c| !is_word(c)).any(|it| it.trim_matches('.') == key.option));
-        match named.or(first) {
-            Some((key, (_, origin))) => format!("{origin}: {}: {why}", key.name()),
-            None => format!("[{}.{id}]: {why}", kind.as_str()),
+        match options.find(|(key, ..)| is_named(&key.option)).or(first) {
+            Some((key, _, origin)) => format!("{origin}: {}: {message}", key.name()),
+            None => format!("[{}.{id}]: {message}", kind.as_str()),
         }
     }
 
-    /// The plugins that have options, with where the first of them stands: so that the caller, who knows the plugins,
-    /// can tell of one that does not exist.
-    pub fn configured_plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &Origin)> {
+    /// Returns each plugin that has options, with the origin of its first option.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &Origin)> {
         let mut last = None;
-        self.options.iter().filter_map(move |(key, (_, origin))| {
+        self.iter().filter_map(move |(key, _, origin)| {
             let plugin = (key.kind, key.id.as_str());
-            (last.replace(plugin) != Some(plugin)).then_some((plugin.0, plugin.1, origin))
+            let is_new = last.replace(plugin) != Some(plugin);
+            is_new.then_some((key.kind, key.id.as_str(), origin))
         })
     }
 }

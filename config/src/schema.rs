@@ -1,27 +1,60 @@
-//! The one table of keys. A line of it is: what it means, the field (`as "name"` where the key is no Rust identifier),
-//! its type, its default (`shown` in the reference where it depends on the machine).
+//! The table of keys. Each line has the key's description, its field (`as "name"` if the key is not a Rust identifier), its
+//! type and its default (`shown` gives the text for the reference if the default depends on the machine).
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::Value;
 
 use crate::{
-    Bitrate, Id52, Local, Number, Origin, Pin, PluginId, PluginIds, Size, Sources, Time,
+    error::Origin,
     options::PluginOptions,
-    setting::{Given, Setting},
+    setting::{Given, Id52, Local, Number, Pin, PluginId, PluginIds, Setting},
+    sources::Sources,
+    units::{Bitrate, Size, Time},
 };
 
-/// One key: what the loader, `config show` and the reference know of it.
+pub(crate) const ENV_PREFIX: &str = "MEDIA_NODE_";
+
+/// A key of the configuration.
 pub struct Key {
     /// `section.key`.
     pub name: &'static str,
-    pub(crate) doc: &'static str,
-    pub(crate) allowed: fn() -> String,
-    /// The default in words; empty where the default itself says it.
-    pub(crate) shown_default: &'static str,
-    /// Whether the value was one that the key takes.
+    doc: &'static str,
+    allowed: fn() -> String,
+    /// The default in words; empty if the default itself is the text.
+    shown_default: &'static str,
+    /// Sets the key. Returns false if the key does not accept the value.
     pub(crate) set: fn(&mut Config, &Given) -> bool,
     pub(crate) get: fn(&Config) -> Value,
+}
+
+impl Key {
+    /// Returns the description, one or a few sentences.
+    #[must_use]
+    pub fn doc(&self) -> &'static str {
+        self.doc.trim()
+    }
+
+    /// Describes the accepted values.
+    #[must_use]
+    pub fn allowed(&self) -> String {
+        (self.allowed)()
+    }
+
+    /// Returns the name of the environment variable.
+    #[must_use]
+    pub fn env(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.name.to_uppercase().replace('.', "_"))
+    }
+
+    /// Returns the default in the form that the file has, or in words if it depends on the machine.
+    #[must_use]
+    pub fn default_text(&self) -> String {
+        if self.shown_default.is_empty() {
+            return format!("`{}`", (self.get)(&Config::defaults(&Sources::bare("", ""))));
+        }
+        self.shown_default.into()
+    }
 }
 
 macro_rules! name_of {
@@ -50,13 +83,13 @@ macro_rules! schema {
         #[derive(Debug, Clone, PartialEq)]
         pub struct Config {
             $( $(#[doc = $section_doc])+ pub $section: $Section, )+
-            /// The keys that somebody set.
+            /// Origins of the keys that a source set.
             pub(crate) origins: BTreeMap<&'static str, Origin>,
             pub(crate) options: PluginOptions,
         }
 
         impl Config {
-            /// What holds where nobody said otherwise.
+            /// Returns the configuration without any source.
             pub(crate) fn defaults(sources: &Sources) -> Self {
                 Self {
                     $( $section: $Section { $( $field: { let make: fn(&Sources) -> $type = $default; make(sources) }, )+ }, )+
@@ -80,7 +113,7 @@ macro_rules! schema {
     };
 }
 
-/// An enum whose values are words.
+/// Declares enums whose values are words.
 macro_rules! choices {
     ($( $(#[doc = $doc:literal])+ $Type:ident { $( $(#[doc = $value_doc:literal])+ $Value:ident = $word:literal, )+ } )+) => {$(
         $(#[doc = $doc])+
@@ -88,7 +121,7 @@ macro_rules! choices {
         pub enum $Type { $( $(#[doc = $value_doc])+ $Value, )+ }
 
         impl $Type {
-            /// As it is written.
+            /// Returns the word.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$Value => $word, )+ }
@@ -111,42 +144,42 @@ macro_rules! choices {
 }
 
 choices! {
-    /// Who may come in.
+    /// Rule for admitting peers.
     AccessMode {
-        /// Whoever has the ticket.
+        /// Admits holders of the ticket.
         Ticket = "ticket",
-        /// The nodes of `access.allow`.
+        /// Admits the nodes in `access.allow`.
         List = "list",
-        /// Everybody.
+        /// Admits everybody.
         Open = "open",
     }
-    /// What a pause does with what is already held.
+    /// Effect of a pause on the buffer.
     Pause {
-        /// Silence at once; what is held is kept.
+        /// Silence at once; the buffer stays.
         Hold = "hold",
-        /// Nothing more is asked for; what is held plays out.
+        /// The buffer plays to its end.
         Drain = "drain",
     }
-    /// What to do when the output's device goes away.
+    /// Reaction to the loss of the output device.
     OnLost {
-        /// Go on with the default device.
+        /// Continues on the default device.
         Follow = "follow",
-        /// Wait for the device to come back.
+        /// Waits for the device to return.
         Wait = "wait",
     }
-    /// How much is logged.
+    /// Amount of log output. Each level includes those before it.
     LogLevel {
         /// Nothing.
         Off = "off",
-        /// What failed.
+        /// Failures.
         Error = "error",
-        /// And what looks wrong.
+        /// Suspicious events.
         Warn = "warn",
-        /// And what happens.
+        /// Normal events.
         Info = "info",
-        /// And why.
+        /// Reasons for decisions.
         Debug = "debug",
-        /// And every step.
+        /// Every step.
         Trace = "trace",
     }
 }
@@ -154,116 +187,116 @@ choices! {
 schema! {
     /// This node.
     node: Node {
-        /// What this node is called where people see it.
+        /// Name of this node, as other people see it.
         name: String = |_| host_name(), shown "the host's name, else `media-node`";
-        /// The file of this node's secret key. It is made when it is missing, and refused when others can read it.
+        /// File with this node's secret key. The node creates a missing file, and refuses one that other users can read.
         key: PathBuf = |sources| sources.data_dir.join("key"), shown "`key` in the platform's data directory";
     }
-    /// What is served.
+    /// The audio files to serve.
     library: Library {
-        /// The files and folders that are served, with all below them.
+        /// Files and folders to serve, with all subfolders.
         paths: Vec<PathBuf> = |_| Vec::new();
-        /// Whether links inside the folders are followed. A link can lead out of the folder.
+        /// Follows symbolic links inside the folders. A link can lead out of its folder.
         follow_links: bool = |_| false;
-        /// How often the node looks for files that came, went or changed; `0s` is never. It opens only those.
+        /// Interval between scans for new, changed and removed files; `0s` disables them. A scan opens only new and changed files.
         rescan: Time = |_| Time::from_millis(60_000);
-        /// The folder where it keeps what it found for the next start.
+        /// Folder for the results of the last scan, which make the next start faster.
         index: Option<PathBuf> = |sources| Some(sources.cache_dir.join("library")), shown "`library` in the platform's cache directory";
     }
-    /// Who is served.
+    /// Admission of peers.
     access: Access {
-        /// Who may come in: whoever has the ticket, the nodes of `access.allow`, or everybody.
+        /// Admits the holders of the ticket (`ticket`), the nodes in `access.allow` (`list`), or everybody (`open`).
         mode: AccessMode = |_| AccessMode::Ticket;
-        /// The nodes that may come in when `access.mode` is `list`.
+        /// Nodes to admit if `access.mode` is `list`.
         allow: Vec<Id52> = |_| Vec::new();
     }
-    /// What serving may cost.
+    /// Resources of a serving node.
     server: Server {
-        /// How many bytes of encoded chunks are kept.
+        /// Memory for encoded chunks.
         cache: Size = |_| Size::from_bytes(256 << 20);
-        /// How many bytes of chunks in lossy codecs are kept on disk as well, for the next start; `0B` is none.
+        /// Disk space for chunks of lossy codecs, which remain for the next start; `0B` disables it.
         disk_cache: Size = |_| Size::from_bytes(0);
-        /// The folder for them. It can be removed at any time, and several nodes can share it.
+        /// Folder of the disk cache. You can delete it at any time, and several nodes can share it.
         disk_cache_dir: PathBuf = |sources| sources.cache_dir.join("chunks"), shown "`chunks` in the platform's cache directory";
-        /// How many threads encode; 0 is one per core.
+        /// Number of encoder threads; `0` is one per core.
         encoders: Number<0, 256> = |_| Number::clamped(0);
-        /// How many peers may be connected at once; each takes about 150 kB of memory. More are told when to ask again.
+        /// Greatest number of connected peers; each takes about 150 kB of memory. The node tells further peers when to retry.
         max_peers: Number<1, 65535> = |_| Number::clamped(512);
-        /// How many requests of one peer are answered at once.
+        /// Greatest number of requests that the node answers for one peer at the same time.
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);
-        /// How many chunks are encoded ahead of the one asked for.
+        /// Number of chunks to encode in advance, after each requested one.
         encode_ahead: Number<0, 16> = |_| Number::clamped(1);
-        /// Where a node that serves writes its figures as JSON, now and then and when it ends.
+        /// File for the statistics of a serving node, as JSON. The node writes it at intervals and when it ends.
         stats: Option<PathBuf> = |_| None;
-        /// How often it does.
+        /// Interval at which the node writes `server.stats`.
         stats_interval: Time = |_| Time::from_millis(10_000);
-        /// Where the figures can be had in the format of Prometheus, as `http://ADDRESS/metrics`: on this machine alone.
+        /// Address for metrics in the format of Prometheus, at `http://ADDRESS/metrics`. Only this machine can reach it.
         metrics: Local = |_| Local(None);
     }
-    /// Which codec a client asks for.
+    /// Codecs that a player requests.
     codec: Codec {
-        /// Codecs by id, the best first; or one word. `auto` lets the path decide, `lossless` waits rather than be lossy,
-        /// `data-saver` takes 48 kbit/s at most.
+        /// Codecs by id, the preferred one first; or one word: `auto` chooses by the path, `lossless` waits rather than use a
+        /// lossy codec, `data-saver` uses at most 48 kbit/s.
         prefer: Vec<PluginId> = |_| vec![PluginId("auto".into())];
-        /// The bitrate to ask of a lossy codec.
+        /// Bitrate to request from a lossy codec.
         bitrate: Bitrate = |_| Bitrate::from_bits(96_000);
-        /// How much audio one playing may take in an hour over a relay, with `auto`. As it nears, the bitrate falls; once it
-        /// is spent, the lowest is left.
+        /// Audio that one player may receive per hour over a relay, with `auto`. The bitrate falls near the end of the budget,
+        /// to the lowest one.
         relay_budget: Size = |_| Size::from_bytes(50_000_000);
-        /// The same on every path, with `data-saver`.
+        /// Audio that one player may receive per hour on any path, with `data-saver`.
         saver_budget: Size = |_| Size::from_bytes(20_000_000);
     }
-    /// How much a client holds.
+    /// The buffer of a player.
     buffer: Buffer {
-        /// The next chunk is asked for while less than this is held.
+        /// The player requests the next chunk while the buffer holds less than this.
         target: Time = |_| Time::from_millis(3000);
-        /// How far the target may rise, a chunk of 3 s at a time, on a path that proved bad; no more than the target: not at all.
+        /// Highest target on a bad connection. The target rises by 3 s at a time, and never if this is not above `buffer.target`.
         max: Time = |_| Time::from_millis(12_000);
-        /// Sound starts once this much can be decoded; more, up to the target, on a long path and on one that proved to lag behind.
+        /// Audio to receive before playback starts. The player waits for more, up to the target, on a long path or a slow one.
         start: Time = |_| Time::from_millis(120);
-        /// Nothing more is asked for once this many bytes are held, however little time they last.
+        /// The player requests nothing while the buffer has this many bytes or more, even if they last only a short time.
         max_bytes: Size = |_| Size::from_bytes(64 << 20);
     }
-    /// How a client plays.
+    /// Playback.
     playback: Playback {
-        /// What a pause does: silence at once and what is held is kept, or play out what is held.
+        /// Effect of a pause: silence at once (`hold`), or silence after the buffer has played (`drain`).
         pause: Pause = |_| Pause::Hold;
-        /// The volume in percent.
+        /// Volume in percent.
         volume: Number<0, 100> = |_| Number::clamped(100);
-        /// What happens when the device goes away: go on with the default device, or wait for it.
+        /// Reaction to the loss of the output device: continue on the default device (`follow`), or wait for it (`wait`).
         on_lost: OnLost = |_| OnLost::Follow;
-        /// How long a node out of reach is tried for before the playing ends; `0s` is without end.
+        /// Time to retry an unreachable node before playback ends; `0s` retries without end.
         give_up: Time = |_| Time::from_millis(180_000);
-        /// How far a seek key moves.
+        /// Distance that a seek key moves.
         seek_step: Time = |_| Time::from_millis(10_000);
     }
-    /// Where the sound goes.
+    /// Output of a player.
     output: Output {
-        /// The output as `NAME` or `NAME:TARGET`; `auto` is the default sound device, or `null` where there is none.
+        /// The output as `NAME` or `NAME:TARGET`; `auto` is the default sound device, or `null` if there is none.
         chosen as "use": String = |_| "auto".into();
     }
-    /// How nodes reach each other.
+    /// Connections between nodes.
     transport: Transport {
-        /// The transports by id: one, or a list of those that a node serves on.
+        /// The transports by id: one, or a list.
         chosen as "use": PluginIds = |_| PluginIds::one("fastn");
     }
-    /// Plugins from shared libraries. Their code runs in the node and can do whatever the node can.
+    /// Plugins from shared libraries. Their code has all rights of the node's process.
     plugins: Plugins {
-        /// Folders with libraries, or single libraries, looked at after those of `MEDIA_NODE_PLUGIN_PATH`.
+        /// Folders with libraries, or single libraries. The node loads them after those of `MEDIA_NODE_PLUGIN_PATH`.
         paths: Vec<PathBuf> = |_| Vec::new();
-        /// Codecs, outputs and libraries that are left out, by id, built in or loaded.
+        /// Ids of codecs, outputs and libraries to leave out, built in or loaded.
         disable: Vec<String> = |_| Vec::new();
-        /// Who provides what several have; without a word here what is built in counts, then what was found first.
+        /// Provider of a codec or output that several provide. The default is the built-in one, then the first one found.
         prefer: Vec<Pin> = |_| Vec::new();
     }
-    /// Figures of a run.
+    /// Statistics of a player.
     stats: Stats {
-        /// Where a client writes its figures as JSON when it ends.
+        /// File for the statistics of a player, as JSON. The player writes it when it ends.
         file: Option<PathBuf> = |_| None;
     }
-    /// What is logged.
+    /// The log.
     log: Log {
-        /// How much is logged, to standard error. `MEDIA_NODE_LOG` takes a finer filter.
+        /// Amount of log output on standard error. `MEDIA_NODE_LOG` takes a finer filter.
         level: LogLevel = |_| LogLevel::Warn;
     }
 }

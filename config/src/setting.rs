@@ -1,34 +1,37 @@
-//! How a value is read from a file, read from text, and shown.
+//! Types of values: parsing from the file or from text, and the form in which `config show` prints them.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::{Bitrate, Size, Time};
+use crate::{
+    toml_value::parse_value,
+    units::{Bitrate, Size, Time},
+};
 
-/// A type that a key can have.
+/// Type of a key's value.
 pub(crate) trait Setting: Sized {
-    /// What it takes, to follow the word "expected".
+    /// Describes the accepted values, in words that can follow "expected".
     fn allowed() -> String;
 
-    /// From an environment variable or a flag.
+    /// Parses the text of an environment variable or a flag.
     fn from_text(text: &str) -> Option<Self>;
 
-    /// From the file, whose values are carried as JSON.
+    /// Converts a value of the file, given as JSON.
     fn from_json(value: &Value) -> Option<Self> {
         Self::from_text(value.as_str()?)
     }
 
-    /// As it would stand in the file: JSON of strings, numbers, booleans and lists of them is TOML too.
+    /// Returns the value in the form that the file has. JSON of strings, numbers, booleans and lists of them is TOML too.
     fn to_json(&self) -> Value;
 }
 
-/// What one source has for one key.
+/// The value that one source has for one key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Given {
-    /// Untyped, as an environment variable has it.
+    /// Untyped, from an environment variable or a flag.
     Text(String),
-    /// Typed.
+    /// Typed, from the file or from a list of arguments.
     Json(Value),
 }
 
@@ -41,7 +44,7 @@ impl Given {
     }
 }
 
-/// For types that are written as a string: `FromStr` and `Display` do the work.
+/// Implements [`Setting`] with `FromStr` and `Display`.
 macro_rules! textual {
     ($($type:ty: $allowed:expr;)+) => {$(
         impl Setting for $type {
@@ -95,7 +98,7 @@ impl Setting for PathBuf {
     fn allowed() -> String {
         "a path".into()
     }
-    /// `~/` is the home directory, as in a shell.
+    /// Expands `~/` to the home directory, as a shell does.
     fn from_text(text: &str) -> Option<Self> {
         match (text, text.strip_prefix("~/")) {
             ("", _) => None,
@@ -109,19 +112,19 @@ impl Setting for PathBuf {
     }
 }
 
-/// An address of this machine alone, or none.
+/// A loopback address with a port, or none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Local(pub(crate) Option<SocketAddr>);
 
 impl Local {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub const fn get(self) -> Option<SocketAddr> {
         self.0
     }
 }
 
-/// Empty text is no address.
+/// Empty text means no address.
 impl Setting for Local {
     fn allowed() -> String {
         "a loopback address and a port such as \"127.0.0.1:9190\", or \"\" for none".into()
@@ -138,7 +141,7 @@ impl Setting for Local {
     }
 }
 
-/// Empty text is no path.
+/// Empty text means no path.
 impl Setting for Option<PathBuf> {
     fn allowed() -> String {
         "a path, or \"\" for none".into()
@@ -151,14 +154,14 @@ impl Setting for Option<PathBuf> {
     }
 }
 
-/// `a,b` as text; or, where an item has a comma in it, a TOML list.
+/// As text either `a,b` or a TOML list, whose items can contain commas.
 impl<T: Setting> Setting for Vec<T> {
     fn allowed() -> String {
         format!("a list, each {}", T::allowed())
     }
     fn from_text(text: &str) -> Option<Self> {
         if text.starts_with('[') {
-            return Self::from_json(&crate::load::parse_value(text)?);
+            return Self::from_json(&parse_value(text)?);
         }
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::from_text).collect()
     }
@@ -175,12 +178,12 @@ impl<T: Setting> Setting for Vec<T> {
 pub struct Number<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
-    /// `value`, moved into the range.
+    /// Returns `value`, or the limit of the range next to it.
     pub(crate) fn clamped(value: u32) -> Self {
         Self(value.clamp(MIN, MAX))
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
@@ -202,18 +205,18 @@ impl<const MIN: u32, const MAX: u32> Setting for Number<MIN, MAX> {
     }
 }
 
-/// The id of a plugin, or `auto`.
+/// Id of a plugin, or a word such as `auto`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PluginId(pub(crate) String);
 
 impl PluginId {
-    /// `[a-z0-9-]`, 1 to 32 characters.
+    /// Accepts 1 to 32 of `[a-z0-9-]`.
     pub(crate) fn new(id: &str) -> Option<Self> {
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         ((1..=32).contains(&id.len()) && id.chars().all(good)).then(|| Self(id.into()))
     }
 
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -232,7 +235,7 @@ impl Setting for PluginId {
     }
 }
 
-/// The ids of one or more plugins, each once, the preferred one first.
+/// Ids of one or more plugins, each once, the preferred one first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginIds {
     first: PluginId,
@@ -240,7 +243,7 @@ pub struct PluginIds {
 }
 
 impl PluginIds {
-    /// The ids; `None` if there are none or one is there twice.
+    /// Returns `None` if there is no id, or one of them twice.
     fn new(ids: Vec<PluginId>) -> Option<Self> {
         let is_new = |(at, id): (usize, &PluginId)| !ids[..at].contains(id);
         if !ids.iter().enumerate().all(is_new) {
@@ -254,19 +257,19 @@ impl PluginIds {
         Self { first: PluginId(id.into()), others: Vec::new() }
     }
 
-    /// The preferred id.
+    /// Returns the preferred id.
     #[must_use]
     pub const fn first(&self) -> &PluginId {
         &self.first
     }
 
-    /// All ids, the preferred one first.
+    /// Returns all ids, the preferred one first.
     pub fn iter(&self) -> impl Iterator<Item = &PluginId> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }
 
-/// One id as text, or several as a list.
+/// In the file a string for one id, or a list.
 impl Setting for PluginIds {
     fn allowed() -> String {
         format!("{}, or a list of them, each once", PluginId::allowed())
@@ -289,12 +292,12 @@ impl Setting for PluginIds {
     }
 }
 
-/// Who provides a codec or an output that several have: `ID=PROVIDER`.
+/// Chosen provider of a codec or output that several provide: `ID=PROVIDER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
-    /// The codec's or output's id.
+    /// Id of the codec or output.
     pub id: PluginId,
-    /// The id of a library, or `built-in`.
+    /// Id of a library, or `built-in`.
     pub provider: String,
 }
 
@@ -311,12 +314,12 @@ impl Setting for Pin {
     }
 }
 
-/// The public identity of a node: 52 characters of base 32 (RFC 5155's alphabet).
+/// Public identity of a node: 52 characters of base 32 with the alphabet of RFC 5155.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id52(String);
 
 impl Id52 {
-    /// The identity as text.
+    /// Returns the identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -6,30 +6,30 @@ use std::{
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use serde_json::Value;
 
-use crate::{ConfigError, setting::Given};
+use crate::{error::ConfigError, setting::Given};
 
 const DIRECTORY: &str = "media-node";
 const FILE: &str = "config.toml";
 
-/// Everything that a configuration is made from. Nothing else is looked at, so a test needs no environment of its own.
+/// The sources of a configuration. Loading reads nothing else, so a test can supply all of them.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// The file.
     pub file: PathBuf,
-    /// Whether somebody named the file: then it must be there.
+    /// Tells if somebody named the file, so that it must exist.
     pub file_is_named: bool,
-    /// Where the node keeps its key by default.
+    /// Folder for the node's key, by default.
     pub data_dir: PathBuf,
-    /// Where the node keeps by default what it can find out again.
+    /// Folder for data that the node can restore, by default.
     pub cache_dir: PathBuf,
-    /// The environment, by name and value. Names that do not start with `MEDIA_NODE_` are passed over.
+    /// Environment variables, name and value. Loading ignores names that do not start with `MEDIA_NODE_`.
     pub env: Vec<(String, String)>,
-    /// What the command line says; of two for the same key the later holds.
+    /// Flags of the command line. The last one for a key wins.
     pub flags: Vec<Flag>,
 }
 
 impl Sources {
-    /// No environment, no flags, and a file that may be missing. The cache is below the data.
+    /// Returns sources with an optional file, and without variables or flags. The cache folder is below the data folder.
     #[must_use]
     pub fn bare(file: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
@@ -43,16 +43,16 @@ impl Sources {
         }
     }
 
-    /// The process's environment and the platform's places. The file is `named` (by `--config`), else the one of
-    /// `MEDIA_NODE_CONFIG`, else `media-node/config.toml` where the platform keeps configurations.
+    /// Returns the environment of this process and the platform's folders.
     ///
-    /// Bytes in the environment that are no UTF-8 become U+FFFD.
+    /// The file is `named` (from `--config`), or else the one in `MEDIA_NODE_CONFIG`, or else `media-node/config.toml` in the
+    /// platform's folder for configurations. Variables that are not UTF-8 get U+FFFD for the invalid bytes.
     ///
     /// # Errors
-    /// `NoHome`.
+    /// [`ConfigError::NoHome`].
     pub fn from_process(named: Option<&Path>) -> Result<Self, ConfigError> {
         let platform = choose_native_strategy().map_err(|_| ConfigError::NoHome)?;
-        // The Preferences folder of macOS is for property lists.
+        // The configuration folder of macOS, Preferences, is for property lists.
         let config_dir = if cfg!(target_os = "macos") { platform.data_dir() } else { platform.config_dir() };
         let from_env = env::var_os("MEDIA_NODE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         let named = named.map(Path::to_path_buf).or(from_env);
@@ -70,7 +70,7 @@ impl Sources {
     }
 }
 
-/// One word of the command line that sets a key.
+/// A flag or argument of the command line that sets a key.
 #[derive(Debug, Clone)]
 pub struct Flag {
     pub(crate) name: String,
@@ -79,13 +79,13 @@ pub struct Flag {
 }
 
 impl Flag {
-    /// `name` (`--codec`) sets `key` to what `text` means for it: `3s`, `true`, `a,b`.
+    /// Returns the flag `name` (`--codec`) that sets `key` from text: `3s`, `true`, `a,b`.
     #[must_use]
     pub fn new(name: &str, key: &str, text: &str) -> Self {
         Self { name: name.into(), key: key.into(), given: Given::Text(text.into()) }
     }
 
-    /// `name` (`PATH…`) sets `key` to a list, whose items may have commas in them.
+    /// Returns the argument `name` (`PATH…`) that sets `key` to a list. Its items can contain commas.
     #[must_use]
     pub fn list<'a>(name: &str, key: &str, items: impl IntoIterator<Item = &'a str>) -> Self {
         let items = items.into_iter().map(Value::from).collect();

@@ -1,8 +1,8 @@
-//! Quantities that carry their unit: `"3s"`, `"64MiB"`, `"96kbit"`. What is written as text reads back the same.
+//! Quantities with a unit: `"3s"`, `"64MiB"`, `"96kbit"`. The text of a quantity parses to the same quantity.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// A text is no quantity of the kind that was asked for.
+/// Error for text that is not a quantity of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {allowed}")]
 pub struct ParseUnitError {
@@ -10,7 +10,7 @@ pub struct ParseUnitError {
     allowed: &'static str,
 }
 
-/// A unit's name and how many of the smallest unit it is.
+/// Name of a unit, and its size in the smallest unit.
 type Unit = (&'static str, u64);
 
 /// A span of time in whole milliseconds: `"200ms"`, `"1.5s"`, `"1m30s"`, `"2h"`.
@@ -19,16 +19,16 @@ pub struct Time(u64);
 
 impl Time {
     pub(crate) const ALLOWED: &str = "a duration such as \"200ms\", \"3s\" or \"1m30s\"";
-    /// Largest first: the pieces of a duration stand in this order.
+    /// Units in descending order, which is the order of the pieces of a duration.
     const UNITS: &[Unit] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-    /// So many milliseconds.
+    /// Returns a span of this many milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// As the standard library has it.
+    /// Returns the span as the standard library's type.
     #[must_use]
     pub const fn get(self) -> Duration {
         Duration::from_millis(self.0)
@@ -87,13 +87,13 @@ impl Size {
         ("B", 1),
     ];
 
-    /// So many bytes.
+    /// Returns this number of bytes.
     #[must_use]
     pub const fn from_bytes(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// In bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -124,13 +124,13 @@ impl Bitrate {
     pub(crate) const ALLOWED: &str = "a bitrate such as \"96kbit\" or \"1.5Mbit\"";
     const UNITS: &[Unit] = &[("Mbit", 1_000_000), ("kbit", 1000), ("bit", 1)];
 
-    /// So many bits per second.
+    /// Returns this number of bits per second.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// In bits per second.
+    /// Returns the number of bits per second.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
@@ -163,7 +163,7 @@ fn split_piece(text: &str) -> Option<(&str, &str, &str)> {
     Some((number, unit, rest))
 }
 
-/// `number`, perhaps with a decimal point, times `unit`; `None` unless that is a whole number that fits.
+/// Multiplies `number`, which can have a decimal point, by `unit`; `None` unless the product is a whole number that fits.
 fn scale(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let mut value = whole.parse::<u64>().ok()?.checked_mul(unit)?;
@@ -183,7 +183,7 @@ fn one_piece(text: &str, units: &[Unit]) -> Option<u64> {
     if rest.is_empty() { scale(number, *each) } else { None }
 }
 
-/// In the first unit that leaves no remainder; 0 in the last.
+/// Writes `value` in the first unit that leaves no remainder. Zero gets the last unit.
 fn write_whole(f: &mut fmt::Formatter<'_>, value: u64, units: &[Unit]) -> fmt::Result {
     let fits = |&&(_, each): &&Unit| each == 1 || (value > 0 && value.is_multiple_of(each));
     let (name, each) = units.iter().find(fits).copied().unwrap_or(("", 1));

@@ -1,4 +1,4 @@
-//! From real files, variables and flags to a configuration or one line of error.
+//! Real files, variables and flags, and the configuration or the one line of error that they give.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,7 +39,7 @@ impl Fixture {
         Config::load(&self.sources)
     }
 
-    /// The error, with the folder cut off its file's name.
+    /// Returns the error without the folder of the file.
     fn error(&self) -> String {
         let text = self.load().expect_err("a configuration with an error in it").to_string();
         assert!(!text.contains('\n'), "more than one line: {text}");
@@ -84,17 +84,18 @@ fn what_a_plugin_says_of_an_option_names_the_line() {
     let fixture =
         with_file("[codec.flac]\nblock = 4096\n\nlevle = 3\n").env("MEDIA_NODE_CODEC_FLAC_MD5", "off");
     let config = fixture.load().unwrap();
-    let blame = |id: &str, why: &str| {
-        config.blame(PluginKind::Codec, id, why).replace(fixture.sources.file.to_str().unwrap(), "FILE")
+    let located = |id: &str, message: &str| {
+        let text = config.locate_option_error(PluginKind::Codec, id, message);
+        text.replace(fixture.sources.file.to_str().unwrap(), "FILE")
     };
-    let why = "codec flac has no option \"levle\"; did you mean level.";
-    assert_eq!(blame("flac", why), format!("FILE:4: codec.flac.levle: {why}"));
+    let message = "codec flac has no option \"levle\"; did you mean level.";
+    assert_eq!(located("flac", message), format!("FILE:4: codec.flac.levle: {message}"));
     assert_eq!(
-        blame("flac", "off is no md5."),
+        located("flac", "off is no md5."),
         "environment variable MEDIA_NODE_CODEC_FLAC_MD5: codec.flac.md5: off is no md5."
     );
-    assert_eq!(blame("flac", "no blocks"), "FILE:2: codec.flac.block: no blocks");
-    assert_eq!(blame("opus", "no"), "[codec.opus]: no");
+    assert_eq!(located("flac", "no blocks"), "FILE:2: codec.flac.block: no blocks");
+    assert_eq!(located("opus", "no"), "[codec.opus]: no");
 }
 
 #[test]
@@ -132,26 +133,20 @@ fn an_unknown_key_names_its_place_and_the_nearest_key() {
     for (text, error) in [
         (
             "[buffer]\n\ntaget = \"3s\"\n",
-            "config.toml:3: unknown key buffer.taget; the nearest known is buffer.target",
+            "config.toml:3: unknown key buffer.taget; did you mean buffer.target?",
         ),
         (
             "[bufer]\ntarget = \"3s\"\n",
-            "config.toml:2: unknown key bufer.target; the nearest known is buffer.target",
+            "config.toml:2: unknown key bufer.target; did you mean buffer.target?",
         ),
-        ("target = \"3s\"\n", "config.toml:1: unknown key target; the nearest known is buffer.target"),
-        (
-            "[codec]\nprefers = 1\n",
-            "config.toml:2: unknown key codec.prefers; the nearest known is codec.prefer",
-        ),
-        (
-            "[codec.Opus]\nx = 1\n",
-            "config.toml:2: unknown key codec.Opus.x; the nearest known is codec.prefer",
-        ),
-        ("node = 1\n", "config.toml:1: unknown key node; the nearest known is node.key"),
+        ("target = \"3s\"\n", "config.toml:1: unknown key target; did you mean buffer.target?"),
+        ("[codec]\nprefers = 1\n", "config.toml:2: unknown key codec.prefers; did you mean codec.prefer?"),
+        ("[codec.Opus]\nx = 1\n", "config.toml:2: unknown key codec.Opus.x; did you mean codec.prefer?"),
+        ("node = 1\n", "config.toml:1: unknown key node; did you mean node.key?"),
     ] {
         assert_eq!(with_file(text).error(), error);
     }
-    // A key with control characters in it, and one that is very long.
+    // A key with control characters, and a very long one.
     for text in ["\"a\\nb\\u001b\" = 1\n".to_string(), format!("{} = 1\n", "k".repeat(10_000))] {
         let error = with_file(&text).error();
         assert!(!error.contains(char::is_control) && error.len() < 300, "{error}");
@@ -164,10 +159,10 @@ fn an_unknown_variable_or_flag_names_the_nearest_one() {
     let name = "environment variable MEDIA_NODE_BUFER_TARGET";
     assert_eq!(
         error,
-        format!("{name}: unknown key MEDIA_NODE_BUFER_TARGET; the nearest known is MEDIA_NODE_BUFFER_TARGET")
+        format!("{name}: unknown key MEDIA_NODE_BUFER_TARGET; did you mean MEDIA_NODE_BUFFER_TARGET?")
     );
     let error = with_file("").flag(Flag::new("--set", "log.lvl", "info")).error();
-    assert_eq!(error, "flag --set: unknown key log.lvl; the nearest known is log.level");
+    assert_eq!(error, "flag --set: unknown key log.lvl; did you mean log.level?");
     for reserved in ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"] {
         assert!(with_file("").env(reserved, "x").load().is_ok(), "{reserved}");
     }
@@ -203,13 +198,16 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
         ),
         (
             "[buffer]\nstart = \"4s\"",
-            "config.toml:2: buffer.start = 4s: more than buffer.target, which is 3s",
+            "config.toml:2: buffer.start = 4s: must not be above buffer.target, which is 3s",
         ),
         (
             "[buffer]\ntarget = \"100ms\"",
-            "config.toml:2: buffer.target = 100ms: less than buffer.start, which is 120ms",
+            "config.toml:2: buffer.target = 100ms: must not be below buffer.start, which is 120ms",
         ),
-        ("buffer.target = \"0s\"", "config.toml:1: buffer.target = 0s: nothing would ever be asked for"),
+        (
+            "buffer.target = \"0s\"",
+            "config.toml:1: buffer.target = 0s: must be above 0s, or the player never requests audio",
+        ),
     ] {
         assert_eq!(with_file(text).error(), error);
     }
@@ -220,9 +218,9 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
 #[test]
 fn what_is_not_toml_is_named_with_its_line() {
     let error = with_file("[node]\nname = \"a\"\nname = \"b\"\n").error();
-    assert!(error.starts_with("config.toml:3: not TOML: duplicate key"), "{error}");
+    assert!(error.starts_with("config.toml:3: not valid TOML: duplicate key"), "{error}");
     let error = with_file("[node\n").error();
-    assert!(error.starts_with("config.toml:1: not TOML: "), "{error}");
+    assert!(error.starts_with("config.toml:1: not valid TOML: "), "{error}");
 }
 
 #[test]
@@ -311,5 +309,40 @@ proptest! {
                 prop_assert!(!error.to_string().contains('\n'), "{}", error);
             }
         }
+    }
+}
+
+#[test]
+fn an_error_quotes_80_characters() {
+    let value = "v".repeat(100);
+    let error = with_file(&format!("playback.pause = \"{value}\"")).error();
+    // The quotation mark is one of them.
+    assert!(error.contains(&format!("= \"{}…: ", "v".repeat(79))), "{error}");
+    let error = with_file(&format!("{} = 1\n", "k".repeat(100))).error();
+    assert!(error.contains(&format!("key {}…; ", "k".repeat(80))), "{error}");
+}
+
+#[test]
+fn lengths_of_text_and_ids_are_bounded() {
+    let loads =
+        |key: &str, length: usize| with_file(&format!("{key} = \"{}\"", "a".repeat(length))).load().is_ok();
+    for (key, longest) in [("node.name", 1000), ("transport.use", 32)] {
+        assert_eq!([1, longest, longest + 1].map(|it| loads(key, it)), [true, true, false], "{key}");
+    }
+    assert!(!loads("node.name", 0));
+}
+
+#[test]
+fn numbers_are_within_their_range() {
+    for (key, range) in [
+        ("server.encoders", 0..=256),
+        ("server.max_peers", 1..=65_535),
+        ("server.max_requests_per_peer", 1..=1024),
+        ("server.encode_ahead", 0..=16),
+        ("playback.volume", 0..=100),
+    ] {
+        let loads = |value: i32| with_file(&format!("{key} = {value}")).load().is_ok();
+        let values = [range.start() - 1, *range.start(), *range.end(), range.end() + 1];
+        assert_eq!(values.map(loads), [false, true, true, false], "{key}");
     }
 }

@@ -1,4 +1,4 @@
-//! The table in `README.md` is made from the schema. `UPDATE=1 cargo test -p media-config` writes it anew.
+//! Compares the table in `README.md` with the schema. `UPDATE=1 cargo test -p media-config` writes the table.
 
 #![allow(
     clippy::unwrap_used,

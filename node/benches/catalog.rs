@@ -1,8 +1,10 @@
-//! What a large library costs: prints the table "Large libraries" of `node/README.md`, a small library beside it.
+//! Cost of a large library: the table "Large libraries" of `node/docs/benchmarks.md`, with a small library
+//! beside it.
 //!
-//! Makes files of 0.1 s with tags of their own in a temporary folder, serves them with the real binary, and asks it over the
-//! loopback interface. `CATALOG_TRACKS` is how many, 50,000 unless told otherwise. What the files hold lies in the system's
-//! page cache, as they have just been written.
+//! `cargo bench -p media-node --bench catalog`; `-- --write` writes the table into the page. It makes files
+//! of 0.1 s with their own tags in a temporary folder, serves them with the real program, and queries it over
+//! the loopback interface. `CATALOG_TRACKS` is the number of tracks, 50,000 by default. The files are in the
+//! system's page cache, since they were just written.
 
 #![allow(
     clippy::expect_used,
@@ -15,6 +17,9 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
+#[path = "common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 #[path = "../tests/common/program.rs"]
 mod program;
 #[path = "common/table.rs"]
@@ -29,21 +34,21 @@ use std::{
 };
 
 use fixtures::Kind;
-use media_node::{client, client::Dial, plugins};
+use media_node::{client, client::NodeLink, plugins};
 use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
 use table::{Goal, Row};
 
-/// Tracks of one artist: a full page, found by one word.
+/// Tracks of one artist: a full page for a search of one word.
 const PER_ARTIST: usize = List::MAX as usize;
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
-/// One row: what was measured, and the figure; as a number with its unit where less is better.
+/// One row: a label, and the figure as text; also as a number with its unit if less is better.
 type Figure = (&'static str, String, Option<(f64, &'static str)>);
 
 fn main() {
-    // `cargo test --benches` only wants to know that it runs.
+    // `cargo test --benches` only checks that it runs.
     let large = if std::env::args().any(|it| it == "--bench") {
         std::env::var("CATALOG_TRACKS").map_or(50_000, |it| it.parse().unwrap())
     } else {
@@ -51,9 +56,13 @@ fn main() {
     };
     let counts = [50, large];
     let columns = counts.map(measure);
-    println!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
-    for ((what, small, _), (_, large, _)) in columns[0].iter().zip(&columns[1]) {
-        println!("| {what} | {small} | {large} |");
+    let head = format!("| | 50 tracks | {large} tracks |\n|---|---:|---:|");
+    let pairs = columns[0].iter().zip(&columns[1]);
+    let lines = pairs.map(|((what, small, _), (_, large, _))| format!("| {what} | {small} | {large} |"));
+    let table = [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n");
+    println!("{table}");
+    if page::is_wanted() {
+        page::write("docs/benchmarks.md", "catalog", &table).unwrap();
     }
     let rows = counts.iter().zip(&columns).flat_map(|(count, column)| {
         column.iter().filter_map(move |(what, _, number)| {
@@ -106,7 +115,7 @@ fn measure(count: usize) -> Vec<Figure> {
     figures
 }
 
-/// Pages over a connection that is open.
+/// Measures pages over an open connection.
 fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dial = runtime.block_on(dial(&ticket.parse().unwrap()));
@@ -124,7 +133,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     runtime.block_on(dial.close());
 }
 
-async fn dial(ticket: &Ticket) -> Arc<Dial> {
+async fn dial(ticket: &Ticket) -> Arc<NodeLink> {
     let bind = Bind {
         secret_key: [9; 32],
         options: LOOPBACK.into(),
@@ -136,7 +145,7 @@ async fn dial(ticket: &Ticket) -> Arc<Dial> {
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
     let peer =
         PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
-    let dial = Dial::new(endpoint, peer, Some(ticket.token()));
+    let dial = NodeLink::new(endpoint, peer, Some(ticket.token()));
     dial.connection().await.unwrap();
     Arc::new(dial)
 }
@@ -157,7 +166,7 @@ fn took(what: &'static str, time: Duration) -> Figure {
     (what, format!("{millis:.1} ms"), Some((millis, "ms")))
 }
 
-/// What of the process is in memory, as Linux says; the number is the peak.
+/// Memory of a process from `/proc`; the number is the peak.
 fn resident(what: &'static str, process: u32) -> Figure {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let megabytes = |name| {
@@ -170,7 +179,7 @@ fn resident(what: &'static str, process: u32) -> Figure {
     }
 }
 
-/// `count` tracks in folders by artist and album.
+/// Makes `count` tracks in folders by artist and album.
 fn make(music: &Path, workshop: &Path, count: usize) {
     let sound = fixtures::music(8_000, 1, 0.1);
     let (head, frames) =
@@ -192,7 +201,7 @@ fn make(music: &Path, workshop: &Path, count: usize) {
     }
 }
 
-/// The head of a FLAC file, up to the end of STREAMINFO, and its frames (RFC 9639, section 8).
+/// Splits a FLAC file into its head, up to the end of STREAMINFO, and its frames (RFC 9639, section 8).
 fn parts(file: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut at = 4;
     loop {
@@ -207,7 +216,7 @@ fn parts(file: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (head, file[at..].to_vec())
 }
 
-/// The last metadata block: Vorbis comments.
+/// Makes the last metadata block: Vorbis comments.
 fn comments(tags: &[String]) -> Vec<u8> {
     let text = |it: &str| [&(it.len() as u32).to_le_bytes(), it.as_bytes()].concat();
     let mut body = [text("bench"), (tags.len() as u32).to_le_bytes().to_vec()].concat();

@@ -1,7 +1,7 @@
-//! What a chunk costs: encoded anew by one thread, by source and codec; and served from the cache.
+//! Cost of a chunk: encoded by one thread, by source and codec; and served from the cache.
 //!
-//! Of the first, elements are seconds of audio, so elements per second are times real time. Needs the encoders that the
-//! tests need.
+//! For encoding, elements are seconds of audio, so elements per second are multiples of real time. Needs the
+//! encoders that the tests need.
 
 #![allow(
     clippy::expect_used,
@@ -12,7 +12,7 @@
 
 #[path = "../tests/common/fixtures.rs"]
 mod fixtures;
-#[path = "../tests/server/rig.rs"]
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 
@@ -23,9 +23,9 @@ use media_protocol::{CHUNK_SECONDS, CodecOffer, GetInfo, Rendition};
 use rig::{Listener, Music, Rig};
 use tokio::runtime::Runtime;
 
-/// Long enough that seeks have some way to go.
+/// Length of the track, so that a seek has some way to go.
 const SECONDS: f64 = 60.0;
-/// A chunk from the middle.
+/// A chunk in the middle.
 const INDEX: u32 = 10;
 
 fn serving(runtime: &Runtime, kind: Kind, codec: &str, cache: usize) -> (Listener, Rendition) {
@@ -38,7 +38,7 @@ fn serving(runtime: &Runtime, kind: Kind, codec: &str, cache: usize) -> (Listene
     })
 }
 
-/// Receives a chunk without looking at it.
+/// Receives a chunk without decoding it.
 async fn receive(listener: &Listener, rendition: &Rendition) -> usize {
     let mut stream = listener.open_chunk(rendition, INDEX).await;
     let mut bytes = 0;
@@ -62,7 +62,7 @@ fn encode(criterion: &mut Criterion) {
     }
 }
 
-/// The same Opus file, sent as it is and, for a listener who wants less, encoded again.
+/// The same Opus file, passed through, and encoded again for a listener with a lower bitrate.
 fn opus_source(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let mut group = criterion.benchmark_group("an opus source");

@@ -1,7 +1,9 @@
-//! Time to first audio on loopback, over the peer-to-peer transport: from `play` to the first frame handed to the output.
+//! Time to first audio on loopback, over the peer-to-peer transport: from `play` to the first frame written
+//! to the output.
 //!
-//! Cold: the listener binds, connects, asks for the track and for its first chunk, which the node has yet to encode. Warm:
-//! it is connected, and the node has the chunk. Both in one run, so that their ratio holds on a noisy machine.
+//! Cold: the listener binds, connects, and requests the track with its first chunk, which the node must
+//! encode. Warm: the listener is connected, and the node has the chunk. Both are measured in one run, so that
+//! their ratio holds on a noisy machine.
 
 #![allow(
     clippy::expect_used,
@@ -21,9 +23,10 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
-    client::{CodecChoice, Dial, Event, OnLost, OutputChoice, PauseMode, Player, Setup},
+    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
+    library::Catalog,
     plugins,
-    server::{Access, Catalog, Server, ServerConfig},
+    server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
@@ -64,9 +67,9 @@ impl Node {
         Self { registry, server, endpoint, track }
     }
 
-    async fn dial(&self, key: u8) -> Arc<Dial> {
+    async fn dial(&self, key: u8) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, key, refuse_all()).await;
-        Arc::new(Dial::new(endpoint, self.endpoint.address(), None))
+        Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None))
     }
 
     fn setup(&self, codec: &str, began: Instant) -> Setup {
@@ -76,6 +79,7 @@ impl Node {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,
@@ -91,8 +95,8 @@ impl Node {
         }
     }
 
-    /// From `began` to the first frame handed over.
-    async fn first_audio(&self, dial: &Arc<Dial>, codec: &str, began: Instant) -> Duration {
+    /// Returns the time from `began` to the first frame that is written to the output.
+    async fn first_audio(&self, dial: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
         let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(dial)).unwrap();
         player.play(self.track.clone(), Position::START).await;
         loop {
@@ -101,7 +105,7 @@ impl Node {
                 Ok(None) => panic!("the player stopped"),
                 _ => {}
             }
-            // The instant was taken by the playback thread; when we look at it changes nothing.
+            // The playback thread has taken the time, so the delay of this loop does not matter.
             if let Some(first_audio) = player.progress().first_audio {
                 return first_audio;
             }

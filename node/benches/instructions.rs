@@ -1,7 +1,10 @@
-//! Instructions of the hot functions, which say the same on a busy machine as on a quiet one: `cargo bench --bench
-//! instructions`. Needs valgrind (`apt-get install valgrind`), which runs this program again for each function, some times
-//! and then some more; the difference is what one time takes. Keeps `target/instructions/history.jsonl`; exits with
-//! 1 where a function that always takes the same takes 2 % more than before.
+//! Instructions of the hot functions, a count that does not depend on the machine's load.
+//!
+//! `cargo bench -p media-node --bench instructions`; `-- --write` writes the table into
+//! `node/docs/benchmarks.md`. Needs valgrind (`apt-get install valgrind`), which runs this program twice for
+//! each function, with different numbers of calls. The difference gives the count of one call. Results are
+//! kept in `target/instructions/history.jsonl`. The program exits with 1 if a function with a repeatable
+//! count takes 2 % more than before.
 
 #![allow(
     clippy::expect_used,
@@ -14,7 +17,10 @@
 mod fixtures;
 #[path = "common/history.rs"]
 mod history;
-#[path = "../tests/server/rig.rs"]
+#[path = "common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
+#[path = "../tests/common/rig.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod rig;
 #[path = "common/table.rs"]
@@ -35,17 +41,17 @@ use media_protocol::{
 use rig::{Listener, Music, Rig};
 use table::{Goal, Row, Table};
 
-/// In the environment of the program that valgrind runs: which function.
+/// Environment variable with the name of the function to run.
 const WHICH: &str = "INSTRUCTIONS_OF";
-/// And how often.
+/// Environment variable with the number of calls.
 const TIMES: &str = "INSTRUCTIONS_TIMES";
 const FEW: u64 = 20;
 const MANY: u64 = 60;
 
-/// Of what runs on several threads: what they do before is never quite the same.
+/// Unit of functions that run on several threads, whose counts vary a little.
 const ABOUT: &str = "instructions, about";
 
-/// A function by name, in which unit, to be run so many times.
+/// A function: its name, its unit, and a closure that runs it a number of times.
 type Hot = (&'static str, &'static str, fn(u64));
 
 const HOT: [Hot; 6] = [
@@ -72,12 +78,27 @@ fn main() {
         let each = instructions(name, MANY).saturating_sub(instructions(name, FEW)) / (MANY - FEW);
         table.add(Row::alone(name, unit, each as f64, Goal::None));
     }
+    if page::is_wanted() {
+        let line =
+            |row: &Row| format!("| {} | {} |", row.what, thousands(row.ours.unwrap_or_default() as u64));
+        let lines: Vec<_> = table.0.iter().map(line).collect();
+        let head = "| function | instructions |\n|---|---:|";
+        page::write("docs/benchmarks.md", "instructions", &format!("{head}\n{}", lines.join("\n"))).unwrap();
+    }
     if history::keep("instructions", &table.0).unwrap() {
         std::process::exit(1);
     }
 }
 
-/// Of the whole program, when the function is run so often.
+/// Formats a number with a comma before each three digits.
+fn thousands(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
+    }
+}
+
+/// Instructions of the whole program with this number of calls.
 fn instructions(name: &str, times: u64) -> u64 {
     let mut command = Command::new("valgrind");
     command
@@ -97,7 +118,7 @@ fn cached(codec: &str, times: u64) {
         let music = Music::of(Kind::WavS16, 44_100, 2, 3.0);
         let listener: Listener = Rig::new(&music).await.listener().await;
         let rendition = listener.rendition(codec).await;
-        // The first is encoded.
+        // The first request encodes the chunk.
         for _ in 0..=times {
             let mut stream = listener.open_chunk(&rendition, 0).await;
             while let Some(bytes) = stream.recv(usize::MAX).await.unwrap() {
@@ -107,7 +128,7 @@ fn cached(codec: &str, times: u64) {
     });
 }
 
-/// In the parts in which a node publishes it.
+/// In parts of the size that a node publishes.
 fn chunk() -> Vec<Bytes> {
     let mut writer = ChunkWriter::new(ChunkIndex(0), 144_000, false);
     let mut parts = Vec::new();
@@ -137,7 +158,7 @@ fn read_chunks(times: u64) {
     }
 }
 
-/// One second of packets, over and over.
+/// One second of packets, repeated.
 fn opus() -> (std::sync::Arc<dyn media_plugin_sdk::Codec>, Encoding, Vec<f32>) {
     let codec = plugins::registry().codec("opus").unwrap();
     let format = AudioFormat { rate: 48_000, channels: 2 };

@@ -9,6 +9,7 @@ pub mod convert;
 pub mod exit;
 pub mod files;
 pub mod identity;
+pub mod library;
 mod path_kind;
 pub mod plugins;
 pub mod server;

@@ -7,7 +7,7 @@ use std::{env, path::PathBuf, sync::Arc};
 
 use codec_pcm as _;
 use media_config::{Config, Sources};
-use media_plugin_host::{Folders, Registry};
+use media_plugin_host::{Registry, SearchPath};
 use output_file as _;
 use output_null as _;
 use transport_memory as _;
@@ -29,11 +29,11 @@ pub fn registry() -> Arc<Registry> {
 
 /// The built-in plugins, and those of the libraries of this user and of the system. Loading a library runs its code.
 #[must_use]
-pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
+pub fn loaded(config: &Config, search_path: &SearchPath) -> Arc<Registry> {
     let plugins = &config.plugins;
     let pins = plugins.prefer.iter().map(|pin| (pin.id.as_str().to_owned(), pin.provider.clone()));
-    Arc::new(Registry::load(&media_plugin_host::Sources {
-        folders: folders.clone(),
+    Arc::new(Registry::load(&media_plugin_host::LoadOptions {
+        search_path: search_path.clone(),
         disable: plugins.disable.clone(),
         prefer: pins.collect(),
     }))
@@ -42,14 +42,14 @@ pub fn loaded(config: &Config, folders: &Folders) -> Arc<Registry> {
 /// The folders with plugin libraries: those of `MEDIA_NODE_PLUGIN_PATH` and the configuration, then the usual ones in the
 /// user's data directory and the system.
 #[must_use]
-pub fn folders(config: &Config, sources: &Sources) -> Folders {
+pub fn search_path(config: &Config, sources: &Sources) -> SearchPath {
     let from_env = env::var_os("MEDIA_NODE_PLUGIN_PATH").unwrap_or_default();
     let from_env = env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty());
-    let mut usual = vec![sources.data_dir.join("plugins")];
+    let mut standard = vec![sources.data_dir.join("plugins")];
     if cfg!(unix) {
-        usual.push(PathBuf::from("/usr/lib/media-node/plugins"));
+        standard.push(PathBuf::from("/usr/lib/media-node/plugins"));
     }
-    Folders { named: from_env.chain(config.plugins.paths.iter().cloned()).collect(), usual }
+    SearchPath { named: from_env.chain(config.plugins.paths.iter().cloned()).collect(), standard }
 }
 
 #[cfg(test)]

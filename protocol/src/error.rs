@@ -2,53 +2,53 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What kind of refusal a node answers with, so that a client can decide what to do next.
+/// Kind of a refusal, from which a client decides how to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// The request is not one of this protocol, or not within its limits.
+    /// The request is not one of this protocol, or it exceeds a limit.
     BadRequest,
-    /// No track of that id, or no longer.
+    /// The node has no track of that id, or has it no longer.
     UnknownTrack,
-    /// The rendition's name is none that this node makes.
+    /// The node cannot make that rendition.
     UnknownRendition,
-    /// The chunk lies past the end.
+    /// The chunk is past the end of the track.
     OutOfRange,
-    /// None of the client's codecs can carry the track; the message lists the node's.
+    /// None of the client's codecs can encode the track. The message lists the node's codecs.
     NoCommonCodec,
-    /// The file cannot be read or decoded.
+    /// The node cannot read or decode the file.
     Unreadable,
-    /// The codec failed at this chunk; another may do.
+    /// The codec failed at this chunk. Another one may work.
     CodecFailed,
-    /// Too much asked at once; try again shortly.
+    /// The node has too many requests. The client can retry.
     Busy,
-    /// The node's own fault.
+    /// An error of the node.
     Internal,
     /// A code that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// A refusal, as it goes over the wire.
+/// A refusal, in the form that the wire carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct WireError {
-    /// What kind.
+    /// Kind of the refusal.
     pub code: ErrorCode,
-    /// One line for a person, at most [`WireError::MAX_MESSAGE`] bytes, no control characters.
+    /// One line for a person: at most [`WireError::MAX_MESSAGE`] bytes, without control characters.
     #[serde(deserialize_with = "line")]
     pub message: String,
-    /// With [`ErrorCode::Busy`]: when to ask again, in milliseconds from now.
+    /// Wait before a retry, in milliseconds. Only with [`ErrorCode::Busy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
 }
 
 impl WireError {
-    /// The longest message, in bytes.
+    /// Greatest length of a message, in bytes.
     pub const MAX_MESSAGE: usize = 500;
 
-    /// A refusal whose message is cut to one line of [`WireError::MAX_MESSAGE`] bytes.
+    /// Returns a refusal. It cuts the message to one line of [`WireError::MAX_MESSAGE`] bytes.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into().replace(char::is_control, " ");
@@ -56,16 +56,16 @@ impl WireError {
         Self { code, message, retry_after_ms: None }
     }
 
-    /// A refusal as [`ErrorCode::Busy`], which says when to ask again.
+    /// Returns an [`ErrorCode::Busy`] refusal that demands a wait of `after`.
     #[must_use]
     pub fn busy(message: impl Into<String>, after: Duration) -> Self {
-        let message = format!("{}; ask again in {} s", message.into(), after.as_secs_f32());
+        let message = format!("{}; try again in {} s", message.into(), after.as_secs_f32());
         let retry_after_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
         Self { retry_after_ms, ..Self::new(ErrorCode::Busy, message) }
     }
 }
 
-/// What a peer says is held to the same bounds: it is printed on a terminal.
+/// Bounds a message from a peer in the same way, because a terminal prints it.
 fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let message = String::deserialize(deserializer)?;
     Ok(WireError::new(ErrorCode::Unknown, message).message)

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is no id.
+/// Error for text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not {what}: {allowed} allowed")]
 pub struct IdError {
@@ -14,7 +14,7 @@ pub(crate) fn is_word(text: &str, longest: usize) -> bool {
     text.len() <= longest && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// Names a track within a node. Opaque: it says nothing of where the file lies. 1 to 64 of `[a-z0-9-]`.
+/// Id of a track within a node: 1 to 64 of `[a-z0-9-]`. It does not reveal the place of the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TrackId(String);
@@ -31,28 +31,29 @@ impl FromStr for TrackId {
 }
 
 impl TrackId {
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Names one track in one codec format: `track.codec.rate.channels.params`.
+/// Id of one track in one codec format: `track.codec.rate.channels.params`.
 ///
-/// All that changes the bytes is in the name, so a node answers a chunk request from the name alone, after a restart too.
+/// The id contains all parameters that change the bytes. So a node can answer a chunk request from the id alone, even after a
+/// restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RenditionId {
     /// The track.
     pub track: TrackId,
-    /// The codec's id, 1 to 32 of `[a-z0-9-]`.
+    /// Id of the codec, 1 to 32 of `[a-z0-9-]`.
     pub codec: String,
     /// Frames per second.
     pub rate: u32,
     /// Samples per frame.
     pub channels: u16,
-    /// The codec's own parameters, 0 to 32 of `[a-z0-9-]`.
+    /// Parameters that the codec defines, 0 to 32 of `[a-z0-9-]`.
     pub params: String,
 }
 
@@ -70,14 +71,14 @@ impl FromStr for RenditionId {
             channels: part()?.parse().map_err(|_| error)?,
             params: part()?.into(),
         };
-        let sound = parts.next().is_none()
+        let is_valid = parts.next().is_none()
             && !id.codec.is_empty()
             && is_word(&id.codec, 32)
             && is_word(&id.params, 32)
             && id.rate > 0
             && id.channels > 0
             && id.to_string() == text;
-        if sound { Ok(id) } else { Err(error) }
+        if is_valid { Ok(id) } else { Err(error) }
     }
 }
 

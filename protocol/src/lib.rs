@@ -1,16 +1,16 @@
-//! The wire of a media node: messages, the coding of chunks, and both ends' sessions as pure state machines.
+//! The wire protocol of a media node: messages, chunk coding, tickets, and both ends of a session as state machines.
 //!
-//! Nothing here does I/O, reads a clock or starts a thread; `README.md` beside this crate is the specification.
+//! The crate does no I/O, reads no clock and starts no thread. `README.md` beside it is the specification.
 //!
 //! # Goals
 //!
-//! The client drives: it learns the format once, then asks for one chunk at a time. A chunk is 3 s of a track in every
-//! codec, a pure function of (track, rendition, index), and decodable alone; so it can be cached, checked, resumed and
-//! fetched from anywhere. Whatever comes from a peer is bounded before memory is taken for it.
+//! The client drives: it learns the format once, then requests one chunk at a time. A chunk is 3 s of a track in every codec,
+//! a pure function of (track, rendition, index), and decodable alone. So a chunk can be cached, checked, resumed, and fetched
+//! from any node. The crate checks every size from a peer before it allocates memory for it.
 //!
 //! # Non-goals
 //!
-//! Pushing audio to a client, live sources, and clocks shared between rooms.
+//! Pushing audio to a client, live sources, and clocks shared between players.
 
 pub mod chunk;
 mod error;

@@ -4,22 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ChunkIndex, Position, Rendition, RenditionId, TrackId, WireError};
 
-/// What a stream asks for; the names are those on the wire.
+/// Protocol of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// `audio.list`: a page of the catalog.
+    /// `audio.list`: a page of the library.
     List,
-    /// `audio.get_info`: a track, and the rendition to play it in.
+    /// `audio.get_info`: a track and its renditions.
     GetInfo,
-    /// `audio.request_chunk`: one chunk's bytes.
+    /// `audio.request_chunk`: the bytes of one chunk.
     RequestChunk,
 }
 
 impl Protocol {
-    /// All of them.
+    /// All protocols.
     pub const ALL: [Self; 3] = [Self::List, Self::GetInfo, Self::RequestChunk];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,19 +36,19 @@ impl FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self, WireError> {
         Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|it| it.name()).collect();
-            let message = format!("no protocol {name:?} here; this node speaks {}", known.join(", "));
+            let message = format!("unknown protocol {name:?}; this node has {}", known.join(", "));
             WireError::new(crate::ErrorCode::BadRequest, message)
         })
     }
 }
 
-/// What a request is answered with: one JSON value, then the stream ends.
+/// Answer to a request, as one JSON value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
-    /// As asked.
+    /// The requested data.
     Ok(T),
-    /// Refused.
+    /// The refusal.
     Error(WireError),
 }
 
@@ -70,71 +70,71 @@ impl<T> From<Answer<T>> for Result<T, WireError> {
     }
 }
 
-/// Asks for a page of the catalog.
+/// Request for a page of the library.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
-    /// How many tracks to pass over.
+    /// Number of tracks to skip.
     #[serde(default)]
     pub offset: u32,
-    /// How many to send at most; a node sends [`List::MAX`] at most.
+    /// Greatest number of tracks to send. A node never sends more than [`List::MAX`].
     pub limit: u32,
-    /// Only tracks with all of these words in title, artist, album or id, in any case. At most [`List::MAX_SEARCH`] bytes.
+    /// Words that title, artist, album or id must contain, in any case. At most [`List::MAX_SEARCH`] bytes.
     #[serde(default)]
     pub search: String,
 }
 
 impl List {
-    /// The longest page, in tracks.
+    /// Greatest number of tracks in a page.
     pub const MAX: u32 = 500;
-    /// The longest search, in bytes.
+    /// Greatest length of a search, in bytes.
     pub const MAX_SEARCH: usize = 200;
-    /// The longest answer, in bytes.
+    /// Greatest length of an answer, in bytes.
     pub const MAX_ANSWER: usize = 1024 * 1024;
 }
 
-/// A page of the catalog, in the order that `ls` numbers.
+/// A page of the library, in the order of the track numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListPage {
-    /// How many tracks match in all.
+    /// Number of all tracks that match.
     pub total: u32,
-    /// The tracks from the offset on.
+    /// The tracks, starting at the offset.
     pub tracks: Vec<Track>,
-    /// While the node still looks for tracks: how many it has found so far, in all.
+    /// Number of all tracks found so far, while the node scans its library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scanning: Option<u32>,
 }
 
-/// A track as a listener sees it.
+/// Description of a track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// Its name within the node.
+    /// Id of the track within the node.
     pub id: TrackId,
-    /// Its number in the whole catalog, from 1.
+    /// Number of the track in the whole library, from 1.
     pub number: u32,
-    /// From its tags, or the file's name without its ending.
+    /// Title from the tags, or else the file name without its extension.
     pub title: String,
-    /// From its tags, else empty.
+    /// Artist from the tags, or else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub artist: String,
-    /// From its tags, else empty.
+    /// Album from the tags, or else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub album: String,
-    /// In milliseconds; from the headers, so that it may be a little off until the track is opened.
+    /// Duration in milliseconds. It comes from the file's headers and may be slightly wrong until the node opens the track.
     pub duration_ms: u64,
-    /// What the file holds.
+    /// Format of the file.
     pub source: TrackSource,
 }
 
-/// What a file holds.
+/// Format of an audio file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackSource {
-    /// `flac`, `mp3`, `vorbis`, …
+    /// The codec: `flac`, `mp3`, `vorbis`, …
     pub codec: String,
     /// Frames per second.
     pub rate: u32,
     /// Samples per frame.
     pub channels: u16,
-    /// Bits per sample, where the codec has such a thing.
+    /// Bits per sample, if the codec has a fixed number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<u32>,
 }
@@ -149,65 +149,65 @@ impl fmt::Display for TrackSource {
     }
 }
 
-/// Asks how a track would be sent.
+/// Request for a track and its renditions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GetInfo {
     /// The track.
     pub track: TrackId,
-    /// What the client decodes, most wanted first. At most 32.
+    /// Codecs that the client decodes, the preferred one first. At most [`GetInfo::MAX_CODECS`].
     pub codecs: Vec<CodecOffer>,
-    /// What the client's output takes.
+    /// Formats that the client's output accepts.
     #[serde(default)]
     pub output: OutputOffer,
-    /// What the client knows of the path.
+    /// Path between client and node, as the client knows it.
     #[serde(default)]
     pub path: PathReport,
-    /// Asks for the chunk that holds this instant as well, in the rendition that the node chooses: it follows the answer's
-    /// line on the same stream, so that playing begins one round trip earlier.
+    /// Requests the chunk that contains this instant too, in the rendition that the node chooses. It follows the answer on the
+    /// same stream, so playback starts one round trip earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then_chunk_at: Option<Position>,
 }
 
 impl GetInfo {
-    /// The most codecs in one request.
+    /// Greatest number of codecs in one request.
     pub const MAX_CODECS: usize = 32;
-    /// The most rates of an output in one request.
+    /// Greatest number of output rates in one request.
     pub const MAX_RATES: usize = 64;
-    /// The longest answer, in bytes.
+    /// Greatest length of an answer, in bytes.
     pub const MAX_ANSWER: usize = 64 * 1024;
 }
 
-/// A codec that the client decodes, with its limits.
+/// A codec that the client decodes, with the highest bitrate it wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecOffer {
-    /// The codec's id.
+    /// Id of the codec.
     pub id: String,
-    /// The highest bitrate to send, in bit/s.
+    /// Highest bitrate, in bit/s; `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitrate: Option<u32>,
 }
 
-/// What the client's output takes; an empty list or an absent number is no limit.
+/// Formats that the client's output accepts. An empty list or an absent number means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputOffer {
-    /// Rates, in frames per second, at most 64. A wish: the client resamples what does not fit.
+    /// Preferred rates, in frames per second, at most [`GetInfo::MAX_RATES`]. The client resamples other rates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<u32>,
-    /// The most channels.
+    /// Greatest number of channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<u16>,
 }
 
-/// What the client knows of the path, for the node's reason and choice.
+/// Path between client and node, as the client knows it. The node uses it for its choice and the reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PathReport {
-    /// The kind of path.
+    /// Kind of the path.
     #[serde(default)]
     pub kind: PathKind,
     /// Round-trip time, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// Packets lost, 0 to 1.
+    /// Share of lost packets, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// Measured throughput, in bit/s.
@@ -215,7 +215,7 @@ pub struct PathReport {
     pub throughput: Option<u64>,
 }
 
-/// The kind of path between two nodes; on the wire its name in lower case.
+/// Kind of path between two nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PathKind {
@@ -229,14 +229,14 @@ pub enum PathKind {
     Direct,
     /// Through a relay.
     Relayed,
-    /// Not known, or a kind that this version does not know. A reader takes `""` and an absent field as this too.
+    /// Unknown path. A reader takes an absent field, `""` and unknown names as this one.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
 impl PathKind {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -256,25 +256,25 @@ impl fmt::Display for PathKind {
     }
 }
 
-/// A track and how it is sent.
+/// A track and its renditions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Info {
-    /// The track, its duration exact.
+    /// The track, with its exact duration.
     pub track: Track,
-    /// What was chosen.
+    /// The rendition that the node chose.
     pub rendition: Rendition,
-    /// What else the client could have: one for each other codec that both have.
+    /// Other renditions that the client can request: one for each other codec and bitrate that it offered and the node has.
     #[serde(default)]
     pub alternatives: Vec<Rendition>,
-    /// Why, in words.
+    /// Reason for the choice, in words.
     pub reason: String,
 }
 
-/// Asks for one chunk.
+/// Request for one chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRequest {
-    /// Of which rendition.
+    /// Rendition of the chunk.
     pub rendition: RenditionId,
-    /// Which chunk.
+    /// Index of the chunk.
     pub index: ChunkIndex,
 }

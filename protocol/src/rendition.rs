@@ -3,55 +3,55 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{ChunkIndex, Position, RenditionId, chunk_count, frames_per_chunk};
 
-/// One track in one codec format: all that a client must know to ask for chunks and decode them.
+/// One track in one codec format, with the data that a client needs to request chunks and to decode them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendition {
-    /// What to ask for.
+    /// The id, which requests name.
     pub id: RenditionId,
     /// Nominal bitrate, in bit/s.
     pub bitrate: u32,
-    /// Whether the listener gets exactly the source's samples, as its own decoder gives them.
+    /// Tells if the listener gets exactly the samples that the source's own decoder gives.
     pub lossless: bool,
-    /// What the decoder needs to know, at most 4096 bytes; base64 on the wire.
+    /// Configuration of the decoder, at most 4096 bytes; base64 on the wire.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
     pub config: Vec<u8>,
-    /// The track's length at the rendition's rate.
+    /// Length of the track, in frames at the rendition's rate.
     pub frames: u64,
-    /// How many chunks that makes.
+    /// Number of chunks.
     pub chunks: u32,
-    /// Frames in each chunk but the last.
+    /// Number of frames in each chunk but the last.
     pub frames_per_chunk: u64,
-    /// Frames that a packet holds, the last of a chunk perhaps fewer; 1 to 65,536.
+    /// Number of frames in a packet, 1 to 65,536. The last packet of a chunk can have fewer.
     pub packet_frames: u32,
-    /// Decoded frames to throw away at the head of each chunk.
+    /// Number of decoded frames to drop at the start of each chunk.
     pub lead_in: u32,
-    /// Decoded frames after each chunk's end that fade into the next; none after the last.
+    /// Number of decoded frames after each chunk's end that crossfade into the next chunk. The last chunk has none.
     pub crossfade: u32,
-    /// Whether the chunks are cut from one stream of packets, each of `packet_frames`: then a decoder that comes from the
-    /// chunk before goes on, passes over the packets that it has had, and nothing is faded.
+    /// Tells if the chunks are cut from one stream of packets, each of `packet_frames`. Then a decoder that played the previous
+    /// chunk skips the packets that it has decoded already and continues without a crossfade.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
 }
 
-/// Why a rendition from a peer is not taken.
+/// Reason why a client refuses a rendition from a peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the node describes an impossible rendition: {0}")]
 pub struct RenditionError(&'static str);
 
 impl Rendition {
-    /// The highest rate, in frames per second.
+    /// Highest rate, in frames per second.
     pub const MAX_RATE: u32 = 768_000;
-    /// The most channels.
+    /// Greatest number of channels.
     pub const MAX_CHANNELS: u16 = 32;
-    /// The most frames that a packet holds.
+    /// Greatest number of frames in a packet.
     pub const MAX_PACKET_FRAMES: u32 = 65_536;
-    /// The longest decoder configuration, in bytes.
+    /// Greatest length of a decoder configuration, in bytes.
     pub const MAX_CONFIG: usize = 4096;
 
-    /// Checks a rendition that came from a peer: every number within bounds and in agreement with the others.
+    /// Checks a rendition from a peer: every number must be within its bounds and consistent with the others.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Names the first wrong field.
     pub fn check(&self) -> Result<(), RenditionError> {
         let RenditionId { rate, channels, .. } = self.id;
         let fits = |ok, what| if ok { Ok(()) } else { Err(RenditionError(what)) };
@@ -69,28 +69,28 @@ impl Rendition {
         fits(meet, "its chunks do not meet between packets")
     }
 
-    /// The chunk that holds an instant; `None` past the end.
+    /// Returns the chunk that contains an instant; `None` past the end.
     #[must_use]
     pub fn chunk_at(&self, at: Position) -> Option<ChunkIndex> {
         let rate = self.id.rate;
         at.frame(rate).chunk(rate).filter(|index| index.0 < self.chunks)
     }
 
-    /// Frames in chunk `index`, 0 past the end.
+    /// Returns the number of frames in chunk `index`; 0 past the end.
     #[must_use]
     pub fn frames_in(&self, index: ChunkIndex) -> u64 {
         let first = u64::from(index.0).saturating_mul(self.frames_per_chunk);
         self.frames.saturating_sub(first).min(self.frames_per_chunk)
     }
 
-    /// Whether chunk `index` ends the track.
+    /// Tells if chunk `index` is the last one, or past it.
     #[must_use]
     pub fn is_last(&self, index: ChunkIndex) -> bool {
         index.0.saturating_add(1) >= self.chunks
     }
 
-    /// The most bytes that a chunk of this rendition can honestly take: `f32` audio and as much again for framing,
-    /// never over 64 MiB.
+    /// Returns an upper bound for the bytes of a chunk of this rendition: its frames as `f32`, 4 bytes more a frame for packet
+    /// lengths, and 64 KiB. It never exceeds 64 MiB.
     #[must_use]
     pub fn max_chunk_bytes(&self) -> usize {
         let spare = u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;

@@ -1,5 +1,5 @@
-//! Both ends of a conversation as state machines: input and time go in, what to do comes out. They do no I/O and read no
-//! clock, so a pair of them can be run for an hour of music in a moment of virtual time.
+//! The two ends of a session as state machines. They take inputs and the time, and return actions. They do no I/O and read no
+//! clock, so a test can run a pair of them through an hour of music in virtual time.
 
 pub mod client;
 pub mod server;

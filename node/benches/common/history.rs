@@ -1,4 +1,5 @@
-//! What earlier runs of a benchmark on this machine came to: `target/NAME/history.jsonl`, a line of JSON for every run.
+//! Results of earlier runs of a benchmark on this machine: `target/NAME/history.jsonl`, a line of JSON for
+//! every run.
 
 use std::{
     fs,
@@ -13,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::{self, Row};
 
-/// The unit of what is counted and comes out the same on a busy machine.
+/// Unit of counts that do not depend on the machine's load.
 pub(crate) const COUNTED: &str = "instructions";
-/// Worse by this much is said aloud of what is counted.
+/// Ratio from which a count is reported as worse.
 const COUNTED_WORSE: f64 = 1.02;
-/// The same of all else: well above what a busy machine does to a ratio.
+/// Ratio from which another figure is reported as worse: well above the noise of a busy machine.
 const WORSE: f64 = 1.15;
-/// Runs whose median a run is compared with too: what gets worse slowly does not show against the last one.
+/// Number of runs whose median a run is compared with. A slow drift does not show against the last run.
 const RUNS: usize = 5;
 
 /// One run.
@@ -36,7 +37,7 @@ pub(crate) struct Run {
 struct Machine {
     cores: usize,
     cpu: String,
-    /// Whether this was built for speed.
+    /// Whether this is a release build.
     #[serde(default)]
     is_release: bool,
 }
@@ -65,8 +66,8 @@ fn commit() -> String {
     }
 }
 
-/// Keeps `rows` in `latest.json` and at the history's end, and says what got worse since the last run that has it, or is worse
-/// than the median of the last [`RUNS`]. Returns whether any of that is [`COUNTED`].
+/// Writes `rows` to `latest.json` and to the end of the history. Prints each row that is worse than in the
+/// last run, or than the median of the last [`RUNS`]. Returns whether one of those is [`COUNTED`].
 pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<bool> {
     let folder = folder(name);
     fs::create_dir_all(&folder)?;
@@ -83,7 +84,7 @@ pub(crate) fn keep(name: &str, rows: &[Row]) -> std::io::Result<bool> {
     Ok(is_worse)
 }
 
-/// Says what is worse; returns whether any of that is counted.
+/// Prints the rows that are worse. Returns whether one of those is [`COUNTED`].
 fn compare(run: &Run, before: &[Run]) -> bool {
     let mut is_worse = false;
     for row in &run.rows {
@@ -98,9 +99,9 @@ fn compare(run: &Run, before: &[Run]) -> bool {
         let (Some(commit), Some(last)) = (commits.first(), known.first()) else { continue };
         let median = format!("the median of {} runs", known.len());
         let than = [(format!("at {commit}"), *last), (median, table::median(&known))];
-        // One run is its own median.
+        // A single run is its own median.
         for (than, was) in than.into_iter().take(known.len()) {
-            // What is a speed got worse by falling.
+            // A speed gets worse by falling.
             let grown = if row.unit.ends_with("/s") { was / is } else { is / was };
             if grown > worse {
                 eprintln!("worse than {than}: {}: {was:.3}, now {is:.3}", row.what);
@@ -111,7 +112,7 @@ fn compare(run: &Run, before: &[Run]) -> bool {
     is_worse
 }
 
-/// What of a row holds on a noisy machine: the ratio, where there is one.
+/// Figure of a row that is comparable on a noisy machine: the ratio, if there is one.
 fn value(row: &Row) -> Option<f64> {
     row.ratio().or(row.ours)
 }

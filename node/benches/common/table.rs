@@ -1,19 +1,19 @@
-//! What was measured: rows, as a table for people and as JSON.
+//! Measured rows, as a table in Markdown and as JSON.
 
 use serde::{Deserialize, Serialize};
 
-/// What a row should come to.
+/// Goal of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
-    /// Ours over theirs.
+    /// Most for our figure divided by theirs.
     RatioAtMost(f64),
-    /// Ours over theirs.
+    /// Least for our figure divided by theirs.
     RatioAtLeast(f64),
-    /// Ours over theirs, and ours in the row's unit.
+    /// Most for our figure divided by theirs, and most for ours in the row's unit.
     BothAtMost(f64, f64),
-    /// Ours, in the row's unit.
+    /// Most for our figure, in the row's unit.
     AtMost(f64),
-    /// The row is there to be looked at.
+    /// No goal: the row is for information.
     None,
 }
 
@@ -21,29 +21,29 @@ pub(crate) enum Goal {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
-    /// Of `ours` and `theirs`.
+    /// Unit of `ours` and `theirs`.
     pub(crate) unit: String,
     pub(crate) ours: Option<f64>,
-    /// Whom it is compared with.
+    /// Name of the other program.
     pub(crate) against: String,
     pub(crate) theirs: Option<f64>,
     pub(crate) goal: String,
-    /// `None` where there is no goal, or nothing was measured.
+    /// `None` without a goal or a measurement.
     pub(crate) met: Option<bool>,
 }
 
 impl Row {
-    /// A row that was measured.
+    /// A measured row with another program's figure.
     pub(crate) fn of(what: &str, unit: &str, ours: f64, (against, theirs): (&str, f64), goal: Goal) -> Self {
         Self::measured(what, unit, ours, against, Some(theirs), goal)
     }
 
-    /// A row without a peer.
+    /// A measured row without another program.
     pub(crate) fn alone(what: &str, unit: &str, ours: f64, goal: Goal) -> Self {
         Self::measured(what, unit, ours, "", None, goal)
     }
 
-    /// A row that can't be measured here, with why.
+    /// A row that cannot be measured here, with the reason.
     pub(crate) fn missing(what: &str, why: &str) -> Self {
         let text = String::new;
         let (ours, theirs, met) = (None, None, None);
@@ -66,27 +66,34 @@ impl Row {
         Self { what, unit, ours: Some(ours), against, theirs, goal, met }
     }
 
-    /// Ours over theirs.
+    /// Our figure divided by theirs.
     pub(crate) fn ratio(&self) -> Option<f64> {
         Some(self.ours? / self.theirs?)
     }
 }
 
-/// Rows, each printed in Markdown as it is added.
+/// Rows, each of which is printed in Markdown when it is added.
 #[derive(Debug, Default)]
 pub(crate) struct Table(pub(crate) Vec<Row>);
+
+const HEAD: &str = "| what | ours | theirs | ratio | goal | met |\n|---|---:|---:|---:|---|---|";
 
 impl Table {
     pub(crate) fn add(&mut self, row: Row) {
         if self.0.is_empty() {
-            println!("| what | ours | theirs | ratio | goal | met |\n|---|---:|---:|---:|---|---|");
+            println!("{HEAD}");
         }
-        print(&row);
+        println!("{}", line(&row));
         self.0.push(row);
     }
 }
 
-fn print(row: &Row) {
+/// Formats rows as a table in Markdown.
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    [HEAD.to_owned()].into_iter().chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn line(row: &Row) -> String {
     let figure = |it: Option<f64>| it.map(|it| format!("{} {}", short(it), row.unit)).unwrap_or_default();
     let (ours, theirs) = (figure(row.ours), figure(row.theirs));
     let theirs = match (row.against.as_str(), theirs.as_str()) {
@@ -95,7 +102,7 @@ fn print(row: &Row) {
     };
     let ratio = row.ratio().map(|it| format!("{it:.2}")).unwrap_or_default();
     let met = row.met.map_or("", |met| if met { "yes" } else { "no" });
-    println!("| {} | {} | {theirs} | {ratio} | {} | {met} |", row.what, ours.trim(), row.goal);
+    format!("| {} | {} | {theirs} | {ratio} | {} | {met} |", row.what, ours.trim(), row.goal)
 }
 
 fn short(value: f64) -> String {
@@ -107,12 +114,12 @@ fn short(value: f64) -> String {
     }
 }
 
-/// The middle one of what was measured; 0 for nothing.
+/// The median; 0 for no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50)
 }
 
-/// The value that `percent` of 100 do not pass; 0 for nothing.
+/// The value that `percent` of 100 values do not exceed; 0 for no values.
 pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The listeners' processes, seen from the one that measures.
+//! The listeners' processes, as the measuring process sees them.
 
 use std::{
     io::{BufRead, BufReader, Lines, Write},
@@ -10,24 +10,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{Cost, cpu};
 
-/// In the environment of a process that is one of listeners.
+/// Environment variable that marks a process of listeners.
 pub(crate) const LISTENERS: &str = "CROWD_LISTENERS";
-/// Listeners that come in a second.
+/// Listeners that connect per second.
 const PER_SECOND: usize = 40;
 
-/// What a process's listeners heard since they were told to `mark`.
+/// Results of the listeners of one process since the command `mark`.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Heard {
     pub(crate) listeners: usize,
     pub(crate) failed: usize,
     pub(crate) underruns: u64,
-    /// Seconds, of all together.
+    /// Total silence, in seconds.
     pub(crate) dry: f64,
-    /// Seconds, of all together.
+    /// Total playing time, in seconds.
     pub(crate) played: f64,
     pub(crate) bytes: u64,
     pub(crate) retries: u64,
-    /// Milliseconds from a probe's request to the last byte of its chunk, of which 99 in 100 were no slower.
+    /// 99th percentile of the time from a probe's request to the last byte of its chunk, in milliseconds.
     pub(crate) chunk_p99: f64,
 }
 
@@ -40,24 +40,24 @@ struct Process {
 }
 
 impl Crowd {
-    /// Processes without a listener yet.
+    /// Starts processes without listeners.
     pub(crate) fn start(processes: usize) -> Self {
         Self((0..processes).map(Process::start).collect())
     }
 
-    /// Tells all processes, and waits for them.
+    /// Sends a command to all processes, and waits for them.
     pub(crate) fn tell(&mut self, line: &str) {
         self.0.iter_mut().for_each(|it| it.say(line));
         self.0.iter_mut().for_each(|it| assert_eq!(it.answer(), "ok", "{line}"));
     }
 
-    /// Tells one process, and waits for it.
+    /// Sends a command to one process, and waits for it.
     pub(crate) fn first(&mut self, line: &str) {
         self.0[0].say(line);
         assert_eq!(self.0[0].answer(), "ok", "{line}");
     }
 
-    /// Has `many` come in, one after the other, shared among the processes; returns when all have.
+    /// Adds `many` listeners, one after another, shared among the processes. Returns when all are connected.
     pub(crate) fn spread(&mut self, line: &str, many: usize) {
         let (processes, millis) = (self.0.len(), many * 1000 / PER_SECOND);
         for (index, process) in self.0.iter_mut().enumerate() {
@@ -67,13 +67,13 @@ impl Crowd {
         self.0.iter_mut().for_each(|it| assert_eq!(it.answer(), "ok", "{line}"));
     }
 
-    /// What all heard since the `mark`.
+    /// Results of all listeners since the `mark`.
     pub(crate) fn report(&mut self) -> Heard {
         self.0.iter_mut().for_each(|it| it.say("report"));
         self.0.iter_mut().map(|it| serde_json::from_str(&it.answer()).unwrap()).fold(Heard::default(), sum)
     }
 
-    /// What `server` and the listeners' processes use within the same time.
+    /// Cost of `server` and of the listeners' processes in the same time.
     pub(crate) fn cost_beside(&self, server: u32, wait: Duration) -> (Cost, Cost) {
         let all = || self.0.iter().map(|it| cpu(it.child.id())).sum::<Duration>();
         let (began, before) = (Instant::now(), all());

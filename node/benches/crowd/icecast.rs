@@ -1,4 +1,4 @@
-//! icecast2 with a configuration of its own on loopback, and ffmpeg that feeds it.
+//! icecast2 on loopback with its own configuration, and ffmpeg as its source.
 
 use std::{
     fs,
@@ -19,7 +19,8 @@ pub(crate) struct Icecast {
 }
 
 impl Icecast {
-    /// Streams `track` in Opus at 96 kbit/s to as many as `listeners`; `None`, with a word, where icecast2 is missing.
+    /// Streams `track` in Opus at 96 kbit/s to at most `listeners`. Prints a line and returns `None` if
+    /// icecast2 is missing.
     pub(crate) fn start(track: &Path, listeners: usize) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -34,7 +35,7 @@ impl Icecast {
         let mut icecast = Self { server, source: None, port, _folder: folder };
         icecast.wait();
         icecast.source = Some(source(track, port));
-        // Until the stream's head is there, listeners are turned away.
+        // icecast2 turns listeners away until it has the stream's head.
         sleep(Duration::from_secs(5));
         Some(icecast)
     }
@@ -89,7 +90,7 @@ fn source(track: &Path, port: u16) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// The defaults of Debian's file, but for the number of clients, and a user other than root, whom it refuses.
+/// Debian's defaults, except for the number of clients, and for the user: icecast2 refuses root.
 fn configuration(folder: &Path, port: u16, listeners: usize) -> String {
     let folder_name = folder.display();
     let root = fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);

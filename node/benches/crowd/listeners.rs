@@ -1,4 +1,4 @@
-//! A process of listeners: does what it is told, a line at a time.
+//! A process of listeners, which runs one command per line of standard input.
 
 use std::{
     io::BufRead,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use media_node::{
-    client::{self, CodecChoice, Dial, MuteListener},
+    client::{self, CodecChoice, NodeLink, SimulatedListener},
     plugins,
 };
 use media_plugin_host::Registry;
@@ -32,9 +32,9 @@ use crate::crowd::{Heard, LISTENERS};
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 const TARGET: Duration = Duration::from_secs(3);
 const START: Duration = Duration::from_millis(120);
-/// What a greedy one has under way at once on each connection: as much as a node allows by default.
+/// Requests that a greedy listener keeps open on each connection: a node's default limit.
 const GREED: usize = 8;
-/// Connections of a greedy one, each from another endpoint with its key.
+/// Connections of a greedy listener, each from another endpoint with the same key.
 const CONNECTIONS: usize = 4;
 
 pub(crate) fn main() {
@@ -50,21 +50,21 @@ pub(crate) fn main() {
 
 struct Process {
     registry: Arc<Registry>,
-    /// Which process it is: keys and positions differ between processes.
+    /// Number of this process. Keys and positions differ between processes.
     index: u64,
     born: u64,
     ticket: Option<Ticket>,
     track: Option<Track>,
-    listeners: Vec<MuteListener>,
-    idle: Vec<Arc<Dial>>,
-    /// Plain listeners, and whoever asks by hand.
+    listeners: Vec<SimulatedListener>,
+    idle: Vec<Arc<NodeLink>>,
+    /// Plain listeners, and listeners that send requests by hand.
     tasks: Vec<JoinHandle<()>>,
-    /// Bytes that plain listeners took in.
+    /// Bytes that plain listeners received.
     taken: Arc<AtomicU64>,
-    /// Of the chunks that the listeners are sent; 0 before there is one.
+    /// Number of chunks of the track; 0 before it is known.
     bitrate: u32,
     probing: bool,
-    /// How long each probe took, in milliseconds.
+    /// Times of the probes, in milliseconds.
     waits: Arc<std::sync::Mutex<Vec<f64>>>,
     marked: Heard,
 }
@@ -109,14 +109,14 @@ impl Process {
         "ok".into()
     }
 
-    /// A way to the node with a key and an endpoint of its own.
-    async fn dial(&mut self) -> Arc<Dial> {
+    /// Creates a connection to the node with its own key and endpoint.
+    async fn dial(&mut self) -> Arc<NodeLink> {
         self.born += 1;
         self.dial_again().await
     }
 
-    /// Another way of the one born last, with an endpoint of its own.
-    async fn dial_again(&self) -> Arc<Dial> {
+    /// Creates another connection with the key of the last one, and its own endpoint.
+    async fn dial_again(&self) -> Arc<NodeLink> {
         let mut secret_key = [7; 32];
         secret_key[..8].copy_from_slice(&(self.index << 32 | self.born).to_le_bytes());
         let bind = Bind {
@@ -131,7 +131,7 @@ impl Process {
         let ticket = self.ticket.as_ref().unwrap();
         let peer =
             PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
-        Arc::new(Dial::new(endpoint, peer, Some(ticket.token())))
+        Arc::new(NodeLink::new(endpoint, peer, Some(ticket.token())))
     }
 
     async fn meet(&mut self, ticket: &str) {
@@ -142,21 +142,21 @@ impl Process {
         dial.close().await;
     }
 
-    async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> MuteListener {
+    async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> SimulatedListener {
         let dial = self.dial().await;
         let track = self.track.as_ref().unwrap().id.clone();
         let codec = CodecChoice::Only(vec!["opus".into()]);
         let at = Position::START.moved(at as f64 / 1000.0);
         let registry = Arc::clone(&self.registry);
-        MuteListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
+        SimulatedListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
     }
 
-    /// Has the node encode the whole track.
+    /// Makes the node encode the whole track.
     async fn warm(&mut self, bitrate: u32) {
         let chunks = self.track.as_ref().unwrap().duration_ms.div_ceil(3000);
         let listener = self.listen(bitrate, 0, Duration::from_secs(86_400)).await;
         while listener.counts().chunks < chunks {
-            assert_eq!(listener.unheard().failed, None);
+            assert_eq!(listener.stats().failed, None);
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -169,13 +169,13 @@ impl Process {
         for number in 0..many {
             let due = Duration::from_millis((millis * number / many.max(1)) as u64);
             sleep(due.saturating_sub(began.elapsed())).await;
-            // Spread by the golden ratio.
+            // Positions spread by the golden ratio.
             let at = (self.born + 1000 * self.index).wrapping_mul(0x9E37_79B9_7F4A_7C15) % half;
             let listener = self.listen(bitrate, at, TARGET).await;
             self.listeners.push(listener);
         }
-        let waiting = |it: &MuteListener| {
-            let unheard = it.unheard();
+        let waiting = |it: &SimulatedListener| {
+            let unheard = it.stats();
             unheard.first_audio.is_none() && unheard.failed.is_none()
         };
         while self.listeners[before..].iter().any(waiting) {
@@ -192,7 +192,7 @@ impl Process {
         }
     }
 
-    /// Plain listeners of a stream over HTTP.
+    /// Adds plain listeners of an HTTP stream.
     async fn tcp(&mut self, port: u16, many: usize, millis: usize) {
         for _ in 0..many {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -209,8 +209,8 @@ impl Process {
         }
     }
 
-    /// Those who take without pause, or ask and never read: [`GREED`] requests under way on each of
-    /// [`CONNECTIONS`].
+    /// Adds listeners that read without pause, or that request and never read: [`GREED`] open requests on
+    /// each of [`CONNECTIONS`].
     async fn greedy(&mut self, many: usize, reads: bool) {
         let (rendition, chunks) = self.rendition(128_000).await;
         for connection in 0..many * CONNECTIONS {
@@ -237,7 +237,7 @@ impl Process {
         }
     }
 
-    /// The track as Opus, and how many chunks it has.
+    /// Returns the track's Opus rendition, with its number of chunks.
     async fn rendition(&mut self, bitrate: u32) -> (Rendition, u32) {
         let dial = self.dial().await;
         let request = GetInfo {
@@ -255,7 +255,7 @@ impl Process {
         (rendition, chunks)
     }
 
-    /// Someone who asks for a chunk of the hot track every 100 ms and notes how long it took.
+    /// Adds a probe that requests a chunk of the hot track every 100 ms and notes the time.
     async fn probe(&mut self) {
         if self.bitrate == 0 || self.index > 0 || self.probing {
             return;
@@ -278,7 +278,7 @@ impl Process {
         let mut heard = Heard { listeners: self.listeners.len() + self.tasks.len(), ..Heard::default() };
         heard.bytes = self.taken.load(Ordering::Relaxed);
         for listener in &self.listeners {
-            let (unheard, counts) = (listener.unheard(), listener.counts());
+            let (unheard, counts) = (listener.stats(), listener.counts());
             heard.failed += usize::from(unheard.failed.is_some());
             heard.underruns += unheard.underruns;
             heard.dry += unheard.dry.as_secs_f64();
@@ -305,8 +305,8 @@ impl Process {
     }
 }
 
-/// Asks by hand.
-async fn ask<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Stream {
+/// Sends a request by hand.
+async fn ask<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Stream {
     let connection = dial.connection().await.unwrap();
     let data = serde_json::to_string(request).unwrap();
     let mut stream = connection.open(protocol.name(), &data).await.unwrap();
@@ -314,8 +314,8 @@ async fn ask<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Stre
     stream
 }
 
-/// Asks by hand, and takes the answer to its end.
-async fn whole<Q: Serialize>(dial: &Dial, protocol: Protocol, request: &Q) -> Vec<u8> {
+/// Sends a request by hand, and reads the answer to its end.
+async fn whole<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Vec<u8> {
     let mut stream = ask(dial, protocol, request).await;
     let mut answer = Vec::new();
     while let Some(bytes) = stream.recv.recv(64 * 1024).await.unwrap() {

@@ -1,15 +1,16 @@
-//! A crowd at one node: `cargo bench --bench crowd`.
+//! Many listeners at one node: `cargo bench -p media-node --bench crowd`.
 //!
-//! The real `media-node serve`, a process of its own, against icecast2 in the same run; listeners in a few processes of
-//! this program, each with an endpoint, a key and a connection of its own, over the real transport and with the whole of
-//! the client but for the decoder and the sound (`client::MuteListener`). One hot track: all of its chunks are in the
-//! node's cache before anything is measured, as icecast2 too sends what somebody else has encoded. Prints a table and
-//! keeps it in `target/crowd/latest.json` and `history.jsonl`.
+//! The real `media-node serve` runs as a process of its own, and icecast2 beside it in the same run. The
+//! listeners run in a few processes of this program. Each has its own endpoint, key and connection over the
+//! real transport, and the whole client except decoder and sound (`client::SimulatedListener`). All chunks of the
+//! one hot track are in the node's cache before the measurement, as icecast2 also sends a stream that is
+//! already encoded. The results are printed as a table and kept in `target/crowd/latest.json` and
+//! `history.jsonl`; `-- --write` writes the table of a whole run into `node/docs/benchmarks.md`.
 //!
-//! `cargo bench --bench crowd -- WORD…` runs the parts with one of the words in their name: `peers` (500 listeners beside
-//! icecast2), `greedy`, `idle`, `many` (2,000 listeners). `CROWD_SECONDS` is how long each is measured, 60 unless told
-//! otherwise; `CROWD_PEERS` and `CROWD_MANY` how many listeners. A listener takes about 8 file descriptors: the processes
-//! raise their own limit as far as the system lets them (`ulimit -Hn`).
+//! `-- WORD…` runs the parts with one of the words in their name: `peers` (500 listeners beside icecast2),
+//! `greedy`, `idle`, `many` (2,000 listeners). `CROWD_SECONDS` is the time of each measurement, 60 by
+//! default; `CROWD_PEERS` and `CROWD_MANY` are numbers of listeners. A listener takes about 8 file
+//! descriptors. The processes raise their own limit as far as the system allows (`ulimit -Hn`).
 
 #![allow(
     clippy::expect_used,
@@ -29,6 +30,9 @@ mod crowd;
 mod history;
 mod icecast;
 mod listeners;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 mod process;
 #[path = "../common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
@@ -43,11 +47,11 @@ use process::{Cost, Usage};
 use program::{Home, Node};
 use table::{Goal, Row, Table};
 
-/// Seconds of the track; listeners begin in its first half.
+/// Length of the track in seconds. Listeners start in its first half.
 const TRACK: f64 = 480.0;
-/// Listeners that are there before memory per listener is counted.
+/// Listeners that are connected before memory per listener is measured.
 const BASE: usize = 100;
-/// For what the listeners' coming has set off to be over.
+/// Pause after listeners have connected, until the load is steady.
 const SETTLE: Duration = Duration::from_secs(10);
 
 fn main() {
@@ -59,7 +63,7 @@ fn main() {
     }
     let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
     let home = Home::new();
-    // As many as come, and all over one interface.
+    // Accepts any number of listeners, all over one interface.
     home.configure("[server]\nmax_peers = 10000\n");
     let samples = fixtures::music(48_000, 2, TRACK);
     let track = fixtures::encode(&home.path(""), Kind::FlacS16, 48_000, 2, &samples);
@@ -72,11 +76,14 @@ fn main() {
         }
     }
     history::keep("crowd", &table.0).unwrap();
+    if page::is_wanted() && words.is_empty() {
+        page::write("docs/benchmarks.md", "crowd", &table::markdown(&table.0)).unwrap();
+    }
 }
 
 type Part = fn(&Home, &Path, &mut Table);
 
-/// `theirs` is icecast2's figure, where there is one.
+/// Makes a row; `theirs` is icecast2's figure, if any.
 fn row(what: &str, unit: &str, ours: f64, theirs: Option<f64>, goal: Goal) -> Row {
     match theirs {
         Some(theirs) => Row::of(what, unit, ours, ("icecast2", theirs), goal),
@@ -92,7 +99,7 @@ fn seconds() -> Duration {
     Duration::from_secs(number("CROWD_SECONDS", 60) as u64)
 }
 
-/// A node whose cache holds the whole track at `bitrate`, and processes for its listeners.
+/// Starts a node that has the whole track at `bitrate` in its cache, and processes for its listeners.
 fn hot(home: &Home, track: &Path, bitrate: u32, processes: usize) -> (Node, Crowd) {
     let node = home.serve(&[track]);
     let mut crowd = Crowd::start(processes);
@@ -101,7 +108,7 @@ fn hot(home: &Home, track: &Path, bitrate: u32, processes: usize) -> (Node, Crow
     (node, crowd)
 }
 
-/// CPU time and memory per listener, beside icecast2.
+/// Measures CPU time and memory per listener, beside icecast2.
 fn peers(home: &Home, track: &Path, table: &mut Table) {
     let many = number("CROWD_PEERS", 500);
     let (node, mut crowd) = hot(home, track, 96_000, 2);
@@ -125,16 +132,16 @@ fn peers(home: &Home, track: &Path, table: &mut Table) {
     table.add(row("listeners that failed", "", ours.failed, None, Goal::AtMost(0.0)));
 }
 
-/// What a server of either kind costs.
+/// Cost of one server.
 #[derive(Debug)]
 struct Measured {
-    /// Seconds of CPU per hour of listening.
+    /// CPU seconds per hour of listening.
     cpu: f64,
-    /// kB per listener beyond the first [`BASE`].
+    /// kB per listener above the first [`BASE`].
     memory: f64,
-    /// What a listener takes in, in kbit/s.
+    /// Bitrate that a listener receives, in kbit/s.
     rate: f64,
-    /// Milliseconds of CPU until a listener is there.
+    /// CPU time of a new listener, in milliseconds.
     coming: f64,
     underruns: f64,
     failed: f64,
@@ -163,7 +170,7 @@ fn measure(server: u32, crowd: &mut Crowd, add: &str, many: usize) -> Measured {
     }
 }
 
-/// What others hear while some ask for as much as they can and some never read.
+/// Measures ordinary listeners while others are greedy or never read.
 fn greedy(home: &Home, track: &Path, table: &mut Table) {
     let (node, mut crowd) = hot(home, track, 96_000, 2);
     crowd.spread("add 96000", 100);
@@ -195,7 +202,7 @@ fn greedy(home: &Home, track: &Path, table: &mut Table) {
     }
 }
 
-/// Memory and CPU of those who are connected and want nothing.
+/// Measures memory and CPU of listeners that are connected and request nothing.
 fn idle(home: &Home, track: &Path, table: &mut Table) {
     let many = number("CROWD_PEERS", 500);
     let (node, mut crowd) = hot(home, track, 96_000, 2);
@@ -204,7 +211,7 @@ fn idle(home: &Home, track: &Path, table: &mut Table) {
     table.add(row("CPU per hour of an idle listener", "s", measured.cpu, None, Goal::None));
 }
 
-/// As many as this machine holds.
+/// Measures as many listeners as this machine can run.
 fn many(home: &Home, track: &Path, table: &mut Table) {
     let many = number("CROWD_MANY", 2000);
     let (node, mut crowd) = hot(home, track, 64_000, 4);

@@ -1,16 +1,16 @@
-//! What a process uses, from /proc.
+//! Resources of a process, from `/proc`.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-/// Since a process began.
+/// Totals since the start of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     /// User and system time of all its threads.
     pub(crate) cpu: Duration,
-    /// Its share of memory (PSS), in kB.
+    /// Its proportional share of memory (PSS), in kB.
     pub(crate) memory: f64,
 }
 
@@ -20,7 +20,7 @@ impl Usage {
     }
 }
 
-/// During some time.
+/// CPU time within an interval.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) cpu: Duration,
@@ -38,7 +38,7 @@ impl Cost {
 /// utime and stime of proc_pid_stat(5), in ticks of 10 ms.
 pub(crate) fn cpu(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // The second field is a name in parentheses, which may hold anything.
+    // The second field is a name in parentheses, which may contain any character.
     let after = stat.rsplit(')').next().unwrap();
     let ticks: u64 = after.split_whitespace().skip(11).take(2).map(|it| it.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)

@@ -1,4 +1,4 @@
-//! What a row's playings came to, as a line of the table and as rows to be kept.
+//! Results of a row's playbacks, as a line of the table and as rows of the history.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub(crate) const HEAD: &str = "\
 | network | codec | playings | underruns | dry for, at most | first audio, warm, median | after the event, at most | new connections, retries | frames | goal | met |
 |---|---|---:|---:|---:|---:|---|---|---|---|---|";
 
-/// Sums over a row's playings, the worst of them, medians.
+/// Sums, worst values and medians over a row's playbacks.
 pub(crate) struct Figures {
     underruns: u64,
     dry: Duration,
@@ -22,7 +22,7 @@ pub(crate) struct Figures {
     met: bool,
 }
 
-/// `whole` where every frame was right.
+/// Computes the figures; `whole` if every frame was right.
 pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
     let underruns = played.iter().map(|it| it.heard.progress.underruns + it.underruns).sum();
     let dry = most(played, |it| Some(it.heard.progress.underrun_time.max(it.dry))).unwrap_or_default();
@@ -60,7 +60,7 @@ pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
 }
 
 impl Figures {
-    /// The row's line. `whole` as for [`figures`].
+    /// Formats the row's line; `whole` as for [`figures`].
     pub(crate) fn line(&self, row: &Row, played: &[Played], whole: bool) -> String {
         let sum = |what: fn(&Played) -> u64| played.iter().map(what).sum::<u64>();
         format!(
@@ -81,7 +81,7 @@ impl Figures {
         )
     }
 
-    /// The row's figures; the goal stands with the underruns.
+    /// The row's figures for the history. The goal is part of the row of underruns.
     pub(crate) fn rows(&self, row: &Row, played: &[Played]) -> Vec<table::Row> {
         let playings = format!("{}, {} of {:.0} s", row.name, played.len(), row.seconds);
         let alone = |what: &str, unit: &str, value: f64| {
@@ -100,13 +100,13 @@ fn words(time: Option<Duration>) -> String {
     time.map_or_else(String::new, |time| format!("{:.2} s", time.as_secs_f64()))
 }
 
-/// The greatest of what all playings have; `None` where one lacks it.
+/// The greatest value; `None` if one playback lacks it.
 fn most(played: &[Played], what: impl Fn(&Played) -> Option<Duration>) -> Option<Duration> {
     let all: Option<Vec<_>> = played.iter().map(what).collect();
     all?.into_iter().max()
 }
 
-/// From the network's return to sound; zero where it had not ended.
+/// Time from the network's return to sound; zero if the sound had not stopped.
 fn sound_again(it: &Played) -> Option<Duration> {
     match it.heard.progress.underruns {
         0 => Some(Duration::ZERO),
@@ -114,7 +114,7 @@ fn sound_again(it: &Played) -> Option<Duration> {
     }
 }
 
-/// From the network's return to the last change for the better, where what the track came in at first is back.
+/// Time from the network's return to the last improvement, if the first rendition is back.
 fn best_again(it: &Played) -> Option<Duration> {
     let whole: Instant = it.whole?;
     let switches: Vec<_> = it.heard.counts.switches.iter().collect();
@@ -123,7 +123,7 @@ fn best_again(it: &Played) -> Option<Duration> {
     back.then(|| last.at.saturating_duration_since(whole))
 }
 
-/// What the listener was told, and where the sound stopped, to standard error.
+/// Prints the listener's events, and the gaps in the sound, to standard error.
 pub(crate) fn tell(row: &Row, run: usize, played: &Played) {
     let heard = &played.heard;
     let first: Vec<_> = played.first_audio.iter().map(Duration::as_millis).collect();

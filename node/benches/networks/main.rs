@@ -1,10 +1,11 @@
-//! What a listener gets through bad networks, in real time: prints the table of `node/README.md`, and keeps its
-//! figures in `target/networks/history.jsonl`.
+//! Playback over bad networks in real time: the table of `node/docs/networks.md`, kept in
+//! `target/networks/history.jsonl`.
 //!
-//! `cargo bench --bench networks` plays every row, `cargo bench --bench networks -- WORD…` those with one of the words in
-//! their name, all side by side. `NETWORK_SECONDS` is how much music the rows without an event play, 600 unless told
-//! otherwise; `NETWORK_RUNS` how often each of them is played, 3; the others are played three times as often, each time with
-//! other dice and another moment of the event.
+//! `cargo bench -p media-node --bench networks` plays every row; `-- WORD…` plays the rows with one of the
+//! words in their name, all side by side. `-- --write` writes the table of a whole run into the page.
+//! `NETWORK_SECONDS` is the length of the rows without an event, 600 s by default. `NETWORK_RUNS` is the
+//! number of their playbacks, 3 by default. Other rows are played three times as often, each time with other
+//! random numbers and another moment of the event.
 
 #![allow(
     clippy::expect_used,
@@ -13,24 +14,27 @@
     reason = "a benchmark says what it expects by failing there"
 )]
 
-#[path = "../../tests/lab/exact.rs"]
+#[path = "../../tests/it/lab/exact.rs"]
 mod exact;
 mod figures;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 #[path = "../common/history.rs"]
 mod history;
-#[path = "../../tests/lab/music.rs"]
+#[path = "../../tests/it/lab/music.rs"]
 mod music;
-#[path = "../../tests/lab/net/mod.rs"]
+#[path = "../../tests/common/net/mod.rs"]
 mod net;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 mod play;
 mod process;
 #[path = "../../tests/common/program.rs"]
 mod program;
-#[path = "../../tests/lab/rows.rs"]
+#[path = "../../tests/it/lab/rows.rs"]
 mod rows;
-#[path = "../../tests/lab/stage.rs"]
+#[path = "../../tests/it/lab/stage.rs"]
 mod stage;
 #[path = "../common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
@@ -42,9 +46,9 @@ use music::Music;
 use rows::Row;
 use tokio::sync::Semaphore;
 
-/// Listeners at once; each takes a percent or two of a core.
+/// Listeners at the same time; each takes a percent or two of a core.
 const AT_ONCE: usize = 24;
-/// From one's start to the next: a first chunk is encoded then.
+/// Time between two starts, since the node encodes a first chunk then.
 const APART: Duration = Duration::from_millis(300);
 
 fn main() {
@@ -54,7 +58,7 @@ fn main() {
     let mut rows = rows::rows(seconds as f64);
     rows.retain(|row| words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str())));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    // Before anybody plays: it takes all processors.
+    // Music is made before playback starts, since it takes all processors.
     let mut music: Vec<(f64, Arc<Music>)> = Vec::new();
     for row in &rows {
         if !music.iter().any(|(seconds, _)| *seconds == row.seconds) {
@@ -65,7 +69,7 @@ fn main() {
     println!("{}", figures::HEAD);
     runtime.block_on(async {
         let room = Arc::new(Semaphore::new(AT_ONCE));
-        // A task each: the longest are first in the list, so the short ones fill the room beside them.
+        // One task per playback. The longest rows are first in the list, so short ones fill the gaps.
         let mut number = 0;
         let started: Vec<_> = rows
             .into_iter()
@@ -94,18 +98,23 @@ fn main() {
             }
             ended.push((row, played));
         }
-        let mut kept = Vec::new();
-        // Only now, for the same reason.
+        let (mut kept, mut lines) = (Vec::new(), vec![figures::HEAD.to_owned()]);
+        // Results are compared after all playback, for the same reason.
         for (row, played) in ended {
             let expected = music(&row).expected(row.listen).await;
             let wrong = played.iter().filter_map(|it| exact::wrong(row.listen, &it.heard, &expected));
             let wrong: Vec<_> = wrong.collect();
             let figures = figures::figures(&row, &played, wrong.is_empty());
-            println!("{}", figures.line(&row, &played, wrong.is_empty()));
+            let line = figures.line(&row, &played, wrong.is_empty());
+            println!("{line}");
+            lines.push(line);
             kept.extend(figures.rows(&row, &played));
             played.iter().enumerate().for_each(|(run, it)| figures::tell(&row, run, it));
             wrong.iter().for_each(|wrong| eprintln!("    wrong: {wrong}"));
         }
         history::keep("networks", &kept).unwrap();
+        if page::is_wanted() && words.is_empty() {
+            page::write("docs/networks.md", "networks", &lines.join("\n")).unwrap();
+        }
     });
 }

@@ -13,31 +13,31 @@ use crate::{
     stage::{Heard, Listener, Node, Tune},
 };
 
-/// How often each playing begins before it is played to the end.
+/// Number of times a playback starts and is stopped before it plays to the end.
 const STARTS: usize = 4;
-/// What is played of those that are broken off, in frames.
+/// Frames that are played before such a stop.
 const BEGINNING: u64 = 2 * RATE as u64;
-/// For what is still on its way when a start is broken off.
+/// Pause after such a stop, for bytes that are still in flight.
 const REST: Duration = Duration::from_secs(2);
-/// A path that has not moved by then does not.
+/// Timeout for a move to another path.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// What was heard, and what was measured beside it.
+/// A recording, and the measurements beside it.
 pub(crate) struct Played {
     pub(crate) heard: Heard,
-    /// To the first frame, each time that it was begun.
+    /// Time to the first frame of each start.
     pub(crate) first_audio: Vec<Duration>,
-    /// Within the beginnings that were broken off.
+    /// Underruns during the starts that were stopped.
     pub(crate) underruns: u64,
-    /// And for how long at most in one of them.
+    /// Longest silence of them.
     pub(crate) dry: Duration,
-    /// When the network was whole again.
+    /// Time at which the network was back.
     pub(crate) whole: Option<Instant>,
-    /// How long it took from a path's death to the use of the other.
+    /// Time from a path's death to the use of the other path.
     pub(crate) moved: Option<Duration>,
 }
 
-/// Plays `row` for the `run`th time, on a connection that is warm.
+/// Plays `row` for the `run`th time, on a warm connection.
 pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let mut serving = Serving::start(row, music).await;
     let address = serving.address();
@@ -68,7 +68,7 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     Played { heard, first_audio, underruns, dry, whole, moved }
 }
 
-/// Who serves the track.
+/// The node that serves the track.
 enum Serving {
     Here(Node),
     Process(Process),
@@ -103,7 +103,8 @@ impl Serving {
     }
 }
 
-/// The row's event: when all is well again, and what a move to another path took.
+/// Runs the row's event. Returns the time of the network's return, and the duration of a move to another
+/// path.
 async fn happen(
     row: &Row,
     run: u32,

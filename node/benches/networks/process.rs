@@ -1,4 +1,4 @@
-//! A node that is a process of its own, so that it can be killed.
+//! A node in a process of its own, so that it can be killed.
 
 use std::{
     net::SocketAddr,
@@ -14,7 +14,7 @@ use crate::{
     stage::Tune,
 };
 
-/// `media-node serve` on `[::1]`, with one file.
+/// A `media-node serve` on `[::1]` with one file.
 pub(crate) struct Process {
     pub(crate) tune: Tune,
     home: Arc<Home>,
@@ -33,17 +33,17 @@ impl Process {
         Self { tune, home, file, node: Some(node), ticket }
     }
 
-    /// Where it listens.
+    /// Address of the node.
     pub(crate) fn address(&self) -> SocketAddr {
         self.ticket.routes[0].addresses[0].parse().unwrap()
     }
 
-    /// It has no time to say goodbye (SIGKILL).
+    /// Kills the node (SIGKILL), so that it sends no goodbye.
     pub(crate) fn kill(&mut self) {
         self.node = None;
     }
 
-    /// Started again in the same home.
+    /// Starts the node again in the same home.
     pub(crate) async fn again(&mut self) {
         let (node, ticket) = serve(&self.home, &self.file).await;
         assert_eq!(ticket.routes[0].peer, self.ticket.routes[0].peer);

@@ -1,5 +1,5 @@
-//! What playing costs the listener: processor time, wake-ups, memory. All players play the same track at the same time, in
-//! real time: into nothing, and through a sound server whose sink plays to nobody. (ALSA's device `null` has no clock.)
+//! Cost of playing: CPU time, wake-ups, memory. All players play the same track at the same time, in real
+//! time: to a null output, and through a sound server with a null sink. (ALSA's device `null` has no clock.)
 
 use std::{
     collections::HashMap,
@@ -23,19 +23,19 @@ use crate::{
 
 const WHAT: &str = "playing for 30 s";
 const MEASURED: Duration = Duration::from_secs(30);
-/// Before that: processes start, buffers fill.
+/// Time before the measurement, in which processes start and buffers fill.
 const SETTLED: Duration = Duration::from_secs(8);
-/// Longer than both.
+/// Length of the track, longer than both, in seconds.
 const TRACK: f64 = 60.0;
 
-/// Where the sound goes.
+/// Output of the players.
 #[derive(Clone, Copy)]
 enum To<'a> {
     Nothing,
     SoundServer(&'a Server),
 }
 
-/// A player that plays, ended when dropped.
+/// A running player, ended when dropped.
 enum Player {
     Ours(Running),
     Mpd(Mpd),
@@ -60,13 +60,13 @@ impl Drop for Player {
     }
 }
 
-/// What one player cost.
+/// Cost of one player.
 struct Cost {
-    /// Milliseconds of the processor for each second.
+    /// CPU time in milliseconds per second.
     processor: f64,
-    /// A thread that waited went on: so many times a second.
+    /// Wake-ups per second of all threads.
     wakes: f64,
-    /// The most, in MB.
+    /// Peak memory, in MB.
     memory: f64,
 }
 
@@ -165,7 +165,7 @@ fn ours(to: &To<'_>, home: &Home, node: &Node, codec: &str) -> Player {
     Player::Ours(Running::start(&mut command))
 }
 
-/// The other programs that are installed, playing what is at `url`.
+/// Starts the other installed players with `url`.
 fn theirs(to: &To<'_>, url: &str) -> impl Iterator<Item = (&'static str, Player)> {
     let connect = |command: &mut Command| {
         if let To::SoundServer(server) = to {
@@ -206,18 +206,18 @@ fn other(mut command: Command) -> Player {
     Player::Other(command.spawn().unwrap())
 }
 
-/// A process at one instant.
+/// Counters of a process at one instant.
 struct Look {
     at: Instant,
-    /// Seconds.
+    /// CPU time in seconds.
     processor: f64,
-    /// By thread: its name, and how often it waited and how often it was made to.
+    /// For each thread: its name, its voluntary and its involuntary context switches.
     threads: HashMap<String, (String, f64, f64)>,
     memory: f64,
 }
 
 impl Look {
-    /// `None` if it has ended, or where the system does not tell.
+    /// `None` if the process has ended, or if the system has no such counters.
     fn at(process: u32) -> Option<Self> {
         let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?.filter_map(|thread| {
             let thread = thread.ok()?;
@@ -236,7 +236,7 @@ impl Look {
         })
     }
 
-    /// What it cost from `before` on. What each thread did is said aloud.
+    /// Cost since `before`. Prints the counters of each thread.
     fn since(&self, before: &Self, who: &str) -> Cost {
         let seconds = (self.at - before.at).as_secs_f64();
         let mut wakes = 0.0;

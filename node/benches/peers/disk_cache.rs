@@ -1,4 +1,4 @@
-//! The album of [`transcode`] once more after a restart, from the cache on disk.
+//! The album of [`transcode`] again after a restart, from the cache on disk.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -37,7 +37,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     vec![row(WALL, 0), row(CPU, 1)]
 }
 
-/// What every chunk takes from a node that has just started, in wall and CPU seconds.
+/// Wall time and CPU time, in seconds, to fetch every chunk from a fresh node.
 async fn node(home: &Home, album: &[PathBuf]) -> [f64; 2] {
     let node = home.serve(&album.iter().map(PathBuf::as_path).collect::<Vec<_>>());
     let listener = Listener::connect(&node.ticket).await;

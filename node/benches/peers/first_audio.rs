@@ -1,4 +1,4 @@
-//! From the start of a process to the first sound, of a track that the node has not seen yet.
+//! Time from the start of a process to the first sound, for a track that is new to the node.
 
 use std::{fs, process::Command, thread, time::Duration};
 
@@ -56,7 +56,7 @@ pub(crate) fn rows(stage: &Stage, _: &Runtime) -> Vec<Row> {
                     "ms",
                     ours,
                     (&format!("{peer}, HTTP from nginx"), median(theirs)),
-                    // A process that runs already is no like for like.
+                    // mpd runs already, so this is no fair comparison.
                     if peer == WARM_MPD { Goal::None } else { Goal::RatioAtMost(1.0) },
                 ),
             });
@@ -72,21 +72,21 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Milliseconds until the first frame has gone to standard output.
+/// Milliseconds until the first frame is on standard output.
 fn to_a_pipe(stage: &Stage, codec: &str) -> f64 {
     let home = Home::new();
     let node = home.serve(&[&stage.path(FILE)]);
     ms(first_sound(&mut home.command(&["play", &node.ticket, "--codec", codec, "--output", "stdout"])))
 }
 
-/// Milliseconds of a playing in real time, from `main` to the first frame handed over, without those that binding took.
+/// Milliseconds from `main` to the first frame written to the output, without the time to bind.
 fn own_time(stage: &Stage, codec: &str) -> f64 {
     let home = Home::new();
     let node = home.serve(&[&stage.path(FILE)]);
     let play = ["play", &node.ticket, "--codec", codec, "--output", "null", "--stats", "stats.json"];
     let mut player = Running::start(&mut home.command(&play));
     player.line(|line| line.contains("playing"));
-    // More than `buffer.start`, which has to come before there is sound.
+    // Longer than `buffer.start`, which must be buffered before sound starts.
     thread::sleep(Duration::from_millis(500));
     player.signal("INT");
     player.finish_with(0);
@@ -109,7 +109,7 @@ fn by_ffplay(url: &str) -> f64 {
     ms(first_sound(ffplay.args(["-v", "quiet", "-nodisp", "-autoexit", url])))
 }
 
-/// From its being told to play to the first sound in a pipe.
+/// Time from mpd's command `play` to the first sound in a pipe.
 fn by_mpd(url: &str) -> f64 {
     let mpd = Mpd::start("type \"fifo\"\npath \"FOLDER/fifo\"\nformat \"44100:16:2\"", |_| {});
     mpd.say(&format!("add {url}"));

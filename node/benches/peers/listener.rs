@@ -1,4 +1,4 @@
-//! A listener that takes chunks as they come and plays nothing.
+//! A listener that receives chunks and plays nothing.
 
 use std::sync::{
     Arc,
@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use media_node::{client::Dial, plugins};
+use media_node::{client::NodeLink, plugins};
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::{Bind, Connection, Endpoint, PeerAddress, RecvStream, refuse_all};
 use media_protocol::{
@@ -15,7 +15,7 @@ use media_protocol::{
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-/// The most bytes taken from a stream at once, as `client::fetch` does.
+/// Most bytes that are read from a stream at once, as in `client::fetch`.
 const READ: usize = 64 * 1024;
 
 /// A connection to the node of a ticket.
@@ -25,7 +25,7 @@ pub(crate) struct Listener {
     connection: Arc<dyn Connection>,
 }
 
-/// An endpoint on this machine alone, with a key that no other of this process has.
+/// An endpoint on this machine alone, with a key that is unique in this process.
 async fn bind(registry: &Registry) -> Arc<dyn Endpoint> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let bind = Bind {
@@ -43,10 +43,10 @@ fn address(ticket: &Ticket) -> PeerAddress {
     PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() }
 }
 
-/// A way to the node for a player.
-pub(crate) async fn dial(registry: &Registry, ticket: &str) -> Arc<Dial> {
+/// Creates a connection to the node for a player.
+pub(crate) async fn dial(registry: &Registry, ticket: &str) -> Arc<NodeLink> {
     let ticket: Ticket = ticket.parse().unwrap();
-    Arc::new(Dial::new(bind(registry).await, address(&ticket), Some(ticket.token())))
+    Arc::new(NodeLink::new(bind(registry).await, address(&ticket), Some(ticket.token())))
 }
 
 impl Listener {
@@ -73,13 +73,13 @@ impl Listener {
         Result::from(answer).unwrap()
     }
 
-    /// The node's tracks, the first page of them.
+    /// The first page of the node's tracks.
     pub(crate) async fn tracks(&self) -> Vec<Track> {
         let list = List { offset: 0, limit: List::MAX, search: String::new() };
         self.ask::<ListPage>("audio.list", serde_json::to_string(&list).unwrap()).await.tracks
     }
 
-    /// A track in a codec, at a bitrate for those that lose something.
+    /// Returns a track's rendition in a codec, at a bitrate for lossy ones.
     pub(crate) async fn rendition(&self, track: &Track, codec: &str) -> Rendition {
         let request = GetInfo {
             track: track.id.clone(),
@@ -91,7 +91,7 @@ impl Listener {
         self.ask::<Info>("audio.get_info", serde_json::to_string(&request).unwrap()).await.rendition
     }
 
-    /// All these chunks, so many of them under way at once. Returns how many bytes came.
+    /// Fetches chunks, a number of them at a time. Returns the bytes received.
     pub(crate) async fn fetch(
         &self,
         chunks: impl IntoIterator<Item = (Rendition, u32)>,
@@ -111,7 +111,7 @@ impl Listener {
     }
 }
 
-/// Every chunk of a rendition.
+/// Fetches every chunk of a rendition.
 pub(crate) fn whole(rendition: &Rendition) -> impl Iterator<Item = (Rendition, u32)> + use<> {
     let rendition = rendition.clone();
     (0..rendition.chunks).map(move |index| (rendition.clone(), index))

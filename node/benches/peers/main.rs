@@ -1,10 +1,12 @@
-//! Node and listeners as processes of their own on loopback, beside the programs that people use, where those are installed.
-//! What is compared is measured turn by turn in one run: on a busy machine only ratios hold.
+//! Node and listeners as processes of their own on loopback, beside common programs, if those are installed.
+//! Programs that are compared run in turns in one run, since only ratios hold on a busy machine.
 //!
-//! `cargo bench --bench peers` runs every part, `cargo bench --bench peers -- WORD…` those with one of the words in their
-//! name: transcode, disk-cache, first-audio, seek, throughput, memory, client. `PEERS_ROUNDS` is how often what is quick is measured,
-//! `PEERS_FILES` a folder that keeps the made files (4 GB) for the next run, `PEERS_ALBUM` a folder of FLAC files to
-//! transcode in place of made ones.
+//! `cargo bench -p media-node --bench peers` runs every part; `-- WORD…` runs the parts with one of the words
+//! in their name: transcode, disk-cache, first-audio, seek, throughput, memory, client. `-- --write` writes
+//! the tables into `node/docs/benchmarks.md`: that of the part `client`, and that of the other parts if all
+//! of them ran. `PEERS_ROUNDS` is the number of turns of quick measurements. `PEERS_FILES` names a folder
+//! that keeps the generated files (4 GB) for the next run. `PEERS_ALBUM` names a folder of FLAC files to
+//! transcode instead of generated ones.
 
 #![allow(
     clippy::expect_used,
@@ -24,6 +26,9 @@ mod listener;
 mod memory;
 mod mpd;
 mod nginx;
+#[path = "../common/page.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
+mod page;
 #[path = "../../tests/common/program.rs"]
 mod program;
 mod seek;
@@ -41,8 +46,13 @@ use stage::Stage;
 use table::{Row, Table};
 use tokio::runtime::Runtime;
 
-/// Says which part this program plays when it starts itself.
+/// Environment variable that names the part of a child process.
 const CHILD: &str = "PEERS_CHILD";
+
+/// Page with the tables.
+const PAGE: &str = "docs/benchmarks.md";
+/// Name of the part that has a table of its own.
+const CLIENT: &str = "client";
 
 type Part = fn(&Stage, &Runtime) -> Vec<Row>;
 
@@ -53,7 +63,7 @@ const PARTS: [(&str, Part); 7] = [
     ("seek", seek::rows),
     ("throughput", throughput::rows),
     ("memory", memory::rows),
-    ("client", client::rows),
+    (CLIENT, client::rows),
 ];
 
 fn main() {
@@ -65,16 +75,25 @@ fn main() {
         _ => {}
     }
     let stage = Stage::new();
-    let mut table = Table::default();
-    for (name, part) in PARTS {
-        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
-            part(&stage, &runtime).into_iter().for_each(|row| table.add(row));
+    let (mut table, mut others) = (Table::default(), Vec::new());
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    for (name, part) in PARTS.iter().filter(|(name, _)| is_chosen(name)) {
+        let rows = part(&stage, &runtime);
+        if *name == CLIENT && page::is_wanted() {
+            page::write(PAGE, "peers-client", &table::markdown(&rows)).unwrap();
+        } else {
+            others.extend(rows.clone());
         }
+        rows.into_iter().for_each(|row| table.add(row));
+    }
+    // The other parts share a table, which is written only if all of them ran.
+    if page::is_wanted() && words.is_empty() {
+        page::write(PAGE, "peers", &table::markdown(&others)).unwrap();
     }
     history::keep("peers", &table.0).unwrap();
 }
 
-/// This program again, to play another part.
+/// Starts this program again as a child with another part.
 fn child(part: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.env(CHILD, part);

@@ -1,4 +1,4 @@
-//! What a node holds in memory while a track is sought through: ten hours beside three minutes.
+//! Memory of a node while a client seeks through a track: ten hours beside three minutes.
 
 use std::{
     fs,
@@ -17,9 +17,9 @@ use crate::{
 };
 
 const WHAT: &str = "memory of a node that serves a 10-hour file";
-/// As many as the short file has chunks, and far more than the cache holds.
+/// Number of chunks that are requested: all of the short file, and far more than the cache holds.
 const CHUNKS: u32 = 60;
-/// 10 hours.
+/// Length of the long file in seconds: 10 hours.
 const LONG: u32 = 36_000;
 const SHORT: u32 = 180;
 const RATE: u32 = 44_100;
@@ -78,7 +78,7 @@ fn file(stage: &Stage, ending: &str, seconds: u32) -> PathBuf {
     })
 }
 
-/// Megabytes of a node after chunks from all over the file were asked for, one after the other.
+/// Memory of a node, in MB, after requests for chunks from all over the file, one after another.
 async fn resident(file: &Path) -> Option<f64> {
     let home = Home::new();
     home.configure("[server]\ncache = \"4MiB\"\n");
@@ -87,7 +87,7 @@ async fn resident(file: &Path) -> Option<f64> {
     let track = listener.tracks().await.remove(0);
     let rendition = listener.rendition(&track, "pcm").await;
     let step = rendition.chunks / CHUNKS;
-    // Back and forth, so that each is a seek.
+    // Back and forth, so that each request is a seek.
     let places = (0..CHUNKS).map(|n| (n * 37 % CHUNKS) * step);
     listener.fetch(places.map(|index| (rendition.clone(), index)), 1).await;
     listener.close().await;

@@ -1,4 +1,4 @@
-//! The Music Player Daemon with a configuration of its own, told what to play over its protocol.
+//! The Music Player Daemon with its own configuration, controlled over its protocol.
 
 use std::{
     fs,
@@ -21,8 +21,8 @@ pub(crate) struct Mpd {
 }
 
 impl Mpd {
-    /// Starts it with one output, described by lines of its configuration in which `FOLDER` is a folder of its own.
-    /// `connect` may add to its environment.
+    /// Starts mpd with one output. `output` is lines of its configuration, in which `FOLDER` stands for its
+    /// own folder. `connect` may add to its environment.
     pub(crate) fn start(output: &str, connect: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -47,7 +47,7 @@ impl Mpd {
         panic!("mpd does not answer on port {port}");
     }
 
-    /// A file of its folder.
+    /// Path of a file in its folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -56,7 +56,7 @@ impl Mpd {
         TcpStream::connect(("127.0.0.1", self.port)).map(BufReader::new)
     }
 
-    /// Says one command and waits until it is done.
+    /// Sends a command and waits for its answer.
     pub(crate) fn say(&self, command: &str) {
         let mut speech = self.connect().unwrap();
         answer(&mut speech);

@@ -1,4 +1,4 @@
-//! A web server for the stage's folder, on loopback, with a configuration of its own.
+//! A web server for the stage's folder, on loopback, with its own configuration.
 
 use std::{
     fs,
@@ -20,14 +20,14 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Serves what is in `root`.
+    /// Serves the folder `root`.
     pub(crate) fn start(root: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let own = folder.path().display();
         let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temporary: String = kinds.iter().map(|it| format!("{it}_temp_path {own}/{it};\n")).collect();
-        // Without `user` one that is started as root could not read a folder of root's.
+        // Without `user`, an nginx that root started cannot read root's folders.
         let configuration = format!(
             "daemon off; worker_processes 1; user root; pid {own}/pid; error_log {own}/error.log;\n\
              events {{}}\nhttp {{ access_log off; sendfile on; {temporary}\n\
@@ -50,7 +50,7 @@ impl Nginx {
         panic!("nginx does not answer on port {port}");
     }
 
-    /// Where a file of the root is.
+    /// URL of a file below the root.
     pub(crate) fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
     }
@@ -58,7 +58,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Its worker ends when the master does so by itself.
+        // The worker ends together with the master.
         let quit = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status();
         if quit.is_ok_and(|it| it.success()) {
             let _ = self.process.wait();

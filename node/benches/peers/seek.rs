@@ -1,4 +1,4 @@
-//! From a seek in a player that plays to the first frame of the new place, in files of two hours.
+//! Time from a seek in a running player to the first frame of the new position, in files of two hours.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, PauseMode, Player, Setup};
+use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup};
 use media_plugin_sdk::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError};
 use media_protocol::{Position, TrackId};
 use output_null::{RealTime, SystemClock};
@@ -22,11 +22,12 @@ use crate::{
 };
 
 const WHAT: &str = "seek to sound, p99 against the peer's median";
-/// Seeks for every turn of ffmpeg, whose median is steady: enough that a p99 is not the worst of them.
+/// Seeks for each turn of ffmpeg: enough that the 99th percentile is not the worst one. ffmpeg's median is
+/// steady.
 const SEEKS: usize = 10;
-/// Seconds, short of the files' end.
+/// Last position in seconds, a little before the end of the files.
 const LAST: f64 = 7100.0;
-/// Files of two hours are this piece twelve times.
+/// Length of a piece in seconds. A file of two hours repeats it twelve times.
 const PIECE: f64 = 600.0;
 
 pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
@@ -68,7 +69,7 @@ fn measure(stage: &Stage, runtime: &Runtime, name: &str, file: &Path, codec: &st
     runtime.block_on(player.close());
     let (theirs, first) = (("ffmpeg -ss, local file", median(&theirs)), ours[0]);
     let named = |what: &str| format!("{what}, {name}");
-    // On loopback a player asks for PCM, as ffmpeg does.
+    // On loopback a player requests PCM, as ffmpeg decodes to PCM.
     let goal = if codec == "pcm" { Goal::RatioAtMost(0.5) } else { Goal::None };
     let mut rows = vec![
         Row::of(&named(WHAT), "ms", percentile(&ours, 99), theirs, goal),
@@ -87,7 +88,7 @@ fn measure(stage: &Stage, runtime: &Runtime, name: &str, file: &Path, codec: &st
     rows
 }
 
-/// Places from the beginning to the end, the same in every run.
+/// Positions from the beginning to the end, the same in every run.
 struct Places(u64);
 
 impl Places {
@@ -145,11 +146,11 @@ fn coded(stage: &Stage, ending: &str) -> PathBuf {
     })
 }
 
-/// A player whose output tells when sound begins.
+/// A player whose output reports the first sound.
 struct Seeker {
     player: Player,
     events: tokio::sync::mpsc::Receiver<Event>,
-    dial: Arc<media_node::client::Dial>,
+    dial: Arc<media_node::client::NodeLink>,
     track: TrackId,
     began: mpsc::Receiver<Instant>,
 }
@@ -167,6 +168,7 @@ impl Seeker {
                 target: String::new(),
                 options: String::new(),
                 on_lost: OnLost::Wait,
+                formats: OutputFormats::default(),
             },
             codec: CodecChoice::Only(vec![codec.into()]),
             bitrate: 96_000,
@@ -187,7 +189,7 @@ impl Seeker {
         seeker
     }
 
-    /// Milliseconds from the wish to the first frame handed over.
+    /// Milliseconds from the seek to the first frame that is written to the output.
     async fn seek(&mut self, seconds: f64) -> f64 {
         while self.began.try_recv().is_ok() {}
         let wished = Instant::now();
@@ -200,7 +202,7 @@ impl Seeker {
                     panic!("{why}");
                 }
             }
-            // The playback thread took the instant; when it is looked at changes nothing.
+            // The playback thread has taken the time, so the delay of this loop does not matter.
             if let Ok(began) = self.began.try_recv() {
                 return (began - wished).as_secs_f64() * 1000.0;
             }
@@ -215,7 +217,7 @@ impl Seeker {
     }
 }
 
-/// The output `null`, in real time, that tells of the first frames after each flush.
+/// The output `null`, in real time, which reports the first frames after each flush.
 struct Watched(mpsc::Sender<Instant>);
 
 impl OutputPlugin for Watched {

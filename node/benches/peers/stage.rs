@@ -1,4 +1,4 @@
-//! Files, tools and processes, in a folder that goes with the run.
+//! Files, tools and processes in a folder that is removed after the run.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::fixtures;
 
-/// What all rows share.
+/// State that all rows share.
 pub(crate) struct Stage {
     folder: PathBuf,
     _temporary: Option<TempDir>,
@@ -22,8 +22,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// `PEERS_FILES` names a folder that keeps the made files for the next run; `PEERS_ROUNDS` is how often what is quick
-    /// is measured.
+    /// Creates the stage. `PEERS_FILES` names a folder that keeps the generated files for the next run.
+    /// `PEERS_ROUNDS` is the number of turns of quick measurements.
     pub(crate) fn new() -> Self {
         let rounds = std::env::var("PEERS_ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(15);
         if let Some(folder) = std::env::var_os("PEERS_FILES") {
@@ -35,17 +35,17 @@ impl Stage {
         Self { folder: temporary.path().into(), _temporary: Some(temporary), rounds }
     }
 
-    /// How often what takes seconds is measured.
+    /// Number of turns of measurements that take seconds.
     pub(crate) fn few_rounds(&self) -> usize {
         self.rounds.div_ceil(5)
     }
 
-    /// A file or folder of the stage.
+    /// Path of a file or folder of the stage.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// A file that `make` makes unless an earlier run did.
+    /// Returns a file, which `make` makes unless an earlier run did.
     pub(crate) fn file(&self, name: &str, make: impl FnOnce(&Path)) -> PathBuf {
         let path = self.path(name);
         if !path.exists() {
@@ -58,7 +58,7 @@ impl Stage {
         path
     }
 
-    /// Music as a 16-bit stereo WAV of so many seconds, from `skip` seconds on.
+    /// Music as a 16-bit stereo WAV of `seconds`, from `skip` seconds on.
     pub(crate) fn music(&self, seconds: f64, skip: f64) -> PathBuf {
         self.file(&format!("music-{seconds}-{skip}.wav"), |path| {
             let samples = fixtures::music(44_100, 2, skip + seconds);
@@ -71,7 +71,7 @@ impl Stage {
     }
 }
 
-/// The first of `tools` that is not installed.
+/// Returns a message about the first of `tools` that is not installed.
 pub(crate) fn lacking(tools: &[&str]) -> Option<String> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&folders).chain(["/usr/sbin".into()]).collect();
@@ -79,14 +79,14 @@ pub(crate) fn lacking(tools: &[&str]) -> Option<String> {
     tools.iter().find(|tool| !is_there(tool)).map(|tool| format!("{tool}: not installed"))
 }
 
-/// Runs a tool to its end, which must be a good one.
+/// Runs a tool to its end, which must be successful.
 pub(crate) fn run(command: &mut Command) -> Vec<u8> {
     let done = command.stdin(Stdio::null()).output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
     done.stdout
 }
 
-/// How long until a program that is started now writes a byte that is not 0 to its standard output. It is killed then.
+/// Time from the start of a program until it writes a byte other than 0 to standard output. Kills it then.
 pub(crate) fn first_sound(command: &mut Command) -> Duration {
     let began = Instant::now();
     let mut child =
@@ -96,7 +96,7 @@ pub(crate) fn first_sound(command: &mut Command) -> Duration {
     heard.unwrap_or_else(|| panic!("no sound of {command:?}"))
 }
 
-/// How long until a byte that is not 0 comes of what `open` opens, from before that.
+/// Time from before `open` until the opened pipe yields a byte other than 0.
 pub(crate) fn first_sound_of<R: Read + Send + 'static>(open: impl FnOnce() -> R) -> Duration {
     let began = Instant::now();
     not_zero(began, open()).expect("a sound")
@@ -116,28 +116,28 @@ fn not_zero(began: Instant, mut pipe: impl Read + Send + 'static) -> Option<Dura
     told.recv_timeout(Duration::from_secs(60)).ok()
 }
 
-/// Kills a child of ours and waits for it.
+/// Kills a child process and waits for it.
 pub(crate) fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// What a process used of the processor so far. `None` where the system has no such table.
+/// CPU time of a process. `None` if the system has no such table.
 pub(crate) fn processor_time(process: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in brackets, may hold anything.
+    // The name in parentheses may contain any character.
     let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
     ticks(&fields, 11)
 }
 
-/// What the children of this process used that have ended and were waited for.
+/// CPU time of the children that have ended and were waited for.
 pub(crate) fn children_time() -> Option<f64> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
     ticks(&fields, 13)
 }
 
-/// Two fields that follow one another, in ticks: 1/100 s to programs on every Linux.
+/// Sum of two successive fields in ticks, which are 1/100 s on every Linux.
 fn ticks(fields: &[&str], first: usize) -> Option<f64> {
     let field = |place: usize| fields.get(place)?.parse::<f64>().ok();
     Some((field(first)? + field(first + 1)?) / 100.0)

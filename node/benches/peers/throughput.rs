@@ -1,4 +1,4 @@
-//! PCM from the cache of a node to one listener, beside a bare iroh stream between two processes.
+//! PCM from a node's cache to one listener, beside a bare iroh stream between two processes.
 
 use std::{
     hint::black_box,
@@ -23,11 +23,11 @@ use crate::{
 };
 
 const WHAT: &str = "PCM served from cache to one listener";
-/// 3 minutes: 60 chunks, 32 MB, of which all fit into the cache.
+/// Length of the track in seconds: 60 chunks, 32 MB, all of which fit into the cache.
 const SECONDS: f64 = 180.0;
 const ALPN: &[u8] = b"bench";
 const PIECE: usize = 64 * 1024;
-/// Chunks under way, as fast as one listener can; a player has one.
+/// Chunks in flight for the highest throughput; a player has one.
 const AT_ONCE: usize = 3;
 
 pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
@@ -39,7 +39,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
         let listener = Listener::connect(&node.ticket).await;
         let track = listener.tracks().await.remove(0);
         let rendition = listener.rendition(&track, "pcm").await;
-        // Into the cache; and both ways are warm when they are measured.
+        // Fills the cache, and warms up both ways.
         let bytes = listener.fetch(whole(&rendition), AT_ONCE).await;
         let peer = Bare::start().await;
         peer.receive(bytes).await;
@@ -62,7 +62,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     ]
 }
 
-/// A process that sends on one stream what is asked for.
+/// A process that sends the requested bytes on one stream.
 struct Bare {
     process: Child,
     connection: Connection,
@@ -105,7 +105,7 @@ impl Drop for Bare {
     }
 }
 
-/// In a process of its own: says where it is, sends until its standard input ends.
+/// Runs in a process of its own: prints its address, and sends until its standard input ends.
 pub(crate) fn serve_bare(runtime: &Runtime) {
     runtime.spawn(async {
         let endpoint = bind(200).await;

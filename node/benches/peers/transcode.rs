@@ -1,4 +1,4 @@
-//! A FLAC album to Opus at 96 kbit/s, all of it.
+//! A whole FLAC album to Opus at 96 kbit/s.
 
 use std::{
     fs,
@@ -25,17 +25,17 @@ use crate::{
 const WALL: &str = "transcode a FLAC album to Opus 96, wall time";
 const CPU: &str = "the same, CPU time of the node";
 const TRACKS: u32 = 8;
-/// Chunks asked for at once: both encoder threads have a next one when they are done.
+/// Chunks in flight, so that both encoder threads always have a next one.
 pub(crate) const AT_ONCE: usize = 4;
 
-/// CPU seconds, and wall seconds, of one way.
+/// CPU time and wall time of one program, in seconds.
 #[derive(Debug, Default, Clone, Copy)]
 struct Cost {
     wall: f64,
     processor: f64,
 }
 
-/// CPU seconds of what can't be done without.
+/// CPU time of the parts that every program needs, in seconds.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 struct Alone {
     decode: f64,
@@ -88,7 +88,7 @@ pub(crate) fn rows(stage: &Stage, runtime: &Runtime) -> Vec<Row> {
     rows
 }
 
-/// Eight tracks of 3 to 4 minutes, or those of `PEERS_ALBUM`.
+/// Eight tracks of 3 to 4 minutes, or the tracks of `PEERS_ALBUM`.
 pub(crate) fn album(stage: &Stage) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os("PEERS_ALBUM") {
         let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
@@ -106,7 +106,7 @@ pub(crate) fn album(stage: &Stage) -> Vec<PathBuf> {
     (1..=TRACKS).map(track).collect()
 }
 
-/// A node that has just started, and a listener that asks for every chunk.
+/// Starts a node, and a listener that requests every chunk.
 async fn node(album: &[PathBuf]) -> Cost {
     let home = Home::new();
     let node = home.serve(&album.iter().map(PathBuf::as_path).collect::<Vec<_>>());
@@ -133,7 +133,7 @@ fn ffmpeg(stage: &Stage, album: &[PathBuf]) -> Cost {
     Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before }
 }
 
-/// A program that takes one core, started for the next track as soon as one of two has ended.
+/// Runs a program that uses one core, two at a time, once for each track.
 fn two_at_a_time(stage: &Stage, album: &[PathBuf], tool: &str) -> Cost {
     let used = || stage::children_time().unwrap_or_default();
     let (began, before, next) = (Instant::now(), used(), AtomicUsize::new(0));
@@ -148,12 +148,12 @@ fn two_at_a_time(stage: &Stage, album: &[PathBuf], tool: &str) -> Cost {
     Cost { wall: began.elapsed().as_secs_f64(), processor: used() - before }
 }
 
-/// One track as that program encodes it; what it writes to comes last.
+/// Command that encodes one track; the output file comes last.
 fn by_tool(tool: &str, track: &Path) -> Command {
     let mut command = Command::new(tool);
     match tool {
         "ffmpeg" => command.args(["-v", "error", "-y", "-i"]).arg(track).args([
-            // What we encode with, and what ffmpeg does anyway.
+            // The same encoder settings as ours, and ffmpeg's defaults.
             "-c:a",
             "libopus",
             "-b:a",
@@ -161,13 +161,14 @@ fn by_tool(tool: &str, track: &Path) -> Command {
             "-compression_level",
             "10",
         ]),
-        // It reads FLAC itself, which costs less than a pipe from `flac -d`.
+        // opusenc reads FLAC itself, which costs less than a pipe from `flac -d`.
         _ => command.args(["--quiet", "--bitrate", "96"]).arg(track),
     };
     command
 }
 
-/// In a process of its own: decodes, resamples and encodes each file as one stream, and prints what each took.
+/// Runs in a process of its own: decodes, resamples and encodes each file as one stream, and prints the
+/// times.
 pub(crate) fn alone(files: &[String]) {
     let registry = plugins::registry();
     let codec = registry.codec("opus").unwrap();
@@ -210,7 +211,7 @@ pub(crate) fn alone(files: &[String]) {
     println!("{}", serde_json::to_string(&sum).unwrap());
 }
 
-/// CPU seconds of this thread so far; wall time where the system does not tell.
+/// CPU time of this thread in seconds; wall time if the system does not tell.
 fn thread_time() -> f64 {
     static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     let told = fs::read_to_string("/proc/thread-self/schedstat").ok();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use media_config::{Config, Flag, PluginKind, Sources};
-use media_plugin_host::{Folders, Registry};
+use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::{
     AudioFormat, Limits, PluginError, SampleType, SourceFormat,
     transport::{Admit, Bind, Endpoint, PeerAddress, Transport, TransportError, refuse_all},
@@ -15,7 +15,7 @@ use media_plugin_sdk::{
 use media_protocol::{List, ListPage, Protocol, Route, Ticket, TicketError};
 
 use crate::{
-    client::{self, Dial, FetchError, OnLost, OutputChoice},
+    client::{self, FetchError, NodeLink, OnLost, OutputChoice, OutputFormats},
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
     plugins, ui,
@@ -33,7 +33,7 @@ pub(super) struct Context {
     /// Path of the configuration file, which may not exist.
     pub(super) config_file: PathBuf,
     /// Where libraries with plugins are looked for.
-    pub(super) folders: Folders,
+    pub(super) search_path: SearchPath,
     pub(super) registry: Arc<Registry>,
 }
 
@@ -46,12 +46,12 @@ impl Context {
         sources.flags = flags;
         let config = Config::load(&sources).or_exit(Exit::Usage)?;
         start_log(&config)?;
-        let folders = plugins::folders(&config, &sources);
-        let registry = if libraries { plugins::loaded(&config, &folders) } else { plugins::registry() };
+        let search_path = plugins::search_path(&config, &sources);
+        let registry = if libraries { plugins::loaded(&config, &search_path) } else { plugins::registry() };
         for problem in registry.problems() {
             eprintln!("warning: {}", ui::sanitize(&problem.to_string()));
         }
-        let context = Self { began, config, config_file: sources.file, folders, registry };
+        let context = Self { began, config, config_file: sources.file, search_path, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for unknown in unknown {
             eprintln!("warning: {unknown}");
@@ -118,7 +118,7 @@ impl Context {
     }
 
     /// Connects to the node of a ticket. Returns the way to it and the transport's id.
-    pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<Dial>, String), ExitError> {
+    pub(super) async fn dial(&self, ticket: &Ticket) -> Result<(Arc<NodeLink>, String), ExitError> {
         let (transport, route) = self.route(ticket)?;
         let mut key = self.key()?;
         if transport.identity(&key.0) == route.peer {
@@ -128,7 +128,7 @@ impl Context {
         let endpoint = self.bind(transport.as_ref(), &key, refuse_all()).await?;
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
-        let dial = Dial::new(endpoint, peer, Some(ticket.token())).bound_in(bind_time);
+        let dial = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
         dial.connection().await.map_err(|error| {
             let next = what_next(&error);
             let message = format!("connecting to the node of the ticket: {error}{next}");
@@ -152,7 +152,7 @@ impl Context {
     }
 
     /// The node's whole catalog, or what of it fits `search`, page by page.
-    pub(super) async fn catalog(dial: &Dial, search: &str) -> Result<ListPage, ExitError> {
+    pub(super) async fn catalog(dial: &NodeLink, search: &str) -> Result<ListPage, ExitError> {
         let mut all = ListPage::default();
         loop {
             let offset = u32::try_from(all.tracks.len()).unwrap_or(u32::MAX);
@@ -166,7 +166,7 @@ impl Context {
     }
 
     /// A page of the node's catalog.
-    pub(super) async fn page(dial: &Dial, list: List) -> Result<ListPage, ExitError> {
+    pub(super) async fn page(dial: &NodeLink, list: List) -> Result<ListPage, ExitError> {
         client::list(dial, &list).await.map_err(|error| {
             let exit = if let FetchError::Transport(_) = error { Exit::Unreachable } else { Exit::Failed };
             ExitError::new(exit, format!("asking the node for its tracks: {error}"))
@@ -199,7 +199,7 @@ impl Context {
             let options = self.config.plugin_options(PluginKind::Codec, &id);
             let choice = codec.propose(&source, &Limits::default(), &options);
             if let Err(error @ PluginError::BadArgument(_)) = choice {
-                let message = self.config.blame(PluginKind::Codec, &id, &error.to_string());
+                let message = self.config.locate_option_error(PluginKind::Codec, &id, &error.to_string());
                 return Err(ExitError::new(Exit::Usage, message));
             }
         }
@@ -212,14 +212,20 @@ impl Context {
         let chosen = self.config.output.chosen.as_str();
         if chosen != "auto" {
             let (id, target) = chosen.split_once(':').unwrap_or((chosen, ""));
-            return Ok((self.output_choice(id, target)?, None));
+            let mut choice = self.output_choice(id, target)?;
+            choice.formats = OutputFormats::listed_by(&choice.plugin, target, &choice.options);
+            return Ok((choice, None));
         }
         let Ok(plugin) = self.registry.output(SOUND) else {
             let line = "built without sound devices: playing in silence (--output null)";
             return Ok((self.output_choice(SILENT, "")?, Some(line.into())));
         };
         match plugin.devices() {
-            Ok(devices) if !devices.is_empty() => Ok((self.output_choice(SOUND, "")?, None)),
+            Ok(devices) if !devices.is_empty() => {
+                let mut choice = self.output_choice(SOUND, "")?;
+                choice.formats = OutputFormats::of(&devices, "", &choice.options);
+                Ok((choice, None))
+            }
             _ => {
                 let line = "no sound device here: playing in silence (--output null)";
                 Ok((self.output_choice(SILENT, "")?, Some(line.into())))
@@ -236,6 +242,7 @@ impl Context {
                 media_config::OnLost::Follow => OnLost::Follow,
                 media_config::OnLost::Wait => OnLost::Wait,
             },
+            formats: OutputFormats::default(),
         })
     }
 }

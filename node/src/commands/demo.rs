@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::{Context, args::PlayOptions, play, serve::BoundServer, stdout::print};
 use crate::{
-    client::Dial,
+    client::NodeLink,
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
-    server::Catalog,
+    library::Catalog,
     ui::sanitize,
 };
 use media_plugin_sdk::transport::refuse_all;
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
     let ticket = serving.ticket();
     let serve = tokio::spawn(serving.server.serve(Arc::clone(&serving.endpoint)));
     let endpoint = context.bind(transport.as_ref(), &listener_key, refuse_all()).await?;
-    let dial = Arc::new(Dial::new(endpoint, serving.endpoint.address(), Some(ticket.token())));
+    let dial = Arc::new(NodeLink::new(endpoint, serving.endpoint.address(), Some(ticket.token())));
     dial.connection().await.context(Exit::Unreachable, "connecting to this process's own node")?;
     let tracks = Context::catalog(&dial, "").await?.tracks;
     let stats = play::listen(context, tracks, setup, dial, transport.info().id, options.start).await;

@@ -8,7 +8,7 @@ use tokio::{
 
 use super::{Context, args::PlayOptions, codec_choice, context::ticket};
 use crate::{
-    client::{Dial, PauseMode, Setup},
+    client::{NodeLink, PauseMode, Setup},
     control::{self, Channels, Command, Notice, Outcome, PlaySession, Snapshot, Stats},
     exit::{Exit, ExitContext, ExitError},
     ui::View,
@@ -32,7 +32,7 @@ pub(super) async fn run(
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The tracks to play, as soon as the node has found them.
-async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, ExitError> {
+async fn select(dial: &NodeLink, wanted: &[String]) -> Result<Vec<Track>, ExitError> {
     let mut told = false;
     loop {
         let ListPage { total, tracks, scanning } = candidates(dial, wanted).await?;
@@ -54,7 +54,7 @@ async fn select(dial: &Dial, wanted: &[String]) -> Result<Vec<Track>, ExitError>
 
 /// What may be among the `wanted`. A small catalog is asked for as a whole, in one page; of a large one, which takes a
 /// hundred, only what fits.
-async fn candidates(dial: &Dial, wanted: &[String]) -> Result<ListPage, ExitError> {
+async fn candidates(dial: &NodeLink, wanted: &[String]) -> Result<ListPage, ExitError> {
     // A search has a limit.
     if wanted.is_empty() || wanted.iter().any(|it| it.len() > List::MAX_SEARCH) {
         return Context::catalog(dial, "").await;
@@ -107,7 +107,7 @@ pub(super) async fn listen(
     context: &Context,
     tracks: Vec<Track>,
     (setup, line): (Setup, Option<String>),
-    dial: Arc<Dial>,
+    dial: Arc<NodeLink>,
     transport: String,
     start: f64,
 ) -> Result<Stats, ExitError> {

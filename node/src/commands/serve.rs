@@ -18,7 +18,8 @@ use crate::{
     exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
-    server::{Access, Catalog, CatalogError, DiskCacheConfig, Server, ServerConfig, Skipped},
+    library::{Catalog, CatalogError, Skipped},
+    server::{Access, DiskCacheConfig, Server, ServerConfig},
     ui::sanitize,
 };
 

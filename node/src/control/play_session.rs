@@ -12,7 +12,7 @@ use super::{
     stats::{LevelTimes, PathChange, Switch, Target, ms},
     text::{codec, now_playing_line, title},
 };
-use crate::client::{CodecChoice, Dial, Event, Player, Setup};
+use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
 
 /// How a playing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct PlaySession {
     playlist: Vec<Track>,
     player: Player,
     events: mpsc::Receiver<Event>,
-    dial: Arc<Dial>,
+    dial: Arc<NodeLink>,
     channels: Channels,
     transport: String,
     target: Duration,
@@ -80,7 +80,7 @@ impl PlaySession {
     pub fn start(
         playlist: Vec<Track>,
         setup: Setup,
-        dial: Arc<Dial>,
+        dial: Arc<NodeLink>,
         transport: String,
         channels: Channels,
     ) -> std::io::Result<Self> {
@@ -172,7 +172,7 @@ impl PlaySession {
             Event::Switched { to, reason } => {
                 self.info(format!("from here as {}, {} kbit/s: {reason}", to.id.codec, to.bitrate / 1000));
             }
-            Event::Target { target, reason } => {
+            Event::TargetChanged { target, reason } => {
                 self.target = target;
                 self.info(format!("holds {} s from here on: {reason}", target.as_secs_f32()));
             }
@@ -182,14 +182,14 @@ impl PlaySession {
                 }
             }
             Event::Drained => return Some(self.ending()),
-            Event::Underrun if self.lossless => {
+            Event::Underrun(_) if self.lossless => {
                 self.warn("the output ran dry: the path is too thin for lossless audio, which waits".into());
             }
-            Event::Underrun => self.warn("the output ran dry".into()),
-            Event::Stopped(time) => {
+            Event::Underrun(_) => self.warn("the output ran dry".into()),
+            Event::Suspended(time) => {
                 self.warn(format!("this program did not run; silence for {:.1} s", time.as_secs_f32()));
             }
-            Event::Output(line) => {
+            Event::OutputReady(line) => {
                 self.waiting.clear();
                 self.info(format!("output {line}"));
             }

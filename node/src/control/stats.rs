@@ -94,7 +94,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    pub(super) fn new(switched: &client::Switched, began: Instant) -> Self {
+    pub(super) fn new(switched: &client::RenditionChange, began: Instant) -> Self {
         let name = |it: &media_protocol::Rendition| format!("{} {}", it.id.codec, it.bitrate);
         Self {
             at_ms: ms(switched.at.saturating_duration_since(began)),
@@ -170,7 +170,7 @@ pub struct LevelTimes {
 }
 
 impl LevelTimes {
-    pub(super) fn new(levels: client::Levels) -> Self {
+    pub(super) fn new(levels: client::LevelHistogram) -> Self {
         let [empty, below_500, below_1000, below_2000, below_3000, from_3000] = levels.times().map(ms);
         Self { empty, below_500, below_1000, below_2000, below_3000, from_3000 }
     }

@@ -1,12 +1,15 @@
+//! Conversion of a stream's rate and channels.
+
 use media_plugin_sdk::AudioFormat;
 
 use super::{ConvertError, Remix, Resampler};
 
-/// Turns a stream of interleaved frames from one format into another: rate and channels, whichever differ. Where neither
-/// does, samples pass untouched.
+/// Converts the rate and channels of a stream of interleaved frames. Samples pass unchanged if the formats are equal.
 #[derive(Debug)]
 pub struct Converter {
+    /// Channels of the input.
     from: usize,
+    /// Channels of the output.
     to: usize,
     remix: Remix,
     resampler: Option<Resampler>,
@@ -14,21 +17,25 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// A converter for one stream.
+    /// A converter for one stream, from one format to another.
     ///
     /// # Errors
-    /// A rate or channel count out of range.
+    /// If a rate or a channel count is out of range.
     pub fn new(from: AudioFormat, to: AudioFormat) -> Result<Self, ConvertError> {
         let resampler = match from.rate == to.rate {
             true => None,
             false => Some(Resampler::new(from.rate, to.rate, to.channels)?),
         };
-        let remix = Remix::new(from.channels, to.channels)?;
-        let (from, to) = (usize::from(from.channels), usize::from(to.channels));
-        Ok(Self { from, to, remix, resampler, mixed: Vec::new() })
+        Ok(Self {
+            from: usize::from(from.channels),
+            to: usize::from(to.channels),
+            remix: Remix::new(from.channels, to.channels)?,
+            resampler,
+            mixed: Vec::new(),
+        })
     }
 
-    /// Takes frames, appends what is ready to `out`.
+    /// Converts `frames` and appends the finished ones to `out`.
     pub fn push(&mut self, frames: &[f32], out: &mut Vec<f32>) {
         let mixed = if self.remix.is_identity() {
             frames
@@ -43,7 +50,7 @@ impl Converter {
         }
     }
 
-    /// Appends what is still inside, at the stream's end.
+    /// Appends the frames that are still inside, at the end of the stream.
     pub fn flush(&mut self, out: &mut Vec<f32>) {
         if let Some(resampler) = &mut self.resampler {
             resampler.flush(out);

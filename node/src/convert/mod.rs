@@ -1,25 +1,25 @@
-//! Rates and channel counts: from the source's to the codec's, and from the decoder's to the output's.
+//! Conversion of rates and channels: on the node from source to codec, on the client from decoder to output.
 //!
-//! [`Remix`] changes the number of channels, [`Resampler`] the rate of a stream. Both are linear and keep no more than
-//! a block. Nothing here clips: a mixed or resampled signal may pass ±1, and whoever turns it into integers limits it.
+//! [`Remix`] changes the number of channels, [`Resampler`] the rate of a stream. Both are linear and hold one block at
+//! most. Neither clips: a mixed or resampled signal may exceed ±1, and the conversion to integers limits it.
 
-mod block;
+mod block_resampler;
 mod converter;
 mod remix;
-mod resample;
+mod resampler;
 
-pub use block::Blocks;
+pub use block_resampler::BlockResampler;
 pub use converter::Converter;
 pub use remix::Remix;
-pub use resample::Resampler;
+pub use resampler::Resampler;
 
-/// Why a conversion cannot be made.
+/// A conversion that is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no conversion from {from} to {to}; rates may be 1 to 768000 Hz, channels 1 to 32")]
 pub struct ConvertError {
-    /// What goes in.
+    /// The input's rate or channels.
     pub from: String,
-    /// What should come out.
+    /// The output's rate or channels.
     pub to: String,
 }
 

@@ -38,7 +38,7 @@ fn a_warm_resampler_does_not_grow() {
 }
 
 #[test]
-fn what_is_out_of_range_is_refused() {
+fn formats_out_of_range_are_refused() {
     for (from, to, channels) in [(0, 48_000, 2), (48_000, 0, 2), (44_100, 48_000, 0), (44_100, 1_000_000, 2)]
     {
         assert!(Resampler::new(from, to, channels).is_err(), "{from} {to} {channels}");
@@ -79,7 +79,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_length_is_exact_and_the_pieces_do_not_matter(
+    fn the_length_is_exact_and_does_not_depend_on_the_pieces(
         rates in prop::sample::select(vec![
             (44_100, 48_000), (48_000, 44_100), (96_000, 44_100), (8_000, 48_000), (192_000, 48_000), (37_800, 48_000),
         ]),
@@ -92,7 +92,7 @@ proptest! {
         let out = resample(&mut resampler, &samples, 2 * piece);
         let exact = (frames as f64 * f64::from(to) / f64::from(from)).round() as usize;
         prop_assert_eq!(out.len(), exact * 2);
-        prop_assert!(resample(&mut resampler, &samples, 2 * 4096) == out, "as new after a flush");
+        prop_assert!(resample(&mut resampler, &samples, 2 * 4096) == out, "a flush resets the resampler");
     }
 
     #[test]

@@ -1,73 +1,73 @@
-//! The chunks that were made lately, bounded in bytes; those of before are in [`disk`]. What costs nothing to make gives way
-//! to what does.
-
-mod disk;
+//! Caches of encoded chunks: in memory here, on disk in [`disk`].
 
 use bytes::Bytes;
 use lru::LruCache;
 use media_protocol::ChunkRequest;
 use serde::Serialize;
 
-pub(super) use disk::{DiskCache, Name};
-pub use disk::{DiskCacheConfig, DiskStats};
+mod disk;
 
-/// What the cache holds and did since the start.
+pub(super) use disk::{DiskCache, key::DiskKey};
+pub use disk::{config::DiskCacheConfig, stats::DiskStats};
+
+/// Contents of the memory cache, and its counts since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CacheStats {
-    /// Requests that were answered from the cache.
+    /// Requests answered from the cache.
     pub hits: u64,
-    /// Requests that were not.
+    /// Requests not answered from the cache.
     pub misses: u64,
-    /// Chunks that made room for others.
+    /// Chunks removed to make room for others.
     pub evictions: u64,
-    /// Chunks held.
+    /// Chunks in the cache.
     pub chunks: usize,
-    /// Bytes held, half a kilobyte for the keeping of each chunk included.
+    /// Bytes in the cache, including half a kilobyte of overhead for each chunk.
     pub bytes: usize,
 }
 
-/// A chunk of what is on the disk. A track's id names a sample of its file, so that a change in the middle can leave it as it
-/// is.
+/// A chunk of one version of a file. The request alone is not enough: a track's id depends on samples of the file, so a
+/// change in between leaves the id as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ChunkKey {
     pub(super) request: ChunkRequest,
-    /// When the file was written, by the catalog: [`super::catalog::Catalog::written`].
-    pub(super) written: Option<u64>,
+    /// The file's time of change, see [`crate::library::Catalog::modified`].
+    pub(super) modified: Option<u64>,
 }
 
-/// Keeps the chunks that were asked for last, as they go over the wire.
+/// In-memory LRU cache of encoded chunks as they go over the wire, bounded in bytes. Evicts bulk chunks before costly ones.
 #[derive(Debug)]
 pub(super) struct ChunkCache {
-    /// What a lossy codec encoded.
-    dear: Shelf,
-    /// PCM and the like, ten times as large and made in a tenth of the time, and what passes through as it is. One listener
-    /// brings hundreds of megabytes of it within the hour, so only [`ChunkCache::CHEAP`] of the room is its own.
-    cheap: Shelf,
+    /// Chunks of lossy codecs.
+    costly: LruPart,
+    /// Chunks of lossless codecs and passthrough. They are ten times as large and take a tenth of the time to make. One
+    /// listener requests hundreds of megabytes of them an hour, so only a [`ChunkCache::BULK_SHARE`] of the capacity is
+    /// reserved for them.
+    bulk: LruPart,
     capacity: usize,
     stats: CacheStats,
 }
 
 #[derive(Debug)]
-struct Shelf {
-    /// With [`ChunkKey::written`] of each.
+struct LruPart {
+    /// Each chunk with its [`ChunkKey::modified`].
     chunks: LruCache<ChunkRequest, (Option<u64>, Bytes)>,
     bytes: usize,
 }
 
-impl Shelf {
-    fn empty() -> Self {
+impl LruPart {
+    fn new() -> Self {
         Self { chunks: LruCache::unbounded(), bytes: 0 }
     }
 
     fn put(&mut self, key: ChunkKey, chunk: Bytes) {
         self.bytes += chunk.len() + ChunkCache::OVERHEAD;
-        if let Some((_, (_, replaced))) = self.chunks.push(key.request, (key.written, chunk)) {
+        if let Some((_, (_, replaced))) = self.chunks.push(key.request, (key.modified, chunk)) {
             self.bytes -= replaced.len() + ChunkCache::OVERHEAD;
         }
     }
 
-    /// Drops the one that was not used for longest. Returns whether there was one.
-    fn drop_oldest(&mut self) -> bool {
+    /// Removes the least recently used chunk. Returns whether there was one.
+    fn evict(&mut self) -> bool {
         let oldest = self.chunks.pop_lru();
         self.bytes -= oldest.as_ref().map_or(0, |(_, (_, chunk))| chunk.len() + ChunkCache::OVERHEAD);
         oldest.is_some()
@@ -75,25 +75,26 @@ impl Shelf {
 }
 
 impl ChunkCache {
-    /// What a chunk is counted for beside its own bytes: its name, twice, and the links between entries.
+    /// Bytes that each chunk counts beside its own: its key, twice, and the links of the list. An estimate.
     pub(super) const OVERHEAD: usize = 512;
-    /// One part in so many.
-    const CHEAP: usize = 4;
+    /// Divisor of the capacity that gives the part reserved for bulk chunks. Test `bulk_chunks_are_evicted_first`.
+    const BULK_SHARE: usize = 4;
 
-    /// An empty cache of `capacity` bytes; 0 keeps nothing.
+    /// An empty cache of `capacity` bytes; 0 turns it off.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { dear: Shelf::empty(), cheap: Shelf::empty(), capacity, stats: CacheStats::default() }
+        Self { costly: LruPart::new(), bulk: LruPart::new(), capacity, stats: CacheStats::default() }
     }
 
-    /// Whether it keeps nothing.
+    /// Returns whether the cache is turned off.
     pub(super) fn is_off(&self) -> bool {
         self.capacity == 0
     }
 
-    /// The chunk of a file written then, when it is here. Counts a hit or a miss.
-    pub(super) fn get(&mut self, request: &ChunkRequest, written: Option<u64>) -> Option<Bytes> {
-        let held = self.dear.chunks.get(request).or_else(|| self.cheap.chunks.get(request));
-        let found = held.filter(|(of, _)| *of == written).map(|(_, chunk)| chunk.clone());
+    /// Returns the chunk and marks it as used. Counts a hit or a miss.
+    pub(super) fn get(&mut self, key: &ChunkKey) -> Option<Bytes> {
+        let request = &key.request;
+        let cached = self.costly.chunks.get(request).or_else(|| self.bulk.chunks.get(request));
+        let found = cached.filter(|(modified, _)| *modified == key.modified).map(|(_, chunk)| chunk.clone());
         match found {
             Some(_) => self.stats.hits += 1,
             None => self.stats.misses += 1,
@@ -101,22 +102,23 @@ impl ChunkCache {
         found
     }
 
-    /// Whether the chunk is here; neither counts nor makes it younger.
+    /// Returns whether the chunk is in the cache. Neither counts nor marks it as used.
     pub(super) fn contains(&self, key: &ChunkKey) -> bool {
-        let held = self.dear.chunks.peek(&key.request).or_else(|| self.cheap.chunks.peek(&key.request));
-        held.is_some_and(|(written, _)| *written == key.written)
+        let request = &key.request;
+        let cached = self.costly.chunks.peek(request).or_else(|| self.bulk.chunks.peek(request));
+        cached.is_some_and(|(modified, _)| *modified == key.modified)
     }
 
-    /// Keeps a chunk and drops the oldest to make room: of those that were cheap to make, while they have more than their
-    /// own. One that is larger than the whole cache is not kept, and drops none.
-    pub(super) fn insert(&mut self, key: ChunkKey, chunk: Bytes, is_dear: bool) {
+    /// Adds a chunk and evicts the oldest to make room: bulk chunks while they exceed their reserved part, then costly ones. A
+    /// chunk larger than the whole cache is not added and evicts nothing.
+    pub(super) fn insert(&mut self, key: ChunkKey, chunk: Bytes, is_costly: bool) {
         if chunk.len() + Self::OVERHEAD > self.capacity {
             return;
         }
-        if is_dear { &mut self.dear } else { &mut self.cheap }.put(key, chunk);
-        while self.dear.bytes + self.cheap.bytes > self.capacity {
-            let too_much = self.cheap.bytes > self.capacity / Self::CHEAP;
-            if !(too_much && self.cheap.drop_oldest() || self.dear.drop_oldest()) {
+        if is_costly { &mut self.costly } else { &mut self.bulk }.put(key, chunk);
+        while self.costly.bytes + self.bulk.bytes > self.capacity {
+            let bulk_exceeds = self.bulk.bytes > self.capacity / Self::BULK_SHARE;
+            if !(bulk_exceeds && self.bulk.evict() || self.costly.evict()) {
                 break;
             }
             self.stats.evictions += 1;
@@ -124,8 +126,8 @@ impl ChunkCache {
     }
 
     pub(super) fn stats(&self) -> CacheStats {
-        let chunks = self.dear.chunks.len() + self.cheap.chunks.len();
-        CacheStats { chunks, bytes: self.dear.bytes + self.cheap.bytes, ..self.stats }
+        let chunks = self.costly.chunks.len() + self.bulk.chunks.len();
+        CacheStats { chunks, bytes: self.costly.bytes + self.bulk.bytes, ..self.stats }
     }
 }
 
@@ -137,9 +139,9 @@ mod tests {
 
     const EACH: usize = 1000 + ChunkCache::OVERHEAD;
 
-    fn name(index: u32) -> ChunkKey {
+    fn key(index: u32) -> ChunkKey {
         let rendition = "t.pcm.44100.2.s16".parse().unwrap();
-        ChunkKey { request: ChunkRequest { rendition, index: ChunkIndex(index) }, written: Some(0) }
+        ChunkKey { request: ChunkRequest { rendition, index: ChunkIndex(index) }, modified: Some(0) }
     }
 
     fn chunk(byte: u8) -> Bytes {
@@ -149,13 +151,13 @@ mod tests {
     #[test]
     fn the_least_recently_used_makes_room() {
         let mut cache = ChunkCache::new(2 * EACH);
-        cache.insert(name(0), chunk(0), true);
-        cache.insert(name(1), chunk(1), true);
-        assert!(cache.get(&name(0).request, Some(0)).is_some());
-        cache.insert(name(2), chunk(2), true);
-        assert!(!cache.contains(&name(1)));
-        assert_eq!(cache.get(&name(0).request, Some(0)), Some(chunk(0)));
-        assert_eq!(cache.get(&name(1).request, Some(0)), None);
+        cache.insert(key(0), chunk(0), true);
+        cache.insert(key(1), chunk(1), true);
+        assert!(cache.get(&key(0)).is_some());
+        cache.insert(key(2), chunk(2), true);
+        assert!(!cache.contains(&key(1)));
+        assert_eq!(cache.get(&key(0)), Some(chunk(0)));
+        assert_eq!(cache.get(&key(1)), None);
         let stats = CacheStats { hits: 2, misses: 1, evictions: 1, chunks: 2, bytes: 2 * EACH };
         assert_eq!(cache.stats(), stats);
     }
@@ -163,47 +165,47 @@ mod tests {
     #[test]
     fn a_chunk_of_the_file_as_it_was_is_none_of_the_file_as_it_is() {
         let mut cache = ChunkCache::new(2 * EACH);
-        cache.insert(name(0), chunk(0), true);
-        let now = ChunkKey { written: Some(1), ..name(0) };
+        cache.insert(key(0), chunk(0), true);
+        let now = ChunkKey { modified: Some(1), ..key(0) };
         assert!(!cache.contains(&now));
-        assert_eq!(cache.get(&now.request, Some(1)), None);
-        assert_eq!(cache.get(&now.request, None), None);
-        cache.insert(now, chunk(1), true);
-        assert_eq!(cache.get(&name(0).request, Some(1)), Some(chunk(1)));
+        assert_eq!(cache.get(&now), None);
+        assert_eq!(cache.get(&ChunkKey { modified: None, ..key(0) }), None);
+        cache.insert(now.clone(), chunk(1), true);
+        assert_eq!(cache.get(&now), Some(chunk(1)));
         assert_eq!(cache.stats(), CacheStats { hits: 1, misses: 2, evictions: 0, chunks: 1, bytes: EACH });
     }
 
     #[test]
     fn a_chunk_larger_than_the_cache_leaves_the_others() {
         let mut cache = ChunkCache::new(EACH);
-        cache.insert(name(0), chunk(0), true);
-        cache.insert(name(1), Bytes::from(vec![0; 1001]), true);
-        assert!(cache.contains(&name(0)) && !cache.contains(&name(1)));
+        cache.insert(key(0), chunk(0), true);
+        cache.insert(key(1), Bytes::from(vec![0; 1001]), true);
+        assert!(cache.contains(&key(0)) && !cache.contains(&key(1)));
         assert_eq!(cache.stats().evictions, 0);
     }
 
     #[test]
-    fn what_costs_nothing_to_make_gives_way() {
+    fn bulk_chunks_are_evicted_first() {
         let mut cache = ChunkCache::new(8 * EACH);
-        // While there is room it has all of it.
-        (0..9).for_each(|index| cache.insert(name(index), chunk(0), false));
+        // Bulk chunks may fill a cache without others.
+        (0..9).for_each(|index| cache.insert(key(index), chunk(0), false));
         assert_eq!((cache.stats().chunks, cache.stats().evictions), (8, 1));
-        (100..106).for_each(|index| cache.insert(name(index), chunk(0), true));
-        (10..99).for_each(|index| cache.insert(name(index), chunk(0), false));
-        assert!((100..106).all(|index| cache.contains(&name(index))));
-        assert!(cache.contains(&name(97)) && cache.contains(&name(98)));
+        (100..106).for_each(|index| cache.insert(key(index), chunk(0), true));
+        (10..99).for_each(|index| cache.insert(key(index), chunk(0), false));
+        assert!((100..106).all(|index| cache.contains(&key(index))));
+        assert!(cache.contains(&key(97)) && cache.contains(&key(98)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
-        // And a part is its own.
-        (106..120).for_each(|index| cache.insert(name(index), chunk(0), true));
-        assert!(cache.contains(&name(98)) && !cache.contains(&name(113)) && cache.contains(&name(114)));
+        // A quarter is reserved for bulk chunks.
+        (106..120).for_each(|index| cache.insert(key(index), chunk(0), true));
+        assert!(cache.contains(&key(98)) && !cache.contains(&key(113)) && cache.contains(&key(114)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
     }
 
     #[test]
     fn the_same_chunk_again_counts_once() {
         let mut cache = ChunkCache::new(2 * EACH);
-        cache.insert(name(0), chunk(0), true);
-        cache.insert(name(0), chunk(0), true);
+        cache.insert(key(0), chunk(0), true);
+        cache.insert(key(0), chunk(0), true);
         assert_eq!(cache.stats().bytes, EACH);
     }
 }

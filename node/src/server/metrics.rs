@@ -1,7 +1,7 @@
-//! The server's figures in the text format of Prometheus (OpenMetrics 1.0), over HTTP, on this machine alone.
+//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine only.
 //!
-//! Bounded: the connections at once, the bytes and lines of a request's head, and the time that one connection has. A connection has
-//! one request. Labels take values from closed lists: protocols, codecs of the registry, kinds of path and of refusal.
+//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection serves one
+//! request. Labels come from closed lists: protocols, codecs of the registry, kinds of path, refusal codes.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,56 +22,63 @@ use prometheus_client::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
-use super::{Node, ServerStats};
+use super::stats::ServerStats;
 
-/// Connections at once; more wait in the system's queue.
-const CONNECTIONS: usize = 4;
-/// The longest head of a request: hyper takes no less for its buffer.
+/// Connections at once; more wait in the system's queue. One scraper uses one.
+const MAX_CONNECTIONS: usize = 4;
+/// Longest head of a request in bytes: the least that hyper accepts as a buffer.
 const MAX_HEAD: usize = 8 * 1024;
+/// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
-/// For the head, and for the whole of a connection.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-const WHOLE_TIME: Duration = Duration::from_secs(10);
-/// Before the next attempt, when the system has no connection to give.
-const RETRY: Duration = Duration::from_secs(1);
+/// Time within which a request's head must arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of a whole connection.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after an error of `accept`, for example when the process has no file descriptor left.
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+/// Media type of the page.
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The figures at an instant, by their names.
+/// The statistics at one instant, as Prometheus metrics.
 #[derive(Debug)]
-struct Figures(ServerStats);
+struct Metrics(ServerStats);
 
-impl Collector for Figures {
+impl Collector for Metrics {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
-        let it = &self.0;
+        let stats = &self.0;
         let gauges = [
-            ("peers", "Peers connected now", it.peers as u64),
-            ("cache_chunks", "Encoded chunks that are kept", it.cache.chunks as u64),
-            ("cache_bytes", "Bytes of encoded chunks that are kept", it.cache.bytes as u64),
-            ("disk_cache_bytes", "Bytes of encoded chunks on disk", it.disk.bytes),
+            ("peers", "Connected peers", stats.peers as u64),
+            ("cache_chunks", "Encoded chunks in memory", stats.cache.chunks as u64),
+            ("cache_bytes", "Bytes of encoded chunks in memory", stats.cache.bytes as u64),
+            ("disk_cache_bytes", "Bytes of encoded chunks on disk", stats.disk.bytes),
         ];
         for (name, help, value) in gauges {
             ConstGauge::new(value).encode(to.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         let counters = [
-            ("peers_served", "Peers that were connected", it.peers_served),
-            ("peers_turned_away", "Peers for which there was no room", it.peers_turned_away),
-            ("sent_bytes", "Bytes of answers handed to the transport", it.bytes_sent),
-            ("chunks_encoded", "Chunks encoded", it.encoder.encoded),
-            ("chunks_encoded_ahead", "Those of them that nobody had asked for yet", it.encoder.ahead),
-            ("chunks_failed", "Chunks that could not be encoded", it.encoder.failed),
-            ("cache_hits", "Chunks answered from the cache", it.cache.hits),
-            ("cache_misses", "Chunks that were not in the cache", it.cache.misses),
-            ("cache_evictions", "Chunks that made room for others", it.cache.evictions),
-            ("disk_cache_hits", "Chunks read from disk and not encoded", it.disk.hits),
-            ("disk_cache_misses", "Chunks looked for on disk and not found whole", it.disk.misses),
-            ("disk_cache_writes", "Chunks written to disk", it.disk.writes),
-            ("disk_cache_unwritten", "Chunks that could not be written to disk", it.disk.unwritten),
-            ("disk_cache_evictions", "Chunks on disk that made room for others", it.disk.evictions),
-            ("disk_cache_damaged", "Chunks on disk that were not what was written", it.disk.damaged),
+            ("peers_served", "Peers that connected", stats.peers_served),
+            ("peers_turned_away", "Peers turned away because the node was full", stats.peers_turned_away),
+            ("sent_bytes", "Bytes of answers handed to the transport", stats.bytes_sent),
+            ("chunks_encoded", "Chunks encoded", stats.encoder.encoded),
+            ("chunks_encoded_ahead", "Chunks encoded before a request", stats.encoder.ahead),
+            ("chunks_failed", "Chunks that could not be encoded", stats.encoder.failed),
+            ("cache_hits", "Chunks answered from memory", stats.cache.hits),
+            ("cache_misses", "Chunks not found in memory", stats.cache.misses),
+            ("cache_evictions", "Chunks removed from memory to make room", stats.cache.evictions),
+            ("disk_cache_hits", "Chunks read from disk instead of encoded", stats.disk.hits),
+            ("disk_cache_misses", "Chunks missing or damaged on disk", stats.disk.misses),
+            ("disk_cache_writes", "Chunks written to disk", stats.disk.writes),
+            (
+                "disk_cache_unwritten",
+                "Chunks not written to disk because it was full or slow",
+                stats.disk.unwritten,
+            ),
+            ("disk_cache_evictions", "Chunks removed from disk to make room", stats.disk.evictions),
+            ("disk_cache_damaged", "Damaged chunks removed from disk", stats.disk.damaged),
         ];
         for (name, help, value) in counters {
             ConstCounter::new(value).encode(to.encode_descriptor(
@@ -81,35 +88,34 @@ impl Collector for Figures {
                 MetricType::Counter,
             )?)?;
         }
-        let (name, help) = ("encode", "Time of the encoder threads in chunks");
+        let (name, help) = ("encode", "Time that encoder threads spent on chunks");
         let seconds = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
-        ConstCounter::new(it.encode_time.as_secs_f64()).encode(seconds)?;
-        self.families(&mut to)
+        ConstCounter::new(stats.encode_time.as_secs_f64()).encode(seconds)?;
+        self.encode_families(&mut to)
     }
 }
 
-impl Figures {
-    /// What has labels.
-    fn families(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let it = &self.0;
+impl Metrics {
+    /// Encodes the metrics with labels.
+    fn encode_families(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let stats = &self.0;
         let requests = [
-            ("list", it.requests.list),
-            ("get_info", it.requests.get_info),
-            ("request_chunk", it.requests.request_chunk),
-            ("unknown", it.requests.unknown),
+            ("list", stats.requests.list),
+            ("get_info", stats.requests.get_info),
+            ("request_chunk", stats.requests.request_chunk),
+            ("unknown", stats.requests.unknown),
         ];
-        let mut family =
-            to.encode_descriptor("requests", "Requests that came in", None, MetricType::Counter)?;
+        let mut family = to.encode_descriptor("requests", "Requests received", None, MetricType::Counter)?;
         for (protocol, count) in requests {
             ConstCounter::new(count).encode(family.encode_family(&[("protocol", protocol)])?)?;
         }
         let mut family = to.encode_descriptor("refusals", "Requests refused", None, MetricType::Counter)?;
-        for (kind, count) in &it.refusals {
+        for (kind, count) in &stats.refusals {
             ConstCounter::new(*count).encode(family.encode_family(&[("kind", *kind)])?)?;
         }
         let help = "Bytes of chunks handed to the transport";
         let mut family = to.encode_descriptor("chunk_bytes", help, None, MetricType::Counter)?;
-        for sent in &it.chunk_bytes {
+        for sent in &stats.chunk_bytes {
             let labels = [("codec", sent.codec.as_str()), ("path", sent.path)];
             ConstCounter::new(sent.bytes).encode(family.encode_family(&labels)?)?;
         }
@@ -119,46 +125,50 @@ impl Figures {
 
 fn page(stats: ServerStats) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("media_node");
-    registry.register_collector(Box::new(Figures(stats)));
+    registry.register_collector(Box::new(Metrics(stats)));
     let mut page = String::new();
     text::encode(&mut page, &registry)?;
     Ok(page)
 }
 
-/// Answers until the node stops.
-pub(super) async fn serve(node: Arc<Node>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut stopping = node.stopping.subscribe();
+/// Answers requests with the present `stats` until `stopping` turns true.
+pub(super) async fn serve(
+    stats: impl Fn() -> ServerStats + Send + Sync + 'static,
+    mut stopping: watch::Receiver<bool>,
+    listener: TcpListener,
+) {
+    let stats = Arc::new(stats);
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|it| *it) => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         match accepted {
             Ok((stream, _)) => {
-                let node = Arc::clone(&node);
+                let stats = Arc::clone(&stats);
                 tokio::spawn(async move {
-                    let _ = timeout(WHOLE_TIME, attend(node, stream)).await;
-                    drop(place);
+                    let _ = timeout(CONNECTION_TIMEOUT, serve_connection(stats.as_ref(), stream)).await;
+                    drop(slot);
                 });
             }
             Err(error) => {
                 tracing::warn!("metrics: {error}");
-                sleep(RETRY).await;
+                sleep(ACCEPT_RETRY).await;
             }
         }
     }
 }
 
-async fn attend(node: Arc<Node>, stream: TcpStream) {
+async fn serve_connection(stats: &impl Fn() -> ServerStats, stream: TcpStream) {
     let service = service_fn(|request| {
-        let answer = answer(&node, &request);
+        let answer = answer(stats, &request);
         async { answer }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .keep_alive(false)
@@ -169,14 +179,17 @@ async fn attend(node: Arc<Node>, stream: TcpStream) {
     }
 }
 
-fn answer(node: &Node, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+fn answer(
+    stats: &impl Fn() -> ServerStats,
+    request: &Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     if request.uri().path() != "/metrics" {
         *response.status_mut() = StatusCode::NOT_FOUND;
     } else if request.method() != Method::GET {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET"));
-    } else if let Ok(page) = page(node.stats()) {
+    } else if let Ok(page) = page(stats()) {
         response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(FORMAT));
         *response.body_mut() = Full::new(page.into());
     } else {
@@ -185,13 +198,14 @@ fn answer(node: &Node, request: &Request<Incoming>) -> Result<Response<Full<Byte
     Ok(response)
 }
 
-/// Takes the address.
+/// Binds the address.
 ///
 /// # Errors
-/// When it is not this machine's alone, or is taken.
+/// If it is not a loopback address, or is in use.
 pub(super) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     if !address.ip().is_loopback() {
-        let message = "the figures are for this machine alone: name an address such as 127.0.0.1:9190";
+        let message =
+            "metrics are served on this machine only: use a loopback address such as 127.0.0.1:9190";
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
     }
     TcpListener::bind(address).await

@@ -1,11 +1,8 @@
-//! What the server counts.
+//! Statistics of a server.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,9 +10,13 @@ use media_plugin_sdk::transport::PathKind;
 use media_protocol::{ErrorCode, Protocol};
 use serde::{Serialize, Serializer};
 
-use super::{CacheStats, DiskStats, EncoderStats};
+use super::{
+    chunk_cache::{CacheStats, DiskStats},
+    chunk_encoder::EncoderStats,
+    counter::Counter,
+};
 
-/// Requests that came in, refused ones included, by protocol.
+/// Numbers of received requests by protocol, including refused ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Requests {
     /// `audio.list`
@@ -24,88 +25,89 @@ pub struct Requests {
     pub get_info: u64,
     /// `audio.request_chunk`
     pub request_chunk: u64,
-    /// Any other name.
+    /// Any other protocol name.
     pub unknown: u64,
 }
 
-/// Bytes of chunks that went one kind of way.
+/// Bytes of chunks sent in one codec over one kind of path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ChunkBytes {
-    /// The codec's id.
+    /// Codec id.
     pub codec: String,
-    /// The kind of path when the chunk was sent: `memory`, `loopback`, `LAN`, `direct`, `relayed`, `unknown`.
+    /// Kind of path at the time of sending: `memory`, `loopback`, `LAN`, `direct`, `relayed`, `unknown`.
     pub path: &'static str,
-    /// Handed to the transport, framing included.
+    /// Bytes handed to the transport, including the framing of chunks.
     pub bytes: u64,
 }
 
-/// What a server did since it was started. The figures are read one after the other, not at one instant.
+/// Statistics since the server's start. The figures are read one after another, not at one instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ServerStats {
-    /// Peers connected now.
+    /// Number of connections now.
     pub peers: usize,
-    /// Peers that were connected in all.
+    /// Number of connections since the start.
     pub peers_served: u64,
-    /// Peers that were turned away because there was no room.
+    /// Number of connections turned away because the server was full.
     pub peers_turned_away: u64,
-    /// Requests that came in.
+    /// Received requests.
     pub requests: Requests,
-    /// Bytes of answers that were handed to the transport.
+    /// Bytes of answers handed to the transport.
     pub bytes_sent: u64,
-    /// Those of chunks, by codec and kind of path.
+    /// The part of them that is chunks, by codec and kind of path.
     pub chunk_bytes: Vec<ChunkBytes>,
-    /// Requests refused, by kind (`ErrorCode` as on the wire), those of chunks that failed while they were encoded included:
-    /// one for each peer that was told, while [`EncoderStats::failed`] counts chunks.
+    /// Refusals by `ErrorCode` as on the wire. A chunk that fails counts once for each peer that requested it, and once in
+    /// [`EncoderStats::failed`].
     pub refusals: BTreeMap<&'static str, u64>,
-    /// What the encoder threads spent on chunks, all together; in JSON `encode_ms`, in milliseconds.
+    /// Time that all encoder threads spent on chunks. In JSON: `encode_ms`, in milliseconds.
     #[serde(rename = "encode_ms", serialize_with = "millis")]
     pub encode_time: Duration,
-    /// What was encoded.
+    /// Counts of the encoder threads.
     pub encoder: EncoderStats,
-    /// What was kept.
+    /// The cache in memory.
     pub cache: CacheStats,
-    /// What was kept on disk; zeros without [`super::ServerConfig::disk_cache`].
+    /// The cache on disk; zeros without [`super::ServerConfig::disk_cache`].
     pub disk: DiskStats,
 }
 
+/// The counts of [`ServerStats`] that grow with connections and requests.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct ServerCounters {
     pub(super) peers_served: Counter,
     pub(super) peers_turned_away: Counter,
     pub(super) bytes_sent: Counter,
     requests: [Counter; Protocol::ALL.len()],
     unknown: Counter,
     refusals: [Counter; CODES.len()],
-    /// By codec and path: bounded, since the codecs are those of the registry.
+    /// By codec and kind of path. Bounded, since codecs are those of the registry.
     chunks: Mutex<BTreeMap<(String, &'static str), Arc<Counter>>>,
 }
 
-impl Counters {
-    /// Counts a request for the protocol of that name.
+impl ServerCounters {
+    /// Counts a request by its protocol's name.
     pub(super) fn request(&self, protocol: &str) {
-        let known = protocol.parse().ok().and_then(|it: Protocol| self.requests.get(it as usize));
+        let known = protocol.parse().ok().and_then(|known: Protocol| self.requests.get(known as usize));
         known.unwrap_or(&self.unknown).add(1);
     }
 
     /// Counts a refusal.
     pub(super) fn refusal(&self, code: ErrorCode) {
-        let place = CODES.iter().position(|(it, _)| *it == code);
-        self.refusals[place.unwrap_or(CODES.len() - 1)].add(1);
+        let position = CODES.iter().position(|(known, _)| *known == code);
+        self.refusals[position.unwrap_or(CODES.len() - 1)].add(1);
     }
 
-    /// Counts bytes of chunks in a codec of the registry. To be asked for once a chunk, as it takes a lock.
+    /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers use it once a chunk.
     pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(chunks.entry((codec.to_owned(), path.as_str())).or_default())
     }
 
-    /// What is counted here; the rest is left at its default.
+    /// The statistics, with defaults for those counted elsewhere.
     pub(super) fn snapshot(&self) -> ServerStats {
-        let of = |protocol: Protocol| self.requests.get(protocol as usize).map_or(0, Counter::get);
+        let count = |protocol: Protocol| self.requests.get(protocol as usize).map_or(0, Counter::get);
         let requests = Requests {
-            list: of(Protocol::List),
-            get_info: of(Protocol::GetInfo),
-            request_chunk: of(Protocol::RequestChunk),
+            list: count(Protocol::List),
+            get_info: count(Protocol::GetInfo),
+            request_chunk: count(Protocol::RequestChunk),
             unknown: self.unknown.get(),
         };
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +116,7 @@ impl Counters {
             path,
             bytes: bytes.get(),
         });
-        let refusals = CODES.iter().zip(&self.refusals).map(|((_, name), count)| (*name, count.get()));
+        let refusals = CODES.iter().zip(&self.refusals).map(|((_, name), counter)| (*name, counter.get()));
         ServerStats {
             chunk_bytes: chunks.collect(),
             refusals: refusals.collect(),
@@ -127,7 +129,7 @@ impl Counters {
     }
 }
 
-/// The kinds of refusal by their names on the wire; the last stands for all others.
+/// Refusal codes with their names on the wire. The last one counts all others.
 const CODES: [(ErrorCode, &str); 10] = [
     (ErrorCode::BadRequest, "bad_request"),
     (ErrorCode::UnknownTrack, "unknown_track"),
@@ -141,20 +143,6 @@ const CODES: [(ErrorCode, &str); 10] = [
     (ErrorCode::Unknown, "unknown"),
 ];
 
-fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_micros() as f64 / 1000.0)
-}
-
-/// Counts up; nothing else depends on its value, so no order is needed.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, many: u64) {
-        self.0.fetch_add(many, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_micros() as f64 / 1000.0)
 }

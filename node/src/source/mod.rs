@@ -1,25 +1,31 @@
-//! Files to frames: probe, read, seek. Only the server imports this.
+//! Files to frames: open, read, seek. Only the server imports this.
 //!
-//! A [`Source`] is a file that was opened once: what it holds and how long it is, to the frame, without the delay and
-//! padding that an encoder added. All its listeners share it. Each reads through a [`Reader`] of its own, or through a
-//! [`Window`], which also converts to another rate and channel count. [`scan`] reads tags for a catalog, cheaply.
+//! A [`Source`] is a file that was opened once. It knows the codec, the format, and the exact length in frames without
+//! the delay and padding that an encoder added. All listeners share it. Each listener reads through a [`Reader`], or
+//! through a [`Window`], which also converts rate and channels. [`scan`] reads tags for the library, cheaply.
 //!
 //! # Damage
-//! A packet that cannot be decoded is silence of its length. Where the data ends before the length that the headers
-//! give, silence follows up to that length (plain PCM: the track ends with the data). So a position always means the
-//! same instant. Only a beginning that cannot be understood, or a file that cannot be read, is an error.
+//! A packet that cannot be decoded becomes silence of its length. If the data ends before the length that the headers
+//! give, silence follows up to that length; plain PCM ends with its data. So a position always means the same instant.
+//! Only a damaged beginning, or a file that cannot be read, is an error.
 
 mod codecs;
+mod container;
 mod demux;
 mod error;
-mod framed;
-mod lean;
+pub mod formats;
+mod frame_stream;
+mod mp3_header_walk;
 mod mp4;
-mod open;
 mod opus_packets;
+mod packet;
+mod probe;
 mod reader;
-mod scan;
+mod source_file;
+mod strip_artwork;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
@@ -32,105 +38,104 @@ pub use reader::Reader;
 pub use tags::{Scanned, Tags, scan, tags};
 pub use window::Window;
 
-use open::Inner;
+use source_file::SourceFile;
 
-/// What a source holds.
+/// Facts about a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceInfo {
-    /// Rate and channels, in the WAVE order.
+    /// Rate and channels. Channels are in WAVE order.
     pub format: AudioFormat,
-    /// What its samples fit into exactly; `F32` for a lossy codec.
+    /// The smallest sample type that holds the samples exactly; `F32` for a lossy codec.
     pub sample: SampleType,
-    /// Its exact length in frames, without encoder delay and padding; at least 1.
+    /// Exact length in frames, without encoder delay and padding; at least 1.
     pub frames: u64,
     /// The codec: `flac`, `mp3`, `vorbis`, `opus`, `aac`, `alac`, `pcm`, `alaw`, `mulaw`.
     pub codec: String,
-    /// The container, in Symphonia's short names: `wave`, `ogg`, `isomp4`, `flac`, `mp3`, …
+    /// The container, in Symphonia's short names: `wave`, `ogg`, `isomp4`, `flac`, `mp3`, ...
     pub container: String,
-    /// The mean bitrate over the whole file, in bit/s.
+    /// Mean bitrate of the whole file, in bit/s.
     pub bitrate: Option<u32>,
-    /// Whether the codec loses anything.
+    /// True if the codec is lossy.
     pub lossy: bool,
 }
 
 impl SourceInfo {
-    /// What the choice of an encoding depends on.
+    /// The facts on which the choice of an encoding depends.
     #[must_use]
     pub fn source_format(&self) -> SourceFormat {
         SourceFormat { format: self.format, sample: self.sample }
     }
 }
 
-/// A file that was opened and understood. Cheap to clone, shared by all its listeners, from any thread.
+/// An opened file. Cheap to clone, shared by all its listeners, usable on any thread.
 #[derive(Clone)]
 pub struct Source {
-    inner: Arc<Inner>,
+    file: Arc<SourceFile>,
 }
 
 impl Source {
-    /// Opens a file: finds out what it holds and, where the headers do not say it, walks through it once to learn its
-    /// exact length. Blocks on the disk; decodes nothing.
+    /// Opens a file. If the headers do not give the exact length, reads through the file once. Blocks on the disk; decodes
+    /// nothing.
     ///
     /// # Errors
     /// A [`SourceError`], one line that names the file.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { inner: Arc::new(Inner::open(path)?) })
+        Ok(Self { file: Arc::new(SourceFile::open(path)?) })
     }
 
-    /// What it holds.
+    /// Facts about the source.
     #[must_use]
     pub fn info(&self) -> &SourceInfo {
-        &self.inner.info
+        &self.file.info
     }
 
-    /// Whether the file is still the one that was opened, by size and time of change.
+    /// True if the file is unchanged since it was opened, by size and time of modification.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.inner.is_current()
+        self.file.is_current()
     }
 
-    /// The file's size in bytes and when it was last written to, as they were when it was opened; `None` where the system
-    /// does not say.
+    /// Size in bytes and time of modification when the file was opened. `None` if the system does not keep that time.
     #[must_use]
     pub fn stamp(&self) -> Option<(u64, SystemTime)> {
-        self.inner.stamp()
+        self.file.stamp()
     }
 
-    /// The Opus packets in it, where they can be handed on as they are. Reads through the whole file.
+    /// The file's Opus packets, if they can be sent unchanged. Reads through the whole file.
     #[must_use]
     pub fn opus_stream(&self) -> Option<OpusStream> {
-        OpusStream::find(&self.inner)
+        OpusStream::find(&self.file)
     }
 
-    /// The packets of `stream`, which [`Source::opus_stream`] found, from the one numbered `first` on.
+    /// A reader of the packets of `stream`, which [`Source::opus_stream`] returned, from packet number `first` on.
     ///
     /// # Errors
-    /// `Io` when the file is gone or cannot be read, `Changed` or `Damaged` when it is not what it was.
+    /// `Io` if the file is gone or cannot be read, `Changed` or `Damaged` if it was modified.
     pub fn opus_packets(&self, stream: OpusStream, first: u64) -> Result<OpusPackets> {
-        OpusPackets::new(Arc::clone(&self.inner), stream, first)
+        OpusPackets::new(Arc::clone(&self.file), stream, first)
     }
 
-    /// Finds where a seek to any place begins, so that no seek has to: reads through an MP3 once, where [`Source::open`] did
-    /// not. Returns at once for containers that say it themselves. Readers are not held up.
+    /// Learns the seek points of an MP3 in advance, by reading through it once if [`Source::open`] has not. Returns at once
+    /// for containers with an index. Does not delay readers.
     ///
     /// # Errors
-    /// `Io` when the file is gone or cannot be read, `Changed` when another one stands in its place.
-    pub fn find_places(&self) -> Result<()> {
-        let found = self.inner.demux()?.find_places();
-        found.map_err(|error| SourceError::symphonia(&self.inner.path, error))
+    /// `Io` if the file is gone or cannot be read, `Changed` if it was modified.
+    pub fn build_seek_index(&self) -> Result<()> {
+        let built = self.file.demuxer()?.build_seek_index();
+        built.map_err(|error| SourceError::symphonia(&self.file.path, error))
     }
 
-    /// A reader at the first frame. It opens the file again, so it may fail where [`Source::open`] did not.
+    /// A reader at the first frame. Opens the file again, so it may fail although [`Source::open`] succeeded.
     ///
     /// # Errors
-    /// `Io` when the file is gone, `Changed` when another one stands in its place.
+    /// `Io` if the file is gone, `Changed` if it was modified.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::new(Arc::clone(&self.inner))
+        Reader::new(Arc::clone(&self.file))
     }
 }
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("path", &self.inner.path).field("info", &self.inner.info).finish()
+        f.debug_struct("Source").field("path", &self.file.path).field("info", &self.file.info).finish()
     }
 }

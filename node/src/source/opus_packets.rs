@@ -1,86 +1,83 @@
-//! The packets of an Ogg Opus file as they are, for a listener that decodes them itself.
+//! The packets of an Ogg Opus file, unchanged, for a client that decodes Opus.
 
 use std::sync::Arc;
 
 use symphonia::core::{codecs::audio::well_known::CODEC_ID_OPUS, errors::Error};
 
 use super::{
-    Result, SourceError,
-    demux::{Demux, Timed},
-    error::is_end,
-    open::Inner,
+    Result, SourceError, demux::Demuxer, error::is_end, packet::TimedPacket, source_file::SourceFile,
 };
 
-/// Frames per second of everything in Opus.
+/// Frames per second of the Opus timeline.
 const RATE: u32 = 48_000;
 
-/// A stream of Opus packets without a hole, all of one length but the last, which may be shorter. Packet `n` holds the track's frames from
-/// `n * packet_frames - skip` on, at 48 kHz.
+/// A gapless stream of Opus packets of equal length; only the last may be shorter. Packet `n` begins at the track's frame
+/// `n * packet_frames - skip`, at 48 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpusStream {
     /// Frames in a packet: 120 to 5760.
     pub packet_frames: u32,
-    /// How many packets there are.
+    /// Number of packets.
     pub packets: u64,
-    /// Frames before the track's first; at most 1 s.
+    /// Frames of the first packets that precede the track; at most 1 s.
     pub skip: u32,
     /// The mean bitrate of the packets alone, in bit/s.
     pub bitrate: u32,
-    /// A packet of the same length and kind as the first without data in it; a decoder as new gives silence for it and
-    /// stays as new.
-    pub nothing: [u8; 2],
+    /// A packet of the first one's length and kind without data. A new decoder returns silence for it and keeps its
+    /// initial state.
+    pub silent_packet: [u8; 2],
 }
 
 impl OpusStream {
-    /// The longest packet: 48 frames of 1275 bytes with their lengths (RFC 6716, section 3.4).
+    /// Bytes of the longest packet: 48 frames of 1275 bytes with their lengths (RFC 6716, section 3.4).
     pub const MAX_PACKET: usize = 2 + 48 * (1275 + 2);
 
-    /// Looks through the whole file. `None` where its packets, handed on, would not give what the file does, or where they
-    /// can't be cut into chunks: gain, more than two channels, packets of several lengths, holes.
-    pub(super) fn find(inner: &Inner) -> Option<Self> {
-        if !is_plain(inner) {
+    /// Reads the whole file. `None` if the packets alone do not sound like the file, or cannot be cut into chunks: gain,
+    /// more than two channels, packets of different lengths, gaps.
+    pub(super) fn find(file: &SourceFile) -> Option<Self> {
+        if !is_plain(file) {
             return None;
         }
-        let mut demux = inner.demux().ok()?;
-        let first = demux.next().ok()??;
+        let mut demuxer = file.demuxer().ok()?;
+        let first = demuxer.next().ok()??;
         let (start, packet_frames) = (first.start, frames_in(&first.packet.data)?);
-        let nothing = nothing(&first.packet.data)?;
+        let silent_packet = silent_packet(&first.packet.data)?;
         let (mut packets, mut bytes, mut end, mut next) = (0u64, 0u64, start, Some(first));
         let mut length = packet_frames;
-        while let Some(Timed { start, frames, packet }) = next {
-            // The last may be shorter: after that one comes none.
+        while let Some(TimedPacket { start, frames, packet }) = next {
+            // Only the last packet may be shorter.
             let is_next = start == end && length == packet_frames;
-            length = frames_in(&packet.data).filter(|it| *it <= packet_frames && u64::from(*it) == frames)?;
+            length = frames_in(&packet.data)
+                .filter(|found| *found <= packet_frames && u64::from(*found) == frames)?;
             if !is_next {
                 return None;
             }
             packets += 1;
             bytes += packet.data.len() as u64;
             end = end.checked_add_unsigned(frames)?;
-            next = demux.next().ok()?;
+            next = demuxer.next().ok()?;
         }
-        let skip = u32::try_from(inner.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
-        // What is cut off at the end is less than a packet; otherwise positions on the last page could not be told.
-        let over = end.checked_sub(inner.origin)?.checked_sub_unsigned(inner.info.frames)?;
+        let skip = u32::try_from(file.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
+        // Trimming a packet or more at the end would make positions on the last page ambiguous.
+        let over = end.checked_sub(file.origin)?.checked_sub_unsigned(file.info.frames)?;
         let is_whole = start >= 0 && (0..i64::from(packet_frames)).contains(&over);
         let bits = u128::from(bytes) * 8 * u128::from(RATE);
         let bitrate = u32::try_from(bits / u128::from(end.abs_diff(start)).max(1)).ok()?;
-        is_whole.then_some(Self { packet_frames, packets, skip, bitrate, nothing })
+        is_whole.then_some(Self { packet_frames, packets, skip, bitrate, silent_packet })
     }
 }
 
-/// One or two channels of Opus in Ogg (mapping family 0), played at the volume that they are stored in (RFC 7845, section
-/// 5.1).
-fn is_plain(inner: &Inner) -> bool {
-    let family = inner.params.extra_data.as_deref().and_then(|head| head.get(18));
-    let is_opus = inner.params.codec == CODEC_ID_OPUS && inner.info.container == "ogg";
-    is_opus && family == Some(&0) && inner.gain == 1.0 && (1..=2).contains(&inner.info.format.channels)
+/// True if the file is Ogg Opus of one or two channels (mapping family 0) without gain (RFC 7845, section 5.1).
+fn is_plain(file: &SourceFile) -> bool {
+    let family = file.params.extra_data.as_deref().and_then(|head| head.get(18));
+    let is_opus = file.params.codec == CODEC_ID_OPUS && file.info.container == "ogg";
+    is_opus && family == Some(&0) && file.gain == 1.0 && (1..=2).contains(&file.info.format.channels)
 }
 
-/// How many frames a packet holds at 48 kHz; `None` for what is no packet, or one of a length that does not make up 3 s.
+/// Frames of a packet at 48 kHz; `None` for a malformed packet and for a length of which 3 s is no multiple.
 fn frames_in(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first().filter(|_| packet.len() <= OpusStream::MAX_PACKET)?;
-    // RFC 6716, table 2: the length of one of its frames.
+    // RFC 6716, table 2: length of one Opus frame.
     let frame = match toc >> 3 {
         config @ ..12 => [480, 960, 1920, 2880][usize::from(config % 4)],
         config @ 12..16 => [480, 960][usize::from(config % 2)],
@@ -90,7 +87,7 @@ fn frames_in(packet: &[u8]) -> Option<u32> {
     ((1..=5760).contains(&frames) && (3 * RATE).is_multiple_of(frames)).then_some(frames)
 }
 
-/// How many of Opus' own frames a packet is made of (RFC 6716, section 3.2).
+/// Number of Opus frames in a packet (RFC 6716, section 3.2).
 fn count_in(packet: &[u8]) -> Option<u8> {
     match packet.first()? & 3 {
         0 => Some(1),
@@ -99,36 +96,36 @@ fn count_in(packet: &[u8]) -> Option<u8> {
     }
 }
 
-/// A packet like this one whose frames have no bytes (RFC 6716, section 3.2.5).
-fn nothing(packet: &[u8]) -> Option<[u8; 2]> {
+/// A packet of the same configuration whose frames have no bytes (RFC 6716, section 3.2.5).
+fn silent_packet(packet: &[u8]) -> Option<[u8; 2]> {
     Some([packet.first()? | 3, count_in(packet)?])
 }
 
-/// Packets of an [`OpusStream`], one after the other. One user at a time, on any thread that may block on the disk.
+/// Reader of the packets of an [`OpusStream`]. For one user at a time, on a thread that may block on the disk.
 pub struct OpusPackets {
-    inner: Arc<Inner>,
+    file: Arc<SourceFile>,
     stream: OpusStream,
-    demux: Demux,
-    /// The number of the next packet.
+    demuxer: Demuxer,
+    /// Number of the next packet.
     next: u64,
-    /// The next packet, if a search came upon it.
-    found: Option<Timed>,
+    /// The next packet, if a seek has read it.
+    found: Option<TimedPacket>,
 }
 
 impl OpusPackets {
-    pub(super) fn new(inner: Arc<Inner>, stream: OpusStream, first: u64) -> Result<Self> {
-        let demux = inner.demux()?;
-        let mut packets = Self { inner, stream, demux, next: first, found: None };
+    pub(super) fn new(file: Arc<SourceFile>, stream: OpusStream, first: u64) -> Result<Self> {
+        let demuxer = file.demuxer()?;
+        let mut packets = Self { file, stream, demuxer, next: first, found: None };
         if first > 0 {
             packets.seek()?;
         }
         Ok(packets)
     }
 
-    /// The next packet; `None` after the last.
+    /// Returns the next packet, or `None` after the last.
     ///
     /// # Errors
-    /// When the file cannot be read or is not what it was.
+    /// If the file cannot be read or was modified.
     pub fn next_packet(&mut self) -> Result<Option<Box<[u8]>>> {
         if self.next >= self.stream.packets {
             return Ok(None);
@@ -137,40 +134,42 @@ impl OpusPackets {
             Some(found) => Some(found),
             None => self.read()?,
         };
-        let packet = next.filter(|it| it.start == self.start_of(self.next)).ok_or_else(|| self.damaged())?;
+        let packet =
+            next.filter(|timed| timed.start == self.start_of(self.next)).ok_or_else(|| self.damaged())?;
         self.next += 1;
         Ok(Some(packet.packet.data))
     }
 
-    /// Where a packet begins on the codec's timeline.
+    /// Position of a packet on the codec's timeline.
     fn start_of(&self, packet: u64) -> i64 {
-        let first = self.inner.origin.saturating_sub(i64::from(self.stream.skip));
+        let first = self.file.origin.saturating_sub(i64::from(self.stream.skip));
         let frames = packet.saturating_mul(u64::from(self.stream.packet_frames));
         first.saturating_add_unsigned(frames)
     }
 
-    /// Goes to the next packet. A page that is met in the middle of the stream tells its packets' places by its end; that of
-    /// the last page is not the end of its packets, so they seem to lie between where packets can. Then, and where the
-    /// search overshoots, it begins ever further before the target.
+    /// Moves to packet number `next`. Symphonia computes the positions of a page's packets backwards from the page's end
+    /// position. That of the last page is trimmed, so its packets seem to lie between possible positions. In that case,
+    /// and if the seek overshoots, the seek is repeated from ever further before the target.
     fn seek(&mut self) -> Result<()> {
         let (first, target) = (self.start_of(0), self.start_of(self.next));
         let mut back = 0i64;
         loop {
             let at = target.saturating_sub(back).max(first);
-            match self.demux.seek(at) {
+            match self.demuxer.seek(at) {
                 Ok(()) => {}
                 Err(Error::IoError(error)) if !is_end(&error) => {
-                    return Err(SourceError::io(&self.inner.path, error));
+                    return Err(SourceError::io(&self.file.path, error));
                 }
                 Err(_) if at == first => return Err(self.damaged()),
                 Err(_) => {}
             }
             let step = i64::from(self.stream.packet_frames);
-            let mut next = self.read()?.filter(|it| it.start <= target && (it.start - first) % step == 0);
-            while next.as_ref().is_some_and(|it| it.start < target) {
+            let mut next = self.read()?;
+            next = next.filter(|timed| timed.start <= target && (timed.start - first) % step == 0);
+            while next.as_ref().is_some_and(|timed| timed.start < target) {
                 next = self.read()?;
             }
-            if next.as_ref().is_some_and(|it| it.start == target) {
+            if next.as_ref().is_some_and(|timed| timed.start == target) {
                 self.found = next;
                 return Ok(());
             }
@@ -181,20 +180,20 @@ impl OpusPackets {
         }
     }
 
-    fn read(&mut self) -> Result<Option<Timed>> {
-        self.demux.next().map_err(|error| SourceError::io(&self.inner.path, error))
+    fn read(&mut self) -> Result<Option<TimedPacket>> {
+        self.demuxer.next().map_err(|error| SourceError::io(&self.file.path, error))
     }
 
     fn damaged(&self) -> SourceError {
-        let cause = format!("packet {} is not where it was", self.next);
-        SourceError::Damaged { path: self.inner.path.clone(), cause }
+        let cause = format!("Opus packet {} has moved or is gone", self.next);
+        SourceError::Damaged { path: self.file.path.clone(), cause }
     }
 }
 
 impl std::fmt::Debug for OpusPackets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpusPackets")
-            .field("path", &self.inner.path)
+            .field("path", &self.file.path)
             .field("next", &self.next)
             .finish_non_exhaustive()
     }
@@ -227,8 +226,8 @@ mod tests {
         ] {
             assert_eq!(frames_in(packet), frames, "{packet:?}");
         }
-        let nothing = nothing(&[toc(19, 1), 1, 2]).unwrap();
-        assert_eq!((nothing, frames_in(&nothing)), ([toc(19, 3), 2], Some(1920)));
+        let silent = silent_packet(&[toc(19, 1), 1, 2]).unwrap();
+        assert_eq!((silent, frames_in(&silent)), ([toc(19, 3), 2], Some(1920)));
         assert_eq!(frames_in(&vec![0; OpusStream::MAX_PACKET]), Some(480));
         assert_eq!(frames_in(&vec![0; OpusStream::MAX_PACKET + 1]), None);
     }

@@ -4,130 +4,132 @@ use symphonia::core::codecs::audio::AudioDecoder;
 
 use super::{
     Result, SourceError,
-    demux::{Demux, Timed},
+    demux::Demuxer,
     error::{guarded, is_end},
-    open::Inner,
+    packet::TimedPacket,
+    source_file::SourceFile,
 };
 
-/// Reads frames of one source, at any position, decoding on demand.
+/// Reads the frames of one source from any position and decodes on demand.
 ///
-/// What [`Reader::read`] gives after [`Reader::seek`] depends on the file and the position alone. Where data is damaged
-/// or missing it gives silence of the same length, so that positions stay true to the end.
+/// The frames that [`Reader::read`] returns after [`Reader::seek`] depend on the file and the position alone. Damaged or
+/// missing data becomes silence of the same length, so that later positions stay true.
 ///
-/// One user at a time, on any thread that may block on the disk. Holds one packet's worth of frames.
+/// For one user at a time, on a thread that may block on the disk. Holds the frames of one packet.
 pub struct Reader {
-    inner: Arc<Inner>,
-    demux: Demux,
+    file: Arc<SourceFile>,
+    demuxer: Demuxer,
     decoder: Box<dyn AudioDecoder>,
     /// The decoded packet, interleaved.
     block: Vec<f32>,
-    /// The position of the block's first frame; it may lie before [`Reader::position`], or after it (a gap).
+    /// Position of the block's first frame. It may lie before [`Reader::position`], or behind it if there is a gap.
     block_start: i64,
-    /// The next frame to give.
+    /// The next frame to return.
     position: u64,
-    /// Nothing more can be decoded from here on.
-    ended: bool,
+    /// True if the file ended before the track did.
+    is_exhausted: bool,
     damaged: u64,
 }
 
 impl Reader {
-    pub(super) fn new(inner: Arc<Inner>) -> Result<Self> {
-        let demux = inner.demux()?;
-        let decoder = inner.decoder()?;
+    pub(super) fn new(file: Arc<SourceFile>) -> Result<Self> {
+        let demuxer = file.demuxer()?;
+        let decoder = file.decoder()?;
         let mut reader = Self {
-            inner,
-            demux,
+            file,
+            demuxer,
             decoder,
             block: Vec::new(),
             block_start: 0,
             position: 0,
-            ended: false,
+            is_exhausted: false,
             damaged: 0,
         };
-        reader.forget();
+        reader.clear();
         Ok(reader)
     }
 
-    /// The next frame that [`Reader::read`] will give.
+    /// The next frame that [`Reader::read`] returns.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// What is read.
+    /// Facts about the source.
     #[must_use]
     pub fn info(&self) -> &super::SourceInfo {
-        &self.inner.info
+        &self.file.info
     }
 
-    /// The file that is read.
+    /// The source's file.
     #[must_use]
     pub fn path(&self) -> &std::path::Path {
-        &self.inner.path
+        &self.file.path
     }
 
-    /// Packets that could not be decoded so far, each replaced by silence; a hole, or all that a file cut short lacks, is
-    /// one. Those read again count again.
+    /// Number of packets that became silence because they cannot be decoded. A gap, and the missing end of a file that
+    /// was cut, count as one packet. A packet that is read twice counts twice.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged
     }
 
-    /// Whether all that is left is silence, for a file that was cut short.
+    /// True if the file was cut and only silence is left of the track.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.ended
+        self.is_exhausted
     }
 
-    /// Goes to `frame`, or to the end if that comes first. Costs nothing at the current position, but for the codecs
-    /// (AAC, Opus) whose decoder would give something slightly different if it started there: it starts there.
+    /// Moves to `frame`, or to the end if that comes first. At the current position this costs nothing, except for
+    /// codecs whose decoder does not converge (AAC, Opus): it restarts.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn seek(&mut self, frame: u64) -> Result<()> {
-        let frame = frame.min(self.inner.info.frames);
-        if frame == self.position && (self.inner.traits.converges || self.is_fresh()) {
+        let frame = frame.min(self.file.info.frames);
+        if frame == self.position && (self.file.codec.converges || self.is_fresh()) {
             return Ok(());
         }
         self.position = frame;
         self.restart()
     }
 
-    /// Fills `out`, interleaved. Returns the number of frames; fewer than fit only where the track ends, 0 only at
-    /// its end.
+    /// Fills `out` with interleaved samples. Returns the number of frames: fewer than fit only at the end of the track,
+    /// 0 only behind it.
     ///
     /// # Errors
-    /// When the file cannot be read. The position is then that of the first frame that was not given.
+    /// If the file cannot be read. The position is then behind the frames that were written to `out`.
     pub fn read(&mut self, out: &mut [f32]) -> Result<usize> {
-        let channels = usize::from(self.inner.info.format.channels);
-        let left = self.inner.info.frames - self.position;
+        let channels = self.channels();
+        let left = self.file.info.frames - self.position;
         let wanted = (out.len() / channels).min(usize::try_from(left).unwrap_or(usize::MAX));
         let mut done = 0;
         while done < wanted {
             let rest = &mut out[done * channels..wanted * channels];
-            let given = self.give(rest, channels);
-            if given == 0 {
+            let copied = self.copy_block(rest, channels);
+            if copied == 0 {
                 self.decode()?;
             }
-            done += given;
-            self.position += given as u64;
+            done += copied;
+            self.position += copied as u64;
         }
         Ok(wanted)
     }
 
-    /// Copies what the block holds for this position, or silence up to where it begins.
-    fn give(&self, out: &mut [f32], channels: usize) -> usize {
+    /// Copies the block's frames from the position on, or silence up to the block's beginning. Returns the number of
+    /// frames.
+    fn copy_block(&self, out: &mut [f32], channels: usize) -> usize {
         let wanted = out.len() / channels;
         let offset = self.offset();
-        if self.ended || offset < 0 {
-            let gap = if self.ended { wanted } else { wanted.min(clamp(offset.unsigned_abs())) };
+        if self.is_exhausted || offset < 0 {
+            let gap = if self.is_exhausted { wanted } else { wanted.min(clamp(offset.unsigned_abs())) };
             out[..gap * channels].fill(0.0);
             return gap;
         }
-        let held = self.block.len() / channels;
-        let from = clamp(offset.unsigned_abs()).min(held);
-        let given = wanted.min(held - from);
-        out[..given * channels].copy_from_slice(&self.block[from * channels..(from + given) * channels]);
-        given
+        let frames = self.block.len() / channels;
+        let from = clamp(offset.unsigned_abs()).min(frames);
+        let copied = wanted.min(frames - from);
+        out[..copied * channels].copy_from_slice(&self.block[from * channels..(from + copied) * channels]);
+        copied
     }
 
     /// The position relative to the block.
@@ -135,49 +137,49 @@ impl Reader {
         signed(self.position).saturating_sub(self.block_start)
     }
 
-    /// Whether nothing was decoded since the start or the last seek.
+    /// True if no packet was decoded since the start or the last seek.
     fn is_fresh(&self) -> bool {
-        self.block.is_empty() && !self.ended
+        self.block.is_empty() && !self.is_exhausted
     }
 
-    fn forget(&mut self) {
+    fn clear(&mut self) {
         self.block.clear();
         self.block_start = i64::MIN;
-        self.ended = false;
+        self.is_exhausted = false;
     }
 
-    /// Starts anew so that the next block to give holds the position.
+    /// Resets the decoder and seeks, so that the next wanted block holds the position.
     fn restart(&mut self) -> Result<()> {
-        self.forget();
-        if self.inner.traits.needs_new_decoder {
-            self.decoder = self.inner.decoder()?;
+        self.clear();
+        if self.file.codec.needs_new_decoder {
+            self.decoder = self.file.decoder()?;
         } else {
             self.decoder.reset();
         }
-        if self.position >= self.inner.info.frames {
+        if self.position >= self.file.info.frames {
             return Ok(());
         }
-        let pre_roll = i64::from(self.inner.traits.pre_roll);
-        let target = self.inner.origin.saturating_add(signed(self.position)).saturating_sub(pre_roll);
-        match self.demux.seek(target) {
+        let pre_roll = i64::from(self.file.codec.pre_roll(self.file.info.format.rate));
+        let target = self.file.origin.saturating_add(signed(self.position)).saturating_sub(pre_roll);
+        match self.demuxer.seek(target) {
             Ok(()) => Ok(()),
             Err(symphonia::core::errors::Error::IoError(error)) if !is_end(&error) => {
-                Err(SourceError::io(&self.inner.path, error))
+                Err(SourceError::io(&self.file.path, error))
             }
             Err(_) => {
-                self.ended = true;
+                self.is_exhausted = true;
                 self.damaged += 1;
                 Ok(())
             }
         }
     }
 
-    /// Decodes the next packet that holds frames at or after the position into the block.
+    /// Decodes the next packet into the block.
     fn decode(&mut self) -> Result<()> {
-        let next = self.demux.next().map_err(|error| SourceError::io(&self.inner.path, error))?;
+        let next = self.demuxer.next().map_err(|error| SourceError::io(&self.file.path, error))?;
         let Some(timed) = next else {
-            // Frames were due here: the file is cut short.
-            self.ended = true;
+            // The track has more frames than the file, which was cut.
+            self.is_exhausted = true;
             self.damaged += 1;
             return Ok(());
         };
@@ -185,11 +187,11 @@ impl Reader {
         self.block.clear();
         if self.decode_packet(&timed).is_err() {
             self.block.clear();
-            let is_heard = timed.end().saturating_sub(self.inner.origin) > signed(self.position);
-            self.damaged += u64::from(is_heard);
+            let is_audible = timed.end().saturating_sub(self.file.origin) > signed(self.position);
+            self.damaged += u64::from(is_audible);
         }
-        if self.inner.gain != 1.0 {
-            self.block.iter_mut().for_each(|sample| *sample *= self.inner.gain);
+        if self.file.gain != 1.0 {
+            self.block.iter_mut().for_each(|sample| *sample *= self.file.gain);
         }
         self.block_start = self.place(&timed, expected);
         let is_gap = !self.block.is_empty() && self.block_start > signed(self.position);
@@ -197,38 +199,38 @@ impl Reader {
         Ok(())
     }
 
-    fn decode_packet(&mut self, timed: &Timed) -> symphonia::core::errors::Result<()> {
-        let (decoder, block, channels) =
-            (&mut self.decoder, &mut self.block, self.inner.info.format.channels);
+    fn decode_packet(&mut self, timed: &TimedPacket) -> symphonia::core::errors::Result<()> {
+        let channels = self.channels();
         guarded(|| {
-            let decoded = decoder.decode_ref(&timed.packet.as_packet_ref())?;
-            if decoded.spec().channels().count() == usize::from(channels) {
-                decoded.copy_to_vec_interleaved(block);
+            let decoded = self.decoder.decode_ref(&timed.packet.as_packet_ref())?;
+            if decoded.spec().channels().count() == channels {
+                decoded.copy_to_vec_interleaved(&mut self.block);
                 return Ok(());
             }
             symphonia::core::errors::decode_error("another number of channels")
         })
     }
 
-    /// Where the decoded block begins. A decoder that gives less than the packet's length has left out its beginning.
-    fn place(&self, timed: &Timed, expected: i64) -> i64 {
-        let held = (self.block.len() / self.channels()) as u64;
+    /// Position of the decoded block's first frame. If the block is shorter than the packet, the decoder left out the
+    /// packet's beginning.
+    fn place(&self, timed: &TimedPacket, expected: i64) -> i64 {
+        let decoded = (self.block.len() / self.channels()) as u64;
         let start = timed
             .start
-            .saturating_add(signed(timed.frames.saturating_sub(held)))
-            .saturating_sub(self.inner.origin);
-        if start.abs_diff(expected) <= self.inner.slack { expected } else { start }
+            .saturating_add(signed(timed.frames.saturating_sub(decoded)))
+            .saturating_sub(self.file.origin);
+        if start.abs_diff(expected) <= self.file.slack { expected } else { start }
     }
 
     fn channels(&self) -> usize {
-        usize::from(self.inner.info.format.channels)
+        usize::from(self.file.info.format.channels)
     }
 }
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader")
-            .field("path", &self.inner.path)
+            .field("path", &self.file.path)
             .field("position", &self.position)
             .field("damaged", &self.damaged)
             .finish_non_exhaustive()

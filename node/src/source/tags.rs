@@ -7,12 +7,12 @@ use lofty::{
     probe::Probe,
 };
 
-use super::{Result, SourceError, open::open_file};
+use super::{Result, SourceError, source_file::open_file};
 
-/// What a file says of itself, for a catalog.
+/// Tags of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
-    /// The title, trimmed; `None` where it is absent or blank, as all that follow.
+    /// The title, trimmed. This and the other texts are `None` if absent or blank.
     pub title: Option<String>,
     /// The artist of the track.
     pub artist: Option<String>,
@@ -20,40 +20,41 @@ pub struct Tags {
     pub album: Option<String>,
     /// The number of the track on its album.
     pub track: Option<u32>,
-    /// The length according to the headers, good enough to show.
+    /// The length that the headers claim. It may be an estimate.
     pub duration: Duration,
 }
 
-/// What a library scan learns without opening the file as a source.
+/// The result of scanning a file for the library, without opening it as a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
-    /// Tags and duration.
+    /// Tags and length.
     pub tags: Tags,
     /// The kind of file: `flac`, `mp3`, `vorbis`, `opus`, `mp4`, `wav`, `aiff`, `aac`; `mp4` may hold AAC or ALAC.
     pub codec: String,
-    /// Frames per second, 0 where the headers do not say it.
+    /// Frames per second; 0 if the headers do not say it.
     pub rate: u32,
-    /// Channels, 0 where the headers do not say it.
+    /// Number of channels; 0 if the headers do not say it.
     pub channels: u16,
     /// Bits per sample of a lossless file.
     pub bits: Option<u8>,
 }
 
-/// The tags of the file at `path`, as [`scan`] reads them.
+/// Reads the tags of the file at `path`.
 ///
 /// # Errors
-/// As [`scan`].
+/// Those of [`scan`].
 pub fn tags(path: &Path) -> Result<Tags> {
     Ok(scan(path)?.tags)
 }
 
-/// Reads tags and stream headers, a few kilobytes, without decoding. Pictures are skipped. Blocks on the disk.
+/// Reads tags and stream headers, a few kilobytes, without decoding. Skips pictures. Blocks on the disk.
 ///
 /// # Errors
-/// `Io` when the file cannot be read, `Unsupported` when it is no audio file that is known here, `Damaged` when its
-/// headers cannot be understood. That a file can be scanned does not yet mean that it can be decoded.
+/// `Io` if the file cannot be read, `Unsupported` if its kind is not supported, `Damaged` if its headers are. A file that
+/// can be scanned may still fail to decode.
 pub fn scan(path: &Path) -> Result<Scanned> {
-    let unsupported = || SourceError::Unsupported { path: path.into(), cause: "unknown kind of file".into() };
+    let unsupported =
+        || SourceError::Unsupported { path: path.into(), cause: "an unknown kind of file".into() };
     let mut options = ParseOptions::new();
     options.read_cover_art(false);
     let (file, _) = open_file(path)?;
@@ -90,7 +91,7 @@ fn name(kind: FileType) -> Option<&'static str> {
 }
 
 fn read_tags(file: &TaggedFile) -> Tags {
-    // The kind that is native to the format comes before older ones (ID3v2 before ID3v1).
+    // The format's native kind of tag comes before older ones (ID3v2 before ID3v1).
     let ordered = || file.primary_tag().into_iter().chain(file.tags());
     let text = |key: ItemKey| {
         let found = ordered().find_map(|tag| tag.get_string(key).map(one_line));
@@ -106,7 +107,7 @@ fn read_tags(file: &TaggedFile) -> Tags {
     }
 }
 
-/// Tags come from strangers and end up on terminals: no control characters, no line breaks.
+/// Replaces control characters and line breaks, since tags come from strangers and are printed on terminals.
 fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     clean.trim().to_owned()

@@ -1,7 +1,7 @@
-//! Sound files for tests, made on the fly from a synthesised signal by the encoders that people use.
+//! Sound files for tests, made from a synthesised signal by common encoders.
 //!
-//! Needs `ffmpeg`, `flac`, `lame`, `oggenc` and `opusenc` on the path; a test fails by name where one is missing. A test
-//! binary takes it in by `#[path = "common/fixtures.rs"] mod fixtures;`.
+//! Needs `ffmpeg`, `flac`, `lame`, `oggenc` and `opusenc` in the path; the error of a test names a missing
+//! one. A test binary includes it with `#[path = "../common/fixtures.rs"] mod fixtures;`.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a fixture that cannot be made fails the test")]
@@ -32,27 +32,27 @@ pub enum Kind {
     Mp3,
     /// Variable bitrate by LAME, with its gapless tag.
     Mp3Vbr,
-    /// Variable bitrate by LAME with no tag at all: the length is nowhere in the file.
+    /// Variable bitrate by LAME without a tag: the file does not tell its length.
     Mp3Bare,
-    /// The lowest bitrate, 32 kbit/s or, below 32 kHz, 8 kbit/s, where frames lean most on the bit reservoir.
+    /// The lowest bitrate: 32 kbit/s, or 8 kbit/s below 32 kHz. Frames use the bit reservoir most.
     Mp3Low,
     Vorbis,
-    /// The same in pages of 3 s, so that much lies on the last one.
+    /// Vorbis in pages of 3 s, so that the last page is long.
     VorbisLongPages,
     /// 128 kbit/s by opusenc.
     Opus,
-    /// 24 kbit/s by opusenc, in the hybrid mode.
+    /// 24 kbit/s by opusenc, in hybrid mode.
     OpusLow,
-    /// 160 kbit/s in M4A by ffmpeg, without noise substitution, which is random by nature.
+    /// 160 kbit/s in M4A by ffmpeg, without noise substitution, which is random.
     Aac,
-    /// The same with noise substitution.
+    /// 64 kbit/s in M4A by ffmpeg with noise substitution.
     AacNoise,
-    /// Bare AAC packets.
+    /// AAC packets without a container.
     Adts,
 }
 
 impl Kind {
-    /// Kinds whose decoded samples are exactly those that [`stored`] gives.
+    /// Kinds that decode to exactly the samples of [`stored`].
     pub const LOSSLESS: [Self; 11] = [
         Self::WavU8,
         Self::WavS16,
@@ -67,7 +67,7 @@ impl Kind {
         Self::AlacS24,
     ];
 
-    /// Kinds that lose something.
+    /// Lossy kinds.
     pub const LOSSY: [Self; 11] = [
         Self::Mp3,
         Self::Mp3Vbr,
@@ -82,7 +82,7 @@ impl Kind {
         Self::Adts,
     ];
 
-    /// The file name's ending.
+    /// File name extension.
     pub fn extension(self) -> &'static str {
         match self {
             Self::WavU8 | Self::WavS16 | Self::WavS24 | Self::WavS32 | Self::WavF32 | Self::WavF64 => "wav",
@@ -96,7 +96,7 @@ impl Kind {
         }
     }
 
-    /// Bits of an integer sample; 0 where it is not stored as an integer.
+    /// Bits of an integer sample; 0 if samples are not stored as integers.
     fn bits(self) -> u32 {
         match self {
             Self::WavU8 => 8,
@@ -107,8 +107,9 @@ impl Kind {
     }
 }
 
-/// Something like music, interleaved, within ±0.8: chords that change twice a second, beats, a little noise, another
-/// phase in every channel. The same on every machine, in steps of 2^-23, which a 24-bit integer and `f32` hold exactly.
+/// A signal like music, interleaved, within ±0.8: chords that change twice a second, beats, a little noise,
+/// and another phase in every channel. It is the same on every machine, in steps of 2^-23, which a 24-bit
+/// integer and `f32` hold exactly.
 pub fn music(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
     type Made = HashMap<(u32, u16, usize), Vec<f32>>;
     static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
@@ -152,7 +153,7 @@ pub fn tone(rate: u32, channels: u16, seconds: f64, hertz: f64) -> Vec<f32> {
         .collect()
 }
 
-/// What a file of this kind holds once these samples were rounded to its sample type.
+/// Rounds samples to the sample type of a kind: the content of such a file.
 pub fn stored(kind: Kind, samples: &[f32]) -> Vec<f32> {
     let Some(bits) = Some(kind.bits()).filter(|bits| *bits > 0) else { return samples.to_vec() };
     let scale = f64::from(1u32 << (bits - 1));
@@ -173,7 +174,7 @@ pub fn encode(dir: &Path, kind: Kind, rate: u32, channels: u16, samples: &[f32])
     write_wav(&wav, kind.bits(), rate, channels, samples);
     let (wav_arg, out) = (wav.to_str().expect("UTF-8 path"), path.to_str().expect("UTF-8 path"));
     let ffmpeg = |arguments: &[&str]| {
-        // The channel count again: a lone front left channel would else become stereo.
+        // ffmpeg would turn a single front left channel into stereo without the second channel count.
         let channels = channels.to_string();
         let input = ["-v", "error", "-y", "-i", wav_arg, "-ac", &channels];
         run("ffmpeg", &[&input, arguments, &["-bitexact", out]].concat());
@@ -210,8 +211,8 @@ pub fn encode(dir: &Path, kind: Kind, rate: u32, channels: u16, samples: &[f32])
     path
 }
 
-/// Decodes a file with ffmpeg, at its own rate and in its own channels; Opus by libopus, from which ffmpeg's own
-/// decoder differs audibly little but measurably.
+/// Decodes a file with ffmpeg at its own rate and channels. Opus is decoded with libopus, since ffmpeg's own
+/// decoder differs a little.
 pub fn ffmpeg_decode(path: &Path) -> Vec<f32> {
     let decoder: &[&str] =
         if path.extension().is_some_and(|ending| ending == "opus") { &["-c:a", "libopus"] } else { &[] };
@@ -223,7 +224,7 @@ pub fn ffmpeg_decode(path: &Path) -> Vec<f32> {
     bytes.chunks_exact(4).map(|sample| f32::from_le_bytes(sample.try_into().expect("four bytes"))).collect()
 }
 
-/// How far `sound` is from `reference`, in dB of the reference's power; infinite where they are equal.
+/// Signal-to-noise ratio of `sound` against `reference`, in dB; infinite if they are equal.
 pub fn snr(reference: &[f32], sound: &[f32]) -> f64 {
     let power = |samples: &mut dyn Iterator<Item = f64>| samples.map(|sample| sample * sample).sum::<f64>();
     let signal = power(&mut reference.iter().map(|sample| f64::from(*sample)));
@@ -234,7 +235,7 @@ pub fn snr(reference: &[f32], sound: &[f32]) -> f64 {
 fn write_wav(path: &Path, bits: u32, rate: u32, channels: u16, samples: &[f32]) {
     let (bits, format) = match bits {
         0 => (32, hound::SampleFormat::Float),
-        // The encoders take 8 bits from 16.
+        // The encoders make 8 bits from 16.
         bits => (bits.max(16) as u16, hound::SampleFormat::Int),
     };
     let spec = hound::WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format: format };
@@ -267,7 +268,7 @@ fn output(tool: &str, arguments: &[&str]) -> Vec<u8> {
     done.stdout
 }
 
-/// Encodes `wav` into `path`, whose ending names the format, with tags.
+/// Encodes `wav` into `path` with tags. The extension of `path` selects the format.
 pub fn tag(wav: &Path, path: &Path, tags: &[(&str, &str)]) {
     let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let mut arguments = vec!["-v", "error", "-y", "-i", wav.to_str().expect("UTF-8 path")];

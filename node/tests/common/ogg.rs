@@ -1,8 +1,8 @@
-//! Ogg files, taken apart and put together again.
+//! Helpers that take Ogg files apart and put them together again.
 
 #![allow(unreachable_pub, reason = "a test binary takes it in as a module")]
 
-/// Makes the checksum of the one page that `page` is right (RFC 3533, section 6).
+/// Corrects the checksum of one page (RFC 3533, section 6).
 pub fn set_checksum(page: &mut [u8]) {
     page[22..26].fill(0);
     let crc = page.iter().fold(0u32, |crc, byte| {
@@ -13,7 +13,7 @@ pub fn set_checksum(page: &mut [u8]) {
     page[22..26].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The pages of an Ogg file.
+/// Splits an Ogg file into its pages.
 fn pages(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut pages = Vec::new();
     while !bytes.is_empty() {
@@ -26,11 +26,11 @@ fn pages(mut bytes: &[u8]) -> Vec<&[u8]> {
     pages
 }
 
-/// `good` with one of its pages replaced by that of `other`, as if it belonged there.
+/// Replaces one page of `good` with a page of `other`, with a correct sequence number and checksum.
 pub fn with_page_of(good: &[u8], other: &[u8]) -> Vec<u8> {
     let (good, other) = (pages(good), pages(other));
     let mut pages: Vec<_> = good.iter().map(|it| it.to_vec()).collect();
-    // Position, serial and number of the page stay.
+    // Keeps position, serial number and sequence number of the page.
     pages[4] = [&other[4][..6], &good[4][6..22], &other[4][22..]].concat();
     set_checksum(&mut pages[4]);
     pages.concat()

@@ -1,7 +1,6 @@
-//! The real binary, run as a person runs it, in a home of its own: no configuration, no key and no sound system of the
-//! machine is seen.
+//! The real program, run in a home of its own: without the machine's configuration, keys and sound system.
 //!
-//! A test binary takes it in by `#[path = "common/program.rs"] mod program;`.
+//! A test binary includes it with `#[path = "../common/program.rs"] mod program;`.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests says what it expects by failing")]
@@ -20,17 +19,17 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longer than anything here takes: what passes it hangs.
+/// Timeout after which a program counts as hanging; far longer than any test takes.
 pub const HANGS: Duration = Duration::from_secs(120);
 
-/// Peer to peer on this machine alone: no relay, no announcement, the loopback interface.
+/// Configuration that keeps the transport on this machine: no relay, no mDNS, the loopback interface.
 const CONFIG: &str = "[transport.fastn]\nrelay = \"off\"\nmdns = false\nbind = [\"127.0.0.1:0\"]\n";
 
-/// A person's home, removed when dropped.
+/// A home directory, removed when dropped.
 pub struct Home(TempDir);
 
 impl Home {
-    /// A home with a configuration that keeps to the loopback interface, and no sound device.
+    /// Creates a home with a configuration for the loopback interface and without a sound device.
     pub fn new() -> Self {
         let home = Self(TempDir::new().unwrap());
         home.configure("");
@@ -38,22 +37,22 @@ impl Home {
         home
     }
 
-    /// Writes the configuration anew, with `more` at its end.
+    /// Replaces the configuration, with `more` at its end.
     pub fn configure(&self, more: &str) {
         fs::write(self.path("config.toml"), format!("{CONFIG}\n{more}")).unwrap();
     }
 
-    /// A file in it.
+    /// Path of a file in the home.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// What was written there by `--stats stats.json`.
+    /// Reads the file that `--stats stats.json` wrote.
     pub fn stats(&self) -> Value {
         serde_json::from_str(&fs::read_to_string(self.path("stats.json")).unwrap()).unwrap()
     }
 
-    /// The program with these arguments.
+    /// Returns a command that runs the program with these arguments.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_media-node"));
         command.args(arguments).current_dir(self.0.path()).env_clear();
@@ -61,7 +60,7 @@ impl Home {
         command
     }
 
-    /// All of the environment that the program gets.
+    /// The whole environment of the program.
     pub fn environment(&self) -> Vec<(String, String)> {
         let inside = |name: &str| self.path(name).to_str().unwrap().to_owned();
         [
@@ -84,7 +83,7 @@ impl Home {
         Running::start(&mut self.command(arguments)).finish()
     }
 
-    /// Runs it to its end, which must be a good one.
+    /// Runs the program to its end, which must be successful.
     pub fn ok<S: AsRef<OsStr> + std::fmt::Debug>(&self, arguments: &[S]) -> Done {
         let done = self.run(arguments);
         assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
@@ -98,7 +97,7 @@ impl Home {
     }
 }
 
-/// What a program said, and its exit code; -1 for a signal.
+/// Output of a finished program, and its exit code; -1 if a signal ended it.
 #[derive(Debug)]
 pub struct Done {
     pub code: i32,
@@ -107,7 +106,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// Asserts that it ended with `code` and one line on standard error, which has all of `words` in it.
+    /// Asserts that the program ended with `code` and one line on standard error that contains all `words`.
     #[track_caller]
     pub fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.err.lines().count()), (code, 1), "{self:?}");
@@ -118,23 +117,23 @@ impl Done {
     }
 }
 
-/// A program that runs. Killed when dropped.
+/// A running program. Killed when dropped.
 pub struct Running {
     child: Child,
     said: Receiver<(bool, String)>,
-    /// What it wrote to standard output so far.
+    /// Standard output until now.
     pub out: String,
-    /// What it wrote to standard error so far.
+    /// Standard error until now.
     pub err: String,
 }
 
 impl Running {
-    /// Starts it; its standard output and standard error are read here.
+    /// Starts a program and reads its standard output and standard error.
     pub fn start(command: &mut Command) -> Self {
         Self::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// What was started; those of its pipes that nobody took are read here.
+    /// Wraps a started child, and reads those of its pipes that are still there.
     pub fn of(mut child: Child) -> Self {
         let (tell, said) = mpsc::channel();
         child.stdout.take().into_iter().for_each(|pipe| relay(pipe, false, tell.clone()));
@@ -146,7 +145,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for a line that `is_it`, on standard output or standard error, and returns it.
+    /// Waits for a matching line on standard output or standard error, and returns it.
     #[track_caller]
     pub fn line(&mut self, is_it: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + HANGS;
@@ -158,7 +157,7 @@ impl Running {
         panic!("it ended without the line waited for: {}{}", self.out, self.err);
     }
 
-    /// Waits for its end, which must be with this exit code.
+    /// Waits for the end, and asserts the exit code.
     #[track_caller]
     pub fn finish_with(self, code: i32) -> Done {
         let done = self.finish();
@@ -166,7 +165,7 @@ impl Running {
         done
     }
 
-    /// Waits for its end.
+    /// Waits for the end.
     #[track_caller]
     pub fn finish(mut self) -> Done {
         let until = Instant::now() + HANGS;
@@ -175,7 +174,7 @@ impl Running {
         Done { code, out: std::mem::take(&mut self.out), err: std::mem::take(&mut self.err) }
     }
 
-    /// Sends it a signal, such as `INT`.
+    /// Sends a signal, such as `INT`.
     pub fn signal(&self, name: &str) {
         let done = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(done.unwrap().success(), "sending {name}");
@@ -211,14 +210,14 @@ fn relay(pipe: impl Read + Send + 'static, is_err: bool, tell: Sender<(bool, Str
     });
 }
 
-/// `media-node serve`, running.
+/// A running `media-node serve`.
 pub struct Node {
     pub process: Running,
     pub ticket: String,
 }
 
 impl Node {
-    /// Starts it and waits for its ticket.
+    /// Starts the node and waits for its ticket.
     pub fn start(command: &mut Command) -> Self {
         let mut process = Running::start(command);
         let line = process.line(|line| line.starts_with("ticket: "));
@@ -227,7 +226,7 @@ impl Node {
     }
 }
 
-/// Frames, rate and channels of a WAV file, as `f32`, which holds 24 bits exactly.
+/// A WAV file. Its samples are `f32`, which holds 24 bits exactly.
 pub struct Wav {
     pub samples: Vec<f32>,
     pub spec: hound::WavSpec,

@@ -1,13 +1,15 @@
-/* The C ABI between a media node and the plugins that it loads. Generated from the crate media-plugin-abi; do not edit.
+/* C ABI between a media node and the plugins that it loads. Generated from the crate media-plugin-abi; do not edit.
  *
  * A plugin is a shared library named libmedia_node_*.so (.dylib, .dll) that exports two symbols:
  *
- *   MN_NOTE(flags, "id", "version", "codec:ID output:ID");   what it is, read before any of its code runs
+ *   MN_NOTE(flags, "id", "version", "codec:ID output:ID");   read from the file before any of its code runs
  *   MN_EXPORT const mn_plugin *media_node_plugin_entry_v1(const mn_host *host);
  *
- * Structs begin with their size. A minor version only appends fields: whoever reads a struct reads no further than its
- * struct_size, whoever fills one that was given writes no further. Pointers are not NULL unless it says so here. A call
- * that fails fills in its mn_error. No call may throw, longjmp out, or end the process.
+ * Structs begin with their size, and a minor version only appends fields. Both sides read and write a struct of the other
+ * side up to its struct_size only. Pointers are not NULL unless this header permits it. A call that fails fills in its
+ * mn_error. No call may throw, longjmp out, or end the process.
+ *
+ * Audio is interleaved float, nominal range +-1. Lengths of audio are counted in frames: one sample per channel.
  */
 
 #pragma once
@@ -39,60 +41,60 @@
 #define MN_IN_NOTE_SECTION __attribute__((section(MN_NOTE_SECTION), used))
 #endif
 
-/* Defines the note. */
+/* Defines and exports the note. */
 #define MN_NOTE(flags, id, version, provides)                                              \
     MN_EXPORT const mn_abi_note media_node_plugin_abi;                                     \
     MN_IN_NOTE_SECTION const mn_abi_note media_node_plugin_abi = {                         \
         (uint32_t)sizeof(mn_abi_note), MN_ABI_MAJOR, MN_ABI_MINOR, "mn-plug", flags, id, version, provides}
 
 
-// Flag of a codec: decoding gives back exactly what was encoded.
+// Flag of a codec: decoding returns exactly the encoded samples.
 #define MN_CODEC_LOSSLESS 1
 
-// No limit, in mn_limits.
+// Value of a field of mn_limits that sets no limit.
 #define MN_NO_LIMIT UINT32_MAX
 
-// The major version: another one is another ABI, with another entry symbol.
+// Major version. Another major version is an incompatible ABI with another entry symbol.
 #define MN_ABI_MAJOR 1
 
-// The minor version: a higher one only appends fields to structs.
+// Minor version. A higher one only appends fields to structs.
 #define MN_ABI_MINOR 1
 
-// Flag of the note: a panic ends the process. The host refuses such a plugin.
+// Flag of the note: a panic aborts the process. The host refuses such a plugin.
 #define MN_NOTE_PANIC_ABORT 1
 
-// A message that something is about to fail, or has failed.
+// Log level: a call has failed or is about to fail.
 #define MN_LOG_ERROR 1
 
-// A message about what is odd.
+// Log level: something unusual that the plugin could handle.
 #define MN_LOG_WARN 2
 
-// A message that a person may want to see.
+// Log level: information for the node's user.
 #define MN_LOG_INFO 3
 
-// A message for the plugin's author.
+// Log level: information for the plugin's author.
 #define MN_LOG_DEBUG 4
 
-// The longest text, in bytes.
+// Length limit of a text, in bytes.
 #define MN_MAX_STRING 4096
 
-// What samples fit into exactly: 16-bit integers.
+// Sample type that holds a source's samples exactly: 16-bit integers.
 #define MN_S16 0
 
-// 24-bit integers.
+// Sample type: 24-bit integers.
 #define MN_S24 1
 
-// 32-bit integers, whose last 8 bits are lost in a float.
+// Sample type: 32-bit integers, whose last 8 bits a float cannot hold.
 #define MN_S32 2
 
-// 32-bit floating point, nominal +-1.
+// Sample type: 32-bit floating point, nominal range +-1.
 #define MN_F32 3
 
-// What a call came to: MN_OK, or one of the negative codes. The host takes any other number for a failure.
+// Result of a call: MN_OK, or one of the negative codes. The host treats any other number as MN_FAILED.
 typedef int32_t mn_status;
 
-// What a host reads from the file before it runs any of the plugin's code. Export it as `media_node_plugin_abi`, in the
-// section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
+// Note that the host reads from the file before it runs any of the plugin's code. A plugin exports it as
+// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
 typedef struct mn_abi_note {
   // sizeof(mn_abi_note) as the plugin knows it.
   uint32_t struct_size;
@@ -104,140 +106,147 @@ typedef struct mn_abi_note {
   char magic[8];
   // MN_NOTE_PANIC_ABORT, or 0.
   uint32_t flags;
-  // The id of the whole library: [a-z0-9-], 1 to 32 characters.
+  // Id of the whole library: 1 to 32 characters of [a-z0-9-].
   char id[32];
-  // Its version, 1 to 32 characters.
+  // Version of the library, 1 to 32 characters.
   char version[32];
-  // What the entry will describe, in any order, with one space between: "codec:flac output:pipe".
+  // Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac output:pipe".
   char provides[256];
 } mn_abi_note;
 
-// Text: UTF-8, at most MN_MAX_STRING bytes, no NUL at the end. `ptr` may be NULL if `len` is 0. The layout never changes.
+// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The layout never
+// changes.
 typedef struct mn_str {
-  // The first byte.
+  // First byte.
   const char *ptr;
-  // Bytes.
+  // Length in bytes.
   uint32_t len;
 } mn_str;
 
-// The shape of interleaved audio. The layout never changes.
+// Format of interleaved audio. The layout never changes.
 typedef struct mn_format {
   // Frames per second, 1 to 768000.
   uint32_t rate;
-  // Samples per frame, 1 to 32, in the WAVE order (left, right, centre, LFE, ...).
+  // Samples per frame, 1 to 32, in the order of WAVE files: left, right, centre, LFE, ...
   uint32_t channels;
 } mn_format;
 
-// What a source holds.
+// Format of a source.
 typedef struct mn_source {
   // sizeof(mn_source) as the host knows it.
   uint32_t struct_size;
-  // What its samples fit into exactly: MN_S16 to MN_F32.
+  // Sample type that holds its samples exactly: MN_S16 to MN_F32.
   uint32_t sample;
   // Rate and channels.
   struct mn_format format;
 } mn_source;
 
-// What a listener and a policy allow.
+// Limits set by a listener and by the node's policy.
 typedef struct mn_limits {
   // sizeof(mn_limits) as the host knows it.
   uint32_t struct_size;
-  // The highest bitrate, in bit/s, or MN_NO_LIMIT.
+  // Highest bitrate in bit/s, or MN_NO_LIMIT.
   uint32_t bitrate;
-  // The most channels, or MN_NO_LIMIT.
+  // Highest number of channels, or MN_NO_LIMIT.
   uint32_t channels;
-  // How many rates there are; 0: any.
+  // Number of `rates`. 0 stands for any rate.
   uint32_t rate_count;
-  // The rates that the listener's output takes; the source's own is the first choice.
+  // Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
   const uint32_t *rates;
 } mn_limits;
 
-// One way to encode. The same choice gives the same bytes on every node.
+// One way to encode a source. The same choice gives the same bytes on every node.
 typedef struct mn_choice {
   // sizeof(mn_choice) as the host knows it.
   uint32_t struct_size;
-  // Bytes of `params`, without a NUL.
+  // Bytes in `params`, which has no NUL at the end.
   uint32_t params_len;
-  // What the encoder takes and the decoder gives.
+  // Format of the encoder's input and of the decoder's output.
   struct mn_format format;
-  // All that changes the bytes, in the codec's own canonical form: [a-z0-9-].
+  // Parameters that change the bytes, in a canonical form of the codec: characters of [a-z0-9-].
   char params[32];
 } mn_choice;
 
-// Why a call failed. It belongs to the host, is zeroed before every call, and is read only if the call fails.
+// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if the call fails.
 typedef struct mn_error {
   // sizeof(mn_error) as the host knows it.
   uint32_t struct_size;
-  // With MN_NO_SPACE: how much is needed.
+  // Size needed, with MN_NO_SPACE only.
   uint32_t need;
-  // Bytes of `text`, without a NUL; 0: no text.
+  // Bytes in `text`, which has no NUL at the end. 0 stands for no text.
   uint32_t text_len;
-  // One line of UTF-8 that names what was being done and with what.
+  // One line of UTF-8 that names the operation and its input.
   char text[500];
 } mn_error;
 
-// What a choice comes to. For a chunk, the frames [a, b), the host feeds [a - lead_in, b + lookahead + crossfade) to a
-// fresh encoder, then flushes it; of what the decoder gives it throws lead_in + lookahead frames away.
+// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a - lead_in,
+// b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in + lookahead frames that the decoder
+// returns.
 //
-// The host presets every number to UINT32_MAX, which is out of bounds: the plugin sets them all.
+// The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
 typedef struct mn_encoding {
   // sizeof(mn_encoding) as the host knows it.
   uint32_t struct_size;
-  // The nominal bitrate, in bit/s.
+  // Nominal bitrate in bit/s.
   uint32_t bitrate;
-  // Frames that the encoder takes per call, 1 to 65536.
+  // Frames per call of `encode`, 1 to 65536.
   uint32_t packet_frames;
-  // 1: the last call of a chunk is filled up to packet_frames with the audio that follows; 0: it may be shorter.
+  // 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows. 0: it may be
+  // shorter.
   uint32_t whole_packets;
-  // Frames fed before the chunk so that the codec has settled when it begins, at most 65536.
+  // Frames before the chunk that let the codec settle, at most 65536.
   uint32_t lead_in;
-  // By how many frames the codec delays what goes through it, at most 65536.
+  // Delay of the codec in frames, at most 65536.
   uint32_t lookahead;
-  // Frames after the chunk's end that fade into the next, at most 65536.
+  // Frames after the end of the chunk that fade into the next one, at most 65536.
   uint32_t crossfade;
-  // The longest packet, in bytes, 1 to 1048576.
+  // Size limit of a packet in bytes, 1 to 1048576.
   uint32_t max_packet_bytes;
-  // Bytes of `config`.
+  // Bytes in `config`.
   uint32_t config_len;
-  // What the decoder needs to know; carried to the client as it is.
+  // Configuration of the decoder. The host passes it to the client unchanged.
   uint8_t config[4096];
 } mn_encoding;
 
-// A codec. `codec` below is its `object`; it is shared: any thread may call, at once. An encoder or decoder has one user
-// at a time, on any thread. Buffers are the host's and valid during the call only.
+// A codec. The argument `codec` of its functions is its `object`.
 //
-// After a call fails, an encoder is only reset or freed, while a decoder goes on with the next packet. After
-// MN_PANICKED an instance is only freed.
+// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread at a time uses
+// an encoder or decoder; different calls may come from different threads. Encoders run on worker threads. Decoders run on
+// the playback thread, so their calls do not block.
+//
+// Buffers belong to the host and are valid during the call only. After an error the host only resets or frees an encoder,
+// while a decoder accepts the next packet. After MN_PANICKED the host only frees an encoder or decoder.
 typedef struct mn_codec {
   // sizeof(mn_codec) as the plugin knows it.
   uint32_t struct_size;
   // MN_CODEC_LOSSLESS, or 0.
   uint32_t flags;
-  // The plugin's own, given back in every call; may be NULL.
+  // Data of the plugin, which the host passes to every call. May be NULL.
   void *object;
-  // The id on the wire, in config and on the command line: [a-z0-9-], 1 to 32 characters.
+  // Id on the wire, in the configuration and on the command line: 1 to 32 characters of [a-z0-9-].
   struct mn_str id;
-  // The version.
+  // Version of the codec, for people to read.
   struct mn_str version;
-  // One line about it.
+  // Description in one line.
   struct mn_str description;
-  // Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty.
-  // MN_UNSUPPORTED with the limit that cannot be met; MN_BAD_ARGUMENT with the option that is wrong.
+  // Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns MN_UNSUPPORTED and
+  // names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
   mn_status (*propose)(void *codec,
                        const struct mn_source *source,
                        const struct mn_limits *limits,
                        struct mn_str options,
                        struct mn_choice *choice,
                        struct mn_error *error);
-  // What `choice` comes to; it depends on nothing else. The choice may come from a peer: MN_BAD_ARGUMENT if it is not
-  // one that `propose` makes.
+  // Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer: returns
+  // MN_BAD_ARGUMENT if `propose` never makes it.
   mn_status (*encoding)(void *codec,
                         const struct mn_choice *choice,
                         struct mn_encoding *encoding,
                         struct mn_error *error);
-  // Makes an encoder.
+  // Creates an encoder.
   mn_status (*encoder_new)(void *codec, const struct mn_choice *choice, void **encoder, struct mn_error *error);
-  // Encodes `frames` frames, packet_frames or fewer. Sets `len`, in bytes; 0: more audio is needed first.
+  // Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or to 0 if the
+  // encoder needs more audio first.
   mn_status (*encode)(void *encoder,
                       const float *pcm,
                       uint32_t frames,
@@ -245,21 +254,23 @@ typedef struct mn_codec {
                       uint32_t capacity,
                       uint32_t *len,
                       struct mn_error *error);
-  // Writes what is still inside, one packet a call, until it sets `len` to 0. NULL: there is never anything.
+  // Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left. NULL: the
+  // encoder buffers nothing.
   mn_status (*flush)(void *encoder, uint8_t *packet, uint32_t capacity, uint32_t *len, struct mn_error *error);
-  // Makes the encoder as new.
+  // Returns the encoder to its initial state.
   mn_status (*encoder_reset)(void *encoder, struct mn_error *error);
-  // Ends the encoder.
+  // Frees the encoder.
   void (*encoder_free)(void *encoder);
-  // Makes a decoder. Format and configuration come from a peer.
+  // Creates a decoder. Format and configuration come from a peer, so the codec checks them.
   mn_status (*decoder_new)(void *codec,
                            struct mn_format format,
                            const uint8_t *config,
                            uint32_t config_len,
                            void **decoder,
                            struct mn_error *error);
-  // Decodes one packet, which may hold anything, into room for `capacity` frames. Sets `frames`, maybe 0.
-  // MN_CORRUPT, MN_NO_SPACE. It does not allocate once it is warm.
+  // Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity` frames. Sets
+  // `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not one of this codec, MN_NO_SPACE
+  // if `pcm` is too short. Does not block, and does not allocate after the first packets.
   mn_status (*decode)(void *decoder,
                       const uint8_t *packet,
                       uint32_t len,
@@ -267,35 +278,35 @@ typedef struct mn_codec {
                       uint32_t capacity,
                       uint32_t *frames,
                       struct mn_error *error);
-  // Makes the decoder as new.
+  // Returns the decoder to its initial state.
   mn_status (*decoder_reset)(void *decoder, struct mn_error *error);
-  // Ends the decoder.
+  // Frees the decoder.
   void (*decoder_free)(void *decoder);
-  // What else this codec offers, by id, or NULL. The function itself may be NULL.
+  // Returns the extension of the codec with this id, or NULL. The function itself may be NULL.
   const void *(*get_extension)(void *codec, struct mn_str id);
 } mn_codec;
 
-// One place where an output can play.
+// One device of an output.
 typedef struct mn_device {
   // sizeof(mn_device) as the plugin knows it.
   uint32_t struct_size;
-  // 1: sound goes here when no target is named.
+  // 1: the output opens this device for an empty target.
   uint32_t is_default;
-  // What to write as the target, stable between runs.
+  // Target that opens the device. It stays the same between runs.
   struct mn_str id;
-  // The name that the system shows.
+  // Name shown by the system.
   struct mn_str name;
-  // The rates that it takes.
+  // Supported rates in frames per second.
   const uint32_t *rates;
-  // The channel counts that it takes.
+  // Supported channel counts.
   const uint32_t *channels;
-  // How many rates, at most 64; 0: any.
+  // Number of rates, at most 64. 0 stands for any rate.
   uint32_t rate_count;
-  // How many channel counts, at most 64; 0: any.
+  // Number of channel counts, at most 64. 0 stands for any.
   uint32_t channels_count;
 } mn_device;
 
-// Where an output puts its devices, during `devices` only. The host's.
+// List of the host that receives the devices of an output. Valid during `devices` only.
 typedef struct mn_device_list {
   // sizeof(mn_device_list) as the host knows it.
   uint32_t struct_size;
@@ -303,79 +314,85 @@ typedef struct mn_device_list {
   void (*add)(struct mn_device_list *list, const struct mn_device *device);
 } mn_device_list;
 
-// What to open.
+// Request to open an output.
 typedef struct mn_open {
   // sizeof(mn_open) as the host knows it.
   uint32_t struct_size;
-  // What the samples fit into exactly: MN_S16 to MN_F32. A file stores them so.
+  // Sample type that holds the source's samples exactly: MN_S16 to MN_F32. A file output stores this type.
   uint32_t sample;
-  // The format that is wished for.
+  // Preferred format.
   struct mn_format format;
-  // The target, empty for the default.
+  // Target, empty for the default.
   struct mn_str target;
   // One JSON object, or empty.
   struct mn_str options;
 } mn_open;
 
-// What was opened; the host presets every number to UINT32_MAX. It does not change while the output is open.
+// Properties of an open output, which do not change while it is open. The host presets every number to UINT32_MAX.
 typedef struct mn_opened {
   // sizeof(mn_opened) as the host knows it.
   uint32_t struct_size;
-  // 1: it plays in real time; 0: it takes frames as fast as they come, and has no underruns.
+  // 1: the output plays in real time. 0: it takes frames as fast as they come and has no underruns.
   uint32_t is_realtime;
-  // The format that `write` takes, perhaps not the one that was wished for.
+  // Format that `write` takes, which may differ from the preferred one.
   struct mn_format format;
 } mn_opened;
 
-// A kind of output. `plugin` below is its `object`; it is shared: any thread may call, at once. An open output has one
-// user at a time, on any thread, and no call on it blocks for longer than 50 ms.
+// A kind of output. The argument `plugin` of its functions is its `object`; `output` is an open output.
 //
-// MN_LOST: the device is gone, the host frees the output and may open again. After MN_PANICKED it is only freed.
+// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time. One thread at a
+// time uses an open output; different calls may come from different threads. No call on an open output blocks for longer
+// than 50 ms.
+//
+// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the host only frees
+// the output.
 typedef struct mn_output {
   // sizeof(mn_output) as the plugin knows it.
   uint32_t struct_size;
   // 0.
   uint32_t flags;
-  // The plugin's own, given back in every call; may be NULL.
+  // Data of the plugin, which the host passes to `devices`, `open` and `get_extension`. May be NULL.
   void *object;
-  // The id in config and on the command line: [a-z0-9-], 1 to 32 characters.
+  // Id in the configuration and on the command line: 1 to 32 characters of [a-z0-9-].
   struct mn_str id;
-  // The version.
+  // Version of the output, for people to read.
   struct mn_str version;
-  // One line about it.
+  // Description in one line.
   struct mn_str description;
-  // What a target is: "a device id or name", "a path".
+  // Meaning of a target, such as "a device id or name" or "a path".
   struct mn_str target;
-  // Adds the places where it can play to `list`, the default first. May take a second. NULL: there are none to
-  // choose from.
+  // Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no devices to choose
+  // from.
   mn_status (*devices)(void *plugin, struct mn_device_list *list, struct mn_error *error);
-  // Opens a target; it starts to sound with the first frames written. MN_BAD_ARGUMENT for a target or an option that
-  // does not exist, MN_LOST for a target that is there no more.
+  // Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or an option does
+  // not exist, MN_LOST if the target existed and is gone.
   mn_status (*open)(void *plugin,
                     const struct mn_open *open,
                     void **output,
                     struct mn_opened *opened,
                     struct mn_error *error);
-  // Hands over interleaved frames. Sets `taken`, maybe 0 if there was no room for 50 ms. Takes none while paused.
+  // Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if it had no room
+  // for 50 ms.
   mn_status (*write)(void *output, const float *pcm, uint32_t frames, uint32_t *taken, struct mn_error *error);
-  // Sets `frames`: handed over but not yet heard. 0 while playing in real time means that it has run dry.
+  // Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not paused means an
+  // underrun.
   mn_status (*delay)(void *output, uint64_t *frames, struct mn_error *error);
-  // 1: falls silent at once and keeps what it was given; 0: goes on.
+  // 1: pauses. The output falls silent at once and keeps its frames. 0: resumes.
   mn_status (*pause)(void *output, uint32_t paused, struct mn_error *error);
-  // Throws away what was handed over and not yet heard.
+  // Drops all frames not yet heard.
   mn_status (*flush)(void *output, struct mn_error *error);
-  // Waits until what was handed over is heard, or stored, for 50 ms at most. Sets `done` to whether it is, 1 or 0.
+  // Waits until all frames are heard, or stored in a file. Sets `done` to 1 then, or to 0 after 50 ms.
   mn_status (*drain)(void *output, uint32_t *done, struct mn_error *error);
-  // Stops at once; a file keeps what was written.
+  // Closes the output. Sound stops at once; a file keeps the frames written before.
   void (*free)(void *output);
-  // What else this output offers, by id, or NULL. The function itself may be NULL.
+  // Returns the extension of the output with this id, or NULL. The function itself may be NULL.
   const void *(*get_extension)(void *plugin, struct mn_str id);
-  // Since 1.1. Sets `count`: how often since it was opened the sound system said that it ran out of frames. May be NULL
-  // where nobody can say.
+  // Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`. NULL: the system
+  // reports none.
   mn_status (*xruns)(void *output, uint64_t *count, struct mn_error *error);
 } mn_output;
 
-// What a library provides. It, and all that it points to, stays as it is for as long as the process runs.
+// Codecs and outputs of a library. This table and everything it points to stay unchanged until the process ends.
 typedef struct mn_plugin {
   // sizeof(mn_plugin) as the plugin knows it.
   uint32_t struct_size;
@@ -383,83 +400,83 @@ typedef struct mn_plugin {
   uint16_t abi_major;
   // MN_ABI_MINOR.
   uint16_t abi_minor;
-  // As in the note.
+  // Id of the library, as in the note.
   struct mn_str id;
-  // As in the note.
+  // Version of the library, as in the note.
   struct mn_str version;
-  // What built it (compiler, date, commit), for a person to read; may be empty.
+  // Build of the library (compiler, date, commit) for people to read. May be empty.
   struct mn_str build;
-  // Descriptors of codecs, `codec_stride` bytes apart.
+  // Codecs, `codec_stride` bytes apart.
   const struct mn_codec *codecs;
-  // How many, at most 64.
+  // Number of codecs, at most 64.
   uint32_t codec_count;
   // sizeof(mn_codec) as the plugin knows it.
   uint32_t codec_stride;
-  // Descriptors of outputs, `output_stride` bytes apart.
+  // Outputs, `output_stride` bytes apart.
   const struct mn_output *outputs;
-  // How many, at most 64.
+  // Number of outputs, at most 64.
   uint32_t output_count;
   // sizeof(mn_output) as the plugin knows it.
   uint32_t output_stride;
-  // What else this library offers, by id, or NULL. The function itself may be NULL.
+  // Returns the extension of the library with this id, or NULL. The function itself may be NULL.
   const void *(*get_extension)(struct mn_str id);
 } mn_plugin;
 
-// What the host offers to a plugin. It stays valid for as long as the process runs.
+// Functions that the host offers to a plugin. The table stays valid and unchanged until the process ends.
 typedef struct mn_host {
-  // sizeof(mn_host) as the host knows it: a field that ends beyond it does not exist.
+  // sizeof(mn_host) as the host knows it. A field that ends beyond this size does not exist.
   uint32_t struct_size;
-  // The host's MN_ABI_MAJOR.
+  // MN_ABI_MAJOR of the host.
   uint16_t abi_major;
-  // The host's MN_ABI_MINOR.
+  // MN_ABI_MINOR of the host.
   uint16_t abi_minor;
-  // Writes one line to the node's log. Any thread, but not for every packet.
+  // Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it for every packet.
   void (*log)(const struct mn_host *host, uint32_t level, struct mn_str text);
-  // What else this host offers, by id: a pointer to a table that the id's documentation describes, or NULL.
+  // Returns the extension of the host with this id, as a pointer to the table that the extension defines, or NULL.
   const void *(*get_extension)(const struct mn_host *host, struct mn_str id);
 } mn_host;
 
-// The entry, exported as `media_node_plugin_entry_v1`. The host calls it under a lock, and called again it says the same.
-// NULL: the plugin refuses, after it has logged why.
+// Entry of a library, exported as `media_node_plugin_entry_v1`. The host calls it under a lock; every call returns the same
+// pointer. To refuse the host, the library logs the reason and returns NULL.
 typedef const struct mn_plugin *(*mn_entry_v1)(const struct mn_host *host);
 
-// Done.
+// Success.
 #define MN_OK 0
 
-// The caller asked for what cannot be: a wrong option, a format out of range. The text says what is allowed.
+// The request is invalid: a wrong option, a format out of range. The text names the permitted values.
 #define MN_BAD_ARGUMENT -1
 
-// The buffer is too small; `need` of mn_error says what would do, in bytes of a packet or samples of audio.
+// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of audio.
 #define MN_NO_SPACE -2
 
-// Possible in principle, but not with this plugin.
+// The request is valid, but this plugin does not support it.
 #define MN_UNSUPPORTED -3
 
 // There is not enough memory.
 #define MN_OUT_OF_MEMORY -4
 
-// The bytes to decode are not what this codec wrote.
+// The bytes to decode were not written by this codec, or are damaged. The decoder accepts the next packet.
 #define MN_CORRUPT -5
 
-// The device or file is gone; opening again may work.
+// The device or file is gone. The host may open the output again.
 #define MN_LOST -6
 
-// Anything else, from the system or a library.
+// Any other error, of the system or of a library.
 #define MN_FAILED -7
 
-// The plugin panicked. The instance may only be freed.
+// The plugin panicked. The host only frees the instance.
 #define MN_PANICKED -8
 
-/* A text from a string literal, for a constant table. */
+/* Text from a string literal, for a constant table. */
 #define MN_TEXT(literal) {literal, (uint32_t)(sizeof(literal) - 1)}
 
-/* A text from a C string, which must outlive its use. */
+/* Text from a C string, which must live until the text is no longer used. */
 static inline mn_str mn_text(const char *text) {
     mn_str str = {text, (uint32_t)strlen(text)};
     return str;
 }
 
-/* Fills in why a call fails and gives back its status: return mn_fail(error, MN_CORRUPT, "..."); */
+/* Fills in the text of an error and returns its status: return mn_fail(error, MN_CORRUPT, "..."); */
 static inline mn_status mn_fail(mn_error *error, mn_status status, const char *text) {
     size_t len = strlen(text);
     if (len > sizeof error->text) len = sizeof error->text;

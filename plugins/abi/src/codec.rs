@@ -1,88 +1,93 @@
 use std::ffi::{c_char, c_void};
 
-use crate::{mn_error, mn_format, mn_status, mn_str};
+use crate::status::{mn_error, mn_format, mn_status, mn_str};
 
-/// Flag of a codec: decoding gives back exactly what was encoded.
+/// Flag of a codec: decoding returns exactly the encoded samples.
 pub const MN_CODEC_LOSSLESS: u32 = 1;
-/// No limit, in mn_limits.
+/// Value of a field of mn_limits that sets no limit.
 pub const MN_NO_LIMIT: u32 = u32::MAX;
 
-/// What a source holds.
+/// Format of a source.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_source {
     /// sizeof(mn_source) as the host knows it.
     pub struct_size: u32,
-    /// What its samples fit into exactly: MN_S16 to MN_F32.
+    /// Sample type that holds its samples exactly: MN_S16 to MN_F32.
     pub sample: u32,
     /// Rate and channels.
     pub format: mn_format,
 }
 
-/// What a listener and a policy allow.
+/// Limits set by a listener and by the node's policy.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_limits {
     /// sizeof(mn_limits) as the host knows it.
     pub struct_size: u32,
-    /// The highest bitrate, in bit/s, or MN_NO_LIMIT.
+    /// Highest bitrate in bit/s, or MN_NO_LIMIT.
     pub bitrate: u32,
-    /// The most channels, or MN_NO_LIMIT.
+    /// Highest number of channels, or MN_NO_LIMIT.
     pub channels: u32,
-    /// How many rates there are; 0: any.
+    /// Number of `rates`. 0 stands for any rate.
     pub rate_count: u32,
-    /// The rates that the listener's output takes; the source's own is the first choice.
+    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
     pub rates: *const u32,
 }
 
-/// One way to encode. The same choice gives the same bytes on every node.
+/// One way to encode a source. The same choice gives the same bytes on every node.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_choice {
     /// sizeof(mn_choice) as the host knows it.
     pub struct_size: u32,
-    /// Bytes of `params`, without a NUL.
+    /// Bytes in `params`, which has no NUL at the end.
     pub params_len: u32,
-    /// What the encoder takes and the decoder gives.
+    /// Format of the encoder's input and of the decoder's output.
     pub format: mn_format,
-    /// All that changes the bytes, in the codec's own canonical form: [a-z0-9-].
+    /// Parameters that change the bytes, in a canonical form of the codec: characters of [a-z0-9-].
     pub params: [c_char; 32],
 }
 
-/// What a choice comes to. For a chunk, the frames [a, b), the host feeds [a - lead_in, b + lookahead + crossfade) to a
-/// fresh encoder, then flushes it; of what the decoder gives it throws lead_in + lookahead frames away.
+/// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a - lead_in,
+/// b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in + lookahead frames that the decoder
+/// returns.
 ///
-/// The host presets every number to UINT32_MAX, which is out of bounds: the plugin sets them all.
+/// The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_encoding {
     /// sizeof(mn_encoding) as the host knows it.
     pub struct_size: u32,
-    /// The nominal bitrate, in bit/s.
+    /// Nominal bitrate in bit/s.
     pub bitrate: u32,
-    /// Frames that the encoder takes per call, 1 to 65536.
+    /// Frames per call of `encode`, 1 to 65536.
     pub packet_frames: u32,
-    /// 1: the last call of a chunk is filled up to packet_frames with the audio that follows; 0: it may be shorter.
+    /// 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows. 0: it may be
+    /// shorter.
     pub whole_packets: u32,
-    /// Frames fed before the chunk so that the codec has settled when it begins, at most 65536.
+    /// Frames before the chunk that let the codec settle, at most 65536.
     pub lead_in: u32,
-    /// By how many frames the codec delays what goes through it, at most 65536.
+    /// Delay of the codec in frames, at most 65536.
     pub lookahead: u32,
-    /// Frames after the chunk's end that fade into the next, at most 65536.
+    /// Frames after the end of the chunk that fade into the next one, at most 65536.
     pub crossfade: u32,
-    /// The longest packet, in bytes, 1 to 1048576.
+    /// Size limit of a packet in bytes, 1 to 1048576.
     pub max_packet_bytes: u32,
-    /// Bytes of `config`.
+    /// Bytes in `config`.
     pub config_len: u32,
-    /// What the decoder needs to know; carried to the client as it is.
+    /// Configuration of the decoder. The host passes it to the client unchanged.
     pub config: [u8; 4096],
 }
 
-/// A codec. `codec` below is its `object`; it is shared: any thread may call, at once. An encoder or decoder has one user
-/// at a time, on any thread. Buffers are the host's and valid during the call only.
+/// A codec. The argument `codec` of its functions is its `object`.
 ///
-/// After a call fails, an encoder is only reset or freed, while a decoder goes on with the next packet. After
-/// MN_PANICKED an instance is only freed.
+/// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread at a time uses
+/// an encoder or decoder; different calls may come from different threads. Encoders run on worker threads. Decoders run on
+/// the playback thread, so their calls do not block.
+///
+/// Buffers belong to the host and are valid during the call only. After an error the host only resets or frees an encoder,
+/// while a decoder accepts the next packet. After MN_PANICKED the host only frees an encoder or decoder.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_codec {
@@ -90,16 +95,16 @@ pub struct mn_codec {
     pub struct_size: u32,
     /// MN_CODEC_LOSSLESS, or 0.
     pub flags: u32,
-    /// The plugin's own, given back in every call; may be NULL.
+    /// Data of the plugin, which the host passes to every call. May be NULL.
     pub object: *mut c_void,
-    /// The id on the wire, in config and on the command line: [a-z0-9-], 1 to 32 characters.
+    /// Id on the wire, in the configuration and on the command line: 1 to 32 characters of [a-z0-9-].
     pub id: mn_str,
-    /// The version.
+    /// Version of the codec, for people to read.
     pub version: mn_str,
-    /// One line about it.
+    /// Description in one line.
     pub description: mn_str,
-    /// Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty.
-    /// MN_UNSUPPORTED with the limit that cannot be met; MN_BAD_ARGUMENT with the option that is wrong.
+    /// Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns MN_UNSUPPORTED and
+    /// names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
     pub propose: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -110,8 +115,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// What `choice` comes to; it depends on nothing else. The choice may come from a peer: MN_BAD_ARGUMENT if it is not
-    /// one that `propose` makes.
+    /// Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer: returns
+    /// MN_BAD_ARGUMENT if `propose` never makes it.
     pub encoding: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -120,7 +125,7 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Makes an encoder.
+    /// Creates an encoder.
     pub encoder_new: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -129,7 +134,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Encodes `frames` frames, packet_frames or fewer. Sets `len`, in bytes; 0: more audio is needed first.
+    /// Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or to 0 if the
+    /// encoder needs more audio first.
     pub encode: Option<
         unsafe extern "C" fn(
             encoder: *mut c_void,
@@ -141,7 +147,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Writes what is still inside, one packet a call, until it sets `len` to 0. NULL: there is never anything.
+    /// Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left. NULL: the
+    /// encoder buffers nothing.
     pub flush: Option<
         unsafe extern "C" fn(
             encoder: *mut c_void,
@@ -151,11 +158,11 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Makes the encoder as new.
+    /// Returns the encoder to its initial state.
     pub encoder_reset: Option<unsafe extern "C" fn(encoder: *mut c_void, error: *mut mn_error) -> mn_status>,
-    /// Ends the encoder.
+    /// Frees the encoder.
     pub encoder_free: Option<unsafe extern "C" fn(encoder: *mut c_void)>,
-    /// Makes a decoder. Format and configuration come from a peer.
+    /// Creates a decoder. Format and configuration come from a peer, so the codec checks them.
     pub decoder_new: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -166,8 +173,9 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Decodes one packet, which may hold anything, into room for `capacity` frames. Sets `frames`, maybe 0.
-    /// MN_CORRUPT, MN_NO_SPACE. It does not allocate once it is warm.
+    /// Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity` frames. Sets
+    /// `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not one of this codec, MN_NO_SPACE
+    /// if `pcm` is too short. Does not block, and does not allocate after the first packets.
     pub decode: Option<
         unsafe extern "C" fn(
             decoder: *mut c_void,
@@ -179,10 +187,10 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Makes the decoder as new.
+    /// Returns the decoder to its initial state.
     pub decoder_reset: Option<unsafe extern "C" fn(decoder: *mut c_void, error: *mut mn_error) -> mn_status>,
-    /// Ends the decoder.
+    /// Frees the decoder.
     pub decoder_free: Option<unsafe extern "C" fn(decoder: *mut c_void)>,
-    /// What else this codec offers, by id, or NULL. The function itself may be NULL.
+    /// Returns the extension of the codec with this id, or NULL. The function itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(codec: *mut c_void, id: mn_str) -> *const c_void>,
 }

@@ -1,9 +1,9 @@
-//! The C ABI between a media node and the plugins that it loads: plain data, no dependencies.
+//! C ABI between a media node and the plugins that it loads, as plain data without dependencies.
 //!
-//! The names are those of the C header `include/media_node_plugin.h`, which is generated from this crate. A plugin in
-//! Rust never sees them: `export_plugin!` of the SDK speaks this ABI for it.
+//! The C header `include/media_node_plugin.h` is generated from this crate and has the same names. A plugin in Rust does not
+//! use them: `export_plugin!` of the SDK implements this ABI for it.
 
-#![allow(non_camel_case_types, reason = "the names are those of the C header")]
+#![allow(non_camel_case_types, reason = "the C header has these names")]
 
 mod codec;
 mod note;

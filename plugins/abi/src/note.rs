@@ -1,14 +1,14 @@
 use std::ffi::c_char;
 
-/// The major version: another one is another ABI, with another entry symbol.
+/// Major version. Another major version is an incompatible ABI with another entry symbol.
 pub const MN_ABI_MAJOR: u16 = 1;
-/// The minor version: a higher one only appends fields to structs.
+/// Minor version. A higher one only appends fields to structs.
 pub const MN_ABI_MINOR: u16 = 1;
-/// Flag of the note: a panic ends the process. The host refuses such a plugin.
+/// Flag of the note: a panic aborts the process. The host refuses such a plugin.
 pub const MN_NOTE_PANIC_ABORT: u32 = 1;
 
-/// What a host reads from the file before it runs any of the plugin's code. Export it as `media_node_plugin_abi`, in the
-/// section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
+/// Note that the host reads from the file before it runs any of the plugin's code. A plugin exports it as
+/// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_abi_note {
@@ -22,22 +22,22 @@ pub struct mn_abi_note {
     pub magic: [c_char; 8],
     /// MN_NOTE_PANIC_ABORT, or 0.
     pub flags: u32,
-    /// The id of the whole library: [a-z0-9-], 1 to 32 characters.
+    /// Id of the whole library: 1 to 32 characters of [a-z0-9-].
     pub id: [c_char; 32],
-    /// Its version, 1 to 32 characters.
+    /// Version of the library, 1 to 32 characters.
     pub version: [c_char; 32],
-    /// What the entry will describe, in any order, with one space between: "codec:flac output:pipe".
+    /// Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac output:pipe".
     pub provides: [c_char; 256],
 }
 
 impl mn_abi_note {
-    /// The magic that every note carries.
+    /// Magic of every note.
     pub const MAGIC: [u8; 8] = *b"mn-plug\0";
 
-    /// The note of a library. Text that is too long stops the build when this is evaluated in a constant.
+    /// Creates the note of a library. In a constant, a text that is too long stops the build.
     ///
     /// # Panics
-    /// When `id`, `version` or `provides` is longer than its field.
+    /// If `id`, `version` or `provides` is longer than its field.
     #[must_use]
     pub const fn new(flags: u32, id: &str, version: &str, provides: &str) -> Self {
         Self {

@@ -1,30 +1,30 @@
 use std::ffi::c_void;
 
-use crate::{mn_error, mn_format, mn_status, mn_str};
+use crate::status::{mn_error, mn_format, mn_status, mn_str};
 
-/// One place where an output can play.
+/// One device of an output.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_device {
     /// sizeof(mn_device) as the plugin knows it.
     pub struct_size: u32,
-    /// 1: sound goes here when no target is named.
+    /// 1: the output opens this device for an empty target.
     pub is_default: u32,
-    /// What to write as the target, stable between runs.
+    /// Target that opens the device. It stays the same between runs.
     pub id: mn_str,
-    /// The name that the system shows.
+    /// Name shown by the system.
     pub name: mn_str,
-    /// The rates that it takes.
+    /// Supported rates in frames per second.
     pub rates: *const u32,
-    /// The channel counts that it takes.
+    /// Supported channel counts.
     pub channels: *const u32,
-    /// How many rates, at most 64; 0: any.
+    /// Number of rates, at most 64. 0 stands for any rate.
     pub rate_count: u32,
-    /// How many channel counts, at most 64; 0: any.
+    /// Number of channel counts, at most 64. 0 stands for any.
     pub channels_count: u32,
 }
 
-/// Where an output puts its devices, during `devices` only. The host's.
+/// List of the host that receives the devices of an output. Valid during `devices` only.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_device_list {
@@ -34,38 +34,42 @@ pub struct mn_device_list {
     pub add: Option<unsafe extern "C" fn(list: *mut mn_device_list, device: *const mn_device)>,
 }
 
-/// What to open.
+/// Request to open an output.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_open {
     /// sizeof(mn_open) as the host knows it.
     pub struct_size: u32,
-    /// What the samples fit into exactly: MN_S16 to MN_F32. A file stores them so.
+    /// Sample type that holds the source's samples exactly: MN_S16 to MN_F32. A file output stores this type.
     pub sample: u32,
-    /// The format that is wished for.
+    /// Preferred format.
     pub format: mn_format,
-    /// The target, empty for the default.
+    /// Target, empty for the default.
     pub target: mn_str,
     /// One JSON object, or empty.
     pub options: mn_str,
 }
 
-/// What was opened; the host presets every number to UINT32_MAX. It does not change while the output is open.
+/// Properties of an open output, which do not change while it is open. The host presets every number to UINT32_MAX.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_opened {
     /// sizeof(mn_opened) as the host knows it.
     pub struct_size: u32,
-    /// 1: it plays in real time; 0: it takes frames as fast as they come, and has no underruns.
+    /// 1: the output plays in real time. 0: it takes frames as fast as they come and has no underruns.
     pub is_realtime: u32,
-    /// The format that `write` takes, perhaps not the one that was wished for.
+    /// Format that `write` takes, which may differ from the preferred one.
     pub format: mn_format,
 }
 
-/// A kind of output. `plugin` below is its `object`; it is shared: any thread may call, at once. An open output has one
-/// user at a time, on any thread, and no call on it blocks for longer than 50 ms.
+/// A kind of output. The argument `plugin` of its functions is its `object`; `output` is an open output.
 ///
-/// MN_LOST: the device is gone, the host frees the output and may open again. After MN_PANICKED it is only freed.
+/// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time. One thread at a
+/// time uses an open output; different calls may come from different threads. No call on an open output blocks for longer
+/// than 50 ms.
+///
+/// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the host only frees
+/// the output.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_output {
@@ -73,18 +77,18 @@ pub struct mn_output {
     pub struct_size: u32,
     /// 0.
     pub flags: u32,
-    /// The plugin's own, given back in every call; may be NULL.
+    /// Data of the plugin, which the host passes to `devices`, `open` and `get_extension`. May be NULL.
     pub object: *mut c_void,
-    /// The id in config and on the command line: [a-z0-9-], 1 to 32 characters.
+    /// Id in the configuration and on the command line: 1 to 32 characters of [a-z0-9-].
     pub id: mn_str,
-    /// The version.
+    /// Version of the output, for people to read.
     pub version: mn_str,
-    /// One line about it.
+    /// Description in one line.
     pub description: mn_str,
-    /// What a target is: "a device id or name", "a path".
+    /// Meaning of a target, such as "a device id or name" or "a path".
     pub target: mn_str,
-    /// Adds the places where it can play to `list`, the default first. May take a second. NULL: there are none to
-    /// choose from.
+    /// Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no devices to choose
+    /// from.
     pub devices: Option<
         unsafe extern "C" fn(
             plugin: *mut c_void,
@@ -92,8 +96,8 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Opens a target; it starts to sound with the first frames written. MN_BAD_ARGUMENT for a target or an option that
-    /// does not exist, MN_LOST for a target that is there no more.
+    /// Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or an option does
+    /// not exist, MN_LOST if the target existed and is gone.
     pub open: Option<
         unsafe extern "C" fn(
             plugin: *mut c_void,
@@ -103,7 +107,8 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Hands over interleaved frames. Sets `taken`, maybe 0 if there was no room for 50 ms. Takes none while paused.
+    /// Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if it had no room
+    /// for 50 ms.
     pub write: Option<
         unsafe extern "C" fn(
             output: *mut c_void,
@@ -113,24 +118,25 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Sets `frames`: handed over but not yet heard. 0 while playing in real time means that it has run dry.
+    /// Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not paused means an
+    /// underrun.
     pub delay: Option<
         unsafe extern "C" fn(output: *mut c_void, frames: *mut u64, error: *mut mn_error) -> mn_status,
     >,
-    /// 1: falls silent at once and keeps what it was given; 0: goes on.
+    /// 1: pauses. The output falls silent at once and keeps its frames. 0: resumes.
     pub pause:
         Option<unsafe extern "C" fn(output: *mut c_void, paused: u32, error: *mut mn_error) -> mn_status>,
-    /// Throws away what was handed over and not yet heard.
+    /// Drops all frames not yet heard.
     pub flush: Option<unsafe extern "C" fn(output: *mut c_void, error: *mut mn_error) -> mn_status>,
-    /// Waits until what was handed over is heard, or stored, for 50 ms at most. Sets `done` to whether it is, 1 or 0.
+    /// Waits until all frames are heard, or stored in a file. Sets `done` to 1 then, or to 0 after 50 ms.
     pub drain:
         Option<unsafe extern "C" fn(output: *mut c_void, done: *mut u32, error: *mut mn_error) -> mn_status>,
-    /// Stops at once; a file keeps what was written.
+    /// Closes the output. Sound stops at once; a file keeps the frames written before.
     pub free: Option<unsafe extern "C" fn(output: *mut c_void)>,
-    /// What else this output offers, by id, or NULL. The function itself may be NULL.
+    /// Returns the extension of the output with this id, or NULL. The function itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(plugin: *mut c_void, id: mn_str) -> *const c_void>,
-    /// Since 1.1. Sets `count`: how often since it was opened the sound system said that it ran out of frames. May be NULL
-    /// where nobody can say.
+    /// Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`. NULL: the system
+    /// reports none.
     pub xruns:
         Option<unsafe extern "C" fn(output: *mut c_void, count: *mut u64, error: *mut mn_error) -> mn_status>,
 }

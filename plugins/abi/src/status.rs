@@ -1,66 +1,67 @@
 use std::ffi::c_char;
 
-/// What a call came to: MN_OK, or one of the negative codes. The host takes any other number for a failure.
+/// Result of a call: MN_OK, or one of the negative codes. The host treats any other number as MN_FAILED.
 pub type mn_status = i32;
 
-/// Done.
+/// Success.
 pub const MN_OK: mn_status = 0;
-/// The caller asked for what cannot be: a wrong option, a format out of range. The text says what is allowed.
+/// The request is invalid: a wrong option, a format out of range. The text names the permitted values.
 pub const MN_BAD_ARGUMENT: mn_status = -1;
-/// The buffer is too small; `need` of mn_error says what would do, in bytes of a packet or samples of audio.
+/// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of audio.
 pub const MN_NO_SPACE: mn_status = -2;
-/// Possible in principle, but not with this plugin.
+/// The request is valid, but this plugin does not support it.
 pub const MN_UNSUPPORTED: mn_status = -3;
 /// There is not enough memory.
 pub const MN_OUT_OF_MEMORY: mn_status = -4;
-/// The bytes to decode are not what this codec wrote.
+/// The bytes to decode were not written by this codec, or are damaged. The decoder accepts the next packet.
 pub const MN_CORRUPT: mn_status = -5;
-/// The device or file is gone; opening again may work.
+/// The device or file is gone. The host may open the output again.
 pub const MN_LOST: mn_status = -6;
-/// Anything else, from the system or a library.
+/// Any other error, of the system or of a library.
 pub const MN_FAILED: mn_status = -7;
-/// The plugin panicked. The instance may only be freed.
+/// The plugin panicked. The host only frees the instance.
 pub const MN_PANICKED: mn_status = -8;
 
-/// Why a call failed. It belongs to the host, is zeroed before every call, and is read only if the call fails.
+/// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if the call fails.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_error {
     /// sizeof(mn_error) as the host knows it.
     pub struct_size: u32,
-    /// With MN_NO_SPACE: how much is needed.
+    /// Size needed, with MN_NO_SPACE only.
     pub need: u32,
-    /// Bytes of `text`, without a NUL; 0: no text.
+    /// Bytes in `text`, which has no NUL at the end. 0 stands for no text.
     pub text_len: u32,
-    /// One line of UTF-8 that names what was being done and with what.
+    /// One line of UTF-8 that names the operation and its input.
     pub text: [c_char; 500],
 }
 
-/// Text: UTF-8, at most MN_MAX_STRING bytes, no NUL at the end. `ptr` may be NULL if `len` is 0. The layout never changes.
+/// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The layout never
+/// changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_str {
-    /// The first byte.
+    /// First byte.
     pub ptr: *const c_char,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u32,
 }
 
-/// The longest text, in bytes.
+/// Length limit of a text, in bytes.
 pub const MN_MAX_STRING: u32 = 4096;
 
-/// The shape of interleaved audio. The layout never changes.
+/// Format of interleaved audio. The layout never changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct mn_format {
     /// Frames per second, 1 to 768000.
     pub rate: u32,
-    /// Samples per frame, 1 to 32, in the WAVE order (left, right, centre, LFE, ...).
+    /// Samples per frame, 1 to 32, in the order of WAVE files: left, right, centre, LFE, ...
     pub channels: u32,
 }
 
 impl mn_str {
-    /// A text that lives for as long as the process runs, cut at MN_MAX_STRING bytes.
+    /// Creates a text with static lifetime, cut to MN_MAX_STRING bytes.
     #[must_use]
     pub const fn new(text: &'static str) -> Self {
         let len = if text.len() > MN_MAX_STRING as usize { MN_MAX_STRING } else { text.len() as u32 };
@@ -68,11 +69,11 @@ impl mn_str {
     }
 }
 
-/// What samples fit into exactly: 16-bit integers.
+/// Sample type that holds a source's samples exactly: 16-bit integers.
 pub const MN_S16: u32 = 0;
-/// 24-bit integers.
+/// Sample type: 24-bit integers.
 pub const MN_S24: u32 = 1;
-/// 32-bit integers, whose last 8 bits are lost in a float.
+/// Sample type: 32-bit integers, whose last 8 bits a float cannot hold.
 pub const MN_S32: u32 = 2;
-/// 32-bit floating point, nominal +-1.
+/// Sample type: 32-bit floating point, nominal range +-1.
 pub const MN_F32: u32 = 3;

@@ -1,6 +1,6 @@
-//! The checked-in header is the one that the crate's source makes, and C and C++ compile it to the same layout.
+//! The committed header is the one generated from the crate's source, and C and C++ compile it to the same layout.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{fs, path::Path};
 
@@ -20,7 +20,7 @@ fn the_header_is_up_to_date() {
     let same = String::from_utf8_lossy(&made) == String::from_utf8_lossy(&kept).replace("\r\n", "\n");
     assert!(
         same,
-        "{HEADER} is not what the source makes; run UPDATE_HEADER=1 cargo test -p media-plugin-abi"
+        "{HEADER} differs from the source; update it with UPDATE_HEADER=1 cargo test -p media-plugin-abi"
     );
 }
 
@@ -30,7 +30,7 @@ mod compiled {
 
     use media_plugin_abi::*;
 
-    /// (C expression, what it must be): sizes, and where each field lies.
+    /// C expressions with their expected values: the size of each struct and the offset of each field.
     macro_rules! layout {
         ($($name:ident { $($field:ident),* })*) => {
             vec![$(
@@ -79,7 +79,7 @@ mod compiled {
     fn compiles(compiler: &str, standard: &str, suffix: &str, assert: &str) {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("layout").with_extension(suffix);
-        // Twice: it must stand being included again.
+        // Included twice, to test the include guard.
         let mut text = "#include \"media_node_plugin.h\"\n".repeat(2);
         for (expression, value) in layout() {
             text += &format!("{assert}({expression} == {value}, \"{expression}\");\n");

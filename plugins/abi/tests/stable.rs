@@ -1,14 +1,14 @@
-//! Today's header only appends to the first one of this major version.
+//! The present header only appends to version 1.0.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// Never changes: libraries are out there that were built with it.
+/// Header of version 1.0, which never changes: plugins were built with it.
 const FIRST: &str = "../host/tests/fixtures/abi-1.0/media_node_plugin.h";
 const TODAY: &str = "include/media_node_plugin.h";
 
-/// What a compiler sees of a header: the members of each struct, and the value or type of each other name.
+/// Contents of a header without comments: the members of each struct, and the value or type of each other name.
 #[derive(Debug, PartialEq)]
 struct Header {
     structs: BTreeMap<String, Vec<String>>,
@@ -26,8 +26,8 @@ impl Header {
         let code = code.join("\n");
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut structs = BTreeMap::new();
-        for it in code.split("typedef struct ").skip(1) {
-            let (name, rest) = it.split_once(" {").unwrap();
+        for definition in code.split("typedef struct ").skip(1) {
+            let (name, rest) = definition.split_once(" {").unwrap();
             let (members, _) = rest.split_once("\n}").unwrap();
             structs.insert(name.to_owned(), members.split_terminator(';').map(words).collect());
         }
@@ -36,18 +36,18 @@ impl Header {
             .filter_map(|line| line.strip_prefix("#define MN_")?.split_once(' '))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        for line in code.lines().filter(|it| it.starts_with("typedef ") && it.ends_with(';')) {
+        for line in code.lines().filter(|line| line.starts_with("typedef ") && line.ends_with(';')) {
             names.insert(line.to_owned(), String::new());
         }
         Self { structs, names }
     }
 
-    /// What this one lacks of an earlier one, or has changed.
+    /// Returns the names that this header lacks, or defines differently than an earlier one.
     fn breaks(&self, earlier: &Self) -> Vec<String> {
         let mut broken = Vec::new();
         for (name, members) in &earlier.structs {
             let now = self.structs.get(name).map_or(&[][..], Vec::as_slice);
-            // What does not begin with its size can never grow.
+            // A struct that does not begin with its size can never grow.
             let grows = members[0] == "uint32_t struct_size";
             if !now.starts_with(members) || (now.len() > members.len() && !grows) {
                 broken.push(name.clone());
@@ -55,7 +55,10 @@ impl Header {
         }
         let mut names = earlier.names.iter().filter(|(name, _)| *name != "ABI_MINOR");
         broken.extend(
-            names.by_ref().filter(|(name, it)| self.names.get(*name) != Some(it)).map(|it| it.0.clone()),
+            names
+                .by_ref()
+                .filter(|(name, value)| self.names.get(*name) != Some(value))
+                .map(|(name, _)| name.clone()),
         );
         broken
     }
@@ -63,12 +66,17 @@ impl Header {
 
 #[test]
 fn it_only_appends() {
-    let (first, today) = (Header::read(FIRST), Header::read(TODAY));
+    let first = Header::read(FIRST);
+    let today = Header::read(TODAY);
     assert!(first.structs.len() == 16 && first.names.len() > 25, "{first:?}");
     assert_eq!(today.breaks(&first), [""; 0]);
     let grown = today != first;
     let minor = |header: &Header| header.names["ABI_MINOR"].clone();
-    assert_eq!(grown, minor(&today) != minor(&first), "what is appended to is another minor version");
+    assert_eq!(
+        grown,
+        minor(&today) != minor(&first),
+        "a header with appended fields needs another minor version"
+    );
 }
 
 #[test]

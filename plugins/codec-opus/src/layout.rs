@@ -1,24 +1,28 @@
 use media_plugin_sdk::{PluginError, Result};
 
-/// Which channels share a stream. Multistream packets are as in RFC 7845, section 5.1.1, but our channels stay in the
-/// WAVE order.
+/// Assignment of channels to Opus streams: mono, or coupled for a pair. Packets are multistream packets as in RFC 7845,
+/// section 5.1.1, but the channels keep the WAVE order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
+    /// Number of streams.
     pub(crate) streams: u8,
-    /// The first so many streams carry two channels.
+    /// Number of coupled streams, which come first.
     pub(crate) coupled: u8,
-    /// For every channel, the place in the sequence left 0, right 0, left 1, …, then the single ones.
+    /// For each channel, its index among the decoded channels: left and right of each coupled stream, then the mono streams.
     pub(crate) mapping: Vec<u8>,
 }
 
-/// The version of the configuration that a decoder gets: this byte, channels, streams, coupled streams, then the
-/// mapping, a byte for every channel.
+/// Version of the decoder's configuration (`the_bytes_of_a_configuration_are_fixed`), which is one byte each for: version, channels, streams, coupled streams, and the
+/// mapping of each channel.
 const VERSION: u8 = 1;
 
 impl Layout {
     pub(crate) const MAX_CHANNELS: u16 = 8;
 
-    /// The layout for 1 to 8 channels in the WAVE order. Left and right, of the front, the sides and the back, are pairs.
+    /// Layout of 1 to 8 channels in the WAVE order. Front, side and back pairs are coupled.
+    ///
+    /// # Errors
+    /// `Unsupported` for other channel counts.
     pub(crate) fn of(channels: u16) -> Result<Self> {
         let (streams, coupled, mapping): (u8, u8, &[u8]) = match channels {
             1 => (1, 0, &[0]),
@@ -31,7 +35,7 @@ impl Layout {
             8 => (5, 3, &[0, 1, 6, 7, 2, 3, 4, 5]),
             _ => {
                 return Err(PluginError::Unsupported(format!(
-                    "Opus is for 1 to 8 channels here, not for {channels}"
+                    "codec opus takes 1 to 8 channels, not {channels}"
                 )));
             }
         };
@@ -42,12 +46,16 @@ impl Layout {
         u16::try_from(self.mapping.len()).unwrap_or(0)
     }
 
+    /// Configuration for the decoder.
     pub(crate) fn config(&self) -> Vec<u8> {
         let channels = u8::try_from(self.mapping.len()).unwrap_or(0);
         [&[VERSION, channels, self.streams, self.coupled], self.mapping.as_slice()].concat()
     }
 
-    /// Reads what a peer sent. Libopus checks how streams and mapping go together.
+    /// Parses a configuration from a peer. Libopus checks the mapping against the streams later.
+    ///
+    /// # Errors
+    /// `Unsupported` for another version, `BadArgument` for anything else that is malformed.
     pub(crate) fn from_config(config: &[u8]) -> Result<Self> {
         match *config {
             [VERSION, channels, streams, coupled, ref mapping @ ..]
@@ -59,9 +67,12 @@ impl Layout {
                 Ok(Self { streams, coupled, mapping: mapping.into() })
             }
             [version, ..] if version != VERSION => Err(PluginError::Unsupported(format!(
-                "the Opus configuration is of version {version}, this node knows {VERSION}; update it"
+                "the Opus configuration has version {version} and this node reads version {VERSION}; update the node"
             ))),
-            _ => Err(PluginError::BadArgument(format!("{} bytes are no Opus configuration", config.len()))),
+            _ => Err(PluginError::BadArgument(format!(
+                "malformed Opus configuration of {} bytes",
+                config.len()
+            ))),
         }
     }
 }
@@ -75,12 +86,20 @@ mod tests {
         for channels in 1..=8 {
             let layout = Layout::of(channels).unwrap();
             assert_eq!(Layout::from_config(&layout.config()).unwrap(), layout);
-            let mut places = layout.mapping.clone();
-            places.sort_unstable();
-            assert!(places.iter().copied().eq(0..layout.streams + layout.coupled), "{places:?}");
+            let mut mapping = layout.mapping.clone();
+            mapping.sort_unstable();
+            assert!(mapping.iter().copied().eq(0..layout.streams + layout.coupled), "{mapping:?}");
         }
         assert!(Layout::of(0).is_err());
         assert!(Layout::of(9).is_err());
+    }
+
+    /// The configuration goes over the wire, so its bytes must not change.
+    #[test]
+    fn the_bytes_of_a_configuration_are_fixed() {
+        assert_eq!(Layout::of(1).unwrap().config(), [1, 1, 1, 0, 0]);
+        assert_eq!(Layout::of(2).unwrap().config(), [1, 2, 1, 1, 0, 1]);
+        assert_eq!(Layout::of(6).unwrap().config(), [1, 6, 4, 2, 0, 1, 4, 5, 2, 3]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opus through the codecs' suite, and what it chooses.
+//! Opus: conformance suite, choices, packet sizes, and damaged packets.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -17,7 +17,7 @@ fn source(rate: u32, channels: u16) -> SourceFormat {
 
 #[test]
 fn keeps_to_the_suite() {
-    for (channels, options, least_snr) in [
+    for (channels, options, min_snr) in [
         (1, "", 20.0),
         (2, "", 15.0),
         (2, r#"{"bitrate": 510000, "complexity": 0}"#, 30.0),
@@ -26,7 +26,7 @@ fn keeps_to_the_suite() {
         (6, "", 15.0),
         (8, "", 15.0),
     ] {
-        let case = Case { source: source(48_000, channels), limits: Limits::default(), options, least_snr };
+        let case = Case { source: source(48_000, channels), limits: Limits::default(), options, min_snr };
         check(|| Box::new(Opus), &case).unwrap_or_else(|e| panic!("{channels} channels, {options}: {e}"));
     }
 }
@@ -51,7 +51,7 @@ fn channels_stay_where_they_are() {
     let choice = Choice { format: AudioFormat { rate: 48_000, channels: 6 }, params: "k400c5".into() };
     let encoding = Opus.encoding(&choice).unwrap();
     let heard = SourceFormat { format: choice.format, sample: SampleType::S16 };
-    let track = signal::coloured(&heard, 48_000);
+    let track = signal::coloured_noise(&heard, 48_000);
     let (copy, _) = chunks::round_trip(&Opus, &encoding, &track, 48_000).unwrap();
     let channel = |pcm: &[f32], c: usize| pcm.iter().skip(c).step_by(6).copied().collect::<Vec<f32>>();
     for c in 0..6 {
@@ -67,7 +67,7 @@ fn a_chunk_is_about_as_large_as_its_bitrate_says() {
             Choice { format: AudioFormat { rate: 48_000, channels: 2 }, params: format!("k{kbit}c10") };
         let encoding = Opus.encoding(&choice).unwrap();
         let heard = SourceFormat { format: choice.format, sample: SampleType::S16 };
-        let track = signal::coloured(&heard, 150_000);
+        let track = signal::coloured_noise(&heard, 150_000);
         let mut encoder = Opus.encoder(&choice).unwrap();
         let packets = chunks::encode(encoder.as_mut(), &encoding, &track, 0, 144_000).unwrap();
         // 20 ms of lead-in, 3 s, 6.5 ms of lookahead, 20 ms of crossfade.

@@ -1,15 +1,15 @@
-//! A track cut into chunks, each encoded and decoded on its own, and joined again: what a node does with an
-//! [`Encoding`], without the node.
+//! Chunk coding without a node: cuts a track into chunks as its [`Encoding`] prescribes, encodes and decodes each on its
+//! own, and joins them.
 
 use media_plugin_sdk::{Codec, Decoder, Encoder, Encoding, Result};
 
-/// Frames in a chunk of 3 s.
+/// Number of frames in a chunk of 3 s.
 #[must_use]
 pub fn chunk_frames(encoding: &Encoding) -> usize {
     3 * encoding.choice.format.rate as usize
 }
 
-/// Encodes frames `start..end` of `track`, interleaved, as one chunk on `encoder`, which is as new.
+/// Encodes frames `start..end` of the interleaved `track` as one chunk. `encoder` must be new or reset.
 ///
 /// # Errors
 /// The encoder's.
@@ -24,17 +24,17 @@ pub fn encode(
     let frames = track.len() / channels;
     let crossfade = if end < frames { encoding.crossfade as usize } else { 0 };
     let packet_frames = encoding.packet_frames as usize;
-    let mut wanted = encoding.lead_in as usize + (end - start) + encoding.lookahead as usize + crossfade;
+    let mut fed_frames = encoding.lead_in as usize + (end - start) + encoding.lookahead as usize + crossfade;
     if encoding.whole_packets {
-        wanted = wanted.next_multiple_of(packet_frames);
+        fed_frames = fed_frames.next_multiple_of(packet_frames);
     }
-    // Silence outside the track.
-    let mut fed = vec![0.0; wanted * channels];
-    let skipped = (encoding.lead_in as usize).saturating_sub(start);
-    let from = start + skipped - encoding.lead_in as usize;
-    let taken = (wanted - skipped).min(frames - from);
-    fed[skipped * channels..(skipped + taken) * channels]
-        .copy_from_slice(&track[from * channels..(from + taken) * channels]);
+    // The encoder gets silence before and after the track.
+    let mut fed = vec![0.0; fed_frames * channels];
+    let silent = (encoding.lead_in as usize).saturating_sub(start);
+    let from = start + silent - encoding.lead_in as usize;
+    let copied = (fed_frames - silent).min(frames - from);
+    fed[silent * channels..(silent + copied) * channels]
+        .copy_from_slice(&track[from * channels..(from + copied) * channels]);
 
     let mut packet = vec![0; encoding.max_packet_bytes as usize];
     let mut packets = Vec::new();
@@ -51,8 +51,8 @@ pub fn encode(
     }
 }
 
-/// Decodes a chunk on `decoder`, which is as new. What the codec gives before the chunk begins is dropped; what it
-/// gives after it is kept.
+/// Decodes a chunk. `decoder` must be new or reset. Returns interleaved samples without the lead-in and the lookahead, but
+/// with the frames after the chunk's end.
 ///
 /// # Errors
 /// The decoder's.
@@ -69,8 +69,8 @@ pub fn decode(decoder: &mut dyn Decoder, encoding: &Encoding, packets: &[Vec<u8>
     Ok(pcm)
 }
 
-/// Encodes and decodes a whole track by chunks of `chunk` frames, each with a fresh encoder and decoder, and joins them.
-/// Gives the frames and the bytes of all packets.
+/// Encodes and decodes a whole track in chunks of `chunk` frames, each with a new encoder and decoder, and joins them.
+/// Returns the samples and the number of bytes in all packets.
 ///
 /// # Errors
 /// The codec's.
@@ -83,7 +83,9 @@ pub fn round_trip(
     let format = encoding.choice.format;
     let channels = usize::from(format.channels);
     let frames = track.len() / channels;
-    let (mut joined, mut tail, mut bytes) = (Vec::<f32>::new(), Vec::new(), 0);
+    let mut joined = Vec::<f32>::new();
+    let mut tail = Vec::new();
+    let mut bytes = 0;
     for start in (0..frames).step_by(chunk) {
         let end = (start + chunk).min(frames);
         let packets = encode(codec.encoder(&encoding.choice)?.as_mut(), encoding, track, start, end)?;
@@ -91,7 +93,7 @@ pub fn round_trip(
         let mut decoder = codec.decoder(format, &encoding.config)?;
         let mut pcm = decode(decoder.as_mut(), encoding, &packets)?;
         let spare = pcm.split_off(((end - start) * channels).min(pcm.len()));
-        fade(&mut pcm, &tail, channels);
+        crossfade(&mut pcm, &tail, channels);
         joined.append(&mut pcm);
         tail = spare;
         tail.truncate(encoding.crossfade as usize * channels);
@@ -99,8 +101,8 @@ pub fn round_trip(
     Ok((joined, bytes))
 }
 
-/// Fades linearly from `tail`, the spare end of the chunk before, into the head of `pcm`.
-pub fn fade(pcm: &mut [f32], tail: &[f32], channels: usize) {
+/// Fades linearly from `tail`, the frames after the end of the previous chunk, into the start of `pcm`.
+pub fn crossfade(pcm: &mut [f32], tail: &[f32], channels: usize) {
     let frames = tail.len() / channels;
     for (i, (new, old)) in pcm.chunks_mut(channels).zip(tail.chunks(channels)).enumerate() {
         let weight = (i as f32 + 0.5) / frames as f32;

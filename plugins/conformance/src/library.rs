@@ -1,54 +1,54 @@
-//! The checks of a loaded library. Each is named, so that a process of its own can run it: a bad library may end that
-//! process or never come back.
+//! Checks of a loaded library. Each has a name, so that it can run in a process of its own: a faulty library may end that
+//! process or never return.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
+
+use media_plugin_host::{
+    HostError, Kind, LibraryDescription, LoadOptions, Registry, SearchPath, inspect, inspect_again, scan,
 };
-
-use media_plugin_host::{Edge, Folders, Inspected, Kind, Registry, Sources, inspect, inspect_anew, scan};
 use media_plugin_sdk::{AudioFormat, Codec, Limits, Open, PluginError, SampleType, SourceFormat};
 
 use crate::{
-    During, Failure, Figures,
     codec::{self, Case},
-    output, require,
+    failure::{Breaks, Failure, require},
+    fenced_buffer::Edge,
+    measurements::Measurements,
+    output,
 };
 
-/// How to run a check.
+/// Settings of a check.
 #[derive(Debug, Clone, Default)]
-pub struct How<'a> {
-    /// Which damage is done to packets.
+pub struct CheckSettings<'a> {
+    /// Seed of the damaged packets.
     pub seed: u64,
-    /// What outputs open, empty for their default.
+    /// Target that outputs open; empty for their default.
     pub target: &'a str,
-    /// The options of the codec or output: one JSON object, or empty.
+    /// Options of the codec or output: a JSON object, or empty.
     pub options: &'a str,
 }
 
-/// What a codec is asked to encode. It may say that one of them is not for it.
+/// Sources that a codec gets. It must accept at least one of them.
 const SOURCES: [SourceFormat; 3] = [
     SourceFormat { format: AudioFormat { rate: 48_000, channels: 2 }, sample: SampleType::S16 },
     SourceFormat { format: AudioFormat { rate: 44_100, channels: 1 }, sample: SampleType::S24 },
     SourceFormat { format: AudioFormat { rate: 96_000, channels: 6 }, sample: SampleType::S16 },
 ];
 
-/// The least signal to noise of a lossy codec, in dB: enough to tell music from noise.
-const LEAST_SNR: f64 = 6.0;
+/// Lowest signal-to-noise ratio of a lossy codec, in dB. Noise instead of the track stays below it.
+const MIN_LOSSY_SNR: f64 = 6.0;
 
-/// The codec, what it encodes, and the seed.
-type Run = fn(&Arc<dyn Codec>, &Case<'_>, u64) -> Result<Figures, Failure>;
+/// Runs a check of a codec on one case, with the seed of the damaged packets.
+type Run = fn(&Arc<dyn Codec>, &Case<'_>, u64) -> Result<Measurements, Failure>;
 
-/// A check of a codec, and what it means if it ends the process with a fault of memory.
+/// Check of a codec.
 struct CodecCheck {
     name: &'static str,
     run: Run,
+    /// Meaning of a memory fault during this check; empty if unknown.
     fault: &'static str,
 }
 
-const CODEC: [CodecCheck; 9] = [
+const CODEC_CHECKS: [CodecCheck; 9] = [
     CodecCheck {
         name: "contract",
         run: |codec, case, seed| unmeasured(codec::check_seeded(codec.clone(), case, seed)),
@@ -92,126 +92,133 @@ const CODEC: [CodecCheck; 9] = [
     CodecCheck { name: "speed", run: |codec, case, _| codec::measure(codec, case), fault: "" },
 ];
 
-const INPUT_FAULT: &str = "it writes into its input, or reads beyond the end of it";
+const INPUT_FAULT: &str = "the plugin writes to its input, or reads beyond the end of it";
 
-fn unmeasured(outcome: Result<(), Failure>) -> Result<Figures, Failure> {
-    outcome.map(|()| Figures::new())
+fn unmeasured(outcome: Result<(), Failure>) -> Result<Measurements, Failure> {
+    outcome.map(|()| Measurements::new())
 }
 
-/// The names of all checks of this library, in the order in which to run them.
+/// Names of all checks of a library, in the order in which to run them.
 #[must_use]
-pub fn checks(library: &Inspected) -> Vec<String> {
+pub fn checks(library: &LibraryDescription) -> Vec<String> {
     let mut names = vec!["description".into(), "entry".into()];
     for plugin in &library.plugins {
-        let mut add = |what: &str| names.push(format!("{}:{}/{what}", plugin.kind, plugin.id));
+        let mut add = |check: &str| names.push(format!("{}:{}/{check}", plugin.kind, plugin.id));
         match plugin.kind {
-            Kind::Codec => CODEC.iter().for_each(|it| add(it.name)),
+            Kind::Codec => CODEC_CHECKS.iter().for_each(|check| add(check.name)),
             _ => ["contract", "inputs"].into_iter().for_each(add),
         }
     }
     names
 }
 
-/// What it means that a check ended the process with a fault of memory, where that is known.
+/// Meaning of a memory fault during a check, for the plugin's author. `None` if it is unknown.
 #[must_use]
 pub fn meaning_of_fault(check: &str) -> Option<&'static str> {
-    let (plugin, what) = check.rsplit_once('/')?;
+    let (plugin, name) = check.rsplit_once('/')?;
     if plugin.starts_with("output:") {
-        return (what == "inputs").then_some(INPUT_FAULT);
+        return (name == "inputs").then_some(INPUT_FAULT);
     }
-    CODEC.iter().find(|it| it.name == what).map(|it| it.fault).filter(|it| !it.is_empty())
+    CODEC_CHECKS.iter().find(|check| check.name == name).map(|check| check.fault).filter(|it| !it.is_empty())
 }
 
-/// Runs one of the [`checks`] of a library, in this process. Gives what was measured.
+/// Runs one of the [`checks`] of a library, in this process.
 ///
 /// # Errors
-/// The first rule that is broken.
-pub fn run(file: &Path, name: &str, how: &How<'_>) -> Result<Figures, Failure> {
+/// The first broken rule.
+pub fn run(file: &Path, name: &str, settings: &CheckSettings<'_>) -> Result<Measurements, Failure> {
     let start = Instant::now();
-    let library = inspect(file).map_err(|e| Failure::new("loads", e.to_string()))?;
-    let opening = start.elapsed();
+    let library = inspect(file).map_err(|e| Failure::new("the library loads", e.to_string()))?;
+    let open_us = start.elapsed().as_micros() as u64;
     if name == "description" {
-        describes_itself(&library)?;
-        let scanning = listed(&library)?;
-        let figure = |name: &str, time: Duration| (name.into(), time.as_micros() as u64);
-        return Ok(Figures::from([figure("open_us", opening), figure("scan_us", scanning)]));
+        check_description(&library)?;
+        let scan_us = measure_scan(&library)?;
+        return Ok(Measurements::from([("open_us".into(), open_us), ("scan_us".into(), scan_us)]));
     }
     if name == "entry" {
-        let again = inspect_anew(file).map_err(|e| Failure::new("can be entered again", e.to_string()))?;
-        return unmeasured(require(again == library, "says the same when entered again", "it is another"));
+        let rule = "a second call of the entry returns the same description";
+        let second = inspect_again(file).map_err(|e| Failure::new(rule, e.to_string()))?;
+        let observed = format!("it returned {:?}, then {:?}", library.plugins, second.plugins);
+        return unmeasured(require(second == library, rule, observed));
     }
-    let plugin = library.plugins.iter().find_map(|it| {
-        let what = name.strip_prefix(&format!("{}:{}/", it.kind, it.id))?;
-        Some((it.kind, it.id.as_str(), what))
+    let plugin = library.plugins.iter().find_map(|plugin| {
+        let check = name.strip_prefix(&format!("{}:{}/", plugin.kind, plugin.id))?;
+        Some((plugin.kind, plugin.id.as_str(), check))
     });
-    let Some((kind, id, what)) = plugin else {
-        return Err(Failure::new("exists", format!("there is no check {name}")));
-    };
-    let registry = only(&library);
-    let unknown = |e: media_plugin_host::HostError| Failure::new("is loaded", e.to_string());
+    let Some((kind, id, check)) = plugin else { return Err(no_such_check(name)) };
+    let registry = registry_of(&library);
+    let missing = |e: HostError| Failure::new("the library's plugins enter the registry", e.to_string());
     if kind == Kind::Output {
         let format = SOURCES[0].format;
-        let open = Open { target: how.target, format, sample: SampleType::S16, options: how.options };
-        let check = if what == "inputs" { output::check_inputs } else { output::check_guarded };
-        return unmeasured(check(registry.output(id).map_err(unknown)?.as_ref(), &open));
+        let open =
+            Open { target: settings.target, format, sample: SampleType::S16, options: settings.options };
+        let check = if check == "inputs" { output::check_inputs } else { output::check_guarded };
+        return unmeasured(check(registry.output(id).map_err(missing)?.as_ref(), &open));
     }
-    codec_check(&registry.codec(id).map_err(unknown)?, what, how)
+    run_codec_check(&registry.codec(id).map_err(missing)?, check, settings)
 }
 
-fn folders(library: &Inspected) -> Folders {
-    Folders { named: vec![library.path.clone()], ..Folders::default() }
+fn no_such_check(name: &str) -> Failure {
+    Failure::new("the check exists", format!("there is no check {name:?} of this library"))
 }
 
-/// A registry in which the library's own plugins stand, whatever is built in.
-fn only(library: &Inspected) -> Registry {
-    let provider = |it: &media_plugin_host::Listing| (it.id.clone(), library.note.id.clone());
-    let prefer: BTreeMap<_, _> = library.plugins.iter().map(provider).collect();
-    Registry::load(&Sources { folders: folders(library), prefer, ..Sources::default() })
+fn search_path(library: &LibraryDescription) -> SearchPath {
+    SearchPath { named: vec![library.path.clone()], ..SearchPath::default() }
 }
 
-fn describes_itself(library: &Inspected) -> Result<(), Failure> {
-    for it in &library.plugins {
-        let words = !it.version.is_empty() && !it.description.is_empty();
-        require(
-            words,
-            "describes itself",
-            format!("{} {} lacks a version or a description", it.kind, it.id),
-        )?;
+/// Registry that prefers the library's plugins to built-in ones with the same ids.
+fn registry_of(library: &LibraryDescription) -> Registry {
+    let providers = library.plugins.iter().map(|plugin| (plugin.id.clone(), library.note.id.clone()));
+    let prefer: BTreeMap<_, _> = providers.collect();
+    Registry::load(&LoadOptions { search_path: search_path(library), prefer, ..LoadOptions::default() })
+}
+
+fn check_description(library: &LibraryDescription) -> Result<(), Failure> {
+    for plugin in &library.plugins {
+        let is_complete = !plugin.version.is_empty() && !plugin.description.is_empty();
+        let observed = format!("{} {} lacks one of them", plugin.kind, plugin.id);
+        require(is_complete, "each plugin has a version and a description", observed)?;
     }
     Ok(())
 }
 
-/// How long it takes to read what the file says of itself, as `plugins list` does.
-fn listed(library: &Inspected) -> Result<Duration, Failure> {
+/// Time to check the file and read its note, in microseconds, as `plugins list` does.
+fn measure_scan(library: &LibraryDescription) -> Result<u64, Failure> {
     let start = Instant::now();
-    let (_, problems) = scan(&folders(library));
-    let took = start.elapsed();
+    let (_, problems) = scan(&search_path(library));
+    let time = start.elapsed();
     match problems.first() {
-        Some(problem) => Err(Failure::new("can be listed", problem.to_string())),
-        None => Ok(took),
+        Some(problem) => Err(Failure::new("the file can be scanned", problem.to_string())),
+        None => Ok(time.as_micros() as u64),
     }
 }
 
-fn codec_check(codec: &Arc<dyn Codec>, what: &str, how: &How<'_>) -> Result<Figures, Failure> {
-    let Some(check) = CODEC.iter().find(|it| it.name == what) else {
-        return Err(Failure::new("exists", format!("there is no check {what} of a codec")));
+fn run_codec_check(
+    codec: &Arc<dyn Codec>,
+    name: &str,
+    settings: &CheckSettings<'_>,
+) -> Result<Measurements, Failure> {
+    let Some(check) = CODEC_CHECKS.iter().find(|check| check.name == name) else {
+        return Err(no_such_check(name));
     };
-    let least_snr = if codec.info().lossless { f64::INFINITY } else { LEAST_SNR };
-    let (mut refused, mut figures) = (Vec::new(), Figures::new());
+    let min_snr = if codec.info().lossless { f64::INFINITY } else { MIN_LOSSY_SNR };
+    let mut refusals = Vec::new();
+    let mut measurements = Measurements::new();
     for source in SOURCES {
-        let case = Case { source, limits: Limits::default(), options: how.options, least_snr };
-        match codec.propose(&source, &case.limits, how.options) {
+        let case = Case { source, limits: Limits::default(), options: settings.options, min_snr };
+        match codec.propose(&source, &case.limits, settings.options) {
             Err(PluginError::Unsupported(why)) => {
-                refused.push(why);
+                refusals.push(why);
                 continue;
             }
-            other => other.during("proposes")?,
+            other => other.breaks("propose() accepts a source or returns Unsupported")?,
         };
-        for (name, value) in (check.run)(codec, &case, how.seed)? {
-            let worst: &mut u64 = figures.entry(name).or_default();
+        for (name, value) in (check.run)(codec, &case, settings.seed)? {
+            let worst: &mut u64 = measurements.entry(name).or_default();
             *worst = value.max(*worst);
         }
     }
-    require(refused.len() < SOURCES.len(), "encodes something", refused.join("; "))?;
-    Ok(figures)
+    let rule = "propose() accepts one of 48 kHz stereo, 44.1 kHz mono in 24 bits, 96 kHz with 6 channels";
+    require(refusals.len() < SOURCES.len(), rule, refusals.join("; "))?;
+    Ok(measurements)
 }

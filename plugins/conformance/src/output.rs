@@ -1,79 +1,84 @@
-//! What every output keeps to.
+//! Conformance suite of outputs.
 
 use std::time::{Duration, Instant};
 
-use media_plugin_host::{Edge, Fenced, guard_output};
+use media_plugin_host::guard_output;
 use media_plugin_sdk::{Open, Output, OutputPlugin};
 
-use crate::{During, Failure, require, signal};
+use crate::{
+    failure::{Breaks, Failure, require},
+    fenced_buffer::{Edge, FencedBuffer},
+    signal,
+};
 
-/// A guard against outputs that never take or never finish; nothing is measured with it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time after which an output is taken to hang. It measures nothing.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens what `open` names and plays 300 ms of noise in three parts, with a pause, a flush and a drain.
+/// Opens an output behind the guard and plays 300 ms of noise in three parts, with a pause, a flush and a drain.
 ///
-/// An output in real time takes as long as it plays.
+/// A real-time output takes as long as it plays.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub fn check(make: impl FnOnce() -> Box<dyn OutputPlugin>, open: &Open<'_>) -> Result<(), Failure> {
-    check_guarded(guard_output(make).during("says what it is")?.as_ref(), open)
+    check_guarded(guard_output(make).breaks("info() returns a valid id")?.as_ref(), open)
 }
 
-/// The same for an output that a registry gave out, built in or loaded.
+/// As [`check`], for an output from a registry, built in or loaded.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_guarded(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
-    plugin.devices().during("lists its devices")?;
-    let mut output = plugin.open(open).during("opens")?;
+    plugin.devices().breaks("devices() lists the devices")?;
+    let mut output = plugin.open(open).breaks("open() opens the target")?;
     let output = output.as_mut();
     let frames = output.format().rate as usize / 10;
-    let noise = signal::noise(output.format(), frames);
+    let noise = signal::white_noise(output.format(), frames);
 
     play(output, &noise)?;
     drain(output)?;
-    require(output.delay() == 0, "holds nothing after a drain", format!("{} frames", output.delay()))?;
-
-    play(output, &noise)?;
-    output.pause(true).during("pauses")?;
-    let taken = output.write(&noise).during("writes while paused")?;
-    require(taken == 0, "takes nothing while paused", format!("it took {taken} frames"))?;
     let held = output.delay();
-    output.flush().during("flushes while paused")?;
-    let left = output.delay();
-    require(left <= held, "a flush throws away what is held", format!("{left} frames left of {held}"))?;
-    output.pause(false).during("goes on")?;
+    require(held == 0, "delay() is 0 after drain() returned true", format!("it is {held} frames"))?;
 
     play(output, &noise)?;
-    output.flush().during("flushes")?;
+    let rule = "write() takes no frames while paused";
+    output.pause(true).breaks("pause(true) pauses")?;
+    let taken = output.write(&noise).breaks(rule)?;
+    require(taken == 0, rule, format!("it took {taken} frames"))?;
+    let held = output.delay();
+    output.flush().breaks("flush() works while paused")?;
+    let left = output.delay();
+    let observed = format!("delay() went from {held} to {left} frames");
+    require(left <= held, "flush() drops the frames not yet heard", observed)?;
+    output.pause(false).breaks("pause(false) resumes")?;
+
+    play(output, &noise)?;
+    output.flush().breaks("flush() works while playing")?;
     drain(output)
 }
 
-/// Plays 100 ms of noise that may only be read and beside which nothing may be touched: whoever does ends the process.
+/// Plays 100 ms of noise from a read-only buffer between guard pages. A write to it, or an access beyond it, ends the
+/// process.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub fn check_inputs(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
-    let mut output = plugin.open(open).during("opens")?;
-    let noise = signal::noise(output.format(), output.format().rate as usize / 10);
-    let lent = Fenced::new(&noise, Edge::End).and_then(Fenced::read_only);
-    let lent = lent.map_err(|e| Failure::new("takes memory for a buffer", e.to_string()))?;
+    let mut output = plugin.open(open).breaks("open() opens the target")?;
+    let noise = signal::white_noise(output.format(), output.format().rate as usize / 10);
+    let lent = FencedBuffer::new(&noise, Edge::End).and_then(FencedBuffer::read_only);
+    let lent = lent.map_err(|e| Failure::new("the suite can allocate guard pages", e.to_string()))?;
     play(output.as_mut(), &lent)?;
     drain(output.as_mut())
 }
 
-/// Offers frames until all are taken.
+/// Writes until the output has taken all frames.
 fn play(output: &mut dyn Output, mut pcm: &[f32]) -> Result<(), Failure> {
     let start = Instant::now();
     while !pcm.is_empty() {
-        let taken = output.write(pcm).during("writes")?;
+        let taken = output.write(pcm).breaks("write() takes frames")?;
         pcm = &pcm[output.format().samples(taken)..];
-        require(
-            start.elapsed() < PATIENCE,
-            "takes frames",
-            format!("{} samples were never taken", pcm.len()),
-        )?;
+        let observed = format!("after {} s it has not taken {} samples", TIMEOUT.as_secs(), pcm.len());
+        require(start.elapsed() < TIMEOUT, "write() takes frames", observed)?;
         std::thread::yield_now();
     }
     Ok(())
@@ -81,8 +86,10 @@ fn play(output: &mut dyn Output, mut pcm: &[f32]) -> Result<(), Failure> {
 
 fn drain(output: &mut dyn Output) -> Result<(), Failure> {
     let start = Instant::now();
-    while !output.drain().during("drains")? {
-        require(start.elapsed() < PATIENCE, "drains", "it never ends")?;
+    let rule = "drain() returns true when all frames are heard";
+    while !output.drain().breaks(rule)? {
+        let observed = format!("after {} s it still returns false", TIMEOUT.as_secs());
+        require(start.elapsed() < TIMEOUT, rule, observed)?;
         std::thread::yield_now();
     }
     Ok(())

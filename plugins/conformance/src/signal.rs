@@ -1,13 +1,13 @@
-//! Signals that are the same on every machine, and how far two of them are apart.
+//! Test signals that are the same on every machine, and measures of how two signals differ.
 
 use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
 
-/// A small generator of pseudo-random numbers (xorshift, Marsaglia 2003), the same for the same seed.
+/// Pseudo-random number generator (xorshift; Marsaglia, 2003). The same seed gives the same numbers.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// Any seed will do.
+    /// Starts a sequence; any seed is valid.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
@@ -21,29 +21,28 @@ impl Random {
         (self.0 >> 32) as u32
     }
 
-    /// Below `end`, which is not 0.
+    /// Random number below `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         self.bits() as usize % end
     }
 
-    /// White noise, −1 to 1, a whole multiple of 2^-15.
+    /// Sample of white noise, from −1 to 1, exact in 16 bits.
     pub fn sample(&mut self) -> f32 {
         f32::from(self.bits() as i16) / 32_768.0
     }
 }
 
-/// White noise at −6 dB, interleaved, its channels unlike each other, exact in 16 bits.
+/// White noise with a peak of −6 dBFS, interleaved, different in each channel, exact in 16 bits.
 #[must_use]
-pub fn noise(format: AudioFormat, frames: usize) -> Vec<f32> {
+pub fn white_noise(format: AudioFormat, frames: usize) -> Vec<f32> {
     let mut random = Random::new(1);
     (0..format.samples(frames)).map(|_| (random.sample() * 16_384.0).trunc() / 32_768.0).collect()
 }
 
-/// Noise mostly between 200 Hz and 1 kHz, as music is (a codec may cut what nobody hears, near 0 Hz), at about −15 dB,
-/// interleaved, its channels unlike each other, exact in the
-/// source's sample type.
+/// Noise mostly between 200 Hz and 1 kHz, as in music, at about −15 dBFS. Interleaved, different in each channel, exact in
+/// the source's sample type. A codec may remove frequencies near 0 Hz, so there is little of them.
 #[must_use]
-pub fn coloured(source: &SourceFormat, frames: usize) -> Vec<f32> {
+pub fn coloured_noise(source: &SourceFormat, frames: usize) -> Vec<f32> {
     let mut random = Random::new(2);
     let scale = match source.sample {
         SampleType::S16 => 32_768.0,
@@ -65,10 +64,10 @@ pub fn coloured(source: &SourceFormat, frames: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Signal to noise in dB: the energy of `original` over that of the difference; infinite when they are equal.
+/// Signal-to-noise ratio in dB: the energy of `original` over that of the difference. Infinite if both are equal.
 ///
 /// # Panics
-/// When the lengths differ.
+/// If the lengths differ.
 #[must_use]
 pub fn snr(original: &[f32], copy: &[f32]) -> f64 {
     assert_eq!(original.len(), copy.len(), "signals of the same length");
@@ -78,10 +77,10 @@ pub fn snr(original: &[f32], copy: &[f32]) -> f64 {
     10.0 * (signal / error).log10()
 }
 
-/// How much two signals of one length are alike, whatever their levels: 1 for the same, about 0 for strangers, −1 for the
-/// inverse; 0 where one of them is silent.
+/// Normalised correlation of two signals of the same length: 1 for equal signals, about 0 for unrelated ones, −1 for
+/// inverted ones, whatever their levels. 0 if one of them is silent.
 #[must_use]
-pub fn likeness(a: &[f32], b: &[f32]) -> f64 {
+pub fn correlation(a: &[f32], b: &[f32]) -> f64 {
     let product =
         |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum() };
     let scale = (product(a, a) * product(b, b)).sqrt();

@@ -1,4 +1,4 @@
-//! What every transport does, as checks that a transport's own tests run: see [`transport_suite`](crate::transport_suite).
+//! Conformance suite of transports. A transport's tests run it with [`transport_suite`](crate::transport_suite).
 
 pub mod connections;
 pub mod streams;
@@ -15,13 +15,13 @@ use media_plugin_sdk::transport::{
     Admit, Bind, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
 };
 
-/// What a check returns; the error fails the test.
+/// Result of a check; an error fails the test.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// A check that takes longer hangs.
+/// Time after which a check is taken to hang.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// Makes one test of each check. `$subject` is an expression of type [`Subject`].
+/// Makes one test for each check. `$subject` is an expression of type [`Subject`].
 #[macro_export]
 macro_rules! transport_suite {
     ($subject:expr) => {
@@ -43,7 +43,7 @@ macro_rules! transport_suite {
     };
 }
 
-/// A transport under test.
+/// Transport under test.
 pub struct Subject {
     transport: Box<dyn Transport>,
     options: String,
@@ -62,16 +62,17 @@ pub struct Pair {
 }
 
 impl Subject {
-    /// A transport, and options under which it stays on this machine and gives up within about a second.
+    /// Makes a subject of a transport and its options. The options must keep it on this machine, and let a dial fail within
+    /// about a second.
     #[must_use]
     pub fn new(transport: impl Transport + 'static, options: &str) -> Self {
         Self { transport: Box::new(transport), options: options.to_owned() }
     }
 
-    /// An endpoint with a key of its own.
+    /// Binds an endpoint with a new key.
     ///
     /// # Errors
-    /// Those of [`Transport::bind`].
+    /// As [`Transport::bind`].
     pub async fn bind(&self, admit: Admit) -> Result<Arc<dyn Endpoint>, TransportError> {
         self.transport.bind(&self.settings(fresh_key(), admit)).await
     }
@@ -87,10 +88,10 @@ impl Subject {
         }
     }
 
-    /// Two nodes that are connected.
+    /// Binds and connects two nodes.
     ///
     /// # Errors
-    /// When they cannot be bound or connected.
+    /// The transport's error.
     pub async fn pair(&self) -> Result<Pair, Box<dyn Error + Send + Sync>> {
         let server = self.bind(admit_all()).await?;
         let client = self.bind(media_plugin_sdk::transport::refuse_all()).await?;
@@ -101,7 +102,7 @@ impl Subject {
     }
 }
 
-/// Lets everybody in.
+/// Admits every peer.
 #[must_use]
 pub fn admit_all() -> Admit {
     Arc::new(|_, _| Ok(()))
@@ -115,7 +116,7 @@ fn fresh_key() -> [u8; 32] {
     key
 }
 
-/// Bytes that differ from place to place, so that a lost or swapped piece is noticed.
+/// Bytes that do not repeat, so that a check notices lost or swapped pieces.
 fn pattern(length: usize, seed: u64) -> Bytes {
     let mut state = seed | 1;
     let mut bytes = BytesMut::with_capacity(length + 8);
@@ -127,7 +128,7 @@ fn pattern(length: usize, seed: u64) -> Bytes {
     bytes.freeze()
 }
 
-/// Everything up to the peer's finish.
+/// Reads until the peer finishes.
 async fn read_all(recv: &mut dyn RecvStream) -> Result<Bytes, TransportError> {
     let mut all = BytesMut::new();
     while let Some(piece) = recv.recv(64 * 1024).await? {
@@ -136,7 +137,7 @@ async fn read_all(recv: &mut dyn RecvStream) -> Result<Bytes, TransportError> {
     Ok(all.freeze())
 }
 
-/// Sends back what comes in.
+/// Sends all received bytes back.
 async fn echo(mut stream: Stream) -> Result<(), TransportError> {
     while let Some(piece) = stream.recv.recv(64 * 1024).await? {
         stream.send.send(piece).await?;
@@ -144,7 +145,7 @@ async fn echo(mut stream: Stream) -> Result<(), TransportError> {
     stream.send.finish()
 }
 
-/// Opens a stream, sends, and reads the answer.
+/// Opens a stream, sends a body and reads the answer.
 async fn ask(
     connection: &dyn Connection,
     protocol: &str,

@@ -1,8 +1,8 @@
-/* IMA ADPCM: 4 bits a sample, for very little work at either end.
+/* IMA ADPCM: 4 bits a sample, with very little CPU time.
  *
- * A packet: the number of frames (16 bits, little-endian); for each channel its first sample (16 bits, little-endian) and
- * its first step's index (8 bits); then for each channel in turn the other samples, 4 bits each, the lower half of a byte
- * first. So a packet needs nothing but itself, and neither encoder nor decoder has a state. */
+ * Layout of a packet: number of frames (16 bits, little-endian); for each channel, its first sample (16 bits, little-endian)
+ * and its first step index (8 bits); then for each channel its other samples, 4 bits each, the lower half of a byte first.
+ * A packet can be decoded alone, so encoder and decoder keep no state. */
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 enum { PACKET_FRAMES = 1024, INDEXES = 89 };
 
-/* "Recommended Practices for Enhancing Digital Audio Compatibility in Multimedia Systems", IMA 1992. */
+/* Step sizes, and changes of the step index by code: "Recommended Practices for Enhancing Digital Audio Compatibility in Multimedia Systems", IMA 1992. */
 static const int STEPS[INDEXES] = {
     7,     8,     9,     10,    11,    12,    13,    14,    16,    17,    19,    21,    23,    25,   28,
     31,    34,    37,    41,    45,    50,    55,    60,    66,    73,    80,    88,    97,    107,  118,
@@ -25,15 +25,15 @@ typedef struct {
     int sample, index;
 } predictor;
 
-/* Encoder or decoder. */
+/* Instance of an encoder or a decoder. */
 typedef struct {
     uint32_t channels;
 } stream;
 
 static int clamp(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
 
-/* What both sides do with 4 bits: a sign, and how many halves of a step. */
-static int decoded(predictor *it, int bits) {
+/* Decodes a code of 4 bits: a sign, and a multiple of an eighth of the step. The encoder calls it too, to stay in step. */
+static int decode_sample(predictor *it, int bits) {
     int step = STEPS[it->index];
     int by = (step >> 3) + (bits & 4 ? step : 0) + (bits & 2 ? step >> 1 : 0) + (bits & 1 ? step >> 2 : 0);
     it->sample = clamp(it->sample + (bits & 8 ? -by : by), -32768, 32767);
@@ -41,24 +41,25 @@ static int decoded(predictor *it, int bits) {
     return it->sample;
 }
 
-static int encoded(predictor *it, int sample) {
+/* Returns the code for a sample and updates the predictor. */
+static int encode_sample(predictor *it, int sample) {
     int by = abs(sample - it->sample), bits = sample < it->sample ? 8 : 0;
     for (int bit = 4, part = STEPS[it->index]; bit; bit >>= 1, part >>= 1) {
         if (by < part) continue;
         by -= part;
         bits |= bit;
     }
-    decoded(it, bits);
+    decode_sample(it, bits);
     return bits;
 }
 
-/* 16 bits of a sample that may be anything; a number that is none becomes silence. */
+/* Converts a sample to 16 bits. Values beyond +-1 clip; NaN becomes 0. */
 static int integer(float sample) {
     if (!(sample > -1.0f)) return sample <= -1.0f ? -32768 : 0;
     return sample >= 1.0f ? 32767 : clamp((int)lrintf(sample * 32768.0f), -32768, 32767);
 }
 
-/* The index of the step that the first few samples of a channel call for. */
+/* Index of the first step: the mean change of the first 9 samples of a channel. */
 static int first_index(const float *pcm, uint32_t frames, uint32_t channels) {
     int sum = 0, count = (int)(frames < 9 ? frames : 9) - 1, index = 0;
     for (int i = 0; i < count; i++) sum += abs(integer(pcm[(i + 1) * channels]) - integer(pcm[i * channels]));
@@ -82,7 +83,7 @@ static mn_status propose(void *self, const mn_source *source, const mn_limits *l
     if (choice->format.channels > limits->channels) choice->format.channels = limits->channels;
     if (bitrate(choice->format) > limits->bitrate) {
         char text[160];
-        snprintf(text, sizeof text, "ADPCM takes %lu bit/s here and the limit is %lu; raise the limit or take another codec",
+        snprintf(text, sizeof text, "ADPCM needs %lu bit/s and the limit is %lu; raise the limit or choose another codec",
                  (unsigned long)bitrate(choice->format), (unsigned long)limits->bitrate);
         return mn_fail(error, MN_UNSUPPORTED, text);
     }
@@ -94,7 +95,7 @@ static mn_status propose(void *self, const mn_source *source, const mn_limits *l
 static mn_status encoding(void *self, const mn_choice *choice, mn_encoding *encoding, mn_error *error) {
     (void)self;
     if (choice->params_len != 4 || memcmp(choice->params, "ima4", 4) != 0)
-        return mn_fail(error, MN_BAD_ARGUMENT, "codec adpcm knows the parameters ima4 only");
+        return mn_fail(error, MN_BAD_ARGUMENT, "codec adpcm has only the parameters ima4");
     encoding->bitrate = bitrate(choice->format);
     encoding->packet_frames = PACKET_FRAMES;
     encoding->whole_packets = 0;
@@ -106,7 +107,7 @@ static mn_status encoding(void *self, const mn_choice *choice, mn_encoding *enco
 
 static mn_status stream_new(uint32_t channels, void **made, mn_error *error) {
     stream *it = malloc(sizeof *it);
-    if (!it) return mn_fail(error, MN_OUT_OF_MEMORY, "no memory for a stream of ADPCM");
+    if (!it) return mn_fail(error, MN_OUT_OF_MEMORY, "no memory for an ADPCM encoder or decoder");
     it->channels = channels;
     *made = it;
     return MN_OK;
@@ -141,7 +142,7 @@ static mn_status encode(void *encoder, const float *pcm, uint32_t frames, uint8_
         head[2] = (uint8_t)it.index;
         memset(body, 0, frames / 2);
         for (uint32_t i = 1; i < frames; i++)
-            body[(i - 1) / 2] |= (uint8_t)(encoded(&it, integer(pcm[i * channels])) << (i % 2 ? 0 : 4));
+            body[(i - 1) / 2] |= (uint8_t)(encode_sample(&it, integer(pcm[i * channels])) << (i % 2 ? 0 : 4));
     }
     return MN_OK;
 }
@@ -151,7 +152,7 @@ static mn_status decode(void *decoder, const uint8_t *packet, uint32_t len, floa
     uint32_t channels = ((stream *)decoder)->channels;
     uint32_t count = len < 2 ? 0 : packet[0] | (uint32_t)packet[1] << 8;
     if (count < 1 || count > PACKET_FRAMES || len != packet_bytes(count, channels))
-        return mn_fail(error, MN_CORRUPT, "a packet of ADPCM is not as long as it says");
+        return mn_fail(error, MN_CORRUPT, "the length of the ADPCM packet does not fit its frame count");
     if (count > capacity) {
         error->need = count * channels;
         return MN_NO_SPACE;
@@ -159,10 +160,10 @@ static mn_status decode(void *decoder, const uint8_t *packet, uint32_t len, floa
     const uint8_t *head = packet + 2, *body = head + 3 * channels;
     for (uint32_t channel = 0; channel < channels; channel++, pcm++, head += 3, body += count / 2) {
         predictor it = {(int16_t)(head[0] | head[1] << 8), head[2]};
-        if (it.index >= INDEXES) return mn_fail(error, MN_CORRUPT, "a packet of ADPCM has a step that does not exist");
+        if (it.index >= INDEXES) return mn_fail(error, MN_CORRUPT, "the ADPCM packet has an invalid step index");
         pcm[0] = (float)it.sample / 32768.0f;
         for (uint32_t i = 1; i < count; i++)
-            pcm[i * channels] = (float)decoded(&it, body[(i - 1) / 2] >> (i % 2 ? 0 : 4) & 15) / 32768.0f;
+            pcm[i * channels] = (float)decode_sample(&it, body[(i - 1) / 2] >> (i % 2 ? 0 : 4) & 15) / 32768.0f;
     }
     *frames = count;
     return MN_OK;

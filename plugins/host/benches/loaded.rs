@@ -1,5 +1,5 @@
-//! What it costs that a codec is loaded: the same source, built in and from a library, both behind the guard, turn by turn
-//! in one run. Build the libraries first:
+//! Cost of a loaded codec compared with the same source built in. Both are behind the guard and alternate within one run.
+//! Build the libraries first:
 //!
 //! ```text
 //! cargo build --release -p media-plugin-host --examples
@@ -7,8 +7,7 @@
 //! cargo bench -p media-plugin-host
 //! ```
 //!
-//! Other work on the machine slows both, now one and now the other: the least of many turns is told,
-//! and the median beside it.
+//! Other work on the machine slows now one and now the other, so the table has the minimum and the median of many rounds.
 
 #![allow(clippy::unwrap_used, reason = "a bench stops at an error")]
 
@@ -26,43 +25,43 @@ use std::{
 
 use codec_flac::Flac;
 use codec_pcm::Pcm;
-use common::{built, lines, sources};
-use media_plugin_conformance::signal::coloured;
-use media_plugin_host::{Registry, Sources, guard_codec, scan};
+use common::{built, lines, load_options};
+use media_plugin_conformance::signal::coloured_noise;
+use media_plugin_host::{LoadOptions, Registry, guard_codec, scan};
 use media_plugin_sdk::{AudioFormat, Choice, Codec, SampleType, SourceFormat};
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
-/// 20 ms.
+/// Frames in a packet of 20 ms.
 const PACKET: usize = 960;
-/// Calls that are timed together: one is about as short as the clock's own cost, and all of them are shorter than what a busy
-/// machine leaves a process for at once.
+/// Calls that are timed together. One call is about as short as reading the clock; a batch is shorter than a time slice of a
+/// busy machine.
 const BATCH: u32 = 100;
-const TURNS: usize = 10_000;
+const ROUNDS: usize = 10_000;
 
 type Pair = [Arc<dyn Codec>; 2];
 
 fn loaded(id: &str, library: &str, file: &Path) -> Arc<dyn Codec> {
     let prefer = BTreeMap::from([(id.into(), library.into())]);
-    let registry = Registry::load(&Sources { prefer, ..sources(&[file]) });
+    let registry = Registry::load(&LoadOptions { prefer, ..load_options(&[file]) });
     assert_eq!(lines(registry.problems()), [""; 0]);
     registry.codec(id).unwrap()
 }
 
-/// The example as a person builds it: for a library that is linked in as well, cargo leaves out link-time optimisation.
+/// The FLAC example built as its README says. Cargo omits link-time optimisation for a library that is also an `rlib`.
 fn flac_library() -> PathBuf {
     let deps = std::env::current_exe().unwrap();
     let profile = deps.parent().and_then(Path::parent).unwrap();
     profile.join(format!("{DLL_PREFIX}codec_flac{DLL_SUFFIX}"))
 }
 
-/// What a turn of each took, least first.
+/// Times of each round, built in and loaded, sorted.
 type Times = [Vec<Duration>; 2];
 
-/// Times both, in turns; each turn is the other's first every second time.
-fn turns(count: usize, mut work: [Box<dyn FnMut() + '_>; 2]) -> Times {
+/// Times both in each round, in alternating order.
+fn rounds(count: usize, mut work: [Box<dyn FnMut() + '_>; 2]) -> Times {
     let mut times = Times::default();
-    for turn in 0..count {
-        for which in [turn % 2, 1 - turn % 2] {
+    for round in 0..count {
+        for which in [round % 2, 1 - round % 2] {
             let start = Instant::now();
             work[which]();
             times[which].push(start.elapsed());
@@ -72,7 +71,7 @@ fn turns(count: usize, mut work: [Box<dyn FnMut() + '_>; 2]) -> Times {
     times
 }
 
-/// The least and the median of both, in seconds.
+/// Minimum and median of both, in seconds, summed over `times`.
 fn summed(times: &[Times]) -> [[f64; 2]; 2] {
     let sum = |which: usize, at: fn(&[Duration]) -> Duration| -> f64 {
         times.iter().map(|it| at(&it[which]).as_secs_f64()).sum()
@@ -80,7 +79,7 @@ fn summed(times: &[Times]) -> [[f64; 2]; 2] {
     [0, 1].map(|which| [sum(which, |it| it[0]), sum(which, |it| it[it.len() / 2])])
 }
 
-/// A line of the table, per `unit` seconds.
+/// Prints a line of the table, in units of `unit` seconds.
 fn row(what: &str, times: &[Times], unit: f64) {
     let [[least, median], [loaded_least, loaded_median]] =
         summed(times).map(|it| it.map(|seconds| seconds / unit));
@@ -104,7 +103,7 @@ fn calls(what: &str, codecs: &Pair, frames: usize) {
             }
         }) as Box<dyn FnMut()>
     });
-    row(&format!("encode {what}, ns"), &[turns(TURNS, encode)], 1e-9 * f64::from(BATCH));
+    row(&format!("encode {what}, ns"), &[rounds(ROUNDS, encode)], 1e-9 * f64::from(BATCH));
     let decode = codecs.each_ref().map(|codec| {
         let (mut decoder, packet, mut back) =
             (codec.decoder(STEREO, b"s16").unwrap(), &packet, vec![0.0; pcm.len()]);
@@ -114,13 +113,13 @@ fn calls(what: &str, codecs: &Pair, frames: usize) {
             }
         }) as Box<dyn FnMut()>
     });
-    row(&format!("decode {what}, ns"), &[turns(TURNS, decode)], 1e-9 * f64::from(BATCH));
+    row(&format!("decode {what}, ns"), &[rounds(ROUNDS, decode)], 1e-9 * f64::from(BATCH));
 }
 
-/// A whole track, packet by packet as a node encodes it: the sum of what each packet takes, of `passes` over the track.
+/// Times the encoding of a whole track: the sum over its packets, each measured in `passes` passes.
 fn track(what: &str, codecs: &Pair, seconds: usize, passes: usize) {
     let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
-    let pcm = coloured(&source, seconds * STEREO.rate as usize);
+    let pcm = coloured_noise(&source, seconds * STEREO.rate as usize);
     let choice = Choice { format: STEREO, params: "s16".into() };
     let encoding = codecs[0].encoding(&choice).unwrap();
     let mut packet = vec![0; encoding.max_packet_bytes as usize];
@@ -143,7 +142,7 @@ fn track(what: &str, codecs: &Pair, seconds: usize, passes: usize) {
 fn main() {
     let pcm = [guard_codec(|| Box::new(Pcm)).unwrap(), loaded("pcm", "fixture-pcm", &built("pcm"))];
     let flac = [guard_codec(|| Box::new(Flac)).unwrap(), loaded("flac", "codec-flac", &flac_library())];
-    println!("{:<28} {:^41} {:^31}", "", "least", "median");
+    println!("{:<28} {:^41} {:^31}", "", "minimum", "median");
     println!(
         "{:<28} {:>10} {:>10} {:>9} {:>9} {:>10} {:>10} {:>9}",
         "", "built in", "loaded", "more", "ratio", "built in", "loaded", "ratio"
@@ -153,9 +152,9 @@ fn main() {
     track("track in pcm", &pcm, 180, 21);
     track("track in flac", &flac, 180, 7);
 
-    // What `plugins list` costs for one library: its file is checked and its note read.
-    let folders = sources(&[&built("pcm")]).folders;
+    // `plugins list` does this for each library: it checks the file and reads the note.
+    let search_path = load_options(&[&built("pcm")]).search_path;
     let start = Instant::now();
-    (0..BATCH).for_each(|_| assert!(scan(black_box(&folders)).1.is_empty()));
+    (0..BATCH).for_each(|_| assert!(scan(black_box(&search_path)).1.is_empty()));
     println!("scan of a library: {:.0} us", start.elapsed().as_secs_f64() / f64::from(BATCH) * 1e6);
 }

@@ -1,95 +1,73 @@
 use std::{fmt, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
+use crate::listing::{Kind, PluginOrigin};
 
-use crate::Origin;
-
-/// What a plugin is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Encodes and decodes.
-    Codec,
-    /// Where frames end up.
-    Output,
-    /// How two nodes reach each other.
-    Transport,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Codec => "codec",
-            Self::Output => "output",
-            Self::Transport => "transport",
-        })
-    }
-}
-
-/// Why the registry has nothing to give, or left a plugin out.
+/// Reason for which the registry has no such plugin, or skipped one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// No plugin of that kind has that id.
+    /// No plugin of this kind has the requested id.
     #[error("there is no {kind} \"{id}\"; choose one of: {}", list(known))]
     Unknown {
-        /// What was asked for.
+        /// Kind of the requested plugin.
         kind: Kind,
-        /// The id that was asked for.
+        /// Requested id.
         id: String,
-        /// The ids that there are, sorted.
+        /// Ids that exist, sorted.
         known: Vec<String>,
     },
-    /// Two plugins of a kind have the same id; the later one is left out.
+    /// Two plugins of one kind have the same id; the registry skipped the later one.
     #[error(
-        "{kind} \"{id}\" exists twice: {kept} is used, {dropped} left out; remove one, or name one in plugins.prefer"
+        "{kind} \"{id}\" exists twice: using {kept}, ignoring {dropped}; remove one, or choose one with plugins.prefer"
     )]
     Duplicate {
-        /// What they are.
+        /// Kind of both.
         kind: Kind,
-        /// Their id.
+        /// Id of both.
         id: String,
-        /// The one that is used.
-        kept: Provider,
-        /// The one that is left out.
-        dropped: Provider,
+        /// The one that the registry uses.
+        kept: PluginCopy,
+        /// The one that the registry skipped.
+        dropped: PluginCopy,
     },
-    /// A plugin did not say properly what it is, and is left out.
-    #[error("a {kind} is left out: {why}; report it to its author")]
+    /// The registry skipped a plugin that has a malformed id or panicked when it was made.
+    #[error("skipped a {kind} plugin: {why}; report this to its author")]
     Refused {
-        /// What it is.
+        /// Kind of the plugin.
         kind: Kind,
-        /// What is wrong with it.
+        /// The fault, in one line.
         why: String,
     },
-    /// A library, or a place where libraries are looked for, is left out.
-    #[error("the plugin {} is left out: {why}", path.display())]
+    /// The loader skipped a shared library, or a folder of the search path.
+    #[error("plugin library {} was not loaded: {why}", path.display())]
     Library {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault, in one line.
         why: String,
     },
-    /// The configuration pins a plugin that there is not.
-    #[error("plugins.prefer wants {id} from {provider}, which does not provide it; see plugins list")]
+    /// `plugins.prefer` names a provider that does not have the plugin.
+    #[error(
+        "plugins.prefer takes {id} from {provider}, which does not provide it; `plugins list` shows the providers"
+    )]
     NotProvided {
-        /// The id of the codec or output.
+        /// Id of the codec or output.
         id: String,
-        /// The provider that was named.
+        /// Provider that `plugins.prefer` names.
         provider: String,
     },
 }
 
-/// Who provides a plugin: which version, from where.
+/// One of several plugins that have the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
-    /// The version.
+pub struct PluginCopy {
+    /// Version of this copy.
     pub version: String,
-    /// Where it comes from.
-    pub origin: Origin,
+    /// Place that this copy comes from.
+    pub origin: PluginOrigin,
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for PluginCopy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.version, self.origin)
     }

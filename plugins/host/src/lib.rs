@@ -1,23 +1,23 @@
-//! The registry of plugins and the guard around each of them.
+//! Host of plugins: the registry, the loader of shared libraries, and the guard around each plugin.
 //!
-//! Whoever wants a codec, an output or a transport asks the [`Registry`] for it by id. What it hands out is guarded:
-//! a panic in a codec or an output becomes [`PluginError::Panicked`](media_plugin_sdk::PluginError::Panicked) and ends
-//! that encoder, decoder or open output only, and what a plugin claims (lengths, ids, sizes) is checked before the
-//! caller sees it. Transports are part of the node and are handed out as they are.
+//! The node gets a codec, an output or a transport from the [`Registry`] by its id. Codecs and outputs come guarded. A
+//! panic becomes [`PluginError::Panicked`](media_plugin_sdk::PluginError::Panicked) and ends only that encoder, decoder
+//! or open output. The guard checks ids, lengths and sizes before the caller sees them. Transports are part of the node
+//! and come unguarded.
 
-mod check;
-mod codec;
+mod bounds;
+mod candidates;
 mod error;
-mod fence;
 mod guard;
-mod load;
-mod output;
+mod listing;
+mod load_options;
+mod loader;
 mod registry;
 
-pub use check::MAX_EDGE;
-pub use codec::guard_codec;
-pub use error::{HostError, Kind, Provider};
-pub use fence::{Edge, Fenced, Plain, ReadOnly};
-pub use load::{Folders, Inspected, Note, Scanned, inspect, inspect_anew, scan};
-pub use output::guard_output;
-pub use registry::{Listing, Origin, Registry, Sources};
+pub use bounds::MAX_EDGE;
+pub use error::{HostError, PluginCopy};
+pub use guard::{guard_codec, guard_output};
+pub use listing::{Kind, Listing, PluginOrigin};
+pub use load_options::LoadOptions;
+pub use loader::{AbiNote, LibraryDescription, LibraryFile, SearchPath, inspect, inspect_again, scan};
+pub use registry::Registry;

@@ -1,9 +1,9 @@
-//! A plugin that panics, lies or shares its id with another, and what the registry makes of it.
+//! Guard and registry with plugins that panic, return false lengths, or share an id.
 
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bad plugin panics, and a test says what it expects by failing"
+    reason = "the plugins panic on purpose, and a test says what it expects by failing"
 )]
 
 use media_plugin_host::{HostError, Kind, Registry, guard_codec, guard_output};
@@ -14,13 +14,14 @@ use media_plugin_sdk::{
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 
-/// A codec whose id, version and encoding are as told, and which misbehaves on the packets below.
+/// Codec with a given id, version and encoding. It misbehaves on the packets below.
 #[derive(Clone)]
 struct Bad {
     id: &'static str,
     version: &'static str,
-    packet_frames: u32,
     params: &'static str,
+    /// Answer of `encoding`; the requested choice replaces its own.
+    encoding: Encoding,
 }
 
 const PANIC: u8 = 0;
@@ -29,7 +30,18 @@ const NASTY: u8 = 2;
 
 impl Bad {
     fn new(id: &'static str, version: &'static str) -> Self {
-        Self { id, version, packet_frames: 960, params: "" }
+        let encoding = Encoding {
+            choice: Choice { format: STEREO, params: String::new() },
+            bitrate: 1,
+            config: Vec::new(),
+            packet_frames: 960,
+            whole_packets: false,
+            lead_in: 0,
+            lookahead: 0,
+            crossfade: 0,
+            max_packet_bytes: 8,
+        };
+        Self { id, version, params: "", encoding }
     }
 }
 
@@ -47,17 +59,7 @@ impl Codec for Bad {
         Ok(Choice { format: source.format, params: self.params.into() })
     }
     fn encoding(&self, choice: &Choice) -> Result<Encoding> {
-        Ok(Encoding {
-            choice: choice.clone(),
-            bitrate: 1,
-            config: Vec::new(),
-            packet_frames: self.packet_frames,
-            whole_packets: false,
-            lead_in: 0,
-            lookahead: 0,
-            crossfade: 0,
-            max_packet_bytes: 8,
-        })
+        Ok(Encoding { choice: choice.clone(), ..self.encoding.clone() })
     }
     fn encoder(&self, _: &Choice) -> Result<Box<dyn Encoder>> {
         Ok(Box::new(Worse))
@@ -179,17 +181,37 @@ fn lengths_beyond_the_buffer_are_refused() {
 #[test]
 fn sizes_and_words_out_of_bounds_are_refused() {
     let choice = Choice { format: STEREO, params: "k96".into() };
-    for packet_frames in [0, 65_537] {
-        let codec = codec(Bad { packet_frames, ..Bad::new("bad", "1") });
-        assert!(matches!(codec.encoding(&choice), Err(PluginError::Failed(_))));
+    // Sets one size; then the values that are accepted and those that are refused.
+    type Size = (fn(&mut Encoding, u32), &'static [u32], &'static [u32]);
+    let sizes: [Size; 6] = [
+        (|it, n| it.packet_frames = n, &[1, 65_536], &[0, 65_537]),
+        (|it, n| it.max_packet_bytes = n, &[1, 1 << 20], &[0, (1 << 20) + 1]),
+        (|it, n| it.config = vec![0; n as usize], &[0, 4_096], &[4_097]),
+        (|it, n| it.lead_in = n, &[0, 65_536], &[65_537]),
+        (|it, n| it.lookahead = n, &[0, 65_536], &[65_537]),
+        (|it, n| it.crossfade = n, &[0, 65_536], &[65_537]),
+    ];
+    for (set, good, bad) in sizes {
+        let outcome = |value| {
+            let mut plugin = Bad::new("bad", "1");
+            set(&mut plugin.encoding, value);
+            codec(plugin).encoding(&choice)
+        };
+        assert!(good.iter().all(|&value| outcome(value).is_ok()), "{good:?}");
+        assert!(bad.iter().all(|&value| matches!(outcome(value), Err(PluginError::Failed(_)))), "{bad:?}");
     }
     let codec = codec(Bad { params: "K 96", ..Bad::new("bad", "1") });
     assert!(codec.encoding(&choice).is_ok());
     let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
     assert!(codec.propose(&source, &Limits::default(), "").is_err());
     assert!(codec.encoding(&Choice { params: "a_b".into(), ..choice.clone() }).is_err());
+    for (length, is_valid) in [(32, true), (33, false)] {
+        let params = "a".repeat(length);
+        assert_eq!(codec.encoding(&Choice { params, ..choice.clone() }).is_ok(), is_valid, "{length}");
+    }
     let silent = AudioFormat { rate: 48_000, channels: 0 };
     assert!(codec.encoder(&Choice { format: silent, ..choice }).is_err());
+    assert!(codec.decoder(STEREO, &[0; 4096]).is_ok());
     assert!(codec.decoder(STEREO, &[0; 4097]).is_err());
 }
 

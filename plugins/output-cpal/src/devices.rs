@@ -6,31 +6,34 @@ use cpal::{
 };
 use media_plugin_sdk::{AudioFormat, DeviceInfo, PluginError, Result};
 
-use crate::{choose::COMMON_RATES, options::Options, quiet::quiet};
+use crate::{alsa_log::silence_alsa, options::Options, stream_format::COMMON_RATES};
 
-/// A device that can play.
-pub(crate) struct Found {
+/// Sound device that can play.
+pub(crate) struct OutputDevice {
     pub(crate) device: Device,
     /// `host:device`.
     pub(crate) id: String,
     pub(crate) name: String,
-    /// What it takes; empty when it could not be asked because another program has it.
+    /// Supported formats. Empty if another program uses the device, because it then cannot be queried.
     pub(crate) ranges: Vec<SupportedStreamConfigRange>,
 }
 
-/// Where to look: a host or any, a device or the default.
+/// Parsed target.
 #[derive(Debug, PartialEq, Eq)]
-struct Wish<'a> {
+struct Query<'a> {
+    /// Host to search; all hosts if `None`.
     host: Option<HostId>,
+    /// Id, name or part of one. The default device if empty or `default`.
     device: &'a str,
 }
 
-/// All devices of all hosts, the default first.
+/// Lists the devices of all hosts, the default device first.
 pub(crate) fn list() -> Vec<DeviceInfo> {
     let mut all: Vec<DeviceInfo> = Vec::new();
     for host in hosts(None) {
-        let default = if all.is_empty() { default_of(&host) } else { None };
-        let is_default = |found: &Found| default.as_ref().is_some_and(|default| default.id == found.id);
+        let default = if all.is_empty() { default_device(&host) } else { None };
+        let is_default =
+            |found: &OutputDevice| default.as_ref().is_some_and(|default| default.id == found.id);
         all.extend(default.iter().map(|found| describe(found, true)));
         let others = devices_of(&host).into_iter().filter(|found| !is_default(found));
         all.extend(others.map(|found| describe(&found, false)));
@@ -38,32 +41,32 @@ pub(crate) fn list() -> Vec<DeviceInfo> {
     all
 }
 
-/// The device that a target names; an empty one leaves it to the options.
+/// Finds the device that a target names, or that the options name if the target is empty.
 ///
 /// # Errors
-/// `BadArgument` lists the devices when the target is none of them, or several. `Lost` when there is no default.
-pub(crate) fn find(target: &str, options: &Options) -> Result<Found> {
-    let wish = parse(if target.is_empty() { &options.device } else { target }, &options.host)?;
-    let hosts = hosts(wish.host);
-    if ["", "default"].contains(&wish.device) {
-        return hosts.iter().find_map(|host| default_of(host)).ok_or_else(|| nothing(wish.host));
+/// `BadArgument` with a list of devices if none or several match. `Lost` if there is no default device.
+pub(crate) fn find(target: &str, options: &Options) -> Result<OutputDevice> {
+    let query = parse(if target.is_empty() { &options.device } else { target }, &options.host)?;
+    let hosts = hosts(query.host);
+    if ["", "default"].contains(&query.device) {
+        return hosts.iter().find_map(|host| default_device(host)).ok_or_else(|| no_device(query.host));
     }
     let mut others = Vec::new();
     for host in &hosts {
-        if let Some(found) = search(host, wish.device, &mut others)? {
+        if let Some(found) = search(host, query.device, &mut others)? {
             return Ok(found);
         }
     }
     if others.is_empty() {
-        return Err(nothing(wish.host));
+        return Err(no_device(query.host));
     }
-    let (device, known) = (wish.device, listed(others.iter()));
+    let (device, known) = (query.device, describe_all(others.iter()));
     Err(PluginError::BadArgument(format!("there is no sound device {device:?}; there are: {known}")))
 }
 
-/// Looks for a device on one host; those that it is not go to `others`.
-fn search(host: &Host, device: &str, others: &mut Vec<Found>) -> Result<Option<Found>> {
-    // By its exact id, without asking all the others.
+/// Searches one host for a device. Appends the host's devices to `others` if none matches.
+fn search(host: &Host, device: &str, others: &mut Vec<OutputDevice>) -> Result<Option<OutputDevice>> {
+    // An exact id needs no query of the other devices.
     let named = host.device_by_id(&DeviceId::new(host.id(), device));
     if let Some(found) = named.filter(Device::supports_output).and_then(examine) {
         return Ok(Some(found));
@@ -74,31 +77,33 @@ fn search(host: &Host, device: &str, others: &mut Vec<Found>) -> Result<Option<F
         [] => others.append(&mut devices),
         [one] => return Ok(Some(devices.swap_remove(*one))),
         several => {
-            let several = listed(several.iter().map(|&at| &devices[at]));
-            return Err(PluginError::BadArgument(format!("sound device {device:?} is one of: {several}")));
+            let several = describe_all(several.iter().map(|&at| &devices[at]));
+            return Err(PluginError::BadArgument(format!(
+                "sound device {device:?} matches several: {several}; name one of them"
+            )));
         }
     }
     Ok(None)
 }
 
-fn nothing(host: Option<HostId>) -> PluginError {
+fn no_device(host: Option<HostId>) -> PluginError {
     let place = host.map_or(String::new(), |host| format!(" on host {host}"));
     PluginError::Lost(format!(
-        "there is no sound device{place} that can play; use --output null to go on without"
+        "there is no sound device{place} that can play; use --output null to play without one"
     ))
 }
 
-fn listed<'a>(devices: impl Iterator<Item = &'a Found>) -> String {
+fn describe_all<'a>(devices: impl Iterator<Item = &'a OutputDevice>) -> String {
     let listed: Vec<_> = devices.map(|found| format!("{} ({})", found.id, found.name)).collect();
     listed.join(", ")
 }
 
-/// Splits a target into host and device. What stands before the first colon is a host only if there is one of that
-/// name: ALSA's own device ids have colons.
-fn parse<'a>(target: &'a str, default_host: &str) -> Result<Wish<'a>> {
+/// Splits a target into host and device. The text before the first colon is a host only if a host has that name, because
+/// ALSA's device ids contain colons.
+fn parse<'a>(target: &'a str, default_host: &str) -> Result<Query<'a>> {
     let (first, rest) = target.split_once(':').unwrap_or((target, ""));
     if let Ok(host) = first.parse() {
-        return Ok(Wish { host: Some(host), device: rest });
+        return Ok(Query { host: Some(host), device: rest });
     }
     let host = match default_host {
         "" => None,
@@ -110,31 +115,34 @@ fn parse<'a>(target: &'a str, default_host: &str) -> Result<Wish<'a>> {
             ))
         })?),
     };
-    Ok(Wish { host, device: target })
+    Ok(Query { host, device: target })
 }
 
-/// Which of (`host:device`, name) a text means: an id, else a name, else a part of either; case does not count.
+/// Indexes of the devices (`host:device`, name) that a text matches: by id, else by name, else by a part of either. Ignores
+/// case.
 fn matching(devices: &[(&str, &str)], text: &str) -> Vec<usize> {
     let text = text.to_lowercase();
     let rank = |(id, name): &(&str, &str)| {
         let id = id.split_once(':').map_or(*id, |(_, id)| id).to_lowercase();
         let name = name.to_lowercase();
-        [id == text, name == text, id.contains(&text) || name.contains(&text)].iter().position(|&fits| fits)
+        [id == text, name == text, id.contains(&text) || name.contains(&text)]
+            .iter()
+            .position(|&matches| matches)
     };
     let ranks: Vec<_> = devices.iter().map(rank).collect();
     let best = ranks.iter().flatten().min();
     (0..devices.len()).filter(|&at| best.is_some() && ranks[at].as_ref() == best).collect()
 }
 
-/// The hosts that run, or the one that is asked for.
+/// Available hosts, or only the given one.
 fn hosts(only: Option<HostId>) -> Vec<Arc<Host>> {
-    quiet();
+    silence_alsa();
     let wanted = ALL_HOSTS.iter().filter(|&&id| only.is_none_or(|only| only == id));
     wanted.filter_map(|&id| host(id)).collect()
 }
 
-/// The connection to the sound server, kept for as long as the server answers: each one that is closed would leave a
-/// thread and a socket behind, as nothing wakes the reactor of `pulseaudio` 0.3.2 when its client is dropped.
+/// Connection to the PulseAudio server, kept as long as the server answers. Closing one leaks a thread and a socket, because
+/// `pulseaudio` 0.3.2 does not wake its reactor when a client is dropped (`opening_again_and_again_leaves_nothing_behind`).
 static SERVER: Mutex<Option<Arc<Host>>> = Mutex::new(None);
 
 fn host(id: HostId) -> Option<Arc<Host>> {
@@ -148,30 +156,30 @@ fn host(id: HostId) -> Option<Arc<Host>> {
     server.clone()
 }
 
-/// Gives up a sound server that hangs: the next connection is tried for 2 s, where the old one would wait for ever.
-/// Does nothing while another thread asks the server, which may be waiting itself.
+/// Abandons the connection to a sound server that hangs, on which calls would block for ever. The next call connects again,
+/// with a timeout of 2 s. Does nothing while another thread uses the connection, because that call may hang too.
 pub(crate) fn forget_server() {
     if let Ok(mut server) = SERVER.try_lock() {
         *server = None;
     }
 }
 
-fn default_of(host: &Host) -> Option<Found> {
+fn default_device(host: &Host) -> Option<OutputDevice> {
     host.default_output_device().and_then(examine)
 }
 
-fn devices_of(host: &Host) -> Vec<Found> {
+fn devices_of(host: &Host) -> Vec<OutputDevice> {
     host.output_devices().map(|devices| devices.filter_map(examine).collect()).unwrap_or_default()
 }
 
-/// ALSA devices that are passed over: one plays nothing, for which there is an output of its own; the other's library
-/// writes to standard error when no JACK server runs.
-const PASSED_OVER: [&str; 2] = ["null", "jack"];
+/// Skipped ALSA devices: `null` drops all audio, which the output `null` does too; the library of `jack` writes to standard
+/// error if no JACK server runs.
+const SKIPPED: [&str; 2] = ["null", "jack"];
 
-/// Asks a device what it is and takes; `None` when it cannot play, as ALSA names devices for cards that are not there.
-fn examine(device: Device) -> Option<Found> {
+/// Queries a device. `None` if it cannot play; ALSA lists devices of missing cards too.
+fn examine(device: Device) -> Option<OutputDevice> {
     let id = device.id().ok()?;
-    if PASSED_OVER.contains(&id.id()) {
+    if SKIPPED.contains(&id.id()) {
         return None;
     }
     let ranges = match device.supported_output_configs() {
@@ -180,15 +188,15 @@ fn examine(device: Device) -> Option<Found> {
         Err(_) => return None,
     };
     let name = device.description().map_or_else(|_| id.id().into(), |description| description.name().into());
-    Some(Found { device, id: id.to_string(), name, ranges })
+    Some(OutputDevice { device, id: id.to_string(), name, ranges })
 }
 
-fn describe(found: &Found, default: bool) -> DeviceInfo {
-    let takes = |rate: u32| {
+fn describe(found: &OutputDevice, default: bool) -> DeviceInfo {
+    let supports = |rate: u32| {
         found.ranges.iter().any(|range| (range.min_sample_rate()..=range.max_sample_rate()).contains(&rate))
     };
     let fixed = found.ranges.iter().filter(|range| range.min_sample_rate() == range.max_sample_rate());
-    let mut rates: Vec<u32> = COMMON_RATES.into_iter().filter(|&rate| takes(rate)).collect();
+    let mut rates: Vec<u32> = COMMON_RATES.into_iter().filter(|&rate| supports(rate)).collect();
     rates.extend(fixed.map(SupportedStreamConfigRange::min_sample_rate));
     rates.sort_unstable();
     rates.dedup();
@@ -226,10 +234,10 @@ mod tests {
     fn a_host_is_split_off_only_if_there_is_one() {
         let host = ALL_HOSTS[0];
         let upper = host.name().to_uppercase();
-        assert_eq!(parse(&upper, "").unwrap(), Wish { host: Some(host), device: "" });
-        assert_eq!(parse(&format!("{host}:a:b"), "").unwrap(), Wish { host: Some(host), device: "a:b" });
-        assert_eq!(parse("hw:CARD=0", "").unwrap(), Wish { host: None, device: "hw:CARD=0" });
-        assert_eq!(parse("x", host.name()).unwrap(), Wish { host: Some(host), device: "x" });
+        assert_eq!(parse(&upper, "").unwrap(), Query { host: Some(host), device: "" });
+        assert_eq!(parse(&format!("{host}:a:b"), "").unwrap(), Query { host: Some(host), device: "a:b" });
+        assert_eq!(parse("hw:CARD=0", "").unwrap(), Query { host: None, device: "hw:CARD=0" });
+        assert_eq!(parse("x", host.name()).unwrap(), Query { host: Some(host), device: "x" });
         let text = parse("", "nowhere").unwrap_err().to_string();
         assert!(text.contains("nowhere") && text.contains(&host.to_string()), "{text}");
     }

@@ -1,30 +1,33 @@
-//! Sound devices, through cpal.
+//! Output to sound devices, with cpal.
 //!
-//! Frames go from the playback thread through a lock-free ring to the sound system's callback, which neither allocates
-//! nor locks. They arrive bit-exact where the device takes their rate and a sample type wide enough; what it takes
-//! instead is in the format of the opened output.
+//! Frames go from the playback thread through a lock-free ring buffer to the sound system's callback, which neither
+//! allocates nor locks. They arrive bit-exact if the device supports their rate and a wide enough sample type. Otherwise the
+//! format of the opened output is the nearest one that the device supports.
 //!
 //! # Targets
-//! Empty for the default device; `HOST`; `HOST:DEVICE`; or `DEVICE` on any host, where a device is an id, a name, or a
-//! part of one that fits no other.
+//! Empty for the default device; `HOST`; `HOST:DEVICE`; or `DEVICE` on any host. A device is an id, a name, or a part of one
+//! that matches only one device.
 //!
-//! # Not done
-//! Beyond stereo ALSA's own devices order channels differently from the WAVE order that arrives here.
+//! # Limitation
+//! With more than two channels, ALSA's own devices expect another channel order than the WAVE order, and get the wrong one.
 
-mod choose;
+mod alsa_log;
 mod devices;
 mod feeder;
 mod options;
 mod output;
-mod quiet;
 mod samples;
 mod stream;
+mod stream_format;
 
 use std::time::Duration;
 
 use media_plugin_sdk::{
     DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
 };
+use output::CpalOutput;
+use stream::DeviceStream;
+use stream_format::StreamFormat;
 
 inventory::submit! { OutputRegistration(|| Box::new(Cpal)) }
 
@@ -48,19 +51,19 @@ impl OutputPlugin for Cpal {
 
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
-            return Err(PluginError::BadArgument(format!("output cpal cannot play {}", open.format)));
+            return Err(PluginError::BadArgument(format!("output cpal does not support {}", open.format)));
         }
         let options = options::parse(open.options)?;
-        let found = devices::find(open.target, &options)?;
-        if found.ranges.is_empty() {
+        let device = devices::find(open.target, &options)?;
+        if device.ranges.is_empty() {
             return Err(PluginError::Failed(format!(
-                "sound device {} is in use by another program",
-                found.id
+                "sound device {} is in use by another program; close that program, or choose another device",
+                device.id
             )));
         }
-        let chosen = choose::choose(&found.ranges, open.format)?;
+        let format = StreamFormat::nearest(&device.ranges, open.format)?;
         let buffer = Duration::from_millis(options.buffer_ms.into());
-        let playing = stream::Playing::start(&found, &chosen, buffer)?;
-        Ok(Box::new(output::SoundDevice::new(playing, chosen.format, buffer)))
+        let stream = DeviceStream::open(&device, &format, buffer)?;
+        Ok(Box::new(CpalOutput::new(stream, format.format, buffer)))
     }
 }

@@ -6,142 +6,145 @@ use std::{
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
-use crate::{devices::forget_server, feeder::nanos, stream::Playing};
+use crate::{devices::forget_server, feeder::nanos, stream::DeviceStream};
 
-/// How long a playing device may go without asking for frames before the connection to its sound server is given up for
-/// the next opening: a server that hangs reports nothing. This one is kept, with all that is in it: a device that is
-/// suspended asks for nothing either, and goes on where it stood.
+/// Time without a callback after which the sound server is taken to hang, so that the next opening makes a new connection.
+/// This output stays open with its frames, because a suspended device makes no callbacks either and resumes later.
+/// Between 2 and 4 s (`a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`).
 const STALL: Duration = Duration::from_secs(3);
 
-/// The caller looks every `MAX_WAIT` or so. If nobody looked for this long, what the device had by then was heard unseen. The
-/// whole process may have been stopped, of which the connection to PulseAudio may break: `pulseaudio` 0.3.2 takes the
-/// interrupted wait for an error.
-const AWAY: Duration = Duration::from_millis(200);
+/// Time without a call from the playback thread, which normally calls every `MAX_WAIT`, after which the process is taken to
+/// have been stopped. The device meanwhile played its buffer. The connection to PulseAudio may break then: `pulseaudio` 0.3.2
+/// treats the interrupted wait as an error (`what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it`).
+const PROCESS_STOPPED: Duration = Duration::from_millis(200);
 
-/// A sound device that plays.
+/// Open sound device.
 ///
-/// `delay` counts the ring and, by what the system says, the device's own buffer. Once the ring has run out in mid-sound
-/// it is 0 until the next write, even though the device may still be playing its last frames; and a write during which
-/// it ran out takes nothing: so that no gap goes unseen by a caller that looks before each write. Once the device is gone
-/// it counts what was not heard when the device last asked for frames, or when nobody had looked for long: rather too much
-/// than too little.
-pub(crate) struct SoundDevice {
-    playing: Playing,
+/// `delay` counts the frames in the ring buffer and, as the sound system reports, in the device's buffer.
+///
+/// After an underrun it is 0 until the next write, even if the device still plays its last frames. A write during which the
+/// ring runs out takes nothing. So a caller that reads `delay` before each write sees every underrun.
+///
+/// After the device is lost, it counts the frames that were not heard at the device's last callback. If the process was
+/// stopped before, the frames of that time count as heard. The count may be too high, but not too low.
+pub(crate) struct CpalOutput {
+    stream: DeviceStream,
     format: AudioFormat,
-    /// How long to sleep between looks at the ring; the callback may not wake anyone.
-    step: Duration,
-    /// Frames handed over, and how many had been at the last flush.
+    /// Interval of checks of the ring buffer. The callback must not wake a thread.
+    poll: Duration,
+    /// Frames written.
     written: u64,
+    /// Frames written before the last flush.
     flushed: u64,
-    /// The most frames ever reported as heard, so that the position never goes back.
+    /// Highest number of frames reported as heard, so that the position never goes back.
     heard: AtomicU64,
-    /// When the caller last looked, in nanoseconds since the opening.
-    looked: AtomicU64,
-    /// Frames that were heard when it last looked after a long while.
-    surely: AtomicU64,
+    /// Time of the last call, in nanoseconds since the opening.
+    last_call: AtomicU64,
+    /// Frames heard by the end of the last time that the process was stopped.
+    heard_while_stopped: AtomicU64,
     paused: bool,
-    /// When the last pause ended, after which the device may have to wake up.
+    /// End of the last pause, after which the device may need time to resume.
     resumed: Duration,
-    /// Whether it stands still, and its server was forgotten.
-    forgotten: AtomicBool,
+    /// True if this output stalls and has abandoned the connection to its server.
+    stalled: AtomicBool,
 }
 
-impl SoundDevice {
-    /// An output on a stream whose device buffer holds `buffer`.
-    pub(crate) fn new(playing: Playing, format: AudioFormat, buffer: Duration) -> Self {
-        let step = (buffer / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
-        let looked = AtomicU64::new(nanos(playing.now()).unsigned_abs());
+impl CpalOutput {
+    /// Output on a stream with a device buffer of the length `buffer`.
+    pub(crate) fn new(stream: DeviceStream, format: AudioFormat, buffer: Duration) -> Self {
+        let poll = (buffer / 4).clamp(Duration::from_millis(1), Duration::from_millis(20));
+        let last_call = AtomicU64::new(nanos(stream.now()).unsigned_abs());
         Self {
-            playing,
+            stream,
             format,
-            step,
+            poll,
             written: 0,
             flushed: 0,
             heard: AtomicU64::new(0),
-            looked,
-            surely: AtomicU64::new(0),
+            last_call,
+            heard_while_stopped: AtomicU64::new(0),
             paused: false,
             resumed: Duration::ZERO,
-            forgotten: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         }
     }
 
-    /// Notes what was heard while nobody looked.
-    fn look(&self) {
-        let now = self.playing.now();
-        let before = self.looked.swap(nanos(now).unsigned_abs(), Ordering::Relaxed);
-        if !self.paused && now.saturating_sub(Duration::from_nanos(before)) > AWAY {
-            let heard = self.playing.shared.heard(self.format.rate, now);
-            self.surely.store(heard, Ordering::Relaxed);
+    /// Records the time of this call, and the frames heard if the process was stopped before it.
+    fn record_call(&self) {
+        let now = self.stream.now();
+        let before = self.last_call.swap(nanos(now).unsigned_abs(), Ordering::Relaxed);
+        if !self.paused && now.saturating_sub(Duration::from_nanos(before)) > PROCESS_STOPPED {
+            let heard = self.stream.state.heard(self.format.rate, now);
+            self.heard_while_stopped.store(heard, Ordering::Relaxed);
         }
     }
 
+    /// Checks the stream for a fault and for a stall.
     fn check(&self) -> Result<()> {
-        self.look();
-        if let Some(fault) = self.playing.fault() {
+        self.record_call();
+        if let Some(fault) = self.stream.fault() {
             return Err(PluginError::Lost(fault.into()));
         }
-        let moved = self.ran().max(self.resumed);
-        let stands = !self.paused && self.playing.now().saturating_sub(moved) > STALL;
-        if stands && !self.forgotten.swap(stands, Ordering::Relaxed) {
+        let active = self.last_run().max(self.resumed);
+        let is_stalled = !self.paused && self.stream.now().saturating_sub(active) > STALL;
+        let was_stalled = self.stalled.swap(is_stalled, Ordering::Relaxed);
+        if is_stalled && !was_stalled {
             forget_server();
-        } else if !stands {
-            self.forgotten.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Sleeps in steps until `done`, for `MAX_WAIT` at most. Returns whether it is.
-    fn wait_until(&self, done: impl Fn(&Self) -> bool) -> Result<bool> {
+    /// Waits until the condition holds, but no longer than `MAX_WAIT`. Returns whether it holds.
+    fn wait_until(&self, condition: impl Fn(&Self) -> bool) -> Result<bool> {
         let end = Instant::now() + <dyn Output>::MAX_WAIT;
         loop {
             self.check()?;
-            if done(self) {
+            if condition(self) {
                 return Ok(true);
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
-            thread::sleep(self.step.min(left));
+            thread::sleep(self.poll.min(left));
         }
     }
 
-    /// Whether the ring ran out in mid-sound and the caller may not know.
+    /// True if the ring ran out in the middle of the audio, since the last write.
     fn is_dry(&self) -> bool {
-        self.playing.shared.dry.load(Ordering::Acquire)
+        self.stream.state.dry.load(Ordering::Acquire)
     }
 
-    /// Puts what there is room for into the ring; nothing if it has run dry since it was seen to be as `was_dry` says.
+    /// Writes frames to the ring, as many as fit. Writes none if the ring ran out after `was_dry` was read.
     fn push(&mut self, frames: &[f32], was_dry: bool) -> usize {
         if self.is_dry() != was_dry {
             return 0;
         }
         let channels = usize::from(self.format.channels);
-        let taken = (frames.len() / channels).min(self.playing.ring.slots() / channels);
-        self.playing.shared.draining.store(false, Ordering::Release);
-        // Before there is anything that may run out again.
+        let taken = (frames.len() / channels).min(self.stream.ring.slots() / channels);
+        self.stream.state.draining.store(false, Ordering::Release);
+        // Cleared before the push, because the new frames may run out too.
         if was_dry {
-            self.playing.shared.dry.store(false, Ordering::Release);
+            self.stream.state.dry.store(false, Ordering::Release);
         }
-        let (pushed, _) = self.playing.ring.push_partial_slice(&frames[..taken * channels]);
+        let (pushed, _) = self.stream.ring.push_partial_slice(&frames[..taken * channels]);
         let taken = pushed.len() / channels;
         self.written += taken as u64;
         taken
     }
 
-    /// When the device last asked for frames.
-    fn ran(&self) -> Duration {
-        Duration::from_nanos(self.playing.shared.ran.load(Ordering::Acquire))
+    /// Time of the last callback.
+    fn last_run(&self) -> Duration {
+        Duration::from_nanos(self.stream.state.last_run.load(Ordering::Acquire))
     }
 
-    /// Frames that have come out of the device by `now`.
+    /// Frames heard or flushed by `now`.
     fn played(&self, now: Duration) -> u64 {
-        self.playing.shared.heard(self.format.rate, now).max(self.flushed)
+        self.stream.state.heard(self.format.rate, now).max(self.flushed)
     }
 }
 
-impl Output for SoundDevice {
+impl Output for CpalOutput {
     fn format(&self) -> AudioFormat {
         self.format
     }
@@ -156,7 +159,7 @@ impl Output for SoundDevice {
         let was_dry = self.is_dry();
         if self.paused
             || frames.len() < channels
-            || !self.wait_until(|this| this.playing.ring.slots() >= channels)?
+            || !self.wait_until(|this| this.stream.ring.slots() >= channels)?
         {
             return Ok(0);
         }
@@ -164,45 +167,46 @@ impl Output for SoundDevice {
     }
 
     fn delay(&self) -> u64 {
-        self.look();
-        if self.playing.fault().is_some() {
-            return self.written - self.played(self.ran()).max(self.surely.load(Ordering::Relaxed));
+        self.record_call();
+        if self.stream.fault().is_some() {
+            return self.written
+                - self.played(self.last_run()).max(self.heard_while_stopped.load(Ordering::Relaxed));
         }
         if self.is_dry() {
-            self.heard.fetch_max(self.playing.shared.taken(), Ordering::AcqRel);
+            self.heard.fetch_max(self.stream.state.taken(), Ordering::AcqRel);
             return 0;
         }
-        let heard = self.played(self.playing.now());
+        let heard = self.played(self.stream.now());
         self.written - self.heard.fetch_max(heard, Ordering::AcqRel).max(heard)
     }
 
     fn xruns(&self) -> u64 {
-        self.playing.shared.xruns.load(Ordering::Relaxed)
+        self.stream.state.xruns.load(Ordering::Relaxed)
     }
 
     fn pause(&mut self, paused: bool) -> Result<()> {
         self.check()?;
         if !paused && self.paused {
-            self.resumed = self.playing.now();
+            self.resumed = self.stream.now();
         }
         self.paused = paused;
-        self.playing.shared.paused.store(paused, Ordering::Release);
-        self.playing.rest(paused);
+        self.stream.state.paused.store(paused, Ordering::Release);
+        self.stream.set_idle(paused);
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
         self.check()?;
         self.flushed = self.written;
-        self.playing.shared.draining.store(false, Ordering::Release);
-        self.playing.shared.discard.store(self.written, Ordering::Release);
-        self.playing.shared.dry.store(false, Ordering::Release);
+        self.stream.state.draining.store(false, Ordering::Release);
+        self.stream.state.discard.store(self.written, Ordering::Release);
+        self.stream.state.dry.store(false, Ordering::Release);
         Ok(())
     }
 
     fn drain(&mut self) -> Result<bool> {
-        self.playing.shared.draining.store(true, Ordering::Release);
-        self.wait_until(|this| this.played(this.playing.now()) >= this.written)
+        self.stream.state.draining.store(true, Ordering::Release);
+        self.wait_until(|this| this.played(this.stream.now()) >= this.written)
     }
 }
 

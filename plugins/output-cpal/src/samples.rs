@@ -1,9 +1,9 @@
 use cpal::{I24, Sample, SizedSample};
 
-/// A sample type that a device may want. `f32` and the wider integers hold 16- and 24-bit values exactly; the rest is
-/// rounded and clipped. No allocation, no lock: for the sound callback.
+/// Sample type of a device. `f32` and the wider integers hold 16- and 24-bit values exactly; other values are rounded and
+/// clipped. Real-time safe, for the sound callback.
 pub(crate) trait DeviceSample: SizedSample {
-    /// From a nominal ±1.
+    /// Converts a sample of nominal ±1.
     fn from_float(x: f32) -> Self;
 }
 
@@ -15,7 +15,7 @@ impl DeviceSample for f32 {
 
 impl DeviceSample for i32 {
     fn from_float(x: f32) -> Self {
-        // The cast saturates at the ends of the range.
+        // The cast saturates.
         (x * 2_147_483_648.0).round_ties_even() as Self
     }
 }

@@ -1,4 +1,4 @@
-//! The stream, on a thread of its own: what a sound system answers late, or never, keeps nobody waiting but that thread.
+//! Stream of a sound device. A thread of its own controls it, because calls of a sound system may block, even for ever.
 
 use std::{
     sync::{
@@ -15,109 +15,111 @@ use cpal::{
     SupportedBufferSize,
     traits::{DeviceTrait, StreamTrait},
 };
-use media_plugin_sdk::{Output, PluginError, Result};
+use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 use rtrb::Producer;
 
 use crate::{
-    choose::Chosen,
-    devices::Found,
-    feeder::{Feeder, Shared},
-    quiet::quiet,
+    alsa_log::silence_alsa,
+    devices::OutputDevice,
+    feeder::{CallbackState, Feeder},
     samples::DeviceSample,
+    stream_format::StreamFormat,
 };
 
-/// How long a sound system may take to make a stream.
-const OPENING: Duration = Duration::from_secs(3);
+/// Timeout for opening a stream, after which the sound system is taken to hang. No test: it needs a system that hangs.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the keeper of the stream is told.
-enum Command {
+/// Shortest ring buffer. A shorter one would run out if the playback thread is delayed.
+const MIN_RING: Duration = Duration::from_millis(100);
+
+/// Command to the thread that controls the stream.
+enum StreamCommand {
     /// Frames come again.
     Play,
-    /// Only silence will come; after a while the device may sleep.
-    Rest,
+    /// Only silence follows, so the device may be suspended after a while.
+    Idle,
     /// Close the stream.
-    Stop,
+    Close,
 }
 
-/// A playing stream and what its callbacks share with the playback thread.
-pub(crate) struct Playing {
+/// Open stream of a sound device, as the playback thread uses it.
+pub(crate) struct DeviceStream {
     pub(crate) ring: Producer<f32>,
-    pub(crate) shared: Arc<Shared>,
-    /// The clock of [`Shared`].
+    pub(crate) state: Arc<CallbackState>,
+    /// Start of the clock of [`CallbackState`].
     pub(crate) opened: Instant,
-    /// Why the stream ended, once it has.
+    /// Reason for which the stream has ended.
     fault: Arc<OnceLock<String>>,
-    commands: Sender<Command>,
-    /// Disconnected once the stream is closed.
+    commands: Sender<StreamCommand>,
+    /// Disconnected when the stream is closed.
     closed: Receiver<()>,
 }
 
-impl Playing {
-    /// Opens a stream whose own buffer holds `buffer`, with a ring of twice that, 100 ms at least, before it.
-    pub(crate) fn start(found: &Found, chosen: &Chosen, buffer: Duration) -> Result<Self> {
-        quiet();
-        let period = period(chosen, buffer);
-        Self::open(found, chosen, BufferSize::Fixed(period), buffer)
+impl DeviceStream {
+    /// Opens a stream with a device buffer of the length `buffer`, and a ring buffer of twice that length, at least
+    /// [`MIN_RING`].
+    pub(crate) fn open(device: &OutputDevice, format: &StreamFormat, buffer: Duration) -> Result<Self> {
+        silence_alsa();
+        let period = period(format, buffer);
+        Self::open_with(device, format, BufferSize::Fixed(period), buffer)
             .or_else(|error| match error.kind() {
-                // Some devices have a size of their own and say no to any other.
-                ErrorKind::UnsupportedConfig => Self::open(found, chosen, BufferSize::Default, buffer),
+                // Some devices have a fixed buffer size and refuse any other.
+                ErrorKind::UnsupportedConfig => Self::open_with(device, format, BufferSize::Default, buffer),
                 _ => Err(error),
             })
-            .map_err(|error| failure(&found.id, &error))
+            .map_err(|error| open_error(&device.id, &error))
     }
 
-    fn open(
-        found: &Found,
-        chosen: &Chosen,
-        size: BufferSize,
+    fn open_with(
+        device: &OutputDevice,
+        format: &StreamFormat,
+        buffer_size: BufferSize,
         buffer: Duration,
     ) -> std::result::Result<Self, Error> {
-        let room = (2 * buffer).max(Duration::from_millis(100));
-        let frames = room.as_millis() as usize * chosen.format.rate as usize / 1_000;
-        let (ring, consumer) = rtrb::RingBuffer::new(chosen.format.samples(frames.max(1)));
-        let shared = Arc::new(Shared::default());
+        let AudioFormat { rate, channels } = format.format;
+        let ring_length = (2 * buffer).max(MIN_RING);
+        let frames = ring_length.as_millis() as usize * rate as usize / 1_000;
+        let (ring, consumer) = rtrb::RingBuffer::new(format.format.samples(frames.max(1)));
+        let state = Arc::new(CallbackState::default());
         let fault = Arc::new(OnceLock::new());
-        let (commands, orders) = mpsc::channel();
-        let config = StreamConfig {
-            channels: chosen.format.channels,
-            sample_rate: chosen.format.rate,
-            buffer_size: size,
-        };
+        let (commands, receiver) = mpsc::channel();
+        let config = StreamConfig { channels, sample_rate: rate, buffer_size };
+        let opened = Instant::now();
         let callbacks = Callbacks {
-            feeder: Feeder::new(consumer, Arc::clone(&shared), chosen.format),
-            shared: Arc::clone(&shared),
-            opened: Instant::now(),
+            feeder: Feeder::new(consumer, Arc::clone(&state), format.format),
+            state: Arc::clone(&state),
+            opened,
             fault: Arc::clone(&fault),
             commands: commands.clone(),
         };
-        let opened = callbacks.opened;
-        let stream = callbacks.build(&found.device, config, chosen.sample)?;
+        let stream = callbacks.build(&device.device, config, format.sample)?;
         stream.play()?;
-        let (alive, closed) = mpsc::channel();
-        let broken = Arc::clone(&fault);
+        let (open_marker, closed) = mpsc::channel();
+        let thread_fault = Arc::clone(&fault);
         thread::Builder::new()
             .name("sound-stream".into())
             .spawn(move || {
-                keep(&stream, &orders, 2 * room, &broken);
+                control(&stream, &receiver, 2 * ring_length, &thread_fault);
                 drop(stream);
-                drop(alive);
+                drop(open_marker);
             })
             .map_err(|error| Error::with_message(ErrorKind::ResourceExhausted, error.to_string()))?;
-        Ok(Self { ring, shared, opened, fault, commands, closed })
+        Ok(Self { ring, state, opened, fault, commands, closed })
     }
 
-    /// One without a stream: the test calls the feeder, and says why it ended.
+    /// Stream without a device. The test runs the feeder and sets the fault.
     #[cfg(test)]
     pub(crate) fn without_stream(
-        format: media_plugin_sdk::AudioFormat,
+        format: AudioFormat,
         frames: usize,
     ) -> (Self, Feeder, Arc<OnceLock<String>>) {
         let (ring, consumer) = rtrb::RingBuffer::new(format.samples(frames));
-        let (shared, fault) = (Arc::<Shared>::default(), Arc::<OnceLock<_>>::default());
-        let feeder = Feeder::new(consumer, Arc::clone(&shared), format);
+        let state = Arc::<CallbackState>::default();
+        let fault = Arc::<OnceLock<_>>::default();
+        let feeder = Feeder::new(consumer, Arc::clone(&state), format);
         let (commands, closed) = (mpsc::channel().0, mpsc::channel().1);
         let opened = Instant::now();
-        (Self { ring, shared, opened, fault: Arc::clone(&fault), commands, closed }, feeder, fault)
+        (Self { ring, state, opened, fault: Arc::clone(&fault), commands, closed }, feeder, fault)
     }
 
     /// Time since the opening.
@@ -125,71 +127,79 @@ impl Playing {
         self.opened.elapsed()
     }
 
-    /// Why the stream has ended, if it has.
+    /// Reason for which the stream has ended. `None` while it runs.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.fault.get().map(String::as_str)
     }
 
-    /// Tells the keeper whether frames come; it may let the device sleep if not.
-    pub(crate) fn rest(&self, resting: bool) {
-        // A keeper that is gone has left a fault.
-        let _ = self.commands.send(if resting { Command::Rest } else { Command::Play });
+    /// Announces silence (`true`), after which the device may be suspended, or frames (`false`).
+    pub(crate) fn set_idle(&self, idle: bool) {
+        // A failed send means that the thread has ended, which sets `fault`.
+        let _ = self.commands.send(if idle { StreamCommand::Idle } else { StreamCommand::Play });
     }
 }
 
-impl Drop for Playing {
-    /// Closes the stream, so that the device can be opened anew at once; but goes on if that takes too long.
+impl Drop for DeviceStream {
+    /// Closes the stream, and waits for that up to `MAX_WAIT`, so that the device can be opened again at once.
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.commands.send(StreamCommand::Close);
         let _ = self.closed.recv_timeout(<dyn Output>::MAX_WAIT);
     }
 }
 
-/// Minds the stream until it is to be closed, or has failed: none is left open to report one error over and over.
-fn keep(stream: &Stream, orders: &Receiver<Command>, patience: Duration, fault: &OnceLock<String>) {
-    quiet();
-    let (mut is_silent, mut is_asleep) = (false, false);
+/// Body of the thread that controls the stream. Returns when the stream must be closed, which is also after its first error:
+/// an open stream would report the error again and again. Suspends the device after `idle_timeout` of silence.
+fn control(
+    stream: &Stream,
+    commands: &Receiver<StreamCommand>,
+    idle_timeout: Duration,
+    fault: &OnceLock<String>,
+) {
+    silence_alsa();
+    let mut is_idle = false;
+    let mut is_suspended = false;
     loop {
-        let order = if is_silent && !is_asleep {
-            orders.recv_timeout(patience)
+        let command = if is_idle && !is_suspended {
+            commands.recv_timeout(idle_timeout)
         } else {
-            orders.recv().map_err(RecvTimeoutError::from)
+            commands.recv().map_err(RecvTimeoutError::from)
         };
-        match order {
-            Ok(Command::Rest) => is_silent = true,
-            Ok(Command::Play) => {
-                if is_asleep && let Err(error) = stream.play() {
-                    let _ = fault.set(format!("the sound device does not go on: {error}"));
+        match command {
+            Ok(StreamCommand::Idle) => is_idle = true,
+            Ok(StreamCommand::Play) => {
+                if is_suspended && let Err(error) = stream.play() {
+                    let _ = fault.set(format!("the sound device does not resume: {error}"));
                     return;
                 }
-                (is_silent, is_asleep) = (false, false);
+                is_idle = false;
+                is_suspended = false;
             }
-            // Not every device can; then it is fed silence.
+            // A device that cannot be suspended goes on playing silence.
             Err(RecvTimeoutError::Timeout) => {
-                is_asleep = stream.pause().is_ok();
-                is_silent = is_asleep;
+                is_suspended = stream.pause().is_ok();
+                is_idle = is_suspended;
             }
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(StreamCommand::Close) | Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-/// Frames per callback: half of the device's buffer, within what it can do.
-fn period(chosen: &Chosen, buffer: Duration) -> FrameCount {
-    let wanted = (buffer.as_millis() * u128::from(chosen.format.rate) / 2_000).max(1) as FrameCount;
-    match chosen.buffer {
+/// Frames per callback: half of the device's buffer, within the device's limits.
+fn period(format: &StreamFormat, buffer: Duration) -> FrameCount {
+    let wanted = (buffer.as_millis() * u128::from(format.format.rate) / 2_000).max(1) as FrameCount;
+    match format.buffer {
         SupportedBufferSize::Range { min, max } if min <= max => wanted.clamp(min, max),
         _ => wanted,
     }
 }
 
-/// What a stream calls.
+/// Callbacks of a stream, for frames and for errors.
 struct Callbacks {
     feeder: Feeder,
-    shared: Arc<Shared>,
+    state: Arc<CallbackState>,
     opened: Instant,
     fault: Arc<OnceLock<String>>,
-    commands: Sender<Command>,
+    commands: Sender<StreamCommand>,
 }
 
 impl Callbacks {
@@ -204,9 +214,10 @@ impl Callbacks {
             SampleFormat::I32 => self.build_with::<i32>(device, config),
             SampleFormat::I24 => self.build_with::<I24>(device, config),
             SampleFormat::I16 => self.build_with::<i16>(device, config),
-            other => {
-                Err(Error::with_message(ErrorKind::UnsupportedConfig, format!("no samples of type {other}")))
-            }
+            other => Err(Error::with_message(
+                ErrorKind::UnsupportedConfig,
+                format!("sample type {other} is not supported"),
+            )),
         }
     }
 
@@ -215,7 +226,7 @@ impl Callbacks {
         device: &Device,
         config: StreamConfig,
     ) -> std::result::Result<Stream, Error> {
-        let Self { mut feeder, shared, opened, fault, commands } = self;
+        let Self { mut feeder, state, opened, fault, commands } = self;
         device.build_output_stream::<T, _, _>(
             config,
             move |out, info| {
@@ -225,15 +236,15 @@ impl Callbacks {
             },
             move |error| {
                 if error.kind() == ErrorKind::Xrun {
-                    shared.xruns.fetch_add(1, Ordering::Relaxed);
+                    state.xruns.fetch_add(1, Ordering::Relaxed);
                 }
-                // The first error that the stream does not get over ends it; it may be followed by a million more.
+                // The first fatal error closes the stream; without that, PulseAudio through ALSA sent 1.5 million in 3 s.
                 if is_fatal(error.kind()) && fault.set(format!("the sound device is gone: {error}")).is_ok() {
-                    quiet();
-                    let _ = commands.send(Command::Stop);
+                    silence_alsa();
+                    let _ = commands.send(StreamCommand::Close);
                 }
             },
-            Some(OPENING),
+            Some(OPEN_TIMEOUT),
         )
     }
 }
@@ -242,7 +253,7 @@ fn is_fatal(kind: ErrorKind) -> bool {
     !matches!(kind, ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged)
 }
 
-fn failure(id: &str, error: &Error) -> PluginError {
+fn open_error(id: &str, error: &Error) -> PluginError {
     let message = format!("opening sound device {id}: {error}");
     match error.kind() {
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => {

@@ -1,11 +1,11 @@
-//! The output on a real sound system: PulseAudio with a sink that plays to nobody, recorded from its monitor, and ALSA
-//! with a device that stores what it is given. A missing pulseaudio fails these tests.
+//! The output on real sound systems: PulseAudio with a null sink, recorded from its monitor, and ALSA with a device that
+//! writes to a file. The tests fail if pulseaudio is missing.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, and so do its helpers"
+    reason = "a test says what it expects by failing"
 )]
 
 #[path = "sound/callgraph.rs"]
@@ -32,7 +32,7 @@ fn player() {
     player::run();
 }
 
-/// What the sink plays of a scene, and what the player says of it.
+/// Runs a scene. Returns the frames that the sink played and the player's report.
 fn recorded(scene: &str, target: &str) -> (Vec<[f32; 2]>, String) {
     let server = Server::start();
     let recorder = Recorder::start(&server);
@@ -48,14 +48,14 @@ fn assert_same(frames: &[[f32; 2]], sound: &[[f32; 2]]) {
     assert_eq!((wrong, frames.len()), (None, sound.len()));
 }
 
-/// The frames that are not silent, and the length of the longest silence. A busy machine may add a gap anywhere.
+/// Frames that are not silent, and the length of the longest silence. A busy machine may add gaps anywhere.
 fn sounding(frames: &[[f32; 2]]) -> (Vec<[f32; 2]>, usize) {
     let silences = frames.split(|frame| *frame != [0.0; 2]).map(<[_]>::len);
     let longest = silences.max().unwrap_or(0);
     (frames.iter().copied().filter(|frame| *frame != [0.0; 2]).collect(), longest)
 }
 
-/// Frames of a fade at 48 kHz.
+/// Frames in a fade at 48 kHz.
 const FADE: usize = 240;
 
 #[test]
@@ -127,7 +127,7 @@ fn opening_again_and_again_leaves_nothing_behind() {
     assert!(grown < 10, "{grown} threads and files more after twenty times");
 }
 
-/// A scene with ALSA alone, whose configuration it has in `room`.
+/// Command for a scene with ALSA alone, with its configuration file in `room`.
 fn alsa_command(scene: &str, room: &TempDir, config: &str) -> Command {
     let asound = room.path().join("asound.conf");
     fs::write(&asound, config).unwrap();
@@ -136,7 +136,7 @@ fn alsa_command(scene: &str, room: &TempDir, config: &str) -> Command {
     command
 }
 
-/// Runs a scene with ALSA alone, configured by `config`; returns the folder, the report and standard error.
+/// Runs a scene with ALSA alone. Returns the folder, the report and standard error.
 fn with_alsa(scene: &str, config: impl Fn(&TempDir) -> String) -> (TempDir, String, String) {
     let room = TempDir::new().unwrap();
     let mut command = alsa_command(scene, &room, &config(&room));
@@ -147,26 +147,29 @@ fn with_alsa(scene: &str, config: impl Fn(&TempDir) -> String) -> (TempDir, Stri
     (room, report, noise)
 }
 
-/// The names of the functions that a scene calls within `function`.
+/// Names of the functions that a scene calls within `function`.
 fn called(scene: &str, function: &str) -> Option<BTreeSet<String>> {
     let room = TempDir::new().unwrap();
     callgraph::called(function, &alsa_command(scene, &room, "pcm.!default { type null }\n"))
 }
 
-/// Whatever the callback calls in a playing, a pause and a flush, down to the last function, is on a short list. An
-/// uncontended lock costs no call to the system, so that only its name gives it away.
+/// All functions that the callback calls while playing, pausing and flushing are on a short list. Tracing system calls would
+/// not find an uncontended lock, which makes none.
 #[test]
 fn the_callback_neither_locks_nor_allocates_nor_waits() {
     for scene in ["play", "pause", "flush"] {
         let Some(called) = called(scene, "output_cpal::stream::Callbacks::build_with::{{closure}}") else {
-            // Not by `eprintln!`, which is kept back when a test passes.
+            // `eprintln!` would be captured, because the test passes.
             return writeln!(stderr(), "skipped: valgrind is not installed (.ci/setup test installs it)")
                 .unwrap();
         };
-        assert!(called.contains("output_cpal::feeder::Feeder::take"), "it played nothing: {called:?}");
+        assert!(
+            called.contains("output_cpal::feeder::Feeder::take"),
+            "the scene played no frames: {called:?}"
+        );
         assert_eq!(callgraph::harmful(&called), Vec::<&String>::new(), "in {scene}");
     }
-    // What is looked for would be found.
+    // Control: the same search finds each forbidden call.
     for (scene, word) in [("lock", "Mutex"), ("send", "Sender"), ("allocate", "malloc"), ("sleep", "sleep")] {
         let called = called(scene, &format!("sound::player::{scene}")).unwrap();
         let harmful = callgraph::harmful(&called);
@@ -183,7 +186,7 @@ fn alsa_gets_what_was_written() {
         )
     });
     let bytes = fs::read(room.path().join("played.raw")).unwrap();
-    // This device has no clock: it asks for more than there can be, and is given silence.
+    // This device has no clock, so it asks for more frames than there are and gets silence.
     let frames = bytes.chunks_exact(8).map(server::frame).filter(|frame| *frame != [0.0; 2]);
     assert_same(&frames.collect::<Vec<_>>(), &noise(96_000, 1));
 }

@@ -5,13 +5,14 @@ use media_plugin_sdk::{
 };
 
 use crate::{
-    options::{self, FileOptions, Stored},
-    output::{Sink, Store},
+    options::{self, FileOptions},
+    output::{Destination, WriterOutput},
+    samples::SampleFormat,
 };
 
 inventory::submit! { OutputRegistration(|| Box::new(File)) }
 
-/// The output `file`: WAV when the path ends in `.wav`, else raw interleaved little-endian samples.
+/// The output `file`: a WAV file if the path ends in `.wav`, else raw interleaved little-endian samples.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct File;
 
@@ -20,7 +21,7 @@ impl OutputPlugin for File {
         OutputInfo {
             id: "file".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            description: "stores a WAV file, or raw samples for any other extension".into(),
+            description: "writes a WAV file, or raw samples for any other extension than .wav".into(),
             target: "a path".into(),
         }
     }
@@ -32,33 +33,34 @@ impl OutputPlugin for File {
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         let options: FileOptions = options::parse("file", open.options)?;
         if open.target.is_empty() {
-            return Err(PluginError::BadArgument("output file needs a path: write \"file:PATH\"".into()));
+            return Err(PluginError::BadArgument("output file needs a path: use \"file:PATH\"".into()));
         }
         let path = Path::new(open.target);
         let file = create(path, options.overwrite)?;
         let is_wav = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"));
-        let sink = if is_wav { Sink::Wav(file) } else { Sink::Raw(Box::new(file)) };
-        let stored = options.format.unwrap_or(Stored::matching(open.sample));
-        Ok(Box::new(Store::new(sink, open.target.into(), open.format, stored)?))
+        let destination = if is_wav { Destination::Wav(file) } else { Destination::Raw(Box::new(file)) };
+        let sample = options.format.unwrap_or(SampleFormat::matching(open.sample));
+        Ok(Box::new(WriterOutput::new(destination, open.target.into(), open.format, sample)?))
     }
 }
 
-/// Makes the file, or opens what holds nothing that could be lost: an empty file, a pipe, a device.
+/// Creates the file. Opens an existing one if it has no content to lose, as an empty file, a pipe or a device, or if
+/// `overwrite` is set.
 fn create(path: &Path, overwrite: bool) -> Result<fs::File> {
-    let mut how = fs::OpenOptions::new();
-    how.write(true);
-    match how.create_new(true).open(path) {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    match options.create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        made => return made.map_err(|error| failure(path, &error)),
+        outcome => return outcome.map_err(|error| failure(path, &error)),
     }
-    let is_full = fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0);
-    if is_full && !overwrite {
+    let has_content = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
+    if has_content && !overwrite {
         return Err(PluginError::BadArgument(format!(
-            "{} exists already: name another file, delete it, or set overwrite = true in [output.file]",
+            "{} already exists: choose another name, delete the file, or set overwrite = true in [output.file]",
             path.display()
         )));
     }
-    how.create_new(false).truncate(true).open(path).map_err(|error| failure(path, &error))
+    options.create_new(false).truncate(true).open(path).map_err(|error| failure(path, &error))
 }
 
 fn failure(path: &Path, error: &std::io::Error) -> PluginError {

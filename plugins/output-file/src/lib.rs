@@ -1,12 +1,11 @@
-//! WAV and raw files, and standard output.
+//! The outputs `file` (WAV and raw files) and `stdout` (raw samples on standard output).
 //!
-//! Two outputs: `file` stores at a path, `stdout` writes raw samples to standard output. Neither plays in real time:
-//! they take frames as fast as those come, and what they took counts as heard.
+//! Neither plays in real time: they take frames as fast as those come, and written frames count as heard.
 //!
 //! # Blocking
-//! A write lasts as long as the system takes to store or to pass on. For a disk that is well under
-//! `MAX_WAIT`; a pipe blocks until its reader reads, for ever if it never does, and
-//! nothing portable can interrupt that. [`Store::STEP`] keeps it short when the reader is one that plays.
+//! A write takes as long as the system's write. On a disk that is well below `MAX_WAIT`. A pipe blocks until its reader
+//! reads, even for ever, and no portable call can interrupt that. [`WriterOutput::MAX_WRITE`] keeps the time short if the
+//! reader plays in real time.
 
 mod file;
 mod options;
@@ -16,5 +15,5 @@ mod stdout;
 mod wav;
 
 pub use file::File;
-pub use output::Store;
+pub use output::WriterOutput;
 pub use stdout::Stdout;

@@ -5,13 +5,14 @@ use media_plugin_sdk::{
 };
 
 use crate::{
-    options::{self, StdoutOptions, Stored},
-    output::{Sink, Store},
+    options::{self, StdoutOptions},
+    output::{Destination, WriterOutput},
+    samples::SampleFormat,
 };
 
 inventory::submit! { OutputRegistration(|| Box::new(Stdout)) }
 
-/// The output `stdout`: raw interleaved little-endian samples. `Lost` once the reader has closed the pipe.
+/// The output `stdout`: raw interleaved little-endian samples. Returns `Lost` after the reader has closed the pipe.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stdout;
 
@@ -33,12 +34,12 @@ impl OutputPlugin for Stdout {
         let options: StdoutOptions = options::parse("stdout", open.options)?;
         if !open.target.is_empty() {
             return Err(PluginError::BadArgument(format!(
-                "output stdout takes no target, not {:?}",
+                "output stdout takes no target; it was given {:?}",
                 open.target
             )));
         }
-        let stored = options.format.unwrap_or(Stored::matching(open.sample));
-        let sink = Sink::Raw(Box::new(io::stdout()));
-        Ok(Box::new(Store::new(sink, "standard output".into(), open.format, stored)?))
+        let sample = options.format.unwrap_or(SampleFormat::matching(open.sample));
+        let destination = Destination::Raw(Box::new(io::stdout()));
+        Ok(Box::new(WriterOutput::new(destination, "standard output".into(), open.format, sample)?))
     }
 }

@@ -1,6 +1,6 @@
-//! The output `file` through its trait, read back with another program's reader.
+//! The output `file`, read back with the crate `hound`.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ fn write_all(output: &mut dyn Output, samples: &[f32]) {
     }
 }
 
-/// Values in `[-2^(bits-1), 2^(bits-1))` that differ from sample to sample, as integers and as samples.
+/// Different values in `[-2^(bits-1), 2^(bits-1))`, as integers and as samples.
 fn noise(count: usize, bits: u32) -> (Vec<i32>, Vec<f32>) {
     let half = 1_i64 << (bits - 1);
     let values = (1..=count as i64).map(|i| ((i * 2_654_435_761) % (2 * half) - half) as i32);
@@ -93,7 +93,7 @@ fn a_file_is_readable_at_any_moment_but_for_its_last_second() {
 
     let (integers, samples) = noise(2 * 44_100 * 5 / 2, 16);
     write_all(output.as_mut(), &samples);
-    // As a killed process leaves it: neither drained nor dropped.
+    // The state that a killed process leaves: neither drained nor dropped.
     fs::copy(&path, &copy).unwrap();
     let held = read_integers(&copy);
     assert!(held.len() >= 2 * 44_100 * 3 / 2, "{} samples", held.len());
@@ -162,7 +162,7 @@ fn wrong_targets_and_options_are_named() {
 }
 
 proptest! {
-    /// However the frames are cut, the file is the same.
+    /// The sizes of the writes do not change the file.
     #[test]
     fn cuts_do_not_show(cuts in prop::collection::vec(1_usize..3_000, 1..20)) {
         let room = TempDir::new().unwrap();

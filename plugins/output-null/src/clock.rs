@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
-/// Time, and waiting for it to pass. A test puts its own in place and never sleeps.
+/// Source of time for [`RealTime`](crate::RealTime). Tests use a simulated one and never sleep.
 pub trait Clock: Send {
-    /// Time since some fixed instant; never goes back.
+    /// Time since a fixed instant. Never decreases.
     fn now(&self) -> Duration;
 
-    /// Returns once `time` has passed.
+    /// Blocks for `time`.
     fn wait(&self, time: Duration);
 }
 
-/// The system's monotonic clock, counted from when this was made.
+/// Monotonic clock of the system, which starts at 0 when it is made.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock(Instant);
 

@@ -1,6 +1,6 @@
-//! Nothing, in real time or as fast as it comes.
+//! Null output: drops all frames, in real time or as fast as they come.
 //!
-//! The smallest output: what a machine without a sound device falls back to, and the model for writing another one.
+//! The node uses it on a machine without a sound device. It is the smallest output, so it is also the model for a new one.
 
 mod clock;
 mod options;
@@ -24,7 +24,7 @@ impl OutputPlugin for Null {
         OutputInfo {
             id: "null".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            description: "plays nothing, in real time or as fast as it comes".into(),
+            description: "drops all frames, in real time or as fast as they come".into(),
             target: "empty for real time, or \"fast\"".into(),
         }
     }
@@ -38,21 +38,21 @@ impl OutputPlugin for Null {
             channels: Vec::new(),
         };
         Ok(vec![
-            device("", "nothing, in real time", true),
-            device("fast", "nothing, as fast as it comes", false),
+            device("", "null, in real time", true),
+            device("fast", "null, as fast as frames come", false),
         ])
     }
 
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         options::check(open.options)?;
         if !open.format.is_valid() {
-            return Err(PluginError::BadArgument(format!("output null cannot take {}", open.format)));
+            return Err(PluginError::BadArgument(format!("output null does not support {}", open.format)));
         }
         match open.target {
             "" => Ok(Box::new(RealTime::new(open.format, SystemClock::default()))),
             "fast" => Ok(Box::new(Fast::new(open.format))),
             other => Err(PluginError::BadArgument(format!(
-                "output null has no target {other:?}; write \"null\" for real time, or \"null:fast\""
+                "output null has no target {other:?}; use \"null\" for real time, or \"null:fast\""
             ))),
         }
     }
@@ -87,6 +87,10 @@ mod tests {
 
     #[test]
     fn it_is_registered() {
-        assert!(inventory::iter::<OutputRegistration>.into_iter().any(|made| (made.0)().info().id == "null"));
+        assert!(
+            inventory::iter::<OutputRegistration>
+                .into_iter()
+                .any(|registration| (registration.0)().info().id == "null")
+        );
     }
 }

@@ -1,7 +1,7 @@
 use media_plugin_sdk::{PluginError, Result};
 use serde::Deserialize;
 
-/// `[output.null]`: it has no options.
+/// The table `[output.null]` of the configuration, which has no options.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {}
@@ -9,7 +9,7 @@ struct Options {}
 /// Checks the options.
 ///
 /// # Errors
-/// `BadArgument` names an option that does not exist.
+/// `BadArgument` with the name of an option that does not exist.
 pub(crate) fn check(json: &str) -> Result<()> {
     if json.is_empty() {
         return Ok(());

@@ -2,45 +2,48 @@ use std::time::Duration;
 
 use media_plugin_sdk::{AudioFormat, Output, Result};
 
-use crate::Clock;
+use crate::clock::Clock;
 
-/// A virtual device: takes frames into a buffer of 100 ms and "plays" them at its rate. A write that finds it dry after
-/// a wait takes nothing, so that no gap goes unseen by a caller that looks before each write.
+/// Simulated sound device: takes frames into a buffer of 100 ms and drops them at its rate.
+///
+/// If the buffer runs dry during the wait of a write, that write takes nothing. So a caller that reads `delay` before each
+/// write sees every underrun.
 #[derive(Debug)]
 pub struct RealTime<C> {
     format: AudioFormat,
     clock: C,
-    /// Frames given and not yet heard at the instant `since`.
+    /// Frames in the buffer at the time `since`.
     pending: u64,
+    /// Time at which `pending` was counted.
     since: Duration,
     paused: bool,
 }
 
 impl<C: Clock> RealTime<C> {
-    /// A device that plays by this clock.
+    /// Opens a device that is timed by `clock`.
     pub fn new(format: AudioFormat, clock: C) -> Self {
         let since = clock.now();
         Self { format, clock, pending: 0, since, paused: false }
     }
 
-    /// What the buffer holds, in frames: 100 ms.
+    /// Capacity of the buffer, in frames: 100 ms (`it_takes_a_buffer_at_once_and_then_plays_at_its_rate`).
     fn capacity(&self) -> u64 {
         u64::from(self.format.rate).div_ceil(10)
     }
 
-    /// How long `frames` frames sound, rounded up.
+    /// Duration of `frames`, rounded up.
     fn duration(&self, frames: u64) -> Duration {
         let nanos = (u128::from(frames) * 1_000_000_000).div_ceil(u128::from(self.format.rate));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Starts a new count from now with `pending` frames.
+    /// Restarts the count now, with `pending` frames in the buffer.
     fn restart(&mut self, pending: u64) {
         self.pending = pending;
         self.since = self.clock.now();
     }
 
-    /// Waits until no more than `frames` frames are pending, for `MAX_WAIT` at most.
+    /// Waits until at most `frames` frames are in the buffer, but no longer than `MAX_WAIT`.
     fn wait_for(&self, frames: u64) {
         let time = self.duration(self.delay().saturating_sub(frames));
         self.clock.wait(time.min(<dyn Output>::MAX_WAIT));
@@ -57,14 +60,14 @@ impl<C: Clock> Output for RealTime<C> {
     }
 
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
-        let given = (frames.len() / usize::from(self.format.channels)) as u64;
-        if self.paused || given == 0 {
+        let offered = (frames.len() / usize::from(self.format.channels)) as u64;
+        if self.paused || offered == 0 {
             return Ok(0);
         }
         if self.delay() >= self.capacity() {
-            // A tenth of the buffer at least, so that a caller does not come back for every frame.
-            self.wait_for(self.capacity() - given.min(self.capacity() / 10).max(1));
-            // Woken so late that nothing is left: the caller gets to see it.
+            // Waits for room for a tenth of the buffer, so that the caller does not return for every frame.
+            self.wait_for(self.capacity() - offered.min(self.capacity() / 10).max(1));
+            // The thread woke too late: an underrun, which the caller must see in `delay`.
             if self.delay() == 0 {
                 return Ok(0);
             }
@@ -73,7 +76,7 @@ impl<C: Clock> Output for RealTime<C> {
         if delay == 0 {
             self.restart(0);
         }
-        let taken = given.min(self.capacity().saturating_sub(delay));
+        let taken = offered.min(self.capacity().saturating_sub(delay));
         self.pending += taken;
         Ok(taken as usize)
     }
@@ -83,8 +86,8 @@ impl<C: Clock> Output for RealTime<C> {
             return self.pending;
         }
         let nanos = self.clock.now().saturating_sub(self.since).as_nanos();
-        let heard = nanos * u128::from(self.format.rate) / 1_000_000_000;
-        self.pending.saturating_sub(u64::try_from(heard).unwrap_or(u64::MAX))
+        let played = nanos * u128::from(self.format.rate) / 1_000_000_000;
+        self.pending.saturating_sub(u64::try_from(played).unwrap_or(u64::MAX))
     }
 
     fn pause(&mut self, paused: bool) -> Result<()> {
@@ -105,7 +108,7 @@ impl<C: Clock> Output for RealTime<C> {
     }
 }
 
-/// Takes everything at once.
+/// Drops frames as fast as they come.
 #[derive(Debug)]
 pub struct Fast {
     format: AudioFormat,
@@ -113,7 +116,7 @@ pub struct Fast {
 }
 
 impl Fast {
-    /// An output that takes frames of this format.
+    /// Opens an output for frames of this format.
     #[must_use]
     pub fn new(format: AudioFormat) -> Self {
         Self { format, paused: false }

@@ -1,115 +1,138 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AudioFormat, Result, SourceFormat};
+use crate::{
+    error::Result,
+    format::{AudioFormat, SourceFormat},
+};
 
-/// What a codec says of itself.
+/// Description of a codec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecInfo {
-    /// The id on the wire, in config and on the command line: `[a-z0-9-]`, 1 to 32 characters.
+    /// Id on the wire, in the configuration and on the command line: 1 to 32 characters of `[a-z0-9-]`.
     pub id: String,
-    /// The plugin's version.
+    /// Version of the plugin, for people to read.
     pub version: String,
     /// One line for `plugins list`.
     pub description: String,
-    /// Whether decoding gives back exactly what was encoded (within the sample type that the encoding names).
+    /// True if decoding returns exactly the encoded samples, up to the precision of the sample type that
+    /// [`Choice::params`] names.
     pub lossless: bool,
 }
 
-/// What a listener and a policy allow. An empty or absent field sets no limit.
+/// Limits set by a listener and by the node's policy. An empty or absent field sets no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The highest bitrate, in bit/s.
+    /// Highest bitrate, in bit/s.
     pub bitrate: Option<u32>,
-    /// The rates that the listener's output takes, in frames per second; the source's own is the first choice.
+    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
     pub rates: Vec<u32>,
-    /// The most channels.
+    /// Highest number of channels.
     pub channels: Option<u16>,
 }
 
-/// One way to encode, small enough to be named: the same choice gives the same bytes on every node.
+/// One way to encode a source. The same choice gives the same bytes on every node.
 ///
-/// Everything that changes the bytes is in here, so that a rendition's id, which is made of these fields, names its
+/// A choice holds everything that changes the bytes. The id of a rendition is made of its fields, and so identifies the
 /// bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Choice {
-    /// What the encoder takes and the decoder gives; the host converts the source to it.
+    /// Format of the encoder's input and of the decoder's output. The host converts the source to it.
     pub format: AudioFormat,
-    /// The codec's own parameters in its own canonical form (`s16`, `k96c10`): `[a-z0-9-]`, 0 to 32 characters.
+    /// Parameters of the codec in a canonical form of its own, such as `s16` or `k96c10`: 0 to 32 characters of
+    /// `[a-z0-9-]`.
     pub params: String,
 }
 
-/// What a [`Choice`] comes to: all that the host must know to cut, encode and decode chunks.
+/// Properties of a [`Choice`] that the host needs to cut, encode and decode chunks.
 ///
-/// For chunk N, [a, b) in frames, the host opens a fresh encoder, feeds it the frames [a − `lead_in`,
-/// b + `lookahead` + `crossfade`) (silence outside the track), then flushes it. A decoder gives these frames back
-/// `lookahead` late; the host throws the first `lead_in + lookahead` away, keeps b − a, and fades the next `crossfade`
-/// frames into the head of chunk N + 1. The chunk that ends the track has no crossfade.
+/// For the chunk with the frames [a, b) of a track, the host creates an encoder, feeds it the frames [a − `lead_in`,
+/// b + `lookahead` + `crossfade`), and flushes it. Frames outside the track are silence. The decoder returns these frames
+/// delayed by `lookahead`. The host drops the first `lead_in + lookahead` of them, plays the next b − a, and crossfades the
+/// `crossfade` frames after those into the next chunk. The last chunk of a track has no crossfade.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoding {
-    /// What was chosen.
+    /// The choice that these properties belong to.
     pub choice: Choice,
-    /// The nominal bitrate, in bit/s, for a listener to read and a policy to compare.
+    /// Nominal bitrate in bit/s, for a listener to read and a policy to compare.
     pub bitrate: u32,
-    /// What the decoder needs to know, at most 4096 bytes; carried to the client as it is.
+    /// Configuration of the decoder, at most 4096 bytes. The host passes it to the client unchanged.
     pub config: Vec<u8>,
-    /// Frames that the encoder takes per call, 1 to 65,536.
+    /// Frames per call of [`Encoder::encode`], 1 to 65,536.
     pub packet_frames: u32,
-    /// Whether the last call of a chunk must be filled up to `packet_frames` (with the audio that follows) or may be
-    /// shorter.
+    /// True if the last call of a chunk also needs `packet_frames` frames; the host then adds the audio that follows. False
+    /// if that call may be shorter.
     pub whole_packets: bool,
-    /// Frames fed before the chunk so that the codec has settled when the chunk begins.
+    /// Frames before the chunk that let the codec settle, 0 to 65,536.
     pub lead_in: u32,
-    /// By how many frames the codec delays what goes through it.
+    /// Delay of the codec in frames, 0 to 65,536.
     pub lookahead: u32,
-    /// Frames after the chunk's end that fade into the next.
+    /// Frames after the end of the chunk that fade into the next one, 0 to 65,536.
     pub crossfade: u32,
-    /// The longest packet that the encoder writes, in bytes, at most 1 MiB.
+    /// Size limit of a packet in bytes, 1 to 1,048,576.
     pub max_packet_bytes: u32,
 }
 
-/// A codec: how to encode PCM into packets and back.
+/// A codec: encodes PCM into packets and decodes them.
+///
+/// # Threads
+///
+/// One object serves the whole process. The host calls its methods from any thread, several at the same time. They may
+/// allocate and lock. They should return within milliseconds, because a client waits for the answer.
 pub trait Codec: Send + Sync {
-    /// What this codec is.
+    /// Describes the codec. Always returns the same values.
     fn info(&self) -> CodecInfo;
 
-    /// Chooses how to encode `source` within `limits`. `options` is the `[codec.ID]` table of the configuration as one
-    /// JSON object, empty when there is none.
+    /// Chooses how to encode `source` within `limits`.
+    ///
+    /// `options` is the table `[codec.ID]` of the configuration as one JSON object, empty if there is no such table.
     ///
     /// # Errors
-    /// `Unsupported` with the limit that cannot be met; `BadArgument` naming the option that is wrong.
+    /// `Unsupported` names the limit that cannot be met. `BadArgument` names the wrong option and the permitted values.
     fn propose(&self, source: &SourceFormat, limits: &Limits, options: &str) -> Result<Choice>;
 
-    /// What `choice` comes to. Depends on nothing but `choice`.
+    /// Returns the properties of `choice`. The result depends on `choice` only.
     ///
     /// # Errors
-    /// `BadArgument` when the choice is not one that [`Codec::propose`] makes. It may come from a peer.
+    /// `BadArgument` if [`Codec::propose`] never makes this choice. The choice may come from a peer.
     fn encoding(&self, choice: &Choice) -> Result<Encoding>;
 
-    /// A fresh encoder.
+    /// Creates an encoder.
     ///
     /// # Errors
     /// As [`Codec::encoding`].
     fn encoder(&self, choice: &Choice) -> Result<Box<dyn Encoder>>;
 
-    /// A fresh decoder for `format` and the [`Encoding::config`] of the encoder. Both come from a peer.
+    /// Creates a decoder for `format` and an [`Encoding::config`]. Both come from a peer, so the codec checks them.
     ///
     /// # Errors
     /// `BadArgument` or `Unsupported`.
     fn decoder(&self, format: AudioFormat, config: &[u8]) -> Result<Box<dyn Decoder>>;
 }
 
-/// Encodes one chunk after another. Never blocks; runs on a worker thread.
+/// An encoder, which encodes chunks one after another.
+///
+/// # Threads
+///
+/// One thread at a time uses an encoder; different calls may come from different threads. These are worker threads of the
+/// node, never its async reactor or the playback thread.
 pub trait Encoder: Send {
-    /// Encodes `pcm`, interleaved, [`Encoding::packet_frames`] frames (fewer only at the end of a chunk, where
-    /// [`Encoding::whole_packets`] is false), into `packet`, which holds [`Encoding::max_packet_bytes`].
+    /// Encodes interleaved samples into one packet.
     ///
-    /// Returns the packet's length in bytes; 0 means that more audio is needed first.
+    /// `pcm` holds [`Encoding::packet_frames`] frames in the format of the [`Choice`]. Only the last call of a chunk may hold
+    /// fewer, if [`Encoding::whole_packets`] is false. `packet` has room for [`Encoding::max_packet_bytes`].
+    ///
+    /// Returns the length of the packet in bytes, or 0 if the encoder needs more audio first.
+    ///
+    /// Real time: may allocate; does not block on I/O or on other threads.
     ///
     /// # Errors
-    /// Any; the instance may only be reset or dropped after it.
+    /// Any. After an error the host only resets or drops the encoder.
     fn encode(&mut self, pcm: &[f32], packet: &mut [u8]) -> Result<usize>;
 
-    /// Writes out what is still inside, one packet a call, until it returns 0.
+    /// Writes buffered audio at the end of a chunk, one packet per call. Returns the length of the packet in bytes, or 0 if
+    /// nothing is left.
+    ///
+    /// Real time: as [`Encoder::encode`]. The default implementation is for an encoder that buffers nothing.
     ///
     /// # Errors
     /// As [`Encoder::encode`].
@@ -118,28 +141,38 @@ pub trait Encoder: Send {
         Ok(0)
     }
 
-    /// Makes the encoder as new: what it writes next does not depend on what it was fed.
+    /// Returns the encoder to its initial state. Later packets do not depend on earlier input.
+    ///
+    /// Real time: as [`Encoder::encode`].
     ///
     /// # Errors
-    /// Any; the instance may only be dropped after it.
+    /// Any. After an error the host only drops the encoder.
     fn reset(&mut self) -> Result<()>;
 }
 
-/// Decodes one chunk after another. Never blocks; runs on the playback thread, so its time per packet must be short
-/// and even, and it does not allocate once it is warm.
+/// A decoder, which decodes chunks one after another.
+///
+/// # Threads
+///
+/// One thread at a time uses a decoder; different calls may come from different threads. During playback this is the
+/// playback thread, which feeds the output. It is never the async reactor or a sound callback.
 pub trait Decoder: Send {
-    /// Decodes one packet into `pcm`, interleaved. Returns the number of frames written (0 is allowed).
+    /// Decodes one packet into interleaved samples. Returns the number of frames written, which may be 0.
     ///
-    /// `packet` comes from a peer and may hold anything.
+    /// `packet` comes from a peer and may hold any bytes. `pcm` holds whole frames.
+    ///
+    /// Real time: takes a short and even time per packet, does not block, and does not allocate after the first packets.
     ///
     /// # Errors
-    /// `Corrupt` for bytes that are no packet of this codec; `NoSpace` where `pcm` is too short for what the packet
-    /// holds. The decoder can go on with the next packet.
+    /// `Corrupt` if the bytes are not a packet of this codec. `NoSpace` if `pcm` is too short for the packet. The decoder
+    /// accepts the next packet after either.
     fn decode(&mut self, packet: &[u8], pcm: &mut [f32]) -> Result<usize>;
 
-    /// Makes the decoder as new.
+    /// Returns the decoder to its initial state.
+    ///
+    /// Real time: as [`Decoder::decode`].
     ///
     /// # Errors
-    /// Any; the instance may only be dropped after it.
+    /// Any. After an error the host only drops the decoder.
     fn reset(&mut self) -> Result<()>;
 }

@@ -1,34 +1,34 @@
-/// What a plugin call returns.
+/// Result of a plugin call.
 pub type Result<T> = std::result::Result<T, PluginError>;
 
-/// Why a plugin refused or failed. Each message is one line that names what was being done and with what.
+/// Error of a plugin. Each message is one line that names the operation and its input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
-    /// The caller asked for what cannot be: a wrong option, a format out of range. The message says what is allowed.
+    /// The request is invalid: a wrong option, a format out of range. The message names the permitted values.
     #[error("{0}")]
     BadArgument(String),
-    /// The buffer that the host gave is smaller than the plugin declared it needs.
+    /// The host's buffer is smaller than the plugin declared that it needs.
     #[error("the buffer holds {have}, {need} needed")]
     NoSpace {
-        /// What the buffer holds, in its own unit (bytes of a packet, samples of audio).
+        /// Size of the buffer in its own unit: bytes of a packet, samples of audio.
         have: usize,
-        /// What was needed.
+        /// Size needed, in the same unit.
         need: usize,
     },
-    /// Possible in principle, but not with this plugin.
+    /// The request is valid, but this plugin does not support it.
     #[error("{0}")]
     Unsupported(String),
-    /// The bytes to decode are not what this codec wrote.
+    /// The bytes to decode were not written by this codec, or are damaged. The decoder accepts the next packet.
     #[error("corrupt data: {0}")]
     Corrupt(String),
-    /// The device or file is gone; opening again may work.
+    /// The device or file is gone. The host may open the output again.
     #[error("{0}")]
     Lost(String),
-    /// Anything else, from the system or a library.
+    /// Any other error, of the system or of a library.
     #[error("{0}")]
     Failed(String),
-    /// The plugin panicked. The instance is poisoned: it may only be dropped.
+    /// The plugin panicked. The host only drops the instance.
     #[error("the plugin panicked: {0}")]
     Panicked(String),
 }

@@ -1,4 +1,4 @@
-//! What `export_plugin!` puts between the traits and the C ABI. Plugins use the macro and nothing of this.
+//! Adapter between the traits and the C ABI, used by `export_plugin!` only.
 
 #![allow(unsafe_code, reason = "this is the plugin's side of the C ABI")]
 
@@ -15,12 +15,12 @@ use media_plugin_abi::{
 };
 
 use crate::{
-    CodecRegistration, OutputRegistration,
     guard::caught,
     log::{Level, log, set_sink},
+    registration::{CodecRegistration, OutputRegistration},
 };
 
-/// Exports everything that this library registers, so that a node can load it.
+/// Exports all codecs and outputs that this library registers, so that a node can load it.
 ///
 /// ```ignore
 /// media_plugin_sdk::export_plugin! {
@@ -30,13 +30,18 @@ use crate::{
 /// }
 /// ```
 ///
-/// `id`, `version` and `provides` can be read from the file without running it; `provides` names what is registered, with
-/// one space between. A crate that is also linked into a node declares a feature `built-in`, with which nothing is
-/// exported: two libraries that both export cannot be linked into one program.
+/// - `id`: id of the whole library, 1 to 32 characters of `[a-z0-9-]`.
+/// - `version`: its version, 1 to 32 characters.
+/// - `provides`: the registered codecs and outputs as `codec:ID` or `output:ID`, separated by one space, 256 bytes at most.
+///
+/// The node reads these from the file without running its code. A longer text stops the build.
+///
+/// A crate that is also linked into a node declares a feature `built-in`, with which the macro exports nothing. Two crates
+/// that export the same symbols cannot be linked into one program.
 #[macro_export]
 macro_rules! export_plugin {
     (id: $id:expr, version: $version:expr, provides: $provides:expr $(,)?) => {
-        #[allow(unexpected_cfgs, reason = "a plugin that is only ever loaded needs no such feature")]
+        #[allow(unexpected_cfgs, reason = "a plugin that is never linked into a node has no such feature")]
         const _: () = {
             #[cfg(not(feature = "built-in"))]
             const _: () = {
@@ -57,7 +62,7 @@ macro_rules! export_plugin {
                 unsafe extern "C" fn media_node_plugin_entry_v1(
                     host: *const abi::mn_host,
                 ) -> *const abi::mn_plugin {
-                    // SAFETY: the host's table is what the ABI says.
+                    // SAFETY: the host passes a table that keeps to the ABI.
                     unsafe { $crate::export::entry(host, $id, $version) }
                 }
             };
@@ -65,19 +70,19 @@ macro_rules! export_plugin {
     };
 }
 
-/// The host's table, once `entry` has seen that it is one.
+/// The host's table, checked and copied by `entry`.
 struct Host {
     pointer: *const mn_host,
     table: mn_host,
 }
-// SAFETY: the ABI says that the table stays as it is and that its functions may be called from any thread.
+// SAFETY: by the ABI the table never changes, and any thread may call its functions.
 unsafe impl Send for Host {}
 // SAFETY: as above.
 unsafe impl Sync for Host {}
 
-/// The table that `entry` gave out, leaked.
+/// The leaked table that `entry` returns.
 struct Exported(*const mn_plugin);
-// SAFETY: nobody writes to the table after it is made.
+// SAFETY: the table never changes after its creation.
 unsafe impl Send for Exported {}
 // SAFETY: as above.
 unsafe impl Sync for Exported {}
@@ -85,22 +90,23 @@ unsafe impl Sync for Exported {}
 static HOST: OnceLock<Host> = OnceLock::new();
 static PLUGIN: OnceLock<Exported> = OnceLock::new();
 
-/// The entry of a library: NULL if it cannot say what it is, after having logged why.
+/// Entry of a library. Returns its table, or NULL after logging why the library cannot describe itself.
 ///
 /// # Safety
-/// `host` points to a table as the ABI says, which stays valid.
+/// `host` is NULL, or points to a table that keeps to the ABI and stays valid.
 pub unsafe fn entry(host: *const mn_host, id: &'static str, version: &'static str) -> *const mn_plugin {
     if host.is_null() {
         return std::ptr::null();
     }
-    // SAFETY: the caller vouches for it.
+    // SAFETY: guaranteed by the caller.
     let Ok(table) = (unsafe { abi::read(host) }) else { return std::ptr::null() };
     HOST.get_or_init(|| Host { pointer: host, table });
     set_sink(to_host);
-    // This library's own standard library, hence its own hook: it must not write over a terminal that the node draws on.
+    // A loaded library has a standard library of its own, and so a panic hook of its own. The default hook would write to the
+    // terminal, on which the node may be drawing.
     panic::set_hook(Box::new(|info| log(Level::Error, info.to_string().replace('\n', " "))));
-    let made = || Ok(PLUGIN.get_or_init(|| Exported(Box::leak(Box::new(table_of(id, version))))).0);
-    caught(made).unwrap_or_else(|why| {
+    let create = || Ok(PLUGIN.get_or_init(|| Exported(Box::leak(Box::new(table_of(id, version))))).0);
+    caught(create).unwrap_or_else(|why| {
         log(Level::Error, format_args!("{id} cannot be loaded: {why}"));
         std::ptr::null()
     })
@@ -108,9 +114,9 @@ pub unsafe fn entry(host: *const mn_host, id: &'static str, version: &'static st
 
 fn table_of(id: &'static str, version: &'static str) -> mn_plugin {
     let codecs: Vec<mn_codec> =
-        inventory::iter::<CodecRegistration>().map(|it| codec::table((it.0)())).collect();
+        inventory::iter::<CodecRegistration>().map(|codec| codec::table((codec.0)())).collect();
     let outputs: Vec<mn_output> =
-        inventory::iter::<OutputRegistration>().map(|it| output::table((it.0)())).collect();
+        inventory::iter::<OutputRegistration>().map(|output| output::table((output.0)())).collect();
     mn_plugin {
         struct_size: size_of::<mn_plugin>() as u32,
         abi_major: MN_ABI_MAJOR,
@@ -138,6 +144,6 @@ fn to_host(level: Level, text: &str) {
         Level::Debug => MN_LOG_DEBUG,
     };
     let text = call::str_of(text);
-    // SAFETY: the host's own function, with its own table and a text that lives until it returns.
+    // SAFETY: the function and its argument `pointer` are the host's, and `text` outlives the call.
     unsafe { log(*pointer, level, text) }
 }

@@ -1,110 +1,146 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AudioFormat, Result, SampleType};
+use crate::{
+    error::Result,
+    format::{AudioFormat, SampleType},
+};
 
-/// What an output says of itself.
+/// Description of an output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputInfo {
-    /// The id in config and on the command line: `[a-z0-9-]`, 1 to 32 characters.
+    /// Id in the configuration and on the command line: 1 to 32 characters of `[a-z0-9-]`.
     pub id: String,
-    /// The plugin's version.
+    /// Version of the plugin, for people to read.
     pub version: String,
     /// One line for `plugins list`.
     pub description: String,
-    /// What a target is, for `--output ID:TARGET`: "a device id or name", "a path".
+    /// Meaning of TARGET in `--output ID:TARGET`, such as "a device id or name" or "a path".
     pub target: String,
 }
 
-/// One place where an output can play.
+/// One device of an output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
-    /// What to write as the target, stable between runs.
+    /// Target that opens the device. It stays the same between runs.
     pub id: String,
-    /// The name that the system shows.
+    /// Name shown by the system.
     pub name: String,
-    /// Whether it is where sound goes when no target is named.
+    /// True if the output opens this device for an empty target.
     pub default: bool,
-    /// The rates that it takes, in frames per second; empty when any.
+    /// Supported rates in frames per second, empty for any.
     pub rates: Vec<u32>,
-    /// The channel counts that it takes; empty when any.
+    /// Supported channel counts, empty for any.
     pub channels: Vec<u16>,
 }
 
-/// What to open.
+/// Request to open an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open<'a> {
-    /// The target after `ID:`, empty for the default.
+    /// Target after `ID:`, empty for the default.
     pub target: &'a str,
-    /// The format that is wished for; the output may amend it.
+    /// Preferred format. The output may open another one; see [`Output::format`].
     pub format: AudioFormat,
-    /// What the samples fit into exactly: a file output stores them so.
+    /// Sample type that holds the source's samples exactly. A file output stores this type.
     pub sample: SampleType,
-    /// The `[output.ID]` table of the configuration as one JSON object, empty when there is none.
+    /// The table `[output.ID]` of the configuration as one JSON object, empty if there is no such table.
     pub options: &'a str,
 }
 
-/// A kind of output.
+/// A kind of output, such as sound devices or files.
+///
+/// # Threads
+///
+/// One object serves the whole process. The host calls its methods from any thread, several at the same time. They may
+/// allocate, lock and wait for the system.
 pub trait OutputPlugin: Send + Sync {
-    /// What this output is.
+    /// Describes the output. Always returns the same values.
     fn info(&self) -> OutputInfo;
 
-    /// The places where it can play, the default first. May take a second; empty when there are none to choose from.
+    /// Lists the devices, the default first. Returns an empty list if the output has no devices to choose from.
+    ///
+    /// Real time: may take up to a second.
     ///
     /// # Errors
-    /// `Failed` when the system cannot be asked.
+    /// `Failed` if the system cannot list its devices.
     fn devices(&self) -> Result<Vec<DeviceInfo>>;
 
-    /// Opens a target. It starts to sound with the first frames written.
+    /// Opens a target. Sound starts with the first frames written.
     ///
     /// # Errors
-    /// `BadArgument` for a target or an option that does not exist (the message lists those that do); `Lost` when the
-    /// target is there no more; `Failed` for the rest.
+    /// `BadArgument` if the target or an option does not exist; the message lists those that do. `Lost` if the target existed
+    /// and is gone. `Failed` for anything else.
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>>;
 }
 
-/// An open output. It clocks the playback thread, which is its one user. Dropping it stops at once; a file keeps what
-/// was written.
+/// An open output. It sets the pace of playback: the playback thread writes as fast as the output takes frames.
 ///
-/// No method blocks for longer than `MAX_WAIT`, so that a command is never late.
+/// Dropping it stops the sound at once. A file output keeps the frames written before.
+///
+/// # Threads
+///
+/// One thread at a time uses an output; different calls may come from different threads. During playback this is the
+/// playback thread. It is never the async reactor or a sound callback.
+///
+/// Real time: no method blocks for longer than `MAX_WAIT`, 50 ms, so that the playback thread obeys commands in time.
 pub trait Output: Send {
-    /// The format that [`Output::write`] takes, perhaps not the one that was asked for.
+    /// Returns the format that [`Output::write`] takes, which may differ from [`Open::format`]. It never changes.
+    ///
+    /// Real time: returns at once.
     fn format(&self) -> AudioFormat;
 
-    /// Whether it plays in real time. One that does not (a file) has no underruns and takes frames as fast as they come.
+    /// Returns true if the output plays in real time. An output that does not, such as a file, takes frames as fast as they
+    /// come and has no underruns. The value never changes.
+    ///
+    /// Real time: returns at once.
     fn is_realtime(&self) -> bool;
 
-    /// Hands over interleaved frames in [`Output::format`], nominal ±1. Returns how many frames were taken, maybe none
-    /// when there was no room within `MAX_WAIT`. Takes none while paused, nor while the device is suspended and full.
+    /// Takes interleaved samples in [`Output::format`], nominal range ±1, whole frames only.
+    ///
+    /// Returns the number of frames taken. That is 0 while the output is paused, and if it had no room for `MAX_WAIT`, as with
+    /// a suspended device.
+    ///
+    /// Real time: blocks for `MAX_WAIT` at most. Should not allocate after the first calls.
     ///
     /// # Errors
-    /// `Lost` when the device is gone: drop this output and open again. `Failed` for the rest (a full disk).
+    /// `Lost` if the device is gone; the host drops this output and opens another. `Failed` for anything else, such as a full
+    /// disk.
     fn write(&mut self, frames: &[f32]) -> Result<usize>;
 
-    /// Frames handed over but not yet heard. 0 in a playing real-time output means that it has run dry; a write during which
-    /// that happens takes nothing, so that it shows. After `Lost` it counts all that may not have been heard, which the next
-    /// output is given again.
+    /// Returns the number of frames taken but not yet heard.
+    ///
+    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry takes no frames,
+    /// so that the host sees the 0. After `Lost`, the result counts all frames that may not have been heard. The host writes
+    /// those again to the next output.
+    ///
+    /// Real time: returns at once.
     fn delay(&self) -> u64;
 
-    /// How often since the opening the sound system itself said that it ran out of frames: it was called too late, or they
-    /// came to it too late. Where nobody can say, 0.
+    /// Returns the number of underruns that the sound system itself has reported since `open`, 0 if it reports none.
+    ///
+    /// Real time: returns at once.
     fn xruns(&self) -> u64 {
         0
     }
 
-    /// Falls silent at once and keeps what it was given (`true`), or goes on (`false`).
+    /// Pauses or resumes. A paused output falls silent at once and keeps its frames.
+    ///
+    /// Real time: blocks for `MAX_WAIT` at most.
     ///
     /// # Errors
     /// As [`Output::write`].
     fn pause(&mut self, paused: bool) -> Result<()>;
 
-    /// Throws away what was handed over and not yet heard; silence follows until the next write.
+    /// Drops all frames not yet heard. Silence follows until the next write.
+    ///
+    /// Real time: blocks for `MAX_WAIT` at most.
     ///
     /// # Errors
     /// As [`Output::write`].
     fn flush(&mut self) -> Result<()>;
 
-    /// Waits until what was handed over is heard, or stored, for `MAX_WAIT` at most. Returns whether it is;
-    /// call it again until then.
+    /// Waits until all frames are heard, or stored in a file. Returns false after `MAX_WAIT`; the host then calls again.
+    ///
+    /// Real time: blocks for `MAX_WAIT` at most.
     ///
     /// # Errors
     /// As [`Output::write`].
@@ -112,6 +148,6 @@ pub trait Output: Send {
 }
 
 impl dyn Output {
-    /// The longest that any call blocks.
+    /// Longest time that any method of an output blocks. The tests of `output-null` check it.
     pub const MAX_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 }

@@ -1,16 +1,16 @@
-use crate::{Codec, OutputPlugin};
+use crate::{codec::Codec, output::OutputPlugin};
 
-/// A codec that is linked in. Register one with
-/// `inventory::submit! { CodecRegistration(|| Box::new(MyCodec)) }`.
+/// Registration of a codec. `inventory::submit! { CodecRegistration(|| Box::new(MyCodec)) }` adds the codec to the node that
+/// links the crate, or to the library that the crate exports.
 pub struct CodecRegistration(
-    /// Makes the plugin object, once per process.
+    /// Creates the plugin object. Called once per process.
     pub fn() -> Box<dyn Codec>,
 );
 inventory::collect!(CodecRegistration);
 
-/// An output that is linked in.
+/// Registration of an output, used like [`CodecRegistration`].
 pub struct OutputRegistration(
-    /// Makes the plugin object, once per process.
+    /// Creates the plugin object. Called once per process.
     pub fn() -> Box<dyn OutputPlugin>,
 );
 inventory::collect!(OutputRegistration);

@@ -1,92 +1,99 @@
-//! How two nodes reach each other. Transports are built in: an async runtime does not cross a shared library's border.
+//! Traits of a transport, which connects two nodes.
 //!
-//! A connection carries streams in both directions. The side that opens a stream names a protocol and sends one JSON
-//! value; what follows is bytes, both ways, until each side finishes. The transport delivers, it does not interpret.
+//! Transports are always linked into the node: two shared libraries cannot share one async runtime.
+//!
+//! A connection carries streams, and either side opens them. The side that opens a stream names a protocol and sends one JSON
+//! value. Bytes follow in both directions until each side finishes. The transport does not interpret them.
+//!
+//! # Threads
+//!
+//! All futures run on the node's tokio runtime. [`Transport`], [`Endpoint`] and [`Connection`] are shared by tasks; each half
+//! of a [`Stream`] belongs to one task. No method blocks its thread.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// A boxed future, so that the traits here can be used as objects.
+/// Boxed future. It lets the traits of this module be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a transport call returns.
+/// Result of a transport call.
 pub type Result<T> = std::result::Result<T, TransportError>;
 
-/// Why a transport failed. Each message is one line.
+/// Error of a transport. Each message is one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// A wrong option, address or key; the message says what is allowed.
+    /// An option, address or key is wrong. The message names the permitted values.
     #[error("{0}")]
     BadArgument(String),
-    /// No local endpoint could be made (port in use, no such interface).
+    /// The local endpoint cannot be bound: the port is in use, or the interface does not exist.
     #[error("{0}")]
     Bind(String),
-    /// The peer could not be reached.
+    /// The peer cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// The peer was reached and turned us away, with its code (`unauthorized`, `invalid_token`, …).
+    /// The peer refused this node, with a code such as `unauthorized` or `invalid_token`.
     #[error("the node turned this client away: {0}")]
     Refused(String),
-    /// The peer was reached and would let us in, but has no room.
+    /// The peer admits this node, but has no free slot.
     #[error("the node is full; try again in {} s", .retry_after.as_secs_f32())]
     Full {
-        /// When to try again, from now.
+        /// Time after which to try again.
         retry_after: Duration,
     },
-    /// The connection or the stream ended: closed by the peer, timed out, or lost.
+    /// The connection or stream ended: closed by the peer, timed out, or lost.
     #[error("{0}")]
     Closed(String),
-    /// The peer does not keep to the protocol, or went over a limit.
+    /// One side broke the protocol or a limit.
     #[error("{0}")]
     Protocol(String),
 }
 
 impl TransportError {
-    /// The code of a peer that has no room.
+    /// Refusal code of a peer without a free slot.
     pub const FULL: &'static str = "server_full";
-    /// After so long a peer that has no room is asked again, where it names no time of its own: a place is free when
-    /// somebody leaves, and each question costs the peer a handshake.
+    /// Retry delay for a full peer that names none. A slot becomes free when another peer leaves, and each attempt costs the
+    /// full peer a handshake.
     pub const FULL_RETRY: Duration = Duration::from_secs(5);
-    /// The longest time that a peer may name.
-    const LONGEST_RETRY: Duration = Duration::from_secs(60);
+    /// Longest retry delay that a peer can impose; see the test `a_full_peer_cannot_keep_a_client_away_for_long`.
+    const MAX_RETRY: Duration = Duration::from_secs(60);
 
-    /// What a peer's refusal is, from its code and from the time after which it is to be asked again.
+    /// Returns the error for a refusal with `code`: `Full` for [`Self::FULL`], with the peer's retry delay, otherwise `Refused`.
     #[must_use]
     pub fn refused(code: impl Into<String>, retry_after: Option<Duration>) -> Self {
         let code = code.into();
         if code != Self::FULL {
             return Self::Refused(code);
         }
-        Self::Full { retry_after: retry_after.unwrap_or(Self::FULL_RETRY).min(Self::LONGEST_RETRY) }
+        Self::Full { retry_after: retry_after.unwrap_or(Self::FULL_RETRY).min(Self::MAX_RETRY) }
     }
 }
 
-/// What a peer is and where to look for it. Everything but `id` is a hint.
+/// Identity and addresses of a peer. The identity is authenticated; the addresses are hints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerAddress {
-    /// The peer's identity, in the transport's own text form (an ID52).
+    /// Identity in the transport's own text form, such as an ID52.
     pub id: String,
-    /// Addresses to try: `ip:port`, a relay's URL, a name in memory.
+    /// Addresses to try: `ip:port`, or the URL of a relay. A transport skips addresses of other kinds.
     pub addresses: Vec<String>,
 }
 
-/// How a node is bound.
+/// Settings of an endpoint.
 #[derive(Clone)]
 pub struct Bind {
-    /// The node's secret key, 32 bytes.
+    /// Secret key of the node, from which its identity follows.
     pub secret_key: [u8; 32],
-    /// The `[transport.ID]` table of the configuration as one JSON object, empty when there is none.
+    /// The table `[transport.ID]` of the configuration as one JSON object, empty if there is no such table.
     pub options: String,
-    /// What this node calls itself in a handshake: name and version.
+    /// Name of this program in a handshake.
     pub name: String,
-    /// Its version.
+    /// Version of this program in a handshake.
     pub version: String,
-    /// The protocols that it serves or asks for, as on the wire.
+    /// Protocols that the node serves or requests, by their names on the wire.
     pub protocols: Vec<String>,
-    /// Decides who may come in; a node that only dials passes [`refuse_all`].
+    /// Admission rule for peers. A node that only dials passes [`refuse_all`].
     pub admit: Admit,
 }
 
@@ -99,72 +106,75 @@ impl fmt::Debug for Bind {
     }
 }
 
-/// Decides on a peer from its identity (proven by the transport) and the token of its handshake. `Err` is a code that
-/// the peer is told: `unauthorized`, `invalid_token`, `server_full`.
+/// Admission rule. Its arguments are a peer's identity, authenticated by the transport, and the token of its handshake. `Err`
+/// is the code sent to the peer: `unauthorized`, `invalid_token` or `server_full`.
+///
+/// Runs on the async runtime for each handshake, so it must not block.
 pub type Admit = Arc<dyn Fn(&str, Option<&str>) -> std::result::Result<(), String> + Send + Sync>;
 
-/// Lets nobody in.
+/// Returns an admission rule that refuses every peer.
 #[must_use]
 pub fn refuse_all() -> Admit {
     Arc::new(|_, _| Err("unauthorized".into()))
 }
 
-/// A transport that is linked in.
+/// Registration of a transport. `inventory::submit! { TransportRegistration(|| Box::new(MyTransport)) }` adds it to the node
+/// that links the crate.
 pub struct TransportRegistration(
-    /// Makes the plugin object, once per process.
+    /// Creates the plugin object. Called once per process.
     pub fn() -> Box<dyn Transport>,
 );
 inventory::collect!(TransportRegistration);
 
-/// What a transport says of itself.
+/// Description of a transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportInfo {
-    /// The id in config, tickets and on the command line.
+    /// Id in the configuration, in tickets and on the command line: 1 to 32 characters of `[a-z0-9-]`.
     pub id: String,
-    /// The plugin's version.
+    /// Version of the plugin, for people to read.
     pub version: String,
     /// One line for `plugins list`.
     pub description: String,
 }
 
-/// A kind of transport.
+/// A kind of transport. One object serves the whole process, and any thread may call it.
 pub trait Transport: Send + Sync {
-    /// What this transport is.
+    /// Describes the transport. Always returns the same values.
     fn info(&self) -> TransportInfo;
 
-    /// Makes the local end. A process needs one; connections share it.
+    /// Creates a local endpoint. All connections of a node share one.
     ///
     /// # Errors
-    /// `BadArgument` names the option; `Bind` the address and why.
+    /// `BadArgument` names the wrong option. `Bind` names the address and the reason.
     fn bind<'a>(&'a self, bind: &'a Bind) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>>;
 
-    /// The identity that belongs to a secret key, in this transport's text form.
+    /// Returns the identity of a secret key, in this transport's text form.
     fn identity(&self, secret_key: &[u8; 32]) -> String;
 }
 
-/// The local end.
+/// Local endpoint of a node. Shared by tasks: any of them may call it, several at the same time.
 pub trait Endpoint: Send + Sync {
-    /// This node's identity and where it can be reached now.
+    /// Returns this node's identity and its present addresses.
     fn address(&self) -> PeerAddress;
 
-    /// Connects and shakes hands. A live connection to the same peer may be handed out again.
+    /// Connects to a peer, including the handshake. May return a live connection to the same peer again.
     ///
-    /// Cancel-safe. Gives up by itself after the transport's configured time (10 s by default).
+    /// Cancel-safe. Fails after the transport's configured timeout (10 s by default).
     ///
     /// # Errors
-    /// `Unreachable`, `Refused`, `Protocol`.
+    /// `BadArgument` if the peer's identity is malformed, `Unreachable`, `Refused`, `Full`, `Protocol`, `Closed`.
     fn connect<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>>;
 
-    /// As [`Endpoint::connect`], but never hands out a connection that there is: for when that one is suspected to be dead.
-    /// It is let be. What is given here is right for a transport that always connects anew.
+    /// As [`Endpoint::connect`], but always makes a new connection, because an existing one seems dead. Does not close that
+    /// one. The default implementation is for a transport whose `connect` always makes a new connection.
     ///
     /// # Errors
     /// As [`Endpoint::connect`].
-    fn connect_anew<'a>(
+    fn connect_new<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,
@@ -172,51 +182,54 @@ pub trait Endpoint: Send + Sync {
         self.connect(peer, token)
     }
 
-    /// The next peer that came in and was admitted; `None` once closed. Handshakes run beside each other, so a slow peer
-    /// holds up nobody.
+    /// Waits for the next admitted peer. Returns `None` once the endpoint is closed. Cancel-safe.
+    ///
+    /// Handshakes run in parallel, so a slow peer delays no other.
     fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>>;
 
-    /// Closes all connections and tells the peers. Waits a second at most.
+    /// Closes all connections and notifies the peers. Waits up to a second for that.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// A connection to one peer. Dropping the last handle closes it.
+/// A connection to one peer. Shared by tasks: any of them may call it, several at the same time. Dropping the last handle
+/// closes it.
 pub trait Connection: Send + Sync {
-    /// The peer's identity, proven by the transport.
+    /// Returns the peer's identity, authenticated by the transport.
     fn peer(&self) -> String;
 
-    /// What the bytes travel at this moment.
+    /// Describes the network path in use at this moment.
     fn path(&self) -> Path;
 
-    /// The kind of [`Self::path`], which may cost less than all of it.
+    /// Returns the kind of [`Self::path`], at less cost than the whole description.
     fn path_kind(&self) -> PathKind {
         self.path().kind
     }
 
-    /// How many bytes have come along this path so far, be they of streams that nobody reads any more: while it grows, the path
-    /// is alive. `None` where the transport does not count.
+    /// Returns the number of bytes received on the present path, those of abandoned streams included. A growing number shows
+    /// that the path is alive. `None` if the transport does not count.
     fn received(&self) -> Option<u64> {
         None
     }
 
-    /// Opens a stream: names the protocol, sends one JSON value.
+    /// Opens a stream and sends its request: the name of a protocol, 1 to 256 bytes, and one JSON value, 64 KiB at most with
+    /// the name. Waits while the peer's limit of open streams is reached.
     ///
     /// # Errors
-    /// `Closed`, `Protocol`.
+    /// `Protocol` if the request is not valid JSON or too long, `Closed`.
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>>;
 
-    /// The next stream that the peer opened; `None` once the connection has ended.
+    /// Waits for the next stream that the peer opens. Returns `None` once the connection has ended. Cancel-safe.
     fn accept(&self) -> BoxFuture<'_, Option<Incoming>>;
 
-    /// Comes back once the peer's transport has answered, which costs a round trip and a few bytes and disturbs nobody above
-    /// it. On a path that swallows packets that is never: the caller bounds the wait. Cancel-safe.
+    /// Waits for an answer of the peer's transport. Costs a round trip and a few bytes, and reaches no code above the peer's
+    /// transport. On a dead path it never returns, so the caller sets a timeout. Cancel-safe.
     ///
     /// # Errors
     /// `Closed`, `Protocol`.
     fn ping(&self) -> BoxFuture<'_, Result<()>>;
 
-    /// As [`Self::ping`], for a peer that owes something which does not come: with an answer that its transport wants to have
-    /// acknowledged, so that it learns at once which of the packets before that were lost. May cost more.
+    /// As [`Self::ping`], but the peer's answer is a packet that has to be acknowledged. The acknowledgement shows the peer at
+    /// once which of its earlier packets were lost, so this speeds up a stalled response. May cost more than a ping.
     ///
     /// # Errors
     /// As [`Self::ping`].
@@ -224,86 +237,86 @@ pub trait Connection: Send + Sync {
         self.ping()
     }
 
-    /// Ends when the connection has, with the reason in words.
+    /// Waits until the connection has ended. Returns the reason as text.
     fn closed(&self) -> BoxFuture<'_, String>;
 
-    /// Closes it at once.
+    /// Closes the connection at once. The peer sees `reason`.
     fn close(&self, reason: &str);
 }
 
-/// A stream that the peer opened.
+/// A stream that the peer opened, with its request.
 pub struct Incoming {
-    /// The protocol it named, at most 256 bytes.
+    /// Name of the protocol, 256 bytes at most.
     pub protocol: String,
-    /// The JSON value it sent, at most 64 KiB, not yet parsed.
+    /// Text of one JSON value, 64 KiB at most.
     pub data: String,
-    /// The stream, to answer on.
+    /// Stream for the response.
     pub stream: Stream,
 }
 
-/// Both halves of a stream.
+/// Both halves of a stream. Each belongs to one task at a time.
 pub struct Stream {
-    /// Towards the peer.
+    /// Half towards the peer.
     pub send: Box<dyn SendStream>,
-    /// From the peer.
+    /// Half from the peer.
     pub recv: Box<dyn RecvStream>,
 }
 
-/// The sending half. Dropping it without [`SendStream::finish`] aborts the stream.
+/// Sending half of a stream. Dropping it without [`SendStream::finish`] aborts the stream.
 pub trait SendStream: Send {
-    /// Sends bytes, waiting for the peer's flow control. Does not copy where the transport can avoid it.
+    /// Sends bytes. Waits while the peer's receive buffer is full. Avoids a copy if the transport can.
     ///
     /// # Errors
-    /// `Closed` when the peer stopped reading or is gone.
+    /// `Closed` if the peer stopped reading, or the stream or connection ended.
     fn send(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>>;
 
-    /// Says that nothing more comes. What was sent is still delivered.
+    /// Ends the stream. The peer still receives all bytes sent before.
     ///
     /// # Errors
-    /// `Closed`.
+    /// `Closed` if the stream is already finished or the connection ended.
     fn finish(&mut self) -> Result<()>;
 }
 
-/// The receiving half. Dropping it tells the peer to stop.
+/// Receiving half of a stream. Dropping it asks the peer to stop sending.
 pub trait RecvStream: Send {
-    /// The next bytes, at most `max` of them, in order; `None` once the peer has finished. Cancel-safe.
+    /// Returns the next bytes in order, `max` at most, or `None` once the peer has finished. Cancel-safe.
     ///
     /// # Errors
-    /// `Closed` when the stream was aborted or the connection lost.
+    /// `Closed` if the peer aborted the stream or the connection ended. `Protocol` if the peer refused the request.
     fn recv(&mut self, max: usize) -> BoxFuture<'_, Result<Option<Bytes>>>;
 }
 
-/// What the bytes travel.
+/// Network path of a connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Path {
-    /// The kind of way.
+    /// Kind of the path.
     pub kind: PathKind,
-    /// The remote address in text, empty in memory.
+    /// Remote address as text, empty in memory.
     pub remote: String,
-    /// Round-trip time, smoothed: with what waits on the way.
+    /// Smoothed round-trip time, queues on the path included.
     pub rtt: Option<Duration>,
-    /// The least that was measured since the connection began: without what waits, or nearly.
+    /// Least round-trip time since the connection began, which is nearly free of queues.
     #[serde(default)]
     pub least_rtt: Option<Duration>,
-    /// Packets lost of those sent since the connection began, 0 to 1.
+    /// Share of sent packets lost since the connection began, 0 to 1.
     pub loss: Option<f64>,
 }
 
-/// The kind of way between two nodes.
+/// Kind of a network path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PathKind {
-    /// The same process.
+    /// Within one process.
     Memory,
-    /// The same machine.
+    /// Within one machine.
     Loopback,
-    /// A private network.
+    /// Over a private network.
     Lan,
-    /// Straight through the internet.
+    /// Over the internet without a relay.
     Direct,
     /// Through a relay.
     Relayed,
-    /// Not known yet.
+    /// Not known, or not known yet.
     Unknown,
 }
 
@@ -325,5 +338,21 @@ impl PathKind {
 impl fmt::Display for PathKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_peer_cannot_keep_a_client_away_for_long() {
+        let full = |retry_after| TransportError::refused("server_full", retry_after);
+        let after = |seconds| TransportError::Full { retry_after: Duration::from_secs(seconds) };
+        assert_eq!(full(None), after(5));
+        assert_eq!(full(Some(Duration::from_secs(60))), after(60));
+        assert_eq!(full(Some(Duration::MAX)), after(60));
+        let refused = TransportError::refused("unauthorized", Some(Duration::MAX));
+        assert_eq!(refused, TransportError::Refused("unauthorized".into()));
     }
 }

@@ -1,4 +1,5 @@
-//! What the transport costs on loopback: connecting, a request, and one stream's throughput beside a bare iroh stream.
+//! Cost of the transport on loopback: connecting, one request, and the throughput of one stream compared with a bare iroh
+//! stream.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -32,7 +33,7 @@ async fn node(seed: u8, admit: Admit) -> Result<Arc<dyn Endpoint>> {
     FastnTransport.bind(&bind).await
 }
 
-/// Answers with as many bytes as the request's data says.
+/// Answers with the number of bytes that the request's data names.
 async fn answer(mut incoming: Incoming, body: Bytes) -> Result<()> {
     let size = incoming.data.parse().unwrap_or(0);
     incoming.stream.send.send(body.slice(..size)).await?;
@@ -64,7 +65,7 @@ async fn request(connection: &dyn Connection, size: usize) -> Result<()> {
     stream.send.finish()?;
     match drain(stream.recv.as_mut()).await? {
         received if received == size => Ok(()),
-        received => Err(TransportError::Closed(format!("{received} of {size} bytes came"))),
+        received => Err(TransportError::Closed(format!("received {received} of {size} bytes"))),
     }
 }
 
@@ -74,7 +75,8 @@ async fn bare() -> std::result::Result<Iroh, Failure> {
 }
 
 async fn bare_connection() -> std::result::Result<(Iroh, IrohConnection), Failure> {
-    let (server, client) = (bare().await?, bare().await?);
+    let server = bare().await?;
+    let client = bare().await?;
     let target = EndpointAddr::new(server.id()).with_ip_addr(server.bound_sockets()[0]);
     tokio::spawn(async move {
         let connection = server.accept().await.ok_or("closed")?.await?;
@@ -107,31 +109,31 @@ fn measure(criterion: &mut Criterion) -> std::result::Result<(), Failure> {
     let address = server.address();
     runtime.spawn(serve(server));
 
-    let mut failed = None;
+    let mut error = None;
     criterion.bench_function("connect and shake hands", |bencher| {
         bencher.iter(|| match runtime.block_on(client.connect(&address, None)) {
             Ok(connection) => connection.close("measured"),
-            Err(e) => failed = Some(e),
+            Err(e) => error = Some(e),
         });
     });
     let connection = runtime.block_on(client.connect(&address, None))?;
     criterion.bench_function("a request of 64 bytes", |bencher| {
-        bencher.iter(|| failed = failed.take().or(runtime.block_on(request(&*connection, 64)).err()));
+        bencher.iter(|| error = error.take().or(runtime.block_on(request(&*connection, 64)).err()));
     });
     let (_bare, bare_connection) = runtime.block_on(bare_connection())?;
-    let mut bare_failed = None;
+    let mut bare_error = None;
     let mut group = criterion.benchmark_group("one stream");
     group.throughput(Throughput::Bytes(BODY as u64)).sample_size(20);
     group.bench_function("fastn", |bencher| {
-        bencher.iter(|| failed = failed.take().or(runtime.block_on(request(&*connection, BODY)).err()));
+        bencher.iter(|| error = error.take().or(runtime.block_on(request(&*connection, BODY)).err()));
     });
     group.bench_function("bare iroh", |bencher| {
         bencher.iter(|| {
-            bare_failed = bare_failed.take().or(runtime.block_on(bare_request(&bare_connection)).err());
+            bare_error = bare_error.take().or(runtime.block_on(bare_request(&bare_connection)).err());
         });
     });
     group.finish();
-    match (failed, bare_failed) {
+    match (error, bare_error) {
         (Some(e), _) => Err(e.into()),
         (_, Some(e)) => Err(e),
         _ => Ok(()),
@@ -140,7 +142,7 @@ fn measure(criterion: &mut Criterion) -> std::result::Result<(), Failure> {
 
 fn loopback(criterion: &mut Criterion) {
     if let Err(e) = measure(criterion) {
-        eprintln!("the measurement failed: {e}");
+        eprintln!("cannot measure the transport: {e}");
         std::process::exit(1);
     }
 }

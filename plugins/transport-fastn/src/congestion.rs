@@ -1,23 +1,28 @@
-//! Which congestion control a path gets.
+//! Congestion control of a path.
 //!
-//! With loss, BBR3 carries audio many times faster than Cubic; on loopback, where nothing is lost, Cubic needs less
-//! pacing and is faster. A controller is made for each path before anything is known of it, and is not told the path's
-//! address; so [`Auto`] starts as BBR3 and becomes Cubic when the first round trips prove shorter than any link's.
+//! [`AutoController`] starts every path with BBR3, and switches to Cubic if a round trip is shorter than [`NEAR_RTT`].
+//! Under packet loss BBR3 carries audio many times faster than Cubic. On loopback, which loses nothing, Cubic needs less
+//! pacing and is faster. A controller is created before anything about its path is known, and QUIC does not tell it the
+//! path's address, so the round trips have to decide. Loss never causes a switch: over a full queue of 16 to 64 kB at up to
+//! 100 ms, BBR3 is as fast as Cubic.
 //!
-//! BBR3 paces at the rate that it measured, and noq's pacer keeps no more than 10 ms of what is due (`MAX_BURST_INTERVAL` in
-//! noq-proto 1.4.0's `connection/pacing.rs`). An end that gets its turn later than that, on a busy machine or a sleepy
-//! phone, sends less than the path carries, BBR3 measures less, and so on down: with turns up to 40 ms late a link of
-//! 2.2 Mbit/s fell to 0.3, without a loss. So [`Auto`] names [`HEADROOM`] times BBR3's rate: what is due may wait as many
-//! times longer, and the window is what holds the sender back. BBR3's is twice what fits on the path and what is
-//! acknowledged in bursts besides, for which noq-proto 1.4.0 takes, after a pause, all that came before it. So it is bounded by
-//! what passes, and again where a queue builds up ([`queue`]); on a path that becomes longer it opens before BBR3 knows
-//! ([`longer`]). Where the window falls below what is in flight, or all of that was lost, a little goes on ([`reduction`],
-//! [`more`]). Loss alone never makes it Cubic: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as quick.
+//! BBR3 of noq-proto 1.4.0 needs these corrections for audio in chunks:
+//!
+//! - [`PACING_GAIN`]: the pacer saves at most 10 ms of unused sending time (`MAX_BURST_INTERVAL` in `connection/pacing.rs`).
+//!   If a busy machine or a sleeping phone wakes the sender later, it sends less than the path carries, BBR3 measures less,
+//!   and the rate falls step by step. With wake-ups up to 40 ms late, a link of 2.2 Mbit/s fell to 0.3 without any loss. With
+//!   the gain, the window limits the sender in place of the pacer.
+//! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an allowance for bursts.
+//!   After a pause that allowance counts everything acknowledged before it.
+//! - [`queue_bound`]: a queue builds up before the narrowest link of the path.
+//! - [`path_growth`]: the round trip becomes longer, which BBR3 does not believe for 10 s.
+//! - [`window_floor`]: the window falls below the bytes in flight, so the sender stops.
+//! - [`probe_allowance`]: the path loses all packets in flight.
 
-mod longer;
-mod more;
-mod queue;
-mod reduction;
+mod path_growth;
+mod probe_allowance;
+mod queue_bound;
+mod window_floor;
 
 use std::{
     any::Any,
@@ -28,73 +33,86 @@ use std::{
 use iroh::endpoint::{Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use noq_proto::congestion::{Bbr3Config, CubicConfig};
 
-use self::{longer::Longer, more::More, queue::Queue, reduction::Reduction};
+use self::{
+    path_growth::PathGrowth, probe_allowance::ProbeAllowance, queue_bound::QueueBound,
+    window_floor::WindowFloor,
+};
 use crate::options::Congestion;
 
-/// Below this round trip a path stays in one machine or on one switch.
-const NEAR: Duration = Duration::from_millis(1);
+/// Round trip below which a path counts as near: within one machine or one switch. See the test
+/// `a_round_trip_below_a_millisecond_gets_cubic`.
+const NEAR_RTT: Duration = Duration::from_millis(1);
 
-/// Packets in flight on a near path. A receiver that finds more than 128 waiting has no turn left to answer in: tokio then
-/// takes its socket for not ready (`tokio::task::coop`), and iroh 1.4.1 drops what was to be sent (`poll_send` in its
-/// `socket/transports.rs`), be it a request, which leaves again 27 ms later.
-const NEAR_WINDOW: u64 = 120;
+/// Window of a near path, in packets; see the test `a_round_trip_below_a_millisecond_gets_cubic`.
+///
+/// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver that finds more
+/// packets than that has no budget left to answer: tokio reports its socket as not ready, and iroh 1.4.1 drops the packet
+/// that was to be sent (`poll_send` in its `socket/transports.rs`). A request lost that way leaves again 27 ms later.
+const NEAR_WINDOW_PACKETS: u64 = 120;
+const _: () = assert!(NEAR_WINDOW_PACKETS < 128);
 
-/// Times BBR3's pacing rate: what is due is kept for 40 ms instead of 10. Not until something has come back of what was sent
-/// after a pause: nothing on the path makes room by then, and a window that leaves at once overruns a short queue.
-const HEADROOM: u64 = 4;
+/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the tests
+/// `late_turns_do_not_wear_the_rate_down` and `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
+///
+/// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by then, so a whole
+/// window sent at once would overrun a short queue; see the test
+/// `after_a_pause_a_window_does_not_overrun_a_short_queue`.
+const PACING_GAIN: u64 = 4;
 
 pub(crate) fn factory(choice: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
     match choice {
-        Congestion::Auto => Arc::new(AutoFactory),
+        Congestion::Auto => Arc::new(AutoControllerFactory),
         Congestion::Cubic => Arc::new(CubicConfig::default()),
         Congestion::Bbr => Arc::new(Bbr3Config::default()),
     }
 }
 
-/// The least round trip that a path's controller was told of; only [`Auto`] remembers it.
+/// Returns the least round trip that a path's controller has seen. Only [`AutoController`] keeps it.
 pub(crate) fn least_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
-    controller.into_any().downcast::<Auto>().ok()?.least_rtt
+    controller.into_any().downcast::<AutoController>().ok()?.least_rtt
 }
 
-struct AutoFactory;
+struct AutoControllerFactory;
 
-impl ControllerFactory for AutoFactory {
+impl ControllerFactory for AutoControllerFactory {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let inner = Arc::new(Bbr3Config::default()).build(now, current_mtu);
-        Box::new(Auto {
+        Box::new(AutoController {
             inner,
             mtu: current_mtu,
-            far: true,
+            uses_bbr: true,
             least_rtt: None,
-            start: Start::Over,
-            queue: Queue::new(),
-            longer: Longer::default(),
-            more: More::default(),
-            reduction: Reduction::default(),
+            first_round_trip: FirstRoundTrip::Over,
+            queue_bound: QueueBound::new(),
+            path_growth: PathGrowth::default(),
+            probe_allowance: ProbeAllowance::default(),
+            window_floor: WindowFloor::default(),
         })
     }
 }
 
-/// The first round trip after a pause, or after the window opened wide.
+/// First round trip after a pause, or after [`PathGrowth`] opened the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
+enum FirstRoundTrip {
     /// Nothing is in flight.
-    Ahead,
-    /// Since then something is.
-    Since(Instant),
+    NotStarted,
+    /// The first packet was sent at this time.
+    Running(Instant),
     Over,
 }
 
-impl Start {
-    fn sent(&mut self, now: Instant) {
-        if *self == Self::Ahead {
-            *self = Self::Since(now);
+impl FirstRoundTrip {
+    fn on_sent(&mut self, now: Instant) {
+        if *self == Self::NotStarted {
+            *self = Self::Running(now);
         }
     }
 
-    /// What was `sent` then was acknowledged. A few bytes may go ahead of what follows them.
-    fn acked(&mut self, sent: Instant, least_rtt: Duration) {
-        if let Self::Since(began) = *self
+    /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet proves
+    /// nothing: a few bytes may leave well before the bulk of a chunk. See the test
+    /// `a_few_bytes_ahead_do_not_end_the_first_round_trip`.
+    fn on_acked(&mut self, sent: Instant, least_rtt: Duration) {
+        if let Self::Running(began) = *self
             && sent >= began + least_rtt / 2
         {
             *self = Self::Over;
@@ -102,65 +120,78 @@ impl Start {
     }
 }
 
+/// BBR3 with corrections, or Cubic on a near path.
 #[derive(Debug)]
-struct Auto {
+struct AutoController {
     inner: Box<dyn Controller>,
+    /// Packet size of the path, in bytes.
     mtu: u16,
-    /// BBR3 is at work.
-    far: bool,
+    /// `inner` is BBR3, not Cubic.
+    uses_bbr: bool,
     least_rtt: Option<Duration>,
-    start: Start,
-    queue: Queue,
-    longer: Longer,
-    more: More,
-    reduction: Reduction,
+    first_round_trip: FirstRoundTrip,
+    queue_bound: QueueBound,
+    path_growth: PathGrowth,
+    probe_allowance: ProbeAllowance,
+    window_floor: WindowFloor,
 }
 
-impl Auto {
-    fn look(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
-        let least = rtt.min().min(now.saturating_duration_since(sent));
-        self.least_rtt = Some(self.least_rtt.map_or(least, |it| it.min(least)));
-        // The least round trip ever only falls, so this happens once at most.
-        if self.far && rtt.min() < NEAR {
-            self.far = false;
+impl AutoController {
+    /// Notes a round trip, and switches to Cubic if the path proves near. The least round trip only falls, so that happens
+    /// once at most.
+    fn observe_rtt(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
+        let sample = rtt.min().min(now.saturating_duration_since(sent));
+        self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
+        if self.uses_bbr && rtt.min() < NEAR_RTT {
+            self.uses_bbr = false;
             self.inner = Arc::new(CubicConfig::default()).build(now, self.mtu);
         }
     }
 
-    /// The bound on what is in flight, in bytes.
-    fn most(&self) -> u64 {
-        if self.far { self.queue.most().min(self.passes()) } else { NEAR_WINDOW * u64::from(self.mtu) }
+    /// Upper bound of the window, in bytes.
+    fn window_limit(&self) -> u64 {
+        if self.uses_bbr {
+            self.queue_bound.window_limit().min(self.bandwidth_limit())
+        } else {
+            NEAR_WINDOW_PACKETS * u64::from(self.mtu)
+        }
     }
 
-    /// The window without that bound: not less than what fits on a path that is longer than BBR3 knows.
-    fn opened(&self) -> u64 {
-        let bandwidth = self.inner.metrics().bandwidth_estimate.filter(|_| self.longer.is_open());
-        bandwidth.map_or(0, |bits| self.queue.fits(bits / 8)).max(self.inner.window())
+    /// Window of `inner`, in bytes. While [`PathGrowth`] is active, at least the bandwidth-delay product of the longer path.
+    fn unlimited_window(&self) -> u64 {
+        let bandwidth = self.bandwidth().filter(|_| self.path_growth.is_active());
+        let grown = bandwidth.map_or(0, |bandwidth| self.queue_bound.bandwidth_delay_product(bandwidth));
+        grown.max(self.inner.window())
     }
 
-    /// What BBR3's bandwidth lets through without a long queue, in bytes; what a connection begins with where it knows little.
-    fn passes(&self) -> u64 {
-        let bandwidth = self.inner.metrics().bandwidth_estimate;
-        let passes = bandwidth.map_or(u64::MAX, |bits| self.queue.passes(bits / 8));
-        passes.max(self.inner.initial_window())
+    /// Bytes that pass the path within the permitted round trip at BBR3's bandwidth, but at least the initial window.
+    fn bandwidth_limit(&self) -> u64 {
+        let limit =
+            self.bandwidth().map_or(u64::MAX, |bandwidth| self.queue_bound.bandwidth_limit(bandwidth));
+        limit.max(self.inner.initial_window())
+    }
+
+    /// BBR3's estimate, in bytes per second. `None` under Cubic, and before the first estimate.
+    fn bandwidth(&self) -> Option<u64> {
+        self.inner.metrics().bandwidth_estimate.map(|bits| bits / 8)
     }
 }
 
-impl Controller for Auto {
+impl Controller for AutoController {
     fn on_sent(&mut self, now: Instant, bytes: u64, largest_pn: u64) {
         self.inner.on_sent(now, bytes, largest_pn);
     }
 
     fn on_packet_sent(&mut self, now: Instant, bytes: u16, pn: u64) {
         self.inner.on_packet_sent(now, bytes, pn);
-        self.more.sent(now, bytes, self.mtu);
-        self.start.sent(now);
-        self.reduction.sent(now, bytes);
+        self.probe_allowance.on_sent(now, bytes, self.mtu);
+        self.first_round_trip.on_sent(now);
+        self.window_floor.on_sent(now, bytes);
     }
 
     fn on_cwnd_limited(&mut self) {
         self.inner.on_cwnd_limited();
-        self.more.window_is_full();
+        self.probe_allowance.on_window_full();
     }
 
     fn on_ack(
@@ -172,30 +203,31 @@ impl Controller for Auto {
         app_limited: bool,
         rtt: &RttEstimator,
     ) {
-        self.look(now, sent, rtt);
-        // Cubic's window rises while it is full. Not because of the bound, or a loss would not bring it below that.
-        let held_back = !self.far && self.inner.window() >= self.most();
-        self.inner.on_ack(now, sent, bytes, pn, app_limited || held_back, rtt);
-        self.more.acked(now, sent);
-        self.start.acked(sent, rtt.min());
-        self.longer.acked(now, bytes);
-        self.reduction.acked(bytes, self.mtu);
-        if self.far {
-            self.queue.acked(sent, bytes, pn);
+        self.observe_rtt(now, sent, rtt);
+        // Cubic's window grows while it is full. It must not grow beyond `window_limit`, or the first losses would not bring
+        // it below that limit.
+        let is_limited = !self.uses_bbr && self.inner.window() >= self.window_limit();
+        self.inner.on_ack(now, sent, bytes, pn, app_limited || is_limited, rtt);
+        self.probe_allowance.on_acked(now, sent);
+        self.first_round_trip.on_acked(sent, rtt.min());
+        self.path_growth.on_acked(now, bytes);
+        self.window_floor.on_acked(bytes, self.mtu);
+        if self.uses_bbr {
+            self.queue_bound.on_acked(sent, bytes, pn);
         }
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.inner.on_end_acks(now, in_flight, app_limited, largest_acked);
-        self.reduction.acknowledged(now, in_flight, self.queue.bound());
+        self.window_floor.on_end_acks(now, in_flight, self.queue_bound.rtt_bound());
         if in_flight == 0 {
-            self.start = Start::Ahead;
+            self.first_round_trip = FirstRoundTrip::NotStarted;
         }
-        let room = (in_flight, self.opened().min(self.passes()));
-        if self.queue.acknowledged(now, largest_acked, room, !app_limited, self.mtu) {
-            self.longer.found(now);
-            // As after a pause, nothing makes room yet for all that may leave.
-            self.start = Start::Since(now);
+        let window = self.unlimited_window().min(self.bandwidth_limit());
+        if self.queue_bound.on_end_acks(now, largest_acked, in_flight, window, !app_limited, self.mtu) {
+            self.path_growth.start(now);
+            // As after a pause, no acknowledgement has freed space yet for the wider window.
+            self.first_round_trip = FirstRoundTrip::Running(now);
         }
     }
 
@@ -213,8 +245,8 @@ impl Controller for Auto {
 
     fn on_packet_lost(&mut self, lost_bytes: u16, pn: u64, now: Instant) {
         self.inner.on_packet_lost(lost_bytes, pn, now);
-        self.more.lost();
-        self.longer.lost(lost_bytes, self.mtu);
+        self.probe_allowance.on_lost();
+        self.path_growth.on_lost(lost_bytes, self.mtu);
     }
 
     fn on_spurious_congestion_event(&mut self) {
@@ -231,25 +263,26 @@ impl Controller for Auto {
     }
 
     fn window(&self) -> u64 {
-        self.opened().min(self.most()).saturating_add(self.more.bytes()).max(self.reduction.bytes())
+        let window = self.unlimited_window().min(self.window_limit());
+        window.saturating_add(self.probe_allowance.bytes()).max(self.window_floor.bytes())
     }
 
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = self.inner.metrics();
         metrics.congestion_window = self.window();
-        // Cubic names no rate.
-        let headroom = if self.start == Start::Over { HEADROOM } else { 1 };
-        metrics.pacing_rate = metrics.pacing_rate.map(|rate| rate.saturating_mul(headroom));
+        let pacing_gain = if self.first_round_trip == FirstRoundTrip::Over { PACING_GAIN } else { 1 };
+        // Cubic has no pacing rate.
+        metrics.pacing_rate = metrics.pacing_rate.map(|rate| rate.saturating_mul(pacing_gain));
         metrics
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
         Box::new(Self {
             inner: self.inner.clone_box(),
-            queue: self.queue.clone(),
-            longer: self.longer.clone(),
-            more: self.more.clone(),
-            reduction: self.reduction.clone(),
+            queue_bound: self.queue_bound.clone(),
+            path_growth: self.path_growth.clone(),
+            probe_allowance: self.probe_allowance.clone(),
+            window_floor: self.window_floor.clone(),
             ..*self
         })
     }
@@ -267,4 +300,4 @@ impl Controller for Auto {
 mod tests;
 
 #[cfg(test)]
-mod lab;
+mod simulation;

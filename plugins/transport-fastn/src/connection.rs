@@ -1,4 +1,4 @@
-//! A connection after its handshake.
+//! Connection to a peer after the handshake.
 
 use std::{
     sync::{
@@ -21,26 +21,28 @@ use tokio::{
 
 use crate::{
     error, id52,
-    lines::LineReader,
-    opening::{self, Opening},
+    incoming_stream::IncomingStream,
+    line_reader::LineReader,
     path,
     stream::{self, Receiver, Sender},
     wire::{self, code},
 };
 
-/// Opened streams that wait for `accept`; more wait in their opening, of which QUIC bounds the number.
-const WAITING: usize = 16;
+/// Capacity of the queue of opened streams before `accept`. Further opened streams wait in tasks of their own, as many as
+/// the option `max_streams_per_peer` permits.
+const MAX_PENDING_STREAMS: usize = 16;
 
-/// What an admitted peer can make us hold on all its streams, in bytes; a byte more for every time it was pinged.
-const WINDOW: u32 = 8 * 1024 * 1024;
+/// Receive buffer limit over all streams of an admitted peer, in bytes; [`FastnConnection::ping`] adds one byte per call.
+/// See the test `a_peer_can_fill_the_window_of_a_connection_and_no_more`.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
-/// Between two looks for the answer to a ping, which a peer may hold back for 25 ms (RFC 9000, section 13.2.1).
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval at which a ping checks for its answer. A peer may delay that by 25 ms (RFC 9000, section 18.2, `max_ack_delay`).
+const PING_POLL: Duration = Duration::from_millis(20);
 
-/// Ends the task with its owner.
-pub(crate) struct Task(pub(crate) AbortHandle);
+/// Aborts a task when its owner is dropped.
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
 
-impl Drop for Task {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -48,29 +50,33 @@ impl Drop for Task {
 
 pub(crate) struct FastnConnection {
     quic: QuicConnection,
-    /// How often the peer was pinged.
+    /// Number of pings sent.
     pings: AtomicU32,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
-    /// Reads the openings of the peer's streams. It holds the connection, so it ends with this handle.
-    _openings: Task,
-    /// The place among the peers that this node lets in at once.
-    _place: Option<OwnedSemaphorePermit>,
+    /// Task that accepts the peer's streams. It holds a reference to the connection, so it must end with this handle.
+    _accept_loop: AbortOnDrop,
+    /// Slot among the `max_peers` of this node. `None` for a dialled connection.
+    _peer_slot: Option<OwnedSemaphorePermit>,
 }
 
 impl FastnConnection {
-    /// Starts to read what the peer opens. `limit` bounds the time of each opening, `first` is one already begun.
+    /// Starts to accept streams. `limit` is the timeout of a stream's opening lines; `first` is a stream already opened.
     pub(crate) fn start(
         quic: QuicConnection,
         limit: Duration,
-        place: Option<OwnedSemaphorePermit>,
-        first: Option<Opening>,
+        peer_slot: Option<OwnedSemaphorePermit>,
+        first: Option<IncomingStream>,
     ) -> Arc<Self> {
-        quic.set_receive_window(WINDOW.into());
-        let (ready, incoming) = mpsc::channel(WAITING);
-        let openings = tokio::spawn(read_openings(quic.clone(), limit, first, ready));
-        let _openings = Task(openings.abort_handle());
-        let (pings, incoming) = (AtomicU32::new(0), Mutex::new(incoming));
-        Arc::new(Self { quic, pings, incoming, _openings, _place: place })
+        quic.set_receive_window(CONNECTION_WINDOW.into());
+        let (ready, incoming) = mpsc::channel(MAX_PENDING_STREAMS);
+        let accept_loop = tokio::spawn(accept_loop(quic.clone(), limit, first, ready));
+        Arc::new(Self {
+            quic,
+            pings: AtomicU32::new(0),
+            incoming: Mutex::new(incoming),
+            _accept_loop: AbortOnDrop(accept_loop.abort_handle()),
+            _peer_slot: peer_slot,
+        })
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -78,34 +84,35 @@ impl FastnConnection {
     }
 }
 
-/// Openings run beside each other, so a slow one holds up nobody.
-async fn read_openings(
+/// Accepts streams until the connection ends. Each request is read in a task of its own, so a slow one delays no other.
+async fn accept_loop(
     quic: QuicConnection,
     limit: Duration,
-    first: Option<Opening>,
+    first: Option<IncomingStream>,
     ready: mpsc::Sender<Incoming>,
 ) {
-    let mut openings = JoinSet::new();
-    let begin = |openings: &mut JoinSet<()>, opening| {
+    let mut requests = JoinSet::new();
+    let read = |requests: &mut JoinSet<()>, stream: IncomingStream| {
         let ready = ready.clone();
-        openings.spawn(async move {
-            if let Some(incoming) = opening::read(opening, limit).await {
-                // Fails when the connection's handle is gone, and the stream ends with it.
+        requests.spawn(async move {
+            if let Some(incoming) = stream.read_request(limit).await {
+                // Fails if the connection's handle was dropped. The stream is dropped as well then.
                 let _ = ready.send(incoming).await;
             }
         });
     };
-    if let Some(opening) = first {
-        begin(&mut openings, opening);
+    if let Some(stream) = first {
+        read(&mut requests, stream);
     }
     loop {
         tokio::select! {
             accepted = quic.accept_bi() => {
                 let Ok((send, recv)) = accepted else { return };
-                let (send, reader) = (Sender::new(send), LineReader::new(recv));
-                begin(&mut openings, Opening { send, reader, header: None });
+                let send = Sender::new(send);
+                let reader = LineReader::new(recv);
+                read(&mut requests, IncomingStream { send, reader, header: None });
             }
-            Some(_) = openings.join_next() => {}
+            Some(_) = requests.join_next() => {}
         }
     }
 }
@@ -145,18 +152,18 @@ impl Connection for FastnConnection {
         })
     }
 
-    /// Adds a byte to what the peer may send. QUIC's frame for that has to be acknowledged like any, by every peer, and wakes
-    /// nobody above QUIC: a stream's `"Ping"` costs the peer a third more.
+    /// Permits the peer to send one byte more. Every peer acknowledges the QUIC frame for that (MAX_DATA), and the frame wakes
+    /// no task above QUIC. The wire's `"Ping"` on a stream costs the peer a third more.
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let before = path::received(&self.quic);
             let pings = self.pings.fetch_add(1, Ordering::Relaxed) + 1;
-            self.quic.set_receive_window(WINDOW.saturating_add(pings).into());
+            self.quic.set_receive_window(CONNECTION_WINDOW.saturating_add(pings).into());
             loop {
                 tokio::select! {
                     ended = self.quic.closed() => return Err(error::lost(&ended)),
-                    () = sleep(LOOK) => {
-                        // Less than before is of another path, which the peer had to agree to.
+                    () = sleep(PING_POLL) => {
+                        // A smaller count is of another path. The peer has confirmed that path, so it is alive as well.
                         let now = path::received(&self.quic);
                         if now.is_some() && now != before { return Ok(()) }
                     }
@@ -165,18 +172,19 @@ impl Connection for FastnConnection {
         })
     }
 
-    /// The wire's own ping, on a stream.
+    /// Sends the wire's own `"Ping"` on a stream.
     fn probe(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let (send, recv) = self.quic.open_bi().await.map_err(|e| error::lost(&e))?;
-            let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
-            send.hurry();
+            let mut send = Sender::new(send);
+            let mut reader = LineReader::new(recv);
+            send.prioritize();
             send.write(Bytes::from_static(wire::PING_LINE)).await?;
             send.finish()?;
             stream::read_ack(&mut reader).await?;
             match reader.line().await.map_err(|e| error::line(&e, "the peer's pong"))? {
                 line if line == wire::PONG => Ok(()),
-                _ => Err(TransportError::Protocol("the peer did not answer a ping with a pong".into())),
+                _ => Err(TransportError::Protocol("the peer did not answer a ping with `pong`".into())),
             }
         })
     }

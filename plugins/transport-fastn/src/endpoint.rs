@@ -1,146 +1,210 @@
-//! The local end: dials with a pool, accepts with a handshake.
+//! Local end of the transport: dials through a pool of connections, and accepts peers after a handshake.
 
-mod bind;
-mod dial;
-mod door;
+mod connection_pool;
+mod handshake_limit;
+mod quic_endpoint;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex as StdMutex, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use iroh::{
-    Endpoint as QuicEndpoint, EndpointId,
+    Endpoint as QuicEndpoint, EndpointAddr, EndpointId, RelayUrl, SecretKey, TransportAddr,
     endpoint::{Connection as QuicConnection, Incoming},
 };
-use media_plugin_sdk::transport::{BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError};
+use media_plugin_sdk::transport::{
+    Bind, BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError,
+};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinSet,
     time::timeout,
 };
 
+use self::{
+    connection_pool::{ConnectionPool, PooledConnection},
+    handshake_limit::{HandshakeLimiter, Slot},
+};
 use crate::{
-    connection::{FastnConnection, Task},
-    handshake::Greeting,
+    connection::{AbortOnDrop, FastnConnection},
+    error,
+    handshake::Handshake,
     id52,
-    wire::code,
+    options::Options,
+    wire::{ALPN, code},
 };
 
-pub(crate) use bind::bind;
-use door::{Door, Place};
-
-/// Admitted peers that wait for `accept`; more, of those that may be connected at once, wait before it.
-const WAITING: usize = 16;
-/// The most that closing takes.
-const CLOSING: Duration = Duration::from_secs(1);
+/// Capacity of the queue of admitted peers before `accept`. Further admitted peers wait in tasks of their own, as many as
+/// the option `max_peers` permits.
+const MAX_PENDING_PEERS: usize = 16;
+/// Longest time that [`FastnEndpoint::close`] waits for the peers.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct FastnEndpoint {
     quic: QuicEndpoint,
-    greeting: Arc<Greeting>,
+    handshake: Arc<Handshake>,
     connect_timeout: Duration,
+    /// The option `direct`: dials IP addresses, not only relays.
     direct: bool,
-    pool: StdMutex<HashMap<EndpointId, Arc<Mutex<Slot>>>>,
+    pool: ConnectionPool,
     arrivals: Mutex<mpsc::Receiver<Arc<FastnConnection>>>,
-    _accepting: Task,
-}
-
-/// The connection that we dialled to a peer. Locked while dialling, so that two callers share one dial.
-#[derive(Default)]
-struct Slot {
-    /// What was shown in its handshake; another token takes another handshake.
-    token: Option<String>,
-    connection: Weak<FastnConnection>,
+    _accept_loop: AbortOnDrop,
 }
 
 impl FastnEndpoint {
-    fn start(quic: QuicEndpoint, greeting: Greeting, connect_timeout: Duration, direct: bool) -> Arc<Self> {
-        let greeting = Arc::new(greeting);
-        let (ready, arrivals) = mpsc::channel(WAITING);
-        let accepting = tokio::spawn(accept_all(quic.clone(), greeting.clone(), connect_timeout, ready));
-        Arc::new(Self {
+    pub(crate) async fn bind(bind: &Bind) -> Result<Arc<Self>> {
+        let options = Options::parse(&bind.options)?;
+        let quic = quic_endpoint::bind(&options, &SecretKey::from_bytes(&bind.secret_key)).await?;
+        let handshake = Arc::new(Handshake::new(bind, options.max_peers));
+        let connect_timeout = options.connect_timeout();
+        let (ready, arrivals) = mpsc::channel(MAX_PENDING_PEERS);
+        let accept_loop = tokio::spawn(accept_loop(quic.clone(), handshake.clone(), connect_timeout, ready));
+        Ok(Arc::new(Self {
             quic,
-            greeting,
+            handshake,
             connect_timeout,
-            direct,
-            pool: StdMutex::default(),
+            direct: options.direct,
+            pool: ConnectionPool::default(),
             arrivals: Mutex::new(arrivals),
-            _accepting: Task(accepting.abort_handle()),
+            _accept_loop: AbortOnDrop(accept_loop.abort_handle()),
+        }))
+    }
+
+    async fn connect_pooled(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
+        let entry = self.pool.entry(id52::decode(&peer.id)?);
+        let dial = async {
+            let mut pooled = entry.lock().await;
+            if let Some(connection) = pooled.live(token) {
+                return Ok(connection);
+            }
+            let connection = self.dial(peer, token).await?;
+            *pooled = PooledConnection::new(token, &connection);
+            Ok(connection)
+        };
+        self.with_timeout(peer, dial).await
+    }
+
+    /// Dials past the pool. The new connection replaces the pooled one.
+    async fn dial_new(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
+        let connection = self.with_timeout(peer, self.dial(peer, token)).await?;
+        // A caller that holds the lock is dialling as well, and puts its own connection into the pool.
+        if let Ok(mut pooled) = self.pool.entry(id52::decode(&peer.id)?).try_lock() {
+            *pooled = PooledConnection::new(token, &connection);
+        }
+        Ok(connection)
+    }
+
+    async fn with_timeout<T>(&self, peer: &PeerAddress, dial: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(self.connect_timeout, dial).await.unwrap_or_else(|_| {
+            let addresses = describe(&self.target(id52::decode(&peer.id)?, &peer.addresses));
+            let seconds = self.connect_timeout.as_secs_f32();
+            Err(error::unreachable(&peer.id, &addresses, &format!("no answer within {seconds} s")))
         })
+    }
+
+    async fn dial(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
+        let target = self.target(id52::decode(&peer.id)?, &peer.addresses);
+        let addresses = describe(&target);
+        let connecting = self.quic.connect(target, ALPN).await;
+        let connection = connecting.map_err(|e| error::connect(&e, &peer.id, &addresses))?;
+        self.handshake.initiate(&connection, token).await?;
+        Ok(FastnConnection::start(connection, self.connect_timeout, None, None))
+    }
+
+    /// Parses the address hints of a peer. Skips hints of other transports, and IP addresses if `direct` is off.
+    fn target(&self, id: EndpointId, hints: &[String]) -> EndpointAddr {
+        let parse = |hint: &String| match hint.parse::<SocketAddr>() {
+            Ok(address) => self.direct.then_some(TransportAddr::Ip(address)),
+            Err(_) => hint.parse::<RelayUrl>().ok().map(TransportAddr::Relay),
+        };
+        EndpointAddr::from_parts(id, hints.iter().filter_map(parse))
     }
 }
 
-async fn accept_all(
+/// Addresses of a dial, for an error message.
+fn describe(target: &EndpointAddr) -> String {
+    let addresses: Vec<String> = target
+        .ip_addrs()
+        .map(ToString::to_string)
+        .chain(target.relay_urls().map(ToString::to_string))
+        .collect();
+    if addresses.is_empty() { "its identity alone".into() } else { addresses.join(", ") }
+}
+
+/// Accepts connections until the endpoint closes. Each handshake runs in a task of its own, so a slow peer delays no other.
+async fn accept_loop(
     quic: QuicEndpoint,
-    greeting: Arc<Greeting>,
+    handshake: Arc<Handshake>,
     limit: Duration,
     ready: mpsc::Sender<Arc<FastnConnection>>,
 ) {
-    let mut door = Door::default();
+    let mut limiter = HandshakeLimiter::default();
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
             incoming = quic.accept() => {
                 let Some(incoming) = incoming else { return };
-                if door.is_crowded() && !incoming.remote_addr_validated() {
-                    // It comes again with a token that only its true address was told.
+                if limiter.requires_validation() && !incoming.remote_addr_validated() {
+                    // Sends a token to the peer's address, with which the peer proves on its next attempt that it is there.
                     let _ = incoming.retry();
                     continue;
                 }
-                let place = door.enter(incoming.remote_addr().into());
-                handshakes.spawn(receive(incoming, greeting.clone(), limit, ready.clone(), place));
+                let slot = limiter.acquire(incoming.remote_addr().into());
+                handshakes.spawn(receive(incoming, handshake.clone(), limit, ready.clone(), slot));
             }
             Some(_) = handshakes.join_next() => {}
         }
     }
 }
 
+/// Completes a connection and its handshake, unless the limiter takes back its slot meanwhile.
 async fn receive(
     incoming: Incoming,
-    greeting: Arc<Greeting>,
+    handshake: Arc<Handshake>,
     limit: Duration,
     ready: mpsc::Sender<Arc<FastnConnection>>,
-    mut place: Place,
+    mut slot: Slot,
 ) {
     let connected = tokio::select! {
         biased;
         connected = timeout(limit, incoming) => connected,
-        _ = &mut place => return tracing::debug!("a peer that did not complete its connection gave way"),
+        _ = &mut slot => return tracing::debug!("dropped an incomplete connection in favour of a newer one"),
     };
     let connection = match connected {
         Ok(Ok(connection)) => connection,
         Ok(Err(e)) => return tracing::debug!("a peer did not complete its connection: {e:#}"),
         Err(_) => return tracing::debug!("a peer did not complete its connection in time"),
     };
-    if let Some(connection) = shake_hands(connection, &greeting, limit, place).await {
-        // Fails when the endpoint is gone, and the connection ends with it.
+    if let Some(connection) = respond(connection, &handshake, limit, slot).await {
+        // Fails if the endpoint was dropped. The connection is dropped as well then.
         let _ = ready.send(connection).await;
     }
 }
 
-async fn shake_hands(
+async fn respond(
     connection: QuicConnection,
-    greeting: &Greeting,
+    handshake: &Handshake,
     limit: Duration,
-    mut place: Place,
+    mut slot: Slot,
 ) -> Option<Arc<FastnConnection>> {
     let peer = connection.remote_id().fmt_short();
-    let received = tokio::select! {
+    let responded = tokio::select! {
         biased;
-        received = timeout(limit, greeting.receive(&connection)) => received,
-        _ = &mut place => {
-            tracing::debug!(%peer, "no handshake yet: it gave way");
+        responded = timeout(limit, handshake.respond(&connection)) => responded,
+        _ = &mut slot => {
+            tracing::debug!(%peer, "closed: no handshake yet, and a newer connection needs the slot");
             connection.close(code::REFUSED.into(), TransportError::FULL.as_bytes());
             return None;
         }
     };
-    match received {
+    match responded {
         Ok(Ok(admitted)) => {
             tracing::debug!(%peer, "admitted");
-            let room = Some(admitted.place);
-            Some(FastnConnection::start(connection, limit, room, admitted.first))
+            let peer_slot = Some(admitted.peer_slot);
+            Some(FastnConnection::start(connection, limit, peer_slot, admitted.first_stream))
         }
         Ok(Err(refusal)) => {
             tracing::debug!(%peer, reason = refusal.reason, "refused");
@@ -148,7 +212,7 @@ async fn shake_hands(
             None
         }
         Err(_) => {
-            tracing::debug!(%peer, "no handshake in time");
+            tracing::debug!(%peer, "closed: no handshake in time");
             connection.close(code::SLOW.into(), b"no handshake in time");
             None
         }
@@ -160,7 +224,7 @@ impl Endpoint for FastnEndpoint {
         let known = self.quic.addr();
         let mut addresses: Vec<String> = known.ip_addrs().map(ToString::to_string).collect();
         if addresses.is_empty() {
-            addresses = loopback(&self.quic.bound_sockets()).iter().map(ToString::to_string).collect();
+            addresses = local_addresses(&self.quic.bound_sockets()).iter().map(ToString::to_string).collect();
         }
         addresses.extend(known.relay_urls().map(ToString::to_string));
         PeerAddress { id: id52::encode(&self.quic.id()), addresses }
@@ -177,13 +241,13 @@ impl Endpoint for FastnEndpoint {
         })
     }
 
-    fn connect_anew<'a>(
+    fn connect_new<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
         Box::pin(async move {
-            let connection: Arc<dyn Connection> = self.dial_anew(peer, token).await?;
+            let connection: Arc<dyn Connection> = self.dial_new(peer, token).await?;
             Ok(connection)
         })
     }
@@ -203,9 +267,9 @@ impl Endpoint for FastnEndpoint {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let quic = self.quic.clone();
-            // On a task of its own, which goes on when it takes too long to be waited for.
+            // A task of its own completes the close after the timeout.
             let closing = tokio::spawn(async move { quic.close().await });
-            let _ = timeout(CLOSING, closing).await;
+            let _ = timeout(CLOSE_TIMEOUT, closing).await;
         })
     }
 }
@@ -219,8 +283,8 @@ impl Drop for FastnEndpoint {
     }
 }
 
-/// Where sockets that listen everywhere are reached from the same machine.
-fn loopback(bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
+/// Addresses under which the same machine reaches the bound sockets: loopback for sockets on all interfaces.
+fn local_addresses(bound: &[SocketAddr]) -> BTreeSet<SocketAddr> {
     let reachable = |address: &SocketAddr| match (address, address.ip().is_unspecified()) {
         (SocketAddr::V4(_), true) => (Ipv4Addr::LOCALHOST, address.port()).into(),
         (SocketAddr::V6(_), true) => (Ipv6Addr::LOCALHOST, address.port()).into(),

@@ -1,5 +1,7 @@
-//! Who may come in. The first stream of a connection carries the handshake; a peer of v0.5 has none and is admitted by its
-//! identity alone.
+//! Handshake of a connection and admission of its peer.
+//!
+//! The first stream of a connection carries the handshake. A peer of fastn v0.5 sends none; its identity alone decides about
+//! its admission.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,31 +13,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     error, id52,
-    lines::{LineError, LineReader},
-    opening::{self, Fault, Opening},
+    incoming_stream::{self, IncomingStream, OpeningError},
+    line_reader::{LineError, LineReader},
     stream::{Sender, read_ack},
     wire::{self, ClientHello, Header, ServerHello, code},
 };
 
+/// Retry delay sent with the code `server_full`, in ms.
 const FULL_RETRY_MS: u32 = TransportError::FULL_RETRY.as_millis() as u32;
 
-/// What this node says of itself, and whom it lets in.
-pub(crate) struct Greeting {
+/// Close reason if the peer ends the connection or the stream during the handshake.
+const INCOMPLETE: &str = "the handshake was not completed";
+
+/// This node's part of every handshake: its name, version and protocols, and its admission rule.
+pub(crate) struct Handshake {
     name: String,
     version: String,
     protocols: Vec<Value>,
     admit: Admit,
-    /// A permit for every peer that may be connected at once.
-    room: Arc<Semaphore>,
+    /// One permit per peer that may be connected at once.
+    peer_slots: Arc<Semaphore>,
 }
 
-/// A peer that came in: its place, and the stream it opened with when it is of v0.5.
+/// Result of a successful handshake on the accepting side.
 pub(crate) struct Admitted {
-    pub(crate) place: OwnedSemaphorePermit,
-    pub(crate) first: Option<Opening>,
+    pub(crate) peer_slot: OwnedSemaphorePermit,
+    /// First stream of a peer of v0.5, which carries a request in place of the handshake.
+    pub(crate) first_stream: Option<IncomingStream>,
 }
 
-/// Why a peer does not come in: what QUIC tells it.
+/// QUIC close code and reason for a peer that is not admitted.
 pub(crate) struct Refusal {
     pub(crate) code: u32,
     pub(crate) reason: String,
@@ -46,8 +53,8 @@ impl Refusal {
         Self { code: code::PROTOCOL, reason: reason.to_owned() }
     }
 
-    fn gone() -> Self {
-        Self::protocol("the handshake was broken off")
+    fn incomplete() -> Self {
+        Self::protocol(INCOMPLETE)
     }
 
     fn refused(reason: String) -> Self {
@@ -55,33 +62,35 @@ impl Refusal {
     }
 }
 
-impl Greeting {
+impl Handshake {
     pub(crate) fn new(bind: &Bind, max_peers: usize) -> Self {
         Self {
             name: bind.name.clone(),
             version: bind.version.clone(),
             protocols: bind.protocols.iter().cloned().map(Value::String).collect(),
             admit: bind.admit.clone(),
-            room: Arc::new(Semaphore::new(max_peers)),
+            peer_slots: Arc::new(Semaphore::new(max_peers)),
         }
     }
 
-    /// The dialled side. Not bounded in time.
-    pub(crate) async fn receive(&self, connection: &Connection) -> std::result::Result<Admitted, Refusal> {
-        let (send, recv) = connection.accept_bi().await.map_err(|_| Refusal::gone())?;
-        let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
-        match opening::read_header(&mut reader).await {
+    /// Runs the accepting side. The caller sets a timeout.
+    pub(crate) async fn respond(&self, connection: &Connection) -> std::result::Result<Admitted, Refusal> {
+        let (send, recv) = connection.accept_bi().await.map_err(|_| Refusal::incomplete())?;
+        let mut send = Sender::new(send);
+        let mut reader = LineReader::new(recv);
+        match incoming_stream::read_header(&mut reader).await {
             Ok(Header::Handshake) => self.answer(connection, send, reader).await,
             Ok(header) => {
-                let place = self.decide(connection, None).map_err(Refusal::refused)?;
-                Ok(Admitted { place, first: Some(Opening { send, reader, header: Some(header) }) })
+                let peer_slot = self.admit(connection, None).map_err(Refusal::refused)?;
+                let first_stream = Some(IncomingStream { send, reader, header: Some(header) });
+                Ok(Admitted { peer_slot, first_stream })
             }
-            Err(Fault::BeforeAck(why)) => {
-                opening::refuse(&mut send, why).await;
+            Err(OpeningError::BeforeAck(code)) => {
+                incoming_stream::refuse(&mut send, code).await;
                 send.delivered().await;
-                Err(Refusal::protocol(why))
+                Err(Refusal::protocol(code))
             }
-            Err(_) => Err(Refusal::gone()),
+            Err(_) => Err(Refusal::incomplete()),
         }
     }
 
@@ -91,14 +100,14 @@ impl Greeting {
         mut send: Sender,
         mut reader: LineReader,
     ) -> std::result::Result<Admitted, Refusal> {
-        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| Refusal::gone())?;
+        send.write(Bytes::from_static(wire::ACK_LINE)).await.map_err(|_| Refusal::incomplete())?;
         let hello = reader.line().await.map_err(|e| Refusal::protocol(bad_hello(&e)))?;
-        // The parser's message would quote the line, which holds the token.
+        // The parser's error message is dropped, because it would quote the line with the token.
         let hello: ClientHello =
             serde_json::from_str(&hello).map_err(|_| Refusal::protocol("bad_handshake"))?;
         let decided = self
-            .decide(connection, hello.auth_token.as_deref())
-            .and_then(|place| Ok((place, self.accepted(&hello)?)));
+            .admit(connection, hello.auth_token.as_deref())
+            .and_then(|peer_slot| Ok((peer_slot, self.common_protocols(&hello)?)));
         let reply = match &decided {
             Ok((_, accepted)) => ServerHello::Success {
                 server_name: self.name.clone(),
@@ -112,41 +121,43 @@ impl Greeting {
         };
         let mut line = serde_json::to_vec(&reply).map_err(|_| Refusal::protocol("internal_error"))?;
         line.push(b'\n');
-        send.write(line.into()).await.map_err(|_| Refusal::gone())?;
+        send.write(line.into()).await.map_err(|_| Refusal::incomplete())?;
         let _ = send.finish();
         if decided.is_err() {
-            // A close would overtake the line.
+            // The close that follows could overtake the line, so this waits until the peer has it.
             send.delivered().await;
         }
-        decided.map(|(place, _)| Admitted { place, first: None }).map_err(Refusal::refused)
+        decided.map(|(peer_slot, _)| Admitted { peer_slot, first_stream: None }).map_err(Refusal::refused)
     }
 
-    fn decide(
+    /// Reserves a slot for a peer that the node's rule admits. The error is the code for the peer.
+    fn admit(
         &self,
         connection: &Connection,
         token: Option<&str>,
     ) -> std::result::Result<OwnedSemaphorePermit, String> {
         (self.admit)(&id52::encode(&connection.remote_id()), token)?;
-        self.room.clone().try_acquire_owned().map_err(|_| TransportError::FULL.to_owned())
+        self.peer_slots.clone().try_acquire_owned().map_err(|_| TransportError::FULL.to_owned())
     }
 
-    /// What both sides speak. A side that names nothing is not held to it.
-    fn accepted(&self, hello: &ClientHello) -> std::result::Result<Vec<Value>, String> {
-        let asked = &hello.supported_protocols;
-        let both: Vec<Value> = asked.iter().filter(|one| self.protocols.contains(one)).cloned().collect();
-        if both.is_empty() && !asked.is_empty() && !self.protocols.is_empty() {
+    /// Returns the protocols that both sides support. A side that names none supports any.
+    fn common_protocols(&self, hello: &ClientHello) -> std::result::Result<Vec<Value>, String> {
+        let offered = &hello.supported_protocols;
+        let common: Vec<Value> =
+            offered.iter().filter(|protocol| self.protocols.contains(protocol)).cloned().collect();
+        if common.is_empty() && !offered.is_empty() && !self.protocols.is_empty() {
             return Err("no_common_protocols".into());
         }
-        Ok(both)
+        Ok(common)
     }
 
-    /// The dialling side: one round trip. Not bounded in time.
-    pub(crate) async fn send(&self, connection: &Connection, token: Option<&str>) -> Result<()> {
+    /// Runs the dialling side, which takes one round trip. The caller sets a timeout.
+    pub(crate) async fn initiate(&self, connection: &Connection, token: Option<&str>) -> Result<()> {
         match self.exchange(connection, token).await {
-            // The close may overtake the line.
+            // The peer's close may overtake its line. It carries the same code.
             Err(e) => Err(refused(connection).unwrap_or(e)),
             Ok(ServerHello::Failure { code, retry_after_ms }) => {
-                let after = retry_after_ms.map(|it| Duration::from_millis(it.into()));
+                let after = retry_after_ms.map(|millis| Duration::from_millis(millis.into()));
                 Err(TransportError::refused(error::printable(&code), after))
             }
             Ok(ServerHello::Success { .. }) => Ok(()),
@@ -155,7 +166,8 @@ impl Greeting {
 
     async fn exchange(&self, connection: &Connection, token: Option<&str>) -> Result<ServerHello> {
         let (send, recv) = connection.open_bi().await.map_err(|e| error::lost(&e))?;
-        let (mut send, mut reader) = (Sender::new(send), LineReader::new(recv));
+        let mut send = Sender::new(send);
+        let mut reader = LineReader::new(recv);
         let hello = ClientHello {
             client_name: self.name.clone(),
             client_version: self.version.clone(),
@@ -166,19 +178,21 @@ impl Greeting {
         read_ack(&mut reader).await?;
         let line = reader.line().await.map_err(|e| error::line(&e, "the node's handshake"))?;
         let reply = serde_json::from_str(&line)
-            .map_err(|_| TransportError::Protocol("the node's handshake is not understood".into()))?;
+            .map_err(|_| TransportError::Protocol("cannot parse the node's handshake".into()))?;
         let _ = send.finish();
         Ok(reply)
     }
 }
 
+/// Close reason for a client whose line of the handshake cannot be read.
 fn bad_hello(error: &LineError) -> &'static str {
     match error {
-        LineError::Bad(bad) => opening::name(*bad),
-        LineError::Ended | LineError::Read(_) => "the handshake was broken off",
+        LineError::Bad(bad) => incoming_stream::error_code(*bad),
+        LineError::Ended | LineError::Read(_) => INCOMPLETE,
     }
 }
 
+/// Error of a connection that the peer closed with a refusal.
 fn refused(connection: &Connection) -> Option<TransportError> {
     match connection.close_reason()? {
         ConnectionError::ApplicationClosed(close) if close.error_code == code::REFUSED.into() => {

@@ -1,4 +1,4 @@
-//! The text form of an identity: 52 characters, BASE32_DNSSEC of the ed25519 public key, as fastn writes it.
+//! ID52, fastn's text form of an identity: the ed25519 public key in BASE32_DNSSEC, 52 characters.
 
 use data_encoding::BASE32_DNSSEC;
 use iroh::EndpointId;
@@ -9,7 +9,7 @@ pub(crate) fn encode(id: &EndpointId) -> String {
 }
 
 /// # Errors
-/// `BadArgument` when it is no ID52.
+/// `BadArgument` if the text is not an ID52.
 pub(crate) fn decode(text: &str) -> Result<EndpointId> {
     BASE32_DNSSEC
         .decode(text.as_bytes())
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn equals_the_form_of_fastn_id52() {
-        // As fastn-id52 0.1.2 gives it for this key.
+        // Output of fastn-id52 0.1.2 for this key.
         let id = iroh::SecretKey::from_bytes(&[7; 32]).public();
         assert_eq!(encode(&id), "t956oov2jh90lfnla1th6bm5v6aketlenqv7n4i23rl6i526q8m0");
     }

@@ -1,7 +1,7 @@
-//! Peer to peer over iroh: QUIC with the peer's key as its name, direct where possible, relayed where not.
+//! Peer-to-peer transport over iroh: QUIC between public keys, direct if possible, otherwise through a relay.
 //!
-//! On the wire it is fastn-p2p: ALPN `/fastn/entity/0.1`, a handshake on the first stream, and streams that open with
-//! lines of JSON. Peers of fastn v0.5, which know no handshake, are understood too.
+//! It speaks the wire format of fastn-p2p: ALPN `/fastn/entity/0.1`, a handshake on the first stream of a connection, and
+//! streams that open with lines of JSON. It also accepts peers of fastn v0.5, which send no handshake.
 
 mod congestion;
 mod connection;
@@ -9,8 +9,8 @@ mod endpoint;
 mod error;
 mod handshake;
 mod id52;
-mod lines;
-mod opening;
+mod incoming_stream;
+mod line_reader;
 mod options;
 mod path;
 mod stream;
@@ -22,11 +22,11 @@ use media_plugin_sdk::transport::{
     Bind, BoxFuture, Endpoint, Result, Transport, TransportInfo, TransportRegistration,
 };
 
-/// What it is made of, for a benchmark that puts a bare stream beside it.
+/// Re-exported for a benchmark that measures a bare iroh stream for comparison.
 #[doc(hidden)]
 pub use iroh;
 
-/// The transport `fastn`.
+/// The transport `fastn`. Its options are the table `[transport.fastn]` of the configuration.
 #[derive(Debug, Default)]
 pub struct FastnTransport;
 
@@ -37,13 +37,13 @@ impl Transport for FastnTransport {
         TransportInfo {
             id: "fastn".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            description: "peer to peer over iroh (QUIC), on the fastn-p2p wire".into(),
+            description: "peer to peer over iroh (QUIC), with the wire format of fastn-p2p".into(),
         }
     }
 
     fn bind<'a>(&'a self, bind: &'a Bind) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
         Box::pin(async move {
-            let endpoint: Arc<dyn Endpoint> = endpoint::bind(bind).await?;
+            let endpoint: Arc<dyn Endpoint> = endpoint::FastnEndpoint::bind(bind).await?;
             Ok(endpoint)
         })
     }

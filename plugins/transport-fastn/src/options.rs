@@ -1,4 +1,4 @@
-//! The `[transport.fastn]` table.
+//! Options of the configuration table `[transport.fastn]`.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,34 +6,35 @@ use iroh::{RelayMode, RelayUrl};
 use media_plugin_sdk::transport::{Result, TransportError};
 use serde::Deserialize;
 
-/// As it is written; every key has a default.
+/// The table with its keys. Every key has a default.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
-    /// Local UDP addresses. Empty: all interfaces, any port, and IPv6 where the machine has it.
+    /// Local UDP addresses. An empty list stands for all interfaces, with IPv6 if the machine has it, and for the port of
+    /// the node's key, or any port if that is in use.
     pub(crate) bind: Vec<SocketAddr>,
-    /// Whether UDP sockets are opened and direct addresses used; without, everything goes through the relay.
+    /// Opens UDP sockets and uses direct addresses. If false, everything goes through the relay.
     pub(crate) direct: bool,
-    /// Whether the node is announced and looked for on the local network.
+    /// Announces this node, and looks up peers, on the local network.
     pub(crate) mdns: bool,
     relay: Relay,
     pub(crate) congestion: Congestion,
-    /// Bounds a dial with its handshake, and on the accepting side the handshake and each stream's opening.
+    /// Timeout of a dial with its handshake. On the accepting side, of the handshake and of each stream's opening lines.
     connect_timeout_ms: u64,
-    /// Peers that are connected to this node at once.
+    /// Limit of peers connected to this node at once. Dialled connections do not count.
     pub(crate) max_peers: usize,
-    /// Streams that one peer has open at once; it waits when it wants more.
+    /// Limit of streams that one peer has open at once. At the limit the peer's `open` waits.
     pub(crate) max_streams_per_peer: u32,
-    /// After so long without a sign of life a connection is lost.
+    /// Time without a packet from the peer after which a connection is lost.
     idle_timeout_ms: u64,
-    /// A sign of life is sent that often.
+    /// Interval of the packets that keep an idle connection alive.
     keep_alive_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Congestion {
-    /// BBR3, and Cubic where the round trip is that of one machine or one switch.
+    /// BBR3, or Cubic if the round trip is that of one machine or one switch.
     Auto,
     Cubic,
     Bbr,
@@ -46,11 +47,11 @@ enum Relay {
     Urls(Vec<String>),
 }
 
-/// Which relays, and whether peers are looked up with the relays' operator.
+/// Relays in use.
 #[derive(Debug, Clone)]
 pub(crate) enum RelayChoice {
     Off,
-    /// Those of n0, iroh's maker, with their address lookup.
+    /// The relays of n0, iroh's maker, and n0's address lookup.
     Default,
     Own(RelayMode),
 }
@@ -73,8 +74,10 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Parses the table from a JSON object. Empty text stands for an empty table.
+    ///
     /// # Errors
-    /// `BadArgument` names the option and what is allowed.
+    /// `BadArgument` names the option and the permitted values.
     pub(crate) fn parse(json: &str) -> Result<Self> {
         let json = if json.trim().is_empty() { "{}" } else { json };
         let options: Self = serde_json::from_str(json).map_err(|e| bad(&e.to_string()))?;
@@ -90,29 +93,31 @@ impl Options {
         ];
         for (key, value) in times {
             if !(1..=3_600_000).contains(&value) {
-                return Err(bad(&format!("`{key}` is {value}, 1 to 3600000 milliseconds are allowed")));
+                return Err(bad(&format!("`{key}` is {value}; 1 to 3600000 milliseconds are allowed")));
             }
         }
         if self.keep_alive_ms >= self.idle_timeout_ms {
             return Err(bad(
-                "`keep_alive_ms` must be less than `idle_timeout_ms`, or idle connections are lost",
+                "`keep_alive_ms` must be less than `idle_timeout_ms`, or idle connections would be lost",
             ));
         }
         if !(1..=10_000).contains(&self.max_peers) {
-            return Err(bad(&format!("`max_peers` is {}, 1 to 10000 are allowed", self.max_peers)));
+            return Err(bad(&format!("`max_peers` is {}; 1 to 10000 are allowed", self.max_peers)));
         }
         if !(1..=10_000).contains(&self.max_streams_per_peer) {
             let streams = self.max_streams_per_peer;
-            return Err(bad(&format!("`max_streams_per_peer` is {streams}, 1 to 10000 are allowed")));
+            return Err(bad(&format!("`max_streams_per_peer` is {streams}; 1 to 10000 are allowed")));
         }
         if matches!(self.relay()?, RelayChoice::Off) && !self.direct {
             return Err(bad(
-                "`direct` is false and `relay` is \"off\", so there is no way to anybody; set one of them",
+                "`direct` is false and `relay` is \"off\", so no peer can be reached; change one of them",
             ));
         }
         Ok(())
     }
 
+    /// Returns the option `relay`, parsed.
+    ///
     /// # Errors
     /// `BadArgument` for an unknown word or a malformed URL.
     pub(crate) fn relay(&self) -> Result<RelayChoice> {

@@ -1,4 +1,4 @@
-//! What a connection travels at the moment.
+//! Network path that a connection uses at the moment.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,17 +10,17 @@ use media_plugin_sdk::transport::{Path, PathKind};
 
 use crate::congestion;
 
-/// The selected path of a connection, or the first when none is selected.
+/// Returns the path that iroh has selected for a connection, or its first path if none is selected.
 fn selected<'a>(paths: &'a PathList<'_>) -> Option<iroh::endpoint::Path<'a>> {
     paths.iter().find(iroh::endpoint::Path::is_selected).or_else(|| paths.iter().next())
 }
 
-/// The bytes that came along the path that [`of`] describes.
+/// Returns the number of bytes received on the selected path.
 pub(crate) fn received(connection: &Connection) -> Option<u64> {
     Some(selected(&connection.paths())?.stats().udp_rx.bytes)
 }
 
-/// The kind of the path that [`of`] describes.
+/// Returns the kind of the selected path.
 pub(crate) fn kind_of(connection: &Connection) -> PathKind {
     selected(&connection.paths()).map_or(PathKind::Unknown, |path| kind_of_path(&path))
 }
@@ -34,7 +34,7 @@ fn kind_of_path(path: &iroh::endpoint::Path<'_>) -> PathKind {
     }
 }
 
-/// The selected path of a connection, or the first when none is selected.
+/// Describes the selected path, with its statistics.
 pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();
     let Some(path) = selected(&paths) else {
@@ -52,16 +52,16 @@ pub(crate) fn of(connection: &Connection) -> Path {
         _ => String::new(),
     };
     let stats = path.stats();
-    #[expect(clippy::cast_precision_loss, reason = "a share of packets; 52 bits of them are enough")]
+    #[expect(clippy::cast_precision_loss, reason = "packet counts beyond 52 bits do not occur")]
     let loss = (stats.sent_packets > 0).then(|| stats.lost_packets as f64 / stats.sent_packets as f64);
     let least_rtt = connection.congestion_state(path.id()).and_then(congestion::least_rtt);
     Path { kind: kind_of_path(&path), remote, rtt: Some(stats.rtt), least_rtt, loss }
 }
 
-/// `local` is the address of ours that the packets carry, where the system tells it.
+/// Classifies a remote address. `local` is this node's address on the path, if the system reports it.
 fn kind(remote: IpAddr, local: Option<IpAddr>) -> PathKind {
     let remote = remote.to_canonical();
-    // A machine reaches its own address without leaving.
+    // Packets from an address to itself stay on the machine.
     if remote.is_loopback() || local.is_some_and(|local| local.to_canonical() == remote) {
         PathKind::Loopback
     } else if is_private(remote) {
@@ -71,7 +71,7 @@ fn kind(remote: IpAddr, local: Option<IpAddr>) -> PathKind {
     }
 }
 
-/// RFC 1918 and RFC 3927, RFC 4193 and RFC 4291 2.5.6.
+/// Private and link-local addresses (RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6).
 fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),

@@ -1,38 +1,41 @@
-//! The two halves of a stream, after its opening.
+//! Both halves of a stream after its opening lines.
 
 use bytes::Bytes;
 use iroh::endpoint::SendStream as QuicSend;
 use media_plugin_sdk::transport::{BoxFuture, RecvStream, Result, SendStream, TransportError};
-
 use tokio::runtime::Handle;
 
 use crate::{
     error,
-    lines::LineReader,
+    line_reader::LineReader,
     wire::{self, code},
 };
 
-/// Sends, and resets the stream when it is dropped unfinished: QUIC's own drop would finish it. A peer that stops reading
-/// after the end resets it too: else QUIC would go on to send, and to send again, all that was written.
+/// Sending half.
+///
+/// Dropping it unfinished resets the stream, unlike a dropped stream of iroh, which counts as finished. If the peer stops
+/// reading after the finish, the stream is reset too. Otherwise QUIC would continue to send and retransmit everything that
+/// was written.
 pub(crate) struct Sender {
-    /// Taken when this is dropped.
+    /// `None` only while it is dropped.
     quic: Option<QuicSend>,
     finished: bool,
-    on_drop: u32,
+    /// Error code of the reset on drop.
+    drop_code: u32,
 }
 
 impl Sender {
-    /// Before what is sent at the usual priority, 0, however much of that waits.
-    const FIRST: i32 = 1;
+    /// QUIC priority of a short answer. It leaves before all data at the default priority, 0.
+    const ANSWER_PRIORITY: i32 = 1;
 
     pub(crate) fn new(quic: QuicSend) -> Self {
-        Self { quic: Some(quic), finished: false, on_drop: code::DONE }
+        Self { quic: Some(quic), finished: false, drop_code: code::DONE }
     }
 
-    /// For a few bytes that somebody waits for.
-    pub(crate) fn hurry(&self) {
-        // Fails when the stream is closed already.
-        let _ = self.quic.as_ref().map(|quic| quic.set_priority(Self::FIRST));
+    /// Raises the priority of a short message that the peer waits for.
+    pub(crate) fn prioritize(&self) {
+        // Fails if the stream is already closed.
+        let _ = self.quic.as_ref().map(|quic| quic.set_priority(Self::ANSWER_PRIORITY));
     }
 
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
@@ -40,12 +43,12 @@ impl Sender {
         quic.write_chunk(bytes).await.map_err(|e| error::write(&e))
     }
 
-    /// Aborts the stream with a code that tells why.
+    /// Resets the stream with an error code.
     pub(crate) fn abort(mut self, code: u32) {
-        self.on_drop = code;
+        self.drop_code = code;
     }
 
-    /// Waits until the peer has everything or has gone.
+    /// Waits until the peer has acknowledged everything, has stopped reading, or is lost.
     pub(crate) async fn delivered(&self) {
         if let Some(quic) = &self.quic {
             let _ = quic.stopped().await;
@@ -57,9 +60,9 @@ impl Drop for Sender {
     fn drop(&mut self) {
         let Some(mut quic) = self.quic.take() else { return };
         if !self.finished {
-            let _ = quic.reset(self.on_drop.into());
+            let _ = quic.reset(self.drop_code.into());
         } else if let Ok(runtime) = Handle::try_current() {
-            // Ends once the peer has everything, has stopped, or has gone.
+            // `stopped` resolves once the peer has acknowledged everything, has stopped reading, or is lost.
             runtime.spawn(async move {
                 if let Ok(Some(code)) = quic.stopped().await {
                     let _ = quic.reset(code);
@@ -82,34 +85,34 @@ impl SendStream for Sender {
     }
 }
 
-/// Receives. On the side that opened the stream the peer's ack comes first and is taken off here, so that opening costs no
-/// round trip.
+/// Receiving half. On the side that opened the stream, the first `recv` takes off the peer's ack, so that opening a stream
+/// costs no round trip.
 pub(crate) struct Receiver {
     reader: LineReader,
-    /// `None` while the ack is awaited. An error stays: QUIC, asked again after an abort, would report a regular end.
+    /// `None` until the ack has come. An error is kept, because QUIC reports a regular end on a second read after an abort.
     state: Option<Result<()>>,
 }
 
 impl Receiver {
-    /// On the side that the stream was opened to.
+    /// Creates the half of a stream that the peer opened.
     pub(crate) fn acked(reader: LineReader) -> Self {
         Self { reader, state: Some(Ok(())) }
     }
 
-    /// On the side that opened it.
+    /// Creates the half of a stream that this side opened.
     pub(crate) fn awaiting_ack(reader: LineReader) -> Self {
         Self { reader, state: None }
     }
 }
 
-/// Cancel-safe.
+/// Reads the peer's ack. Cancel-safe.
 pub(crate) async fn read_ack(reader: &mut LineReader) -> Result<()> {
     let line = reader.line().await.map_err(|e| error::line(&e, "the peer's ack"))?;
     if line == wire::ACK {
         return Ok(());
     }
     Err(TransportError::Protocol(format!(
-        "the peer answered `{}` where an ack belongs",
+        "the peer answered `{}` in place of an ack",
         error::printable(&line)
     )))
 }

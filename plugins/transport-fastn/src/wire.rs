@@ -1,47 +1,47 @@
-//! The words of the fastn-p2p wire: what each line says. No I/O.
+//! Lines of the fastn-p2p wire format, written and parsed without I/O.
 
 use media_plugin_sdk::transport::{Result, TransportError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::lines::MAX_LINE;
+use crate::line_reader::MAX_LINE;
 
-/// Stands where the ack would, when a stream is turned away.
-pub(crate) fn error_line(why: &str) -> String {
-    format!("{{\"error\":{{\"code\":\"{why}\"}}}}\n")
+/// Line sent in place of the ack if a stream is refused.
+pub(crate) fn error_line(code: &str) -> String {
+    format!("{{\"error\":{{\"code\":\"{code}\"}}}}\n")
 }
 
-/// What a fastn entity is asked for in the TLS handshake.
+/// Application protocol in the TLS handshake (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"/fastn/entity/0.1";
-/// Answers every opening line, before the protocol is looked at: an ack is no acceptance.
+/// Answer to every opening line, sent before the protocol is checked. It does not accept the request.
 pub(crate) const ACK: &str = "ack";
 pub(crate) const ACK_LINE: &[u8] = b"ack\n";
 pub(crate) const PING_LINE: &[u8] = b"\"Ping\"\n";
 pub(crate) const PONG: &str = "pong";
 pub(crate) const PONG_LINE: &[u8] = b"pong\n";
 
-/// The longest protocol name, in bytes.
+/// Length limit of a protocol name, in bytes; see the conformance check `bounds_what_opens_a_stream`.
 const MAX_PROTOCOL: usize = 256;
 const HANDSHAKE: &str = "fastn-p2p-handshake-v1";
 const SESSION: &str = "fastn-p2p";
 
-/// Error codes of QUIC that we send, on connections and streams alike.
+/// QUIC error codes of this transport, for connections and streams alike.
 pub(crate) mod code {
-    /// An ordinary close, or a stream given up.
+    /// An ordinary close, or an abandoned stream.
     pub(crate) const DONE: u32 = 0;
-    /// The handshake refused the peer; the close's reason is the code.
+    /// The node refused the peer. The reason text of the close is the code of the refusal, such as `unauthorized`.
     pub(crate) const REFUSED: u32 = 1;
-    /// A line too long, not UTF-8 or not what belongs there.
+    /// A line is too long, is not UTF-8, or is not expected here.
     pub(crate) const PROTOCOL: u32 = 2;
-    /// The opening lines did not come in time.
+    /// The opening lines did not arrive in time.
     pub(crate) const SLOW: u32 = 3;
 
     pub(crate) fn describe(code: u64) -> String {
         match u32::try_from(code) {
-            Ok(DONE) => "given up".into(),
+            Ok(DONE) => "no longer needed".into(),
             Ok(REFUSED) => "refused".into(),
-            Ok(PROTOCOL) => "it did not keep to the protocol, or went over a limit".into(),
-            Ok(SLOW) => "its opening did not come in time".into(),
+            Ok(PROTOCOL) => "this side broke the protocol or a limit".into(),
+            Ok(SLOW) => "the opening lines did not arrive in time".into(),
             _ => format!("code {code}"),
         }
     }
@@ -51,9 +51,9 @@ pub(crate) mod code {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Header {
     Handshake,
-    /// A request or a session of our own dialect; the next line names its protocol.
+    /// A request in the current dialect. The next line holds its protocol and data.
     Session,
-    /// A request of v0.5: this is its protocol, the next line its input.
+    /// A request of fastn v0.5 with its protocol. The next line holds its input.
     Legacy(String),
     Ping,
 }
@@ -74,7 +74,7 @@ impl Header {
     }
 }
 
-/// The client's line of the handshake. Holds a secret, so it has no `Debug`.
+/// The client's line of the handshake. It has no `Debug`, because it holds a secret.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ClientHello {
     pub(crate) client_name: String,
@@ -85,11 +85,11 @@ pub(crate) struct ClientHello {
 }
 
 impl ClientHello {
-    /// Both opening lines of the handshake stream.
+    /// Returns both opening lines of the handshake stream.
     pub(crate) fn lines(&self) -> Result<String> {
         let hello = serde_json::to_string(self)
             .map_err(|_| TransportError::Protocol("cannot write the handshake".into()))?;
-        bounded(format!("{{\"Generic\":\"{HANDSHAKE}\"}}\n{hello}\n"), "the handshake")
+        bounded(format!("{{\"Generic\":\"{HANDSHAKE}\"}}\n{hello}\n"), "write the handshake")
     }
 }
 
@@ -104,13 +104,13 @@ pub(crate) enum ServerHello {
     },
     Failure {
         code: String,
-        /// Ours alone: when to try again, with `server_full`.
+        /// Retry delay in ms with the code `server_full`. An extension of this project to fastn-p2p.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u32>,
     },
 }
 
-/// Both opening lines of a session. `data` is one JSON value.
+/// Returns both opening lines of a request. `data` is one JSON value.
 pub(crate) fn session_lines(protocol: &str, data: &str) -> Result<String> {
     #[derive(Serialize)]
     struct Request<'a> {
@@ -119,20 +119,20 @@ pub(crate) fn session_lines(protocol: &str, data: &str) -> Result<String> {
     }
     if protocol.is_empty() || protocol.len() > MAX_PROTOCOL {
         return Err(TransportError::Protocol(format!(
-            "cannot open a stream: the protocol's name is {} bytes, 1 to {MAX_PROTOCOL} are allowed",
+            "cannot open a stream: the protocol name has {} bytes; 1 to {MAX_PROTOCOL} are allowed",
             protocol.len()
         )));
     }
-    let what = format!("a stream for `{protocol}`");
-    let not_json = |e| TransportError::Protocol(format!("cannot open {what}: its data is not JSON: {e}"));
-    // Line feeds are white space between JSON's tokens; inside strings they are escaped.
+    let action = format!("open a stream for `{protocol}`");
+    let not_json = |e| TransportError::Protocol(format!("cannot {action}: its data is not JSON: {e}"));
+    // A line feed in JSON is white space between tokens; inside a string it is always escaped.
     let data = data.replace(['\n', '\r'], " ");
     let data: &RawValue = serde_json::from_str(&data).map_err(not_json)?;
     let request = serde_json::to_string(&Request { protocol, data }).map_err(not_json)?;
-    bounded(format!("{{\"Generic\":\"{SESSION}\"}}\n{request}\n"), &what)
+    bounded(format!("{{\"Generic\":\"{SESSION}\"}}\n{request}\n"), &action)
 }
 
-/// Protocol and data of a session's second line.
+/// Parses the second line of a request into protocol and data.
 pub(crate) fn parse_request(line: &str) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Request<'a> {
@@ -144,12 +144,12 @@ pub(crate) fn parse_request(line: &str) -> Option<(String, String)> {
     Some((protocol_name(request.protocol)?, request.data.get().to_owned()))
 }
 
-/// Whether a line of v0.5's is the JSON value it should be.
+/// Returns true if the line is one JSON value, as the input of fastn v0.5 has to be.
 pub(crate) fn is_json(line: &str) -> bool {
     serde_json::from_str::<&RawValue>(line).is_ok()
 }
 
-/// An enum with data becomes JSON on fastn's wire; as a name we take its text.
+/// Name of a protocol. fastn writes a protocol enum with data as a JSON object; its name is the JSON text.
 fn protocol_name(value: Value) -> Option<String> {
     let name = match value {
         Value::String(name) => name,
@@ -158,10 +158,11 @@ fn protocol_name(value: Value) -> Option<String> {
     (1..=MAX_PROTOCOL).contains(&name.len()).then_some(name)
 }
 
-fn bounded(lines: String, what: &str) -> Result<String> {
+/// Refuses lines longer than a peer would read. `action` is part of the error message.
+fn bounded(lines: String, action: &str) -> Result<String> {
     if lines.len() > MAX_LINE {
         return Err(TransportError::Protocol(format!(
-            "cannot open {what}: it takes {} bytes, at most {MAX_LINE} are allowed",
+            "cannot {action}: it takes {} bytes; at most {MAX_LINE} are allowed",
             lines.len()
         )));
     }
@@ -169,4 +170,66 @@ fn bounded(lines: String, what: &str) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn headers_tell_the_dialects_apart() {
+        let parsed = |line| Header::parse(line);
+        assert_eq!(parsed(r#"{"Generic":"fastn-p2p-handshake-v1"}"#), Some(Header::Handshake));
+        assert_eq!(parsed(r#"{"Generic":"fastn-p2p"}"#), Some(Header::Session));
+        assert_eq!(parsed(r#""Ping""#), Some(Header::Ping));
+        assert_eq!(parsed(r#"{"Generic":"Echo"}"#), Some(Header::Legacy("Echo".into())));
+        assert_eq!(parsed(r#"{"Generic":{"Say":1}}"#), Some(Header::Legacy(r#"{"Say":1}"#.into())));
+        for bad in ["", "Ping", "{}", "[]", r#"{"Http":null}"#, r#"{"Generic":""}"#, r#"{"Generic":"a"} x"#] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+        assert_eq!(parsed(&format!("{{\"Generic\":\"{}\"}}", "x".repeat(257))), None);
+    }
+
+    #[test]
+    fn the_servers_line_is_as_fastn_writes_it() {
+        let line =
+            r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"]}"#;
+        let hello: ServerHello = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&hello).unwrap(), line);
+        let line = r#"{"status":"failure","code":"unauthorized"}"#;
+        let hello: ServerHello = serde_json::from_str(line).unwrap();
+        assert_eq!(hello, ServerHello::Failure { code: "unauthorized".into(), retry_after_ms: None });
+        assert_eq!(serde_json::to_string(&hello).unwrap(), line);
+    }
+
+    #[test]
+    fn a_session_opens_with_two_lines() {
+        assert_eq!(
+            session_lines("audio.list", "{\n\"a\": 1}").unwrap(),
+            "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"audio.list\",\"data\":{ \"a\": 1}}\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_parsed_or_refused(line in ".*") {
+            let _ = Header::parse(&line);
+            let _ = is_json(&line);
+            if let Some((protocol, data)) = parse_request(&line) {
+                prop_assert!(!protocol.is_empty() && is_json(&data));
+            }
+        }
+
+        #[test]
+        fn requests_survive_the_wire(protocol in ".{1,60}", text in ".*", number in any::<i64>()) {
+            let data = serde_json::to_string_pretty(&json!({ "text": text, "list": [number, null] })).unwrap();
+            let lines = session_lines(&protocol, &data).unwrap();
+            let mut lines = lines.lines();
+            prop_assert_eq!(Header::parse(lines.next().unwrap()), Some(Header::Session));
+            let (name, received) = parse_request(lines.next().unwrap()).unwrap();
+            prop_assert_eq!(name, protocol);
+            let received: Value = serde_json::from_str(&received).unwrap();
+            prop_assert_eq!(received, serde_json::from_str::<Value>(&data).unwrap());
+        }
+    }
+}

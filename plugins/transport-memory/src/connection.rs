@@ -3,77 +3,38 @@ use std::sync::{Arc, Weak};
 use media_plugin_sdk::transport::{
     BoxFuture, Connection, Incoming, Path, PathKind, Result, Stream, TransportError,
 };
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc};
 
-use crate::stream;
+use crate::{
+    link::{DROPPED, Link, Side},
+    stream,
+};
 
-/// Streams that wait to be accepted, per connection and direction; past it `open` waits.
-const WAITING_STREAMS: usize = 256;
-/// Bounds on what opens a stream, in bytes.
+/// Limit of opened but not yet accepted streams, per connection and direction. At the limit `open` waits; see the test
+/// `opening_waits_while_256_streams_are_not_accepted`.
+const MAX_PENDING_STREAMS: usize = 256;
+/// Length limit of a protocol name, in bytes; see the conformance check `bounds_what_opens_a_stream`.
 const MAX_PROTOCOL: usize = 256;
+/// Length limit of the JSON value that opens a stream, in bytes; see the same check.
 const MAX_DATA: usize = 64 * 1024;
-
-/// What both ends and all streams of a connection share: whether it has ended, and why.
-pub(crate) struct Link(watch::Sender<Option<String>>);
-
-impl Link {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(None)))
-    }
-
-    /// Ends the connection; the first reason stays.
-    pub(crate) fn close(&self, reason: &str) {
-        self.0.send_if_modified(|state| {
-            let first = state.is_none();
-            state.get_or_insert_with(|| reason.to_owned());
-            first
-        });
-    }
-
-    pub(crate) fn reason(&self) -> Option<String> {
-        self.0.borrow().clone()
-    }
-
-    pub(crate) async fn closed(&self) -> String {
-        let mut state = self.0.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let reason = state.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
-        reason.unwrap_or_default()
-    }
-}
-
-/// One side's hold on the link. The connection's handle and the streams share it; the last of them ends the connection,
-/// as in QUIC.
-pub(crate) struct Side(Arc<Link>);
-
-impl Side {
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.0
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        self.0.close("the peer let go of it");
-    }
-}
 
 /// One end of a connection.
 pub(crate) struct MemoryConnection {
     peer: String,
     near: Arc<Side>,
-    /// Weak, or the two sides would hold each other.
+    /// Weak, because each side's connection would keep the other one open.
     far: Weak<Side>,
     outgoing: mpsc::Sender<Incoming>,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
 }
 
-/// The two ends, for the identities `near` and `far`.
+/// Creates both ends of a connection between the identities `near` and `far`, the dialling end first.
 pub(crate) fn pair(near: &str, far: &str) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
     let link = Link::new();
-    let (near_side, far_side) = (Arc::new(Side(link.clone())), Arc::new(Side(link)));
-    let (to_far, from_near) = mpsc::channel(WAITING_STREAMS);
-    let (to_near, from_far) = mpsc::channel(WAITING_STREAMS);
+    let near_side = Side::new(link.clone());
+    let far_side = Side::new(link);
+    let (to_far, from_near) = mpsc::channel(MAX_PENDING_STREAMS);
+    let (to_near, from_far) = mpsc::channel(MAX_PENDING_STREAMS);
     let end = |peer: &str, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {
         Arc::new(MemoryConnection {
             peer: peer.to_owned(),
@@ -104,7 +65,7 @@ impl Connection for MemoryConnection {
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {
         Box::pin(async move {
             check_opening(protocol, data)?;
-            let Some(far) = self.far.upgrade() else { return Err(stream::lost("the peer let go of it")) };
+            let Some(far) = self.far.upgrade() else { return Err(stream::lost(DROPPED)) };
             let (near, far) = stream::pair(&self.near, &far);
             let incoming = Incoming { protocol: protocol.to_owned(), data: data.to_owned(), stream: far };
             tokio::select! {
@@ -112,7 +73,7 @@ impl Connection for MemoryConnection {
                 reason = self.link().closed() => Err(stream::lost(&reason)),
                 sent = self.outgoing.send(incoming) => match sent {
                     Ok(()) => Ok(near),
-                    Err(_) => Err(stream::lost("the peer let go of it")),
+                    Err(_) => Err(stream::lost(DROPPED)),
                 },
             }
         })
@@ -145,13 +106,13 @@ impl Connection for MemoryConnection {
 fn check_opening(protocol: &str, data: &str) -> Result<()> {
     if protocol.is_empty() || protocol.len() > MAX_PROTOCOL {
         return Err(TransportError::Protocol(format!(
-            "cannot open a stream: the protocol's name is {} bytes, 1 to {MAX_PROTOCOL} are allowed",
+            "cannot open a stream: the protocol name has {} bytes; 1 to {MAX_PROTOCOL} are allowed",
             protocol.len()
         )));
     }
     if data.len() > MAX_DATA {
         return Err(TransportError::Protocol(format!(
-            "cannot open a stream for `{protocol}`: its data is {} bytes, at most {MAX_DATA} are allowed",
+            "cannot open a stream for `{protocol}`: its data has {} bytes; at most {MAX_DATA} are allowed",
             data.len()
         )));
     }

@@ -8,24 +8,30 @@ use media_plugin_sdk::transport::{
 };
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-use crate::connection::{self, Link, MemoryConnection};
+use crate::{
+    connection::{self, MemoryConnection},
+    link::Link,
+};
 
-/// Admitted peers that wait to be accepted; past it a node is full.
-const WAITING_PEERS: usize = 256;
+/// Limit of admitted peers that wait for `accept`. At the limit a dial fails with `Full`; see the test
+/// `a_node_with_256_peers_to_accept_is_full`.
+const MAX_PENDING_PEERS: usize = 256;
 
-/// The endpoints of this process, by identity.
+/// Bound endpoints of this process, by identity.
 static BOUND: Mutex<Option<HashMap<String, Entry>>> = Mutex::new(None);
 
-/// What a dialler needs of a bound endpoint.
+/// Part of a bound endpoint that a dialling endpoint needs.
 #[derive(Clone)]
 struct Entry {
     admit: Admit,
-    door: mpsc::Sender<Arc<MemoryConnection>>,
+    arrivals: mpsc::Sender<Arc<MemoryConnection>>,
+    /// Open connections of the endpoint, closed together with it.
     links: Arc<Mutex<Vec<Weak<Link>>>>,
 }
 
 impl Entry {
-    fn remember(&self, link: &Arc<Link>) {
+    /// Adds a connection to those that close with the endpoint, and forgets connections that have ended.
+    fn track(&self, link: &Arc<Link>) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(link));
@@ -34,25 +40,30 @@ impl Entry {
 
 struct MemoryEndpoint {
     identity: String,
-    /// Ends when the endpoint is closed.
-    life: Arc<Link>,
+    /// Closed together with the endpoint.
+    shutdown: Arc<Link>,
     entry: Entry,
     arrivals: AsyncMutex<mpsc::Receiver<Arc<MemoryConnection>>>,
 }
 
 pub(crate) fn bind(identity: String, admit: Admit) -> Result<Arc<dyn Endpoint>> {
-    let (door, arrivals) = mpsc::channel(WAITING_PEERS);
-    let entry = Entry { admit, door, links: Arc::default() };
+    let (sender, arrivals) = mpsc::channel(MAX_PENDING_PEERS);
+    let entry = Entry { admit, arrivals: sender, links: Arc::default() };
     with_bound(|bound| {
         if bound.contains_key(&identity) {
             return Err(TransportError::Bind(format!(
-                "transport memory: {identity} is already bound in this process; close it or use another key"
+                "transport memory: {identity} is already bound in this process; close that endpoint or use another key"
             )));
         }
         bound.insert(identity.clone(), entry.clone());
         Ok(())
     })?;
-    Ok(Arc::new(MemoryEndpoint { identity, life: Link::new(), entry, arrivals: AsyncMutex::new(arrivals) }))
+    Ok(Arc::new(MemoryEndpoint {
+        identity,
+        shutdown: Link::new(),
+        entry,
+        arrivals: AsyncMutex::new(arrivals),
+    }))
 }
 
 fn with_bound<T>(work: impl FnOnce(&mut HashMap<String, Entry>) -> T) -> T {
@@ -60,11 +71,11 @@ fn with_bound<T>(work: impl FnOnce(&mut HashMap<String, Entry>) -> T) -> T {
 }
 
 impl MemoryEndpoint {
-    fn shut(&self) {
-        if self.life.reason().is_some() {
+    fn shut_down(&self) {
+        if self.shutdown.reason().is_some() {
             return;
         }
-        self.life.close("the node was closed");
+        self.shutdown.close("the node was closed");
         with_bound(|bound| bound.remove(&self.identity));
         for link in self.entry.links.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if let Some(link) = link.upgrade() {
@@ -74,20 +85,23 @@ impl MemoryEndpoint {
     }
 
     fn dial(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<dyn Connection>> {
-        if self.life.reason().is_some() {
+        if self.shutdown.reason().is_some() {
             return Err(TransportError::Closed("cannot connect: this node was closed".into()));
         }
-        let Some(there) = with_bound(|bound| bound.get(&peer.id).cloned()) else {
-            return Err(TransportError::Unreachable(format!("no node {} in this process", peer.id)));
+        let Some(target) = with_bound(|bound| bound.get(&peer.id).cloned()) else {
+            return Err(TransportError::Unreachable(format!(
+                "cannot reach {}: no such node in this process",
+                peer.id
+            )));
         };
-        (there.admit)(&self.identity, token).map_err(|code| TransportError::refused(code, None))?;
+        (target.admit)(&self.identity, token).map_err(|code| TransportError::refused(code, None))?;
         let (near, far) = connection::pair(&self.identity, &peer.id);
-        self.entry.remember(near.link());
-        there.remember(near.link());
-        there.door.try_send(far).map_err(|e| match e {
+        self.entry.track(near.link());
+        target.track(near.link());
+        target.arrivals.try_send(far).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => TransportError::refused(TransportError::FULL, None),
             mpsc::error::TrySendError::Closed(_) => {
-                TransportError::Unreachable(format!("the node {} was closed meanwhile", peer.id))
+                TransportError::Unreachable(format!("cannot reach {}: the node was closed", peer.id))
             }
         })?;
         Ok(near)
@@ -112,7 +126,7 @@ impl Endpoint for MemoryEndpoint {
             let mut arrivals = self.arrivals.lock().await;
             let next = tokio::select! {
                 biased;
-                _ = self.life.closed() => None,
+                _ = self.shutdown.closed() => None,
                 next = arrivals.recv() => next,
             };
             next.map(|connection| -> Arc<dyn Connection> { connection })
@@ -120,12 +134,12 @@ impl Endpoint for MemoryEndpoint {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async move { self.shut() })
+        Box::pin(async move { self.shut_down() })
     }
 }
 
 impl Drop for MemoryEndpoint {
     fn drop(&mut self) {
-        self.shut();
+        self.shut_down();
     }
 }

@@ -1,10 +1,11 @@
-//! Two nodes in one process: the same handshake and the same stream semantics as over a network, without one.
+//! Transport between two nodes in one process, with the admission and stream semantics of a network transport.
 //!
-//! Endpoints find each other by identity in a table of the process. No task runs in the background: a connection is a
-//! pair of queues, and both ends move them along.
+//! A table of the process maps each identity to its bound endpoint. A connection is a pair of queues, which the callers
+//! of both ends fill and empty; the transport runs no background task.
 
 mod connection;
 mod endpoint;
+mod link;
 mod stream;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use media_plugin_sdk::transport::{
     Bind, BoxFuture, Endpoint, Result, Transport, TransportError, TransportInfo, TransportRegistration,
 };
 
-/// The transport `memory`.
+/// The transport `memory`. It takes no options.
 #[derive(Debug, Default)]
 pub struct MemoryTransport;
 
@@ -47,12 +48,14 @@ fn refuse_options(options: &str) -> Result<()> {
         return Ok(());
     }
     let table: serde_json::Map<String, serde_json::Value> = serde_json::from_str(options).map_err(|e| {
-        TransportError::BadArgument(format!("transport memory: its options are not a JSON object: {e}"))
+        TransportError::BadArgument(format!(
+            "transport memory: cannot parse its options as a JSON object: {e}"
+        ))
     })?;
     match table.keys().next() {
         None => Ok(()),
         Some(key) => Err(TransportError::BadArgument(format!(
-            "transport memory: unknown option `{key}`; it takes no options"
+            "transport memory: unknown option `{key}`; this transport takes no options, remove it"
         ))),
     }
 }

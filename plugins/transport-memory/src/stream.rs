@@ -7,14 +7,14 @@ use bytes::Bytes;
 use media_plugin_sdk::transport::{BoxFuture, RecvStream, Result, SendStream, Stream, TransportError};
 use tokio::sync::mpsc;
 
-use crate::connection::Side;
+use crate::link::Side;
 
-/// Largest piece in a queue, in bytes.
+/// Size limit of one queued piece, in bytes.
 const PIECE: usize = 64 * 1024;
-/// Pieces in flight one way; with [`PIECE`] it bounds a stream's memory to 1 MiB.
+/// Limit of queued pieces per stream and direction, 1 MiB in all; see the test `sending_waits_while_a_mebibyte_is_unread`.
 const PIECES: usize = 16;
 
-/// Two streams whose halves are joined crosswise.
+/// Creates both ends of a stream: each end's sender feeds the other end's receiver.
 pub(crate) fn pair(near: &Arc<Side>, far: &Arc<Side>) -> (Stream, Stream) {
     let (near_send, far_recv) = pipe(near, far);
     let (far_send, near_recv) = pipe(far, near);
@@ -30,7 +30,7 @@ fn pipe(from: &Arc<Side>, to: &Arc<Side>) -> (Box<dyn SendStream>, Box<dyn RecvS
 }
 
 struct Sender {
-    /// Gone once finished.
+    /// `None` after `finish`.
     queue: Option<mpsc::Sender<Bytes>>,
     finished: Arc<AtomicBool>,
     side: Arc<Side>,
@@ -60,7 +60,7 @@ impl SendStream for Sender {
         if self.queue.is_none() {
             return Err(closed("cannot finish: the stream is already finished"));
         }
-        // The flag first: the receiver looks at it once the queue has ended.
+        // The receiver reads the flag after the end of the queue, so the flag is set before the queue ends.
         self.finished.store(true, Ordering::Release);
         self.queue = None;
         Ok(())
@@ -69,7 +69,7 @@ impl SendStream for Sender {
 
 struct Receiver {
     pieces: mpsc::Receiver<Bytes>,
-    /// What is left of the last piece.
+    /// Unread remainder of the last piece.
     rest: Bytes,
     finished: Arc<AtomicBool>,
     side: Arc<Side>,

@@ -1,4 +1,4 @@
-//! The suite for transports, run against `memory`.
+//! Conformance suite for transports, run against `memory`.
 
 use media_plugin_conformance::{transport::Subject, transport_suite};
 use transport_memory::MemoryTransport;

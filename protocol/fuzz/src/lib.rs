@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes. `tests/fuzz_bodies.rs` of the protocol runs the same on every `cargo test`.
+//! Bodies of the fuzz targets. `tests/fuzz_bodies.rs` of the protocol runs them on every `cargo test`.
 
 use std::fmt::Debug;
 
@@ -12,10 +12,10 @@ use media_protocol::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What takes a target's bytes.
+/// Body of a target.
 pub type Body = fn(&[u8]);
 
-/// Every target.
+/// All targets, each with its name.
 pub const TARGETS: [(&str, Body); 5] = [
     ("chunk", chunk),
     ("ticket", ticket),
@@ -28,8 +28,8 @@ const INDEX: ChunkIndex = ChunkIndex(3);
 const FRAMES: u32 = 144_000;
 const MAX_CHUNK: usize = 4096;
 
-/// A chunk's stream: first as it is, then behind a sound header; in pieces of the length that the first byte says. What is taken
-/// as whole is exactly what an writer writes.
+/// Reads a chunk's stream, first as it is, then behind a valid header. The first byte is the length of the pieces. The reader
+/// accepts exactly the streams that a writer writes.
 pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
     let header = ChunkWriter::new(INDEX, FRAMES, false).take();
@@ -42,7 +42,7 @@ pub fn chunk(data: &[u8]) {
     }
 }
 
-/// The events of a stream that is a whole chunk.
+/// Returns the events of a stream that is a whole chunk.
 fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
     let mut reader = ChunkReader::new(INDEX, FRAMES.into(), MAX_CHUNK);
     let mut events = Vec::new();
@@ -67,7 +67,7 @@ fn encode(events: &[ChunkEvent]) -> Vec<u8> {
     writer.finish().to_vec()
 }
 
-/// A ticket: as text, then as the bytes within one whose checksum is right. One that is read comes back.
+/// Reads a ticket, first from text, then from bytes with a right checksum. The text of a ticket reads as the same ticket.
 pub fn ticket(data: &[u8]) {
     let sealed = [data, &blake3::hash(data).as_bytes()[..4]].concat();
     let sealed = format!("medianode1{}", BASE32_NOPAD.encode(&sealed));
@@ -81,7 +81,7 @@ pub fn ticket(data: &[u8]) {
     }
 }
 
-/// A rendition's id. One that is read is written in exactly the same way.
+/// Reads a rendition's id. Each id has one text.
 pub fn rendition_id(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if let Ok(id) = text.parse::<RenditionId>() {
@@ -89,7 +89,7 @@ pub fn rendition_id(data: &[u8]) {
     }
 }
 
-/// All messages. One that is read comes back.
+/// Reads all messages. The JSON of a message reads as the same message.
 pub fn messages(data: &[u8]) {
     comes_back::<List>(data);
     comes_back::<Answer<ListPage>>(data);
@@ -100,7 +100,7 @@ pub fn messages(data: &[u8]) {
     if let Some(error) = comes_back::<WireError>(data) {
         is_line(&error);
     }
-    // It holds floats, whose text may be read back one bit off.
+    // The text of a float may read as a float that is one bit off.
     if let Ok(get_info) = serde_json::from_slice::<GetInfo>(data) {
         assert!(serde_json::to_vec(&get_info).is_ok_and(|it| serde_json::from_slice::<GetInfo>(&it).is_ok()));
     }
@@ -113,7 +113,7 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(data: &[u8]) 
     Some(message)
 }
 
-/// What is asked of a rendition never panics, and adds up once it is checked.
+/// Calls all methods of a rendition. After a check its numbers are consistent.
 fn rendition(rendition: &Rendition) {
     let last = ChunkIndex(rendition.chunks.saturating_sub(1));
     let asked = [ChunkIndex(0), last, ChunkIndex(u32::MAX)].map(|index| rendition.frames_in(index));
@@ -133,17 +133,17 @@ fn is_line(error: &WireError) {
     assert!(!error.message.contains(char::is_control));
 }
 
-/// A server's session: each line is a request, its first byte says of which protocol, or the end of one. Each request has one
-/// answer, and what is admitted is within limits.
+/// Runs a server's session. Each line is a request, or the end of all requests; its first byte selects. Each request gets one
+/// action, and admitted requests are within the limits.
 pub fn server(data: &[u8]) {
     let limits = RequestLimits { requests: 3, encode_ahead: 2 };
     let mut server = ServerSession::new(limits);
-    let mut under_way = 0_usize;
+    let mut in_progress = 0_usize;
     for (stream, line) in (0..).zip(data.split(|it| *it == b'\n')) {
         let Some((kind, json)) = line.split_first() else { continue };
         let protocol = match kind % 5 {
             4 => {
-                under_way = 0;
+                in_progress = 0;
                 (0..stream).for_each(|stream| server.handle(ServerInput::Served { stream }));
                 continue;
             }
@@ -151,13 +151,13 @@ pub fn server(data: &[u8]) {
             known => Protocol::ALL[usize::from(known)].name().into(),
         };
         server.handle(ServerInput::Request { stream, protocol, data: String::from_utf8_lossy(json).into() });
-        under_way += usize::from(admitted(&server.poll(), stream));
+        in_progress += usize::from(admitted(&server.poll(), stream));
         assert!(std::iter::from_fn(|| server.poll()).all(|it| matches!(it, ServerAction::EncodeAhead(_))));
-        assert!(server.under_way() == under_way && under_way <= limits.requests);
+        assert!(server.in_progress() == in_progress && in_progress <= limits.requests);
     }
 }
 
-/// Whether this answer to stream `asked` is no refusal.
+/// Tells if this action for stream `asked` is not a refusal.
 fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
     let stream = match output {
         Some(ServerAction::List { stream, list }) => {
@@ -178,13 +178,13 @@ fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
             is_line(error);
             stream
         }
-        other => unreachable!("{other:?} in place of an answer"),
+        other => unreachable!("{other:?} instead of an answer"),
     };
     assert_eq!(*stream, asked);
     !matches!(output, Some(ServerAction::Refuse { .. }))
 }
 
-/// Valid input for each target, to change a little.
+/// Returns valid input for each target, for the fuzzer to modify.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut writer = ChunkWriter::new(INDEX, FRAMES, true);
     for packet in [&[7; 40][..], &[8; 90]] {

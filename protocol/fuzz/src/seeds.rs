@@ -1,4 +1,4 @@
-//! Writes valid encodings to `corpus/`, for the fuzzers to start from: `cargo run --bin seeds`.
+//! Writes valid encodings to `corpus/` as seeds of the fuzzers: `cargo run --bin seeds`.
 
 fn main() -> std::io::Result<()> {
     for (target, seed) in media_protocol_fuzz::seeds() {

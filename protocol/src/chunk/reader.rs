@@ -1,74 +1,74 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{LAST, MAGIC, MAX_PACKET, MAX_REFUSAL, REFUSAL, VERSION};
+use super::layout::{END, LAST, MAGIC, MAX_PACKET, MAX_REFUSAL, REFUSAL, VERSION};
 use crate::{ChunkIndex, WireError};
 
-/// Why a chunk's stream is not taken.
+/// Reason why the reader refuses a chunk's stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {
-    /// The node refused, or failed in midstream.
+    /// The node refused, at the start or in the middle of the chunk.
     #[error(transparent)]
     Refused(WireError),
-    /// It does not begin as a chunk does.
-    #[error("what the node sent is no chunk")]
+    /// The stream does not begin like a chunk.
+    #[error("the node sent something other than a chunk")]
     NotAChunk,
-    /// A version, a flag or a use of the reserved field that this client does not know.
+    /// A version, a flag or a value of the reserved field that this client does not know.
     #[error(
-        "the node sends chunks in a form that this client does not know (version {version}, flags {flags:#04x}): update it"
+        "the node sends chunks of an unknown version (version {version}, flags {flags:#04x}); update this client"
     )]
     Unknown {
-        /// The header's version.
+        /// Version in the header.
         version: u8,
-        /// The header's flags.
+        /// Flags in the header.
         flags: u8,
     },
-    /// Another chunk than was asked for.
+    /// A chunk other than the requested one.
     #[error(
-        "the node sent chunk {index} of {frames} frames in place of chunk {expected_index} of {expected_frames}"
+        "the node sent chunk {index} of {frames} frames instead of chunk {expected_index} of {expected_frames} frames"
     )]
     Other {
-        /// The header's index.
+        /// Index in the header.
         index: u32,
-        /// The header's frames.
+        /// Number of frames in the header.
         frames: u32,
-        /// The index asked for.
+        /// Requested index.
         expected_index: u32,
-        /// The frames that it must have.
+        /// Number of frames of the requested chunk.
         expected_frames: u64,
     },
-    /// A packet over [`MAX_PACKET`].
-    #[error("the node announces a packet of {0} bytes; at most {MAX_PACKET} are taken")]
+    /// A packet longer than [`MAX_PACKET`].
+    #[error("the node announced a packet of {0} bytes; the limit is {MAX_PACKET}")]
     PacketTooLong(u32),
-    /// More than the whole chunk may take.
-    #[error("the chunk is over {0} bytes, more than it can honestly take")]
+    /// More bytes than a chunk of the rendition can have.
+    #[error("the node sent more than {0} bytes, the limit of this chunk")]
     TooLong(usize),
-    /// A refusal that is too long or not JSON of the right shape.
-    #[error("the node refused, in words that cannot be read")]
+    /// A refusal that is too long, or not the JSON of a [`WireError`].
+    #[error("the node refused, with a message that this client cannot read")]
     BadRefusal,
-    /// The hash at the end is that of other bytes.
-    #[error("the chunk was damaged on its way: its hash does not match")]
+    /// The hash at the end does not match the bytes.
+    #[error("the chunk was damaged on the way: its hash does not match")]
     Damaged,
-    /// Something follows the end.
-    #[error("the node sent more after the chunk's end")]
+    /// Bytes after the end.
+    #[error("the node sent bytes after the chunk's end")]
     Trailing,
 }
 
-/// What a chunk's stream holds, in order: one header, packets, one end.
+/// Part of a chunk's stream. In order: one header, packets, one end.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ChunkEvent {
-    /// The header, checked against what was asked for.
+    /// The header. It matches the request.
     Header {
-        /// Which chunk.
+        /// Index of the chunk.
         index: ChunkIndex,
-        /// Frames to keep of it.
+        /// Number of frames to keep.
         frames: u32,
-        /// Whether the node says that it ends the track.
+        /// Tells if the node marked the chunk as the last one of its track.
         last: bool,
     },
-    /// A packet; not yet covered by the hash, so its decoder must bear anything.
+    /// A packet. The reader has not checked the hash yet, so a decoder must tolerate any bytes.
     Packet(Bytes),
-    /// The chunk is complete and its hash right.
+    /// The end. The chunk is complete and its hash right.
     End,
 }
 
@@ -97,10 +97,10 @@ enum State {
     Failed(ChunkError),
 }
 
-/// Reads one chunk, as its bytes come.
+/// Reads one chunk from pieces of its stream.
 ///
-/// Call [`ChunkReader::next`] until it returns `None` after each push; then no more is held than one unfinished packet
-/// beside what was pushed. Packets that lie within one push are slices of it, not copies.
+/// After each push, call [`ChunkReader::next`] until it returns `None`. Then the reader holds at most one partial packet. A packet
+/// that lies within one push is a slice of it, not a copy.
 #[derive(Debug)]
 pub struct ChunkReader {
     index: ChunkIndex,
@@ -108,16 +108,18 @@ pub struct ChunkReader {
     max_bytes: usize,
     received: usize,
     hash: blake3::Hasher,
-    /// Pushed and not yet read.
+    /// Pushed bytes that are not read yet.
     pub(super) pushed: Bytes,
-    /// The head of an item whose rest has not been pushed yet; shorter than [`MAX_PACKET`].
+    /// First part of an item whose rest is not pushed yet; shorter than [`MAX_PACKET`].
     pub(super) head: BytesMut,
     state: State,
 }
 
 impl ChunkReader {
-    /// Expects chunk `index` with `frames` frames ([`crate::Rendition::frames_in`]) in at most `max_bytes` bytes, header and
-    /// trailer included ([`crate::Rendition::max_chunk_bytes`]).
+    /// Returns a reader for chunk `index`.
+    ///
+    /// `frames` is its number of frames ([`crate::Rendition::frames_in`]). `max_bytes` limits the stream, header and trailer
+    /// included ([`crate::Rendition::max_chunk_bytes`]).
     #[must_use]
     pub fn new(index: ChunkIndex, frames: u64, max_bytes: usize) -> Self {
         Self {
@@ -132,7 +134,7 @@ impl ChunkReader {
         }
     }
 
-    /// Takes bytes from the stream. Those over the limit are dropped, and [`ChunkReader::next`] says so.
+    /// Takes bytes from the stream. If they exceed the limit, the reader drops them and [`ChunkReader::next`] fails.
     pub fn push(&mut self, bytes: Bytes) {
         self.received = self.received.saturating_add(bytes.len());
         if matches!(self.state, State::Failed(_)) {
@@ -147,29 +149,29 @@ impl ChunkReader {
         }
     }
 
-    /// The next event; `None` when more must be pushed first, or after the end.
+    /// Returns the next event; `None` if it needs more bytes, or after the end.
     ///
     /// # Errors
-    /// The stream is not the chunk that was asked for; every later call says the same.
-    #[allow(clippy::should_implement_trait, reason = "no iterator: more may come after `None`")]
+    /// The stream is not the requested chunk. Every later call returns the same error.
+    #[allow(clippy::should_implement_trait, reason = "no iterator: events can follow after `None`")]
     pub fn next(&mut self) -> Result<Option<ChunkEvent>, ChunkError> {
         self.step().map_err(|error| self.fail(error))
     }
 
-    /// Whether the chunk has come to its end, whole and undamaged. A stream that finishes before was cut short.
+    /// Tells if the chunk is complete and undamaged. A stream that ends before that was cut short.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Bytes pushed so far.
+    /// Returns the number of bytes pushed so far.
     #[must_use]
     pub fn received(&self) -> usize {
         self.received
     }
 
-    /// How many bytes are there of the packet that has not come whole, once [`ChunkReader::next`] has said `None`; 0 between
-    /// packets.
+    /// Returns the number of bytes received of a partial packet; 0 between packets. Call it after [`ChunkReader::next`] has
+    /// returned `None`.
     #[must_use]
     pub fn partial_packet(&self) -> usize {
         if let State::Packet(_) = self.state { self.head.len() } else { 0 }
@@ -184,7 +186,7 @@ impl ChunkReader {
 
     fn step(&mut self) -> Result<Option<ChunkEvent>, ChunkError> {
         loop {
-            let wanted = match &self.state {
+            let length = match &self.state {
                 State::Magic | State::Length => 4,
                 State::Header => 12,
                 State::Packet(length) | State::Refusal(length) => *length,
@@ -194,24 +196,24 @@ impl ChunkReader {
                 State::Done => return Err(ChunkError::Trailing),
                 State::Failed(error) => return Err(error.clone()),
             };
-            let Some(item) = self.take(wanted) else { return Ok(None) };
+            let Some(item) = self.take(length) else { return Ok(None) };
             if let Some(event) = self.read(item)? {
                 return Ok(Some(event));
             }
         }
     }
 
-    /// The next `wanted` bytes, once they are there.
-    fn take(&mut self, wanted: usize) -> Option<Bytes> {
-        if self.head.is_empty() && self.pushed.len() >= wanted {
-            return Some(self.pushed.split_to(wanted));
+    /// Returns the next `length` bytes, or `None` if they are not all pushed yet.
+    fn take(&mut self, length: usize) -> Option<Bytes> {
+        if self.head.is_empty() && self.pushed.len() >= length {
+            return Some(self.pushed.split_to(length));
         }
-        let more = self.pushed.len().min(wanted - self.head.len());
+        let more = self.pushed.len().min(length - self.head.len());
         self.head.extend_from_slice(&self.pushed.split_to(more));
-        (self.head.len() == wanted).then(|| std::mem::take(&mut self.head).freeze())
+        (self.head.len() == length).then(|| std::mem::take(&mut self.head).freeze())
     }
 
-    /// Reads the item that the state waits for.
+    /// Reads the item that the state expects.
     fn read(&mut self, item: Bytes) -> Result<Option<ChunkEvent>, ChunkError> {
         let mut event = None;
         self.state = match &self.state {
@@ -254,14 +256,17 @@ impl ChunkReader {
     }
 
     fn header(&self, mut item: Bytes) -> Result<ChunkEvent, ChunkError> {
-        let (version, flags, reserved) = (item.get_u8(), item.get_u8(), item.get_u16_le());
+        let version = item.get_u8();
+        let flags = item.get_u8();
+        let reserved = item.get_u16_le();
         if version != VERSION || flags & !LAST != 0 || reserved != 0 {
             return Err(ChunkError::Unknown { version, flags });
         }
-        let (index, frames) = (item.get_u32_le(), item.get_u32_le());
+        let index = item.get_u32_le();
+        let frames = item.get_u32_le();
         if index != self.index.0 || u64::from(frames) != self.frames {
-            let (expected_index, expected_frames) = (self.index.0, self.frames);
-            return Err(ChunkError::Other { index, frames, expected_index, expected_frames });
+            let expected_index = self.index.0;
+            return Err(ChunkError::Other { index, frames, expected_index, expected_frames: self.frames });
         }
         Ok(ChunkEvent::Header { index: self.index, frames, last: flags & LAST != 0 })
     }
@@ -269,7 +274,7 @@ impl ChunkReader {
     fn length(&mut self, item: &Bytes) -> Result<State, ChunkError> {
         let length = item.clone().get_u32_le();
         match length {
-            super::END => Ok(State::Hash),
+            END => Ok(State::Hash),
             REFUSAL => Ok(State::RefusalLength),
             _ if length as usize > MAX_PACKET => Err(ChunkError::PacketTooLong(length)),
             _ => {

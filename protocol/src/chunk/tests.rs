@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::*;
-use crate::ErrorCode;
+use super::{layout::REFUSAL, *};
+use crate::{ChunkIndex, ErrorCode, WireError};
 
 const INDEX: ChunkIndex = ChunkIndex(7);
 const FRAMES: u32 = 132_300;
@@ -11,7 +11,7 @@ fn encode(packets: &[Vec<u8>], last: bool) -> Vec<u8> {
     encode_in_parts(packets, last, usize::MAX)
 }
 
-/// A chunk that is taken after so many packets each time.
+/// Encodes a chunk and takes its bytes after every `part` packets.
 fn encode_in_parts(packets: &[Vec<u8>], last: bool, part: usize) -> Vec<u8> {
     let mut writer = ChunkWriter::new(INDEX, FRAMES, last);
     let mut chunk = Vec::new();
@@ -27,7 +27,7 @@ fn reader(max_bytes: usize) -> ChunkReader {
     ChunkReader::new(INDEX, u64::from(FRAMES), max_bytes)
 }
 
-/// All events of a stream that comes in pieces of these lengths, over and over.
+/// Returns the events of a stream that arrives in pieces of these lengths, repeated in turn.
 fn decode(mut reader: ChunkReader, bytes: &[u8], pieces: &[usize]) -> Result<Vec<ChunkEvent>, ChunkError> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut events = Vec::new();
@@ -48,7 +48,7 @@ fn at_once(bytes: &[u8]) -> Result<Vec<ChunkEvent>, ChunkError> {
     decode(reader(bytes.len()), bytes, &[bytes.len()])
 }
 
-/// A whole chunk with some bytes put elsewhere.
+/// Reads a whole chunk after `bytes` have replaced those at `at`.
 fn patched(at: usize, bytes: &[u8]) -> Result<Vec<ChunkEvent>, ChunkError> {
     let mut chunk = encode(&[vec![1, 2, 3]], false);
     chunk[at..at + bytes.len()].copy_from_slice(bytes);

@@ -613,7 +613,7 @@ impl ClientSession {
             self.fetch = Fetch::Chunk(ChunkInFlight::new(track, index));
             return self.fail(Failure::NoCodec(reason));
         };
-        let reason = format!("{reason}; it is not asked for again");
+        let reason = format!("{reason}; it is no longer used");
         track.rendition = Arc::clone(&to);
         track.reason = reason.as_str().into();
         self.previous.track = Some(track.clone());

@@ -1,10 +1,10 @@
-//! The server's side of a session: reads and bounds what a peer asks for, and says what to do about it.
+//! The server's side of a session: reads and checks a peer's requests, and returns the action for each.
 //!
 //! # Invariants
 //!
-//! - What comes out as `List`, `Info` or `Chunk` is within every limit of the specification.
-//! - At most [`RequestLimits::requests`] of them are under way at once; each is under way until [`ServerInput::Served`].
-//! - Every request is answered by exactly one of `List`, `Info`, `Chunk` and `Refuse`.
+//! - A request in a `List`, `Info` or `Chunk` action is within every limit of the specification.
+//! - At most [`RequestLimits::requests`] such actions are in progress at a time, each until [`ServerInput::Served`].
+//! - Every request gets exactly one of the actions `List`, `Info`, `Chunk` and `Refuse`.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -13,17 +13,19 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::{ChunkRequest, ErrorCode, GetInfo, List, Protocol, Rendition, WireError, id::is_word};
+use crate::{
+    ChunkRequest, CodecOffer, ErrorCode, GetInfo, List, Protocol, Rendition, WireError, id::is_word,
+};
 
 #[cfg(test)]
 mod tests;
 
-/// What one client may ask for.
+/// Limits for the requests of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Requests under way at once; more are refused as busy.
+    /// Greatest number of requests in progress. The session refuses more as busy.
     pub requests: usize,
-    /// How many chunks after the one asked for are encoded ahead.
+    /// Number of chunks to encode ahead, after each requested one.
     pub encode_ahead: u32,
 }
 
@@ -33,79 +35,81 @@ impl Default for RequestLimits {
     }
 }
 
-/// What happened.
+/// An event that the driver reports to [`ServerSession`].
 #[derive(Debug, Clone)]
 pub enum ServerInput {
-    /// The peer opened a stream.
+    /// The peer opened a stream with a request.
     Request {
-        /// The stream's name, unique within the session.
+        /// Id of the stream, unique within the session.
         stream: u64,
-        /// The protocol that it named.
+        /// Name of the protocol.
         protocol: String,
-        /// The JSON that it sent.
+        /// The JSON of the request.
         data: String,
     },
-    /// A stream's answer is finished, or was aborted. Only for `List`, `Info` and `Chunk`.
+    /// The answer to a `List`, `Info` or `Chunk` action is complete or was aborted.
     Served {
-        /// The stream.
+        /// Id of the stream.
         stream: u64,
     },
 }
 
-/// What to do.
+/// An instruction of [`ServerSession`] to its driver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ServerAction {
-    /// Answer with a page of the catalog.
+    /// Answer with a page of the library.
     List {
-        /// On which stream.
+        /// Id of the stream.
         stream: u64,
-        /// What is asked for.
+        /// The request.
         list: List,
     },
     /// Answer with a track and its rendition.
     Info {
-        /// On which stream.
+        /// Id of the stream.
         stream: u64,
-        /// What is asked for.
+        /// The request.
         get_info: GetInfo,
     },
     /// Answer with a chunk.
     Chunk {
-        /// On which stream.
+        /// Id of the stream.
         stream: u64,
-        /// What is asked for; the track and the chunk may not exist.
+        /// The request. Track and chunk may not exist.
         request: ChunkRequest,
     },
-    /// Have this chunk ready, since it will be asked for next. It may lie past the end.
+    /// Encode this chunk, which the client will probably request next. It may be past the end.
     EncodeAhead(ChunkRequest),
-    /// Answer with a refusal: [`crate::chunk::refusal`] where a chunk was asked for, else an [`crate::Answer`].
+    /// Refuse the request: with [`crate::chunk::refusal`] if it is for a chunk, or else with an [`crate::Answer`].
     Refuse {
-        /// On which stream.
+        /// Id of the stream.
         stream: u64,
-        /// What was asked for, `None` when it is no protocol of ours.
+        /// Protocol of the request; `None` if it is unknown.
         protocol: Option<Protocol>,
-        /// Why not.
+        /// The refusal.
         error: WireError,
     },
 }
 
-/// The state machine of one connection. Feed it with [`ServerSession::handle`], then take what it says from [`ServerSession::poll`]
-/// until that is empty.
+/// State machine of one connection. Feed it with [`ServerSession::handle`], then call [`ServerSession::poll`] until it returns
+/// `None`.
 #[derive(Debug, Default)]
 pub struct ServerSession {
     limits: RequestLimits,
-    under_way: BTreeSet<u64>,
+    /// Streams whose answers are in progress.
+    in_progress: BTreeSet<u64>,
     requests: [u64; Protocol::ALL.len()],
-    outputs: VecDeque<ServerAction>,
+    actions: VecDeque<ServerAction>,
 }
 
 impl ServerSession {
-    /// The longest request, in bytes of JSON.
+    /// Greatest length of a request, in bytes of JSON.
     pub const MAX_REQUEST: usize = 64 * 1024;
-    /// Who has too many under way may ask again then: a chunk is encoded, or a good part of one sent.
-    const AGAIN: Duration = Duration::from_secs(1);
+    /// Wait that a busy refusal demands: in this time the node encodes a chunk or sends a large part of one (test
+    /// `requests_in_progress_are_limited`).
+    const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-    /// A session that nothing was asked of yet.
+    /// Returns a session without requests.
     #[must_use]
     pub fn new(limits: RequestLimits) -> Self {
         Self { limits, ..Self::default() }
@@ -116,52 +120,54 @@ impl ServerSession {
         match input {
             ServerInput::Request { stream, protocol, data } => self.on_request(stream, &protocol, &data),
             ServerInput::Served { stream } => {
-                self.under_way.remove(&stream);
+                self.in_progress.remove(&stream);
             }
         }
     }
 
-    /// The next thing to do.
+    /// Returns the next action to carry out.
     pub fn poll(&mut self) -> Option<ServerAction> {
-        self.outputs.pop_front()
+        self.actions.pop_front()
     }
 
-    /// How many requests are under way.
+    /// Returns the number of requests in progress.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.under_way.len()
+    pub fn in_progress(&self) -> usize {
+        self.in_progress.len()
     }
 
-    /// How often `protocol` was asked for so far, refused requests included.
+    /// Returns the number of requests for `protocol` so far, including refused ones.
     #[must_use]
     pub fn requests(&self, protocol: Protocol) -> u64 {
         self.requests[protocol as usize]
     }
 
     fn on_request(&mut self, stream: u64, name: &str, data: &str) {
-        let (protocol, output) = match name.parse::<Protocol>() {
-            Ok(protocol) => {
-                self.requests[protocol as usize] += 1;
-                (Some(protocol), self.admit(stream, protocol, data))
-            }
-            Err(error) => (None, Err(error)),
-        };
-        let output = output.unwrap_or_else(|error| ServerAction::Refuse { stream, protocol, error });
-        let ahead = match &output {
-            ServerAction::Chunk { request, .. } => self.ahead(request),
-            _ => Vec::new(),
-        };
-        if !matches!(output, ServerAction::Refuse { .. }) {
-            self.under_way.insert(stream);
+        let protocol = name.parse::<Protocol>();
+        if let Ok(protocol) = protocol {
+            self.requests[protocol as usize] += 1;
         }
-        self.outputs.push_back(output);
-        self.outputs.extend(ahead);
+        let admitted = protocol.clone().and_then(|protocol| self.admit(stream, protocol, data));
+        match admitted {
+            Ok(action) => {
+                let ahead = match &action {
+                    ServerAction::Chunk { request, .. } => self.ahead(request),
+                    _ => Vec::new(),
+                };
+                self.in_progress.insert(stream);
+                self.actions.push_back(action);
+                self.actions.extend(ahead);
+            }
+            Err(error) => {
+                self.actions.push_back(ServerAction::Refuse { stream, protocol: protocol.ok(), error });
+            }
+        }
     }
 
     fn admit(&self, stream: u64, protocol: Protocol, data: &str) -> Result<ServerAction, WireError> {
-        if self.under_way.len() >= self.limits.requests {
-            let message = format!("{} requests are under way already", self.under_way.len());
-            return Err(WireError::busy(message, Self::AGAIN));
+        if self.in_progress.len() >= self.limits.requests {
+            let message = format!("{} requests are in progress already", self.in_progress.len());
+            return Err(WireError::busy(message, Self::RETRY_AFTER));
         }
         let request = match protocol {
             Protocol::List => ServerAction::List { stream, list: check_list(parse(data)?)? },
@@ -184,7 +190,10 @@ impl ServerSession {
 fn parse<T: DeserializeOwned>(data: &str) -> Result<T, WireError> {
     fits(data.len() <= ServerSession::MAX_REQUEST, "the request is over 64 KiB")?;
     serde_json::from_str(data).map_err(|error| {
-        WireError::new(ErrorCode::BadRequest, format!("the request is not JSON of the right shape: {error}"))
+        WireError::new(
+            ErrorCode::BadRequest,
+            format!("the request is not valid JSON for its protocol: {error}"),
+        )
     })
 }
 
@@ -199,23 +208,23 @@ fn check_list(list: List) -> Result<List, WireError> {
 
 fn check_get_info(mut get_info: GetInfo) -> Result<GetInfo, WireError> {
     let GetInfo { codecs, output, path, .. } = &mut get_info;
-    let is_id = |text: &str| !text.is_empty() && is_word(text, 32);
+    let is_id = |offer: &CodecOffer| !offer.id.is_empty() && is_word(&offer.id, 32);
     fits(codecs.len() <= GetInfo::MAX_CODECS, "more than 32 codecs")?;
-    fits(codecs.iter().all(|it| is_id(&it.id)), "a codec's id is 1 to 32 of a-z, 0-9 and -")?;
+    fits(codecs.iter().all(is_id), "a codec's id is 1 to 32 of a-z, 0-9 and -")?;
     fits(output.rates.len() <= GetInfo::MAX_RATES, "more than 64 rates")?;
     let rates = 1..=Rendition::MAX_RATE;
-    fits(output.rates.iter().all(|it| rates.contains(it)), "a rate is 1 to 768000 frames per second")?;
+    fits(output.rates.iter().all(|rate| rates.contains(rate)), "a rate is 1 to 768000 frames per second")?;
     fits(output.channels != Some(0), "an output has at least 1 channel")?;
-    // What is said of the path is advice: where it makes no sense, it is as if it had not been said.
-    path.rtt_ms = path.rtt_ms.filter(|it| *it >= 0.0);
-    path.loss = path.loss.filter(|it| (0.0..=1.0).contains(it));
+    // The path is advice, so the session drops a number out of range instead of refusing the request.
+    path.rtt_ms = path.rtt_ms.filter(|rtt| *rtt >= 0.0);
+    path.loss = path.loss.filter(|loss| (0.0..=1.0).contains(loss));
     Ok(get_info)
 }
 
 fn check_chunk(request: ChunkRequest) -> Result<ChunkRequest, WireError> {
     let id = &request.rendition;
     if id.rate > Rendition::MAX_RATE || id.channels > Rendition::MAX_CHANNELS {
-        let message = format!("no rendition {id}: at most 768000 frames per second of 32 channels");
+        let message = format!("no rendition {id}: the limits are 768000 frames per second and 32 channels");
         return Err(WireError::new(ErrorCode::UnknownRendition, message));
     }
     Ok(request)

@@ -116,7 +116,7 @@ fn a_busy_node_is_asked_again_when_it_says() {
         let request =
             std::iter::from_fn(|| client.poll()).find(|it| matches!(it, ClientAction::GetInfo { .. }));
         let error = WireError::busy("512 chunks wait", Duration::from_millis(named));
-        assert!(error.message.starts_with("512 chunks wait; ask again in "), "{error}");
+        assert!(error.message.starts_with("512 chunks wait; try again in "), "{error}");
         let asked = client.timeout().unwrap() - ClientConfig::default().timeout;
         client.handle(asked, ClientInput::Refused { request: request_of(&request.unwrap()), error });
         let again = client.timeout().unwrap();

@@ -23,9 +23,9 @@ use media_protocol::{
 };
 
 use super::{
-    pace::Recent,
+    abandonment::{AbandonmentEstimate, CHUNK, bits},
     policy::{Limit, Policy},
-    under_way::{CHUNK, UnderWay, bits},
+    throughput::{MeasuredThroughput, ThroughputMeter},
 };
 
 /// See the module.
@@ -42,7 +42,8 @@ pub struct Adaptive {
     errors: VecDeque<f64>,
     /// The path's round trip, as last seen.
     rtt: Duration,
-    recent: Recent,
+    meter: ThroughputMeter,
+    measured: MeasuredThroughput,
 }
 
 impl Adaptive {
@@ -75,8 +76,21 @@ impl Adaptive {
     /// Chooses within `policy`; by throughput only while `paced` says that the output plays in real time.
     #[must_use]
     pub fn new(policy: Policy, paced: Arc<AtomicBool>) -> Self {
-        let (came, errors) = ([None; 2], VecDeque::new());
-        Self { paced, policy, came, expected: None, errors, rtt: Duration::ZERO, recent: Recent::default() }
+        Self {
+            paced,
+            policy,
+            came: [None; 2],
+            expected: None,
+            errors: VecDeque::new(),
+            rtt: Duration::ZERO,
+            meter: ThroughputMeter::default(),
+            measured: MeasuredThroughput::default(),
+        }
+    }
+
+    /// Throughput of the last chunk, for the report of the path.
+    pub(super) fn measured(&self) -> MeasuredThroughput {
+        self.measured.clone()
     }
 
     fn is_paced(&self) -> bool {
@@ -135,6 +149,7 @@ impl Adaptive {
             self.errors.push_front((expected / came - 1.0).max(0.0));
             self.errors.truncate(Self::ERRORS);
         }
+        self.measured.set(came);
         self.came = [Some(came), self.came[0]];
     }
 
@@ -175,8 +190,8 @@ impl RateChoice for Adaptive {
         if so_far.bytes == 0 && !self.is_late(situation.buffer_level, so_far.waited) {
             return None;
         }
-        let pace = self.recent.look(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
-        let under_way = UnderWay {
+        let pace = self.meter.measure(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
+        let estimate = AbandonmentEstimate {
             held: situation.buffer_level.as_secs_f64(),
             target: situation.target.as_secs_f64(),
             rtt: self.rtt.as_secs_f64(),
@@ -188,8 +203,8 @@ impl RateChoice for Adaptive {
             before: self.came[0],
         };
         let limit = self.policy.limit(situation.path.kind, situation.now);
-        let to = under_way.better(situation.all, &limit)?;
-        self.note(under_way.measured());
+        let to = estimate.replacement(situation.all, &limit)?;
+        self.note(estimate.measured());
         Some(Switch {
             to,
             reason: format!("the chunk would come too late: {}", self.words(situation.buffer_level)),
@@ -200,7 +215,7 @@ impl RateChoice for Adaptive {
         self.policy.spend(delivery.bytes);
         let took = self.took(delivery).as_secs_f64().max(Self::SHORTEST);
         let whole = delivery.bytes as f64 * 8.0 / took;
-        let end = self.recent.end().unwrap_or(whole);
+        let end = self.meter.end().unwrap_or(whole);
         self.note(if whole > end * Self::FELL { end } else { whole });
     }
 

@@ -38,14 +38,14 @@ pub(super) struct Limit {
     /// In bit/s.
     pub(super) bitrate: u32,
     /// The same for what passes through as it lies in the file, which would lose by being encoded again.
-    pub(super) copies: u32,
+    pub(super) passthrough_bitrate: u32,
     /// In words, where the budget makes it less than it would be.
     pub(super) reason: Option<String>,
 }
 
 impl Limit {
     pub(super) fn allows(&self, rendition: &Rendition) -> bool {
-        rendition.bitrate <= if rendition.continuous { self.copies } else { self.bitrate }
+        rendition.bitrate <= if rendition.continuous { self.passthrough_bitrate } else { self.bitrate }
     }
 }
 
@@ -93,7 +93,7 @@ impl Policy {
 
     /// The same of what passes through: where a budget is kept a tenth more, as a node counts it, for the mean of a file is no
     /// round number; elsewhere whatever was offered.
-    fn most_of_copies(&self, kind: PathKind) -> u32 {
+    fn max_passthrough_bitrate(&self, kind: PathKind) -> u32 {
         let most = self.most(kind);
         if self.is_metered(kind) { most.saturating_add(most / 10) } else { u32::MAX }
     }
@@ -114,14 +114,18 @@ impl Policy {
         let Budget(budget) = self.budget;
         // The first three quarters are free, the last one is spread over what is left of the hour.
         if !self.metered || self.spent < budget / 4 * 3 {
-            return Limit { bitrate: most, copies: self.most_of_copies(kind), reason: None };
+            return Limit {
+                bitrate: most,
+                passthrough_bitrate: self.max_passthrough_bitrate(kind),
+                reason: None,
+            };
         }
         let left = budget.saturating_sub(self.spent) as f64 * 8.0 / (ends - now).as_secs_f64();
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let (spent, budget) = (megabytes(self.spent), megabytes(budget));
         let reason = || format!("{spent:.1} MB of this hour's {budget:.1} MB are used");
         let bitrate = most.min(left as u32);
-        Limit { bitrate, copies: bitrate, reason: (left < f64::from(most)).then(reason) }
+        Limit { bitrate, passthrough_bitrate: bitrate, reason: (left < f64::from(most)).then(reason) }
     }
 
     /// So many bytes of audio came.
@@ -154,12 +158,12 @@ mod tests {
         );
         let saver = |kind| after(Policy::data_saver(Budget::NONE), kind, 1, 0).bitrate;
         assert_eq!([PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(saver), [48_000; 3]);
-        let copies = |kind| after(Policy::auto(Budget::NONE), kind, 1, 0).copies;
+        let passthrough_bitrate = |kind| after(Policy::auto(Budget::NONE), kind, 1, 0).passthrough_bitrate;
         assert_eq!(
-            [PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(copies),
+            [PathKind::Lan, PathKind::Direct, PathKind::Relayed].map(passthrough_bitrate),
             [u32::MAX, u32::MAX, 105_600]
         );
-        assert_eq!(after(Policy::data_saver(Budget::NONE), PathKind::Lan, 1, 0).copies, 52_800);
+        assert_eq!(after(Policy::data_saver(Budget::NONE), PathKind::Lan, 1, 0).passthrough_bitrate, 52_800);
     }
 
     #[test]
@@ -167,7 +171,7 @@ mod tests {
         let auto = || Policy::auto(Budget(10_000_000));
         assert_eq!(after(auto(), PathKind::Relayed, 30, 7_400_000).reason, None);
         let limit = after(auto(), PathKind::Relayed, 30, 8_200_000);
-        assert_eq!((limit.bitrate, limit.copies), (8_000, 8_000));
+        assert_eq!((limit.bitrate, limit.passthrough_bitrate), (8_000, 8_000));
         assert_eq!(limit.reason.unwrap(), "8.2 MB of this hour's 10.0 MB are used");
         assert_eq!(after(auto(), PathKind::Relayed, 30, 20_000_000).bitrate, 0);
     }
@@ -175,7 +179,7 @@ mod tests {
     #[test]
     fn an_hour_later_the_budget_is_whole_again() {
         let limit = after(Policy::auto(Budget(1_000_000)), PathKind::Relayed, 60, 1_000_000);
-        assert_eq!(limit, Limit { bitrate: 96_000, copies: 105_600, reason: None });
+        assert_eq!(limit, Limit { bitrate: 96_000, passthrough_bitrate: 105_600, reason: None });
     }
 
     #[test]

@@ -1,12 +1,20 @@
-use std::time::Duration;
-
-use media_plugin_sdk::transport;
-use media_protocol::{
-    Rendition,
-    session::client::{Delivery, Situation, Switch},
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
-use super::{super::testing, pace::Recent, *};
+use media_plugin_sdk::transport::{self, Path};
+use media_protocol::{
+    PathKind, PathReport, Rendition,
+    session::client::{Delivery, RateChoice, Situation, Switch},
+};
+
+use super::{
+    offer_builder::{LADDER, offers},
+    throughput::ThroughputMeter,
+    *,
+};
+use crate::client::test_support;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,7 +24,7 @@ fn adaptive(paced: bool) -> Adaptive {
 
 fn ladder() -> Vec<Arc<Rendition>> {
     let rendition = |bitrate: u32, lossless| {
-        let mut rendition = testing::info(48_000, 2, 480_000).rendition;
+        let mut rendition = test_support::info(48_000, 2, 480_000).rendition;
         rendition.id.params = bitrate.to_string();
         Arc::new(Rendition { bitrate, lossless, ..rendition })
     };
@@ -355,10 +363,10 @@ fn fallen(seconds: f64) -> u64 {
 
 #[test]
 fn a_rate_that_has_just_fallen_is_known_at_once() {
-    let (mut recent, mut pace) = (Recent::default(), None);
+    let (mut meter, mut pace) = (ThroughputMeter::default(), None);
     for step in 1..=10_u32 {
         let took = SECOND / 20 * step;
-        pace = recent.look(10 * SECOND + took, took, fallen(took.as_secs_f64()));
+        pace = meter.measure(10 * SECOND + took, took, fallen(took.as_secs_f64()));
         // The fast datagrams are in all that is looked at for the first 0.15 s.
         let rate = pace.map_or(f64::MAX, |it| it.rate);
         assert!(rate > 100e3 && (rate < 200e3 || step < 10), "{took:?}: {pace:?}");

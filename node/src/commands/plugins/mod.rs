@@ -6,10 +6,10 @@ mod child_process;
 use std::{path::Path, time::Duration};
 
 use media_plugin_conformance::{
-    Figures,
-    library::{self, How},
+    Measurements,
+    library::{self, CheckSettings},
 };
-use media_plugin_host::{Inspected, Listing, Origin, Scanned};
+use media_plugin_host::{LibraryDescription, LibraryFile, Listing, PluginOrigin};
 use serde::Serialize;
 
 use super::{
@@ -25,16 +25,16 @@ use crate::{
 /// Prints all plugins. Libraries are read but not loaded, so none of their code runs.
 pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let mut list = context.registry.list();
-    let (libraries, problems) = media_plugin_host::scan(&context.folders);
+    let (libraries, problems) = media_plugin_host::scan(&context.search_path);
     for problem in problems {
         eprintln!("warning: {}", sanitize(&problem.to_string()));
     }
-    for Scanned { path, note } in &libraries {
+    for LibraryFile { path, note } in &libraries {
         list.extend(note.provides.iter().map(|(kind, id)| Listing {
             kind: *kind,
             id: id.clone(),
             version: note.version.clone(),
-            origin: Origin::Loaded(path.clone()),
+            origin: PluginOrigin::Loaded(path.clone()),
             description: format!("of {}", note.id),
         }));
     }
@@ -76,18 +76,19 @@ pub(super) fn inspect(file: &Path, as_json: bool, limit: Duration, here: bool) -
     print(lines)
 }
 
-fn inspect_in_child(file: &Path, limit: Duration) -> Result<Inspected, ExitError> {
+fn inspect_in_child(file: &Path, limit: Duration) -> Result<LibraryDescription, ExitError> {
     let arguments = ["plugins".as_ref(), "inspect".as_ref(), "--here".as_ref(), file.as_os_str()];
     child_process::answer(&arguments, limit).map_err(|reason| {
         let file = file.display();
-        let reason = reason.strip_prefix(&format!("the plugin {file} is left out: ")).unwrap_or(&reason);
+        let reason =
+            reason.strip_prefix(&format!("plugin library {file} was not loaded: ")).unwrap_or(&reason);
         ExitError::new(Exit::Failed, format!("the plugin {file} cannot be loaded: {reason}"))
     })
 }
 
 #[derive(Serialize)]
 struct Report {
-    library: Inspected,
+    library: LibraryDescription,
     seed: u32,
     checks: Vec<CheckResult>,
 }
@@ -97,7 +98,7 @@ struct CheckResult {
     name: String,
     failure: Option<String>,
     /// Measurements by name.
-    figures: Figures,
+    figures: Measurements,
 }
 
 /// Runs all checks on a library, each in a child process, and prints their results. With `only`, runs one check in this
@@ -115,7 +116,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<(), ExitError> {
     for name in library::checks(&report.library) {
         let (failure, figures) = match check_in_child(options, &name, seed) {
             Ok(figures) => (None, figures),
-            Err(reason) => (Some(reason), Figures::new()),
+            Err(reason) => (Some(reason), Measurements::new()),
         };
         if !options.json {
             let line = match &failure {
@@ -139,18 +140,18 @@ pub(super) fn check(options: &CheckOptions) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::Failed, message))
 }
 
-fn figures_text(figures: &Figures) -> String {
+fn figures_text(figures: &Measurements) -> String {
     figures.iter().map(|(name, value)| format!("  {name} {value}")).collect()
 }
 
 fn check_here(options: &CheckOptions, name: &str, seed: u32) -> Result<(), ExitError> {
-    let how = How { seed: seed.into(), target: &options.target, options: &options.options };
-    let outcome = library::run(&options.file, name, &how).map_err(|error| error.to_string());
+    let settings = CheckSettings { seed: seed.into(), target: &options.target, options: &options.options };
+    let outcome = library::run(&options.file, name, &settings).map_err(|error| error.to_string());
     print([serde_json::to_string(&outcome).or_exit(Exit::Failed)?])
 }
 
 /// Runs one check in a child process. Returns its measurements, or the reason for its failure.
-fn check_in_child(options: &CheckOptions, name: &str, seed: u32) -> Result<Figures, String> {
+fn check_in_child(options: &CheckOptions, name: &str, seed: u32) -> Result<Measurements, String> {
     let seed = seed.to_string();
     let target = format!("--target={}", options.target);
     let plugin_options = format!("--options={}", options.options);

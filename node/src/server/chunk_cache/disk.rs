@@ -1,12 +1,11 @@
-//! Chunks on disk, for the next start: one file each in a folder of their own, bounded in bytes.
+//! Cache of encoded chunks on disk, for the next start: one file for each chunk in a folder of its own, bounded in bytes.
 //!
-//! A file is the chunk as it goes over the wire, then a hash of it that is keyed with all that the chunk depends on. It is
-//! checked whenever it is read, and what is not exactly what was written under that name is removed and encoded anew. So
-//! nothing has to be right about the folder: not after a crash in the middle of a write, nor where another node writes to it
-//! too, nor where somebody empties it. For the same reason nothing waits for the disk to have it (no `fsync`). Like that of
-//! the library's index, the hash tells damage, not malice.
+//! A file holds the chunk as it goes over the wire, followed by a hash that is keyed with all that the chunk depends on. Each
+//! read verifies the hash; a file that does not match is removed and its chunk encoded again. So the folder may be in any
+//! state: after a crash in the middle of a write, while another node writes to it, or after somebody emptied it. For the same
+//! reason nothing calls `fsync`. The hash detects damage, not tampering, as in the library's index.
 //!
-//! Encoder threads read here; a thread of its own writes, and makes room ([`writer`]).
+//! Encoder threads read. One thread of its own writes and makes room ([`writer`]).
 
 use std::{
     collections::HashMap,
@@ -15,7 +14,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread,
@@ -26,154 +24,110 @@ use blake3::{Hash, OUT_LEN};
 use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_protocol::ChunkIndex;
-use serde::Serialize;
 
-use self::writer::Writer;
-use crate::server::{catalog::OpenTrack, negotiate::Plan, stats::Counter};
+use self::{
+    config::DiskCacheConfig,
+    key::{DiskKey, codec_fingerprints},
+    stats::{DiskCounters, DiskStats},
+    writer::Writer,
+};
+use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
-mod name;
+pub(super) mod config;
+pub(super) mod key;
+pub(super) mod stats;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub(in crate::server) use name::Name;
-
-/// Chunks that wait to be written. They are dropped past it, for a disk that is slower than the encoders.
+/// Number of chunks that wait to be written. Above it chunks are dropped, if the disk is slower than the encoders. Test
+/// `chunks_are_dropped_once_the_queue_is_full`.
 const QUEUE: usize = 128;
 
-/// Where chunks are kept on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskCacheConfig {
-    /// The folder; made when it is missing. Only files of the cache's own are looked at or removed in it.
-    pub folder: PathBuf,
-    /// What the files may take, each rounded up to whole blocks of 4 kB. Several nodes that share the folder may be over
-    /// it by a sixteenth each.
-    pub bytes: u64,
-}
-
-/// What the cache on disk did since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct DiskStats {
-    /// Chunks that were read and did not have to be encoded.
-    pub hits: u64,
-    /// Chunks that were not there, or damaged.
-    pub misses: u64,
-    /// Chunks that were written.
-    pub writes: u64,
-    /// Chunks that were not, because the disk was full or too slow, or would not have it.
-    pub unwritten: u64,
-    /// Chunks that made room for others.
-    pub evictions: u64,
-    /// Chunks that were not what had been written, and were removed.
-    pub damaged: u64,
-    /// Bytes on disk, as of the last look into the folder and with what was written since.
-    pub bytes: u64,
-}
-
-#[derive(Debug, Default)]
-struct Figures {
-    hits: Counter,
-    misses: Counter,
-    writes: Counter,
-    unwritten: Counter,
-    evictions: Counter,
-    damaged: Counter,
-    bytes: AtomicU64,
-}
-
-/// The folder, for those who read. Dropping it lets what waits be written, then ends the thread.
+/// The readers' side of the cache. Dropping it ends the writer thread after the chunks in its queue.
 #[derive(Debug)]
 pub(in crate::server) struct DiskCache {
     folder: PathBuf,
-    /// What stands for each codec, by its id.
-    makers: HashMap<String, Hash>,
-    figures: Arc<Figures>,
-    queue: SyncSender<(Name, Bytes)>,
+    /// By codec id, see [`codec_fingerprints`].
+    fingerprints: HashMap<String, Hash>,
+    counters: Arc<DiskCounters>,
+    queue: SyncSender<(DiskKey, Bytes)>,
 }
 
 impl DiskCache {
-    /// Starts the thread, which first looks through the folder.
+    /// Starts the writer thread, which first lists the folder.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system cannot start a thread.
     pub(in crate::server) fn start(config: &DiskCacheConfig, registry: &Registry) -> io::Result<Self> {
-        let figures = Arc::new(Figures::default());
+        let counters = Arc::new(DiskCounters::default());
         let (queue, chunks) = sync_channel(QUEUE);
-        let writer = Writer::new(config.clone(), figures.clone());
+        let writer = Writer::new(config.clone(), Arc::clone(&counters));
         thread::Builder::new().name("chunks-to-disk".into()).spawn(move || writer.run(&chunks))?;
-        Ok(Self { folder: config.folder.clone(), makers: name::makers(registry), figures, queue })
+        let fingerprints = codec_fingerprints(registry);
+        Ok(Self { folder: config.folder.clone(), fingerprints, counters, queue })
     }
 
-    /// What chunk `index` of `track` by `plan` is called. `None` for one past the end, and one that is not worth its room.
-    pub(in crate::server) fn name(&self, track: &OpenTrack, plan: &Plan, index: ChunkIndex) -> Option<Name> {
-        let is_there = plan.rendition.frames_in(index) > 0;
-        if !is_there || !plan.is_dear() {
+    /// The key of a chunk. `None` for a chunk past the track's end, and for one that is cheap to encode again.
+    pub(in crate::server) fn key(
+        &self,
+        track: &OpenTrack,
+        plan: &RenditionPlan,
+        index: ChunkIndex,
+    ) -> Option<DiskKey> {
+        if plan.rendition.frames_in(index) == 0 || !plan.is_costly() {
             return None;
         }
-        Name::new(self.makers.get(&plan.codec.info().id)?, track.stamp()?, &plan.rendition, index)
+        let fingerprint = self.fingerprints.get(&plan.codec.info().id)?;
+        DiskKey::new(fingerprint, track.stamp()?, &plan.rendition, index)
     }
 
-    /// The chunk of that name, of `longest` bytes at most. Blocks on the disk. One that is damaged is removed.
-    pub(in crate::server) fn load(&self, name: &Name, longest: usize) -> Option<Bytes> {
-        let path = self.folder.join(name.file());
-        let found = read(&path, name, longest);
-        match &found {
-            Ok(Some(_)) => {
-                self.figures.hits.add(1);
-                // What was used last is removed last. Where that can't be noted it still can be read.
+    /// Reads a chunk of at most `max_bytes` bytes. Blocks on the disk. Removes a damaged file.
+    pub(in crate::server) fn load(&self, key: &DiskKey, max_bytes: usize) -> Option<Bytes> {
+        let path = self.folder.join(key.file());
+        match read(&path, key, max_bytes) {
+            Ok(Some(chunk)) => {
+                self.counters.hits.add(1);
+                // The time of change orders files by use. A file that cannot be touched can still be read.
                 let touch = |file: File| file.set_modified(SystemTime::now());
                 let _ = OpenOptions::new().append(true).open(&path).and_then(touch);
-                return found.ok().flatten();
+                return Some(chunk);
             }
             Ok(None) => {
-                self.figures.damaged.add(1);
-                tracing::debug!(file = %path.display(), "this chunk is damaged");
-                // If it can't be removed, it is replaced.
+                self.counters.damaged.add(1);
+                tracing::debug!(file = %path.display(), "this cached chunk is damaged");
+                // If the file cannot be removed, the next write replaces it.
                 let _ = fs::remove_file(&path);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::debug!(file = %path.display(), "this chunk cannot be read: {error}"),
+            Err(error) => tracing::debug!(file = %path.display(), "cannot read this cached chunk: {error}"),
         }
-        self.figures.misses.add(1);
+        self.counters.misses.add(1);
         None
     }
 
-    /// Has the chunk written under that name, some time later. Does not block.
-    pub(in crate::server) fn store(&self, name: Name, chunk: Bytes) {
-        if self.queue.try_send((name, chunk)).is_err() {
-            self.figures.unwritten.add(1);
+    /// Queues the chunk for the writer thread, or drops it if the queue is full. Does not block.
+    pub(in crate::server) fn store(&self, key: DiskKey, chunk: Bytes) {
+        if self.queue.try_send((key, chunk)).is_err() {
+            self.counters.unwritten.add(1);
         }
     }
 
     pub(in crate::server) fn stats(&self) -> DiskStats {
-        self.figures.snapshot()
+        self.counters.snapshot()
     }
 }
 
-impl Figures {
-    fn snapshot(&self) -> DiskStats {
-        DiskStats {
-            hits: self.hits.get(),
-            misses: self.misses.get(),
-            writes: self.writes.get(),
-            unwritten: self.unwritten.get(),
-            evictions: self.evictions.get(),
-            damaged: self.damaged.get(),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// The chunk in a file, `None` where that is not what was written under `name`. Takes any bytes, and memory for no more than
-/// `longest` of them.
-fn read(path: &Path, name: &Name, longest: usize) -> io::Result<Option<Bytes>> {
+/// Reads the chunk in a file; `None` if the file is not exactly what was written under `key`. Accepts any file, and takes
+/// memory for at most `max_bytes`.
+fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<Bytes>> {
     let metadata = path.symlink_metadata()?;
-    let most = longest.saturating_add(OUT_LEN) as u64;
-    // A pipe would keep us waiting.
-    if !metadata.is_file() || metadata.len() > most {
+    let max_length = max_bytes.saturating_add(OUT_LEN) as u64;
+    // Opening a pipe would block.
+    if !metadata.is_file() || metadata.len() > max_length {
         return Ok(None);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(name.open(bytes))
+    File::open(path)?.take(max_length).read_to_end(&mut bytes)?;
+    Ok(key.open(bytes))
 }

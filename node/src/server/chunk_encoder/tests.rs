@@ -3,7 +3,7 @@ use media_protocol::{ChunkIndex, List};
 use super::*;
 use crate::plugins;
 
-/// A WAV of one second of silence.
+/// A WAV file of one second of silence.
 fn wav() -> Vec<u8> {
     let (rate, bytes, data) = (8000_u32, 16_000_u32, 16_000_u32);
     let head = [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
@@ -22,7 +22,7 @@ fn nothing_is_encoded_ahead_of_a_track_that_is_not_open() {
         ChunkRequest { rendition: format!("{track}.pcm.8000.1.s16").parse().unwrap(), index: ChunkIndex(0) };
     let ahead = || {
         pool.encode_ahead(request.clone());
-        while !pool.shared.lock().live.is_empty() {
+        while !pool.worker.schedule.is_idle() {
             thread::yield_now();
         }
         pool.stats().0.ahead

@@ -1,27 +1,27 @@
-//! The reason for a choice, in words for a person.
+//! The reason for a choice of rendition, in words for a person.
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::{SampleType, SourceFormat};
 use media_protocol::{GetInfo, PathReport, Track};
 
-use super::Plan;
+use super::plan::RenditionPlan;
 
-/// The longest reason, in bytes.
+/// Longest reason, in bytes.
 const MAX: usize = 1000;
 
-/// Why `plan`, in place `place` of the client's codecs, and why not those before it (`passed`).
-pub(super) fn words(
+/// Explains the choice of `plan`, number `place` of the client's codecs. `rejected` has the reasons against earlier ones.
+pub(super) fn explain(
     registry: &Registry,
     request: &GetInfo,
     place: usize,
-    plan: &Plan,
-    passed: &[String],
+    plan: &RenditionPlan,
+    rejected: &[String],
     track: &Track,
     source: SourceFormat,
 ) -> String {
     let mut words = format!("{}: {}", name(plan), rank(place, request.codecs.len()));
     let format = plan.encoding.choice.format;
-    if plan.passes.is_some() {
+    if plan.passthrough.is_some() {
         words = format!("{}: the file's own packets pass through, nothing is encoded again", name(plan));
     } else if plan.rendition.lossless {
         words += &match (source.sample, track.source.codec.as_str()) {
@@ -31,11 +31,11 @@ pub(super) fn words(
     } else if format != source.format {
         words += &format!(", {} converted to {format}", source.format);
     }
-    words += &less_than_pcm(plan, source);
-    let absent = |id: &String| !request.codecs.iter().any(|it| it.id == *id);
-    let absent =
-        registry.codecs().map(|it| it.info().id).filter(absent).map(|id| format!("{id} was not offered"));
-    for clause in passed.iter().cloned().chain(absent) {
+    words += &share_of_pcm(plan, source);
+    let is_missing = |id: &String| !request.codecs.iter().any(|offer| offer.id == *id);
+    let missing = registry.codecs().map(|codec| codec.info().id).filter(is_missing);
+    let missing = missing.map(|id| format!("{id} was not offered"));
+    for clause in rejected.iter().cloned().chain(missing) {
         words += "; ";
         words += &clause;
     }
@@ -43,7 +43,7 @@ pub(super) fn words(
     clipped(&words, MAX - path.len()) + &path
 }
 
-fn name(plan: &Plan) -> String {
+fn name(plan: &RenditionPlan) -> String {
     let id = &plan.rendition.id;
     match (plan.codec.info().lossless, id.params.as_str()) {
         (true, "") => id.codec.clone(),
@@ -60,8 +60,8 @@ fn rank(place: usize, of: usize) -> String {
     }
 }
 
-/// What a lossless codec is for, beside PCM.
-fn less_than_pcm(plan: &Plan, source: SourceFormat) -> String {
+/// Bitrate of a lossless codec as a share of PCM's; empty for other plans.
+fn share_of_pcm(plan: &RenditionPlan, source: SourceFormat) -> String {
     let bits = match source.sample {
         SampleType::S16 => 16.0,
         SampleType::S24 => 24.0,
@@ -84,20 +84,20 @@ fn sample(sample: SampleType) -> &'static str {
     }
 }
 
-/// ` (path direct, RTT 40 ms, loss 1.5 %)`
+/// Describes the path like ` (path direct, RTT 40 ms, loss 1.5 %)`.
 fn path(report: &PathReport) -> String {
     let kind = report.kind;
-    let rtt = report.rtt_ms.map(|it| format!(", RTT {it:.0} ms")).unwrap_or_default();
-    let loss = report.loss.map(|it| format!(", loss {:.1} %", it * 100.0)).unwrap_or_default();
+    let rtt = report.rtt_ms.map(|rtt| format!(", RTT {rtt:.0} ms")).unwrap_or_default();
+    let loss = report.loss.map(|loss| format!(", loss {:.1} %", loss * 100.0)).unwrap_or_default();
     let mut words = format!(" (path {kind}{rtt}{loss})");
-    // A number that somebody sent may have hundreds of digits.
+    // A number from a client may have hundreds of digits.
     if words.len() > 80 {
         words = format!(" (path {kind})");
     }
     words
 }
 
-/// One line of `max` bytes at most. Some of it was sent by the client.
+/// Cuts a text to one line of at most `max` bytes. Parts of it come from the client.
 fn clipped(text: &str, max: usize) -> String {
     let mut line = text.replace(char::is_control, " ");
     line.truncate(line.floor_char_boundary(max));

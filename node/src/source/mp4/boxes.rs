@@ -1,23 +1,25 @@
+//! The boxes of a file that describe its tracks.
+
 use std::{fs::File, ops::Range};
 
-use super::{number, piece::Piece};
+use super::{big_endian, read_buffer::ReadBuffer};
 
-/// Boxes to look at before a file is taken to hold no more.
+/// Boxes that are read at most; later ones are ignored. Bounds the time for a damaged file.
 const MAX_BOXES: u32 = 4096;
-/// Boxes within boxes; those that are wanted lie 6 deep.
+/// Depth of nested boxes that are read at most. Bounds the stack; the wanted boxes lie 6 deep.
 const MAX_DEPTH: u32 = 16;
-/// A note is shorter than this, in bytes.
+/// Bytes of a free-form tag that are read at most; iTunes' gapless note has about 200.
 const MAX_NOTE: u64 = 512;
 
-/// What the boxes of a file say.
+/// The contents of the boxes.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) movie_scale: u32,
     /// The body of `mvhd`.
     pub(super) movie: Option<Range<u64>>,
     pub(super) tracks: Vec<Track>,
-    /// What iTunes notes beside the tags, as text.
-    pub(super) note: Option<String>,
+    /// iTunes' gapless note as text.
+    pub(super) gapless_note: Option<String>,
     pub(super) is_fragmented: bool,
 }
 
@@ -25,40 +27,41 @@ pub(super) struct Found {
 pub(super) struct Track {
     pub(super) is_audio: bool,
     pub(super) media_scale: u32,
-    /// Duration in the movie's time scale, 0 for all that follows; start in the media's.
+    /// Duration in the movie's time scale, or 0 for the rest of the track; start in the media's time scale.
     pub(super) edit: Option<(u64, i64)>,
-    /// Bodies of the boxes that describe it.
+    /// Bodies of the boxes that describe the track.
     boxes: Vec<([u8; 4], Range<u64>)>,
 }
 
 impl Track {
-    /// The body of its box of this kind.
+    /// The body of the last box of this kind.
     pub(super) fn body(&self, kind: &[u8; 4]) -> Option<Range<u64>> {
-        self.boxes.iter().rev().find(|(it, _)| it == kind).map(|(_, body)| body.clone())
+        self.boxes.iter().rev().find(|(found, _)| found == kind).map(|(_, body)| body.clone())
     }
 }
 
-/// Looks through the boxes of `file`. What was found before a damaged one counts.
+/// Reads the boxes of `file` up to the first damaged one.
 pub(super) fn find(file: &mut File) -> std::io::Result<Found> {
     let bytes = file.metadata()?.len();
-    let mut boxes =
-        Boxes { file, piece: Piece::new(4096), at: 0, seen: 0, depth: 0, found: Found::default() };
-    let _ = boxes.visit(0, bytes);
-    Ok(boxes.found)
+    let buffer = ReadBuffer::new(4096);
+    let mut walk = BoxWalk { file, buffer, at: 0, boxes_read: 0, depth: 0, found: Found::default() };
+    // Damage ends the walk; the boxes before it count.
+    let _ = walk.visit(0, bytes);
+    Ok(walk.found)
 }
 
-struct Boxes<'a> {
+struct BoxWalk<'a> {
     file: &'a mut File,
-    piece: Piece,
-    /// What is read next.
+    buffer: ReadBuffer,
+    /// Byte position of the next word.
     at: u64,
-    seen: u32,
+    boxes_read: u32,
     depth: u32,
     found: Found,
 }
 
-impl Boxes<'_> {
-    /// Looks at the boxes between two byte positions, and into those that may hold what is wanted.
+impl BoxWalk<'_> {
+    /// Reads the boxes between two byte positions, and the boxes in them.
     fn visit(&mut self, at: u64, end: u64) -> Option<()> {
         if self.depth == MAX_DEPTH {
             return None;
@@ -70,8 +73,8 @@ impl Boxes<'_> {
     }
 
     fn visit_all(&mut self, mut at: u64, end: u64) -> Option<()> {
-        while at.checked_add(8)? <= end && self.seen < MAX_BOXES {
-            self.seen += 1;
+        while at.checked_add(8)? <= end && self.boxes_read < MAX_BOXES {
+            self.boxes_read += 1;
             self.at = at;
             let (short, kind) = (self.u32()?, self.word()?);
             let (header, size) = match short {
@@ -83,25 +86,25 @@ impl Boxes<'_> {
             if size < header {
                 return None;
             }
-            self.look(kind, at + header, next);
+            self.read_box(kind, at + header, next);
             at = next;
         }
         Some(())
     }
 
-    fn look(&mut self, kind: [u8; 4], body: u64, end: u64) -> Option<()> {
+    fn read_box(&mut self, kind: [u8; 4], body: u64, end: u64) -> Option<()> {
         match &kind {
             b"moov" | b"edts" | b"mdia" | b"minf" | b"stbl" | b"udta" | b"ilst" => self.visit(body, end),
             b"trak" => {
                 self.found.tracks.push(Track::default());
                 self.visit(body, end)
             }
-            // A full box in MP4, a plain one in QuickTime; a full box begins with a zero.
+            // `meta` is a full box, which begins with a zero word, in MP4, and a plain box in QuickTime.
             b"meta" => {
                 let full = if self.u32()? == 0 { 4 } else { 0 };
                 self.visit(body + full, end)
             }
-            b"----" => self.note(end - body),
+            b"----" => self.gapless_note(end - body),
             b"mvex" => {
                 self.found.is_fragmented = true;
                 Some(())
@@ -111,7 +114,7 @@ impl Boxes<'_> {
                 self.found.movie_scale = self.time_scale()?;
                 Some(())
             }
-            b"elst" => self.list(),
+            b"elst" => self.edit_list(),
             b"tkhd" | b"mdhd" | b"hdlr" | b"stsd" | b"stts" | b"stsc" | b"stsz" | b"stz2" | b"stco"
             | b"co64" => self.describe(kind, body..end),
             _ => Some(()),
@@ -134,14 +137,15 @@ impl Boxes<'_> {
         Some(())
     }
 
-    /// The time scale of a movie or media header.
+    /// The time scale in a movie or media header.
     fn time_scale(&mut self) -> Option<u32> {
         self.at += if self.u32()? >> 24 == 1 { 16 } else { 8 };
         self.u32()
     }
 
-    /// The first entry that is not an empty one. Several make a cut, which is not followed: all from there on is presented.
-    fn list(&mut self) -> Option<()> {
+    /// Reads the first entry that is not empty. Further entries would cut the track, which is not supported: the track is
+    /// presented from the first entry's start to its end.
+    fn edit_list(&mut self) -> Option<()> {
         let is_long = self.u32()? >> 24 == 1;
         for _ in 0..self.u32()?.min(MAX_BOXES) {
             let (duration, start) = if is_long {
@@ -163,24 +167,24 @@ impl Boxes<'_> {
         Some(())
     }
 
-    fn note(&mut self, bytes: u64) -> Option<()> {
+    fn gapless_note(&mut self, bytes: u64) -> Option<()> {
         let bytes = usize::try_from(bytes.min(MAX_NOTE)).ok()?;
-        let text = self.piece.get(self.file, self.at, bytes).ok()?;
+        let text = self.buffer.get(self.file, self.at, bytes).ok()?;
         let text = String::from_utf8_lossy(text);
         if text.contains("iTunSMPB") {
-            self.found.note = Some(text.into_owned());
+            self.found.gapless_note = Some(text.into_owned());
         }
         Some(())
     }
 
     fn word(&mut self) -> Option<[u8; 4]> {
-        let word = *self.piece.get(self.file, self.at, 4).ok()?.first_chunk()?;
+        let word = *self.buffer.get(self.file, self.at, 4).ok()?.first_chunk()?;
         self.at += 4;
         Some(word)
     }
 
     fn u32(&mut self) -> Option<u32> {
-        self.word().map(|word| number(&word))
+        self.word().map(|word| big_endian(&word))
     }
 
     fn u64(&mut self) -> Option<u64> {

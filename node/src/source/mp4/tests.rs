@@ -7,23 +7,21 @@ use symphonia::core::{
 };
 
 use super::{
-    super::demux::{probe_stream, stream},
-    Packets,
+    super::{packet::stream, probe::probe_stream},
+    Mp4Reader,
 };
 
-mod claims;
-
-pub(super) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+pub(in super::super) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, &body].concat()
 }
 
-pub(super) fn words(words: &[u32]) -> Vec<u8> {
+pub(in super::super) fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
-/// The headers of a movie with a track of 8 kHz with these tables, and what else belongs there.
-fn movie(scale: u32, tables: &[&[u8]], more: &[u8]) -> Vec<u8> {
+/// A `moov` box with a track of 8 kHz with these `tables`, and further boxes.
+pub(in super::super) fn movie(scale: u32, tables: &[&[u8]], more: &[u8]) -> Vec<u8> {
     boxed(b"moov", &[&movie_head(), &track(1, b"sowt", scale, tables, &[]), more])
 }
 
@@ -31,7 +29,7 @@ pub(super) fn movie_head() -> Vec<u8> {
     boxed(b"mvhd", &[&words(&[0, 0, 0, 8000, 0]), &[0; 80]])
 }
 
-/// A track of 8 kHz in that codec, with what else belongs there.
+/// A track of 8 kHz in `codec`, with further boxes.
 pub(super) fn track(id: u32, codec: &[u8; 4], scale: u32, tables: &[&[u8]], more: &[u8]) -> Vec<u8> {
     let entry = [
         &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 16, 0, 0, 0, 0][..],
@@ -45,24 +43,24 @@ pub(super) fn track(id: u32, codec: &[u8; 4], scale: u32, tables: &[&[u8]], more
     boxed(b"trak", &[&boxed(b"tkhd", &[&words(&[0, 0, 0, id]), &[0; 68]]), &mdia, more])
 }
 
-/// How a file is laid out.
+/// The layout of a file.
 #[derive(Debug, Clone)]
 struct Layout {
-    /// The ticks and bytes of each packet, by chunk.
+    /// Ticks and bytes of each packet, by chunk.
     chunks: Vec<Vec<(u32, u32)>>,
-    /// 4, 8 and 16 make `stz2`; 32 makes `stsz`; 0 one size for all, that of the first.
+    /// Width of a size: 4, 8 and 16 make `stz2`, 32 makes `stsz`, 0 gives all packets the size of the first.
     size_bits: u32,
     is_long: bool,
     /// Bytes between chunks.
     gap: usize,
 }
 
-/// Ticks from the beginning, ticks, and what is in it.
-type Told = (i64, u64, Vec<u8>);
+/// Start in ticks, length in ticks, and bytes of a packet.
+type ExpectedPacket = (i64, u64, Vec<u8>);
 
 impl Layout {
-    /// The file, and its packets.
-    fn make(mut self) -> (Vec<u8>, Vec<Told>) {
+    /// Returns the file and its packets.
+    fn make(mut self) -> (Vec<u8>, Vec<ExpectedPacket>) {
         let first = self.chunks[0][0].1;
         for (_, size) in self.chunks.iter_mut().flatten() {
             *size = if self.size_bits == 0 { first } else { *size & (((1u64 << self.size_bits) - 1) as u32) };
@@ -70,14 +68,16 @@ impl Layout {
         let mut bytes = boxed(b"ftyp", &[b"M4A \0\0\0\0"]);
         let start = bytes.len();
         bytes.extend([0; 8]);
-        let (mut told, mut offsets, mut time) = (Vec::new(), Vec::new(), 0);
+        let mut expected = Vec::new();
+        let mut offsets = Vec::new();
+        let mut time = 0;
         for chunk in &self.chunks {
             bytes.extend(vec![0xEE; self.gap]);
             offsets.push(bytes.len());
             for (ticks, size) in chunk {
-                let data: Vec<_> = (0..*size as usize).map(|at| (at + told.len() * 7) as u8).collect();
+                let data: Vec<_> = (0..*size as usize).map(|at| (at + expected.len() * 7) as u8).collect();
                 bytes.extend(&data);
-                told.push((time, u64::from(*ticks), data));
+                expected.push((time, u64::from(*ticks), data));
                 time += i64::from(*ticks);
             }
         }
@@ -85,14 +85,14 @@ impl Layout {
         bytes.truncate(start);
         bytes.extend(media);
         bytes.extend(self.movie(&offsets));
-        (bytes, told)
+        (bytes, expected)
     }
 
     fn movie(&self, offsets: &[usize]) -> Vec<u8> {
         movie(8000, &[&self.times(), &self.groups(), &self.sizes(), &self.offsets(offsets)], &[])
     }
 
-    /// Runs of the same, as a muxer writes them.
+    /// Runs of equal lengths, as a muxer writes them.
     fn times(&self) -> Vec<u8> {
         let ticks: Vec<_> = self.chunks.iter().flatten().map(|(ticks, _)| *ticks).collect();
         let runs: Vec<_> = ticks.chunk_by(|a, b| a == b).collect();
@@ -134,7 +134,7 @@ impl Layout {
 }
 
 fn layout() -> impl Strategy<Value = Layout> {
-    // A size of 0 for all would stand for a table of them.
+    // A common size of 0 would announce a table of sizes.
     let packets = prop::collection::vec((prop::sample::select(vec![1u32, 160, 1024]), 1u32..2000), 1..6);
     (
         prop::collection::vec(packets, 1..20),
@@ -151,17 +151,17 @@ fn file(bytes: &[u8]) -> File {
     File::open(&path).unwrap()
 }
 
-fn ours(bytes: &[u8]) -> Packets {
-    Packets::open(file(bytes)).unwrap().expect("a plain MP4")
+fn ours(bytes: &[u8]) -> Mp4Reader {
+    Mp4Reader::open(file(bytes)).unwrap().expect("a plain MP4")
 }
 
-fn next(format: &mut dyn FormatReader) -> Option<Told> {
-    // Symphonia fails where it has come to the end twice.
+fn next(format: &mut dyn FormatReader) -> Option<ExpectedPacket> {
+    // Symphonia fails if it is called again after the end.
     let packet = format.next_packet().ok()??;
     Some((packet.pts.get(), packet.dur.get(), packet.data.into()))
 }
 
-fn rest(format: &mut dyn FormatReader) -> Vec<Told> {
+fn rest(format: &mut dyn FormatReader) -> Vec<ExpectedPacket> {
     std::iter::from_fn(|| next(format)).collect()
 }
 
@@ -170,30 +170,30 @@ fn seek(format: &mut dyn FormatReader, ticks: i64) -> Option<i64> {
     format.seek(SeekMode::Accurate, to).ok().map(|seeked| seeked.actual_ts.get())
 }
 
-/// All packets, and those after seeks, are those that went in; and are what Symphonia finds where it reads the file.
+/// Asserts that all packets, and those after seeks, are the layout's packets, and those that Symphonia finds.
 fn check(layout: Layout, places: &[usize]) {
     let is_small = matches!(layout.size_bits, 4..=16);
-    let (bytes, told) = layout.make();
+    let (bytes, expected) = layout.make();
     let mut ours = ours(&bytes);
     let mut theirs = (!is_small).then(|| probe_stream(stream(file(&bytes)), Some("m4a")).unwrap());
-    let end = told.last().map_or(0, |(start, ticks, _)| start + *ticks as i64);
+    let end = expected.last().map_or(0, |(start, ticks, _)| start + *ticks as i64);
     assert_eq!(ours.tracks()[0].num_frames, Some(end as u64));
-    assert!(rest(&mut ours) == told);
+    assert!(rest(&mut ours) == expected);
     if let Some(theirs) = &mut theirs {
         assert_eq!(format!("{:?}", ours.tracks()), format!("{:?}", theirs.tracks()));
-        assert!(rest(theirs.as_mut()) == told);
+        assert!(rest(theirs.as_mut()) == expected);
     }
     for place in places {
         let ticks = (*place as i64).rem_euclid(end + 3);
-        let index = told.partition_point(|(start, ..)| *start <= ticks) - 1;
-        let expected = (ticks < end).then(|| told[index].0);
-        assert_eq!(seek(&mut ours, ticks), expected);
+        let index = expected.partition_point(|(start, ..)| *start <= ticks) - 1;
+        let start = (ticks < end).then(|| expected[index].0);
+        assert_eq!(seek(&mut ours, ticks), start);
         if let Some(theirs) = &mut theirs {
-            assert_eq!(seek(theirs.as_mut(), ticks), expected);
+            assert_eq!(seek(theirs.as_mut(), ticks), start);
         }
-        if expected.is_some() {
+        if start.is_some() {
             let some: Vec<_> = (0..4).map_while(|_| next(&mut ours)).collect();
-            assert!(some == told[index..told.len().min(index + 4)]);
+            assert!(some == expected[index..expected.len().min(index + 4)]);
         }
     }
 }
@@ -213,15 +213,15 @@ proptest! {
         kept in prop::option::of(any::<prop::sample::Index>()),
         place in 0i64..100_000,
     ) {
-        let (mut bytes, told) = layout.make();
+        let (mut bytes, expected) = layout.make();
         // Most of them in the headers, which come last.
-        let media: usize = told.iter().map(|(_, _, data)| data.len()).sum();
+        let media: usize = expected.iter().map(|(_, _, data)| data.len()).sum();
         for (index, value) in flips {
             let at = media + index.index(bytes.len() - media);
             bytes[at] ^= value;
         }
         bytes.truncate(kept.map_or(bytes.len(), |kept| kept.index(bytes.len())));
-        if let Ok(mut packets) = Packets::open(file(&bytes)).unwrap() {
+        if let Ok(mut packets) = Mp4Reader::open(file(&bytes)).unwrap() {
             for _ in 0..2 {
                 let most = bytes.len() + 10;
                 let read = (0..most).take_while(|_| !matches!(packets.next_packet(), Ok(None))).count();
@@ -232,7 +232,7 @@ proptest! {
     }
 }
 
-/// Longer tables than there are marks, of runs as short as can be.
+/// Tables with more runs than marks.
 #[test]
 fn packets_are_found_in_long_tables() {
     let packet = |n: u32| (if n.is_multiple_of(3) { 160 } else { 1024 }, 1 + n % 13);
@@ -242,13 +242,13 @@ fn packets_are_found_in_long_tables() {
 }
 
 #[test]
-fn what_is_in_fragments_is_left_alone() {
+fn files_with_fragments_are_left_to_symphonia() {
     let layout = Layout { chunks: vec![vec![(1024, 9); 5]], size_bits: 32, is_long: false, gap: 0 };
     let (mut bytes, _) = layout.make();
     let at = bytes.windows(4).position(|kind| kind == b"moov").unwrap();
     bytes.extend(boxed(b"mvex", &[]));
     let size = u32::try_from(bytes.len() - (at - 4)).unwrap();
     bytes[at - 4..at].copy_from_slice(&size.to_be_bytes());
-    assert!(Packets::open(file(&bytes)).unwrap().is_err());
-    assert!(Packets::open(file(b"RIFF")).unwrap().is_err());
+    assert!(Mp4Reader::open(file(&bytes)).unwrap().is_err());
+    assert!(Mp4Reader::open(file(b"RIFF")).unwrap().is_err());
 }

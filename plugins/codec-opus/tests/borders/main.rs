@@ -1,8 +1,8 @@
-//! Chunk borders are not heard.
+//! Quality at chunk borders.
 //!
-//! A track is encoded and decoded twice: by chunks of 3 s, each with a fresh encoder and decoder and joined as
-//! `Encoding` says, and in one go. How well any 40 ms are coded depends on what is in them, so the windows of 20 ms each
-//! side of the borders are compared with the very same windows of the continuous decode.
+//! A track is encoded and decoded twice: in chunks of 3 s, each with a new encoder and decoder and joined as `Encoding`
+//! prescribes, and in one piece. The coding quality of 40 ms depends on their content. The test therefore compares the 20 ms
+//! on each side of a border with the same frames of the continuous decode.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -14,12 +14,12 @@ use media_plugin_sdk::{AudioFormat, Choice, Codec};
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 const CHUNK: usize = 144_000;
-/// 20 ms.
+/// Frames on each side of a border that count as the border: 20 ms.
 const NEAR: usize = 960;
 const FRAMES: usize = 10 * CHUNK + 12_345;
 const KBITS: [u32; 7] = [24, 32, 48, 64, 96, 128, 192];
 
-/// Signal and error energy.
+/// Energy of the signal and of the error.
 #[derive(Default, Clone, Copy)]
 struct Energy(f64, f64);
 
@@ -37,7 +37,7 @@ impl Energy {
     }
 }
 
-/// The SNR within 20 ms of the borders and that of the rest, in dB.
+/// SNR within 20 ms of the borders, and of the rest, in dB.
 fn border_and_rest(track: &[f32], copy: &[f32]) -> (f64, f64) {
     let (mut border, mut rest) = (Energy::default(), Energy::default());
     let mut done = 0;
@@ -51,9 +51,9 @@ fn border_and_rest(track: &[f32], copy: &[f32]) -> (f64, f64) {
     (border.snr(), rest.snr())
 }
 
-/// How much each border clicks: the root of the energy of the second difference in the 1 ms around it, over the same in
-/// the continuous decode or the median of such milliseconds within 100 ms of it, whichever is higher. Gives the median
-/// and the highest.
+/// Measures the click at each border: the root of the energy of the second difference in the 1 ms around it, relative to the
+/// continuous decode. The reference is the same millisecond or the median of those within 100 ms, whichever is higher.
+/// Returns the median and the maximum.
 fn clicks(copy: &[f32], continuous: &[f32]) -> (f64, f64) {
     let energy = |pcm: &[f32], at: usize| -> f64 {
         let left = |i: usize| f64::from(pcm[2 * i]);
@@ -92,7 +92,7 @@ fn check(name: &str, track: &[f32], kbits: &[u32], more: &str) {
             100.0 * (cut_bytes as f64 / whole_bytes as f64 - 1.0),
         );
         let what = format!("{name}{more} at {kbit} kbit/s");
-        // Against the rest, and where the track itself is harder at the borders, against the continuous decode there.
+        // Compared with the rest, unless the continuous decode is worse at the borders too.
         assert!(
             border - rest > (same - other).min(0.0) - 0.5,
             "{what}: {border:.2} dB at borders, {rest:.2} elsewhere"
@@ -102,7 +102,7 @@ fn check(name: &str, track: &[f32], kbits: &[u32], more: &str) {
             rest > other - 0.5,
             "{what}: {rest:.2} dB between borders, {other:.2} in the continuous decode"
         );
-        // Without a crossfade up to 11.5.
+        // Without a crossfade clicks reach 11.5.
         assert!(loudest < 1.5, "{what}: a border clicks {loudest:.2} times as loud as its surroundings");
     }
 }

@@ -1,4 +1,4 @@
-//! A minute of music, of speech and of tones, the same on every machine: 48 kHz, stereo, interleaved.
+//! Synthetic music, speech and tones, the same on every machine: 48 kHz, stereo, interleaved.
 
 use std::f32::consts::TAU;
 
@@ -6,8 +6,8 @@ use media_plugin_conformance::signal::Random;
 
 const RATE: f32 = 48_000.0;
 
-/// Chords of decaying notes with six partials each, panned; a bass drum on the beat and cymbals between. A beat is 0.47 s,
-/// so that borders fall anywhere in it.
+/// Music: chords of decaying, panned notes with six partials each, a bass drum on the beat and cymbals. A beat is 0.47 s, so
+/// that chunk borders fall at different places of it.
 pub(crate) fn music(frames: usize) -> Vec<f32> {
     let beat = (0.47 * RATE) as usize;
     let mut random = Random::new(7);
@@ -55,7 +55,7 @@ fn burst(pcm: &mut [f32], start: usize, seconds: f32, mut wave: impl FnMut(f32) 
     }
 }
 
-/// A glottal pulse train through three formants, a syllable at a time; hisses between, and a pause after every few.
+/// Speech: syllables of a glottal pulse train through three formants, some with a hiss, and a pause after every six.
 pub(crate) fn speech(frames: usize) -> Vec<f32> {
     // The first formants of five vowels, in Hz (Peterson and Barney, 1952, men).
     const VOWELS: [[f32; 3]; 5] = [
@@ -99,7 +99,7 @@ pub(crate) fn speech(frames: usize) -> Vec<f32> {
     mono[..frames].iter().flat_map(|x| [*x, *x]).collect()
 }
 
-/// A two-pole resonance of 90 Hz bandwidth.
+/// Two-pole resonance with a bandwidth of 90 Hz.
 #[derive(Clone, Copy, Default)]
 struct Resonator([f32; 2]);
 
@@ -112,7 +112,7 @@ impl Resonator {
     }
 }
 
-/// Three steady tones, another on each side, and a sweep from 60 Hz to 12 kHz and back every 14 s.
+/// Tones: three in both channels, a different one on each side, and a sweep from 60 Hz to 12 kHz and back every 14 s.
 pub(crate) fn tones(frames: usize) -> Vec<f32> {
     let sine = |hz: f64, i: usize| (std::f64::consts::TAU * (hz * i as f64 / 48_000.0).fract()).sin() as f32;
     let mut sweep = 0.0_f64;

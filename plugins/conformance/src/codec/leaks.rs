@@ -2,56 +2,62 @@ use std::{fs, sync::Arc};
 
 use media_plugin_sdk::Codec;
 
-use super::{Case, prepared};
-use crate::{During, Failure, require};
+use super::case::Case;
+use crate::failure::{Breaks, Failure, require};
 
-const ROUNDS: usize = 4_000;
-/// What may remain of each round, in bytes: less than the smallest thing that anyone would allocate, because a heap grows
-/// by itself for a while.
-const TOLERATED: usize = 16;
-/// A heap grows once in a while, a leak each time.
+/// Encoders and decoders made in one try.
+const INSTANCES: usize = 4_000;
+/// Tolerated growth per instance, in bytes. It is below the smallest real allocation; a heap without leaks grows a little
+/// too (`each_fault_is_found` finds a leak of 100 bytes).
+const TOLERANCE: usize = 16;
+/// Tries until the process must stop growing. A heap without leaks grows in some of them, a leak in all.
 const TRIES: usize = 5;
+/// Bytes in a page of proc_pid_statm(5), and in the tolerated 16 pages of heap growth.
 const PAGE: usize = 4096;
 
-/// Makes, uses and ends instances by the thousand: the process does not grow. Looked at on Linux only.
+/// Makes, uses and drops thousands of encoders and decoders. The process must not grow. Measures on Linux only.
 ///
-/// Run it in a process where nothing else goes on.
+/// Run it in a process that does nothing else.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub fn check_leaks(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failure> {
-    let (encoding, track) = prepared(codec, case)?;
+    let rule = "encoders and decoders free their memory";
+    let (encoding, track) = case.prepare(codec)?;
     let samples = encoding.packet_frames as usize * usize::from(encoding.choice.format.channels);
-    let (mut packet, mut pcm) = (vec![0; encoding.max_packet_bytes as usize], vec![0.0; samples]);
-    let mut rounds = || -> Result<(), Failure> {
-        for _ in 0..ROUNDS {
-            let mut encoder = codec.encoder(&encoding.choice).during("encodes")?;
-            let len = encoder.encode(&track[..samples.min(track.len())], &mut packet).during("encodes")?;
-            let mut decoder = codec.decoder(encoding.choice.format, &encoding.config).during("decodes")?;
+    let mut packet = vec![0; encoding.max_packet_bytes as usize];
+    let mut pcm = vec![0.0; samples];
+    let mut run = || -> Result<(), Failure> {
+        for _ in 0..INSTANCES {
+            let mut encoder = codec.encoder(&encoding.choice).breaks(rule)?;
+            let len = encoder.encode(&track[..samples.min(track.len())], &mut packet).breaks(rule)?;
+            let mut decoder = codec.decoder(encoding.choice.format, &encoding.config).breaks(rule)?;
             decoder.decode(&packet[..len.max(1)], &mut pcm).ok();
-            // Errors have paths of their own.
+            // Calls that fail, because errors may leak too.
             decoder.decode(&packet[..len / 2], &mut []).ok();
             codec.decoder(encoding.choice.format, &[0xff; 64]).ok();
         }
         Ok(())
     };
-    rounds()?;
-    let mut least = usize::MAX;
+    run()?;
+    let mut smallest = usize::MAX;
     for _ in 0..TRIES {
-        let before = resident();
-        rounds()?;
-        least = least.min(resident().zip(before).map_or(0, |(after, before)| after.saturating_sub(before)));
-        if least <= ROUNDS * TOLERATED + 16 * PAGE {
+        let before = resident_memory();
+        run()?;
+        let growth = resident_memory().zip(before).map_or(0, |(after, before)| after.saturating_sub(before));
+        smallest = smallest.min(growth);
+        if smallest <= INSTANCES * TOLERANCE + 16 * PAGE {
             return Ok(());
         }
     }
-    let why =
-        format!("the process grew by {least} bytes and more, each time, in {ROUNDS} encoders and decoders");
-    require(false, "gives back what it takes", why)
+    let observed = format!(
+        "in each of {TRIES} tries, {INSTANCES} encoders and decoders left at least {smallest} bytes behind"
+    );
+    require(false, rule, observed)
 }
 
-/// Memory of this process, in bytes (proc_pid_statm(5), second field, in pages).
-fn resident() -> Option<usize> {
+/// Resident memory of this process, in bytes (second field of proc_pid_statm(5)).
+fn resident_memory() -> Option<usize> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = text.split(' ').nth(1)?.parse().ok()?;
     Some(pages * PAGE)

@@ -7,7 +7,7 @@ use media_plugin_sdk::transport::{PeerAddress, TransportError, refuse_all};
 
 use super::{Outcome, Subject, admit_all, ask, echo, fresh_key};
 
-/// The handshake shows the client's identity and token to `admit`; both ends know each other; a request is answered.
+/// `admit` gets the client's identity and token, both ends know each other's identity, and a request is answered.
 pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
@@ -21,7 +21,7 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     let client = subject.bind(refuse_all()).await?;
     let address = server.address();
     let (here, there) = tokio::join!(client.connect(&address, Some("sesame")), server.accept());
-    let (here, there) = (here?, there.ok_or("nobody came in")?);
+    let (here, there) = (here?, there.ok_or("no connection came")?);
 
     assert_eq!(*seen.lock().map_err(|_| "poisoned")?, [(client.address().id, Some("sesame".to_owned()))]);
     assert_eq!((here.peer(), there.peer()), (server.address().id, client.address().id));
@@ -47,7 +47,7 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A client that is not admitted learns the code; another one comes in.
+/// A refused client gets the error code of `admit`; one with the right token is admitted.
 pub async fn refuses_with_the_code(subject: Subject) -> Outcome {
     let server = subject
         .bind(Arc::new(|_, token| if token == Some("right") { Ok(()) } else { Err("invalid_token".into()) }))
@@ -59,12 +59,12 @@ pub async fn refuses_with_the_code(subject: Subject) -> Outcome {
         assert_eq!(refused, Some(TransportError::Refused("invalid_token".into())));
     }
     let (here, there) = tokio::join!(client.connect(&address, Some("right")), server.accept());
-    assert_eq!(there.ok_or("nobody came in")?.peer(), client.address().id);
+    assert_eq!(there.ok_or("no connection came")?.peer(), client.address().id);
     here?;
     Ok(())
 }
 
-/// A peer that is not there is unreachable, and so is one that has been closed.
+/// Connecting to an unknown or a closed peer returns `Unreachable`.
 pub async fn reports_a_missing_peer(subject: Subject) -> Outcome {
     let server = subject.bind(admit_all()).await?;
     let client = subject.bind(refuse_all()).await?;
@@ -82,7 +82,7 @@ pub async fn reports_a_missing_peer(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// Closing a connection ends it for both, with whatever runs on it.
+/// Closing a connection ends it and its streams at both ends.
 pub async fn closes_both_ends(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.echo", "null").await?;
@@ -102,7 +102,7 @@ pub async fn closes_both_ends(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A node that closes makes its clients' streams fail at once.
+/// Streams fail at once if the other node closes its endpoint.
 pub async fn closes_with_the_node(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.echo", "null").await?;
@@ -116,14 +116,14 @@ pub async fn closes_with_the_node(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// After a connection has ended, the next `connect` makes a new one.
+/// `connect` makes a new connection after the previous one has ended.
 pub async fn connects_again_after_a_close(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     pair.here.close("first");
     pair.there.closed().await;
     let address = pair.server.address();
     let (here, there) = tokio::join!(pair.client.connect(&address, None), pair.server.accept());
-    let (here, there) = (here?, there.ok_or("nobody came in")?);
+    let (here, there) = (here?, there.ok_or("no connection came")?);
     let serve =
         async { echo(there.accept().await.ok_or("no stream came")?.stream).await.map_err(Into::into) };
     let (served, answer): (Outcome, _) =
@@ -133,7 +133,7 @@ pub async fn connects_again_after_a_close(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// Dropping the last handle ends the connection; a stream is a handle too.
+/// A connection ends when its last handle is dropped. A stream counts as a handle.
 pub async fn ends_with_its_last_handle(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.echo", "null").await?;
@@ -150,7 +150,7 @@ pub async fn ends_with_its_last_handle(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A misspelt option is named.
+/// `bind` names an unknown option in its error.
 pub async fn names_an_unknown_option(subject: Subject) -> Outcome {
     let subject = Subject { options: r#"{"colour":"red"}"#.into(), ..subject };
     let refused = subject.bind(refuse_all()).await.err();
@@ -161,7 +161,7 @@ pub async fn names_an_unknown_option(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// The same key gives the same identity, bound or not, and does not show in it.
+/// The same key gives the same identity, before and after `bind`, and the identity does not contain the key.
 pub async fn derives_its_identity_from_the_key(subject: Subject) -> Outcome {
     let key = fresh_key();
     let identity = subject.transport.identity(&key);

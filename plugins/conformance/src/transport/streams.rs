@@ -10,7 +10,7 @@ use media_plugin_sdk::transport::TransportError;
 
 use super::{Outcome, Subject, ask, echo, pattern, read_all};
 
-/// Each of many streams at once carries its own bytes.
+/// 200 streams at the same time each carry their own bytes.
 pub async fn runs_many_at_once(subject: Subject) -> Outcome {
     const STREAMS: u64 = 200;
     let pair = subject.pair().await?;
@@ -47,23 +47,23 @@ pub async fn delivers_fifty_megabytes(subject: Subject) -> Outcome {
     let sending = tokio::spawn(async move {
         stream.send.send(sent).await?;
         stream.send.finish()?;
-        // Holds the stream until the peer is done with it.
+        // Keeps the stream open until the peer has read all.
         stream.recv.recv(1).await
     });
     let mut incoming = pair.there.accept().await.ok_or("no stream came")?;
-    let mut place = 0;
+    let mut offset = 0;
     while let Some(piece) = incoming.stream.recv.recv(64 * 1024).await? {
-        assert!(piece.len() <= 64 * 1024, "more than was asked for");
-        assert!(body[place..].starts_with(&piece), "the bytes from {place} on differ");
-        place += piece.len();
+        assert!(piece.len() <= 64 * 1024, "recv returned more than the requested maximum");
+        assert!(body[offset..].starts_with(&piece), "the bytes from {offset} on differ");
+        offset += piece.len();
     }
-    assert_eq!(place, body.len());
+    assert_eq!(offset, body.len());
     incoming.stream.send.finish()?;
     assert_eq!(sending.await??, None);
     Ok(())
 }
 
-/// The node that was dialled opens streams too.
+/// The dialled node can open streams too.
 pub async fn opens_from_either_side(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let serve =
@@ -75,7 +75,7 @@ pub async fn opens_from_either_side(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// After a finish everything arrives, then the end, as often as one asks. A second finish is an error.
+/// After a finish the peer reads all bytes, then the end, on every call. A second finish is an error.
 pub async fn finishes(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.sink", "null").await?;
@@ -91,7 +91,7 @@ pub async fn finishes(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A sender dropped without a finish is an abort.
+/// Dropping a sender without a finish aborts the stream.
 pub async fn aborts(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.sink", "null").await?;
@@ -105,7 +105,7 @@ pub async fn aborts(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A dropped receiver stops the sender.
+/// Dropping the receiver makes the peer's sends fail.
 pub async fn stops_the_sender(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let mut stream = pair.here.open("test.sink", "null").await?;
@@ -121,7 +121,7 @@ pub async fn stops_the_sender(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A sender runs ahead of its reader by a bounded amount only.
+/// A sender can be at most 32 MiB ahead of its reader.
 pub async fn holds_the_sender_back(subject: Subject) -> Outcome {
     const PIECE: usize = 64 * 1024;
     const PIECES: usize = 1024;
@@ -143,7 +143,7 @@ pub async fn holds_the_sender_back(subject: Subject) -> Outcome {
     let mut read = 0;
     while let Some(piece) = incoming.stream.recv.recv(PIECE).await? {
         let ahead = sent.load(Ordering::Relaxed).saturating_sub(read);
-        assert!(ahead <= AHEAD, "{ahead} bytes were taken and not yet read");
+        assert!(ahead <= AHEAD, "{ahead} bytes were sent and not yet read");
         read += piece.len();
     }
     assert_eq!(read, PIECE * PIECES);
@@ -152,7 +152,7 @@ pub async fn holds_the_sender_back(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// The protocol's name and the JSON value are checked before they are sent.
+/// `open` checks the protocol's name and the JSON value: names of 1 to 256 bytes, valid JSON of at most 64 KiB.
 pub async fn bounds_what_opens_a_stream(subject: Subject) -> Outcome {
     let pair = subject.pair().await?;
     let long = format!("\"{}\"", "x".repeat(70_000));
@@ -173,7 +173,7 @@ pub async fn bounds_what_opens_a_stream(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// No stream is lost when an `accept` is given up at any point.
+/// No stream is lost when an `accept` is cancelled at any point.
 pub async fn accepts_after_a_cancelled_accept(subject: Subject) -> Outcome {
     const STREAMS: usize = 50;
     let pair = subject.pair().await?;

@@ -1,4 +1,4 @@
-//! FLAC through the codecs' suite, what it chooses, and what it makes of the worst that it is given.
+//! FLAC: conformance suite, choices, interoperability, and damaged packets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
@@ -10,7 +10,7 @@ use codec_flac::Flac;
 use frames::{Frame, encoded};
 use media_plugin_conformance::{
     codec::{Case, check},
-    signal::{Random, coloured},
+    signal::{Random, coloured_noise},
 };
 use media_plugin_sdk::{AudioFormat, Choice, Codec, Limits, PluginError, SampleType, SourceFormat};
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn keeps_to_the_suite() {
         (SampleType::S24, 48_000, 6),
     ] {
         let source = source(sample, rate, channels);
-        let case = Case { source, limits: Limits::default(), options: "", least_snr: f64::INFINITY };
+        let case = Case { source, limits: Limits::default(), options: "", min_snr: f64::INFINITY };
         check(|| Box::new(Flac), &case).unwrap();
     }
 }
@@ -59,11 +59,11 @@ fn takes_what_it_gives_back_exactly_and_nothing_else() {
 #[test]
 fn a_chunk_behind_its_configuration_is_a_file_that_others_read() {
     let source = source(SampleType::S24, 44_100, 2);
-    let track = coloured(&source, 132_300);
+    let track = coloured_noise(&source, 132_300);
     let (config, packets) = encoded(source, &track);
     let folder = tempfile::tempdir().unwrap();
     let [flac, raw] = ["chunk.flac", "chunk.raw"].map(|name| folder.path().join(name));
-    // The marker, and the head of a last metadata block of 34 bytes.
+    // The marker, and the header of the last metadata block, of 34 bytes.
     let file = [b"fLaC\x80\0\0\x22".to_vec(), config, packets.concat()].concat();
     fs::write(&flac, file).unwrap();
     let arguments = ["--decode", "--silent", "--force-raw-format", "--endian=little", "--sign=signed", "-o"];
@@ -76,8 +76,7 @@ fn a_chunk_behind_its_configuration_is_a_file_that_others_read() {
     assert!(samples.eq(track), "flac decodes something else");
 }
 
-/// Every node must write the same bytes under the same name. Where a new encoder writes others, the parameters need
-/// new names.
+/// All nodes must write the same bytes for the same parameters. An encoder that writes other bytes needs new parameter names.
 #[test]
 fn its_bytes_are_what_they_were() {
     for (sample, hash) in [
@@ -85,7 +84,7 @@ fn its_bytes_are_what_they_were() {
         (SampleType::S24, "f9501712af6005257d044d4c86b04be6bd778c86ae3762507dd7945df1d27fd2"),
     ] {
         let source = source(sample, 44_100, 2);
-        let (_, packets) = encoded(source, &coloured(&source, 10_000));
+        let (_, packets) = encoded(source, &coloured_noise(&source, 10_000));
         assert_eq!(blake3::hash(&packets.concat()).to_hex().as_str(), hash, "{sample:?}");
     }
 }
@@ -93,7 +92,7 @@ fn its_bytes_are_what_they_were() {
 #[test]
 fn damage_behind_good_checksums_is_refused_or_decoded() {
     let source = source(SampleType::S24, 48_000, 2);
-    let (config, packets) = encoded(source, &coloured(&source, 3 * 4096 + 100));
+    let (config, packets) = encoded(source, &coloured_noise(&source, 3 * 4096 + 100));
     let mut decoder = Flac.decoder(source.format, &config).unwrap();
     let mut pcm = vec![0.0; 4096 * 2];
     let (mut random, mut decoded) = (Random::new(7), 0);
@@ -111,10 +110,10 @@ fn damage_behind_good_checksums_is_refused_or_decoded() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(decoded > 100, "only {decoded} came past the checksums");
+    assert!(decoded > 100, "only {decoded} frames passed the checksums");
 }
 
-/// Audio of one kind: silence, the loudest noise, the loudest square, or a level that drifts.
+/// Audio of one of four kinds: silence, full-scale noise, a full-scale square wave, or a random walk.
 fn audio(samples: usize) -> impl Strategy<Value = Vec<i32>> {
     (0..4, any::<u32>()).prop_map(move |(kind, mut state)| {
         let mut random = || {
@@ -143,7 +142,7 @@ fn a_configuration_is_its_own_or_refused() {
     for bit in 0..34 * 8 {
         let mut other = config.clone();
         other[bit / 8] ^= 1 << (bit % 8);
-        // 16 and 24 bits are one bit apart, and both good.
+        // The blocks of 16 and 24 bits differ in one bit, and both are valid.
         let is_deeper = other == Flac.encoding(&Choice { format, params: "s24".into() }).unwrap().config;
         assert_eq!(Flac.decoder(format, &other).is_ok(), is_deeper, "bit {bit}");
     }

@@ -1,13 +1,14 @@
-//! Any command's standard input as an output.
+//! Output that writes audio to the standard input of a command.
 //!
-//! The command and its arguments stand in the local person's configuration or on their command line; there is no shell.
-//! Of what a peer says, the sample format alone comes here, as two numbers and one of three words.
+//! The command and its arguments come from the person's configuration or command line, and run without a shell. The only
+//! input from a peer is the audio format: two numbers and one of three sample formats.
 
-mod command;
-mod feed;
+mod child_process;
 mod options;
 mod output;
+mod pipe_writer;
 mod samples;
+mod wav;
 
 use media_plugin_sdk::{
     DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
@@ -31,7 +32,7 @@ impl OutputPlugin for Pipe {
             id: "pipe".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             description: "writes samples to the standard input of a command".into(),
-            target: "a command, its words parted by spaces".into(),
+            target: "a command, its words separated by spaces".into(),
         }
     }
 
@@ -41,8 +42,8 @@ impl OutputPlugin for Pipe {
 
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
-            return Err(PluginError::BadArgument(format!("output pipe cannot write {}", open.format)));
+            return Err(PluginError::BadArgument(format!("output pipe does not support {}", open.format)));
         }
-        Ok(Box::new(output::Piped::start(options::plan(open)?)?))
+        Ok(Box::new(output::PipeOutput::start(options::parse(open)?)?))
     }
 }

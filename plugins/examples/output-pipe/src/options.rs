@@ -2,87 +2,91 @@ use media_plugin_sdk::{AudioFormat, Open, PluginError, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::samples::Stored;
+use crate::samples::SampleFormat;
 
-/// `[output.pipe]`.
+/// The table `[output.pipe]` of the configuration.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
-    /// The program and its arguments: a list, or one text.
+    /// Program and arguments: a list, or one text.
     command: Value,
-    /// How samples are written; raw and as deep as the source when absent.
-    format: Option<Written>,
+    /// Format of the written audio; raw samples in the source's format if absent.
+    format: Option<StreamFormat>,
 }
 
+/// Names of the option `format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Written {
+enum StreamFormat {
     S16le,
     S24le,
     F32le,
     Wav,
 }
 
-/// What to run, and what to write to it.
+/// Command to run, and the format of its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct PipeOptions {
     pub(crate) program: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) format: AudioFormat,
-    pub(crate) stored: Stored,
-    /// Whether the header of a WAV file comes first.
+    pub(crate) sample: SampleFormat,
+    /// True if the input begins with a WAV header.
     pub(crate) wav: bool,
 }
 
+/// Parses target and options.
+///
 /// # Errors
-/// `BadArgument` for options that do not exist, and where there is no command.
-pub(crate) fn plan(open: &Open<'_>) -> Result<Plan> {
+/// `BadArgument` for an unknown option, or if neither names a command.
+pub(crate) fn parse(open: &Open<'_>) -> Result<PipeOptions> {
     let options: Options = match open.options {
         "" => Options::default(),
         json => serde_json::from_str(json)
             .map_err(|error| PluginError::BadArgument(format!("options of output pipe: {error}")))?,
     };
-    let words = if open.target.is_empty() { words(&options.command)? } else { parted(open.target) };
+    let words = if open.target.is_empty() { command_words(&options.command)? } else { split(open.target) };
     let Some((program, arguments)) = words.split_first().filter(|(program, _)| !program.is_empty()) else {
         return Err(PluginError::BadArgument(
-            "output pipe has no command: set command = [\"aplay\", \"-\"] in [output.pipe], or write \"pipe:aplay -\""
+            "output pipe has no command: set command = [\"aplay\", \"-\"] in [output.pipe], or use \"pipe:aplay -\""
                 .into(),
         ));
     };
     let format = open.format;
-    let stored = match options.format {
-        None | Some(Written::Wav) => Stored::matching(open.sample),
-        Some(Written::S16le) => Stored::S16,
-        Some(Written::S24le) => Stored::S24,
-        Some(Written::F32le) => Stored::F32,
+    let sample = match options.format {
+        None | Some(StreamFormat::Wav) => SampleFormat::matching(open.sample),
+        Some(StreamFormat::S16le) => SampleFormat::S16,
+        Some(StreamFormat::S24le) => SampleFormat::S24,
+        Some(StreamFormat::F32le) => SampleFormat::F32,
     };
-    let wav = options.format == Some(Written::Wav);
-    let name = if wav { "wav" } else { stored.name() };
-    let arguments = arguments.iter().map(|it| filled(it, format, name)).collect();
-    Ok(Plan { program: program.clone(), arguments, format, stored, wav })
+    let wav = options.format == Some(StreamFormat::Wav);
+    let name = if wav { "wav" } else { sample.name() };
+    let arguments = arguments.iter().map(|argument| fill_in(argument, format, name)).collect();
+    Ok(PipeOptions { program: program.clone(), arguments, format, sample, wav })
 }
 
-/// The words of a command in the configuration; none when there is none.
-fn words(command: &Value) -> Result<Vec<String>> {
+/// Words of the configured command; empty if there is none.
+fn command_words(command: &Value) -> Result<Vec<String>> {
     let list = match command {
         Value::Null => return Ok(Vec::new()),
-        Value::String(text) => return Ok(parted(text)),
-        Value::Array(list) => list.iter().map(|it| it.as_str().map(String::from)).collect(),
+        Value::String(text) => return Ok(split(text)),
+        Value::Array(list) => list.iter().map(|word| word.as_str().map(String::from)).collect(),
         _ => None,
     };
     list.ok_or_else(|| {
         PluginError::BadArgument(format!(
-            "options of output pipe: `command` is a list of words, or one text, not {command}"
+            "options of output pipe: `command` must be a list of words or one text, not {command}"
         ))
     })
 }
 
-fn parted(text: &str) -> Vec<String> {
+fn split(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
 }
 
-/// An argument with its places filled. What is put there is digits, or a name of ours.
-fn filled(argument: &str, format: AudioFormat, name: &str) -> String {
+/// Replaces the placeholders of an argument. The values are digits or one of four format names, never text from a peer
+/// (`a_format_fills_a_place_with_digits_only`).
+fn fill_in(argument: &str, format: AudioFormat, name: &str) -> String {
     argument
         .replace("{rate}", &format.rate.to_string())
         .replace("{channels}", &format.channels.to_string())
@@ -102,21 +106,21 @@ mod tests {
 
     #[test]
     fn arguments_are_told_the_format_and_nothing_is_parsed_in_them() {
-        let options = r#"{"command": ["sh", "-c", "a  b; {rate}x{channels} {title} {format}", ""]}"#;
-        let plan = plan(&open("", options)).unwrap();
-        assert_eq!(plan.program, "sh");
-        assert_eq!(plan.arguments, ["-c", "a  b; 44100x2 {title} s24le", ""]);
-        assert_eq!((plan.stored, plan.wav), (Stored::S24, false));
+        let json = r#"{"command": ["sh", "-c", "a  b; {rate}x{channels} {title} {format}", ""]}"#;
+        let options = parse(&open("", json)).unwrap();
+        assert_eq!(options.program, "sh");
+        assert_eq!(options.arguments, ["-c", "a  b; 44100x2 {title} s24le", ""]);
+        assert_eq!((options.sample, options.wav), (SampleFormat::S24, false));
     }
 
     #[test]
     fn a_target_is_a_command_in_place_of_the_configured_one() {
-        let text = plan(&open("", r#"{"command": " aplay  - "}"#)).unwrap();
+        let text = parse(&open("", r#"{"command": " aplay  - "}"#)).unwrap();
         assert_eq!((text.program.as_str(), text.arguments), ("aplay", vec!["-".to_owned()]));
-        let plan =
-            plan(&open("ffmpeg -f  {format} -", r#"{"command": ["aplay"], "format": "wav"}"#)).unwrap();
-        assert_eq!((plan.program.as_str(), plan.arguments.join(" ").as_str()), ("ffmpeg", "-f wav -"));
-        assert!(plan.wav);
+        let options =
+            parse(&open("ffmpeg -f  {format} -", r#"{"command": ["aplay"], "format": "wav"}"#)).unwrap();
+        assert_eq!((options.program.as_str(), options.arguments.join(" ").as_str()), ("ffmpeg", "-f wav -"));
+        assert!(options.wav);
     }
 
     #[test]
@@ -132,12 +136,12 @@ mod tests {
             ("cat", r#"{"format": "mp3"}"#, "mp3"),
             ("cat", r#"{"shell": true}"#, "shell"),
         ] {
-            let error = plan(&open(target, options)).unwrap_err();
+            let error = parse(&open(target, options)).unwrap_err();
             assert!(matches!(&error, PluginError::BadArgument(text) if text.contains(word)), "{error}");
         }
     }
 
-    /// The format is what a peer can choose.
+    /// A peer can choose the format.
     #[test]
     fn a_format_fills_a_place_with_digits_only() {
         for (rate, channels) in [(1, 1), (u32::MAX, u16::MAX)] {
@@ -147,9 +151,9 @@ mod tests {
                     sample,
                     ..open("a {rate}{channels} {format}", "")
                 };
-                let plan = plan(&open).unwrap();
-                assert!(plan.arguments[0].bytes().all(|it| it.is_ascii_digit()), "{plan:?}");
-                assert!(["s16le", "s24le", "f32le"].contains(&plan.arguments[1].as_str()), "{plan:?}");
+                let options = parse(&open).unwrap();
+                assert!(options.arguments[0].bytes().all(|it| it.is_ascii_digit()), "{options:?}");
+                assert!(["s16le", "s24le", "f32le"].contains(&options.arguments[1].as_str()), "{options:?}");
             }
         }
     }

@@ -6,146 +6,150 @@ use std::{
 
 use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
-use crate::{command::Running, feed::Feed, options::Plan, samples::wav_header};
+use crate::{child_process::ChildProcess, options::PipeOptions, pipe_writer::PipeWriter, wav};
 
-/// How much the queue holds, as a part of a second: 1/10. The thread that writes holds as much again.
-const QUEUE: u32 = 10;
+/// Length of the queue: a tenth of a second. The writing thread holds as much again
+/// (`a_command_that_does_not_read_holds_up_nobody_and_is_ended`).
+const QUEUE: Duration = Duration::from_millis(100);
 
-/// How long a command that reads no more has to end.
-const UNTIL_SAID: Duration = Duration::from_secs(1);
+/// Time in which a command that has closed its input must end. Its exit status then explains the failure. No less:
+/// `a_command_that_ends_early_says_why`.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A command that is fed, or will be with the next frames.
-pub(crate) struct Piped {
-    plan: Plan,
-    /// `None` once the command has taken all and ended.
-    fed: Option<Fed>,
+/// Output to a command.
+pub(crate) struct PipeOutput {
+    options: PipeOptions,
+    /// `None` after the command has taken all frames and ended. The next frames start it again.
+    command: Option<RunningCommand>,
     paused: bool,
+    /// Buffer for encoded samples.
     bytes: Vec<u8>,
 }
 
-/// Its queue and the command; dropped in this order, so that the command sees the end of its input first.
-struct Fed {
-    feed: Feed,
-    command: Running,
-    /// Its input is being closed.
+/// Running command and the writer of its input. The writer is dropped first, so that the command sees the end of its input
+/// before it is ended.
+struct RunningCommand {
+    input: PipeWriter,
+    process: ChildProcess,
+    /// True if a drain is closing the input.
     is_ending: bool,
-    /// Since when it has been known to read no more.
-    left: Option<Instant>,
+    /// Time at which a write found the input closed by the command.
+    input_closed: Option<Instant>,
 }
 
-impl Fed {
-    fn start(plan: &Plan) -> Result<Self> {
-        let (command, stdin) = Running::start(plan)?;
-        let head = if plan.wav { wav_header(plan.format, plan.stored) } else { Vec::new() };
-        let second = plan.format.rate as usize * frame_bytes(plan);
-        let capacity = second.div_ceil(QUEUE as usize).max(frame_bytes(plan));
-        let feed = Feed::start(stdin, head, capacity)
+impl RunningCommand {
+    fn start(options: &PipeOptions) -> Result<Self> {
+        let (process, stdin) = ChildProcess::start(options)?;
+        let header = if options.wav { wav::header(options.format, options.sample) } else { Vec::new() };
+        let queue_frames = (u128::from(options.format.rate) * QUEUE.as_millis()).div_ceil(1_000) as usize;
+        let capacity = queue_frames.max(1) * frame_bytes(options);
+        let input = PipeWriter::start(stdin, header, capacity)
             .map_err(|error| PluginError::Failed(format!("output pipe: starting a thread: {error}")))?;
-        Ok(Self { feed, command, is_ending: false, left: None })
+        Ok(Self { input, process, is_ending: false, input_closed: None })
     }
 
-    /// Why the command takes no more; `None` while it may yet end and say.
-    fn left(&mut self) -> Option<PluginError> {
-        let left = *self.left.get_or_insert_with(Instant::now);
-        let how = match self.command.ended(<dyn Output>::MAX_WAIT / 2) {
-            Some(status) => format!("ended ({}) before the sound did", words(&status)),
-            None if left.elapsed() < UNTIL_SAID => return None,
-            None => "has closed its standard input before the sound ended".into(),
+    /// Error of a command that has closed its input. `None` during [`EXIT_TIMEOUT`], as long as it has not ended.
+    fn input_error(&mut self) -> Option<PluginError> {
+        let closed = *self.input_closed.get_or_insert_with(Instant::now);
+        let event = match self.process.wait(<dyn Output>::MAX_WAIT / 2) {
+            Some(status) => format!("ended ({}) before the audio did", status_text(&status)),
+            None if closed.elapsed() < EXIT_TIMEOUT => return None,
+            None => "closed its standard input before the audio ended".into(),
         };
-        Some(self.command.failure(&how))
+        Some(self.process.failure(&event))
     }
 }
 
-fn frame_bytes(plan: &Plan) -> usize {
-    plan.format.samples(1) * usize::from(plan.stored.bytes())
+fn frame_bytes(options: &PipeOptions) -> usize {
+    options.format.samples(1) * usize::from(options.sample.bytes())
 }
 
-fn words(status: &io::Result<ExitStatus>) -> String {
+fn status_text(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     }
 }
 
-impl Piped {
-    /// Starts the command, so that it is known at once whether it can be.
+impl PipeOutput {
+    /// Starts the command now, so that `open` reports a command that cannot run.
     ///
     /// # Errors
-    /// As [`Running::start`].
-    pub(crate) fn start(plan: Plan) -> Result<Self> {
-        let fed = Some(Fed::start(&plan)?);
-        Ok(Self { plan, fed, paused: false, bytes: Vec::new() })
+    /// As [`ChildProcess::start`].
+    pub(crate) fn start(options: PipeOptions) -> Result<Self> {
+        let command = Some(RunningCommand::start(&options)?);
+        Ok(Self { options, command, paused: false, bytes: Vec::new() })
     }
 }
 
-impl Output for Piped {
+impl Output for PipeOutput {
     fn format(&self) -> AudioFormat {
-        self.plan.format
+        self.options.format
     }
 
-    /// Nobody can say how much a pipe and a command hold, so none of it counts as not yet heard; and a command was told
-    /// one format, as a file has one.
+    /// Returns `false`: the content of the pipe and the command's buffers is unknown, so written frames count as heard.
     fn is_realtime(&self) -> bool {
         false
     }
 
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
-        let frame = frame_bytes(&self.plan);
-        let offered = frames.len() / usize::from(self.plan.format.channels);
-        // Frames behind a drain are for a new command, once the old one has had its time.
-        let is_ending = self.fed.as_ref().is_some_and(|it| it.is_ending);
+        let frame = frame_bytes(&self.options);
+        let offered = frames.len() / usize::from(self.options.format.channels);
+        // Frames after a drain go to a new command, when the old one has ended.
+        let is_ending = self.command.as_ref().is_some_and(|command| command.is_ending);
         if self.paused || offered == 0 || is_ending && !self.drain()? {
             return Ok(0);
         }
-        let fed = match &mut self.fed {
-            Some(fed) => fed,
-            none => none.insert(Fed::start(&self.plan)?),
+        let command = match &mut self.command {
+            Some(command) => command,
+            none => none.insert(RunningCommand::start(&self.options)?),
         };
-        let Ok(room) = fed.feed.room(frame, <dyn Output>::MAX_WAIT) else {
-            return fed.left().map_or(Ok(0), Err);
+        let Ok(room) = command.input.room(frame, <dyn Output>::MAX_WAIT) else {
+            return command.input_error().map_or(Ok(0), Err);
         };
         let taken = offered.min(room / frame);
         self.bytes.clear();
-        self.plan.stored.encode(&frames[..self.plan.format.samples(taken)], &mut self.bytes);
-        fed.feed.push(&self.bytes);
+        self.options.sample.encode(&frames[..self.options.format.samples(taken)], &mut self.bytes);
+        command.input.push(&self.bytes);
         Ok(taken)
     }
 
     fn delay(&self) -> u64 {
-        self.fed.as_ref().map_or(0, |it| (it.feed.held() / frame_bytes(&self.plan)) as u64)
+        let pending = self.command.as_ref().map_or(0, |command| command.input.pending());
+        (pending / frame_bytes(&self.options)) as u64
     }
 
     fn pause(&mut self, paused: bool) -> Result<()> {
         self.paused = paused;
-        if let Some(fed) = &self.fed {
-            fed.feed.pause(paused);
+        if let Some(command) = &self.command {
+            command.input.pause(paused);
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        if let Some(fed) = &self.fed {
-            fed.feed.clear();
+        if let Some(command) = &self.command {
+            command.input.clear();
         }
         Ok(())
     }
 
-    /// Until the command has taken all and ended.
+    /// Waits until the command has read all its input and ended.
     fn drain(&mut self) -> Result<bool> {
-        let Some(fed) = &mut self.fed else { return Ok(true) };
-        fed.is_ending = true;
-        // Half of the time for each of the two.
-        let wait: Duration = <dyn Output>::MAX_WAIT / 2;
-        match fed.feed.finish(wait) {
+        let Some(command) = &mut self.command else { return Ok(true) };
+        command.is_ending = true;
+        // Half of the time for the input, half for the command's end.
+        let timeout = <dyn Output>::MAX_WAIT / 2;
+        match command.input.finish(timeout) {
             None => return Ok(false),
-            Some(false) => return fed.left().map_or(Ok(false), Err),
+            Some(false) => return command.input_error().map_or(Ok(false), Err),
             Some(true) => {}
         }
-        let Some(status) = fed.command.ended(wait) else { return Ok(false) };
+        let Some(status) = command.process.wait(timeout) else { return Ok(false) };
         if status.as_ref().is_ok_and(ExitStatus::success) {
-            self.fed = None;
+            self.command = None;
             return Ok(true);
         }
-        Err(fed.command.failure(&format!("failed ({})", words(&status))))
+        Err(command.process.failure(&format!("failed ({})", status_text(&status))))
     }
 }

@@ -1,4 +1,4 @@
-//! Real commands, fed: what they get, and what becomes of those that do not do as they should.
+//! The output with real commands: the audio that they get, and commands that end early, hang or do not exist.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
@@ -12,15 +12,15 @@ use std::{
 
 use media_plugin_conformance::{
     output::check,
-    signal::{coloured, noise},
+    signal::{coloured_noise, white_noise},
 };
 use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType, SourceFormat};
 use output_pipe::Pipe;
 use tempfile::TempDir;
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
-/// Longer than anything here takes: what passes it hangs.
-const HANGS: Duration = Duration::from_secs(60);
+/// Time after which a test is taken to hang.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn options(command: &[&str], more: &str) -> String {
     format!("{{\"command\": {command:?}{more}}}")
@@ -34,7 +34,7 @@ fn started(command: &[&str]) -> Box<dyn Output> {
     Pipe.open(&open(&options(command, ""))).unwrap()
 }
 
-/// A shell as the command; `$0` in the script is a file in the folder.
+/// Output to a shell script, in which `$0` is `file`.
 fn shell(script: &str, file: &Path) -> Box<dyn Output> {
     started(&["sh", "-c", script, file.to_str().unwrap()])
 }
@@ -45,19 +45,19 @@ fn file() -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// Tries until it comes out.
+/// Repeats an attempt until it gives a value.
 fn until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + HANGS;
+    let end = Instant::now() + TIMEOUT;
     loop {
-        if let Some(it) = attempt() {
-            return it;
+        if let Some(value) = attempt() {
+            return value;
         }
-        assert!(Instant::now() < end, "it hangs");
+        assert!(Instant::now() < end, "the attempt never succeeds");
         std::thread::yield_now();
     }
 }
 
-/// Writes until all is taken.
+/// Writes until the output has taken all frames.
 fn play(output: &mut dyn Output, mut frames: &[f32]) -> Result<(), PluginError> {
     let channels = usize::from(output.format().channels);
     until(|| {
@@ -76,20 +76,20 @@ fn drain(output: &mut dyn Output) -> Result<(), PluginError> {
     })
 }
 
-/// Offers frames until the pipe and the queue are full: a call that took nothing.
+/// Writes until the pipe and the queue are full, so that a write takes nothing.
 fn fill(output: &mut dyn Output) {
-    let second = noise(STEREO, 48_000);
+    let second = white_noise(STEREO, 48_000);
     until(|| (output.write(&second).unwrap() == 0).then_some(()));
 }
 
-/// The number that the command's shell wrote into the file.
-fn number(file: &Path) -> String {
+/// Process id that the script wrote into the file.
+fn process_id(file: &Path) -> String {
     until(|| fs::read_to_string(file).ok().filter(|it| it.ends_with('\n'))).trim().into()
 }
 
-/// Whether there is such a process, be it a zombie.
-fn exists(number: &str) -> bool {
-    Command::new("kill").args(["-0", number]).output().unwrap().status.success()
+/// True if the process exists, maybe as a zombie.
+fn exists(process_id: &str) -> bool {
+    Command::new("kill").args(["-0", process_id]).output().unwrap().status.success()
 }
 
 #[test]
@@ -104,16 +104,16 @@ fn keeps_to_the_suite() {
 fn the_command_gets_every_sample_and_drain_waits_for_its_end() {
     for (sample, ffmpeg) in [(SampleType::S16, "s16le"), (SampleType::S24, "s24le")] {
         let source = SourceFormat { format: STEREO, sample };
-        let track = coloured(&source, 100_001);
+        let track = coloured_noise(&source, 100_001);
         let (_folder, raw) = file();
         let (raw, wav) = (raw.to_str().unwrap(), raw.with_extension("wav"));
-        // The first as it comes, the second through somebody who reads the header, the third by its arguments.
+        // Raw samples; a WAV header that ffmpeg reads; and the format in ffmpeg's arguments.
         let read = ["-v", "error", "-y", "-i", "-", "-f", ffmpeg, wav.to_str().unwrap()];
-        let told = ["-v", "error", "-y", "-f", "{format}", "-ar", "{rate}", "-ac", "{channels}"];
+        let format = ["-v", "error", "-y", "-f", "{format}", "-ar", "{rate}", "-ac", "{channels}"];
         for (command, more, to) in [
             (vec!["tee", raw], "", Path::new(raw)),
             ([&["ffmpeg"], &read[..]].concat(), ", \"format\": \"wav\"", &wav),
-            ([&["ffmpeg"], &told[..], &read[3..]].concat(), "", &wav),
+            ([&["ffmpeg"], &format[..], &read[3..]].concat(), "", &wav),
         ] {
             let options = options(&command, more);
             let mut output = Pipe.open(&Open { sample, ..open(&options) }).unwrap();
@@ -142,7 +142,7 @@ fn no_command_is_one_line_with_what_to_do() {
             "no-such-program-anywhere",
             ["no command \"no-such-program-anywhere\"", "install it", "[output.pipe]"],
         ),
-        (not_run.path().to_str().unwrap(), ["may not be run", "is it a program?", "output pipe"]),
+        (not_run.path().to_str().unwrap(), ["cannot be executed", "is it a program?", "output pipe"]),
     ] {
         let error = Pipe.open(&open(&options(&[program], ""))).err().unwrap();
         let PluginError::BadArgument(text) = error else { panic!("{error}") };
@@ -152,24 +152,31 @@ fn no_command_is_one_line_with_what_to_do() {
 
 #[test]
 fn a_command_that_ends_early_says_why() {
-    let second = noise(STEREO, 480_000);
+    let second = white_noise(STEREO, 480_000);
     for (script, words) in [
         (
             "echo one >&2; echo 'no such device' >&2; exit 3",
             ["exit status: 3", "last words: \"no such device\""],
         ),
-        ("head -c 1000 >/dev/null", ["exit status: 0", "before the sound did"]),
-        ("kill -9 $$", ["signal: 9", "before the sound did"]),
-        ("exec <&-; sleep 1000", ["closed its standard input", "before the sound ended"]),
+        ("head -c 1000 >/dev/null", ["exit status: 0", "before the audio did"]),
+        ("kill -9 $$", ["signal: 9", "before the audio did"]),
+        ("exec <&-; sleep 1000", ["closed its standard input", "before the audio ended"]),
     ] {
         let mut output = started(&["sh", "-c", script]);
+        let start = Instant::now();
         let error = play(output.as_mut(), &second).unwrap_err();
+        // A command that closes its input without ending gets a second to end.
+        assert!(
+            !script.contains("<&-") || start.elapsed() >= Duration::from_secs(1),
+            "{:?}",
+            start.elapsed()
+        );
         let PluginError::Failed(text) = error else { panic!("{error}") };
         let all = words.iter().chain(&["the command \"sh\"", "[output.pipe]"]).all(|it| text.contains(it));
         assert!(all && text.lines().count() == 1, "{text}");
     }
     let mut output = started(&["sh", "-c", "cat >/dev/null; echo 'disk full' >&2; exit 4"]);
-    play(output.as_mut(), &noise(STEREO, 4_800)).unwrap();
+    play(output.as_mut(), &white_noise(STEREO, 4_800)).unwrap();
     let error = drain(output.as_mut()).unwrap_err().to_string();
     assert!(error.contains("failed (exit status: 4)") && error.contains("disk full"), "{error}");
 }
@@ -178,7 +185,7 @@ fn a_command_that_ends_early_says_why() {
 fn a_command_that_does_not_read_holds_up_nobody_and_is_ended() {
     for script in [
         "echo $$ >\"$0\"; exec sleep 1000",
-        // One that started another, and one that does not end when it is told to.
+        // A command with a child process, and one that ignores SIGTERM.
         "echo $$ >\"$0\"; sleep 1000; true",
         "trap '' TERM; echo $$ >\"$0\"; while :; do sleep 1; done",
     ] {
@@ -186,15 +193,19 @@ fn a_command_that_does_not_read_holds_up_nobody_and_is_ended() {
         let mut output = shell(script, &file);
         fill(output.as_mut());
         let held = output.delay();
-        // The queue holds a tenth of a second; as much is being written.
+        // The queue holds a tenth of a second, and the writing thread as much again.
         assert!((4_800..=9_600).contains(&held), "{held}");
         assert!(!output.drain().unwrap());
         output.flush().unwrap();
         assert!(output.delay() <= held - 4_800, "{} of {held}", output.delay());
-        let number = number(&file);
-        assert!(exists(&number));
+        let process_id = process_id(&file);
+        assert!(exists(&process_id));
+        let start = Instant::now();
         drop(output);
-        assert!(!exists(&number), "{script}");
+        // SIGTERM comes 50 ms after the end of the input, SIGKILL 450 ms later.
+        let least = if script.contains("trap") { 500 } else { 50 };
+        assert!(start.elapsed() >= Duration::from_millis(least), "{script}: {:?}", start.elapsed());
+        assert!(!exists(&process_id), "{script}");
     }
 }
 
@@ -203,7 +214,7 @@ fn what_is_kept_while_paused_goes_on_or_is_thrown_away() {
     let (_folder, file) = file();
     let mut output = started(&["tee", file.to_str().unwrap()]);
     let source = SourceFormat { format: STEREO, sample: SampleType::S16 };
-    let track = coloured(&source, 4_800);
+    let track = coloured_noise(&source, 4_800);
     play(output.as_mut(), &track[..2_000]).unwrap();
     until(|| (output.delay() == 0).then_some(()));
     output.pause(true).unwrap();

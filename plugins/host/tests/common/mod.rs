@@ -1,6 +1,6 @@
-//! Libraries to load: C compiled on the spot, and Rust that cargo has built beside the tests.
+//! Plugin libraries for tests: C sources compiled by the test, and Rust examples that cargo builds with the tests.
 
-#![allow(dead_code, reason = "each test binary needs some of it")]
+#![allow(dead_code, reason = "each test binary uses only a part")]
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -8,23 +8,23 @@ use std::{
     process::Command,
 };
 
-use media_plugin_host::{Folders, HostError, Registry, Sources};
+use media_plugin_host::{HostError, LoadOptions, Registry, SearchPath};
 
 /// Compiles `fixtures/plugin.c` into `folder`, with flags such as `-DFAULT_NAME`.
 pub(crate) fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
-    // The tests of `conformance` and `node` take this file as well.
-    let mut rooms = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|it| it.join("plugins/host"));
-    let here = rooms.find(|it| it.is_dir()).unwrap();
+    // The tests of `conformance` and `node` include this file too, so the crate's folder differs.
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|dir| dir.join("plugins/host"));
+    let host = folders.find(|dir| dir.is_dir()).unwrap();
     let library = folder.join(format!("{DLL_PREFIX}media_node_{name}{DLL_SUFFIX}"));
     let compiler = std::env::var_os("CC").unwrap_or("cc".into());
     let output = Command::new(compiler)
         .args(["-std=c99", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
         .args(flags)
         .arg("-I")
-        .arg(here.join("../abi/include"))
+        .arg(host.join("../abi/include"))
         .arg("-o")
         .arg(&library)
-        .arg(here.join("tests/fixtures/plugin.c"))
+        .arg(host.join("tests/fixtures/plugin.c"))
         .arg("-lm")
         .output()
         .unwrap();
@@ -32,7 +32,7 @@ pub(crate) fn compile(folder: &Path, name: &str, flags: &[&str]) -> PathBuf {
     library
 }
 
-/// A library that cargo built from an example of this crate.
+/// Library that cargo built from an example of this crate.
 pub(crate) fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.parent().and_then(Path::parent).unwrap();
@@ -46,17 +46,17 @@ pub(crate) fn built(name: &str) -> PathBuf {
     library
 }
 
-/// A registry of these files and what is built in.
+/// Registry of these library files and the built-in plugins.
 pub(crate) fn load(files: &[&Path]) -> Registry {
-    Registry::load(&sources(files))
+    Registry::load(&load_options(files))
 }
 
-pub(crate) fn sources(files: &[&Path]) -> Sources {
+pub(crate) fn load_options(files: &[&Path]) -> LoadOptions {
     let named = files.iter().map(PathBuf::from).collect();
-    Sources { folders: Folders { named, ..Folders::default() }, ..Sources::default() }
+    LoadOptions { search_path: SearchPath { named, ..SearchPath::default() }, ..LoadOptions::default() }
 }
 
-/// The problems, one line each.
+/// Text of each problem.
 pub(crate) fn lines(problems: &[HostError]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! A process that loads a folder and uses all that is in it, because a bad library may end it.
+//! A process that loads all libraries of a folder and uses them. A faulty library may end it.
 
 use std::{
     fmt::Display,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use media_plugin_host::{Folders, Registry, Sources};
+use media_plugin_host::{LoadOptions, Registry, SearchPath};
 use media_plugin_sdk::{
     AudioFormat, Choice, Codec, Limits, Open, Output, OutputPlugin, Result, SampleType, SourceFormat,
 };
@@ -16,7 +16,7 @@ use super::common::compile;
 const FOLDER: &str = "MEDIA_NODE_TEST_FOLDER";
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 
-/// What a process said that loaded the libraries in `folder`, with one more that is sound.
+/// Loads the libraries in `folder`, and one more without a fault, in a process of its own. Returns its report.
 pub(crate) fn load(folder: &Path) -> Vec<String> {
     compile(folder, "sound", &["-DNOTE_ID=\"sound\"", "-DCODEC_ID=\"sound\"", "-DOUTPUT_ID=\"sound\""]);
     let output = Command::new(std::env::current_exe().unwrap())
@@ -26,18 +26,20 @@ pub(crate) fn load(folder: &Path) -> Vec<String> {
         .unwrap();
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "the process ended with {}: {errors}", output.status);
-    let said: Vec<String> = text.lines().filter_map(|it| it.split_once("| ")).map(|it| it.1.into()).collect();
+    let report: Vec<String> =
+        text.lines().filter_map(|it| it.split_once("| ")).map(|it| it.1.into()).collect();
     for it in ["codec sound: works", "output sound: works"] {
-        assert!(said.iter().any(|line| line == it), "{said:#?}");
+        assert!(report.iter().any(|line| line == it), "{report:#?}");
     }
-    said
+    report
 }
 
-/// The line that names this library, without the path and what every such line says.
-pub(crate) fn problem<'a>(said: &'a [String], library: &Path) -> &'a str {
-    let start = format!("problem: the plugin {} is left out: ", library.canonicalize().unwrap().display());
-    let mut lines = said.iter().filter_map(|line| line.strip_prefix(&start));
-    let line = lines.next().unwrap_or_else(|| panic!("nothing about {}: {said:#?}", library.display()));
+/// Text of the one problem line about this library, after the library's path.
+pub(crate) fn problem<'a>(report: &'a [String], library: &Path) -> &'a str {
+    let start =
+        format!("problem: plugin library {} was not loaded: ", library.canonicalize().unwrap().display());
+    let mut lines = report.iter().filter_map(|line| line.strip_prefix(&start));
+    let line = lines.next().unwrap_or_else(|| panic!("nothing about {}: {report:#?}", library.display()));
     assert_eq!(lines.next(), None);
     line
 }
@@ -50,24 +52,24 @@ fn in_a_process_of_its_own() {
     use_all(&folder).iter().for_each(|line| println!("| {line}"));
 }
 
-/// Loads a folder, uses all that is in it, and says what came of it.
+/// Loads a folder and uses all its plugins. Returns one line for each problem and each plugin.
 pub(crate) fn use_all(folder: &Path) -> Vec<String> {
-    let folders = Folders { named: vec![folder.into()], ..Folders::default() };
-    let registry = Registry::load(&Sources { folders, ..Sources::default() });
+    let search_path = SearchPath { named: vec![folder.into()], ..SearchPath::default() };
+    let registry = Registry::load(&LoadOptions { search_path, ..LoadOptions::default() });
     let problems =
         registry.problems().iter().map(|it| format!("problem: {}", it.to_string().replace('\n', "⏎")));
     let codecs =
-        registry.codecs().map(|it| format!("codec {}: {}", it.info().id, told(&use_codec(it.as_ref()))));
+        registry.codecs().map(|it| format!("codec {}: {}", it.info().id, result(&use_codec(it.as_ref()))));
     let outputs =
-        registry.outputs().map(|it| format!("output {}: {}", it.info().id, told(&use_output(it.as_ref()))));
+        registry.outputs().map(|it| format!("output {}: {}", it.info().id, result(&use_output(it.as_ref()))));
     problems.chain(codecs).chain(outputs).collect()
 }
 
-fn told(errors: &[String]) -> String {
+fn result(errors: &[String]) -> String {
     if errors.is_empty() { "works".into() } else { errors.join("; ").replace('\n', "⏎") }
 }
 
-/// Notes an error as "step: error".
+/// Records an error as "step: error".
 fn step<T>(errors: &mut Vec<String>, step: impl Display, result: Result<T>) -> Option<T> {
     result.map_err(|e| errors.push(format!("{step}: {e}"))).ok()
 }

@@ -1,4 +1,4 @@
-//! Files that are refused before any of their code runs.
+//! Files that the host refuses before any of their code runs.
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -29,9 +29,9 @@ fn cut_short(bytes: &[u8]) {
     let cuts: Vec<_> = (0..200).map(|i| bytes.len() * i / 200).collect();
     let files =
         cuts.iter().map(|at| file(folder.path(), &format!("cut_at_{at}"), &bytes[..*at])).collect::<Vec<_>>();
-    let said = child::load(folder.path());
+    let report = child::load(folder.path());
     for file in files {
-        child::problem(&said, &file);
+        child::problem(&report, &file);
     }
 }
 
@@ -55,17 +55,17 @@ fn what_is_no_library_for_this_machine_is_refused() {
     let other_class = file(folder, "class", &patched(4, 1));
     let other_order = file(folder, "order", &patched(5, 2));
     let program = file(folder, "program", &fs::read(std::env::current_exe().unwrap()).unwrap());
-    let said = child::load(folder);
+    let report = child::load(folder);
     for (path, why) in [
-        (&text, "it is no shared library, or a damaged one"),
-        (&empty, "it is no shared library, or a damaged one"),
-        (&directory, "it is no file"),
-        (&other_machine, "it is Elf for Riscv64; this node takes Elf for "),
+        (&text, "it is not a shared library, or is damaged"),
+        (&empty, "it is not a shared library, or is damaged"),
+        (&directory, "it is not a file"),
+        (&other_machine, "it is Elf for Riscv64; this node loads Elf for "),
         (&other_class, "it is"),
         (&other_order, "it is"),
         (&program, "it has no media_node_plugin_abi note"),
     ] {
-        let line = child::problem(&said, path);
+        let line = child::problem(&report, path);
         assert!(line.starts_with(why), "{}: {line}", path.display());
     }
 }
@@ -81,11 +81,11 @@ fn a_note_that_is_missing_or_odd_is_refused() {
     };
     let size = "(uint32_t)sizeof(mn_abi_note)";
     let cases = [
-        ("none", "-DNOTE=int nothing".into(), "it has no media_node_plugin_abi note; it is no plugin"),
+        ("none", "-DNOTE=int nothing".into(), "it has no media_node_plugin_abi note, so it is not a plugin"),
         ("short", note("12", "1", "mn-plug", "0", "PROVIDES"), "its note has only 12 bytes"),
-        ("zero", note("0", "1", "mn-plug", "0", "PROVIDES"), "its note says 0 bytes"),
-        ("long", note("9999", "1", "mn-plug", "0", "PROVIDES"), "its note says 9999 bytes"),
-        ("magic", note(size, "1", "mn-plum", "0", "PROVIDES"), "its note does not begin as one does"),
+        ("zero", note("0", "1", "mn-plug", "0", "PROVIDES"), "its note declares 0 bytes"),
+        ("long", note("9999", "1", "mn-plug", "0", "PROVIDES"), "its note declares 9999 bytes"),
+        ("magic", note(size, "1", "mn-plum", "0", "PROVIDES"), "its note does not begin with \"mn-plug\""),
         (
             "major",
             note(size, "2", "mn-plug", "0", "PROVIDES"),
@@ -96,18 +96,22 @@ fn a_note_that_is_missing_or_odd_is_refused() {
             note(size, "1", "mn-plug", "MN_NOTE_PANIC_ABORT", "PROVIDES"),
             "it was built with panic = \"abort\"",
         ),
-        ("text", note(size, "1", "mn-plug", "0", "\"codec:\\xff\""), "the list in its note is no text"),
+        (
+            "text",
+            note(size, "1", "mn-plug", "0", "\"codec:\\xff\""),
+            "the plugin list in its note is not printable UTF-8",
+        ),
         (
             "kind",
             note(size, "1", "mn-plug", "0", "\"transport:x\""),
-            "its note lists \"transport:x\", which is no",
+            "its note lists \"transport:x\" instead of codec:ID",
         ),
-        ("nothing", note(size, "1", "mn-plug", "0", "\"\""), "its note lists \"\", which is no"),
+        ("nothing", note(size, "1", "mn-plug", "0", "\"\""), "its note lists \"\" instead of codec:ID"),
     ];
     let files = cases.each_ref().map(|(name, flag, _)| compile(folder.path(), name, &[flag]));
-    let said = child::load(folder.path());
+    let report = child::load(folder.path());
     for ((name, _, why), file) in cases.iter().zip(&files) {
-        let line = child::problem(&said, file);
+        let line = child::problem(&report, file);
         assert!(line.starts_with(why), "{name}: {line}");
     }
 }
@@ -115,10 +119,10 @@ fn a_note_that_is_missing_or_odd_is_refused() {
 #[test]
 fn a_newer_minor_version_loads() {
     let folder = tempfile::tempdir().unwrap();
-    // A struct with more fields at the end, as a later header would have it.
+    // A note with more fields at the end, as a later header would define it.
     let later = "-DNOTE=struct { mn_abi_note now; char more[64]; } const \
                  later MN_IN_NOTE_SECTION = {{404, 1, 7, \"mn-plug\", 0, NOTE_ID, \"1.0\", PROVIDES}, \"more\"}";
     compile(folder.path(), "later", &[later, "-DBREAK=plugin.abi_minor = 7;"]);
-    let said = child::load(folder.path());
-    assert!(said.iter().any(|line| line == "codec c16: works"), "{said:#?}");
+    let report = child::load(folder.path());
+    assert!(report.iter().any(|line| line == "codec c16: works"), "{report:#?}");
 }

@@ -1,4 +1,4 @@
-//! Every way in which a library was seen to be bad: it costs one line, the host lives, and the others work.
+//! Faulty libraries. Each must cost one problem line; the host and the other plugins must keep working.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]

@@ -1,4 +1,4 @@
-//! Valgrind watches the host while libraries load, work, fail and panic.
+//! The host under valgrind, while libraries load, work, fail and panic.
 
 use std::{
     env::consts::DLL_EXTENSION,
@@ -7,8 +7,11 @@ use std::{
     process::Command,
 };
 
-use media_plugin_conformance::codec::{Case, check_decode_buffers, check_encode_buffers, check_guarded};
-use media_plugin_host::{Edge, inspect, inspect_anew};
+use media_plugin_conformance::{
+    Edge,
+    codec::{Case, check_decode_buffers, check_encode_buffers, check_guarded},
+};
+use media_plugin_host::{inspect, inspect_again};
 use media_plugin_sdk::{AudioFormat, Limits, SampleType, SourceFormat};
 
 use super::{
@@ -21,7 +24,7 @@ const FOLDER: &str = "MEDIA_NODE_TEST_FOLDER";
 #[test]
 fn valgrind_has_nothing_to_say() {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        // Not by `eprintln!`, which is kept back when a test passes.
+        // `eprintln!` would be captured, because the test passes.
         writeln!(stderr(), "skipped: valgrind is not installed (.ci/setup test installs it)").unwrap();
         return;
     }
@@ -39,9 +42,9 @@ fn valgrind_has_nothing_to_say() {
         .env("RUST_BACKTRACE", "0")
         .output()
         .unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{said}\n{errors}", output.status);
-    assert!(said.contains("5 passed"), "{said}");
+    let (report, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{report}\n{errors}", output.status);
+    assert!(report.contains("5 passed"), "{report}");
 }
 
 fn make_adpcm(folder: &Path) {
@@ -55,23 +58,23 @@ fn make_adpcm(folder: &Path) {
 }
 
 #[test]
-#[ignore = "another test has it watched"]
+#[ignore = "valgrind_has_nothing_to_say runs it under valgrind"]
 fn what_it_watches() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let said = child::use_all(&folder);
-    assert!(said.iter().any(|it| it == "output o-codec0: works"), "{said:#?}");
+    let report = child::use_all(&folder);
+    assert!(report.iter().any(|it| it == "output o-codec0: works"), "{report:#?}");
     let adpcm = folder.join(format!("libmedia_node_adpcm.{DLL_EXTENSION}"));
     for file in [adpcm.as_path(), &built("pcm")] {
-        assert_eq!(inspect(file).unwrap(), inspect_anew(file).unwrap());
+        assert_eq!(inspect(file).unwrap(), inspect_again(file).unwrap());
     }
     assert!(inspect(&built("panics_at_entry")).is_err());
 
     let registry = load(&[&adpcm]);
     assert_eq!(lines(registry.problems()), [""; 0]);
     let codec = registry.codec("adpcm").unwrap();
-    // As few samples as the suite has: it runs some fifty times slower than without.
+    // The format with the fewest samples, because valgrind makes the suite about fifty times slower.
     let source = SourceFormat { format: AudioFormat { rate: 8_000, channels: 1 }, sample: SampleType::S16 };
-    let case = Case { source, limits: Limits::default(), options: "", least_snr: 6.0 };
+    let case = Case { source, limits: Limits::default(), options: "", min_snr: 6.0 };
     check_encode_buffers(&codec, &case, Edge::End).unwrap();
     check_decode_buffers(&codec, &case, Edge::End).unwrap();
     check_guarded(codec, &case).unwrap();

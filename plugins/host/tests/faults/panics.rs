@@ -1,4 +1,4 @@
-//! A panic in a library written with the SDK stops at its edge: every entry point, and a payload that panics when dropped.
+//! Panics in a library that uses the SDK. The SDK must catch each: in every function, and a payload that panics in drop.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn choice(at: &str) -> Choice {
     Choice { format: STEREO, params: at.into() }
 }
 
-/// The codec still does for others what it did before.
+/// Asserts that new instances of the codec still work.
 fn others_work(codec: &Arc<dyn Codec>) {
     let mut encoder = codec.encoder(&choice("")).unwrap();
     assert_eq!((encoder.encode(&[0.0; 2], &mut [0; 8]), encoder.reset()), (Ok(0), Ok(())));
@@ -105,6 +105,6 @@ fn in_an_output() {
 fn in_the_entry_it_is_the_reason_why_it_is_not_loaded() {
     let [problem] = lines(load(&[&built("panics_at_entry")]).problems()).try_into().unwrap();
     let expected =
-        "it refuses to be loaded: fixture-panics-at-entry cannot be loaded: the plugin panicked: no table";
+        "its entry returned NULL: fixture-panics-at-entry cannot be loaded: the plugin panicked: no table";
     assert!(problem.ends_with(expected), "{problem}");
 }

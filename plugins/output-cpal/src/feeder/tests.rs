@@ -3,10 +3,10 @@ use rtrb::{Producer, RingBuffer};
 
 use super::*;
 
-/// A mono feeder at 1000 frames a second, so that a frame is a millisecond and a fade lasts 5 frames.
+/// Mono feeder at 1000 frames a second: a frame is a millisecond, and a fade has 5 frames.
 struct Bench {
     ring: Producer<f32>,
-    shared: Arc<Shared>,
+    state: Arc<CallbackState>,
     feeder: Feeder,
     now: Duration,
 }
@@ -17,9 +17,9 @@ impl Bench {
     fn new() -> Self {
         let format = AudioFormat { rate: 1_000, channels: 1 };
         let (ring, consumer) = RingBuffer::new(200);
-        let shared = Arc::new(Shared::default());
-        let feeder = Feeder::new(consumer, Arc::clone(&shared), format);
-        Self { ring, shared, feeder, now: Duration::ZERO }
+        let state = Arc::new(CallbackState::default());
+        let feeder = Feeder::new(consumer, Arc::clone(&state), format);
+        Self { ring, state, feeder, now: Duration::ZERO }
     }
 
     fn push(&mut self, frames: impl IntoIterator<Item = u16>) {
@@ -28,7 +28,7 @@ impl Bench {
         }
     }
 
-    /// One callback for so many frames, after which they pass.
+    /// Runs one callback for a number of frames, then advances the time by them.
     fn call(&mut self, frames: usize) -> Vec<f32> {
         let mut out = vec![f32::NAN; frames];
         self.feeder.fill(&mut out, self.now, Self::LATENCY);
@@ -37,11 +37,11 @@ impl Bench {
     }
 
     fn pause(&self, paused: bool) {
-        self.shared.paused.store(paused, Ordering::Release);
+        self.state.paused.store(paused, Ordering::Release);
     }
 
     fn heard(&self) -> u64 {
-        self.shared.heard(1_000, self.now)
+        self.state.heard(1_000, self.now)
     }
 }
 
@@ -54,24 +54,28 @@ fn it_starts_with_a_whole_buffer_and_is_exact() {
     bench.push(4..=9);
     assert_eq!(bench.call(4), [1.0, 2.0, 3.0, 4.0]);
     assert_eq!(bench.call(4), [5.0, 6.0, 7.0, 8.0]);
-    assert!(!bench.shared.dry.load(Ordering::Acquire));
+    assert!(!bench.state.dry.load(Ordering::Acquire));
     assert_eq!(bench.call(4), [9.0, 0.0, 0.0, 0.0]);
-    assert!(bench.shared.dry.load(Ordering::Acquire));
+    assert!(bench.state.dry.load(Ordering::Acquire));
 }
 
 #[test]
 fn less_than_a_buffer_plays_once_nothing_more_comes_or_comes_in_time() {
     let mut bench = Bench::new();
     bench.push(1..=2);
-    bench.shared.draining.store(true, Ordering::Release);
+    bench.state.draining.store(true, Ordering::Release);
     assert_eq!(bench.call(4), [1.0, 2.0, 0.0, 0.0]);
-    assert!(!bench.shared.dry.load(Ordering::Acquire));
+    assert!(!bench.state.dry.load(Ordering::Acquire));
 
-    let mut bench = Bench::new();
-    bench.push(1..=2);
-    assert_eq!(bench.call(60), [0.0; 60]);
-    assert_eq!(bench.call(60), [0.0; 60]);
-    assert_eq!(bench.call(3), [1.0, 2.0, 0.0]);
+    // The wait of 100 frames must be exceeded.
+    for (wait, played) in [([60, 40], [0.0; 3]), ([60, 41], [1.0, 2.0, 0.0])] {
+        let mut bench = Bench::new();
+        bench.push(1..=2);
+        for frames in wait {
+            assert_eq!(bench.call(frames), vec![0.0; frames]);
+        }
+        assert_eq!(bench.call(3), played, "after {wait:?} frames");
+    }
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn a_flush_fades_out_drops_the_rest_and_fades_the_new_in() {
     let mut bench = Bench::new();
     bench.push(1..=100);
     bench.call(10);
-    bench.shared.discard.store(100, Ordering::Release);
+    bench.state.discard.store(100, Ordering::Release);
     bench.push(101..=120);
     let out = bench.call(12);
     assert_eq!(out[..5], [11.0 * 0.8, 12.0 * 0.6, 13.0 * 0.4, 14.0 * 0.2, 0.0]);
@@ -121,7 +125,7 @@ fn a_flush_in_silence_drops_at_once_and_what_follows_is_exact() {
     let mut bench = Bench::new();
     bench.push(1..=3);
     bench.call(4);
-    bench.shared.discard.store(3, Ordering::Release);
+    bench.state.discard.store(3, Ordering::Release);
     bench.push(4..=9);
     assert_eq!(bench.call(4), [4.0, 5.0, 6.0, 7.0]);
 }
@@ -133,7 +137,7 @@ fn a_flush_in_a_pause_leaves_nothing_to_go_on_with() {
     bench.call(10);
     bench.pause(true);
     bench.call(10);
-    bench.shared.discard.store(100, Ordering::Release);
+    bench.state.discard.store(100, Ordering::Release);
     assert_eq!(bench.call(10), [0.0; 10]);
     bench.pause(false);
     assert_eq!(bench.call(10), [0.0; 10]);
@@ -145,7 +149,7 @@ fn heard_lags_by_the_latency_and_catches_up() {
     let mut bench = Bench::new();
     bench.push(1..=30);
     for heard in [0, 0, 10, 20, 30, 30] {
-        bench.shared.draining.store(true, Ordering::Release);
+        bench.state.draining.store(true, Ordering::Release);
         bench.call(10);
         assert_eq!(bench.heard(), heard, "at {:?}", bench.now);
     }
@@ -154,18 +158,18 @@ fn heard_lags_by_the_latency_and_catches_up() {
 #[test]
 fn every_channel_fades_alike() {
     let (mut ring, consumer) = RingBuffer::new(40);
-    let shared = Arc::new(Shared::default());
-    let mut feeder = Feeder::new(consumer, Arc::clone(&shared), AudioFormat { rate: 1_000, channels: 2 });
+    let state = Arc::new(CallbackState::default());
+    let mut feeder = Feeder::new(consumer, Arc::clone(&state), AudioFormat { rate: 1_000, channels: 2 });
     let _ = ring.push_partial_slice(&[1.0; 40]);
     let mut out = [0_i16; 8];
     feeder.fill(&mut out, Duration::ZERO, Duration::ZERO);
-    shared.paused.store(true, Ordering::Release);
+    state.paused.store(true, Ordering::Release);
     feeder.fill(&mut out, Duration::ZERO, Duration::ZERO);
     assert_eq!(out, [0.8, 0.8, 0.6, 0.6, 0.4, 0.4, 0.2, 0.2].map(|x: f32| (x * 32_768.0).round() as i16));
 }
 
 proptest! {
-    /// However writes and callbacks fall, what is played is what was written, and no frame is heard before it is taken.
+    /// For any sequence of writes and callbacks, the frames play in order and unchanged, and none is heard before it is taken.
     #[test]
     fn no_frame_is_lost_doubled_or_changed(steps in prop::collection::vec((0_u16..80, 1_usize..80), 1..60)) {
         let mut bench = Bench::new();
@@ -181,7 +185,7 @@ proptest! {
     }
 }
 
-/// What the sound callback may not do, counted on its thread.
+/// Counts the allocations of a thread.
 #[global_allocator]
 static ALLOCATOR: alloc_tracker::Allocator<std::alloc::System> = alloc_tracker::Allocator::system();
 
@@ -195,16 +199,16 @@ fn the_callback_allocates_nothing_whatever_it_is_told() {
         |_| {},
         |bench| bench.pause(true),
         |bench| bench.pause(false),
-        |bench| bench.shared.discard.store(90, Ordering::Release),
-        |bench| bench.shared.draining.store(true, Ordering::Release),
-        |bench| bench.shared.discard.store(u64::MAX, Ordering::Release),
+        |bench| bench.state.discard.store(90, Ordering::Release),
+        |bench| bench.state.draining.store(true, Ordering::Release),
+        |bench| bench.state.discard.store(u64::MAX, Ordering::Release),
     ];
     for round in 0..60_u16 {
         tell[usize::from(round / 10)](&bench);
         if round % 3 == 0 {
             bench.push((0..bench.ring.slots().min(100) as u16).map(|it| it + 1));
         }
-        // 1 to 64 frames, so that the ring runs out now and then.
+        // 1 to 64 frames, so that the ring runs out sometimes.
         let frames = 1 + usize::from(round * 7 % 64);
         let span = silent.measure_thread();
         bench.feeder.fill(&mut out[..frames], bench.now, Bench::LATENCY);
@@ -223,8 +227,8 @@ fn the_callback_allocates_nothing_whatever_it_is_told() {
     assert_eq!((count("callbacks"), count("a vector")), (Some(0), Some(1)));
 }
 
-/// The two sides share atomics and the ring alone, so the callback cannot wait for a playback thread that the system has
-/// stopped at the worst moment: in the middle of a write.
+/// The threads share only atomics and the ring. So the callback does not wait for a playback thread that the system has
+/// stopped in the middle of a write.
 #[test]
 fn a_writer_that_stops_in_the_middle_of_a_write_stops_nothing() {
     let mut bench = Bench::new();

@@ -3,23 +3,23 @@ use std::sync::{Arc, OnceLock};
 use super::*;
 use crate::feeder::Feeder;
 
-/// A mono device at 1000 frames a second, so that a frame is a millisecond, with a ring of 100.
-fn device() -> (SoundDevice, Feeder, Arc<OnceLock<String>>) {
+/// Mono output at 1000 frames a second, so that a frame is a millisecond, with a ring of 100 frames.
+fn device() -> (CpalOutput, Feeder, Arc<OnceLock<String>>) {
     let format = AudioFormat { rate: 1_000, channels: 1 };
-    let (playing, feeder, fault) = Playing::without_stream(format, 100);
-    (SoundDevice::new(playing, format, Duration::from_millis(60)), feeder, fault)
+    let (stream, feeder, fault) = DeviceStream::without_stream(format, 100);
+    (CpalOutput::new(stream, format, Duration::from_millis(60)), feeder, fault)
 }
 
-/// One callback for so many frames, now, that will be heard after `latency`.
-fn call(device: &SoundDevice, feeder: &mut Feeder, frames: usize, latency: Duration) {
-    feeder.fill(&mut vec![0.0_f32; frames], device.playing.now(), latency);
+/// Runs one callback now, for frames that will be heard after `latency`.
+fn call(device: &CpalOutput, feeder: &mut Feeder, frames: usize, latency: Duration) {
+    feeder.fill(&mut vec![0.0_f32; frames], device.stream.now(), latency);
 }
 
 #[test]
 fn what_ran_dry_during_a_write_is_dry_until_the_next() {
     let (mut device, mut feeder, _) = device();
     assert_eq!(device.write(&[1.0; 200]).unwrap(), 100);
-    // It looked, then waited.
+    // The write has read `was_dry` as false and waits for room.
     call(&device, &mut feeder, 120, Duration::ZERO);
     assert_eq!(device.push(&[1.0; 50], false), 0);
     assert_eq!(device.delay(), 0);
@@ -33,9 +33,9 @@ fn of_a_device_that_is_gone_what_it_may_not_have_played_counts_as_not_heard() {
     let (mut device, mut feeder, fault) = device();
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
     call(&device, &mut feeder, 60, latency);
-    // Long after, by the clock; somebody looked all the while.
-    device.playing.opened = device.playing.opened.checked_sub(2 * latency).unwrap();
-    device.looked.store(nanos(device.playing.now()).unsigned_abs(), Ordering::Relaxed);
+    // Two seconds later, with calls all the time.
+    device.stream.opened = device.stream.opened.checked_sub(2 * latency).unwrap();
+    device.last_call.store(nanos(device.stream.now()).unsigned_abs(), Ordering::Relaxed);
     assert_eq!(device.delay(), 40);
     fault.set("gone".into()).unwrap();
     assert!(matches!(device.write(&[1.0; 100]), Err(PluginError::Lost(_))));
@@ -47,7 +47,7 @@ fn what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_o
     let (mut device, mut feeder, fault) = device();
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
     call(&device, &mut feeder, 60, Duration::from_secs(1));
-    device.playing.opened = device.playing.opened.checked_sub(Duration::from_secs(2)).unwrap();
+    device.stream.opened = device.stream.opened.checked_sub(Duration::from_secs(2)).unwrap();
     fault.set("interrupted".into()).unwrap();
     assert!(matches!(device.write(&[1.0; 100]), Err(PluginError::Lost(_))));
     assert_eq!(device.delay(), 40);
@@ -59,7 +59,12 @@ fn a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood() {
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
     call(&device, &mut feeder, 60, Duration::ZERO);
     assert_eq!(device.write(&[1.0; 60]).unwrap(), 60);
-    device.playing.opened = device.playing.opened.checked_sub(4 * STALL).unwrap();
+    // Without a callback for 2 s, then for 4 s.
+    for is_stalled in [false, true] {
+        device.stream.opened = device.stream.opened.checked_sub(Duration::from_secs(2)).unwrap();
+        assert_eq!(device.write(&[1.0; 10]).unwrap(), 0);
+        assert_eq!(device.stalled.load(Ordering::Relaxed), is_stalled);
+    }
     for _ in 0..3 {
         assert_eq!(device.write(&[1.0; 10]).unwrap(), 0);
         assert_eq!(device.delay(), 100);
@@ -67,4 +72,5 @@ fn a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood() {
     }
     call(&device, &mut feeder, 60, Duration::ZERO);
     assert_eq!(device.write(&[1.0; 10]).unwrap(), 10);
+    assert!(!device.stalled.load(Ordering::Relaxed));
 }

@@ -1,12 +1,12 @@
-//! What ran within a function, by name, as valgrind's callgrind saw it.
+//! Functions called within a function, from valgrind's callgrind.
 
 use std::{
     collections::{BTreeSet, HashMap},
     process::{Command, Stdio},
 };
 
-/// What a sound callback may run: arithmetic, atomics, the ring, the clock (which asks the kernel nothing), and ours, of
-/// which every call is looked at in turn. No allocator, no lock, no channel, no call to the system is among it.
+/// Prefixes of functions that a sound callback may call: arithmetic, atomics, the ring buffer, the clock (which makes no
+/// system call), and this crate's own, whose calls are checked too. There is no allocator, lock, channel or system call.
 const HARMLESS: [&str; 13] = [
     "core::",
     "rtrb::",
@@ -18,27 +18,27 @@ const HARMLESS: [&str; 13] = [
     "std::time::Instant>::elapsed",
     "std::sys::pal::unix::time::Timespec>::",
     "clock_gettime",
-    // Copies and divisions.
+    // memcpy, memset and 128-bit division.
     "__mem",
     "__udivti3",
     "__umodti3",
 ];
 
-/// The names of the calls that do not belong into a sound callback.
+/// Functions that a sound callback must not call.
 pub(crate) fn harmful(called: &BTreeSet<String>) -> Vec<&String> {
     called.iter().filter(|name| !is_harmless(name.trim_start_matches('<'))).collect()
 }
 
 fn is_harmless(name: &str) -> bool {
-    // What such an implementation does is in turn among the calls, but for the standard library's own, compiled already.
+    // The calls of such an implementation are checked too, unless it is in the precompiled standard library.
     let is_of_core = name.contains(" as core::") && !name.starts_with("std::");
     (is_of_core || HARMLESS.iter().any(|it| name.starts_with(it))) && !name.contains("spin_loop")
 }
 
-/// Runs `command` to its end, and returns what `function` called, and what that called. `None` without valgrind.
+/// Runs `command` to its end. Returns all functions called within `function`, directly or not. `None` without valgrind.
 ///
 /// # Panics
-/// If the command fails, or never came to `function`.
+/// If the command fails or does not call `function`.
 pub(crate) fn called(function: &str, command: &Command) -> Option<BTreeSet<String>> {
     Command::new("valgrind").arg("--version").output().ok()?;
     let graph = tempfile::NamedTempFile::new().unwrap();
@@ -64,7 +64,7 @@ pub(crate) fn called(function: &str, command: &Command) -> Option<BTreeSet<Strin
     Some(found)
 }
 
-/// Who called whom. A name stands beside its number at its first mention alone
+/// Parses callers and callees. Only the first mention of a number has the function's name
 /// (<https://valgrind.org/docs/manual/cl-format.html>).
 fn calls(graph: &str) -> HashMap<String, BTreeSet<String>> {
     let (mut names, mut calls) = (HashMap::new(), HashMap::<String, BTreeSet<String>>::new());

@@ -1,4 +1,4 @@
-//! What plays: a process of its own, since where its sound goes is told by its environment.
+//! Player process. Its environment variables choose the sound system, so each scene needs a process of its own.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use output_cpal::Cpal;
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 
-/// Noise of 24 bits without a silent frame, 48 kHz stereo.
+/// 24-bit noise without a silent sample, 48 kHz stereo.
 pub(crate) fn noise(frames: usize, seed: u32) -> Vec<[f32; 2]> {
     let mut state = seed;
     let mut sample = || {
@@ -24,7 +24,7 @@ pub(crate) fn noise(frames: usize, seed: u32) -> Vec<[f32; 2]> {
     (0..frames).map(|_| [sample(), sample()].map(|x| if x == 0.0 { 0.5 } else { x })).collect()
 }
 
-/// A scene below, in a process that is killed when dropped. It leaves what it has to say in `report`.
+/// Process that plays a scene and writes its report to a file. Killed when dropped.
 pub(crate) struct Player(pub(crate) Child);
 
 impl Player {
@@ -36,7 +36,7 @@ impl Player {
         command
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end successfully.
     pub(crate) fn finish(mut self) {
         assert!(self.0.wait().unwrap().success());
     }
@@ -49,7 +49,7 @@ impl Drop for Player {
     }
 }
 
-/// Plays the scene that the environment names.
+/// Plays the scene that the environment variables name.
 pub(crate) fn run() {
     let [scene, target, report] =
         ["SCENE", "TARGET", "REPORT"].map(|name| env::var(format!("PLAYER_{name}")).unwrap());
@@ -75,7 +75,7 @@ fn open(target: &str, buffer_ms: u32) -> media_plugin_sdk::Result<Box<dyn Output
     Cpal.open(&Open { target, format: FORMAT, sample: SampleType::S24, options: &options })
 }
 
-/// By how many threads and open files this process grows in twenty more openings of each kind.
+/// Counts the threads and open files that twenty openings of each kind leave behind.
 fn again() -> String {
     let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
     let counts = [1, 20].map(|times| {
@@ -110,7 +110,7 @@ fn play(target: &str) -> String {
     String::new()
 }
 
-/// The pause is longer than the device is kept awake for.
+/// Plays with a pause that is long enough for the device to be suspended.
 fn pause(target: &str) -> String {
     let mut output = open(target, 200).unwrap();
     let sound = noise(96_000, 2);
@@ -136,7 +136,7 @@ fn flush(target: &str) -> String {
     String::new()
 }
 
-/// Plays until it cannot.
+/// Plays until the device is lost.
 fn lose(target: &str) -> String {
     let mut output = open(target, 100).unwrap();
     write(output.as_mut(), &noise(24_000, 5));
@@ -153,7 +153,7 @@ fn lose(target: &str) -> String {
     format!("{error:?}")
 }
 
-// Each of these does one thing that the sound callback must not do.
+// Each of these functions does one thing that a sound callback must not do.
 
 fn lock(number: &Mutex<u32>) -> String {
     *number.lock().unwrap() += 1;

@@ -12,13 +12,13 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Longer than anything here takes: what passes it hangs.
+/// Time after which a test is taken to hang.
 pub(crate) const HANGS: Duration = Duration::from_secs(60);
 
-/// What plays in real time does so alone.
+/// Lock that lets only one test play in real time.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A sound server of its own, with one sink named "kitchen" that plays to nobody. Killed when dropped.
+/// PulseAudio server of a test, with one null sink named "kitchen". Killed when dropped.
 pub(crate) struct Server {
     room: TempDir,
     process: Child,
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     pub(crate) fn start() -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let room = TempDir::new().unwrap();
@@ -39,7 +39,7 @@ impl Server {
                 socket.display(),
                 cookie.display()
             ))
-            // Without norewinds it takes back and changes what the monitor has recorded already.
+            // Without norewinds the sink changes frames that the monitor has already recorded.
             .arg("-L")
             .arg("module-null-sink sink_name=kitchen norewinds=1 rate=48000 format=float32le channels=2")
             .env("XDG_RUNTIME_DIR", room.path())
@@ -66,17 +66,17 @@ impl Server {
         server
     }
 
-    /// Ends it as a crash would.
+    /// Kills the server, as in a crash.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Points a program to this server and to no other sound system.
+    /// Connects a program to this server and to no other sound system.
     pub(crate) fn connect<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("PULSE_SERVER", format!("unix:{}", self.room.path().join("native").display()))
-            // A client without any cookie is turned away, even where anybody may come.
+            // The server refuses a client without any cookie, even with auth-anonymous.
             .env("PULSE_COOKIE", self.room.path().join("cookie"))
             .env("XDG_RUNTIME_DIR", self.room.path())
             .env("ALSA_CONFIG_PATH", "/dev/null")
@@ -94,7 +94,7 @@ impl Drop for Server {
     }
 }
 
-/// Records what the sink plays, from its monitor: stereo, 48 kHz. Killed when dropped.
+/// Recorder of a sink's monitor, in stereo at 48 kHz. Killed when dropped.
 pub(crate) struct Recorder {
     process: Child,
     bytes: Receiver<Vec<u8>>,
@@ -102,12 +102,12 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts it and waits until it records the sink "kitchen".
+    /// Starts recording the sink "kitchen" and waits for the first frames.
     pub(crate) fn start(server: &Server) -> Self {
         Self::of(server, "kitchen")
     }
 
-    /// The same of another sink.
+    /// As [`Recorder::start`], for another sink.
     pub(crate) fn of(server: &Server, sink: &str) -> Self {
         let mut command = Command::new("pacat");
         command.args(["--record", &format!("--device={sink}.monitor"), "--format=float32le"]);
@@ -134,7 +134,7 @@ impl Recorder {
         self.heard.extend(self.bytes.recv_timeout(HANGS).expect("the recorder hears something"));
     }
 
-    /// Records until so many frames more have come that are not silent.
+    /// Records until `frames` more frames that are not silent have come.
     #[allow(dead_code, reason = "made for the program's tests")]
     pub(crate) fn sounds(&mut self, frames: usize) {
         self.heard.extend(self.bytes.try_iter().flatten());
@@ -145,7 +145,7 @@ impl Recorder {
         }
     }
 
-    /// Records until the last so many frames are silent.
+    /// Records until the last `frames` frames are silent.
     pub(crate) fn is_silent_for(&mut self, frames: usize) {
         self.heard.extend(self.bytes.try_iter().flatten());
         let until = self.heard.len() + frames * 8;
@@ -156,21 +156,20 @@ impl Recorder {
         }
     }
 
-    /// Records until the sink is gone, and returns all frames.
+    /// Records until the sink disappears. Returns all frames.
     #[allow(dead_code, reason = "made for the program's tests")]
     pub(crate) fn lost(mut self) -> Vec<[f32; 2]> {
         loop {
             match self.bytes.recv_timeout(HANGS) {
                 Ok(bytes) => self.heard.extend(bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("the sink goes on"),
+                Err(RecvTimeoutError::Timeout) => panic!("the sink still exists"),
             }
         }
         self.heard.chunks_exact(8).map(frame).collect()
     }
 
-    /// Records until there has been silence for half a second, and returns the frames from the first that is not silent
-    /// to the last.
+    /// Records until half a second of silence. Returns the frames from the first to the last that is not silent.
     pub(crate) fn finish(mut self) -> Vec<[f32; 2]> {
         self.is_silent_for(24_000);
         let frames: Vec<_> = self.heard.chunks_exact(8).map(frame).collect();

@@ -4,23 +4,27 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Time that passes only when someone waits, or when the test says so; then by how much every waiter is woken too late.
+/// Simulated clock. Its time advances in `wait`, and when the test says so.
 #[derive(Clone, Default)]
-struct Manual(Arc<Mutex<Duration>>, Arc<Mutex<Duration>>);
+struct Manual {
+    now: Arc<Mutex<Duration>>,
+    /// Time by which every wait takes too long.
+    oversleep: Arc<Mutex<Duration>>,
+}
 
 impl Manual {
     fn pass(&self, time: Duration) {
-        *self.0.lock().unwrap() += time;
+        *self.now.lock().unwrap() += time;
     }
 }
 
 impl Clock for Manual {
     fn now(&self) -> Duration {
-        *self.0.lock().unwrap()
+        *self.now.lock().unwrap()
     }
 
     fn wait(&self, time: Duration) {
-        self.pass(time + *self.1.lock().unwrap());
+        self.pass(time + *self.oversleep.lock().unwrap());
     }
 }
 
@@ -64,7 +68,7 @@ fn it_runs_dry_and_starts_again() {
 fn what_ran_dry_during_a_write_is_dry_until_the_next() {
     let (mut output, clock) = device(1_000, 1);
     assert_eq!(output.write(&[0.0; 200]).unwrap(), 100);
-    *clock.1.lock().unwrap() = 8_000 * MS;
+    *clock.oversleep.lock().unwrap() = 8_000 * MS;
     assert_eq!(output.write(&[0.0; 20]).unwrap(), 0);
     assert_eq!(output.delay(), 0);
     assert_eq!(output.write(&[0.0; 20]).unwrap(), 20);
@@ -116,7 +120,7 @@ fn fast_takes_all_but_not_while_paused() {
 }
 
 proptest! {
-    /// However it is fed, the frames heard are those of the time that it had frames to play.
+    /// For any sequence of writes, the output plays no more frames than the elapsed time allows, and loses none.
     #[test]
     fn frames_are_neither_lost_nor_invented(
         rate in 1_u32..=768_000,

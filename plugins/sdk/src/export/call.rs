@@ -1,4 +1,4 @@
-//! What every call through the ABI needs: buffers as slices, results as a status, and no panic beyond this point.
+//! Parts that all calls through the ABI share: buffers as slices, errors as a status, and the guard against panics.
 
 use std::{
     ffi::{c_char, c_void},
@@ -10,16 +10,20 @@ use media_plugin_abi::{
     MN_UNSUPPORTED, mn_error, mn_format, mn_status, mn_str,
 };
 
-use crate::{AudioFormat, PluginError, Result, SampleType, guard::caught};
+use crate::{
+    error::{PluginError, Result},
+    format::{AudioFormat, SampleType},
+    guard::caught,
+};
 
-/// Runs `call` and turns what it returns into a status, with the text in the host's `error`.
+/// Runs `call` and returns its status. Writes the text of an error into the host's `error`.
 ///
 /// # Safety
-/// `error` is the host's, or NULL.
+/// `error` is a struct of the host, or NULL.
 pub(super) unsafe fn status(error: *mut mn_error, call: impl FnOnce() -> Result<()>) -> mn_status {
     match caught(call) {
         Ok(()) => MN_OK,
-        // SAFETY: the caller vouches for `error`.
+        // SAFETY: guaranteed by the caller.
         Err(why) => unsafe { fail(error, &why) },
     }
 }
@@ -35,8 +39,7 @@ unsafe fn fail(error: *mut mn_error, why: &PluginError) -> mn_status {
         PluginError::Panicked(text) => (MN_PANICKED, 0, text.as_str()),
     };
     if !error.is_null() {
-        // SAFETY: the host's struct is at least as long as version 1.0, which these fields are of; `text` is cut to its
-        // field.
+        // SAFETY: the host's struct has at least the fields of version 1.0, which these are. `text` is cut to its field.
         unsafe {
             let room = (*error).text.len();
             let text = &text[..text.floor_char_boundary(room)];
@@ -49,12 +52,12 @@ unsafe fn fail(error: *mut mn_error, why: &PluginError) -> mn_status {
     code
 }
 
-/// A length as the ABI counts it. What does not fit is beyond any buffer and is refused by the host.
+/// Converts a length for the ABI. A length beyond `u32` exceeds any buffer, so the host refuses `u32::MAX`.
 pub(super) fn number(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-/// An instance behind the ABI. The first panic poisons it.
+/// An encoder, decoder or output behind the ABI. The first panic poisons it.
 pub(super) struct Instance<T: ?Sized> {
     inner: Box<T>,
     pub(super) channels: usize,
@@ -62,32 +65,32 @@ pub(super) struct Instance<T: ?Sized> {
 }
 
 impl<T: ?Sized> Instance<T> {
-    /// Hands an instance over to the host.
+    /// Passes an instance to the host, which owns it until [`Instance::free`].
     pub(super) fn leak(inner: Box<T>, channels: u16) -> *mut c_void {
         Box::into_raw(Box::new(Self { inner, channels: channels.into(), poisoned: false })).cast()
     }
 
-    /// Runs one call on an instance that the host gives back.
+    /// Runs one call on an instance.
     ///
     /// # Safety
-    /// `instance` is of [`Instance::leak`] with the same `T`, not yet freed, and nobody else uses it; `error` is the
-    /// host's.
+    /// `instance` comes from [`Instance::leak`] with the same `T`, is not freed, and is not in use by another call. `error` is
+    /// a struct of the host, or NULL.
     pub(super) unsafe fn call(
         instance: *mut c_void,
         error: *mut mn_error,
         call: impl FnOnce(&mut T, usize) -> Result<()>,
     ) -> mn_status {
-        // SAFETY: the caller vouches for it.
-        let it = unsafe { &mut *instance.cast::<Self>() };
-        let poisoned = &mut it.poisoned;
-        let inner = &mut it.inner;
+        // SAFETY: guaranteed by the caller.
+        let instance = unsafe { &mut *instance.cast::<Self>() };
+        let poisoned = &mut instance.poisoned;
+        let inner = &mut instance.inner;
         // SAFETY: as above.
         let code = unsafe {
             status(error, || {
                 if *poisoned {
                     return Err(PluginError::Panicked("in an earlier call".into()));
                 }
-                call(inner, it.channels)
+                call(inner, instance.channels)
             })
         };
         *poisoned |= code == MN_PANICKED;
@@ -97,48 +100,48 @@ impl<T: ?Sized> Instance<T> {
     /// Drops an instance.
     ///
     /// # Safety
-    /// As [`Instance::call`]; the host does not use it again.
+    /// As [`Instance::call`]. The host does not use the instance again.
     pub(super) unsafe fn free(instance: *mut c_void) {
-        // SAFETY: the caller vouches for it.
-        let it = unsafe { Box::from_raw(instance.cast::<Self>()) };
-        // The panic hook has told the host.
+        // SAFETY: guaranteed by the caller.
+        let instance = unsafe { Box::from_raw(instance.cast::<Self>()) };
+        // A panic in `drop` has no status to return; the panic hook logs it.
         let _ = caught(|| {
-            drop(it);
+            drop(instance);
             Ok(())
         });
     }
 }
 
-/// The host's input as a slice.
+/// Returns an input buffer of the host as a slice.
 ///
 /// # Safety
 /// `data` can be read for `len` items during the call, or `len` is 0.
 pub(super) unsafe fn input<'a, T>(data: *const T, len: usize) -> &'a [T] {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: guaranteed by the caller.
     if len == 0 { &[] } else { unsafe { slice::from_raw_parts(data, len) } }
 }
 
-/// The host's buffer as a slice.
+/// Returns an output buffer of the host as a slice.
 ///
 /// # Safety
-/// `data` can be written for `len` items during the call and holds valid ones, or `len` is 0.
+/// `data` can be written for `len` items during the call and holds valid items, or `len` is 0.
 pub(super) unsafe fn room<'a, T>(data: *mut T, len: usize) -> &'a mut [T] {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: guaranteed by the caller.
     if len == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(data, len) } }
 }
 
-/// The host's text.
+/// Returns a text of the host.
 ///
 /// # Safety
 /// As [`input`].
 pub(super) unsafe fn text<'a>(text: mn_str) -> Result<&'a str> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: guaranteed by the caller.
     let bytes = unsafe { input(text.ptr.cast::<u8>(), text.len as usize) };
     std::str::from_utf8(bytes)
-        .map_err(|e| PluginError::BadArgument(format!("a text of the host is no UTF-8: {e}")))
+        .map_err(|e| PluginError::BadArgument(format!("a text of the host is not UTF-8: {e}")))
 }
 
-/// A text for the duration of a call, cut to what the ABI allows.
+/// Converts a text for the duration of a call. Cuts it to the ABI's limit.
 pub(super) fn str_of(text: &str) -> mn_str {
     let text = &text[..text.floor_char_boundary(MN_MAX_STRING as usize)];
     mn_str { ptr: text.as_ptr().cast::<c_char>(), len: number(text.len()) }
@@ -149,7 +152,11 @@ pub(super) fn format(format: mn_format) -> Result<AudioFormat> {
     let format = channels.ok().map(|channels| AudioFormat { rate: format.rate, channels });
     format
         .filter(AudioFormat::is_valid)
-        .ok_or_else(|| PluginError::BadArgument("the format is outside what a node handles".into()))
+        .ok_or_else(|| PluginError::BadArgument("the format is outside the limits of a node".into()))
+}
+
+pub(super) fn abi_format(format: AudioFormat) -> mn_format {
+    mn_format { rate: format.rate, channels: format.channels.into() }
 }
 
 pub(super) fn sample(sample: u32) -> Result<SampleType> {
@@ -157,12 +164,15 @@ pub(super) fn sample(sample: u32) -> Result<SampleType> {
         .ok_or_else(|| PluginError::BadArgument(format!("there is no sample type {sample}")))
 }
 
-/// A struct of the host's, as this version knows it.
+/// Reads a struct of the host with the fields of this version.
 ///
 /// # Safety
 /// As [`media_plugin_abi::read`].
 pub(super) unsafe fn read<T: media_plugin_abi::Versioned>(from: *const T) -> Result<T> {
-    // SAFETY: the caller vouches for it.
-    unsafe { media_plugin_abi::read(from) }
-        .map_err(|size| PluginError::BadArgument(format!("a struct of the host has only {size} bytes")))
+    // SAFETY: guaranteed by the caller.
+    unsafe { media_plugin_abi::read(from) }.map_err(|size| {
+        PluginError::BadArgument(format!(
+            "a struct of the host has only {size} bytes, fewer than in version 1.0 of the ABI"
+        ))
+    })
 }

@@ -5,10 +5,14 @@ use media_plugin_abi::{
     mn_source, mn_status, mn_str,
 };
 
-use super::call::{Instance, format, input, number, read, room, sample, status, text};
-use crate::{AudioFormat, Choice, Codec, Decoder, Encoder, Limits, PluginError, Result, SourceFormat};
+use super::call::{Instance, abi_format, format, input, number, read, room, sample, status, text};
+use crate::{
+    codec::{Choice, Codec, Decoder, Encoder, Limits},
+    error::{PluginError, Result},
+    format::SourceFormat,
+};
 
-/// The table of a codec, which is never dropped again.
+/// Creates the table of a codec. The codec is never dropped.
 pub(super) fn table(codec: Box<dyn Codec>) -> mn_codec {
     let info = codec.info();
     let leaked = |text: String| mn_str::new(String::leak(text));
@@ -35,26 +39,27 @@ pub(super) fn table(codec: Box<dyn Codec>) -> mn_codec {
 }
 
 /// # Safety
-/// `object` is of [`table`].
+/// `object` comes from [`table`].
 unsafe fn codec<'a>(object: *mut c_void) -> &'a dyn Codec {
-    // SAFETY: a leaked box of `table`; `Codec` is `Sync`.
+    // SAFETY: `object` points to a box that `table` leaked, and `Codec` is `Sync`.
     unsafe { &**object.cast::<Box<dyn Codec>>() }
 }
 
 /// # Safety
-/// `choice` is the host's.
+/// `choice` is a struct of the host.
 unsafe fn choice(choice: *const mn_choice) -> Result<Choice> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: guaranteed by the caller.
     let choice = unsafe { read(choice) }?;
     let params = choice.params.map(|c| c as u8);
     let params = params.get(..choice.params_len as usize).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let params = params.ok_or_else(|| PluginError::BadArgument("the parameters are no text".into()))?;
+    let params = params.ok_or_else(|| {
+        PluginError::BadArgument("the parameters are not UTF-8 text of at most 32 bytes".into())
+    })?;
     Ok(Choice { format: format(choice.format)?, params: params.into() })
 }
 
-// SAFETY, of all the functions below: the host keeps to the header. What `object` and `encoder` or `decoder` point to is
-// what `table` and `Instance::leak` gave out; structs, buffers and texts are the host's, of the size that stands beside
-// them, and valid during the call.
+// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`; `encoder` and `decoder` come from
+// `Instance::leak`. Structs, buffers and texts belong to the host, have their declared sizes, and are valid during the call.
 
 unsafe extern "C" fn propose(
     object: *mut c_void,
@@ -64,7 +69,7 @@ unsafe extern "C" fn propose(
     out: *mut mn_choice,
     error: *mut mn_error,
 ) -> mn_status {
-    // SAFETY: see above; the fields that are written are those of version 1.0.
+    // SAFETY: see above. All fields written are of version 1.0.
     unsafe {
         status(error, || {
             let source = read(source)?;
@@ -91,17 +96,13 @@ unsafe fn limits(limits: *const mn_limits) -> Result<Limits> {
     Ok(Limits { bitrate: limit(limits.bitrate), rates: rates.to_vec(), channels })
 }
 
-pub(super) fn abi_format(format: AudioFormat) -> mn_format {
-    mn_format { rate: format.rate, channels: format.channels.into() }
-}
-
 unsafe extern "C" fn encoding(
     object: *mut c_void,
     choice: *const mn_choice,
     out: *mut mn_encoding,
     error: *mut mn_error,
 ) -> mn_status {
-    // SAFETY: see above; the fields that are written are those of version 1.0.
+    // SAFETY: see above. All fields written are of version 1.0.
     unsafe {
         status(error, || {
             let choice = self::choice(choice)?;
@@ -109,7 +110,7 @@ unsafe extern "C" fn encoding(
             if encoding.choice != choice {
                 let other = encoding.choice;
                 return Err(PluginError::Failed(format!(
-                    "asked about {choice:?}, it answered about {other:?}"
+                    "asked about {choice:?}, the codec answered about {other:?}"
                 )));
             }
             (*out).bitrate = encoding.bitrate;
@@ -156,9 +157,10 @@ unsafe extern "C" fn encode(
 ) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Encoder>::call(encoder, error, |it, channels| {
-            let (pcm, packet) = (input(pcm, frames as usize * channels), room(packet, capacity as usize));
-            *len = number(it.encode(pcm, packet)?);
+        Instance::<dyn Encoder>::call(encoder, error, |encoder, channels| {
+            let pcm = input(pcm, frames as usize * channels);
+            let packet = room(packet, capacity as usize);
+            *len = number(encoder.encode(pcm, packet)?);
             Ok(())
         })
     }
@@ -173,8 +175,8 @@ unsafe extern "C" fn flush(
 ) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Encoder>::call(encoder, error, |it, _| {
-            *len = number(it.flush(room(packet, capacity as usize))?);
+        Instance::<dyn Encoder>::call(encoder, error, |encoder, _| {
+            *len = number(encoder.flush(room(packet, capacity as usize))?);
             Ok(())
         })
     }
@@ -182,7 +184,7 @@ unsafe extern "C" fn flush(
 
 unsafe extern "C" fn encoder_reset(encoder: *mut c_void, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
-    unsafe { Instance::<dyn Encoder>::call(encoder, error, |it, _| it.reset()) }
+    unsafe { Instance::<dyn Encoder>::call(encoder, error, |encoder, _| encoder.reset()) }
 }
 
 unsafe extern "C" fn encoder_free(encoder: *mut c_void) {
@@ -220,9 +222,10 @@ unsafe extern "C" fn decode(
 ) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Decoder>::call(decoder, error, |it, channels| {
-            let (packet, pcm) = (input(packet, len as usize), room(pcm, capacity as usize * channels));
-            *frames = number(it.decode(packet, pcm)?);
+        Instance::<dyn Decoder>::call(decoder, error, |decoder, channels| {
+            let packet = input(packet, len as usize);
+            let pcm = room(pcm, capacity as usize * channels);
+            *frames = number(decoder.decode(packet, pcm)?);
             Ok(())
         })
     }
@@ -230,7 +233,7 @@ unsafe extern "C" fn decode(
 
 unsafe extern "C" fn decoder_reset(decoder: *mut c_void, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
-    unsafe { Instance::<dyn Decoder>::call(decoder, error, |it, _| it.reset()) }
+    unsafe { Instance::<dyn Decoder>::call(decoder, error, |decoder, _| decoder.reset()) }
 }
 
 unsafe extern "C" fn decoder_free(decoder: *mut c_void) {

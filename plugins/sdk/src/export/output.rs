@@ -4,13 +4,13 @@ use media_plugin_abi::{
     mn_device, mn_device_list, mn_error, mn_open, mn_opened, mn_output, mn_status, mn_str,
 };
 
-use super::{
-    call::{Instance, format, input, number, read, sample, status, str_of, text},
-    codec::abi_format,
+use super::call::{Instance, abi_format, format, input, number, read, sample, status, str_of, text};
+use crate::{
+    error::PluginError,
+    output::{DeviceInfo, Open, Output, OutputPlugin},
 };
-use crate::{DeviceInfo, Open, Output, OutputPlugin, PluginError};
 
-/// The table of an output, which is never dropped again.
+/// Creates the table of an output. The output is never dropped.
 pub(super) fn table(output: Box<dyn OutputPlugin>) -> mn_output {
     let info = output.info();
     let leaked = |text: String| mn_str::new(String::leak(text));
@@ -36,13 +36,14 @@ pub(super) fn table(output: Box<dyn OutputPlugin>) -> mn_output {
 }
 
 /// # Safety
-/// `object` is of [`table`].
+/// `object` comes from [`table`].
 unsafe fn plugin<'a>(object: *mut c_void) -> &'a dyn OutputPlugin {
-    // SAFETY: a leaked box of `table`; `OutputPlugin` is `Sync`.
+    // SAFETY: `object` points to a box that `table` leaked, and `OutputPlugin` is `Sync`.
     unsafe { &**object.cast::<Box<dyn OutputPlugin>>() }
 }
 
-// SAFETY, of all the functions below: as in `codec`.
+// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`, `output` from `Instance::leak`.
+// Structs, buffers and texts belong to the host, have their declared sizes, and are valid during the call.
 
 unsafe extern "C" fn devices(
     object: *mut c_void,
@@ -53,7 +54,8 @@ unsafe extern "C" fn devices(
     unsafe {
         status(error, || {
             let add = read(list)?.add;
-            let add = add.ok_or_else(|| PluginError::BadArgument("the list takes no devices".into()))?;
+            let add =
+                add.ok_or_else(|| PluginError::BadArgument("the host's list has no function `add`".into()))?;
             for device in plugin(object).devices()? {
                 let DeviceInfo { id, name, default, rates, channels } = device;
                 let channels: Vec<u32> = channels.into_iter().map(u32::from).collect();
@@ -81,7 +83,7 @@ unsafe extern "C" fn open(
     opened: *mut mn_opened,
     error: *mut mn_error,
 ) -> mn_status {
-    // SAFETY: see above; the fields that are written are those of version 1.0.
+    // SAFETY: see above. All fields written are of version 1.0.
     unsafe {
         status(error, || {
             let open = read(open)?;
@@ -110,8 +112,8 @@ unsafe extern "C" fn write(
 ) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Output>::call(output, error, |it, channels| {
-            *taken = number(it.write(input(pcm, frames as usize * channels))?);
+        Instance::<dyn Output>::call(output, error, |output, channels| {
+            *taken = number(output.write(input(pcm, frames as usize * channels))?);
             Ok(())
         })
     }
@@ -120,8 +122,8 @@ unsafe extern "C" fn write(
 unsafe extern "C" fn delay(output: *mut c_void, frames: *mut u64, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Output>::call(output, error, |it, _| {
-            *frames = it.delay();
+        Instance::<dyn Output>::call(output, error, |output, _| {
+            *frames = output.delay();
             Ok(())
         })
     }
@@ -130,8 +132,8 @@ unsafe extern "C" fn delay(output: *mut c_void, frames: *mut u64, error: *mut mn
 unsafe extern "C" fn xruns(output: *mut c_void, count: *mut u64, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Output>::call(output, error, |it, _| {
-            *count = it.xruns();
+        Instance::<dyn Output>::call(output, error, |output, _| {
+            *count = output.xruns();
             Ok(())
         })
     }
@@ -139,19 +141,19 @@ unsafe extern "C" fn xruns(output: *mut c_void, count: *mut u64, error: *mut mn_
 
 unsafe extern "C" fn pause(output: *mut c_void, paused: u32, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
-    unsafe { Instance::<dyn Output>::call(output, error, |it, _| it.pause(paused != 0)) }
+    unsafe { Instance::<dyn Output>::call(output, error, |output, _| output.pause(paused != 0)) }
 }
 
 unsafe extern "C" fn flush(output: *mut c_void, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
-    unsafe { Instance::<dyn Output>::call(output, error, |it, _| it.flush()) }
+    unsafe { Instance::<dyn Output>::call(output, error, |output, _| output.flush()) }
 }
 
 unsafe extern "C" fn drain(output: *mut c_void, done: *mut u32, error: *mut mn_error) -> mn_status {
     // SAFETY: see above.
     unsafe {
-        Instance::<dyn Output>::call(output, error, |it, _| {
-            *done = it.drain()?.into();
+        Instance::<dyn Output>::call(output, error, |output, _| {
+            *done = output.drain()?.into();
             Ok(())
         })
     }

@@ -1,4 +1,4 @@
-//! A node under test, and a bare iroh endpoint that talks to it.
+//! A node under test, and a bare iroh endpoint as its peer.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) fn admit_all() -> Admit {
     Arc::new(|_, _| Ok(()))
 }
 
-/// A node on loopback; `more` overrides its options.
+/// Binds a node on loopback. `more` overrides its options.
 pub(crate) async fn try_node(seed: u8, more: Value, admit: Admit) -> Result<Arc<dyn Endpoint>> {
     let mut options =
         json!({"bind": ["127.0.0.1:0"], "relay": "off", "mdns": false, "connect_timeout_ms": 5000});
@@ -52,19 +52,19 @@ pub(crate) async fn connected(
     (here.unwrap(), there.unwrap())
 }
 
-/// A bare iroh endpoint, connected. It speaks no protocol by itself.
+/// Connects a bare iroh endpoint to a node, without a handshake.
 pub(crate) async fn caller(seed: u8, server: &Arc<dyn Endpoint>, server_seed: u8) -> (Iroh, IrohConnection) {
     let caller = bare(seed, &[]).await;
     let connection = caller.connect(target(server_seed, socket(server)), ALPN).await.unwrap();
     (caller, connection)
 }
 
-/// Where a node listens.
+/// Returns the socket address of a node.
 pub(crate) fn socket(node: &Arc<dyn Endpoint>) -> SocketAddr {
     node.address().addresses[0].parse().unwrap()
 }
 
-/// The node of that seed, to be looked for at that address.
+/// Returns the address of the node with the key of `seed`.
 pub(crate) fn target(seed: u8, socket: SocketAddr) -> EndpointAddr {
     EndpointAddr::new(SecretKey::from_bytes(&key(seed)).public()).with_ip_addr(socket)
 }
@@ -85,20 +85,21 @@ pub(crate) async fn bare_at(address: &str, seed: u8, alpns: &[&[u8]]) -> Iroh {
         .unwrap()
 }
 
-/// Opens a stream and writes.
+/// Opens a stream and writes `text`.
 pub(crate) async fn say(connection: &IrohConnection, text: &str) -> (SendStream, RecvStream) {
     let (mut send, recv) = connection.open_bi().await.unwrap();
     send.write_all(text.as_bytes()).await.unwrap();
     (send, recv)
 }
 
-/// Exactly this comes next.
+/// Expects these bytes next.
 pub(crate) async fn hear(recv: &mut RecvStream, expected: &str) {
     let mut bytes = vec![0; expected.len()];
     recv.read_exact(&mut bytes).await.unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), expected);
 }
 
+/// Reads the stream to its end.
 pub(crate) async fn rest(recv: &mut RecvStream) -> String {
     String::from_utf8(recv.read_to_end(1 << 20).await.unwrap()).unwrap()
 }
@@ -112,7 +113,7 @@ pub(crate) fn hello(protocols: &[&str], token: Option<&str>) -> String {
     format!("{hello}\n")
 }
 
-/// The whole handshake of a raw caller.
+/// Shakes hands as a bare endpoint.
 pub(crate) async fn greet(connection: &IrohConnection) {
     let (mut send, mut recv) = say(connection, HANDSHAKE).await;
     hear(&mut recv, "ack\n").await;
@@ -121,7 +122,7 @@ pub(crate) async fn greet(connection: &IrohConnection) {
     send.finish().unwrap();
 }
 
-/// Code and reason of the peer's close.
+/// Returns code and reason of the peer's close.
 pub(crate) fn close_of(error: ConnectionError) -> (VarInt, String) {
     match error {
         ConnectionError::ApplicationClosed(close) => {
@@ -131,7 +132,7 @@ pub(crate) fn close_of(error: ConnectionError) -> (VarInt, String) {
     }
 }
 
-/// Sends and finishes, as a handler does.
+/// Sends a response and finishes, as a handler of requests does.
 pub(crate) async fn answer(incoming: Incoming, text: &'static str) {
     let mut stream = incoming.stream;
     stream.send.send(Bytes::from_static(text.as_bytes())).await.unwrap();

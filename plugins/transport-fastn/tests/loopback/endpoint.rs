@@ -1,4 +1,4 @@
-//! Dialling, the pool, limits and errors, between two nodes on loopback.
+//! Dialling, the connection pool, limits and errors between two nodes on loopback.
 
 use std::{
     pin::pin,
@@ -18,13 +18,14 @@ async fn a_live_connection_is_handed_out_again() {
     let client = node(2, json!({}), refuse_all()).await;
     let address = server.address();
     let (one, two) = tokio::join!(client.connect(&address, Some("t")), client.connect(&address, Some("t")));
-    let (one, two) = (one.unwrap(), two.unwrap());
+    let one = one.unwrap();
+    let two = two.unwrap();
     assert!(Arc::ptr_eq(&one, &two), "two callers share one dial");
     let other = client.connect(&address, None).await.unwrap();
-    assert!(!Arc::ptr_eq(&one, &other), "another token takes another handshake");
+    assert!(!Arc::ptr_eq(&one, &other), "another token needs another handshake");
     one.close("done");
     let again = client.connect(&address, Some("t")).await.unwrap();
-    assert!(!Arc::ptr_eq(&one, &again), "a closed one is not handed out");
+    assert!(!Arc::ptr_eq(&one, &again), "a closed connection is not pooled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,13 +34,13 @@ async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
     let client = node(2, json!({}), refuse_all()).await;
     let address = server.address();
     let first = client.connect(&address, None).await.unwrap();
-    let fresh = client.connect_anew(&address, None).await.unwrap();
+    let fresh = client.connect_new(&address, None).await.unwrap();
     assert!(!Arc::ptr_eq(&first, &fresh));
     first.ping().await.unwrap();
     fresh.ping().await.unwrap();
     fresh.probe().await.unwrap();
     let pooled = client.connect(&address, None).await.unwrap();
-    assert!(Arc::ptr_eq(&fresh, &pooled), "from now on it is the one that is handed out");
+    assert!(Arc::ptr_eq(&fresh, &pooled), "the new connection replaces the pooled one");
     first.close("done");
     assert!(matches!(first.ping().await, Err(TransportError::Closed(_))));
     fresh.ping().await.unwrap();
@@ -48,7 +49,8 @@ async fn a_fresh_one_is_another_and_leaves_the_first_alone() {
 #[tokio::test]
 async fn a_node_is_full_until_somebody_leaves() {
     let server = node(1, json!({"max_peers": 1}), admit_all()).await;
-    let (first, second) = (node(2, json!({}), refuse_all()).await, node(3, json!({}), refuse_all()).await);
+    let first = node(2, json!({}), refuse_all()).await;
+    let second = node(3, json!({}), refuse_all()).await;
     let (here, there) = connected(&first, &server).await;
     let address = server.address();
     let refused = second.connect(&address, None).await.err();
@@ -84,7 +86,7 @@ async fn an_unreachable_peer_is_named_with_what_was_tried() {
     }
     let myself = client.connect(&client.address(), None).await.err();
     assert!(
-        matches!(&myself, Some(TransportError::Unreachable(why)) if why.contains("itself")),
+        matches!(&myself, Some(TransportError::Unreachable(why)) if why.contains("own identity")),
         "{myself:?}"
     );
     let peer = PeerAddress { id: "nobody".into(), addresses: vec![] };
@@ -112,7 +114,7 @@ async fn a_node_without_our_protocol_is_told_apart() {
     let peer = PeerAddress { id: FastnTransport.identity(&[7; 32]), addresses };
     let refused = client.connect(&peer, None).await.err();
     assert!(
-        matches!(&refused, Some(TransportError::Protocol(why)) if why.contains("no fastn node")),
+        matches!(&refused, Some(TransportError::Protocol(why)) if why.contains("not a fastn node")),
         "{refused:?}"
     );
     accepting.await.unwrap();
@@ -128,7 +130,7 @@ async fn a_silent_server_does_not_hold_the_client() {
     let peer = PeerAddress { id: FastnTransport.identity(&[7; 32]), addresses };
     let refused = client.connect(&peer, None).await.err();
     assert!(matches!(refused, Some(TransportError::Unreachable(_))), "{refused:?}");
-    // The given-up connection is closed, not leaked.
+    // The client closes the connection after its timeout.
     holding.await.unwrap();
 }
 
@@ -148,16 +150,16 @@ async fn a_ping_opens_no_stream_and_any_peer_answers_it() {
     let peer = PeerAddress { id: FastnTransport.identity(&[7; 32]), addresses };
     let here = client.connect(&peer, None).await.unwrap();
     let (_stranger, there) = greeting.await.unwrap();
-    let asked = || there.stats().frame_rx.max_data;
-    let before = asked();
-    // What was under way already answers a ping too, so the first may come back before they are counted.
+    let max_data_frames = || there.stats().frame_rx.max_data;
+    let before = max_data_frames();
+    // A packet in flight also answers a ping, so the first pings may return before the peer counts them.
     for _ in 0..100 {
         here.ping().await.unwrap();
-        if asked() >= before + 3 {
+        if max_data_frames() >= before + 3 {
             break;
         }
     }
-    assert!(asked() >= before + 3);
+    assert!(max_data_frames() >= before + 3);
     let mut stream = pin!(there.accept_bi());
     assert!(stream.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     there.close(0_u32.into(), b"");
@@ -197,7 +199,7 @@ async fn the_token_reaches_the_server_and_no_message() {
     let client = node(2, json!({}), refuse_all()).await;
     let refused = client.connect(&server.address(), Some("s3cret")).await.err().unwrap();
     assert!(!refused.to_string().contains("s3cret"));
-    // A line too long for the wire names its length, not its content.
+    // The error of a line that is too long names its length, not its content.
     let long = "s3cret".repeat(20_000);
     let refused = client.connect(&server.address(), Some(&long)).await.err().unwrap();
     assert!(matches!(&refused, TransportError::Protocol(why) if !why.contains("s3cret")), "{refused}");

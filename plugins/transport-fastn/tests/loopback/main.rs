@@ -1,11 +1,11 @@
-//! The transport `fastn` on loopback: the suite for transports, the wire word for word, and what is fastn's own.
+//! Tests of the transport `fastn` on loopback: the conformance suite, the wire format byte for byte, and fastn's own limits.
 
 #[cfg(test)]
 mod common;
 #[cfg(test)]
-mod door;
-#[cfg(test)]
 mod endpoint;
+#[cfg(test)]
+mod handshake_limit;
 #[cfg(test)]
 mod wire;
 

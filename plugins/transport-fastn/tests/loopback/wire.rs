@@ -1,15 +1,19 @@
-//! The wire, spoken word for word by a bare iroh endpoint.
+//! The wire format byte for byte, with a bare iroh endpoint as the peer.
 
 use std::{
     future::Future,
     pin::pin,
     sync::Arc,
     task::{Context, Waker},
+    time::Duration,
 };
 
-use iroh::endpoint::{ReadError, VarInt};
+use iroh::endpoint::{
+    Connection as IrohConnection, ReadError, RecvStream as IrohRecv, SendStream as IrohSend, VarInt,
+};
 use media_plugin_sdk::transport::Admit;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::common::{
     HANDSHAKE, admit_all, answer, caller, close_of, connected, greet, hear, hello, node, rest, say,
@@ -58,7 +62,7 @@ async fn a_peer_of_v05_is_served() {
     answer(incoming, "{\"message\":\"hi\"}\n").await;
     assert_eq!(rest(&mut recv).await, "{\"message\":\"hi\"}\n");
 
-    // It opens a stream for each request, and may ping.
+    // A peer of v0.5 opens one stream per request, and may ping.
     let (_send, mut recv) = say(&connection, "\"Ping\"\n").await;
     assert_eq!(rest(&mut recv).await, "ack\npong\n");
     let (_send, mut recv) = say(&connection, "{\"Generic\":{\"Say\":1}}\nnull\n").await;
@@ -85,7 +89,7 @@ async fn a_refusal_tells_its_code() {
         drop(recv);
         assert_eq!(close_of(connection.closed().await), (REFUSED, code.into()));
     }
-    // v0.5 has no words for it.
+    // The dialect of v0.5 has no line for a refusal, so only the close carries the code.
     let (_caller, connection) = caller(9, &server, 1).await;
     let _stream = say(&connection, "{\"Generic\":\"Echo\"}\n{}\n").await;
     assert_eq!(close_of(connection.closed().await), (REFUSED, "unauthorized".into()));
@@ -102,10 +106,10 @@ async fn a_bad_handshake_closes_the_connection_and_hurts_nobody() {
         (format!("{HANDSHAKE}{{\"client_name\":7}}\n"), "bad_handshake"),
         (format!("{HANDSHAKE}{long}"), "line_too_long"),
     ];
-    for (seed, (words, reason)) in (2..).zip(cases) {
+    for (seed, (lines, reason)) in (2..).zip(cases) {
         let (_caller, connection) = caller(seed, &server, 1).await;
-        let (_send, mut recv) = say(&connection, &words).await;
-        if !words.starts_with(HANDSHAKE) {
+        let (_send, mut recv) = say(&connection, &lines).await;
+        if !lines.starts_with(HANDSHAKE) {
             assert_eq!(rest(&mut recv).await, format!("{{\"error\":{{\"code\":\"{reason}\"}}}}\n"));
         }
         assert_eq!(close_of(connection.closed().await), (PROTOCOL, reason.into()));
@@ -120,7 +124,7 @@ async fn silence_is_not_waited_for() {
     let (_caller, silent) = caller(2, &server, 1).await;
     let (_caller, half) = caller(3, &server, 1).await;
     let _stream = say(&half, HANDSHAKE).await;
-    // Meanwhile another one comes in.
+    // Another peer connects meanwhile.
     let (_caller, connection) = caller(4, &server, 1).await;
     greet(&connection).await;
     let there = server.accept().await.unwrap();
@@ -133,7 +137,7 @@ async fn silence_is_not_waited_for() {
     for recv in [&mut recv, &mut recv_too] {
         assert_eq!(recv.read_chunk(1).await, Err(ReadError::Reset(SLOW)));
     }
-    // The connection lives on.
+    // The connection stays open.
     let _stream = say(&connection, "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"p\",\"data\":1}\n").await;
     assert_eq!(there.accept().await.unwrap().data, "1");
 }
@@ -143,7 +147,7 @@ async fn nothing_much_is_held_for_a_peer_before_its_handshake() {
     let server = node(1, json!({"connect_timeout_ms": 300}), admit_all()).await;
     let (_caller, connection) = caller(2, &server, 1).await;
     let (mut send, _recv) = connection.open_bi().await.unwrap();
-    // It is never taken: the write waits until the connection is closed.
+    // The node does not read that much: the write waits until the node closes the connection.
     assert!(send.write_all(&vec![b'x'; 1 << 20]).await.is_err());
     connection.closed().await;
 
@@ -156,6 +160,48 @@ async fn nothing_much_is_held_for_a_peer_before_its_handshake() {
     assert_eq!(there.accept().await.unwrap().protocol, "p");
 }
 
+const MIB: usize = 1024 * 1024;
+
+/// Opens a stream with a request whose response nobody sends.
+async fn open(connection: &IrohConnection) -> (IrohSend, IrohRecv) {
+    let opening = "{\"Generic\":\"fastn-p2p\"}\n{\"protocol\":\"p\",\"data\":1}\n";
+    let (send, mut recv) = say(connection, opening).await;
+    hear(&mut recv, "ack\n").await;
+    (send, recv)
+}
+
+/// Returns true if the node's receive buffers have no room for these bytes.
+async fn is_refused(send: &mut IrohSend, bytes: usize) -> bool {
+    timeout(Duration::from_millis(300), send.write_all(&vec![b'x'; bytes])).await.is_err()
+}
+
+#[tokio::test]
+async fn a_peer_can_fill_the_window_of_a_stream_and_no_more() {
+    let server = node(1, json!({}), admit_all()).await;
+    let (_caller, connection) = caller(2, &server, 1).await;
+    greet(&connection).await;
+    let _there = server.accept().await.unwrap();
+    let (mut send, _recv) = open(&connection).await;
+    send.write_all(&vec![b'x'; 2 * MIB - 4096]).await.unwrap();
+    assert!(is_refused(&mut send, MIB / 8).await);
+}
+
+#[tokio::test]
+async fn a_peer_can_fill_the_window_of_a_connection_and_no_more() {
+    let server = node(1, json!({}), admit_all()).await;
+    let (_caller, connection) = caller(2, &server, 1).await;
+    greet(&connection).await;
+    let _there = server.accept().await.unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..15 {
+        let (mut send, recv) = open(&connection).await;
+        send.write_all(&vec![b'x'; MIB / 2]).await.unwrap();
+        streams.push((send, recv));
+    }
+    let (mut send, _recv) = open(&connection).await;
+    assert!(is_refused(&mut send, MIB).await);
+}
+
 #[tokio::test]
 async fn a_bad_opening_ends_its_stream_only() {
     let server = node(1, json!({}), admit_all()).await;
@@ -163,13 +209,13 @@ async fn a_bad_opening_ends_its_stream_only() {
     greet(&connection).await;
     let there = server.accept().await.unwrap();
     let long = "x".repeat(70_000);
-    for (words, code) in [
+    for (lines, code) in [
         (long.as_str(), "line_too_long"),
         ("nonsense\n", "bad_header"),
         ("\"Http\"\n", "bad_header"),
         (HANDSHAKE, "unexpected_handshake"),
     ] {
-        let (_send, mut recv) = say(&connection, words).await;
+        let (_send, mut recv) = say(&connection, lines).await;
         assert_eq!(rest(&mut recv).await, format!("{{\"error\":{{\"code\":\"{code}\"}}}}\n"));
     }
     for words in [
@@ -198,7 +244,7 @@ async fn a_flood_of_streams_has_to_wait() {
     let (_caller, connection) = caller(2, &server, 1).await;
     greet(&connection).await;
     let there = server.accept().await.unwrap();
-    // The handshake's stream may still count for a moment, so the first ones are waited for.
+    // The stream of the handshake may still count as open, so these opens may wait for a moment.
     let mut streams = Vec::new();
     for number in 0..4 {
         let words = format!("{{\"Generic\":\"fastn-p2p\"}}\n{{\"protocol\":\"p\",\"data\":{number}}}\n");
@@ -227,7 +273,7 @@ async fn an_answer_that_nobody_wants_any_more_is_not_sent_to_its_end() {
     hear(&mut recv, "ack\n").await;
     send.write_all(b"{\"data\":1,\"protocol\":\"audio.list\"}\n").await.unwrap();
     let mut incoming = there.accept().await.unwrap();
-    // Far more than leaves at once, so that most of it waits when the caller says that it has heard enough.
+    // Most of these bytes are still unsent when the caller stops the stream.
     incoming.stream.send.send(vec![0; 1 << 20].into()).await.unwrap();
     incoming.stream.send.finish().unwrap();
     drop(incoming);

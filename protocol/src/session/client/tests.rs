@@ -401,7 +401,7 @@ fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
         let mut rig = Rig::playing(&["a", "b", "c"]);
         rig.packets(7);
         let actions = rig.refuse(code);
-        let reason = "a failed on the node (it broke); it is not asked for again";
+        let reason = "a failed on the node (it broke); it is no longer used";
         assert_eq!(requested(&actions), Some(("b", 0, reason)));
         let started = rig.header();
         assert!(
@@ -428,7 +428,7 @@ fn the_decoder_fails_and_all_from_there_on_is_fetched_again() {
     rig.chunk(ChunkEvent::End);
     let actions = rig.decoder_fails(0, "a", 4711);
     assert!(matches!(actions[..2], [ClientAction::Abandon { .. }, ClientAction::Rewind]), "{actions:?}");
-    let reason = "a failed here (it broke); it is not asked for again";
+    let reason = "a failed here (it broke); it is no longer used";
     assert_eq!(requested(&actions), Some(("b", 0, reason)));
     let started = rig.header();
     assert!(matches!(&started[..], [ClientAction::ChunkStart { from: FrameIndex(4711), .. }]), "{started:?}");

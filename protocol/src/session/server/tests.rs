@@ -8,10 +8,10 @@ fn request(server: &mut ServerSession, stream: u64, protocol: &str, data: &str) 
     std::iter::from_fn(|| server.poll()).collect()
 }
 
-/// What one request to a fresh session gives.
+/// Returns the action of a new session for one request.
 fn answer(protocol: Protocol, data: &str) -> ServerAction {
-    let mut outputs = request(&mut ServerSession::default(), 1, protocol.name(), data);
-    outputs.swap_remove(0)
+    let mut actions = request(&mut ServerSession::default(), 1, protocol.name(), data);
+    actions.swap_remove(0)
 }
 
 #[track_caller]
@@ -37,7 +37,7 @@ fn a_chunk_request_has_the_next_chunks_encoded_ahead() {
 }
 
 #[test]
-fn requests_under_way_are_limited() {
+fn requests_in_progress_are_limited() {
     let mut server = ServerSession::new(RequestLimits { requests: 2, encode_ahead: 0 });
     let list = r#"{"limit":1}"#;
     for stream in 0..2 {
@@ -47,7 +47,7 @@ fn requests_under_way_are_limited() {
     refused(busy, ErrorCode::Busy);
     let ServerAction::Refuse { error, .. } = busy else { panic!("{busy:?}") };
     assert_eq!(error.retry_after_ms, Some(1000), "{error}");
-    // What was refused is not under way, so its end frees nothing.
+    // A refused request is not in progress, so its end frees no place.
     server.handle(ServerInput::Served { stream: 2 });
     refused(&request(&mut server, 3, "audio.list", list)[0], ErrorCode::Busy);
     server.handle(ServerInput::Served { stream: 0 });

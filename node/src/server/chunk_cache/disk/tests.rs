@@ -28,8 +28,8 @@ fn rendition() -> Rendition {
     }
 }
 
-fn name(index: u32) -> Name {
-    Name::new(&blake3::hash(b"a codec"), (1000, UNIX_EPOCH), &rendition(), ChunkIndex(index)).unwrap()
+fn key(index: u32) -> DiskKey {
+    DiskKey::new(&blake3::hash(b"a codec"), (1000, UNIX_EPOCH), &rendition(), ChunkIndex(index)).unwrap()
 }
 
 fn chunk(index: u32) -> Bytes {
@@ -38,22 +38,22 @@ fn chunk(index: u32) -> Bytes {
 
 /// What a node writes that starts with this folder and room, is given these chunks, and ends.
 fn write(folder: &Path, bytes: u64, indices: Range<u32>) -> DiskStats {
-    let figures = Arc::new(Figures::default());
+    let counters = Arc::new(DiskCounters::default());
     let (queue, chunks) = sync_channel(indices.len());
-    indices.for_each(|index| queue.send((name(index), chunk(index))).unwrap());
+    indices.for_each(|index| queue.send((key(index), chunk(index))).unwrap());
     drop(queue);
-    Writer::new(DiskCacheConfig { folder: folder.into(), bytes }, figures.clone()).run(&chunks);
-    figures.snapshot()
+    Writer::new(DiskCacheConfig { folder: folder.into(), bytes }, counters.clone()).run(&chunks);
+    counters.snapshot()
 }
 
 fn reader(folder: &Path) -> DiskCache {
-    let (makers, figures, queue) = (HashMap::new(), Arc::default(), sync_channel(1).0);
-    DiskCache { folder: folder.into(), makers, figures, queue }
+    let queue = sync_channel(1).0;
+    DiskCache { folder: folder.into(), fingerprints: HashMap::new(), counters: Arc::default(), queue }
 }
 
 /// Those of the chunks that are there, by number.
 fn held(folder: &Path, indices: Range<u32>) -> Vec<u32> {
-    indices.filter(|index| folder.join(name(*index).file()).exists()).collect()
+    indices.filter(|index| folder.join(key(*index).file()).exists()).collect()
 }
 
 /// Makes a file one that was used so long ago.
@@ -76,9 +76,9 @@ fn what_is_written_is_read() {
     assert_eq!(stats, DiskStats { writes: 3, bytes: 3 * EACH, ..DiskStats::default() });
     let reader = reader(folder.path());
     for index in 0..3 {
-        assert_eq!(reader.load(&name(index), 4000), Some(chunk(index)));
+        assert_eq!(reader.load(&key(index), 4000), Some(chunk(index)));
     }
-    assert_eq!(reader.load(&name(3), 4000), None);
+    assert_eq!(reader.load(&key(3), 4000), None);
     assert_eq!(reader.stats(), DiskStats { hits: 3, misses: 1, ..DiskStats::default() });
     assert_eq!(count(folder.path()), 3);
 }
@@ -90,7 +90,7 @@ fn a_name_binds_what_the_chunk_depends_on() {
     let with = |change: fn(&mut Rendition)| {
         let mut other = rendition();
         change(&mut other);
-        Name::new(&codec, (1000, UNIX_EPOCH), &other, ChunkIndex(0))
+        DiskKey::new(&codec, (1000, UNIX_EPOCH), &other, ChunkIndex(0))
     };
     let names = [
         with(|_| {}),
@@ -102,10 +102,10 @@ fn a_name_binds_what_the_chunk_depends_on() {
         with(|it| it.config = vec![1]),
         with(|it| it.frames -= 1),
         with(|it| it.crossfade = 0),
-        Name::new(&codec, (1000, UNIX_EPOCH), &rendition(), ChunkIndex(1)),
-        Name::new(&codec, (1001, UNIX_EPOCH), &rendition(), ChunkIndex(0)),
-        Name::new(&codec, (1000, time), &rendition(), ChunkIndex(0)),
-        Name::new(&blake3::hash(b"it, updated"), (1000, UNIX_EPOCH), &rendition(), ChunkIndex(0)),
+        DiskKey::new(&codec, (1000, UNIX_EPOCH), &rendition(), ChunkIndex(1)),
+        DiskKey::new(&codec, (1001, UNIX_EPOCH), &rendition(), ChunkIndex(0)),
+        DiskKey::new(&codec, (1000, time), &rendition(), ChunkIndex(0)),
+        DiskKey::new(&blake3::hash(b"it, updated"), (1000, UNIX_EPOCH), &rendition(), ChunkIndex(0)),
     ];
     for (place, name) in names.iter().enumerate() {
         assert!(name.is_some() && !names[..place].contains(name), "{place}");
@@ -115,15 +115,15 @@ fn a_name_binds_what_the_chunk_depends_on() {
 #[test]
 fn each_codec_stands_for_itself() {
     let registry = crate::plugins::registry();
-    let makers = name::makers(&registry);
-    assert_eq!(makers.len(), registry.codecs().count());
-    assert_eq!(makers, name::makers(&registry));
-    let apart: std::collections::HashSet<_> = makers.values().collect();
-    assert_eq!(apart.len(), makers.len());
+    let fingerprints = codec_fingerprints(&registry);
+    assert_eq!(fingerprints.len(), registry.codecs().count());
+    assert_eq!(fingerprints, codec_fingerprints(&registry));
+    let apart: std::collections::HashSet<_> = fingerprints.values().collect();
+    assert_eq!(apart.len(), fingerprints.len());
 }
 
 #[test]
-fn the_room_is_kept_and_what_was_used_last_stays() {
+fn the_capacity_holds_and_recently_used_chunks_stay() {
     let folder = folder();
     let room = 20 * EACH;
     for from in (0..100).step_by(5) {
@@ -131,10 +131,10 @@ fn the_room_is_kept_and_what_was_used_last_stays() {
         assert!(count(folder.path()) as u64 * EACH <= room && stats.bytes <= room, "{stats:?}");
         assert_eq!(held(folder.path(), from..from + 5).len(), 5);
         for index in held(folder.path(), 0..100) {
-            age(&folder.path().join(name(index).file()), Duration::from_secs(3600 - u64::from(index)));
+            age(&folder.path().join(key(index).file()), Duration::from_secs(3600 - u64::from(index)));
         }
         // The first is used again and again.
-        assert!(reader(folder.path()).load(&name(0), 4000).is_some(), "{from}");
+        assert!(reader(folder.path()).load(&key(0), 4000).is_some(), "{from}");
     }
     assert_eq!(held(folder.path(), 90..100).len(), 10);
     // A start with less room.
@@ -150,10 +150,10 @@ fn within_one_start_the_room_is_kept_after_every_write() {
         let config = DiskCacheConfig { folder: folder.path().into(), bytes: room };
         let mut writer = Writer::new(config, Arc::default());
         for index in 0..250 {
-            let kept = writer.keep(&name(index), &chunk(index));
+            let kept = writer.store(&key(index), &chunk(index));
             assert_eq!(kept.is_ok(), room >= EACH);
             assert!(room < EACH || count(folder.path()) as u64 * EACH <= room, "{room}");
-            assert!(kept.is_err() || reader(folder.path()).load(&name(index), 4000).is_some());
+            assert!(kept.is_err() || reader(folder.path()).load(&key(index), 4000).is_some());
         }
     }
 }
@@ -163,15 +163,15 @@ fn a_chunk_larger_than_the_room_leaves_the_others() {
     let folder = folder();
     let mut writer =
         Writer::new(DiskCacheConfig { folder: folder.path().into(), bytes: EACH }, Arc::default());
-    writer.keep(&name(0), &chunk(0)).unwrap();
-    assert!(writer.keep(&name(1), &[0; 5000]).is_err());
+    writer.store(&key(0), &chunk(0)).unwrap();
+    assert!(writer.store(&key(1), &[0; 5000]).is_err());
     assert_eq!(held(folder.path(), 0..2), [0]);
 }
 
 #[test]
-fn left_overs_go_and_what_is_not_ours_stays() {
+fn leftovers_are_removed_and_other_files_stay() {
     let folder = folder();
-    let (before, after) = name(0).part();
+    let (before, after) = key(0).part_file();
     let file = |name: &str| folder.path().join(name);
     let [old, young, ahead] = ["aaaaaa", "bbbbbb", "cccccc"].map(|it| format!("{before}{it}{after}"));
     let others =
@@ -195,12 +195,12 @@ fn left_overs_go_and_what_is_not_ours_stays() {
 #[test]
 fn what_another_node_has_removed_is_gone() {
     let folder = folder();
-    let file = folder.path().join(name(0).file());
+    let file = folder.path().join(key(0).file());
     fs::write(&file, "x").unwrap();
-    assert!(writer::free(&file) && !file.exists());
-    assert!(writer::free(&file));
+    assert!(writer::remove(&file) && !file.exists());
+    assert!(writer::remove(&file));
     fs::create_dir(&file).unwrap();
-    assert!(!writer::free(&file) && file.exists());
+    assert!(!writer::remove(&file) && file.exists());
 }
 
 #[test]
@@ -210,33 +210,33 @@ fn a_folder_that_was_removed_is_made_again() {
     let config = DiskCacheConfig { folder: path.clone(), bytes: 1 << 20 };
     let mut writer = Writer::new(config, Arc::default());
     for index in 0..3 {
-        writer.keep(&name(index), &chunk(index)).unwrap();
+        writer.store(&key(index), &chunk(index)).unwrap();
         assert_eq!(held(&path, 0..3), [index]);
         fs::remove_dir_all(&path).unwrap();
-        assert_eq!(reader(&path).load(&name(index), 4000), None);
+        assert_eq!(reader(&path).load(&key(index), 4000), None);
     }
 }
 
 #[test]
 fn what_is_no_file_is_no_chunk() {
     let folder = folder();
-    fs::create_dir(folder.path().join(name(0).file())).unwrap();
+    fs::create_dir(folder.path().join(key(0).file())).unwrap();
     let reader = reader(folder.path());
-    assert_eq!(reader.load(&name(0), 4000), None);
+    assert_eq!(reader.load(&key(0), 4000), None);
     let stats = write(folder.path(), 1 << 20, 0..2);
     assert_eq!((stats.unwritten, stats.writes), (1, 1));
     #[cfg(unix)]
     {
-        let pipe = folder.path().join(name(2).file());
+        let pipe = folder.path().join(key(2).file());
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert_eq!(reader.load(&name(2), 4000), None);
+        assert_eq!(reader.load(&key(2), 4000), None);
         assert!(!pipe.exists());
     }
 }
 
 /// A file as it was written, damaged in some way.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let written = [&chunk(7)[..], name(7).seal(&chunk(7)).as_bytes()].concat();
+    let written = [&chunk(7)[..], key(7).seal(&chunk(7)).as_bytes()].concat();
     let length = written.len();
     let (whole, cut, longer) = (written.clone(), written.clone(), written);
     prop_oneof![
@@ -251,7 +251,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         // Whole, but another's.
         any::<u32>()
             .prop_filter("another", |it| *it != 7)
-            .prop_map(|it| { [&chunk(7)[..], name(it).seal(&chunk(7)).as_bytes()].concat() }),
+            .prop_map(|it| { [&chunk(7)[..], key(it).seal(&chunk(7)).as_bytes()].concat() }),
     ]
 }
 
@@ -259,18 +259,18 @@ proptest! {
     #[test]
     fn nothing_is_read_but_what_was_written(bytes in damaged()) {
         let folder = folder();
-        let file = folder.path().join(name(7).file());
+        let file = folder.path().join(key(7).file());
         fs::write(&file, bytes).unwrap();
         let reader = reader(folder.path());
-        prop_assert_eq!(reader.load(&name(7), 4000), None);
+        prop_assert_eq!(reader.load(&key(7), 4000), None);
         prop_assert!(!file.exists());
         prop_assert_eq!(reader.stats(), DiskStats { damaged: 1, misses: 1, ..DiskStats::default() });
     }
 
     #[test]
     fn only_names_of_ours_are_ours(text in "\\PC{0,90}", hash in "[0-9a-f]{64}", end in "[.a-z]{0,9}") {
-        prop_assert_eq!(name::Kept::of(&text), None);
+        prop_assert_eq!(key::CacheFile::from_name(&text), None);
         let is_ours = end == ".chunk" || end.starts_with('.') && end.ends_with(".part");
-        prop_assert_eq!(name::Kept::of(&(hash + &end)).is_some(), is_ours);
+        prop_assert_eq!(key::CacheFile::from_name(&(hash + &end)).is_some(), is_ours);
     }
 }

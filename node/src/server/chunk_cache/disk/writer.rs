@@ -1,8 +1,7 @@
-//! The one thread that writes chunks to disk, and removes those that were used longest ago.
+//! The thread that writes chunks to disk and removes the least recently used.
 //!
-//! It keeps no list of them: each time a sixteenth of the room was written it looks through the folder and leaves a sixteenth
-//! free. So memory does not grow with the cache (but for 56 bytes a chunk during that look), and what others do in the folder
-//! is noticed.
+//! It keeps no list of the files. After each sixteenth of the capacity written it lists the folder and frees a sixteenth. So its
+//! memory does not grow with the cache, except for 56 bytes a chunk during the listing, and it notices changes by others.
 
 use std::{
     fs,
@@ -15,151 +14,163 @@ use std::{
 use blake3::OUT_LEN;
 use bytes::Bytes;
 
-use super::{DiskCacheConfig, Figures, Name, name::Kept};
+use super::{
+    config::DiskCacheConfig,
+    key::{CacheFile, DiskKey},
+    stats::DiskCounters,
+};
 
-/// What a file takes is counted in these.
+/// Unit in which a file's size on disk is counted, in bytes. Test `the_capacity_holds_and_recently_used_chunks_stay`.
 const BLOCK: u64 = 4096;
-/// What part of the room is written between two looks.
+/// Divisor of the capacity: gives the bytes written between two listings, and the bytes that a listing frees. Test
+/// `a_listing_frees_a_sixteenth`.
 const SHARE: u64 = 16;
-/// What is still being written after so long was left over by a node that ended.
-const LEFT_OVER: Duration = Duration::from_secs(10 * 60);
+/// Age of a part file from which it counts as a leftover of a node that ended. Test
+/// `leftovers_are_removed_and_other_files_stay`.
+const LEFTOVER_AGE: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct Writer {
     config: DiskCacheConfig,
-    figures: Arc<Figures>,
-    /// Bytes that are there, at most, unless others write as well.
+    counters: Arc<DiskCounters>,
+    /// Upper bound of the bytes on disk, unless others write to the folder.
     held: u64,
-    /// Bytes that were written since the last look; `None` before the first.
-    written: Option<u64>,
-    /// What was told of already.
-    told: Vec<io::ErrorKind>,
+    /// Bytes written since the last listing; `None` before the first.
+    since_listing: Option<u64>,
+    /// Kinds of errors that were logged.
+    warned: Vec<io::ErrorKind>,
 }
 
 impl Writer {
-    pub(super) fn new(config: DiskCacheConfig, figures: Arc<Figures>) -> Self {
-        Self { config, figures, held: 0, written: None, told: Vec::new() }
+    pub(super) fn new(config: DiskCacheConfig, counters: Arc<DiskCounters>) -> Self {
+        Self { config, counters, held: 0, since_listing: None, warned: Vec::new() }
     }
 
-    /// Looks through the folder, then writes what comes until nobody can send any more.
-    pub(super) fn run(mut self, chunks: &Receiver<(Name, Bytes)>) {
+    /// Lists the folder, then writes chunks until all senders are gone.
+    pub(super) fn run(mut self, chunks: &Receiver<(DiskKey, Bytes)>) {
         if let Err(error) = self.make_room(0) {
-            self.tell(&error);
+            self.warn(&error);
         }
-        for (name, chunk) in chunks {
-            match self.keep(&name, &chunk) {
-                Ok(()) => self.figures.writes.add(1),
+        for (key, chunk) in chunks {
+            match self.store(&key, &chunk) {
+                Ok(()) => self.counters.writes.add(1),
                 Err(error) => {
-                    self.figures.unwritten.add(1);
-                    self.tell(&error);
+                    self.counters.unwritten.add(1);
+                    self.warn(&error);
                 }
             }
         }
     }
 
-    /// Writes a chunk, after making room for it.
+    /// Makes room for a chunk and writes it.
     ///
     /// # Errors
-    /// As the system says; nothing is left behind.
-    pub(super) fn keep(&mut self, name: &Name, chunk: &[u8]) -> io::Result<()> {
-        let cost = cost((chunk.len() + OUT_LEN) as u64);
-        if cost > self.config.bytes {
+    /// The system's error; no file is left behind.
+    pub(super) fn store(&mut self, key: &DiskKey, chunk: &[u8]) -> io::Result<()> {
+        let size = size_on_disk((chunk.len() + OUT_LEN) as u64);
+        if size > self.config.bytes {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let is_due = self.written.is_none_or(|it| it + cost > self.config.bytes / SHARE);
-        if is_due || self.held.saturating_add(cost) > self.config.bytes {
-            self.make_room(cost)?;
+        let is_due = self.since_listing.is_none_or(|written| written + size > self.config.bytes / SHARE);
+        if is_due || self.held.saturating_add(size) > self.config.bytes {
+            self.make_room(size)?;
         }
-        if self.held.saturating_add(cost) > self.config.bytes {
+        if self.held.saturating_add(size) > self.config.bytes {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        self.write(name, chunk)?;
-        self.held += cost;
-        self.written = self.written.map(|it| it + cost);
-        self.figures.bytes.store(self.held, Ordering::Relaxed);
+        self.write(key, chunk)?;
+        self.held += size;
+        self.since_listing = self.since_listing.map(|written| written + size);
+        self.counters.bytes.store(self.held, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Under another name first, so that nobody reads half of it.
-    fn write(&self, name: &Name, chunk: &[u8]) -> io::Result<()> {
-        let (before, after) = name.part();
-        let make = || tempfile::Builder::new().prefix(&before).suffix(after).tempfile_in(&self.config.folder);
-        let mut part = match make() {
+    /// Writes to a temporary name and renames the file, so that no reader finds half of it.
+    fn write(&self, key: &DiskKey, chunk: &[u8]) -> io::Result<()> {
+        let (prefix, suffix) = key.part_file();
+        let create =
+            || tempfile::Builder::new().prefix(&prefix).suffix(suffix).tempfile_in(&self.config.folder);
+        let mut part = match create() {
             // Somebody has removed the folder.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&self.config.folder)?;
-                make()?
+                create()?
             }
             part => part?,
         };
         part.write_all(chunk)?;
-        part.write_all(name.seal(chunk).as_bytes())?;
-        part.persist(self.config.folder.join(name.file()))?;
+        part.write_all(key.seal(chunk).as_bytes())?;
+        part.persist(self.config.folder.join(key.file()))?;
         Ok(())
     }
 
-    /// Looks through the folder: removes what is left over, and what was used longest ago until `room` bytes, and a
-    /// sixteenth of all, are free.
+    /// Lists the folder and removes leftovers. Then removes the least recently used chunks until `room` bytes and a sixteenth of
+    /// the capacity are free.
     fn make_room(&mut self, room: u64) -> io::Result<()> {
         let DiskCacheConfig { folder, bytes } = &self.config;
-        let (mut held, mut chunks) = (0, Vec::new());
+        let mut held = 0;
+        let mut chunks = Vec::new();
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries?),
         };
         for entry in entries.into_iter().flatten() {
             let entry = entry?;
-            let kept = entry.file_name().to_str().and_then(Kept::of);
-            // What is no longer there takes no room.
-            let (Some(kept), Ok(metadata)) = (kept, entry.metadata()) else { continue };
+            let file = entry.file_name().to_str().and_then(CacheFile::from_name);
+            // A file without metadata was just removed.
+            let (Some(file), Ok(metadata)) = (file, entry.metadata()) else { continue };
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            match kept {
-                Kept::Part if modified.elapsed().is_ok_and(|age| age >= LEFT_OVER) && free(&entry.path()) => {
+            match file {
+                // A time in the future comes from a node whose clock is ahead; its file may still be written.
+                CacheFile::Part
+                    if modified.elapsed().is_ok_and(|age| age >= LEFTOVER_AGE) && remove(&entry.path()) =>
+                {
                     continue;
                 }
-                // Perhaps still being written, by a clock that is ahead of ours if its time has not come yet.
-                Kept::Part => {}
-                Kept::Chunk(name) => chunks.push((modified, cost(metadata.len()), name)),
+                CacheFile::Part => {}
+                CacheFile::Chunk(key) => chunks.push((modified, size_on_disk(metadata.len()), key)),
             }
-            held = u64::saturating_add(held, cost(metadata.len()));
+            held = u64::saturating_add(held, size_on_disk(metadata.len()));
         }
         chunks.sort_unstable_by_key(|(modified, ..)| *modified);
-        let most = bytes.saturating_sub(room.max(bytes / SHARE));
-        for (_, cost, name) in chunks {
-            if held <= most {
+        let limit = bytes.saturating_sub(room.max(bytes / SHARE));
+        for (_, size, key) in chunks {
+            if held <= limit {
                 break;
             }
-            if free(&folder.join(name.file())) {
-                held = held.saturating_sub(cost);
-                self.figures.evictions.add(1);
+            if remove(&folder.join(key.file())) {
+                held = held.saturating_sub(size);
+                self.counters.evictions.add(1);
             }
         }
-        (self.held, self.written) = (held, Some(0));
-        self.figures.bytes.store(held, Ordering::Relaxed);
+        self.held = held;
+        self.since_listing = Some(0);
+        self.counters.bytes.store(held, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Warns, once for each kind of trouble, however many chunks meet it.
-    fn tell(&mut self, error: &io::Error) {
-        let (kind, folder) = (error.kind(), self.config.folder.display());
-        if !self.told.contains(&kind) {
+    /// Logs an error, once for each kind.
+    fn warn(&mut self, error: &io::Error) {
+        let kind = error.kind();
+        if !self.warned.contains(&kind) {
             tracing::warn!(
-                "cannot keep chunks in {folder}: {kind}; they are encoded at each start instead. Check \
-                 server.disk_cache_dir and its disk, or set server.disk_cache to 0B"
+                "cannot keep chunks in {}: {kind}; the node encodes them again at each start. Check \
+                 server.disk_cache_dir and its disk, or set server.disk_cache to 0B",
+                self.config.folder.display()
             );
-            self.told.push(kind);
+            self.warned.push(kind);
         }
     }
 }
 
-/// Removes a file. Returns whether it is gone, which another node may have seen to.
-pub(super) fn free(file: &Path) -> bool {
+/// Removes a file. Returns whether it is gone; another node may have removed it first.
+pub(super) fn remove(file: &Path) -> bool {
     match fs::remove_file(file) {
         Ok(()) => true,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
-/// What a file of so many bytes takes.
-fn cost(bytes: u64) -> u64 {
-    bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
+/// Space that a file of that length takes.
+fn size_on_disk(length: u64) -> u64 {
+    length.div_ceil(BLOCK).saturating_mul(BLOCK)
 }

@@ -1,10 +1,10 @@
-//! Frames of FLAC, and how to damage them so that no checksum tells.
+//! FLAC frames, and damage to them with corrected checksums.
 
 use codec_flac::Flac;
 use media_plugin_conformance::chunks;
 use media_plugin_sdk::{Codec, Limits, SourceFormat};
 
-/// The configuration and the packets of a track as one chunk.
+/// Encodes a track as one chunk. Returns the configuration and the packets.
 pub(crate) fn encoded(source: SourceFormat, track: &[f32]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let choice = Flac.propose(&source, &Limits::default(), "").unwrap();
     let encoding = Flac.encoding(&choice).unwrap();
@@ -14,10 +14,10 @@ pub(crate) fn encoded(source: SourceFormat, track: &[f32]) -> (Vec<u8>, Vec<Vec<
     (encoding.config, packets)
 }
 
-/// A frame whose checksums are made anew (RFC 9639, sections 9.1.8 and 9.3).
+/// Frame whose checksums can be recomputed (RFC 9639, sections 9.1.8 and 9.3).
 pub(crate) struct Frame {
     bytes: Vec<u8>,
-    /// Where the header's checksum stands.
+    /// Offset of the header's checksum.
     header: usize,
 }
 
@@ -27,7 +27,7 @@ impl Frame {
         Self { bytes, header }
     }
 
-    /// Overwrites one byte, if there is one.
+    /// Overwrites one byte, unless it is beyond the end.
     pub(crate) fn set(&mut self, at: usize, byte: u8) {
         if let Some(place) = self.bytes.get_mut(at) {
             *place = byte;
@@ -43,7 +43,7 @@ impl Frame {
     }
 }
 
-/// A checksum of `bits` bits, from the highest bit on.
+/// CRC of `bits` bits, highest bit first.
 fn crc(bytes: &[u8], polynomial: u32, bits: u32) -> u16 {
     let step = |sum: u32, _| {
         let carry = sum >> (bits - 1) & 1;

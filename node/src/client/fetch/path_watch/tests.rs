@@ -1,0 +1,293 @@
+//! On time that the test owns, with a node that answers or does not.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::client::test_support::net::{Fate, Net};
+
+struct Rig {
+    net: Arc<Net>,
+    link: Arc<NodeLink>,
+    demand: watch::Sender<Demand>,
+    silence: watch::Receiver<bool>,
+}
+
+impl Rig {
+    /// Connected, and wanted.
+    async fn new() -> Self {
+        Self::at(Duration::from_millis(50)).await
+    }
+
+    /// The same with this round trip.
+    async fn at(rtt: Duration) -> Self {
+        let net = Arc::new(Net::default());
+        net.rtt_ms.store(rtt.as_millis() as u64, Ordering::Relaxed);
+        let link = net.link();
+        link.connection().await.unwrap();
+        let (demand, demand_out) = watch::channel(Demand::Pending);
+        let (silence, silence_out) = watch::channel(false);
+        tokio::spawn(run(Arc::clone(&link), demand_out, silence, Arc::default()));
+        Self { net, link, demand, silence: silence_out }
+    }
+
+    /// Connections that are there stop to work, and none can be made while `silent`.
+    fn breaks(&self, silent: bool) {
+        self.net.breaks.send_modify(|breaks| *breaks += 1);
+        self.net.silent.send_replace(silent);
+    }
+
+    /// How long it takes until there is one connection more.
+    async fn time_to_reconnect(&self) -> Duration {
+        let (began, before) = (Instant::now(), self.link.reconnects());
+        while self.link.reconnects() == before {
+            sleep(Duration::from_millis(1)).await;
+        }
+        began.elapsed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_noticed_within_two_seconds_at_any_moment() {
+    for moment in [0, 100, 250, 499, 501, 777] {
+        let rig = Rig::new().await;
+        sleep(Duration::from_millis(10_000 + moment)).await;
+        rig.breaks(false);
+        let took = rig.time_to_reconnect().await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_within_two_seconds_and_so_is_its_end() {
+    let second = Duration::from_secs(1);
+    for demand in [Demand::Pending, Demand::Resting] {
+        let mut rig = Rig::new().await;
+        rig.demand.send_replace(demand);
+        sleep(10 * second).await;
+        assert!(!rig.silence.has_changed().unwrap());
+        rig.breaks(true);
+        timeout(2 * second, rig.silence.wait_for(|silent| *silent)).await.expect("told in time").unwrap();
+        sleep(20 * second).await;
+        assert!(*rig.silence.borrow(), "it lasts");
+        rig.net.silent.send_replace(false);
+        timeout(second, rig.silence.wait_for(|silent| !*silent)).await.expect("told in time").unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_within_two_seconds_on_a_long_path_too() {
+    for rtt in [100, 200, 300, 375] {
+        for demand in [Demand::Pending, Demand::Resting] {
+            let mut rig = Rig::at(Duration::from_millis(rtt)).await;
+            rig.demand.send_replace(demand);
+            sleep(Duration::from_secs(10)).await;
+            rig.link.note_heard();
+            rig.breaks(true);
+            let since = Instant::now();
+            rig.silence.wait_for(|silent| *silent).await.unwrap();
+            assert!(since.elapsed() <= Duration::from_millis(2010), "{:?} at {rtt} ms", since.elapsed());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_however_long_the_next_attempt_is_near() {
+    for millis in (3000..16_000).step_by(130).chain([75_000, 150_000]) {
+        let (rig, seconds) = (Rig::new().await, millis / 1000);
+        rig.breaks(true);
+        sleep(Duration::from_millis(millis)).await;
+        let dials = rig.net.dials.load(Ordering::Relaxed);
+        assert!((seconds..seconds * 6).contains(&dials), "{dials} in {seconds} s");
+        rig.net.silent.send_replace(false);
+        let took = rig.time_to_reconnect().await;
+        assert!(took <= Duration::from_millis(500), "after {millis} ms: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_nothing_is_wanted() {
+    let rig = Rig::new().await;
+    // Between two pings, so that none leaves at the very instant.
+    sleep(Duration::from_millis(10_050)).await;
+    rig.demand.send_replace(Demand::Idle);
+    let sent = || (rig.net.pings.load(Ordering::Relaxed), rig.net.dials.load(Ordering::Relaxed));
+    let before = sent();
+    assert!((10..=20).contains(&before.0), "{before:?}");
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(sent(), before);
+    rig.breaks(false);
+    rig.demand.send_replace(Demand::Pending);
+    assert!(rig.time_to_reconnect().await < Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_of_itself_needs_no_ping() {
+    let rig = Rig::new().await;
+    for _ in 0..100 {
+        sleep(Duration::from_millis(300)).await;
+        rig.link.note_heard();
+    }
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
+    let rig = Rig::new().await;
+    rig.demand.send_replace(Demand::Resting);
+    sleep(Duration::from_secs(60)).await;
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    assert!((35..=40).contains(&pings), "{pings} pings in a minute");
+    rig.breaks(false);
+    let took = rig.time_to_reconnect().await;
+    assert!(took <= Duration::from_secs(2), "{took:?}");
+    // Asked at last, it has half a second to answer by itself.
+    rig.link.note_heard();
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    sleep(Duration::from_millis(900)).await;
+    rig.demand.send_replace(Demand::Pending);
+    sleep(Duration::from_millis(400)).await;
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(rig.net.pings.load(Ordering::Relaxed), pings + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
+    // Resting at 300 ms, a ping leaves 0.8 s after the last answer and waits until 1.1 s.
+    for moment in [100, 700, 780, 810, 1000, 1090] {
+        let rig = Rig::at(Duration::from_millis(300)).await;
+        rig.net.pong_after_ms.store(300, Ordering::Relaxed);
+        rig.demand.send_replace(Demand::Resting);
+        sleep(Duration::from_secs(10)).await;
+        rig.link.note_heard();
+        sleep(Duration::from_millis(moment)).await;
+        let pings = || rig.net.pings.load(Ordering::Relaxed);
+        let before = pings();
+        rig.demand.send_replace(Demand::Pending);
+        sleep(PING_AFTER_REQUEST - Duration::from_millis(1)).await;
+        assert_eq!(pings(), before, "after {moment} ms");
+        sleep(Duration::from_millis(3)).await;
+        assert_eq!(pings(), before + 1, "after {moment} ms");
+        // And on, half a round trip after another and after each answer.
+        sleep(Duration::from_secs(3)).await;
+        let more = pings() - before;
+        assert!((12..=20).contains(&more), "{more} pings in 3 s, after {moment} ms");
+        assert!(!rig.silence.has_changed().unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_to_another_address_is_remembered_and_one_to_the_same_is_none() {
+    let rig = Rig::new().await;
+    let began = Instant::now();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(rig.link.path_changes().total(), 0);
+    rig.breaks(false);
+    rig.time_to_reconnect().await;
+    sleep(Duration::from_secs(10)).await;
+    let changes = rig.link.path_changes();
+    let [change] = changes.iter().collect::<Vec<_>>()[..] else { panic!("{changes:?}") };
+    assert_eq!((change.from.remote.as_str(), change.to.remote.as_str()), ("0", "1"));
+    let after = change.at - began;
+    assert!((10..13).contains(&after.as_secs()), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_in_time_whenever_the_request_begins() {
+    for moment in (0..2000).step_by(50) {
+        let mut rig = Rig::new().await;
+        rig.demand.send_replace(Demand::Resting);
+        sleep(Duration::from_secs(10)).await;
+        rig.link.note_heard();
+        rig.breaks(true);
+        let since = Instant::now();
+        sleep(Duration::from_millis(moment)).await;
+        rig.demand.send_replace(Demand::Pending);
+        rig.silence.wait_for(|silent| *silent).await.unwrap();
+        let took = since.elapsed();
+        assert!(took <= Duration::from_millis(2010), "asked after {moment} ms, told after {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_trip_that_grew_behind_a_queue_changes_nothing() {
+    let rig = Rig::new().await;
+    rig.net.rtt_ms.store(4_000, Ordering::Relaxed);
+    sleep(Duration::from_secs(10)).await;
+    rig.breaks(true);
+    sleep(Duration::from_secs(10)).await;
+    rig.net.silent.send_replace(false);
+    let took = rig.time_to_reconnect().await;
+    assert!(took <= Duration::from_millis(500), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_behind_a_long_queue_is_no_silence() {
+    let rig = Rig::new().await;
+    rig.net.pong_after_ms.store(6_000, Ordering::Relaxed);
+    rig.net.rtt_ms.store(6_000, Ordering::Relaxed);
+    rig.net.bytes_per_ms.store(5, Ordering::Relaxed);
+    sleep(Duration::from_secs(60)).await;
+    assert!(!rig.silence.has_changed().unwrap());
+    assert_eq!(rig.link.reconnects(), 0);
+    let pings = rig.net.pings.load(Ordering::Relaxed);
+    assert!((30..=120).contains(&pings), "{pings} pings in a minute, behind what comes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_that_has_become_longer_is_not_dialled_for_ever() {
+    for millis in [900, 1_500, 2_200] {
+        let rig = Rig::new().await;
+        rig.net.stays.store(true, Ordering::Relaxed);
+        sleep(Duration::from_secs(10)).await;
+        rig.net.rtt_ms.store(millis, Ordering::Relaxed);
+        rig.net.pong_after_ms.store(millis, Ordering::Relaxed);
+        let fates = (0..100).map(|_| Fate::Succeeds(Duration::from_millis(2 * millis)));
+        rig.net.fates.lock().unwrap().extend(fates);
+        rig.breaks(false);
+        sleep(Duration::from_secs(60)).await;
+        assert!(rig.link.reconnects() <= 2, "{} at {millis} ms", rig.link.reconnects());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_loss_is_no_silence() {
+    for (demand, packets) in [(Demand::Pending, 25), (Demand::Resting, 10)] {
+        let rig = Rig::new().await;
+        rig.demand.send_replace(demand);
+        sleep(Duration::from_secs(10)).await;
+        let before = rig.net.pings.load(Ordering::Relaxed);
+        rig.net.swallows.store(packets, Ordering::Relaxed);
+        sleep(Duration::from_secs(10)).await;
+        assert!(!rig.silence.has_changed().unwrap(), "{demand:?}");
+        assert_eq!(rig.link.reconnects(), 0);
+        // One each time but for those that were lost.
+        let pings = rig.net.pings.load(Ordering::Relaxed) - before;
+        assert!((packets..packets + 21).contains(&pings), "{pings} pings");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_closes_while_it_greets_is_tried_again_soon() {
+    let rig = Rig::new().await;
+    rig.demand.send_replace(Demand::Resting);
+    rig.link.note_heard();
+    rig.net.fates.lock().unwrap().extend([Fate::Closes(Duration::ZERO), Fate::Closes(Duration::ZERO)]);
+    let connection = rig.link.connection().await.unwrap();
+    rig.link.forget(&connection).await;
+    let took = rig.time_to_reconnect().await;
+    assert!(took <= Duration::from_millis(2500), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_a_node_has_as_long_for_its_answer_as_ever() {
+    let rig = Rig::new().await;
+    rig.demand.send_replace(Demand::Idle);
+    sleep(Duration::from_secs(60)).await;
+    rig.breaks(true);
+    rig.demand.send_replace(Demand::Pending);
+    let mut silence = rig.silence.clone();
+    let began = Instant::now();
+    silence.wait_for(|silent| *silent).await.unwrap();
+    assert_eq!(began.elapsed(), MAX_PATIENCE);
+}

@@ -1,0 +1,344 @@
+//! Driver of the protocol's client session: carries out its actions and feeds it with events.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use media_plugin_sdk::transport::TransportError;
+use media_protocol::{
+    ChunkRequest, ErrorCode, GetInfo, Position, Rendition, TrackId, WireError,
+    chunk::ChunkEvent,
+    session::client::{ClientAction, ClientInput, ClientSession, DecoderFailed, Failure, RequestId},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant as TokioInstant, sleep_until},
+};
+use tracing::Instrument as _;
+
+use super::{
+    backoff::not_before,
+    node_link::NodeLink,
+    path_watch::{self, Demand},
+    report::{FetchError, Report},
+    request_task::{RequestTask, TaskContext},
+    retry_jitter::RetryJitter,
+    session_events::SessionEvents,
+};
+use crate::client::{
+    buffer::{BufferInput, Entry, JitterBuffer, LevelChange},
+    event::Event,
+    rate_choice::OfferBuilder,
+    stats::{Counts, RenditionChange, TargetChange},
+};
+
+/// Command of the player to the session.
+#[derive(Debug)]
+pub(crate) enum FetchCommand {
+    /// Play a track from a position.
+    Play { track: TrackId, at: Position },
+    /// The track after the one being fetched.
+    Follow(Option<TrackId>),
+    /// Stop or resume requests.
+    Pause(bool),
+}
+
+/// Inputs of the session from the player.
+pub(crate) struct Inbox {
+    pub(crate) commands: mpsc::Receiver<FetchCommand>,
+    /// From the playback thread, which waits for an [`Entry::Rewind`] or an [`Entry::Clear`] after each.
+    pub(crate) decoder_failures: mpsc::Receiver<DecoderFailed>,
+}
+
+/// Capacity of the queue of reports. A full queue stops the request's task, and so the node's stream.
+const REPORTS: usize = 64;
+
+/// The session of one player with one node. An async task.
+pub(crate) struct FetchSession {
+    machine: ClientSession,
+    /// Start of the machine's clock.
+    began: Instant,
+    link: Arc<NodeLink>,
+    offer: OfferBuilder,
+    buffer: Arc<JitterBuffer>,
+    input: BufferInput,
+    counts: Arc<Mutex<Counts>>,
+    events: SessionEvents,
+    paused: bool,
+    /// Whether the last request failed because its connection was replaced. The outage was reported before that.
+    replaced: bool,
+    jitter: RetryJitter,
+    task: Option<RequestTask>,
+    /// Demand for the node's answers, read by the path watch.
+    demand: watch::Sender<Demand>,
+    reports: mpsc::Sender<(RequestId, Report)>,
+}
+
+impl FetchSession {
+    /// Starts the session and its path watch. Both end when the command queue is closed.
+    pub(crate) fn spawn(
+        machine: ClientSession,
+        link: Arc<NodeLink>,
+        offer: OfferBuilder,
+        input: BufferInput,
+        counts: Arc<Mutex<Counts>>,
+        events: mpsc::Sender<Event>,
+        inbox: Inbox,
+    ) {
+        let (reports, reports_out) = mpsc::channel(REPORTS);
+        let (demand, demand_out) = watch::channel(Demand::Idle);
+        let (silence, silence_out) = watch::channel(false);
+        // The highest level, so that events of every level inside it carry the peer. Eight characters tell nodes apart.
+        let span = tracing::error_span!("session", peer = %format_args!("{:.8}", link.peer()));
+        let watch = path_watch::run(Arc::clone(&link), demand_out, silence, Arc::clone(&input.supply));
+        tokio::spawn(watch.instrument(span.clone()));
+        let session = Self {
+            machine,
+            began: Instant::now(),
+            link,
+            offer,
+            buffer: Arc::clone(&input.buffer),
+            input,
+            counts,
+            events: SessionEvents::new(events),
+            paused: false,
+            replaced: false,
+            jitter: RetryJitter::default(),
+            task: None,
+            demand,
+            reports,
+        };
+        tokio::spawn(session.run(inbox, reports_out, silence_out).instrument(span));
+    }
+
+    async fn run(
+        mut self,
+        mut inbox: Inbox,
+        mut reports: mpsc::Receiver<(RequestId, Report)>,
+        mut silence: watch::Receiver<bool>,
+    ) {
+        let buffer = Arc::clone(&self.buffer);
+        loop {
+            let wake_at = self.machine.timeout().map(|at| self.began + self.jitter.wake_at(at));
+            let wake_at = wake_at.map(TokioInstant::from_std);
+            tokio::select! {
+                command = inbox.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some((request, report)) = reports.recv() => {
+                    if matches!(report, Report::Info { .. } | Report::Chunk(_)) {
+                        self.events.recovered().await;
+                    }
+                    self.on_report(request, report);
+                }
+                Some(failed) = inbox.decoder_failures.recv() => self.handle(ClientInput::DecoderFailed(failed)),
+                Ok(()) = silence.changed() => {
+                    let silent = *silence.borrow_and_update();
+                    self.events.path_silent(silent).await;
+                }
+                () = buffer.has_room.notified() => self.handle(ClientInput::BufferLevel(buffer.fullness())),
+                () = sleep_until(wake_at.unwrap_or_else(TokioInstant::now)), if wake_at.is_some() => {
+                    self.handle(ClientInput::BufferLevel(buffer.fullness()));
+                    self.handle(ClientInput::Timeout);
+                }
+            }
+            self.adapt_target().await;
+            while let Some(action) = self.machine.poll() {
+                self.act(action).await;
+            }
+            self.publish_demand();
+        }
+        if let Some(task) = self.task {
+            task.abort();
+        }
+    }
+
+    fn handle(&mut self, input: ClientInput) {
+        self.machine.handle(self.began.elapsed(), input);
+    }
+
+    /// Raises the buffer's target level after trouble, and lowers it after a good while.
+    async fn adapt_target(&mut self) {
+        let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
+        let change =
+            self.input.adapt_target(self.began.elapsed(), stalls + self.link.reconnects(), self.paused);
+        let Some(LevelChange { target, reason }) = change else { return };
+        self.handle(ClientInput::BufferLevel(self.buffer.fullness()));
+        self.handle(ClientInput::TargetLevel(target));
+        self.count(|counts| counts.targets.push(TargetChange { at: Instant::now(), target, reason }));
+        self.events.send(Event::TargetChanged { target, reason }).await;
+    }
+
+    /// Tells the path watch, the start level and the supply record whether an answer is due.
+    fn publish_demand(&mut self) {
+        let demand = match (self.machine.has_demand(), self.machine.is_request_pending()) {
+            (false, _) => Demand::Idle,
+            (true, false) => Demand::Resting,
+            (true, true) => Demand::Pending,
+        };
+        if demand != Demand::Pending {
+            self.input.supply.idle();
+        }
+        self.input.start.set_rtt(self.link.least_rtt().unwrap_or_default());
+        self.input.start.set_request_pending(self.began.elapsed(), demand == Demand::Pending);
+        self.demand.send_if_modified(|before| std::mem::replace(before, demand) != demand);
+    }
+
+    fn on_command(&mut self, command: FetchCommand) {
+        let input = match command {
+            FetchCommand::Play { track, at } => ClientInput::Play { track, at },
+            FetchCommand::Follow(track) => ClientInput::Follow(track),
+            FetchCommand::Pause(paused) => {
+                self.paused = paused;
+                if paused { ClientInput::Pause } else { ClientInput::Resume }
+            }
+        };
+        self.handle(input);
+    }
+
+    fn on_report(&mut self, request: RequestId, report: Report) {
+        self.replaced = matches!(report, Report::Failed(FetchError::Replaced));
+        self.handle(ClientInput::BufferLevel(self.buffer.fullness()));
+        if !matches!(report, Report::Chunk(ChunkEvent::Packet(_)) | Report::PartialPacket(_)) {
+            self.handle(ClientInput::Path(self.offer.path_report(&self.link.path())));
+        }
+        match &report {
+            Report::Info { .. } | Report::Chunk(_) | Report::PartialPacket(_) => {
+                self.input.supply.progress(Instant::now());
+            }
+            Report::HeadOfLineBlocked => self.input.supply.head_of_line_blocked(),
+            Report::Failed(_) => {}
+        }
+        let input = match report {
+            Report::Info { info, chunk_follows } => ClientInput::Info { request, info, chunk_follows },
+            Report::Chunk(event) => {
+                if matches!(event, ChunkEvent::End) {
+                    self.count(|counts| counts.chunks += 1);
+                }
+                ClientInput::Chunk { request, event }
+            }
+            Report::PartialPacket(bytes) => ClientInput::PartialPacket { request, bytes },
+            Report::HeadOfLineBlocked => ClientInput::HeadOfLineBlocked { request },
+            Report::Failed(error) => self.failure(request, error),
+        };
+        self.handle(input);
+    }
+
+    fn failure(&mut self, request: RequestId, error: FetchError) -> ClientInput {
+        let refusal = match error {
+            FetchError::Refused(error) => error,
+            FetchError::Transport(TransportError::Full { retry_after }) => {
+                WireError::busy("the node is full", not_before(retry_after))
+            }
+            other => {
+                let stalled = matches!(other, FetchError::Silent(_));
+                self.count(|counts| counts.stalls += u64::from(stalled));
+                return ClientInput::Broken { request, reason: other.to_string() };
+            }
+        };
+        if refusal.code == ErrorCode::Busy {
+            self.input.supply.refused();
+        }
+        ClientInput::Refused { request, error: refusal }
+    }
+
+    async fn act(&mut self, action: ClientAction) {
+        match action {
+            ClientAction::GetInfo { request, track, at, then_chunk } => {
+                self.get_info(request, track, then_chunk.then_some(at));
+            }
+            ClientAction::GetChunk { request, message, rendition } => {
+                self.get_chunk(request, message, rendition);
+            }
+            ClientAction::Abandon { silent, .. } => self.abandon(silent),
+            ClientAction::Clear => self.input.restart(Entry::Clear),
+            ClientAction::Rewind => self.input.restart(Entry::Rewind),
+            ClientAction::TrackStart { play, info, from, refetch } => {
+                let track = info.track.id.clone();
+                self.push(Entry::Begin { play, info, from }).await;
+                if !refetch {
+                    self.events.send(Event::Fetching(track)).await;
+                }
+            }
+            ClientAction::ChunkStart { index, from, rendition, reason } => {
+                self.push(Entry::ChunkStart { index, from, rendition, reason }).await;
+            }
+            ClientAction::Switched { from, to, reason } => {
+                let change = RenditionChange { at: Instant::now(), from, to, reason };
+                self.count(|counts| counts.switches.push(change));
+            }
+            ClientAction::Packet(packet) => self.push(Entry::Packet(packet)).await,
+            ClientAction::ChunkEnd => self.push(Entry::ChunkEnd).await,
+            ClientAction::TrackEnd => self.push(Entry::TrackEnd).await,
+            ClientAction::Retrying { reason, after } => {
+                self.jitter.on_retry(self.machine.timeout(), after);
+                self.count(|counts| counts.retries += 1);
+                if !std::mem::take(&mut self.replaced) {
+                    self.events.retrying(reason).await;
+                }
+            }
+            ClientAction::Failed { error: Failure::Unreachable(reason), .. } => {
+                self.events.send(Event::Unreachable(reason)).await;
+            }
+            ClientAction::Failed { track, error } => {
+                self.events.send(Event::TrackFailed { track, reason: error.to_string() }).await;
+            }
+        }
+    }
+
+    fn get_info(&mut self, request: RequestId, track: TrackId, then_chunk_at: Option<Position>) {
+        let path = self.link.path();
+        let codecs = match self.offer.codecs(&path, self.machine.failed_codecs()) {
+            Ok(codecs) => codecs,
+            Err(error) => return self.handle(ClientInput::Refused { request, error }),
+        };
+        let path = self.offer.path_report(&path);
+        let message = GetInfo { track, codecs, output: self.offer.output(), path, then_chunk_at };
+        let context = self.task_context(request);
+        self.task = Some(RequestTask::get_info(context, message));
+    }
+
+    fn get_chunk(&mut self, request: RequestId, message: ChunkRequest, rendition: Arc<Rendition>) {
+        let context = self.task_context(request);
+        self.task = Some(RequestTask::get_chunk(context, message, rendition));
+    }
+
+    /// Counts a request, and returns the context of its task.
+    fn task_context(&self, request: RequestId) -> TaskContext {
+        self.count(|counts| {
+            counts.requests += 1;
+            counts.requests_while_paused += u64::from(self.paused);
+        });
+        self.input.supply.request_sent(Instant::now(), self.link.least_rtt().unwrap_or_default());
+        TaskContext {
+            link: Arc::clone(&self.link),
+            request,
+            session: self.reports.clone(),
+            counts: Arc::clone(&self.counts),
+        }
+    }
+
+    /// Cancels the running request. After a timeout its connection is suspect and is dropped too.
+    fn abandon(&mut self, timed_out: bool) {
+        let connection = self.task.take().and_then(RequestTask::abort);
+        if timed_out {
+            self.count(|counts| counts.stalls += 1);
+            if let Some(connection) = connection {
+                self.link.forget_soon(&connection);
+            }
+        }
+    }
+
+    async fn push(&mut self, entry: Entry) {
+        if let Err(overfull) = self.input.push(self.began.elapsed(), entry) {
+            self.abandon(false);
+            self.events.send(Event::Fatal(overfull.to_string())).await;
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,212 @@
+//! One player: starts the session and the playback thread, and passes commands to both.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use media_plugin_host::Registry;
+use media_protocol::{
+    Position, TrackId,
+    session::client::{ClientConfig, ClientSession},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    buffer::{BufferInput, JitterBuffer, StartLevel, Supply, TargetLevel},
+    event::{Event, PauseMode},
+    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    playback::{OutputChoice, OutputWriter, PlaybackCommand, PlaybackThread, Progress, ThreadState},
+    rate_choice::{self, CodecChoice, OfferBuilder},
+    stats::Counts,
+};
+
+/// Configuration of a player.
+pub struct Setup {
+    /// Output to play on.
+    pub output: OutputChoice,
+    /// Codecs to request.
+    pub codec: CodecChoice,
+    /// Highest bitrate of a lossy codec, in bit/s.
+    pub bitrate: u32,
+    /// Target level of the jitter buffer: the next chunk is requested while the buffer holds less.
+    pub target: Duration,
+    /// Highest target level. The session raises the target up to it on a slow connection.
+    pub max: Duration,
+    /// Highest number of bytes in the jitter buffer, whatever their duration.
+    pub max_bytes: usize,
+    /// Lowest start level: sound starts when the buffer holds this much. The session raises it up to the target.
+    pub start: Duration,
+    /// Time for which an unreachable node is retried; zero is without end.
+    pub give_up: Duration,
+    /// Effect of a pause.
+    pub pause: PauseMode,
+    /// Volume at the start, 0 to 1.
+    pub volume: f32,
+    /// Available codecs.
+    pub registry: Arc<Registry>,
+    /// Start of the time to first audio.
+    pub began: Instant,
+}
+
+/// Capacity of each command queue.
+pub(super) const COMMANDS: usize = 64;
+/// Capacity of the event queue. A full queue blocks the session and the playback thread until the owner reads it.
+pub(super) const EVENTS: usize = 256;
+/// Capacity of the queue of decoder failures. Playback waits after each failure until the session has handled it.
+const DECODER_FAILURES: usize = 1;
+/// Longest wait for the playback thread to close its output. A device may hang.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn session_config(target: Duration, give_up: Duration) -> ClientConfig {
+    let give_up = if give_up.is_zero() { Duration::MAX } else { give_up };
+    ClientConfig { target, give_up, ..ClientConfig::default() }
+}
+
+/// Plays tracks of one node. Dropping it stops the sound and the requests.
+pub struct Player {
+    session: mpsc::Sender<FetchCommand>,
+    playback: std::sync::mpsc::SyncSender<PlaybackCommand>,
+    thread: std::thread::JoinHandle<()>,
+    buffer: Arc<JitterBuffer>,
+    counts: Arc<Mutex<Counts>>,
+    progress: Arc<Mutex<Progress>>,
+    pause: PauseMode,
+}
+
+impl Player {
+    /// Starts a player that plays nothing yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the playback thread cannot be started.
+    pub fn start(setup: Setup, link: Arc<NodeLink>) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
+        let (events, events_out) = mpsc::channel(EVENTS);
+        let (session, session_commands) = mpsc::channel(COMMANDS);
+        let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
+        let (failures, decoder_failures) = mpsc::channel(DECODER_FAILURES);
+        let buffer = Arc::new(JitterBuffer::new(setup.target, setup.start, setup.max_bytes));
+        let counts = Arc::<Mutex<Counts>>::default();
+        let progress = Arc::<Mutex<Progress>>::default();
+        let supply = Arc::<Supply>::default();
+        let formats = setup.output.formats.clone();
+        let paced = Arc::new(AtomicBool::new(true));
+        let thread = PlaybackThread {
+            buffer: Arc::clone(&buffer),
+            supply: Arc::clone(&supply),
+            commands: playback_commands,
+            events: events.clone(),
+            failures,
+            progress: Arc::clone(&progress),
+            output: OutputWriter::new(setup.output, setup.volume, Arc::clone(&paced)),
+            began: setup.began,
+            registry: Arc::clone(&setup.registry),
+            decoder: None,
+            state: ThreadState::default(),
+        };
+        let thread = std::thread::Builder::new().name("playback".into()).spawn(move || thread.run())?;
+        let (choice, throughput) = rate_choice::chooser(&setup.codec, Arc::clone(&paced));
+        let offer = OfferBuilder {
+            choice: setup.codec,
+            bitrate: setup.bitrate,
+            registry: setup.registry,
+            formats,
+            throughput,
+        };
+        let machine = ClientSession::new(session_config(setup.target, setup.give_up), choice);
+        let input = BufferInput {
+            buffer: Arc::clone(&buffer),
+            target: TargetLevel::new(setup.target, setup.max),
+            start: StartLevel::new(setup.start, setup.target),
+            supply,
+            paced,
+        };
+        let inbox = Inbox { commands: session_commands, decoder_failures };
+        FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
+        let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
+        Ok((player, events_out))
+    }
+
+    /// Plays a track from a position and drops all earlier audio. A seek is the same call.
+    pub async fn play(&self, track: TrackId, at: Position) {
+        self.send_to_session(FetchCommand::Play { track, at }).await;
+    }
+
+    /// Sets the track that follows the one being fetched, without a gap.
+    pub async fn follow(&self, track: Option<TrackId>) {
+        self.send_to_session(FetchCommand::Follow(track)).await;
+    }
+
+    /// Pauses or resumes. No request leaves while paused.
+    pub async fn pause(&self, paused: bool) {
+        self.send_to_session(FetchCommand::Pause(paused)).await;
+        self.send_to_playback(match self.pause {
+            PauseMode::Hold => PlaybackCommand::Pause(paused),
+            PauseMode::Drain => PlaybackCommand::ExpectAudio(!paused),
+        });
+    }
+
+    /// Sets the volume, 0 to 1.
+    pub fn volume(&self, volume: f32) {
+        self.send_to_playback(PlaybackCommand::Volume(volume));
+    }
+
+    /// Requests one [`Event::Drained`] once everything is heard.
+    pub fn drain(&self) {
+        self.send_to_playback(PlaybackCommand::Drain);
+    }
+
+    /// State of the playback thread: track, position and counters.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        progress.end_dry();
+        progress
+    }
+
+    /// Counters of the session.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Counts { peak_buffer: self.buffer.peak(), ..counts }
+    }
+
+    /// Audio in the jitter buffer.
+    #[must_use]
+    pub fn level(&self) -> Duration {
+        self.buffer.level()
+    }
+
+    /// Stops, and waits up to 2 s until the output is closed, so that an output file is complete.
+    pub async fn close(self, events: mpsc::Receiver<Event>) {
+        // A full event queue would block the thread for ever: nobody reads it from here on.
+        drop((self.session, self.playback, events));
+        let thread = self.thread;
+        let closed = tokio::task::spawn_blocking(move || thread.join());
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
+    }
+
+    async fn send_to_session(&self, command: FetchCommand) {
+        // The session ends only with this player or with the runtime.
+        let _ = self.session.send(command).await;
+    }
+
+    fn send_to_playback(&self, command: PlaybackCommand) {
+        // A closed queue means that a fatal event is on its way. A full one means that the thread hangs in an output, where
+        // one lost key press makes no difference.
+        let _ = self.playback.try_send(command);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_gives_up_when_the_configuration_says() {
+        let target = Duration::from_millis(1);
+        let second = Duration::from_secs(1);
+        let config = session_config(target, 7 * second);
+        assert_eq!((config.give_up, config.target), (7 * second, target));
+        assert_eq!(session_config(target, Duration::ZERO).give_up, Duration::MAX);
+    }
+}

@@ -1,0 +1,241 @@
+//! A listener without ears: asks, waits and holds as a player does, and lets the time of what it holds pass stats. Costs
+//! neither a thread nor a decoder, so one process can be a crowd.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::Duration,
+};
+
+use media_plugin_host::Registry;
+use media_protocol::{
+    Position, TrackId,
+    session::client::{ClientConfig, ClientSession},
+};
+use tokio::{
+    sync::mpsc,
+    task::AbortHandle,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    buffer::{BufferInput, Entry, JitterBuffer, StartLevel, TargetLevel},
+    event::Event,
+    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    playback::OutputFormats,
+    player::{COMMANDS, EVENTS},
+    rate_choice::{self, CodecChoice, OfferBuilder},
+    stats::Counts,
+};
+
+/// How often it looks for sound while it has none.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What a mute listener would have heard.
+#[derive(Debug, Clone, Default)]
+pub struct SimulatedStats {
+    /// Time of the track that passed.
+    pub played: Duration,
+    /// How often it ran dry in the middle of a track.
+    pub underruns: u64,
+    /// For how long in all.
+    pub dry: Duration,
+    /// From [`SimulatedListener::start`] to the first sound.
+    pub first_audio: Option<Duration>,
+    /// Why it will hear no more.
+    pub failed: Option<String>,
+    /// Whether it heard the track to its end.
+    pub ended: bool,
+}
+
+/// Listens to one track. Dropping it ends that.
+pub struct SimulatedListener {
+    stats: Arc<Mutex<SimulatedStats>>,
+    counts: Arc<Mutex<Counts>>,
+    tasks: [AbortHandle; 2],
+    commands: mpsc::Sender<FetchCommand>,
+}
+
+impl SimulatedListener {
+    /// Listens from `at` on, in `codec` at `bitrate` bit/s, holding `target` and sounding once it holds `start`, both of the
+    /// time of sound. Must be called within a tokio runtime.
+    pub async fn start(
+        registry: Arc<Registry>,
+        link: Arc<NodeLink>,
+        (codec, bitrate): (CodecChoice, u32),
+        (track, at): (TrackId, Position),
+        (target, start): (Duration, Duration),
+    ) -> Self {
+        let (events, events_out) = mpsc::channel(EVENTS);
+        let (commands, commands_out) = mpsc::channel(COMMANDS);
+        let buffer = Arc::new(JitterBuffer::new(target, start, usize::MAX));
+        let counts = Arc::<Mutex<Counts>>::default();
+        let paced = Arc::new(AtomicBool::new(true));
+        let (choice, throughput) = rate_choice::chooser(&codec, Arc::clone(&paced));
+        let machine = ClientSession::new(ClientConfig { target, ..ClientConfig::default() }, choice);
+        let offer =
+            OfferBuilder { choice: codec, bitrate, registry, formats: OutputFormats::default(), throughput };
+        let input = BufferInput {
+            buffer: Arc::clone(&buffer),
+            target: TargetLevel::new(target, target),
+            start: StartLevel::new(start, target),
+            supply: Arc::default(),
+            paced,
+        };
+        // Nothing is decoded, so nothing fails at that.
+        let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
+        FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
+        let stats = Arc::<Mutex<SimulatedStats>>::default();
+        let clock = SimulatedOutput { buffer, target, stats: Arc::clone(&stats) };
+        let clock = tokio::spawn(clock.run(Instant::now())).abort_handle();
+        let watch = tokio::spawn(watch(events_out, Arc::clone(&stats))).abort_handle();
+        let _ = commands.send(FetchCommand::Play { track, at }).await;
+        Self { stats, counts, tasks: [clock, watch], commands }
+    }
+
+    /// Asks for nothing more, or goes on; what is held passes all the same.
+    pub async fn pause(&self, paused: bool) {
+        let _ = self.commands.send(FetchCommand::Pause(paused)).await;
+    }
+
+    /// What was heard so far.
+    #[must_use]
+    pub fn stats(&self) -> SimulatedStats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for SimulatedListener {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStats>>) {
+    while let Some(event) = events.recv().await {
+        if let Event::Fatal(reason) | Event::Unreachable(reason) | Event::TrackFailed { reason, .. } = event {
+            stats.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(reason);
+        }
+    }
+}
+
+/// In the place of the playback thread.
+struct SimulatedOutput {
+    buffer: Arc<JitterBuffer>,
+    target: Duration,
+    stats: Arc<Mutex<SimulatedStats>>,
+}
+
+impl SimulatedOutput {
+    async fn run(self, began: Instant) {
+        let mut dry_since = None;
+        loop {
+            while !self.buffer.is_ready() {
+                sleep(LOOK).await;
+            }
+            let now = Instant::now();
+            self.note(|it| {
+                it.first_audio.get_or_insert(now - began);
+                it.dry += dry_since.map_or(Duration::ZERO, |since| now - since);
+            });
+            let ended = self.play(now).await;
+            if ended {
+                return self.note(|it| it.ended = true);
+            }
+            self.note(|it| it.underruns += 1);
+            dry_since = Some(Instant::now());
+        }
+    }
+
+    /// Lets what is held pass in the time that it takes, until there is no more. Returns whether the track has ended.
+    ///
+    /// Wakes when the level falls to the target and when it would fall to nothing, and takes what was due: packets that
+    /// came in between are what the next wait is for.
+    async fn play(&self, mut now: Instant) -> bool {
+        // Up to where the packets that were taken reach.
+        let mut taken_to = now;
+        loop {
+            while taken_to <= now {
+                match self.buffer.take_timed(Duration::ZERO) {
+                    Some((Entry::TrackEnd, _)) => return true,
+                    Some((_, length)) => {
+                        taken_to += length;
+                        self.note(|it| it.played += length);
+                    }
+                    None => return false,
+                }
+            }
+            let level = self.buffer.level();
+            let until_target = level.checked_sub(self.target).filter(|it| !it.is_zero());
+            sleep_until(taken_to + until_target.unwrap_or(level)).await;
+            now = Instant::now();
+        }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut SimulatedStats)) {
+        what(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use media_protocol::{ChunkIndex, FrameIndex, session::client::PlayId};
+
+    use super::*;
+    use crate::client::test_support;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn put(buffer: &JitterBuffer, packets: usize) {
+        for _ in 0..packets {
+            buffer.push(Entry::Packet(Bytes::from_static(&[0; 100]))).unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_lasts_as_long_as_it_would_sound() {
+        let buffer = Arc::new(JitterBuffer::new(SECOND, SECOND / 5, usize::MAX));
+        let stats = Arc::<Mutex<SimulatedStats>>::default();
+        let clock =
+            SimulatedOutput { buffer: Arc::clone(&buffer), target: SECOND, stats: Arc::clone(&stats) };
+        let clock = tokio::spawn(clock.run(Instant::now()));
+        let info = Arc::new(test_support::info(48_000, 2, 48_000 * 10));
+        let rendition = Arc::new(info.rendition.clone());
+        sleep(SECOND).await;
+        let began = Instant::now();
+        buffer.push(Entry::Begin { play: PlayId(0), info, from: FrameIndex(0) }).unwrap();
+        buffer
+            .push(Entry::ChunkStart {
+                index: ChunkIndex(0),
+                from: FrameIndex(0),
+                rendition,
+                reason: "".into(),
+            })
+            .unwrap();
+        // Packets of 20 ms, of which the first 26.5 ms are lead-in: 1.9735 s.
+        put(&buffer, 100);
+        buffer.has_room.notified().await;
+        let until_target = began.elapsed();
+        assert!((950..=1000).contains(&until_target.as_millis()), "{until_target:?}");
+        sleep(SECOND / 2).await;
+        put(&buffer, 25);
+        sleep(SECOND / 2 * 3).await;
+        // Dry for half a second.
+        let heard = stats.lock().unwrap().clone();
+        assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
+        let first = heard.first_audio.unwrap();
+        assert!((SECOND..SECOND + 2 * LOOK).contains(&first), "{first:?}");
+        put(&buffer, 10);
+        buffer.push(Entry::TrackEnd).unwrap();
+        clock.await.unwrap();
+        let heard = stats.lock().unwrap().clone();
+        assert!(heard.ended && heard.underruns == 1 && heard.failed.is_none(), "{heard:?}");
+        assert!((450..=550).contains(&heard.dry.as_millis()), "{heard:?}");
+    }
+}

@@ -1,0 +1,67 @@
+use std::{fmt, path::PathBuf};
+
+use media_protocol::{ErrorCode, WireError};
+
+use crate::source::{SourceError, formats};
+
+/// A file that is named like audio and is not served.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Skipped {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason, in words for a person.
+    pub reason: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// Reason for which there are no tracks to serve. One line for a person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// One of the given paths cannot be read.
+    #[error("cannot read {path}: {cause}; check the path and its permissions", path = .path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        cause: std::io::Error,
+    },
+    /// None of the given paths leads to a track.
+    #[error("no audio files found under {paths}; supported: {endings}{skipped}", endings = endings())]
+    Empty {
+        /// The given paths.
+        paths: String,
+        /// Number of skipped files with the reason of the first, or an empty text.
+        skipped: String,
+    },
+}
+
+/// File name endings of audio files, for a message.
+fn endings() -> String {
+    let mut endings: Vec<_> = formats::endings().collect();
+    endings.sort_unstable();
+    endings.join(", ")
+}
+
+/// The refusal for a file that cannot be read. The node's log names the file; a peer learns the track's title only.
+pub(super) fn unreadable(title: &str, error: &SourceError) -> WireError {
+    tracing::warn!("{error}");
+    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {}", reason(error)))
+}
+
+/// The reason of a [`SourceError`], without the file's path.
+pub(super) fn reason(error: &SourceError) -> String {
+    match error {
+        SourceError::Io { cause, .. } => cause.to_string(),
+        SourceError::Unsupported { cause, .. } => format!("not a supported audio file ({cause})"),
+        SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
+        SourceError::Empty { .. } => "the file holds no audio".into(),
+        SourceError::Changed { .. } => "the file has changed on the node's disk; try again".into(),
+        SourceError::Convert { cause, .. } => cause.to_string(),
+    }
+}

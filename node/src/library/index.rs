@@ -1,0 +1,160 @@
+//! The index: described tracks on disk, so that the next start need not read all headers again.
+//!
+//! One file for each library, in the owner's cache folder. It has lines of JSON: a header, one line a track, and the BLAKE3
+//! hash of all lines before. A damaged index is ignored as a whole. The hash detects damage, not tampering: only the owner
+//! can write to the folder. Nevertheless any bytes are parsed in bounded memory, and paths outside of the library are
+//! rejected.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::track_file::{ScannedEntry, TrackFile, is_bounded_text};
+use crate::files;
+
+/// Version of the format and of the descriptions in it. An index of another version is ignored.
+const VERSION: u32 = 1;
+/// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Number of indexes in the folder; the oldest are removed. Test `the_oldest_indexes_are_removed`.
+const MAX_INDEXES: usize = 16;
+/// File name ending of an index.
+const ENDING: &str = "index";
+/// Key derivation context of BLAKE3: keeps library names apart from other hashes.
+const CONTEXT: &str = "media-node 2026-01 library";
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    media_node_index: u32,
+    library: String,
+}
+
+/// The index of one library.
+#[derive(Debug)]
+pub(super) struct Index {
+    folder: PathBuf,
+    /// Hash that names the library's folders.
+    library: String,
+    /// Folders that tracks must lie below; empty if links are followed, since they may lead anywhere.
+    roots: Vec<PathBuf>,
+}
+
+impl Index {
+    /// The index of the library below `roots`, which are real paths.
+    pub(super) fn new(folder: &Path, roots: Vec<PathBuf>, follow_links: bool) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        for root in &roots {
+            let bytes = root.as_os_str().as_encoded_bytes();
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        }
+        let library = hasher.update(&[u8::from(follow_links)]).finalize().to_hex().to_string();
+        Self { folder: folder.to_owned(), library, roots: if follow_links { Vec::new() } else { roots } }
+    }
+
+    /// The tracks of the last scan; empty without a usable index.
+    pub(super) fn load(&self) -> Vec<TrackFile> {
+        match self.read() {
+            Ok(bytes) => self.parse(&bytes).unwrap_or_else(|| {
+                tracing::debug!(file = %self.file().display(), "ignored the index: it is damaged, or belongs to another library or version");
+                Vec::new()
+            }),
+            Err(error) => {
+                tracing::debug!(file = %self.file().display(), "cannot read the index: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Replaces the index atomically: another node that shares the folder never reads half of it.
+    ///
+    /// # Errors
+    /// The system's error, or that the index would be longer than [`MAX_BYTES`].
+    pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
+        let tracks = scanned.filter_map(|entry| match entry {
+            ScannedEntry::Track(file) => Some(file),
+            ScannedEntry::Skipped(..) => None,
+        });
+        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start.
+        let lines = tracks.filter_map(|file| serde_json::to_string(file.as_ref()).ok());
+        let mut text = serde_json::to_string(&self.header())? + "\n";
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+            if text.len() > MAX_BYTES {
+                return Err(io::Error::other("the library is too large for an index"));
+            }
+        }
+        let hash = blake3::hash(text.as_bytes()).to_hex();
+        text.push_str(&hash);
+        fs::create_dir_all(&self.folder)?;
+        files::write(&self.file(), &text, true)?;
+        self.remove_old()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join(&self.library[..16]).with_extension(ENDING)
+    }
+
+    fn header(&self) -> Header {
+        Header { media_node_index: VERSION, library: self.library.clone() }
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.file())?.take(MAX_BYTES as u64 + 128).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Parses any bytes, in memory of a small multiple of their length.
+    fn parse(&self, bytes: &[u8]) -> Option<Vec<TrackFile>> {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n')? + 1;
+        let (text, hash) = bytes.split_at(end);
+        if blake3::hash(text).to_hex().as_bytes() != hash {
+            return None;
+        }
+        let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let header: Header = serde_json::from_slice(lines.next()?).ok()?;
+        if header != self.header() {
+            return None;
+        }
+        let parse_line = |line| {
+            let file = serde_json::from_slice(line).ok().filter(|file| self.is_valid(file));
+            file.map(TrackFile::with_search_text)
+        };
+        lines.map(parse_line).collect()
+    }
+
+    fn is_valid(&self, file: &TrackFile) -> bool {
+        let texts = [&file.title, &file.artist, &file.album, &file.source.codec];
+        let path = &file.entry.path;
+        let is_inside = self.roots.is_empty() || self.roots.iter().any(|root| path.starts_with(root));
+        is_inside && path.is_absolute() && texts.into_iter().all(|text| is_bounded_text(text))
+    }
+
+    fn remove_old(&self) -> io::Result<()> {
+        let mut indexes = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Includes leftovers of interrupted writes.
+            let is_ours = entry.file_name().to_string_lossy().contains(&format!(".{ENDING}"));
+            if let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified())
+                && is_ours
+            {
+                indexes.push((modified, entry.path()));
+            }
+        }
+        indexes.sort_by(|a, b| b.cmp(a));
+        for (_, path) in indexes.into_iter().skip(MAX_INDEXES) {
+            // Another node may have removed it already.
+            let _ = fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use std::{collections::HashMap, sync::Arc};
+
+use media_protocol::{List, ListPage, Track, TrackId};
+
+use super::{
+    error::Skipped,
+    track_file::{ScannedEntry, TrackFile},
+    track_id::copy_id,
+};
+
+/// Bytes of an answer that are not tracks: the page's other fields and its envelope.
+const PAGE_OVERHEAD: usize = 1024;
+
+/// The tracks at one moment. A listing never changes; [`super::Catalog`] replaces it by the next.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// In library order: the first row is track number 1.
+    rows: Vec<Row>,
+    /// Positions in `rows`, sorted by id.
+    by_id: Vec<u32>,
+    skipped: Vec<Skipped>,
+    /// Whether a scan still reads headers of files that are not in `rows`.
+    scanning: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    file: Arc<TrackFile>,
+    /// The file's id, or another one for a further copy of the same content.
+    id: TrackId,
+}
+
+impl Listing {
+    /// A listing of scanned files in library order. Copies of the same content get ids by their order. `skipped` holds the
+    /// folders that could not be read; files that are not tracks are added to it.
+    pub(super) fn new<'a>(
+        scanned: impl Iterator<Item = &'a ScannedEntry>,
+        mut skipped: Vec<Skipped>,
+        scanning: bool,
+    ) -> Self {
+        let mut rows = Vec::new();
+        let mut copies: HashMap<&TrackId, u64> = HashMap::new();
+        for entry in scanned {
+            match entry {
+                ScannedEntry::Track(file) => {
+                    let copies_before = copies.entry(&file.id).or_default();
+                    rows.push(Row { file: Arc::clone(file), id: copy_id(&file.id, *copies_before) });
+                    *copies_before += 1;
+                }
+                ScannedEntry::Skipped(file, reason) => {
+                    skipped.push(Skipped { path: file.path.clone(), reason: reason.clone() });
+                }
+            }
+        }
+        let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
+        by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
+        Self { rows, by_id, skipped, scanning }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    pub(super) fn is_scanning(&self) -> bool {
+        self.scanning
+    }
+
+    /// The requested page, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes.
+    pub(super) fn page(&self, list: &List) -> ListPage {
+        let search = list.search.to_lowercase();
+        let words: Vec<_> = search.split_whitespace().collect();
+        let matching: Vec<_> = (1..).zip(&self.rows).filter(|(_, row)| row.matches(&words)).collect();
+        let mut room = List::MAX_ANSWER - PAGE_OVERHEAD;
+        let size = |track: &Track| serde_json::to_vec(track).map_or(usize::MAX, |json| json.len() + 1);
+        let fits = |track: &Track| room.checked_sub(size(track)).map(|left| room = left).is_some();
+        let page = matching.iter().skip(list.offset as usize).take(list.limit.min(List::MAX) as usize);
+        let tracks = page.map(|(number, row)| row.track(*number)).take_while(fits).collect();
+        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+        ListPage {
+            total: count(matching.len()),
+            tracks,
+            scanning: self.scanning.then(|| count(self.rows.len())),
+        }
+    }
+
+    /// A track's file, and the track as clients see it.
+    pub(super) fn find(&self, id: &TrackId) -> Option<(Arc<TrackFile>, Track)> {
+        let (position, row) = self.row(id)?;
+        Some((Arc::clone(&row.file), row.track(position + 1)))
+    }
+
+    /// A track's [`super::track_file::FileEntry::modified`].
+    pub(super) fn modified(&self, id: &TrackId) -> Option<u64> {
+        self.row(id).map(|(_, row)| row.file.entry.modified)
+    }
+
+    fn row(&self, id: &TrackId) -> Option<(u32, &Row)> {
+        let row = |position: u32| self.rows.get(position as usize);
+        let id_at = |position: &u32| row(*position).map(|row| &row.id);
+        let found = self.by_id.binary_search_by_key(&Some(id), id_at).ok()?;
+        let position = *self.by_id.get(found)?;
+        Some((position, row(position)?))
+    }
+}
+
+impl Row {
+    fn matches(&self, words: &[&str]) -> bool {
+        words.iter().all(|word| self.file.search_text.contains(word) || self.id.as_str().contains(word))
+    }
+
+    fn track(&self, number: u32) -> Track {
+        self.file.track(self.id.clone(), number)
+    }
+}

@@ -1,0 +1,78 @@
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use crate::source::{OpusStream, Reader, Source, SourceError};
+
+/// Number of idle readers over all files. Each holds a file descriptor, a decoder and buffers, about 300 kB. Test
+/// `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
+pub(super) const MAX_IDLE: usize = 32;
+/// Track length in seconds from which the node builds the seek index as soon as the track is opened: on a disk drive that takes
+/// seconds. In shorter tracks the first distant seek builds it.
+const LONG_SECONDS: u64 = 1200;
+
+/// An open audio file, shared by all its users.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) source: Source,
+    /// The file's Opus packets, if they can be sent unchanged.
+    pub(super) opus: Option<OpusStream>,
+    pub(super) idle: Arc<IdleReaders>,
+}
+
+impl OpenFile {
+    pub(super) fn open(path: &Path, idle: &Arc<IdleReaders>) -> Result<Self, SourceError> {
+        let source = Source::open(path)?;
+        Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        let info = self.source.info();
+        info.frames / u64::from(info.format.rate.max(1)) >= LONG_SECONDS
+    }
+
+    pub(super) fn build_seek_index(&self) {
+        if let Err(error) = self.source.build_seek_index() {
+            tracing::debug!("cannot build the seek index: {error}");
+        }
+    }
+}
+
+/// Readers that nobody uses at the moment, the most recently used last. Reusing one saves up to milliseconds for opening
+/// and seeking.
+#[derive(Debug, Default)]
+pub(super) struct IdleReaders(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
+
+impl IdleReaders {
+    /// Takes the reader of `file` nearest to `frame`: the next chunk starts at the end of the last, or slightly before it.
+    pub(super) fn take(&self, file: &Arc<OpenFile>, frame: u64) -> Option<Reader> {
+        let mut readers = self.lock();
+        let of_file = readers
+            .iter()
+            .enumerate()
+            .filter(|(_, (owner, _))| std::ptr::eq(owner.as_ptr(), Arc::as_ptr(file)));
+        let (nearest, _) = of_file.min_by_key(|(_, (_, reader))| reader.position().abs_diff(frame))?;
+        readers.remove(nearest).map(|(_, reader)| reader)
+    }
+
+    pub(super) fn put(&self, file: &Arc<OpenFile>, reader: Reader) {
+        let mut readers = self.lock();
+        // Readers of closed files are of no use.
+        readers.retain(|(owner, _)| owner.strong_count() > 0);
+        if readers.len() == MAX_IDLE {
+            readers.pop_front();
+        }
+        readers.push_back((Arc::downgrade(file), reader));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Weak<OpenFile>, Reader)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,110 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc},
+};
+
+use lru::LruCache;
+use media_protocol::{ErrorCode, Track, WireError};
+
+use super::{
+    error::unreadable,
+    open_file::{IdleReaders, OpenFile},
+    open_track::OpenTrack,
+    track_file::TrackFile,
+};
+
+/// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry takes a few
+/// kilobytes, about 50 for the seek index of a long MP3, and no file descriptor.
+const MAX_REMEMBERED: usize = 1024;
+
+/// A file that is open or being opened. Users that come meanwhile wait for the one that opens it.
+type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
+
+/// The most recently used files, each opened once.
+#[derive(Debug)]
+pub(super) struct OpenFiles {
+    slots: Mutex<LruCache<PathBuf, Slot>>,
+    idle: Arc<IdleReaders>,
+    /// Long tracks for the thread that builds their seek indexes, one at a time. The thread ends with this sender.
+    long: mpsc::Sender<Weak<OpenFile>>,
+}
+
+impl OpenFiles {
+    pub(super) fn new() -> Self {
+        let (long, opened) = mpsc::channel::<Weak<OpenFile>>();
+        let build = move || {
+            opened.iter().filter_map(|file| file.upgrade()).for_each(|file| file.build_seek_index());
+        };
+        // Without this thread the first distant seek builds the index.
+        let _ = std::thread::Builder::new().name("seek-index".into()).spawn(build);
+        Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
+    }
+
+    /// Opens the `track` in `file`. Neither failures nor vanished files are remembered.
+    ///
+    /// # Errors
+    /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.
+    pub(super) fn open(&self, file: &TrackFile, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
+        let slot = self.slot(&file.entry.path);
+        let open = || {
+            let opened = OpenFile::open(&file.entry.path, &self.idle).map(Arc::new);
+            if let Ok(opened) = &opened
+                && opened.is_long()
+            {
+                let _ = self.long.send(Arc::downgrade(opened));
+            }
+            opened.map_err(|error| unreadable(&file.title, &error))
+        };
+        let opened = check_unchanged(file).and_then(|()| slot.get_or_init(open).clone());
+        let is_current = opened.as_ref().is_ok_and(|opened| opened.source.is_current());
+        if !is_current {
+            self.forget(&file.entry.path, &slot);
+        }
+        // The slot holds an earlier file of the same size: open the present one.
+        let opened = if opened.is_ok() && !is_current { open() } else { opened }?;
+        Ok(Arc::new(OpenTrack::new(track, opened)))
+    }
+
+    /// Returns whether `file` is open, so that [`OpenFiles::open`] does not wait for it.
+    pub(super) fn is_open(&self, file: &TrackFile) -> bool {
+        self.lock().peek(&file.entry.path).is_some_and(|slot| slot.get().is_some_and(Result::is_ok))
+    }
+
+    fn slot(&self, path: &Path) -> Slot {
+        let mut slots = self.lock();
+        let slot = slots.get_or_insert(path.to_owned(), Slot::default).clone();
+        while slots.len() > MAX_REMEMBERED {
+            slots.pop_lru();
+        }
+        slot
+    }
+
+    /// Removes `slot`, unless another user has replaced it already.
+    fn forget(&self, path: &Path, slot: &Slot) {
+        let mut slots = self.lock();
+        if slots.peek(path).is_some_and(|current| Arc::ptr_eq(current, slot)) {
+            slots.pop(path);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<PathBuf, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses a file that is gone, has another size, or became a link to another place since the scan.
+fn check_unchanged(file: &TrackFile) -> Result<(), WireError> {
+    let path = &file.entry.path;
+    let found = path.canonicalize().and_then(|real| Ok((real.metadata()?.len(), real)));
+    let problem = match found {
+        Ok((size, real)) if real == *path && size == file.entry.size => return Ok(()),
+        Ok(_) => "has changed on the node's disk",
+        Err(_) => "is no longer on the node's disk",
+    };
+    tracing::warn!(path = %path.display(), "this track {problem}");
+    let message = format!("{:?} {problem}; list the tracks again in a while", file.title);
+    Err(WireError::new(ErrorCode::UnknownTrack, message))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use media_protocol::TrackSource;
+
+use super::*;
+use crate::library::{open_file::MAX_IDLE, track_file::FileEntry};
+
+/// A mono file of 100 frames, all with the same sample value, and its track.
+fn file(folder: &Path, number: u8) -> (TrackFile, Track) {
+    let path = folder.canonicalize().unwrap().join(format!("{number}.wav"));
+    let (rate, bytes, data) = (8000_u32, 16_000_u32, 200_u32);
+    let head = [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
+    let format = [&[1, 0, 1, 0][..], &rate.to_le_bytes(), &bytes.to_le_bytes(), &[2, 0, 16, 0]].concat();
+    let body = [&b"data"[..], &data.to_le_bytes(), &[number; 200]].concat();
+    std::fs::write(&path, [head, format, body].concat()).unwrap();
+    let source = TrackSource { codec: "pcm".into(), rate, channels: 1, bits: Some(16) };
+    let entry = FileEntry::new(path.clone(), &path.metadata().unwrap());
+    let id = format!("{number:016x}").parse().unwrap();
+    let text = String::new;
+    let file = TrackFile {
+        entry,
+        id,
+        title: text(),
+        artist: text(),
+        album: text(),
+        duration_ms: 0,
+        source,
+        search_text: text().into(),
+    };
+    let track = file.track(file.id.clone(), 1);
+    (file, track)
+}
+
+#[test]
+fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<_> = (0..100).map(|number| file(folder.path(), number)).collect();
+    let open_files = OpenFiles::new();
+    let round = || -> Vec<_> {
+        let open = |(file, track)| {
+            let opened = open_files.open(file, track).unwrap();
+            opened.keep(opened.reader(0, 8000).unwrap());
+            opened
+        };
+        files.iter().map(|(file, track)| open((file, track))).collect()
+    };
+    let (first, second) = (round(), round());
+    assert!(first.iter().zip(&second).all(|(one, two)| Arc::ptr_eq(&one.file, &two.file)));
+    assert_eq!(open_files.idle.len(), MAX_IDLE);
+    // Each file gets its own reader back.
+    let mut reader = open_files.idle.take(&second[99].file, 0).unwrap();
+    let mut frame = [0.0];
+    reader.seek(0).unwrap();
+    assert_eq!(reader.read(&mut frame).unwrap(), 1);
+    assert_eq!(frame, [f32::from(i16::from_le_bytes([99; 2])) / 32_768.0]);
+    assert!(
+        open_files.idle.take(&second[99].file, 0).is_none()
+            && open_files.idle.take(&second[0].file, 0).is_none()
+    );
+}
+
+#[test]
+fn readers_of_what_has_changed_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((old, track), other) = (file(folder.path(), 1), file(folder.path(), 2));
+    let open_files = OpenFiles::new();
+    let opened = open_files.open(&old, &track).unwrap();
+    opened.keep(opened.reader(0, 8000).unwrap());
+    drop(opened);
+    std::fs::remove_file(&old.entry.path).unwrap();
+    assert!(open_files.open(&old, &track).is_err());
+    let opened = open_files.open(&other.0, &other.1).unwrap();
+    opened.keep(opened.reader(0, 8000).unwrap());
+    assert_eq!(open_files.idle.len(), 1);
+}
+
+#[test]
+fn of_a_files_readers_the_one_that_stands_nearest_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, track) = file(folder.path(), 1);
+    let opened = OpenFiles::new().open(&file, &track).unwrap();
+    let readers = [40, 80, 10].map(|frame| {
+        let mut reader = opened.file.source.reader().unwrap();
+        reader.seek(frame).unwrap();
+        reader
+    });
+    readers.into_iter().for_each(|reader| opened.keep(reader));
+    let places = [(70, 8000), (6, 1000), (-5, 8000)].map(|(first, rate)| {
+        let reader = opened.reader(first, rate).unwrap();
+        reader.position()
+    });
+    assert_eq!(places, [80, 40, 10]);
+}

@@ -1,0 +1,120 @@
+use std::{ops::Range, sync::Arc, time::SystemTime};
+
+use media_plugin_sdk::AudioFormat;
+use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackSource, WireError};
+
+use super::{error::unreadable, open_file::OpenFile, source_facts::SourceFacts, track_file::nanos};
+use crate::source::{OpusPackets, OpusStream, Reader, SourceError, SourceInfo, Window};
+
+/// A track with its open file. Its error messages contain the track's title and never a path, since peers read them.
+#[derive(Debug)]
+pub(crate) struct OpenTrack {
+    track: Track,
+    pub(super) file: Arc<OpenFile>,
+}
+
+impl OpenTrack {
+    pub(super) fn new(track: &Track, file: Arc<OpenFile>) -> Self {
+        Self { track: with_exact_length(track, file.source.info()), file }
+    }
+
+    /// The track's title.
+    pub(crate) fn title(&self) -> &str {
+        &self.track.title
+    }
+
+    /// The track with its exact duration.
+    pub(crate) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    /// The facts that the choice of a rendition depends on.
+    pub(crate) fn facts(&self) -> SourceFacts {
+        let info = self.file.source.info();
+        SourceFacts { source: info.source_format(), frames: info.frames, opus: self.file.opus }
+    }
+
+    /// The file's size in bytes and time of change at opening; `None` if the system does not say.
+    pub(crate) fn stamp(&self) -> Option<(u64, SystemTime)> {
+        self.file.source.stamp()
+    }
+
+    /// Time of change of the file at opening, comparable with [`super::Catalog::modified`].
+    pub(crate) fn modified(&self) -> u64 {
+        nanos(self.stamp().map(|(_, modified)| modified))
+    }
+
+    /// Returns whether the file is unchanged since it was opened. Accesses the disk.
+    pub(crate) fn is_current(&self) -> bool {
+        self.file.source.is_current()
+    }
+
+    /// A reader for frames from `first` on at `rate`, for exclusive use. Its position is undefined.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(crate) fn reader(&self, first: i64, rate: u32) -> Result<Reader, WireError> {
+        let first = u64::try_from(first).unwrap_or(0);
+        let frame = Window::frames(first, rate, self.file.source.info().format.rate);
+        match self.file.idle.take(&self.file, frame) {
+            Some(reader) => Ok(reader),
+            None => self.file.source.reader().map_err(|error| self.unreadable(&error)),
+        }
+    }
+
+    /// Takes a reader back for the next user.
+    pub(crate) fn keep(&self, reader: Reader) {
+        self.file.idle.put(&self.file, reader);
+    }
+
+    /// The Opus packets of `stream`, which belongs to this track, from packet `first` on.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(crate) fn opus_packets(&self, stream: OpusStream, first: u64) -> Result<OpusPackets, WireError> {
+        self.file.source.opus_packets(stream, first).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The frames `range` at the rate of `format`; silence outside of the track.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub(crate) fn window<'a>(
+        &self,
+        reader: &'a mut Reader,
+        format: AudioFormat,
+        range: Range<i64>,
+    ) -> Result<Window<'a>, WireError> {
+        Window::new(reader, format, range).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The refusal for a file that ends before chunk `index` begins.
+    pub(crate) fn cut_short(&self, index: ChunkIndex) -> WireError {
+        let seconds = u64::from(index.0) * u64::from(CHUNK_SECONDS);
+        let message = format!(
+            "the file of {:?} is cut short: nothing is left after {}:{:02}",
+            self.title(),
+            seconds / 60,
+            seconds % 60
+        );
+        WireError::new(ErrorCode::Unreadable, message)
+    }
+
+    /// The refusal for a file that cannot be read.
+    pub(crate) fn unreadable(&self, error: &SourceError) -> WireError {
+        unreadable(&self.track.title, error)
+    }
+}
+
+/// Replaces the headers' claims by the results of opening the file.
+fn with_exact_length(track: &Track, info: &SourceInfo) -> Track {
+    let rate = u128::from(info.format.rate).max(1);
+    let millis = (u128::from(info.frames) * 1000 + rate / 2) / rate;
+    let source = TrackSource {
+        codec: info.codec.clone(),
+        rate: info.format.rate,
+        channels: info.format.channels,
+        bits: track.source.bits.filter(|_| !info.lossy),
+    };
+    Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX), source, ..track.clone() }
+}

@@ -1,0 +1,77 @@
+//! Reading of audio headers and tags, on a few threads.
+
+use std::{
+    panic::catch_unwind,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use media_protocol::{IdError, TrackSource};
+
+use crate::{
+    library::{
+        error::reason,
+        track_file::{FileEntry, ScannedEntry, TrackFile, bounded_text},
+        track_id::content_id,
+    },
+    source::{self, Scanned},
+};
+
+/// Threads that read headers. They wait for the disk most of the time.
+const THREADS: usize = 4;
+
+/// Reads the headers of the `entries` at `positions`, and hands over each position with its result.
+pub(in crate::library) fn read_headers(
+    entries: &[FileEntry],
+    positions: &[usize],
+    mut take: impl FnMut(usize, ScannedEntry),
+) {
+    let next = AtomicUsize::new(0);
+    let read_some = || {
+        let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let own = turns.map_while(|turn| positions.get(turn));
+        own.filter_map(|position| Some((*position, scan_file(entries.get(*position)?)))).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..THREADS.min(positions.len())).map(|_| scope.spawn(read_some)).collect();
+        read_some().into_iter().for_each(|(position, scanned)| take(position, scanned));
+        let rest = others.into_iter().flat_map(|thread| thread.join().unwrap_or_default());
+        rest.for_each(|(position, scanned)| take(position, scanned));
+    });
+}
+
+fn scan_file(entry: &FileEntry) -> ScannedEntry {
+    let headers = parse_headers(&entry.path);
+    match headers.and_then(|headers| describe(entry, headers).map_err(|error| error.to_string())) {
+        Ok(file) => ScannedEntry::Track(Arc::new(file)),
+        Err(reason) => ScannedEntry::Skipped(entry.clone(), reason),
+    }
+}
+
+/// Parses one file. A parser that panics on a damaged file costs that file only.
+fn parse_headers(path: &Path) -> Result<Scanned, String> {
+    match catch_unwind(|| source::scan(path)) {
+        Ok(scanned) => scanned.map_err(|error| reason(&error)),
+        Err(_) => Err("the file's headers are damaged".into()),
+    }
+}
+
+fn describe(entry: &FileEntry, headers: Scanned) -> Result<TrackFile, IdError> {
+    let Scanned { tags, codec, rate, channels, bits } = headers;
+    let stem = || entry.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file = TrackFile {
+        entry: entry.clone(),
+        id: content_id(entry)?,
+        title: bounded_text(&tags.title.unwrap_or_else(stem)),
+        artist: bounded_text(&tags.artist.unwrap_or_default()),
+        album: bounded_text(&tags.album.unwrap_or_default()),
+        duration_ms: u64::try_from(tags.duration.as_millis()).unwrap_or(u64::MAX),
+        source: TrackSource { codec, rate, channels, bits: bits.map(u32::from) },
+        search_text: Box::default(),
+    };
+    Ok(file.with_search_text())
+}

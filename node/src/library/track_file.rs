@@ -1,0 +1,104 @@
+//! Files below the owner's folders, and the result of reading their headers.
+
+use std::{
+    fs::Metadata,
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use media_protocol::{Track, TrackId, TrackSource};
+use serde::{Deserialize, Serialize};
+
+/// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits into one
+/// answer: test `a_list_stays_within_its_bound`.
+const MAX_TEXT: usize = 200;
+
+/// A file that may be a track. A scan takes two equal entries for the same content and does not open the file again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    /// Absolute path without symbolic links.
+    pub(super) path: PathBuf,
+    /// Size in bytes.
+    pub(super) size: u64,
+    /// Time of the last change, see [`nanos`].
+    pub(super) modified: u64,
+}
+
+impl FileEntry {
+    pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        Self { path, size: metadata.len(), modified: nanos(metadata.modified().ok()) }
+    }
+}
+
+/// A file's time of change in nanoseconds since 1970; 0 if the system does not say or 64 bits do not hold it.
+pub(super) fn nanos(modified: Option<SystemTime>) -> u64 {
+    let since_epoch = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    since_epoch.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+/// A file that is a track, with its description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TrackFile {
+    #[serde(rename = "at")]
+    pub(super) entry: FileEntry,
+    /// Id of the content. Further copies of the same content get ids of their own in [`super::listing::Listing`].
+    pub(super) id: TrackId,
+    pub(super) title: String,
+    pub(super) artist: String,
+    pub(super) album: String,
+    pub(super) duration_ms: u64,
+    pub(super) source: TrackSource,
+    /// Title, artist and album in lower case, for searches.
+    #[serde(skip)]
+    pub(super) search_text: Box<str>,
+}
+
+impl TrackFile {
+    /// Fills in [`TrackFile::search_text`].
+    pub(super) fn with_search_text(self) -> Self {
+        let text = format!("{} {} {}", self.title, self.artist, self.album).to_lowercase();
+        Self { search_text: text.into(), ..self }
+    }
+
+    /// The track as clients see it.
+    pub(super) fn track(&self, id: TrackId, number: u32) -> Track {
+        Track {
+            id,
+            number,
+            title: self.title.clone(),
+            artist: self.artist.clone(),
+            album: self.album.clone(),
+            duration_ms: self.duration_ms,
+            source: self.source.clone(),
+        }
+    }
+}
+
+/// Result of reading a file's headers. It holds until the file's [`FileEntry`] changes.
+#[derive(Debug, Clone)]
+pub(super) enum ScannedEntry {
+    /// The file is a track.
+    Track(Arc<TrackFile>),
+    /// The file is not a track, for the reason given.
+    Skipped(FileEntry, String),
+}
+
+impl ScannedEntry {
+    pub(super) fn entry(&self) -> &FileEntry {
+        match self {
+            Self::Track(file) => &file.entry,
+            Self::Skipped(entry, _) => entry,
+        }
+    }
+}
+
+/// Turns a tag into one line of at most [`MAX_TEXT`] characters.
+pub(super) fn bounded_text(tag: &str) -> String {
+    tag.chars().take(MAX_TEXT).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// Returns whether [`bounded_text`] would leave the text as it is.
+pub(super) fn is_bounded_text(text: &str) -> bool {
+    text.chars().take(MAX_TEXT + 1).count() <= MAX_TEXT && !text.chars().any(char::is_control)
+}

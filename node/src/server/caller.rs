@@ -1,0 +1,25 @@
+use std::{fmt, sync::Arc};
+
+/// Identity that quotas and fair shares are counted for. All connections of one peer are one caller.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Caller(Arc<str>);
+
+impl Caller {
+    /// The peer with this transport identity.
+    #[must_use]
+    pub fn peer(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// The identity as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Caller({:?})", &self.0)
+    }
+}

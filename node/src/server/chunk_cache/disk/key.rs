@@ -1,0 +1,108 @@
+use std::{
+    collections::HashMap,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use blake3::{Hash, Hasher, OUT_LEN};
+use bytes::Bytes;
+use media_plugin_host::{Kind, Listing, PluginOrigin, Registry};
+use media_protocol::{ChunkIndex, Rendition};
+
+/// File name ending of a cached chunk.
+const ENDING: &str = ".chunk";
+/// File name ending of a chunk that is being written.
+const PART: &str = ".part";
+/// Key derivation contexts of BLAKE3: keep these keys apart from other hashes. The number is raised with each change of the
+/// files' format.
+const CONTEXT: &str = "media-node 2026-11 chunk on disk 1";
+const FINGERPRINT_CONTEXT: &str = "media-node 2026-11 chunk on disk 1, who made it";
+
+/// Name of a cached chunk: a hash of all that its bytes depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) struct DiskKey(Hash);
+
+/// A file of the cache, by its name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CacheFile {
+    Chunk(DiskKey),
+    /// A chunk that is being written, or a leftover of an interrupted write.
+    Part,
+}
+
+impl DiskKey {
+    /// The key of chunk `index` of `rendition`, encoded by the codec with that fingerprint from a file with that size and time
+    /// of change. The track's id alone is not enough: it depends on samples of the file. `None` for a time before 1970.
+    pub(super) fn new(
+        fingerprint: &Hash,
+        (size, modified): (u64, SystemTime),
+        rendition: &Rendition,
+        index: ChunkIndex,
+    ) -> Option<Self> {
+        let mut hasher = Hasher::new_derive_key(CONTEXT);
+        hasher.update(fingerprint.as_bytes());
+        hasher.update(&size.to_le_bytes());
+        hasher.update(&modified.duration_since(UNIX_EPOCH).ok()?.as_nanos().to_le_bytes());
+        hasher.update(&index.0.to_le_bytes());
+        hasher.update(&serde_json::to_vec(rendition).ok()?);
+        Some(Self(hasher.finalize()))
+    }
+
+    /// File name of the chunk.
+    pub(super) fn file(&self) -> String {
+        format!("{}{ENDING}", self.0)
+    }
+
+    /// Beginning and ending of the file name while the chunk is being written.
+    pub(super) fn part_file(&self) -> (String, &'static str) {
+        (format!("{}.", self.0), PART)
+    }
+
+    /// The hash that follows the chunk in its file.
+    pub(super) fn seal(&self, chunk: &[u8]) -> Hash {
+        blake3::keyed_hash(self.0.as_bytes(), chunk)
+    }
+
+    /// The chunk in a file of this name, if its seal matches.
+    pub(super) fn open(&self, file: Vec<u8>) -> Option<Bytes> {
+        let (chunk, seal) = file.split_last_chunk::<OUT_LEN>()?;
+        let length = chunk.len();
+        (self.seal(chunk) == *seal).then(|| Bytes::from(file).slice(..length))
+    }
+}
+
+impl CacheFile {
+    /// `None` for a file that does not belong to the cache.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        let (hash, rest) = name.split_at_checked(2 * OUT_LEN)?;
+        let key = DiskKey(Hash::from_hex(hash).ok()?);
+        if key.file() == name {
+            return Some(Self::Chunk(key));
+        }
+        (rest.starts_with('.') && rest.ends_with(PART)).then_some(Self::Part)
+    }
+}
+
+/// A hash for each codec, by its id: of its description, its library and this program. Library and program count with size and
+/// time of change, since a new build does not always raise the version.
+pub(super) fn codec_fingerprints(registry: &Registry) -> HashMap<String, Hash> {
+    let program = std::env::current_exe().ok().map(|path| stamp(&path));
+    let fingerprint = |listing: Listing| {
+        let library = match &listing.origin {
+            PluginOrigin::Loaded(path) => Some(stamp(path)),
+            _ => None,
+        };
+        let inputs = (env!("CARGO_PKG_VERSION"), &program, &listing, library);
+        let json = serde_json::to_vec(&inputs).ok()?;
+        let hash = Hasher::new_derive_key(FINGERPRINT_CONTEXT).update(&json).finalize();
+        Some((listing.id, hash))
+    };
+    let codecs = registry.list().into_iter().filter(|listing| listing.kind == Kind::Codec);
+    codecs.filter_map(fingerprint).collect()
+}
+
+/// Size and time of change of a file; `None` if the system does not say.
+fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}

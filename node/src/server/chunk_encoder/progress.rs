@@ -1,0 +1,272 @@
+//! A chunk while it is encoded: one thread writes it, any number of readers follow at their own pace.
+
+use bytes::{Bytes, BytesMut};
+use media_protocol::{
+    ErrorCode, WireError,
+    chunk::{self, ChunkWriter, PacketLength},
+};
+use tokio::sync::watch;
+
+/// The published part of a chunk.
+#[derive(Debug)]
+enum Published {
+    /// Parts published so far.
+    Growing(Vec<Bytes>),
+    /// The whole chunk, in the same memory as in the cache, so that slow readers hold no second copy.
+    Whole(Bytes),
+    /// The published parts followed by a refusal, and its code.
+    Failed(Vec<Bytes>, ErrorCode),
+}
+
+/// The writing end of a chunk. Dropping it unfinished ends the chunk early; readers miss the trailer then.
+#[derive(Debug)]
+pub(super) struct ChunkProgress(watch::Sender<Published>);
+
+impl ChunkProgress {
+    /// A chunk without published bytes.
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Published::Growing(Vec::new())))
+    }
+
+    /// A new reader, from the first byte on.
+    pub(super) fn subscribe(&self) -> ChunkStream {
+        ChunkStream(Reading::Growing { published: self.0.subscribe(), parts: 0, bytes: 0 })
+    }
+
+    /// Returns whether the chunk has readers.
+    pub(super) fn has_readers(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Publishes the next bytes.
+    pub(super) fn publish(&self, part: Bytes) {
+        self.0.send_modify(|published| {
+            if let Published::Growing(parts) = published {
+                parts.push(part);
+            }
+        });
+    }
+
+    /// Returns the published bytes and `trailer` in one piece.
+    pub(super) fn with_trailer(&self, trailer: &[u8]) -> Bytes {
+        let published = self.0.borrow();
+        let parts = match &*published {
+            Published::Growing(parts) | Published::Failed(parts, _) => parts.as_slice(),
+            Published::Whole(whole) => std::slice::from_ref(whole),
+        };
+        let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
+        let mut whole = BytesMut::with_capacity(length);
+        parts.iter().for_each(|part| whole.extend_from_slice(part));
+        whole.extend_from_slice(trailer);
+        whole.freeze()
+    }
+
+    /// Ends the chunk unless a refusal has ended it. `whole` comes from [`ChunkProgress::with_trailer`].
+    pub(super) fn finish(&self, whole: Bytes) {
+        self.0.send_modify(|published| {
+            if matches!(published, Published::Growing(_)) {
+                *published = Published::Whole(whole);
+            }
+        });
+    }
+
+    /// Ends the chunk with a refusal in place of its rest.
+    pub(super) fn fail(&self, error: &WireError) {
+        self.0.send_modify(|published| {
+            if let Published::Growing(parts) = published {
+                parts.push(chunk::refusal(error));
+                *published = Published::Failed(std::mem::take(parts), error.code);
+            }
+        });
+    }
+}
+
+/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram, so the batch
+/// publishes after packet 1, after packet [`PacketBatch::SECOND`], and then at each doubling. A node that encodes twice as fast
+/// as real time thus stays ahead of playback. Dropping the batch publishes the rest, which is useful even if the chunk fails.
+pub(super) struct PacketBatch<'a> {
+    progress: &'a ChunkProgress,
+    packets: u32,
+    writer: ChunkWriter,
+}
+
+impl<'a> PacketBatch<'a> {
+    /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a player. Test
+    /// `the_first_packet_goes_out_at_once_and_later_ones_together`.
+    const SECOND: u32 = 3;
+
+    /// A batch for the chunk that `writer` has begun. The first packet publishes the chunk's header too.
+    pub(super) fn new(progress: &'a ChunkProgress, writer: ChunkWriter) -> Self {
+        Self { progress, packets: 0, writer }
+    }
+
+    /// Adds a packet, and publishes if due.
+    ///
+    /// # Errors
+    /// As [`ChunkWriter::packet`].
+    pub(super) fn add(&mut self, packet: &[u8]) -> Result<(), PacketLength> {
+        self.writer.packet(packet)?;
+        self.packets += 1;
+        let doubled =
+            self.packets.is_multiple_of(Self::SECOND) && (self.packets / Self::SECOND).is_power_of_two();
+        if self.packets == 1 || doubled {
+            self.publish();
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let part = self.writer.take();
+        if !part.is_empty() {
+            self.progress.publish(part);
+        }
+    }
+
+    /// Returns the unpublished rest with the trailer, and does not publish it.
+    pub(super) fn end(mut self) -> Bytes {
+        self.writer.finish()
+    }
+}
+
+impl Drop for PacketBatch<'_> {
+    fn drop(&mut self) {
+        self.publish();
+    }
+}
+
+/// One reader of a chunk's bytes, as they go over the wire.
+#[derive(Debug)]
+pub(in crate::server) struct ChunkStream(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    Whole(Option<Bytes>),
+    /// A chunk that is being encoded, with the numbers of parts and bytes already read.
+    Growing {
+        published: watch::Receiver<Published>,
+        parts: usize,
+        bytes: usize,
+    },
+}
+
+impl ChunkStream {
+    /// A reader of a complete chunk.
+    pub(super) fn whole(chunk: Bytes) -> Self {
+        Self(Reading::Whole(Some(chunk)))
+    }
+
+    /// Returns the next bytes as soon as they are published, without copying them; `None` at the end. Cancel-safe.
+    pub(in crate::server) async fn next(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Reading::Whole(whole) => whole.take(),
+            Reading::Growing { published, parts, bytes } => {
+                let has_more =
+                    |now: &Published| !matches!(now, Published::Growing(all) if all.len() <= *parts);
+                let next = match &*published.wait_for(has_more).await.ok()? {
+                    Published::Growing(all) | Published::Failed(all, _) => all.get(*parts).cloned(),
+                    Published::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
+                }?;
+                *parts += 1;
+                *bytes += next.len();
+                Some(next)
+            }
+        }
+    }
+
+    /// The code of the refusal that ends the chunk, if one does.
+    pub(in crate::server) fn refused(&self) -> Option<ErrorCode> {
+        match &self.0 {
+            Reading::Whole(_) => None,
+            Reading::Growing { published, .. } => match &*published.borrow() {
+                Published::Failed(_, code) => Some(*code),
+                Published::Growing(_) | Published::Whole(_) => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    fn writer() -> ChunkWriter {
+        ChunkWriter::new(media_protocol::ChunkIndex(0), 144_000, false)
+    }
+
+    async fn rest(reader: &mut ChunkStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(bytes) = reader.next().await {
+            all.extend_from_slice(&bytes);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn every_listener_gets_every_byte_however_late_it_comes() {
+        let chunk = ChunkProgress::new();
+        let (mut quick, mut slow) = (chunk.subscribe(), chunk.subscribe());
+        chunk.publish(Bytes::from_static(b"one "));
+        assert_eq!(quick.next().await.unwrap(), "one ");
+        chunk.publish(Bytes::from_static(b"two "));
+        let mut late = chunk.subscribe();
+        chunk.finish(chunk.with_trailer(b"three"));
+        assert_eq!(rest(&mut quick).await, b"two three");
+        assert_eq!(rest(&mut slow).await, b"one two three");
+        assert_eq!(rest(&mut late).await, b"one two three");
+        assert_eq!(rest(&mut chunk.subscribe()).await, b"one two three");
+    }
+
+    #[tokio::test]
+    async fn a_failure_follows_what_was_published() {
+        let chunk = ChunkProgress::new();
+        let mut reader = chunk.subscribe();
+        chunk.publish(Bytes::from_static(b"one"));
+        assert_eq!(reader.refused(), None);
+        let error = WireError::new(ErrorCode::Unreadable, "damaged");
+        chunk.fail(&error);
+        // A node that stops refuses chunks that threads still encode.
+        chunk.finish(Bytes::from_static(b"one two"));
+        assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
+        assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));
+    }
+
+    #[test]
+    fn the_first_packet_goes_out_at_once_and_later_ones_together() {
+        let progress = ChunkProgress::new();
+        let mut batch = PacketBatch::new(&progress, writer());
+        let (mut reader, mut published) = (progress.subscribe(), Vec::new());
+        for _ in 0..100 {
+            batch.add(b"p").unwrap();
+            let next = pin!(reader.next());
+            if let Poll::Ready(part) = next.poll(&mut Context::from_waker(Waker::noop())) {
+                published.push(part.unwrap().len());
+            }
+        }
+        // Each packet takes 1 byte and its length 4.
+        assert_eq!(published, [chunk::HEADER + 5, 2 * 5, 3 * 5, 6 * 5, 12 * 5, 24 * 5, 48 * 5]);
+        let rest = batch.end();
+        assert_eq!(rest.len(), 4 * 5 + chunk::TRAILER);
+        assert_eq!(progress.with_trailer(&rest).len(), chunk::HEADER + 100 * 5 + chunk::TRAILER);
+
+        let progress = ChunkProgress::new();
+        let mut failed = PacketBatch::new(&progress, writer());
+        (0..2).for_each(|_| failed.add(b"p").unwrap());
+        assert_eq!(progress.with_trailer(b"").len(), chunk::HEADER + 5);
+        drop(failed);
+        assert_eq!(progress.with_trailer(b"").len(), chunk::HEADER + 2 * 5, "whole packets are published");
+    }
+
+    #[tokio::test]
+    async fn a_reader_of_an_abandoned_chunk_ends() {
+        let chunk = ChunkProgress::new();
+        let mut reader = chunk.subscribe();
+        assert!(chunk.has_readers());
+        drop(chunk);
+        assert_eq!(rest(&mut reader).await, b"");
+    }
+}

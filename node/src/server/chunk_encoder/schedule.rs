@@ -1,0 +1,305 @@
+//! Order in which encoder threads encode chunks: each chunk once for all its callers, requested chunks before those ahead,
+//! callers in turn.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use media_protocol::WireError;
+use serde::Serialize;
+
+use super::{
+    fair_queue::FairQueue,
+    progress::{ChunkProgress, ChunkStream},
+};
+use crate::server::{
+    caller::Caller,
+    chunk_cache::{CacheStats, ChunkCache, ChunkKey},
+};
+
+/// Number of requested chunks that wait for a thread. Above it a caller that has one in the queue is refused as busy, so each
+/// caller may exceed it by one at most. Test `a_full_queue_refuses_callers_that_wait_already`.
+const MAX_REQUESTED: usize = 512;
+/// Number of chunks that wait to be encoded ahead; a new one replaces the oldest. Test
+/// `the_newest_chunks_ahead_replace_the_oldest`.
+const MAX_AHEAD: usize = 64;
+/// Time after which a caller that was refused as busy may retry: a good part of the queue is encoded by then.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Counts of the encoder threads since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct EncoderStats {
+    /// Chunks encoded, including those encoded ahead.
+    pub encoded: u64,
+    /// Chunks encoded before a request.
+    pub ahead: u64,
+    /// Chunks that could not be encoded.
+    pub failed: u64,
+}
+
+/// A chunk that a thread encodes.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) key: ChunkKey,
+    pub(super) progress: Arc<ChunkProgress>,
+    /// Whether the chunk had no request when the thread took it.
+    pub(super) ahead: bool,
+}
+
+/// The queues of chunks, and the cache of encoded ones.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    state: Mutex<State>,
+    /// Signals a new chunk in a queue, or the stop.
+    work: Condvar,
+}
+
+/// Each chunk is in the cache, in progress, or neither. One in progress waits in a queue or is with a thread.
+#[derive(Debug)]
+struct State {
+    cache: ChunkCache,
+    in_progress: HashMap<ChunkKey, Arc<ChunkProgress>>,
+    /// The chunks of `in_progress` that are with a thread.
+    encoding: HashSet<ChunkKey>,
+    /// Requested chunks, once for each caller that waits.
+    requested: FairQueue<ChunkKey>,
+    ahead: VecDeque<ChunkKey>,
+    stats: EncoderStats,
+    stopped: bool,
+}
+
+impl State {
+    /// Removes a chunk from those in progress.
+    fn remove(&mut self, key: &ChunkKey) {
+        self.in_progress.remove(key);
+        self.encoding.remove(key);
+    }
+}
+
+impl Schedule {
+    /// An empty schedule with a cache of `cache` bytes.
+    pub(super) fn new(cache: usize) -> Self {
+        let state = State {
+            cache: ChunkCache::new(cache),
+            in_progress: HashMap::new(),
+            encoding: HashSet::new(),
+            requested: FairQueue::new(),
+            ahead: VecDeque::new(),
+            stats: EncoderStats::default(),
+            stopped: false,
+        };
+        Self { state: Mutex::new(state), work: Condvar::new() }
+    }
+
+    /// Returns a reader of the chunk: from the cache, of the encoding in progress, or of one that begins at `caller`'s turn.
+    ///
+    /// # Errors
+    /// `Busy` if too many chunks wait.
+    pub(super) fn request(&self, caller: &Caller, key: ChunkKey) -> Result<ChunkStream, WireError> {
+        let mut state = self.lock();
+        if let Some(chunk) = state.cache.get(&key) {
+            return Ok(ChunkStream::whole(chunk));
+        }
+        if let Some(progress) = state.in_progress.get(&key).cloned() {
+            if let Some(position) = state.ahead.iter().position(|ahead| *ahead == key) {
+                state.ahead.remove(position);
+                state.requested.push(caller, key);
+            } else if state.requested.len() < MAX_REQUESTED && !state.encoding.contains(&key) {
+                // The chunk may be far back in another caller's queue.
+                state.requested.push(caller, key);
+            }
+            return Ok(progress.subscribe());
+        }
+        if (state.requested.len() >= MAX_REQUESTED && state.requested.has(caller)) || state.stopped {
+            let message = format!("{} chunks wait to be encoded", state.requested.len());
+            return Err(WireError::busy(message, RETRY_AFTER));
+        }
+        let progress = Arc::new(ChunkProgress::new());
+        let stream = progress.subscribe();
+        state.in_progress.insert(key.clone(), progress);
+        state.requested.push(caller, key);
+        self.work.notify_one();
+        Ok(stream)
+    }
+
+    /// Schedules a chunk that will be requested soon, for a time without requested ones.
+    pub(super) fn encode_ahead(&self, key: ChunkKey) {
+        let mut state = self.lock();
+        let is_known = state.cache.contains(&key) || state.in_progress.contains_key(&key);
+        // Without a cache the chunk could not be kept until its request.
+        if state.stopped || state.cache.is_off() || is_known {
+            return;
+        }
+        if state.ahead.len() >= MAX_AHEAD
+            && let Some(oldest) = state.ahead.pop_front()
+        {
+            state.in_progress.remove(&oldest);
+        }
+        state.in_progress.insert(key.clone(), Arc::new(ChunkProgress::new()));
+        state.ahead.push_back(key);
+        self.work.notify_one();
+    }
+
+    /// Blocks until there is a chunk to encode. Returns `None` after [`Schedule::stop`].
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        while !state.stopped {
+            let requested = state.requested.pop().map(|key| (key, false));
+            let next = requested.or_else(|| state.ahead.pop_front().map(|key| (key, true)));
+            let Some((key, ahead)) = next else {
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            // All readers may have left. None joins here, since that takes the lock.
+            match state.in_progress.get(&key).cloned() {
+                Some(_) if state.encoding.contains(&key) => {}
+                Some(progress) if ahead || progress.has_readers() => {
+                    state.encoding.insert(key.clone());
+                    return Some(Job { key, progress, ahead });
+                }
+                _ => drop(state.in_progress.remove(&key)),
+            }
+        }
+        None
+    }
+
+    /// Abandons a requested chunk if its readers have left and another request waits. Returns whether it did. A chunk that is
+    /// encoded ahead is never abandoned: a busy node would start it again and again.
+    pub(super) fn abandon_if_unwanted(&self, job: &Job) -> bool {
+        if job.ahead || job.progress.has_readers() {
+            return false;
+        }
+        let mut state = self.lock();
+        // No reader joins here, since that takes the lock.
+        let is_unwanted = state.requested.len() > 0 && !job.progress.has_readers();
+        if is_unwanted {
+            state.remove(&job.key);
+        }
+        is_unwanted
+    }
+
+    /// Abandons a chunk without readers. Returns whether it did.
+    pub(super) fn abandon_if_unread(&self, job: &Job) -> bool {
+        let mut state = self.lock();
+        let is_unread = !job.progress.has_readers();
+        if is_unread {
+            state.remove(&job.key);
+        }
+        is_unread
+    }
+
+    /// Ends a job with the whole chunk. Puts it into the cache before its last bytes are published, so that a caller with the
+    /// whole chunk finds it there. `is_current` tells whether the chunk is of the file that its key names, `is_costly` is for
+    /// [`ChunkCache::insert`], `is_encoded` is false for a chunk that was read from disk.
+    pub(super) fn finish(
+        &self,
+        job: &Job,
+        chunk: Bytes,
+        is_current: bool,
+        is_costly: bool,
+        is_encoded: bool,
+    ) {
+        let mut state = self.lock();
+        state.remove(&job.key);
+        if is_current {
+            state.cache.insert(job.key.clone(), chunk.clone(), is_costly);
+        }
+        if is_encoded {
+            state.stats.encoded += 1;
+            state.stats.ahead += u64::from(job.ahead);
+        }
+        drop(state);
+        job.progress.finish(chunk);
+    }
+
+    /// Ends a job with a refusal.
+    pub(super) fn fail(&self, job: &Job, error: &WireError) {
+        let mut state = self.lock();
+        state.remove(&job.key);
+        // A chunk ahead may lie past the track's end, which is no failure.
+        state.stats.failed += u64::from(!job.ahead);
+        drop(state);
+        job.progress.fail(error);
+    }
+
+    /// Refuses all waiting chunks and lets the threads end.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.ahead.clear();
+        let waiting = state.requested.take();
+        let waiting: Vec<_> = waiting.filter_map(|key| state.in_progress.remove(&key)).collect();
+        drop(state);
+        self.work.notify_all();
+        let error = WireError::busy("the node is stopping", RETRY_AFTER);
+        waiting.iter().for_each(|progress| progress.fail(&error));
+    }
+
+    pub(super) fn stats(&self) -> (EncoderStats, CacheStats) {
+        let state = self.lock();
+        (state.stats, state.cache.stats())
+    }
+
+    /// Returns whether no chunk is in progress.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().in_progress.is_empty()
+    }
+
+    /// The state is consistent between any two statements, so a poisoned lock is usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media_protocol::{ChunkIndex, ChunkRequest, ErrorCode};
+
+    use super::*;
+
+    fn key(index: u32) -> ChunkKey {
+        let rendition = "t.pcm.44100.2.s16".parse().unwrap();
+        ChunkKey { request: ChunkRequest { rendition, index: ChunkIndex(index) }, modified: Some(0) }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_callers_that_wait_already() {
+        let schedule = Schedule::new(1 << 20);
+        let greedy = Caller::peer("greedy");
+        let streams: Vec<_> = (0..512).map(|index| schedule.request(&greedy, key(index)).unwrap()).collect();
+        let error = schedule.request(&greedy, key(512)).unwrap_err();
+        assert_eq!((error.code, error.retry_after_ms), (ErrorCode::Busy, Some(1000)));
+        let modest = Caller::peer("modest");
+        let _own = schedule.request(&modest, key(600)).unwrap();
+        assert_eq!(schedule.request(&modest, key(601)).unwrap_err().code, ErrorCode::Busy);
+        assert_eq!(schedule.next().unwrap().key, key(0));
+        drop(streams);
+        // Chunks of the caller that has left are skipped.
+        assert_eq!(schedule.next().unwrap().key, key(600));
+    }
+
+    #[test]
+    fn the_newest_chunks_ahead_replace_the_oldest() {
+        let schedule = Schedule::new(1 << 20);
+        (0..100).for_each(|index| schedule.encode_ahead(key(index)));
+        let jobs: Vec<_> = (0..64).map(|_| schedule.next().unwrap()).collect();
+        assert!(jobs.iter().all(|job| job.ahead) && jobs[0].key == key(36) && jobs[63].key == key(99));
+        assert!(schedule.lock().ahead.is_empty() && schedule.lock().in_progress.len() == 64);
+    }
+
+    #[tokio::test]
+    async fn a_stop_refuses_what_waits_and_what_comes() {
+        let schedule = Schedule::new(1 << 20);
+        let caller = Caller::peer("a");
+        let mut waiting = schedule.request(&caller, key(0)).unwrap();
+        schedule.stop();
+        assert!(schedule.next().is_none());
+        while waiting.next().await.is_some() {}
+        assert_eq!(waiting.refused(), Some(ErrorCode::Busy));
+        assert_eq!(schedule.request(&caller, key(1)).unwrap_err().code, ErrorCode::Busy);
+    }
+}

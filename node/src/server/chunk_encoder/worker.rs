@@ -1,0 +1,135 @@
+//! Work of an encoder thread: takes a chunk from the schedule, reads it from disk or encodes it, and reports the result.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use media_plugin_host::Registry;
+use media_protocol::{ErrorCode, WireError};
+
+use super::{
+    encoded_chunk::encode,
+    schedule::{Job, RETRY_AFTER, Schedule},
+};
+use crate::{
+    library::Catalog,
+    server::{
+        chunk_cache::{DiskCache, DiskKey},
+        counter::Counter,
+        negotiate,
+    },
+};
+
+/// Shared by all encoder threads of a node.
+pub(super) struct Worker {
+    pub(super) registry: Arc<Registry>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) disk: Option<DiskCache>,
+    pub(super) schedule: Schedule,
+    /// Microseconds that the threads spent on chunks.
+    pub(super) busy: Counter,
+}
+
+/// A whole chunk.
+struct FinishedChunk {
+    bytes: Bytes,
+    origin: Origin,
+    /// Whether the chunk is of the file that its key names. Otherwise the file has changed since the last scan.
+    is_current: bool,
+    is_costly: bool,
+}
+
+enum Origin {
+    Disk,
+    /// With the key to store it under on disk, if it is to be stored.
+    Encoder(Option<DiskKey>),
+}
+
+impl Worker {
+    /// Encodes chunks until the schedule stops.
+    pub(super) fn run(&self) {
+        while let Some(job) = self.schedule.next() {
+            let began = Instant::now();
+            // The plugin host catches panics of codecs; this catches panics of file decoders.
+            let finished = catch_unwind(AssertUnwindSafe(|| self.produce(&job)));
+            self.busy.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            let finished = finished.unwrap_or_else(|_| {
+                let message = format!("encoding {} failed; see the node's log", job.key.request.rendition);
+                Err(WireError::new(ErrorCode::Internal, message))
+            });
+            match finished {
+                Ok(Some(chunk)) => self.keep(&job, chunk),
+                Ok(None) => {}
+                Err(error) => self.fail(&job, &error),
+            }
+        }
+    }
+
+    /// Time that the threads spent on chunks.
+    pub(super) fn busy_time(&self) -> Duration {
+        Duration::from_micros(self.busy.get())
+    }
+
+    /// Reads the chunk from disk, or encodes and publishes it. Returns `None` if the job was abandoned.
+    ///
+    /// # Errors
+    /// Those of [`encode`]; `UnknownTrack` and `UnknownRendition`; `Busy` if the file has changed meanwhile.
+    fn produce(&self, job: &Job) -> Result<Option<FinishedChunk>, WireError> {
+        let Job { key, progress, ahead } = job;
+        let request = &key.request;
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let _entered = span.entered();
+        // The request before this one opens the track, which may take seconds on a slow disk. Encoding ahead would have
+        // this thread wait for that one.
+        if *ahead && !self.catalog.is_open(&request.rendition.track) && self.schedule.abandon_if_unread(job) {
+            tracing::debug!("not encoded ahead: the track is still being opened");
+            return Ok(None);
+        }
+        let track = self.catalog.open(&request.rendition.track)?;
+        let plan = negotiate::plan(&self.registry, &request.rendition, track.facts())?;
+        let is_current = key.modified == Some(track.modified());
+        let stored =
+            self.disk.as_ref().and_then(|disk| Some((disk, disk.key(&track, &plan, request.index)?)));
+        if let Some((disk, disk_key)) = &stored
+            && let Some(bytes) = disk.load(disk_key, plan.rendition.max_chunk_bytes())
+        {
+            tracing::debug!(ahead, "read from disk");
+            return Ok(Some(FinishedChunk { bytes, origin: Origin::Disk, is_current, is_costly: true }));
+        }
+        tracing::debug!(ahead, "encoding");
+        let is_abandoned = || self.schedule.abandon_if_unwanted(job);
+        let Some(trailer) = encode(&track, &plan, request.index, progress, is_abandoned)? else {
+            tracing::debug!("abandoned: no client waits for it any more");
+            return Ok(None);
+        };
+        if !track.is_current() {
+            let message = format!("{:?} has changed on the node's disk meanwhile", track.title());
+            return Err(WireError::busy(message, RETRY_AFTER));
+        }
+        let origin = Origin::Encoder(stored.map(|(_, disk_key)| disk_key));
+        let bytes = progress.with_trailer(&trailer);
+        Ok(Some(FinishedChunk { bytes, origin, is_current, is_costly: plan.is_costly() }))
+    }
+
+    fn keep(&self, job: &Job, chunk: FinishedChunk) {
+        let FinishedChunk { bytes, origin, is_current, is_costly } = chunk;
+        let is_encoded = matches!(origin, Origin::Encoder(_));
+        self.schedule.finish(job, bytes.clone(), is_current, is_costly, is_encoded);
+        if let (Some(disk), Origin::Encoder(Some(disk_key))) = (&self.disk, origin) {
+            disk.store(disk_key, bytes);
+        }
+    }
+
+    fn fail(&self, job: &Job, error: &WireError) {
+        self.schedule.fail(job, error);
+        let rendition = &job.key.request.rendition;
+        let chunk = job.key.request.index.0;
+        match error.code {
+            ErrorCode::CodecFailed => tracing::warn!(%rendition, chunk, "cannot encode a chunk: {error}"),
+            _ => tracing::debug!(%rendition, chunk, "cannot encode a chunk: {error}"),
+        }
+    }
+}

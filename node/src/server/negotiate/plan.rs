@@ -1,0 +1,116 @@
+use std::sync::Arc;
+
+use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, SampleType, SourceFormat};
+use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_chunk};
+
+use super::packet_cut::PacketCut;
+use crate::{library::SourceFacts, source::Window};
+
+/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread.
+pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
+/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a resampler between two
+/// rates without a common divisor needs much memory.
+const RATES: [u32; 16] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
+    192_000, 352_800, 384_000,
+];
+/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate add bytes
+/// without audio, so only a codec that chooses them itself gets them.
+const USUAL_RATE: u32 = 48_000;
+
+/// A rendition that this node can make, with the means to make it.
+pub(in crate::server) struct RenditionPlan {
+    pub(in crate::server) codec: Arc<dyn Codec>,
+    pub(in crate::server) encoding: Encoding,
+    pub(in crate::server) rendition: Rendition,
+    /// Set if the source's own packets are sent and nothing is encoded.
+    pub(in crate::server) passthrough: Option<PacketCut>,
+}
+
+impl RenditionPlan {
+    /// The plan for `choice` of `codec`.
+    ///
+    /// # Errors
+    /// The reason, in words for a person.
+    pub(super) fn new(
+        codec: Arc<dyn Codec>,
+        choice: &Choice,
+        track: TrackId,
+        facts: SourceFacts,
+    ) -> Result<Self, String> {
+        check(codec.as_ref(), choice.format, facts.source)?;
+        let encoding = codec.encoding(choice).map_err(|error| error.to_string())?;
+        let lossless = codec.info().lossless && is_exact(codec.as_ref(), &encoding, facts.source);
+        let rendition = describe(codec.as_ref(), &encoding, lossless, track, facts)?;
+        rendition.check().map_err(|error| error.to_string())?;
+        Ok(Self { codec, encoding, rendition, passthrough: None })
+    }
+
+    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a tenth of the bytes
+    /// of a lossless codec. Packets that pass through take no encoding at all.
+    pub(in crate::server) fn is_costly(&self) -> bool {
+        self.passthrough.is_none() && !self.codec.info().lossless
+    }
+}
+
+/// The rendition that a client sees of an encoding.
+pub(super) fn describe(
+    codec: &dyn Codec,
+    encoding: &Encoding,
+    lossless: bool,
+    track: TrackId,
+    facts: SourceFacts,
+) -> Result<Rendition, String> {
+    let AudioFormat { rate, channels } = encoding.choice.format;
+    let frames = Window::frames(facts.frames, facts.source.format.rate, rate);
+    let params = encoding.choice.params.clone();
+    Ok(Rendition {
+        id: RenditionId { track, codec: codec.info().id, rate, channels, params },
+        bitrate: encoding.bitrate,
+        lossless,
+        config: encoding.config.clone(),
+        frames,
+        chunks: chunk_count(frames, rate).ok_or("it is too long")?,
+        frames_per_chunk: frames_per_chunk(rate),
+        packet_frames: encoding.packet_frames,
+        lead_in: encoding.lead_in.saturating_add(encoding.lookahead),
+        crossfade: encoding.crossfade,
+        continuous: false,
+    })
+}
+
+/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same check applies to the
+/// node's own choice and to a rendition that a peer names, so the node never refuses its own choice.
+fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result<(), String> {
+    let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
+    let AudioFormat { rate, channels } = format;
+    let own = source.format;
+    if rate != own.rate && !RATES.contains(&rate) {
+        return Err(format!("{rate} Hz is neither the source's rate nor a common one"));
+    }
+    if rate > own.rate.max(USUAL_RATE) && !would_choose(codec, rate, source) {
+        return Err(format!("{rate} Hz are more than the source has, and than this codec asks for"));
+    }
+    if channels > own.channels.max(2) {
+        return Err(format!("{channels} channels are more than the source has"));
+    }
+    if !format.is_valid() || bytes > MAX_CHUNK_BYTES {
+        return Err(format!("a chunk at {format} is larger than this node encodes"));
+    }
+    Ok(())
+}
+
+/// Returns whether the codec itself chooses that rate for an output with no other rate.
+fn would_choose(codec: &dyn Codec, rate: u32, source: SourceFormat) -> bool {
+    let limits = Limits { rates: vec![rate], ..Limits::default() };
+    codec.propose(&source, &limits, "").is_ok_and(|choice| choice.format.rate == rate)
+}
+
+/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the codec uses
+/// without limits.
+fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
+    let unlimited = codec.propose(&source, &Limits::default(), "").and_then(|choice| codec.encoding(&choice));
+    source.sample != SampleType::S32
+        && encoding.choice.format == source.format
+        && unlimited.is_ok_and(|unlimited| encoding.bitrate >= unlimited.bitrate)
+}

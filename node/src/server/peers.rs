@@ -1,0 +1,144 @@
+//! The door for peers: admits connections of any transport and runs a session for each.
+
+use std::{future::Future, sync::Arc};
+
+use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
+use media_protocol::session::server::RequestLimits;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+use tracing::Instrument as _;
+
+use self::connection_table::ConnectionTable;
+use super::{config::ServerConfig, service::Service};
+
+mod access;
+mod connection_table;
+mod session;
+
+pub use access::Access;
+
+/// The peers of a server, over all its transports.
+pub(super) struct Peers {
+    service: Arc<Service>,
+    limits: RequestLimits,
+    max_peers: usize,
+    /// One permit for each connection that may still come in.
+    peer_slots: Arc<Semaphore>,
+    connections: Arc<ConnectionTable>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Peers {
+    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
+        let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
+        let requests = config.max_requests_per_peer.max(1);
+        Self {
+            service,
+            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
+            max_peers,
+            peer_slots: Arc::new(Semaphore::new(max_peers)),
+            connections: Arc::default(),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// Number of connections.
+    pub(super) fn connected(&self) -> usize {
+        self.max_peers.saturating_sub(self.peer_slots.available_permits())
+    }
+
+    /// Turns true when the server stops.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Ends [`Peers::serve`].
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free. [`Peers::serve`] takes the
+    /// slot itself.
+    pub(super) fn admit(&self, access: Access) -> Admit {
+        let peer_slots = Arc::clone(&self.peer_slots);
+        Arc::new(move |peer, token| {
+            access.check(peer, token)?;
+            if peer_slots.available_permits() == 0 {
+                return Err(TransportError::FULL.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops. Closes the
+    /// endpoint at the end.
+    pub(super) async fn serve(self: Arc<Self>, endpoint: Arc<dyn Endpoint>) {
+        let mut stopping = self.stopping();
+        let mut sessions = JoinSet::new();
+        let mut next = endpoint.accept();
+        loop {
+            tokio::select! {
+                accepted = &mut next => {
+                    let Some(connection) = accepted else { break };
+                    next = endpoint.accept();
+                    if let Some(session) = self.session(connection) {
+                        sessions.spawn(session);
+                    }
+                }
+                Some(ended) = sessions.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!("a session failed: {error}");
+                    }
+                }
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+            }
+        }
+        endpoint.close().await;
+        sessions.shutdown().await;
+    }
+
+    /// The session of a new connection. Closes the connection and returns `None` if no slot is free.
+    fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
+        let counters = self.service.counters();
+        let Ok(slot) = Arc::clone(&self.peer_slots).try_acquire_owned() else {
+            counters.peers_turned_away.add(1);
+            connection.close(TransportError::FULL);
+            return None;
+        };
+        counters.peers_served.add(1);
+        let guard = self.connections.insert(&connection);
+        let service = Arc::clone(&self.service);
+        let limits = self.limits;
+        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells peers apart.
+        let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
+        let session = async move {
+            let _held = (guard, slot);
+            tracing::info!(path = %connection.path().kind, "a peer connected");
+            session::run(service, limits, Arc::clone(&connection)).await;
+            let reason = connection.closed().await;
+            tracing::info!(%reason, "a peer disconnected");
+        };
+        Some(session.instrument(span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{library::Catalog, plugins};
+
+    #[test]
+    fn a_full_node_says_so_only_to_peers_it_would_admit() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { max_peers: 0, encoders: 1, ..ServerConfig::default() };
+        let service = Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap();
+        let peers = Peers::new(&config, Arc::new(service));
+        let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
+        let admit = peers.admit(access);
+        assert_eq!(admit("friend", None), Err("server_full".into()));
+        assert_eq!(admit("stranger", None), Err("unauthorized".into()));
+    }
+}

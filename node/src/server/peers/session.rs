@@ -1,0 +1,275 @@
+//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's answers.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use media_plugin_sdk::transport::{Connection, Incoming, Stream, TransportError};
+use media_protocol::{
+    Answer, ChunkRequest, GetInfo, List, PathKind, Protocol, WireError, chunk,
+    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
+};
+use serde::Serialize;
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::timeout,
+};
+use tracing::{Instrument as _, Span};
+
+use crate::{
+    path_kind::path_kind,
+    server::{
+        caller::Caller,
+        counter::Counter,
+        service::{ChunkAnswer, Service},
+    },
+};
+
+/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
+/// further request. Integration test `refusals_that_are_not_read_are_bounded_too`.
+const REFUSALS_PER_REQUEST: usize = 4;
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
+/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+const SEND_TIMEOUT: Duration = Duration::from_secs(90);
+/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path below this rate
+/// plays them. Same test.
+const MIN_SEND_RATE: u64 = 8_000;
+
+/// Outcome of a stream. An error is the transport's and ends this stream only.
+type Sent = media_plugin_sdk::transport::Result<()>;
+
+/// Time limit for a send of `bytes` bytes.
+fn send_timeout(bytes: u64) -> Duration {
+    SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
+}
+
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
+pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
+    let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
+    let mut session = Session {
+        caller: Caller::peer(&connection.peer()),
+        service,
+        connection: Arc::clone(&connection),
+        machine: ServerSession::new(limits),
+        undecided: HashMap::new(),
+        answers: JoinSet::new(),
+        stream_of: HashMap::new(),
+    };
+    let mut next = connection.accept();
+    for number in 0.. {
+        let incoming = loop {
+            tokio::select! {
+                // Finished answers come first, since they make room for requests.
+                biased;
+                Some(ended) = session.answers.join_next_with_id() => session.end_answer(ended),
+                incoming = &mut next, if session.answers.len() < max_answers => break incoming,
+            }
+        };
+        let Some(incoming) = incoming else { break };
+        next = connection.accept();
+        session.request(number, incoming);
+    }
+}
+
+struct Session {
+    caller: Caller,
+    service: Arc<Service>,
+    connection: Arc<dyn Connection>,
+    machine: ServerSession,
+    /// Streams, by number, whose request the state machine has not decided on.
+    undecided: HashMap<u64, Stream>,
+    answers: JoinSet<Sent>,
+    /// The stream number of each answer's task.
+    stream_of: HashMap<Id, u64>,
+}
+
+impl Session {
+    fn request(&mut self, number: u64, incoming: Incoming) {
+        let Incoming { protocol, data, stream } = incoming;
+        self.service.counters().request(&protocol);
+        self.undecided.insert(number, stream);
+        self.machine.handle(ServerInput::Request { stream: number, protocol, data });
+        while let Some(action) = self.machine.poll() {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: ServerAction) {
+        let service = Arc::clone(&self.service);
+        let caller = self.caller.clone();
+        match action {
+            ServerAction::EncodeAhead(request) => service.encode_ahead(request),
+            ServerAction::List { stream, list } => {
+                self.answer(stream, |stream| send_list(service, caller, stream, list));
+            }
+            ServerAction::Info { stream, mut get_info } => {
+                if get_info.path.kind == PathKind::Unknown {
+                    get_info.path.kind = path_kind(self.connection.path_kind());
+                }
+                let connection = Arc::clone(&self.connection);
+                self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
+            }
+            ServerAction::Chunk { stream, request } => {
+                // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
+                let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
+                self.answer(stream, |stream| chunk.send(service, stream));
+            }
+            ServerAction::Refuse { stream, protocol, error } => {
+                service.counters().refusal(error.code);
+                self.answer(stream, |stream| send_refusal(service, stream, protocol, error));
+            }
+        }
+    }
+
+    /// Spawns the answer on a stream.
+    fn answer<F>(&mut self, number: u64, task: impl FnOnce(Stream) -> F)
+    where
+        F: Future<Output = Sent> + Send + 'static,
+    {
+        if let Some(stream) = self.undecided.remove(&number) {
+            let task = self.answers.spawn(task(stream).in_current_span());
+            self.stream_of.insert(task.id(), number);
+        }
+    }
+
+    fn end_answer(&mut self, ended: Result<(Id, Sent), JoinError>) {
+        let id = match ended {
+            Ok((id, Ok(()))) => id,
+            Ok((id, Err(error))) => {
+                tracing::debug!("an answer was cut short: {error}");
+                id
+            }
+            Err(error) => {
+                tracing::error!("an answer failed: {error}");
+                error.id()
+            }
+        };
+        if let Some(stream) = self.stream_of.remove(&id) {
+            self.machine.handle(ServerInput::Served { stream });
+        }
+    }
+}
+
+async fn send_list(service: Arc<Service>, caller: Caller, stream: Stream, list: List) -> Sent {
+    let page = service.list(&caller, list).await;
+    send_answer(&service, stream, page).await
+}
+
+/// Sends a track's info and, if the request asks for it, the chunk that follows on the same stream.
+async fn send_info(
+    service: Arc<Service>,
+    caller: Caller,
+    connection: Arc<dyn Connection>,
+    mut stream: Stream,
+    request: GetInfo,
+) -> Sent {
+    let then_chunk_at = request.then_chunk_at;
+    let info = service.info(&caller, request).await;
+    let following = info.as_ref().ok().and_then(|info| {
+        let index = info.rendition.chunk_at(then_chunk_at?)?;
+        let request = ChunkRequest { rendition: info.rendition.id.clone(), index };
+        // Requested before the answer leaves, so that it is encoded meanwhile.
+        Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request))
+    });
+    send(&service, &mut stream, json_line(info)).await?;
+    match following {
+        Some(chunk) => chunk.send(service, stream).await,
+        None => stream.send.finish(),
+    }
+}
+
+/// A requested chunk on its way to a peer.
+struct OutgoingChunk {
+    answer: Result<ChunkAnswer, WireError>,
+    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec, since a peer can name
+    /// any.
+    counter: Option<Arc<Counter>>,
+    span: Span,
+}
+
+impl OutgoingChunk {
+    fn request(
+        service: &Service,
+        caller: &Caller,
+        connection: &dyn Connection,
+        request: &ChunkRequest,
+    ) -> Self {
+        let codec = &request.rendition.codec;
+        let counter = || service.counters().chunk_bytes(codec, connection.path_kind());
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let answer = service.chunk(caller, request);
+        Self { counter: (answer.is_ok() && service.has_codec(codec)).then(counter), answer, span }
+    }
+
+    async fn send(self, service: Arc<Service>, mut stream: Stream) -> Sent {
+        let Self { answer, counter, span } = self;
+        let sending = async {
+            match answer {
+                Ok(mut chunk) => {
+                    let mut sent = 0;
+                    while let Some(bytes) = chunk.next().await {
+                        let length = bytes.len() as u64;
+                        send(&service, &mut stream, bytes).await?;
+                        sent += length;
+                        if let Some(counter) = &counter {
+                            counter.add(length);
+                        }
+                    }
+                    tracing::debug!(bytes = sent, "sent");
+                }
+                Err(error) => send(&service, &mut stream, chunk::refusal(&error)).await?,
+            }
+            stream.send.finish()
+        };
+        sending.instrument(span).await
+    }
+}
+
+async fn send_refusal(
+    service: Arc<Service>,
+    mut stream: Stream,
+    protocol: Option<Protocol>,
+    error: WireError,
+) -> Sent {
+    if protocol == Some(Protocol::RequestChunk) {
+        send(&service, &mut stream, chunk::refusal(&error)).await?;
+        return stream.send.finish();
+    }
+    send_answer::<()>(&service, stream, Err(error)).await
+}
+
+async fn send_answer<T: Serialize>(
+    service: &Service,
+    mut stream: Stream,
+    answer: Result<T, WireError>,
+) -> Sent {
+    send(service, &mut stream, json_line(answer)).await?;
+    stream.send.finish()
+}
+
+/// An answer as a line of JSON.
+fn json_line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
+    // No answer fails to serialise. If one did, the peer would report the empty line.
+    let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
+    json.push(b'\n');
+    json.into()
+}
+
+async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
+    let length = bytes.len() as u64;
+    let sent = timeout(send_timeout(length), stream.send.send(bytes)).await;
+    sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer did not read for too long".into())))?;
+    service.counters().bytes_sent.add(length);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
+        assert_eq!(send_timeout(0), Duration::from_secs(90));
+        assert_eq!(send_timeout(720_000), Duration::from_secs(90));
+        assert_eq!(send_timeout(1_728_000), Duration::from_secs(216));
+    }
+}

@@ -1,0 +1,249 @@
+//! Answers to list, search, info and chunk requests for any caller, with the quotas of each caller.
+//!
+//! The service knows neither connections nor streams. Whoever has a [`Caller`] can use it: the session of a peer, or any code
+//! of this node through [`LocalLibrary`], which is a [`Provider`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use media_plugin_host::Registry;
+use media_plugin_sdk::transport::BoxFuture;
+use media_protocol::{
+    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, WireError,
+    chunk::{ChunkEvent, ChunkReader},
+};
+
+use super::{
+    caller::Caller,
+    chunk_encoder::{ChunkEncoder, ChunkStream},
+    config::ServerConfig,
+    disk_slots::DiskSlots,
+    negotiate,
+    send_quota::{SendQuota, SendReservation},
+    stats::{ServerCounters, ServerStats},
+};
+use crate::library::{Catalog, ChunkPackets, Provider, ProviderError, provider};
+
+/// The tracks of this machine, for any number of callers.
+pub struct Service {
+    registry: Arc<Registry>,
+    codec_options: BTreeMap<String, String>,
+    catalog: Arc<Catalog>,
+    encoder: ChunkEncoder,
+    counters: Arc<ServerCounters>,
+    send_quota: Arc<SendQuota>,
+    disk_slots: DiskSlots,
+}
+
+impl Service {
+    /// Starts the encoder threads and the disk cache.
+    ///
+    /// # Errors
+    /// If the system cannot start a thread.
+    pub(super) fn start(
+        config: &ServerConfig,
+        registry: Arc<Registry>,
+        catalog: Arc<Catalog>,
+    ) -> std::io::Result<Self> {
+        let encoder = ChunkEncoder::start(
+            config.encoders,
+            config.cache,
+            config.disk_cache.as_ref(),
+            Arc::clone(&registry),
+            Arc::clone(&catalog),
+        )?;
+        Ok(Self {
+            registry,
+            codec_options: config.codec_options.clone(),
+            catalog,
+            encoder,
+            counters: Arc::default(),
+            send_quota: Arc::default(),
+            disk_slots: DiskSlots::new(),
+        })
+    }
+
+    /// This library as a [`Provider`] whose use counts for `caller`.
+    #[must_use]
+    pub fn for_caller(self: &Arc<Self>, caller: Caller) -> LocalLibrary {
+        LocalLibrary { service: Arc::clone(self), caller }
+    }
+
+    /// Returns a page of the catalog, or of the tracks that match [`List::search`].
+    ///
+    /// # Errors
+    /// `BadRequest` for a search over [`List::MAX_SEARCH`] bytes.
+    pub(super) async fn list(self: &Arc<Self>, caller: &Caller, list: List) -> Result<ListPage, WireError> {
+        let page = if list.search.len() > List::MAX_SEARCH {
+            let message = format!("the search is over {} bytes", List::MAX_SEARCH);
+            Err(WireError::new(ErrorCode::BadRequest, message))
+        } else {
+            let service = Arc::clone(self);
+            self.on_disk(caller, move || Ok(service.catalog.list(&list))).await
+        };
+        self.counted(page)
+    }
+
+    /// Opens a track and chooses its rendition. Ignores [`GetInfo::then_chunk_at`].
+    ///
+    /// # Errors
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
+    pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
+        let service = Arc::clone(self);
+        let info = self.on_disk(caller, move || {
+            let track = service.catalog.open(&request.track)?;
+            let options = &service.codec_options;
+            negotiate::choose(&service.registry, options, &request, track.track(), track.facts())
+        });
+        self.counted(info.await)
+    }
+
+    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of the request itself
+    /// comes in the answer's bytes.
+    ///
+    /// # Errors
+    /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
+    pub(super) fn chunk(&self, caller: &Caller, request: &ChunkRequest) -> Result<ChunkAnswer, WireError> {
+        let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
+        let reservation = self.send_quota.reserve(caller, bytes);
+        let answer = reservation.and_then(|reservation| {
+            let stream = self.encoder.request(caller, request)?;
+            let counters = Arc::clone(&self.counters);
+            Ok(ChunkAnswer { stream, counters, has_ended: false, _reservation: reservation })
+        });
+        self.counted(answer)
+    }
+
+    /// Encodes a chunk that will be requested soon, if no request waits.
+    pub(super) fn encode_ahead(&self, request: ChunkRequest) {
+        self.encoder.encode_ahead(request);
+    }
+
+    /// Returns whether this node has the codec.
+    pub(super) fn has_codec(&self, id: &str) -> bool {
+        self.registry.codec(id).is_ok()
+    }
+
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(super) fn counters(&self) -> &ServerCounters {
+        &self.counters
+    }
+
+    /// The statistics, without connected peers.
+    pub(super) fn stats(&self) -> ServerStats {
+        let (encoder, cache, disk) = self.encoder.stats();
+        let encode_time = self.encoder.encode_time();
+        ServerStats { encode_time, encoder, cache, disk, ..self.counters.snapshot() }
+    }
+
+    /// Refuses waiting chunks and lets the encoder threads end.
+    pub(super) fn stop(&self) {
+        self.encoder.stop();
+    }
+
+    /// Runs work that waits for the disk on a blocking thread, within the caller's slots.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
+    ) -> Result<T, WireError> {
+        let failed = |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
+        self.disk_slots.run(caller, work).await.map_err(failed)?
+    }
+
+    /// Counts a refusal.
+    fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
+        answer.inspect_err(|error| self.counters.refusal(error.code))
+    }
+}
+
+/// One chunk for one caller, as it goes over the wire. Holds the caller's quota until it is dropped.
+pub(super) struct ChunkAnswer {
+    stream: ChunkStream,
+    counters: Arc<ServerCounters>,
+    has_ended: bool,
+    _reservation: SendReservation,
+}
+
+impl ChunkAnswer {
+    /// Returns the next bytes as soon as they are encoded; `None` at the end. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        let next = self.stream.next().await;
+        if next.is_none() && !self.has_ended {
+            self.has_ended = true;
+            if let Some(code) = self.stream.refused() {
+                self.counters.refusal(code);
+            }
+        }
+        next
+    }
+}
+
+/// The tracks of this machine as a [`Provider`], for one caller.
+#[derive(Clone)]
+pub struct LocalLibrary {
+    service: Arc<Service>,
+    caller: Caller,
+}
+
+impl Provider for LocalLibrary {
+    fn list(&self, offset: u32, limit: u32) -> BoxFuture<'_, provider::Result<ListPage>> {
+        self.search("", offset, limit)
+    }
+
+    fn search<'a>(
+        &'a self,
+        text: &'a str,
+        offset: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, provider::Result<ListPage>> {
+        let list = List { offset, limit, search: text.to_owned() };
+        Box::pin(async move { Ok(self.service.list(&self.caller, list).await?) })
+    }
+
+    fn info<'a>(&'a self, request: &'a GetInfo) -> BoxFuture<'a, provider::Result<Info>> {
+        Box::pin(async move { Ok(self.service.info(&self.caller, request.clone()).await?) })
+    }
+
+    fn chunk<'a>(
+        &'a self,
+        rendition: &'a Rendition,
+        index: ChunkIndex,
+    ) -> BoxFuture<'a, provider::Result<Box<dyn ChunkPackets>>> {
+        Box::pin(async move {
+            let request = ChunkRequest { rendition: rendition.id.clone(), index };
+            let answer = self.service.chunk(&self.caller, &request)?;
+            let frames = rendition.frames_in(index);
+            let reader = ChunkReader::new(index, frames, rendition.max_chunk_bytes());
+            let packets: Box<dyn ChunkPackets> = Box::new(LocalPackets { answer, reader });
+            Ok(packets)
+        })
+    }
+}
+
+struct LocalPackets {
+    answer: ChunkAnswer,
+    reader: ChunkReader,
+}
+
+impl ChunkPackets for LocalPackets {
+    fn next(&mut self) -> BoxFuture<'_, provider::Result<Option<Bytes>>> {
+        Box::pin(async move {
+            loop {
+                while let Some(event) = self.reader.next()? {
+                    if let ChunkEvent::Packet(packet) = event {
+                        return Ok(Some(packet));
+                    }
+                }
+                if self.reader.is_done() {
+                    return Ok(None);
+                }
+                let stopped = || ProviderError::Unreachable("the node is stopping".into());
+                self.reader.push(self.answer.next().await.ok_or_else(stopped)?);
+            }
+        })
+    }
+}

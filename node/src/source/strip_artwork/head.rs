@@ -1,0 +1,22 @@
+//! Limits for heads of files, and exact reads from them.
+
+use std::io::{Error, ErrorKind, Read, Result};
+
+/// Bytes of metadata that may stay where they are. Longer metadata is removed.
+pub(super) const SHORT: u64 = 16 * 1024;
+/// Bytes of a replaced head at most: a seek table, or codebooks.
+pub(super) const MAX_HEAD: u64 = 1 << 20;
+
+/// Reads `N` bytes.
+pub(super) fn read_array<const N: usize>(file: &mut impl Read) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads `count` bytes. Memory is taken only for bytes that are there; the caller bounds `count`.
+pub(super) fn read_vec(file: &mut impl Read, count: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(count).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == count { Ok(bytes) } else { Err(Error::from(ErrorKind::UnexpectedEof)) }
+}

@@ -1,0 +1,77 @@
+//! Files that claim more packets than they can hold.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Source, container,
+    demux::Demuxer,
+    mp4::tests::{boxed, movie, words},
+    packet::Clock,
+};
+
+/// Tables of 2^32 packets of one byte, in chunks of 32,768 that all lie at the same position.
+fn tables() -> [Vec<u8>; 3] {
+    let offsets = words(&vec![100; 1 << 17]);
+    let stsc = boxed(b"stsc", &[&words(&[0, 1, 1, 1 << 15, 1])]);
+    let stsz = boxed(b"stsz", &[&words(&[0, 1, u32::MAX])]);
+    [stsc, stsz, boxed(b"stco", &[&words(&[0, 1 << 17]), &offsets])]
+}
+
+/// Writes a file with the time scale `scale` and the runs of packets and ticks `times`.
+fn write(folder: &Path, scale: u32, times: &[u32], tables: &[Vec<u8>], mvex: &[u8], moof: &[u8]) -> PathBuf {
+    let stts = boxed(b"stts", &[&words(&[0, times.len() as u32 / 2]), &words(times)]);
+    let tables: Vec<_> = std::iter::once(&stts).chain(tables).map(Vec::as_slice).collect();
+    let path = folder.join("a.m4a");
+    let parts = [boxed(b"ftyp", &[b"M4A \0\0\0\0"]), movie(scale, &tables, mvex), moof.to_vec()];
+    std::fs::write(&path, [parts.concat(), boxed(b"mdat", &[&[7; 4096]])].concat()).unwrap();
+    path
+}
+
+/// Asserts that the file has no more packets than bytes, also after a seek, and that it can be read.
+fn check(path: &Path) {
+    let bytes = path.metadata().unwrap().len();
+    let format = container::open(File::open(path).unwrap(), path).unwrap();
+    let track = format.tracks()[0].clone();
+    let mut demuxer = Demuxer::new(bytes, format, track.id, Clock::new(8000, track.time_base).unwrap(), None);
+    for _ in 0..2 {
+        let packets = (0..=bytes).take_while(|_| demuxer.next().unwrap().is_some()).count() as u64;
+        assert!((1000..=bytes).contains(&packets), "{packets} packets in {bytes} bytes");
+        demuxer.seek(0).unwrap();
+    }
+    let source = Source::open(path).unwrap();
+    let mut reader = source.reader().unwrap();
+    for from in [0, source.info().frames - 1000] {
+        reader.seek(from).unwrap();
+        assert!(reader.read(&mut [0.0; 5000]).unwrap() >= 1000);
+    }
+}
+
+#[test]
+fn packets_of_no_length_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let times = [1, 1024, u32::MAX - 70_000, 0, 60_000, 1024];
+    check(&write(folder.path(), 8000, &times, &tables(), &[], &[]));
+}
+
+#[test]
+fn packets_of_no_length_come_to_an_end_while_the_length_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    check(&write(folder.path(), 44_100, &[u32::MAX, 1], &tables(), &[], &[]));
+}
+
+#[test]
+fn packets_of_no_length_in_a_fragment_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = [
+        boxed(b"stsc", &[&words(&[0, 0])]),
+        boxed(b"stsz", &[&words(&[0, 0, 0])]),
+        boxed(b"stco", &[&words(&[0, 0])]),
+    ];
+    let mvex = boxed(b"mvex", &[&boxed(b"trex", &[&words(&[0, 1, 1, 100, 0, 0])])]);
+    let (tfhd, trun) = (boxed(b"tfhd", &[&words(&[0, 1])]), boxed(b"trun", &[&words(&[0, 1 << 24])]));
+    let moof = boxed(b"moof", &[&boxed(b"mfhd", &[&words(&[0, 1])]), &boxed(b"traf", &[&tfhd, &trun])]);
+    check(&write(folder.path(), 44_100, &[], &none, &mvex, &moof));
+}

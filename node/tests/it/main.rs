@@ -1,0 +1,39 @@
+//! Integration tests of the node that can share one process. `tests/process/` has those that cannot.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+#[path = "../common/fixtures.rs"]
+mod fixtures;
+#[path = "../common/net/mod.rs"]
+mod net;
+#[path = "../common/ogg.rs"]
+mod ogg;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/rig.rs"]
+mod rig;
+
+mod bench_page;
+mod borders;
+mod disk_cache;
+mod exact;
+mod fallback;
+mod figures;
+mod guide;
+mod lab;
+mod library;
+mod mix;
+mod passthrough;
+mod provider;
+mod rates;
+mod refusals;
+mod rooms;
+mod scripts;
+mod server;
+mod source;
+mod stats;

@@ -1,0 +1,58 @@
+//! One suite for every implementation of `library::Provider`.
+
+use std::{any::Any, sync::Arc};
+
+use media_node::{
+    library::Provider,
+    plugins,
+    server::{Caller, Server, ServerConfig},
+};
+
+use crate::rig::Music;
+
+mod suite;
+
+/// A provider of the suite's music, with everything that must outlive it.
+struct Subject {
+    provider: Arc<dyn Provider>,
+    _held: Box<dyn Any>,
+}
+
+/// Declares one test for each case of the suite. `$make` builds a [`Subject`] from [`Music`].
+macro_rules! provider_tests {
+    ($make:expr) => {
+        provider_tests!($make;
+            pages_join_to_the_whole_library,
+            a_search_finds_all_words_and_is_paged,
+            a_search_over_its_bound_is_refused,
+            unknown_tracks_and_renditions_are_refused,
+            an_offer_that_cannot_be_met_is_refused,
+            chunks_decode_to_the_source,
+            a_chunk_past_the_end_is_refused,
+            the_same_chunk_has_the_same_packets,
+            parallel_calls_get_their_own_answers,
+            an_abandoned_chunk_frees_its_place,
+        );
+    };
+    ($make:expr; $($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let music = super::suite::music();
+                let subject: super::Subject = $make(&music).await;
+                super::suite::$case(subject.provider.as_ref()).await;
+            }
+        )*
+    };
+}
+
+/// The service of this machine.
+async fn local(music: &Music) -> Subject {
+    let server = Server::start(ServerConfig::default(), plugins::registry(), music.catalog()).unwrap();
+    let provider = Arc::new(server.service().for_caller(Caller::peer("suite")));
+    Subject { provider, _held: Box::new(server) }
+}
+
+mod local_library {
+    provider_tests!(super::local);
+}
