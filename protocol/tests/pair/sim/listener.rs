@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::{Buf, Bytes};
 use media_protocol::{
     ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, TrackId,
-    session::client::{ClientAction, DecoderFailed, Failure, PlayId},
+    session::client::{ClientAction, DecoderFailed, Failure, NextPlay, PlayId},
 };
 
 use super::node::renditions;
@@ -14,7 +14,9 @@ pub(crate) struct Listener {
     /// What must begin next.
     pub(crate) next: Option<(TrackId, Position)>,
     /// What must begin after that.
-    pub(crate) follow: Option<TrackId>,
+    pub(crate) follow: Option<NextPlay>,
+    /// The play that was taken up last, or that failed last.
+    pub(crate) last: PlayId,
     /// Audio that came and is not yet played.
     pub(crate) held: Duration,
     /// Tracks that came to their end.
@@ -115,7 +117,12 @@ impl Listener {
     /// What is asked about, where nobody asked for it, is what was there before, or what follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
-            let next = self.again.pop_front().or_else(|| self.follow.take().map(|it| (it, false)));
+            let follow = || {
+                let NextPlay { play, track } = self.follow.take()?;
+                self.last = play;
+                Some((track, false))
+            };
+            let next = self.again.pop_front().or_else(follow);
             (self.next, self.next_again) =
                 next.map_or((None, false), |(it, again)| (Some((it, Position::START)), again));
         }
@@ -125,10 +132,11 @@ impl Listener {
     pub(crate) fn take(&mut self, output: ClientAction) {
         assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
         match output {
-            ClientAction::Clear => {
-                let Self { next, follow, ended, given_up, switches, rewinds, dips, .. } =
+            ClientAction::Clear { .. } => {
+                let Self { next, follow, last, ended, given_up, switches, rewinds, dips, .. } =
                     std::mem::take(self);
-                *self = Self { next, follow, ended, given_up, switches, rewinds, dips, ..Self::default() };
+                *self =
+                    Self { next, follow, last, ended, given_up, switches, rewinds, dips, ..Self::default() };
             }
             ClientAction::Rewind => self.rewind(),
             ClientAction::TrackStart { play, info, from, refetch } => self.begin(play, info, from, refetch),
@@ -164,7 +172,7 @@ impl Listener {
     }
 
     /// A track can't go on, which is right only where each of its codecs `failed`.
-    pub(crate) fn give_up(&mut self, track: &TrackId, error: &Failure, failed: &[String]) {
+    pub(crate) fn give_up(&mut self, play: PlayId, track: &TrackId, error: &Failure, failed: &[String]) {
         let has_failed = |it: &Rendition| failed.contains(&it.id.codec);
         match (self.cut.take(), error) {
             (Some(info), Failure::NoCodec(_)) => {
@@ -179,7 +187,9 @@ impl Listener {
             }
             (_, error) => panic!("{track} failed: {error}"),
         }
-        (self.follow, self.given_up) = (None, self.given_up + 1);
+        self.follow = None;
+        self.last = play;
+        self.given_up += 1;
         self.again.clear();
     }
 

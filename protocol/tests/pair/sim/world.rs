@@ -12,7 +12,9 @@ use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathKind, PathReport, Position, Protocol, TrackId,
     WireError,
     chunk::{ChunkEvent, ChunkReader},
-    session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, RequestId},
+    session::client::{
+        ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, NextPlay, PlayId, RequestId,
+    },
 };
 
 use self::fetch::Fetch;
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) node: Node,
     pub(crate) listener: Listener,
+    /// Plays that the client was told of.
+    plays: u64,
     /// Requests that left.
     pub(crate) requests: u64,
     /// Requests that the network or the node failed.
@@ -108,6 +112,7 @@ impl World {
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
+            plays: 0,
             requests: 0,
             failures: 0,
             now: Duration::ZERO,
@@ -213,8 +218,12 @@ impl World {
         self.acts -= 1;
         match act {
             Act::Play(track, at) => {
+                self.plays += 1;
+                let play = PlayId(self.plays);
                 self.listener.next = Some((track.clone(), at));
-                self.feed(ClientInput::Play { track, at });
+                self.listener.follow = None;
+                self.listener.last = play;
+                self.feed(ClientInput::Play { play, track, at });
             }
             Act::Follow(track) => self.follow(track),
             Act::Pause => {
@@ -256,8 +265,10 @@ impl World {
     }
 
     fn follow(&mut self, track: Option<TrackId>) {
-        self.listener.follow.clone_from(&track);
-        self.feed(ClientInput::Follow(track));
+        self.plays += 1;
+        let next = track.map(|track| NextPlay { play: PlayId(self.plays), track });
+        self.listener.follow.clone_from(&next);
+        self.feed(ClientInput::Follow { after: self.listener.last, next });
     }
 
     /// Hands an input to the client and does what it says.
@@ -306,12 +317,12 @@ impl World {
                     self.silences += u64::from(silent);
                     self.abandon(request);
                 }
-                ClientAction::Failed { track, error } => {
-                    self.listener.give_up(&track, &error, self.client.failed_codecs());
+                ClientAction::Failed { play, track, error } => {
+                    self.listener.give_up(play, &track, &error, self.client.failed_codecs());
                 }
                 other => {
                     match &other {
-                        ClientAction::Clear | ClientAction::Rewind => {
+                        ClientAction::Clear { .. } | ClientAction::Rewind => {
                             self.reported = Duration::ZERO;
                             self.fill.jump();
                         }
