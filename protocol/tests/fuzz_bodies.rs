@@ -1,8 +1,8 @@
-//! The fuzz targets' bodies on arbitrary bytes, and on valid ones with a few changes.
+//! Runs the bodies of the fuzz targets on arbitrary bytes, and on valid bytes with a few changes.
 
 use proptest::{prelude::*, sample::Index};
 
-#[allow(unreachable_pub, reason = "a library of its own for the fuzzers")]
+#[allow(unreachable_pub, reason = "it is a library of its own for the fuzzers")]
 #[path = "../fuzz/src/lib.rs"]
 mod bodies;
 
@@ -16,7 +16,7 @@ enum Edit {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    // Half of what is put in are bytes that mean something in some encoding.
+    // Half of the inserted bytes have a meaning in some encoding.
     let byte = || prop_oneof![any::<u8>(), prop::sample::select(b"\0\x01\xff\n.-019az{}[]\",:".to_vec())];
     prop_oneof![
         (any::<Index>(), byte()).prop_map(|(at, byte)| Edit::Put(at, byte)),

@@ -1,4 +1,4 @@
-//! `README.md` is the specification: what it shows and says is read here and held against the code.
+//! Compares the examples and tables of `README.md`, the specification, with the code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
@@ -12,14 +12,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 const README: &str = include_str!("../README.md");
 
-/// The examples, each with the type that it is one of.
+/// Returns the examples, each with the name of its type.
 fn examples() -> Vec<(&'static str, &'static str)> {
     let blocks = README.split("\n```json ").skip(1);
     let blocks = blocks.map(|block| block.split("\n```").next().unwrap());
     blocks.map(|block| block.split_once('\n').unwrap()).collect()
 }
 
-/// The rows of the table under `heading`, each cell without spaces and code marks around it.
+/// Returns the rows of the first table below `heading`. Cells lose the spaces and code marks around them.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = README.split_once(heading).expect("the heading is there");
     let table = section.lines().skip_while(|line| !line.starts_with('|'));
@@ -28,7 +28,7 @@ fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     table.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
 }
 
-/// Reads an example as a `T` and writes it again: a field that `T` does not have would be lost on the way.
+/// Reads an example as a `T` and writes it. A field that `T` lacks would get lost and fail the test.
 fn comes_back<T: Serialize + DeserializeOwned>(example: &str) -> T {
     let message: T = serde_json::from_str(example).unwrap_or_else(|e| panic!("{e}\n{example}"));
     let shown: serde_json::Value = serde_json::from_str(example).unwrap();
@@ -62,30 +62,30 @@ fn every_example_is_a_message() {
     assert_eq!(seen, all);
 }
 
-/// Puts a field that nobody knows into every object but an answer's own, which says `ok` or `error` and nothing else.
-fn of_a_later_version(value: &mut serde_json::Value, is_answer: bool) {
+/// Adds an unknown field to every object, except to an answer, which has only `ok` or `error`.
+fn add_later_fields(value: &mut serde_json::Value, is_answer: bool) {
     match value {
         serde_json::Value::Object(fields) => {
-            fields.values_mut().for_each(|it| of_a_later_version(it, false));
+            fields.values_mut().for_each(|it| add_later_fields(it, false));
             if !is_answer {
                 fields.insert("later".into(), serde_json::json!({ "than": ["this"] }));
             }
         }
-        serde_json::Value::Array(values) => values.iter_mut().for_each(|it| of_a_later_version(it, false)),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|it| add_later_fields(it, false)),
         _ => {}
     }
 }
 
-/// Reads an example as a `T` without and with fields of a later version.
+/// Checks that an example reads as the same `T` with fields of a later version.
 fn is_the_same_later<T: DeserializeOwned + PartialEq + std::fmt::Debug>(example: &str, is_answer: bool) {
     let mut value: serde_json::Value = serde_json::from_str(example).unwrap();
-    of_a_later_version(&mut value, is_answer);
+    add_later_fields(&mut value, is_answer);
     let later: T = serde_json::from_value(value).unwrap();
     assert_eq!(later, serde_json::from_str(example).unwrap());
 }
 
 #[test]
-fn fields_of_a_later_version_are_passed_over() {
+fn fields_of_a_later_version_are_ignored() {
     for (name, example) in examples() {
         match name {
             "List" => is_the_same_later::<List>(example, false),
@@ -170,9 +170,30 @@ fn every_ticket_reads_as_its_table_says() {
     }
 }
 
-/// The longest row of letters that is taken.
+/// Returns the greatest number of letters that `is_taken` accepts.
 fn longest(is_taken: impl Fn(&str) -> bool) -> usize {
     (1..1000).take_while(|length| is_taken(&"a".repeat(*length))).last().unwrap_or(0)
+}
+
+#[test]
+fn a_chunk_and_a_refusal_have_the_bytes_of_the_table() {
+    let mut writer = ChunkWriter::new(ChunkIndex(40), 144_000, true);
+    writer.packet(b"abc").unwrap();
+    let mut expected = b"MNCH\x01\x01\0\0".to_vec();
+    for number in [40, 144_000, 3_u32] {
+        expected.extend(number.to_le_bytes());
+    }
+    expected.extend(b"abc");
+    let hash = blake3::hash(&expected);
+    expected.extend([0; 4]);
+    expected.extend(hash.as_bytes());
+    assert_eq!(writer.finish(), expected);
+
+    let json = r#"{"code":"busy","message":"wait; try again in 2 s","retry_after_ms":2000}"#;
+    let length = u16::try_from(json.len()).unwrap().to_le_bytes();
+    let expected = [&[0xff; 4][..], &length, json.as_bytes()].concat();
+    let error = WireError::busy("wait", std::time::Duration::from_secs(2));
+    assert_eq!(chunk::refusal(&error), expected);
 }
 
 #[test]

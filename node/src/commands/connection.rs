@@ -1,6 +1,6 @@
 //! The connection of a client command to the node of a ticket.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, refuse_all};
 use media_protocol::{Route, Ticket, TicketError};
@@ -19,25 +19,12 @@ pub(super) struct NodeConnection {
     pub(super) transport: String,
 }
 
-/// Parses a ticket, given as text or as the name of a file that contains it.
-pub(super) fn parse_ticket(text: &str) -> Result<Ticket, ExitError> {
-    let error = match text.parse() {
-        Ok(ticket) => return Ok(ticket),
-        Err(error) => error,
-    };
-    let file = Path::new(text);
-    if !file.is_file() {
-        return Err(ExitError::new(Exit::Usage, error));
-    }
-    let reading = || format!("reading the ticket in {text}");
-    let content = std::fs::read_to_string(file).context(Exit::Usage, reading())?;
-    content.parse().context(Exit::Usage, reading())
-}
-
 impl NodeConnection {
     /// Connects to the node of a ticket with the key of this node, or with one derived from it if it is the same node.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
-        Self::open_with_key(context, ticket, context.key()?).await
+        let node = Self::open_with_key(context, ticket, context.key()?).await?;
+        context.note_seen(ticket, &node.link.path().kind.to_string());
+        Ok(node)
     }
 
     /// Connects to the node of a ticket with this key.

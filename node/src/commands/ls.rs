@@ -4,20 +4,20 @@ use media_protocol::{ListPage, Track};
 
 use super::{
     Context,
-    connection::{NodeConnection, parse_ticket},
+    connection::NodeConnection,
     stdout::{print, print_json, table},
     tracks,
 };
 use crate::{exit::ExitError, ui::sanitize};
 
-/// Prints the tracks of the node of a ticket that contain these words.
+/// Prints the tracks of a node that contain these words.
 pub(super) async fn run(
     context: &Context,
-    ticket_text: &str,
+    node_text: &str,
     words: &str,
     as_json: bool,
 ) -> Result<(), ExitError> {
-    let node = NodeConnection::open(context, &parse_ticket(ticket_text)?).await?;
+    let node = NodeConnection::open(context, &context.ticket(node_text)?).await?;
     let found = tracks::find(&node.library(), words).await;
     node.link.close().await;
     let ListPage { tracks, scanning, .. } = found?;

@@ -6,11 +6,7 @@ use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Context,
-    args::PlayOptions,
-    codec_choice::codec_choice,
-    connection::{NodeConnection, parse_ticket},
-    signals, tracks,
+    Context, args::PlayOptions, codec_choice::codec_choice, connection::NodeConnection, signals, tracks,
 };
 use crate::{
     client::{PauseMode, Setup},
@@ -19,14 +15,14 @@ use crate::{
     ui::View,
 };
 
-/// Plays the selected tracks of the node of a ticket.
+/// Plays the selected tracks of a node.
 pub(super) async fn run(
     context: &Context,
-    ticket_text: &str,
+    node_text: &str,
     selectors: &[String],
     options: &PlayOptions,
 ) -> Result<(), ExitError> {
-    let ticket = parse_ticket(ticket_text)?;
+    let ticket = context.ticket(node_text)?;
     let prepared = prepare(context)?;
     let node = NodeConnection::open(context, &ticket).await?;
     let tracks = tracks::select(&node.library(), selectors).await?;

@@ -202,8 +202,9 @@ impl BoundServer {
         print([
             format!("serving {count}{so_far} as {name} ({})", ids.join(", ")),
             format!("ticket: {ticket}"),
-            "listen on another machine:".into(),
-            format!("  media-node play {ticket}"),
+            "on another machine, paste the ticket into the first command:".into(),
+            "  media-node add - as home".into(),
+            "  media-node play home".into(),
         ])
     }
 

@@ -17,29 +17,30 @@ use super::{
 };
 use crate::source::formats::is_audio;
 
-/// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a quarter of the
-/// files known by then, so that the cost of publishing stays in proportion to the scan.
+/// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
+/// quarter of the files known by then, so that the cost of publishing stays in proportion to the scan.
 const FIRST_BATCH: usize = 64;
 
-/// The tracks in library order, shared by all users of this node. Each call works on an immutable [`Listing`]; no lock is
-/// held while a call reads the disk.
+/// The tracks in library order, shared by all users of this node. Each call works on an immutable
+/// [`Listing`]; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
     paths: Vec<PathBuf>,
     follow_links: bool,
     index: Option<Index>,
-    /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a time.
+    /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
+    /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
     listing: RwLock<Arc<Listing>>,
     open_files: OpenFiles,
 }
 
 impl Catalog {
-    /// Finds the tracks below `paths`, files or folders, in the order given and in natural order within each. Reads headers
-    /// and tags only, on a few threads. Blocks on the disk.
+    /// Finds the tracks below `paths`, files or folders, in the order given and in natural order within each.
+    /// Reads headers and tags only, on a few threads. Blocks on the disk.
     ///
-    /// Nothing outside of `paths` is ever served. Names that begin with a dot are skipped; symbolic links are followed only
-    /// with `follow_links`.
+    /// Nothing outside of `paths` is ever served. Names that begin with a dot are skipped; symbolic links are
+    /// followed only with `follow_links`.
     ///
     /// # Errors
     /// [`CatalogError`] if a path cannot be read or there is no track.
@@ -49,8 +50,8 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// The tracks of `paths` from the index in the folder `index`, or no tracks without one. They can be served at once;
-    /// [`Catalog::rescan`] then brings them and the index up to date. Reads one file.
+    /// The tracks of `paths` from the index in the folder `index`, or no tracks without one. They can be
+    /// served at once; [`Catalog::rescan`] then brings them and the index up to date. Reads one file.
     ///
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
@@ -73,10 +74,10 @@ impl Catalog {
         })
     }
 
-    /// Scans the folders again: adds, removes and changes tracks while they are served. Files with unchanged path, size and
-    /// time of change are not opened; a file that could not be read is retried only after a change. New tracks appear in
-    /// batches, in library order. During the first scan a published track number is final; later numbers shift as tracks
-    /// come and go before them.
+    /// Scans the folders again: adds, removes and changes tracks while they are served. Files with unchanged
+    /// path, size and time of change are not opened; a file that could not be read is retried only after a
+    /// change. New tracks appear in batches, in library order. During the first scan a published track number
+    /// is final; later numbers shift as tracks come and go before them.
     ///
     /// Blocks on the disk. One scan runs at a time, other callers wait. Returns whether anything changed.
     ///
@@ -144,8 +145,8 @@ impl Catalog {
         self.listing().page(list)
     }
 
-    /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to the end the
-    /// first time.
+    /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to
+    /// the end the first time.
     ///
     /// # Errors
     /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
@@ -161,8 +162,8 @@ impl Catalog {
         self.listing().find(id).is_some_and(|(file, _)| self.open_files.is_open(&file))
     }
 
-    /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not say. `None`
-    /// for an unknown track. Does not access the disk.
+    /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not
+    /// say. `None` for an unknown track. Does not access the disk.
     pub(crate) fn modified(&self, id: &TrackId) -> Option<u64> {
         self.listing().modified(id)
     }

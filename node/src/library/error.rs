@@ -48,7 +48,8 @@ fn endings() -> String {
     endings.join(", ")
 }
 
-/// The refusal for a file that cannot be read. The node's log names the file; a peer learns the track's title only.
+/// The refusal for a file that cannot be read. The node's log names the file; a peer learns the track's title
+/// only.
 pub(super) fn unreadable(title: &str, error: &SourceError) -> WireError {
     tracing::warn!("{error}");
     WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {}", reason(error)))

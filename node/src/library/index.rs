@@ -1,9 +1,9 @@
 //! The index: described tracks on disk, so that the next start need not read all headers again.
 //!
-//! One file for each library, in the owner's cache folder. It has lines of JSON: a header, one line a track, and the BLAKE3
-//! hash of all lines before. A damaged index is ignored as a whole. The hash detects damage, not tampering: only the owner
-//! can write to the folder. Nevertheless any bytes are parsed in bounded memory, and paths outside of the library are
-//! rejected.
+//! One file for each library, in the owner's cache folder. It has lines of JSON: a header, one line a track,
+//! and the BLAKE3 hash of all lines before. A damaged index is ignored as a whole. The hash detects damage,
+//! not tampering: only the owner can write to the folder. Nevertheless any bytes are parsed in bounded
+//! memory, and paths outside of the library are rejected.
 
 use std::{
     fs::{self, File},

@@ -8,7 +8,8 @@ use super::{
     track_id::copy_id,
 };
 
-/// Bytes of an answer that are not tracks: the page's other fields and its envelope.
+/// Bytes of an answer reserved for all but the tracks: the page's other fields and its envelope. Test
+/// `a_page_of_the_longest_tracks_is_cut_to_one_answer`.
 const PAGE_OVERHEAD: usize = 1024;
 
 /// The tracks at one moment. A listing never changes; [`super::Catalog`] replaces it by the next.
@@ -19,7 +20,7 @@ pub(super) struct Listing {
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
     skipped: Vec<Skipped>,
-    /// Whether a scan still reads headers of files that are not in `rows`.
+    /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
 }
 
@@ -31,8 +32,8 @@ struct Row {
 }
 
 impl Listing {
-    /// A listing of scanned files in library order. Copies of the same content get ids by their order. `skipped` holds the
-    /// folders that could not be read; files that are not tracks are added to it.
+    /// A listing of scanned files in library order. Copies of the same content get ids by their order.
+    /// `skipped` holds the folders that could not be read; files that are not tracks are added to it.
     pub(super) fn new<'a>(
         scanned: impl Iterator<Item = &'a ScannedEntry>,
         mut skipped: Vec<Skipped>,
@@ -114,5 +115,53 @@ impl Row {
 
     fn track(&self, number: u32) -> Track {
         self.file.track(self.id.clone(), number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use media_protocol::{Answer, TrackSource};
+
+    use super::*;
+    use crate::library::track_file::FileEntry;
+
+    /// A track with the longest texts, of 4 bytes each character.
+    fn longest(number: usize) -> ScannedEntry {
+        let text = "\u{1f3b5}".repeat(200);
+        let path = PathBuf::from(format!("/music/{number}.flac"));
+        let file = TrackFile {
+            entry: FileEntry { path, size: 1, modified: 1 },
+            id: format!("{number:016x}").parse().unwrap(),
+            title: text.clone(),
+            artist: text.clone(),
+            album: text,
+            duration_ms: 1,
+            source: TrackSource { codec: "flac".into(), rate: 44_100, channels: 2, bits: Some(16) },
+            search_text: Box::default(),
+        };
+        ScannedEntry::Track(Arc::new(file))
+    }
+
+    #[test]
+    fn a_page_of_the_longest_tracks_is_cut_to_one_answer() {
+        let scanned: Vec<_> = (0..1000).map(longest).collect();
+        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() });
+        let mut joined = Vec::new();
+        while joined.len() < 1000 {
+            let page = page(u32::try_from(joined.len()).unwrap());
+            let answer = serde_json::to_vec(&Answer::Ok(&page)).unwrap();
+            assert!(answer.len() <= List::MAX_ANSWER && !page.tracks.is_empty());
+            // A further track would not have fitted.
+            let track = serde_json::to_vec(&page.tracks[0]).unwrap();
+            assert!(
+                answer.len() + track.len() + 2000 > List::MAX_ANSWER
+                    || joined.len() + page.tracks.len() == 1000
+            );
+            joined.extend(page.tracks);
+        }
+        assert!((1..).zip(&joined).all(|(number, track)| track.number == number));
     }
 }

@@ -1,8 +1,8 @@
-//! The tracks on this machine: found below the owner's folders, described from their headers, followed as files change,
-//! and opened for whoever needs their frames. Above `source`, below `server`, `client` and `control`.
+//! The tracks on this machine: found below the owner's folders, described from their headers, followed as
+//! files change, and opened for decoding. Above `source`, below `server`, `client` and `control`.
 //!
-//! [`Catalog`] holds the tracks. [`Provider`] is the interface of any library, local or remote: whoever lists, searches or
-//! plays tracks needs a `Provider` and nothing else.
+//! [`Catalog`] holds the tracks. [`Provider`] is the interface of any library, local or remote. Code that
+//! lists, searches or plays tracks needs a `Provider` and nothing else.
 
 mod catalog;
 mod error;

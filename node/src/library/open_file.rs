@@ -6,11 +6,12 @@ use std::{
 
 use crate::source::{OpusStream, Reader, Source, SourceError};
 
-/// Number of idle readers over all files. Each holds a file descriptor, a decoder and buffers, about 300 kB. Test
-/// `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
-pub(super) const MAX_IDLE: usize = 32;
-/// Track length in seconds from which the node builds the seek index as soon as the track is opened: on a disk drive that takes
-/// seconds. In shorter tracks the first distant seek builds it.
+/// Number of idle readers over all files. Each holds a file descriptor, a decoder and buffers, about 300 kB.
+/// Test `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
+const MAX_IDLE: usize = 32;
+/// Track length in seconds from which the node builds the seek index as soon as the track is opened: on a
+/// disk drive that takes seconds. In shorter tracks the first distant seek builds it. Test
+/// `a_track_is_long_from_20_minutes_on`.
 const LONG_SECONDS: u64 = 1200;
 
 /// An open audio file, shared by all its users.
@@ -40,13 +41,14 @@ impl OpenFile {
     }
 }
 
-/// Readers that nobody uses at the moment, the most recently used last. Reusing one saves up to milliseconds for opening
-/// and seeking.
+/// Readers that nobody uses at the moment, the most recently used last. Reusing one saves up to milliseconds
+/// for opening and seeking.
 #[derive(Debug, Default)]
 pub(super) struct IdleReaders(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
 
 impl IdleReaders {
-    /// Takes the reader of `file` nearest to `frame`: the next chunk starts at the end of the last, or slightly before it.
+    /// Takes the reader of `file` nearest to `frame`: the next chunk starts at the end of the last, or
+    /// slightly before it.
     pub(super) fn take(&self, file: &Arc<OpenFile>, frame: u64) -> Option<Reader> {
         let mut readers = self.lock();
         let of_file = readers

@@ -13,8 +13,9 @@ use super::{
     track_file::TrackFile,
 };
 
-/// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry takes a few
-/// kilobytes, about 50 for the seek index of a long MP3, and no file descriptor.
+/// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry
+/// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
+/// `the_least_recently_used_files_are_forgotten`.
 const MAX_REMEMBERED: usize = 1024;
 
 /// A file that is open or being opened. Users that come meanwhile wait for the one that opens it.
@@ -25,7 +26,8 @@ type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
 pub(super) struct OpenFiles {
     slots: Mutex<LruCache<PathBuf, Slot>>,
     idle: Arc<IdleReaders>,
-    /// Long tracks for the thread that builds their seek indexes, one at a time. The thread ends with this sender.
+    /// Long tracks for the thread that builds their seek indexes, one at a time. The thread ends with this
+    /// sender.
     long: mpsc::Sender<Weak<OpenFile>>,
 }
 

@@ -6,7 +6,8 @@ use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackSource, W
 use super::{error::unreadable, open_file::OpenFile, source_facts::SourceFacts, track_file::nanos};
 use crate::source::{OpusPackets, OpusStream, Reader, SourceError, SourceInfo, Window};
 
-/// A track with its open file. Its error messages contain the track's title and never a path, since peers read them.
+/// A track with its open file. Its error messages contain the track's title and never a path, since peers
+/// read them.
 #[derive(Debug)]
 pub(crate) struct OpenTrack {
     track: Track,

@@ -10,11 +10,12 @@ use std::{
 use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
 
-/// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits into one
-/// answer: test `a_list_stays_within_its_bound`.
+/// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits
+/// into one answer. Test `a_tag_becomes_one_line_of_200_characters`.
 const MAX_TEXT: usize = 200;
 
-/// A file that may be a track. A scan takes two equal entries for the same content and does not open the file again.
+/// A file that may be a track. A scan takes two equal entries for the same content and does not open the file
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct FileEntry {
     /// Absolute path without symbolic links.
@@ -42,7 +43,8 @@ pub(super) fn nanos(modified: Option<SystemTime>) -> u64 {
 pub(super) struct TrackFile {
     #[serde(rename = "at")]
     pub(super) entry: FileEntry,
-    /// Id of the content. Further copies of the same content get ids of their own in [`super::listing::Listing`].
+    /// Id of the content. Further copies of the same content get ids of their own in
+    /// [`super::listing::Listing`].
     pub(super) id: TrackId,
     pub(super) title: String,
     pub(super) artist: String,
@@ -101,4 +103,17 @@ pub(super) fn bounded_text(tag: &str) -> String {
 /// Returns whether [`bounded_text`] would leave the text as it is.
 pub(super) fn is_bounded_text(text: &str) -> bool {
     text.chars().take(MAX_TEXT + 1).count() <= MAX_TEXT && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_becomes_one_line_of_200_characters() {
+        assert_eq!(bounded_text("a\u{1b}[2J\nb"), "a [2J b");
+        let longest = "\u{1f3b5}".repeat(200);
+        assert_eq!(bounded_text(&(longest.clone() + "x")), longest);
+        assert!(is_bounded_text(&longest) && !is_bounded_text(&(longest + "x")) && !is_bounded_text("a\nb"));
+    }
 }

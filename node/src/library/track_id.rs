@@ -9,9 +9,10 @@ use media_protocol::{IdError, TrackId};
 
 use super::track_file::FileEntry;
 
-/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision.
+/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Test
+/// `ids_are_the_same_for_ever`.
 const ID_LENGTH: usize = 16;
-/// Length of each sample of a file's content, in bytes.
+/// Length of each sample of a file's content, in bytes. Same test.
 const SAMPLE: u64 = 4096;
 /// Key derivation context of BLAKE3: keeps track ids apart from other hashes.
 const CONTEXT: &str = "media-node 2026-01 track id";
@@ -30,8 +31,8 @@ pub(super) fn copy_id(first: &TrackId, copies_before: u64) -> TrackId {
     hashed_id(first.as_str().as_bytes(), copies_before).unwrap_or_else(|_| first.clone())
 }
 
-/// Hashes a file's size and samples of its head, middle and tail, which hold tags and audio. Hashing whole files would make
-/// the first start with a large library take minutes.
+/// Hashes a file's size and samples of its head, middle and tail, which hold tags and audio. Hashing whole
+/// files would make the first start with a large library take minutes.
 fn fingerprint(file: &FileEntry) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     hasher.update(&file.size.to_le_bytes());
@@ -55,4 +56,39 @@ fn hashed_id(content: &[u8], copies_before: u64) -> Result<TrackId, IdError> {
     let mut text = hasher.finalize().to_hex().to_string();
     text.truncate(ID_LENGTH);
     text.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(content: &[u8]) -> TrackId {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, content).unwrap();
+        let metadata = path.metadata().unwrap();
+        content_id(&FileEntry::new(path, &metadata)).unwrap()
+    }
+
+    /// A changed id breaks playlists and caches of other nodes.
+    #[test]
+    fn ids_are_the_same_for_ever() {
+        let content: Vec<u8> = (0..100_000_u32).map(|number| (number / 7) as u8).collect();
+        let id = id_of(&content);
+        assert_eq!(id.as_str(), "7a1699b434823bc8");
+        assert_eq!(copy_id(&id, 0), id);
+        assert_eq!(copy_id(&id, 1).as_str(), "28788d306c2b3197");
+        // Head, middle and tail are sampled, 4096 bytes each.
+        for sampled in [0, 4095, 50_000, 54_095, 95_904, 99_999] {
+            let mut changed = content.clone();
+            changed[sampled] ^= 1;
+            assert_ne!(id_of(&changed), id, "byte {sampled}");
+        }
+        for ignored in [4096, 49_999, 54_096, 95_903] {
+            let mut changed = content.clone();
+            changed[ignored] ^= 1;
+            assert_eq!(id_of(&changed), id, "byte {ignored}");
+        }
+        assert_ne!(id_of(&[content.as_slice(), &[0]].concat()), id);
+    }
 }

@@ -10,12 +10,6 @@ impl Caller {
     pub fn peer(id: &str) -> Self {
         Self(id.into())
     }
-
-    /// The identity as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Debug for Caller {

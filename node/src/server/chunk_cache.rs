@@ -25,8 +25,8 @@ pub struct CacheStats {
     pub bytes: usize,
 }
 
-/// A chunk of one version of a file. The request alone is not enough: a track's id depends on samples of the file, so a
-/// change in between leaves the id as it is.
+/// A chunk of one version of a file. The request alone is not enough: a track's id depends on samples of the
+/// file, so a change in between leaves the id as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ChunkKey {
     pub(super) request: ChunkRequest,
@@ -34,14 +34,15 @@ pub(super) struct ChunkKey {
     pub(super) modified: Option<u64>,
 }
 
-/// In-memory LRU cache of encoded chunks as they go over the wire, bounded in bytes. Evicts bulk chunks before costly ones.
+/// In-memory LRU cache of encoded chunks as they go over the wire, bounded in bytes. Evicts bulk chunks
+/// before costly ones.
 #[derive(Debug)]
 pub(super) struct ChunkCache {
     /// Chunks of lossy codecs.
     costly: LruPart,
-    /// Chunks of lossless codecs and passthrough. They are ten times as large and take a tenth of the time to make. One
-    /// listener requests hundreds of megabytes of them an hour, so only a [`ChunkCache::BULK_SHARE`] of the capacity is
-    /// reserved for them.
+    /// Chunks of lossless codecs and passthrough. They are ten times as large and take a tenth of the time to
+    /// make. One listener requests hundreds of megabytes of them an hour, so only a
+    /// [`ChunkCache::BULK_SHARE`] of the capacity is reserved for them.
     bulk: LruPart,
     capacity: usize,
     stats: CacheStats,
@@ -77,7 +78,8 @@ impl LruPart {
 impl ChunkCache {
     /// Bytes that each chunk counts beside its own: its key, twice, and the links of the list. An estimate.
     pub(super) const OVERHEAD: usize = 512;
-    /// Divisor of the capacity that gives the part reserved for bulk chunks. Test `bulk_chunks_are_evicted_first`.
+    /// Divisor of the capacity that gives the part reserved for bulk chunks. Test
+    /// `bulk_chunks_are_evicted_first`.
     const BULK_SHARE: usize = 4;
 
     /// An empty cache of `capacity` bytes; 0 turns it off.
@@ -109,8 +111,8 @@ impl ChunkCache {
         cached.is_some_and(|(modified, _)| *modified == key.modified)
     }
 
-    /// Adds a chunk and evicts the oldest to make room: bulk chunks while they exceed their reserved part, then costly ones. A
-    /// chunk larger than the whole cache is not added and evicts nothing.
+    /// Adds a chunk and evicts the oldest to make room: bulk chunks while they exceed their reserved part,
+    /// then costly ones. A chunk larger than the whole cache is not added and evicts nothing.
     pub(super) fn insert(&mut self, key: ChunkKey, chunk: Bytes, is_costly: bool) {
         if chunk.len() + Self::OVERHEAD > self.capacity {
             return;
@@ -137,7 +139,8 @@ mod tests {
 
     use super::*;
 
-    const EACH: usize = 1000 + ChunkCache::OVERHEAD;
+    /// Size of each chunk with its overhead.
+    const EACH: usize = 1512;
 
     fn key(index: u32) -> ChunkKey {
         let rendition = "t.pcm.44100.2.s16".parse().unwrap();

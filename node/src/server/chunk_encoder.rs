@@ -29,7 +29,8 @@ pub(super) struct ChunkEncoder {
 }
 
 impl ChunkEncoder {
-    /// Starts `threads` encoder threads (one per core for 0), a memory cache of `cache` bytes, and the cache on `disk`.
+    /// Starts `threads` encoder threads (one per core for 0), a memory cache of `cache` bytes, and the cache
+    /// on `disk`.
     ///
     /// # Errors
     /// If the system cannot start a thread.
@@ -53,8 +54,8 @@ impl ChunkEncoder {
         Ok(encoder)
     }
 
-    /// Returns a reader of the chunk: from the cache, of an encoding in progress, or of one that begins at `caller`'s turn. A
-    /// refusal of the request itself comes through the reader.
+    /// Returns a reader of the chunk: from the cache, of an encoding in progress, or of one that begins at
+    /// `caller`'s turn. A refusal of the request itself comes through the reader.
     ///
     /// # Errors
     /// `Busy` if too many chunks wait.

@@ -12,8 +12,9 @@ use tokio::{
 
 use super::caller::Caller;
 
-/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the processors to the
-/// encoders. More wait in the order of their arrival. Test `a_greedy_caller_does_not_delay_others`.
+/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the
+/// processors to the encoders. More wait in the order of their arrival. Test
+/// `a_greedy_caller_does_not_delay_others`.
 const TOTAL: usize = 8;
 /// Those of one caller. Its further requests wait without taking a slot. Same test.
 const PER_CALLER: usize = 2;
@@ -31,8 +32,8 @@ impl DiskSlots {
         Self { all: Arc::new(Semaphore::new(TOTAL)), by_caller: Mutex::default() }
     }
 
-    /// Runs the `work` of `caller` on a blocking thread when it is its turn. Work that has begun runs to its end and holds
-    /// its slot until then, even if this future is dropped.
+    /// Runs the `work` of `caller` on a blocking thread when it is its turn. Work that has begun runs to its
+    /// end and holds its slot until then, even if this future is dropped.
     ///
     /// # Errors
     /// If the work panicked or the runtime shuts down.
@@ -80,7 +81,9 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         let mut requests = JoinSet::new();
         for _ in 0..128 {
-            let (slots, gate, begun) = (slots.clone(), gate.clone(), begun.clone());
+            let slots = slots.clone();
+            let gate = gate.clone();
+            let begun = begun.clone();
             let work = move || {
                 begun.fetch_add(1, Ordering::Relaxed);
                 // Blocks until `shut` is dropped.

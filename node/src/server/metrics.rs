@@ -1,7 +1,9 @@
-//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine only.
+//! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine
+//! only.
 //!
-//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection serves one
-//! request. Labels come from closed lists: protocols, codecs of the registry, kinds of path, refusal codes.
+//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection
+//! serves one request. Labels come from closed lists: protocols, codecs of the registry, kinds of path,
+//! refusal codes.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -34,7 +36,7 @@ const MAX_CONNECTIONS: usize = 4;
 const MAX_HEAD: usize = 8 * 1024;
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
-/// Time within which a request's head must arrive.
+/// Time within which a request's head must arrive. Test `a_connection_without_a_request_ends_after_5_s`.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit of a whole connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,8 +90,8 @@ impl Collector for Metrics {
                 MetricType::Counter,
             )?)?;
         }
-        let (name, help) = ("encode", "Time that encoder threads spent on chunks");
-        let seconds = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
+        let help = "Time that encoder threads spent on chunks";
+        let seconds = to.encode_descriptor("encode", help, Some(&Unit::Seconds), MetricType::Counter)?;
         ConstCounter::new(stats.encode_time.as_secs_f64()).encode(seconds)?;
         self.encode_families(&mut to)
     }
@@ -209,4 +211,32 @@ pub(super) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
     }
     TcpListener::bind(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt, time::Instant};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_ends_after_5_s() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopping = watch::Sender::new(false);
+        let serving = tokio::spawn(serve(ServerStats::default, stopping.subscribe(), listener));
+        let began = Instant::now();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer).await;
+        assert_eq!(began.elapsed().as_secs(), 5, "{}", String::from_utf8_lossy(&answer));
+        stopping.send_replace(true);
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_address_than_loopback_is_refused() {
+        let error = bind("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    }
 }

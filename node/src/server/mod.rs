@@ -1,19 +1,22 @@
-//! The serving half of a node: encodes the tracks of the library for peers and for this machine, and sends them to peers.
+//! The serving half of a node: encodes the tracks of the library for peers and for this machine, and sends
+//! them to peers.
 //!
 //! [`Service`] answers any caller; [`Server`] adds the door for peers and the metrics.
 //!
 //! # Threads
 //!
-//! A session is an async task for each connection and one for each of its requests. Session tasks never access the disk:
-//! opening a track and searching the catalog run on the runtime's blocking threads. [`ServerConfig::encoders`] threads encode,
-//! and read the disk cache; one more thread writes it. A slow peer delays its own streams only.
+//! A session is an async task for each connection and one for each of its requests. Session tasks never
+//! access the disk: opening a track and searching the catalog run on the runtime's blocking threads.
+//! [`ServerConfig::encoders`] threads encode, and read the disk cache; one more thread writes it. A slow peer
+//! delays its own streams only.
 //!
 //! # Bounds
 //!
-//! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of a connection,
-//! requests that wait for the disk, chunks that wait for an encoder, open files, bytes of cached chunks. A chunk that has left
-//! the cache stays in memory while an answer sends it: `send_quota` bounds those bytes for each caller and in all, and a session
-//! abandons an answer that the peer does not read.
+//! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of
+//! a connection, requests that wait for the disk, chunks that wait for an encoder, open files, bytes of
+//! cached chunks. A chunk that has left the cache stays in memory while an answer sends it: `send_quota`
+//! bounds those bytes for each caller and in all, and a session abandons an answer that the peer does not
+//! read.
 
 mod caller;
 mod chunk_cache;
@@ -53,8 +56,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the encoder threads. The server accepts no peers before [`Server::serve`]. The catalog may change while it is
-    /// served.
+    /// Starts the encoder threads. The server accepts no peers before [`Server::serve`]. The catalog may
+    /// change while it is served.
     ///
     /// # Errors
     /// If the system cannot start a thread.
@@ -63,20 +66,20 @@ impl Server {
         registry: Arc<Registry>,
         catalog: impl Into<Arc<Catalog>>,
     ) -> std::io::Result<Self> {
-        let service = Arc::new(Service::start(&config, registry, catalog.into())?);
-        let peers = Arc::new(Peers::new(&config, Arc::clone(&service)));
+        let service = Arc::new(Service::start(config, registry, catalog.into())?);
+        let peers = Arc::new(Peers::new(Arc::clone(&service)));
         Ok(Self { service, peers })
     }
 
-    /// The decision on peers for [`media_plugin_sdk::transport::Bind::admit`]: `access` must admit a peer, and the server must
-    /// have a free slot.
+    /// The decision on peers for [`media_plugin_sdk::transport::Bind::admit`]: `access` must admit a peer,
+    /// and the server must have a free slot.
     #[must_use]
     pub fn admit(&self, access: Access) -> Admit {
         self.peers.admit(access)
     }
 
-    /// Serves the peers of `endpoint` until the endpoint is closed or the server stops, then closes it. May run for several
-    /// endpoints at once; they share all limits. Needs a Tokio runtime.
+    /// Serves the peers of `endpoint` until the endpoint is closed or the server stops, then closes it. May
+    /// run for several endpoints at once; they share all limits. Needs a Tokio runtime.
     pub fn serve(&self, endpoint: Arc<dyn Endpoint>) -> impl Future<Output = ()> + Send + 'static {
         Arc::clone(&self.peers).serve(endpoint)
     }
@@ -99,8 +102,8 @@ impl Server {
         stats(&self.service, &self.peers)
     }
 
-    /// Serves [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the server stops. Returns the
-    /// bound address; port 0 becomes a free port. Needs a Tokio runtime.
+    /// Serves [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the
+    /// server stops. Returns the bound address; port 0 becomes a free port. Needs a Tokio runtime.
     ///
     /// # Errors
     /// If the address is not a loopback address, or is in use.

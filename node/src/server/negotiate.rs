@@ -14,13 +14,14 @@ use self::{
 };
 use crate::library::SourceFacts;
 
+mod output_rate;
 pub(super) mod packet_cut;
 mod passthrough;
 pub(super) mod plan;
 mod reason;
 
-/// Chooses the first of the client's codecs that this node has and that can carry the track. Packets that can pass through
-/// take precedence over all codecs. `options` holds each codec's own options by its id.
+/// Chooses the first of the client's codecs that this node has and that can carry the track. Packets that can
+/// pass through take precedence over all codecs. `options` holds each codec's own options by its id.
 ///
 /// # Errors
 /// `NoCommonCodec` with the node's codecs in the message; `BadRequest` for too many offered codecs.
@@ -112,14 +113,15 @@ fn propose(
     if let Some(plan) = passthrough::proposed(&codec, &limits, options, &track.id, facts) {
         return Ok(plan);
     }
-    let choice = codec.propose(&facts.source, &limits, options).map_err(|error| error.to_string());
+    let source = output_rate::for_output(facts.source, &output.rates);
+    let choice = codec.propose(&source, &limits, options).map_err(|error| error.to_string());
     choice
         .and_then(|choice| RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts))
         .map_err(|why| format!("{} cannot carry it ({why})", offer.id))
 }
 
-/// Takes the first renditions that fit into half of an answer. The other half is for the track, the chosen rendition and
-/// the reason.
+/// Takes the first renditions that fit into half of an answer. The other half is for the track, the chosen
+/// rendition and the reason.
 fn bounded(renditions: impl Iterator<Item = Rendition>) -> Vec<Rendition> {
     let mut room = GetInfo::MAX_ANSWER / 2;
     let size = |rendition: &Rendition| serde_json::to_vec(rendition).map_or(usize::MAX, |json| json.len());
@@ -133,4 +135,19 @@ fn no_common_codec(registry: &Registry, track: &Track, rejected: &[String]) -> W
     let offers = if rejected.is_empty() { "the client offers no codec".into() } else { rejected.join("; ") };
     let message = format!("no codec for {:?}: this node has {known}; {offers}", track.title);
     WireError::new(ErrorCode::NoCommonCodec, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins;
+
+    #[test]
+    fn the_size_of_a_chunk_follows_from_its_name() {
+        let registry = plugins::registry();
+        let bytes = |id: &str| chunk_bytes(&registry, &id.parse().unwrap());
+        assert_eq!(bytes("t.pcm.44100.2.s16"), 529_200);
+        assert_eq!(bytes("t.opus.48000.2.copy"), 191_250);
+        assert_eq!((bytes("t.nothing.44100.2.s16"), bytes("t.pcm.44100.2.s17")), (0, 0));
+    }
 }

@@ -11,7 +11,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 use self::connection_table::ConnectionTable;
-use super::{config::ServerConfig, service::Service};
+use super::service::Service;
 
 mod access;
 mod connection_table;
@@ -31,12 +31,14 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        let config = service.config();
         let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let requests = config.max_requests_per_peer.max(1);
+        let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
         Self {
             service,
-            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
+            limits,
             max_peers,
             peer_slots: Arc::new(Semaphore::new(max_peers)),
             connections: Arc::default(),
@@ -59,8 +61,8 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free. [`Peers::serve`] takes the
-    /// slot itself.
+    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free.
+    /// [`Peers::serve`] takes the slot itself.
     pub(super) fn admit(&self, access: Access) -> Admit {
         let peer_slots = Arc::clone(&self.peer_slots);
         Arc::new(move |peer, token| {
@@ -72,8 +74,8 @@ impl Peers {
         })
     }
 
-    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops. Closes the
-    /// endpoint at the end.
+    /// Runs a session for each connection of the endpoint, until the endpoint is closed or the server stops.
+    /// Closes the endpoint at the end.
     pub(super) async fn serve(self: Arc<Self>, endpoint: Arc<dyn Endpoint>) {
         let mut stopping = self.stopping();
         let mut sessions = JoinSet::new();
@@ -111,7 +113,8 @@ impl Peers {
         let guard = self.connections.insert(&connection);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
-        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells peers apart.
+        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
+        // peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
             let _held = (guard, slot);
@@ -127,15 +130,15 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{library::Catalog, plugins};
+    use crate::{library::Catalog, plugins, server::config::ServerConfig};
 
     #[test]
     fn a_full_node_says_so_only_to_peers_it_would_admit() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { max_peers: 0, encoders: 1, ..ServerConfig::default() };
-        let service = Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap();
-        let peers = Peers::new(&config, Arc::new(service));
+        let service = Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap();
+        let peers = Peers::new(Arc::new(service));
         let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
         let admit = peers.admit(access);
         assert_eq!(admit("friend", None), Err("server_full".into()));

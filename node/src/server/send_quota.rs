@@ -1,10 +1,10 @@
 //! Bound on the bytes of chunks that are being sent, in all and for each caller.
 //!
-//! A chunk that has left the cache stays in memory while an answer sends it, and a peer that never reads keeps its answers
-//! open. So a caller may hold at most a [`SHARE`] of the free bytes, over all its connections: a fifth of [`CAPACITY`] when
-//! it is alone, less beside others, so that some greedy callers leave room for new ones (dynamic thresholds: Choudhury and
-//! Hahne, 1998). One chunk is always allowed, so no caller starves. A chunk counts for each answer that sends it, although
-//! answers share its bytes.
+//! A chunk that has left the cache stays in memory while an answer sends it, and a peer that never reads
+//! keeps its answers open. So a caller may hold at most a [`SHARE`] of the free bytes, over all its
+//! connections: a fifth of [`CAPACITY`] when it is alone, less beside others, so that some greedy callers
+//! leave room for new ones (dynamic thresholds: Choudhury and Hahne, 1998). One chunk is always allowed, so
+//! no caller starves. A chunk counts for each answer that sends it, although answers share its bytes.
 
 use std::{
     collections::HashMap,

@@ -1,15 +1,15 @@
 //! Answers to list, search, info and chunk requests for any caller, with the quotas of each caller.
 //!
-//! The service knows neither connections nor streams. Whoever has a [`Caller`] can use it: the session of a peer, or any code
-//! of this node through [`LocalLibrary`], which is a [`Provider`].
+//! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a
+//! peer, or other code of this node through [`LocalLibrary`], which is a [`Provider`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::BoxFuture;
 use media_protocol::{
-    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, WireError,
+    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, WireError,
     chunk::{ChunkEvent, ChunkReader},
 };
 
@@ -26,8 +26,8 @@ use crate::library::{Catalog, ChunkPackets, Provider, ProviderError, provider};
 
 /// The tracks of this machine, for any number of callers.
 pub struct Service {
+    config: ServerConfig,
     registry: Arc<Registry>,
-    codec_options: BTreeMap<String, String>,
     catalog: Arc<Catalog>,
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
@@ -41,7 +41,7 @@ impl Service {
     /// # Errors
     /// If the system cannot start a thread.
     pub(super) fn start(
-        config: &ServerConfig,
+        config: ServerConfig,
         registry: Arc<Registry>,
         catalog: Arc<Catalog>,
     ) -> std::io::Result<Self> {
@@ -53,8 +53,8 @@ impl Service {
             Arc::clone(&catalog),
         )?;
         Ok(Self {
+            config,
             registry,
-            codec_options: config.codec_options.clone(),
             catalog,
             encoder,
             counters: Arc::default(),
@@ -92,14 +92,14 @@ impl Service {
         let service = Arc::clone(self);
         let info = self.on_disk(caller, move || {
             let track = service.catalog.open(&request.track)?;
-            let options = &service.codec_options;
+            let options = &service.config.codec_options;
             negotiate::choose(&service.registry, options, &request, track.track(), track.facts())
         });
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of the request itself
-    /// comes in the answer's bytes.
+    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
+    /// the request itself comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
@@ -122,6 +122,10 @@ impl Service {
     /// Returns whether this node has the codec.
     pub(super) fn has_codec(&self, id: &str) -> bool {
         self.registry.codec(id).is_ok()
+    }
+
+    pub(super) fn config(&self) -> &ServerConfig {
+        &self.config
     }
 
     pub(super) fn catalog(&self) -> &Catalog {
@@ -205,7 +209,11 @@ impl Provider for LocalLibrary {
     }
 
     fn info<'a>(&'a self, request: &'a GetInfo) -> BoxFuture<'a, provider::Result<Info>> {
-        Box::pin(async move { Ok(self.service.info(&self.caller, request.clone()).await?) })
+        let mut request = request.clone();
+        if request.path.kind == PathKind::Unknown {
+            request.path.kind = PathKind::Memory;
+        }
+        Box::pin(async move { Ok(self.service.info(&self.caller, request).await?) })
     }
 
     fn chunk<'a>(
@@ -216,6 +224,11 @@ impl Provider for LocalLibrary {
         Box::pin(async move {
             let request = ChunkRequest { rendition: rendition.id.clone(), index };
             let answer = self.service.chunk(&self.caller, &request)?;
+            let following = std::iter::successors(index.next(), |index| index.next());
+            let following = following.take_while(|index| index.0 < rendition.chunks);
+            for index in following.take(self.service.config.encode_ahead as usize) {
+                self.service.encode_ahead(ChunkRequest { index, ..request.clone() });
+            }
             let frames = rendition.frames_in(index);
             let reader = ChunkReader::new(index, frames, rendition.max_chunk_bytes());
             let packets: Box<dyn ChunkPackets> = Box::new(LocalPackets { answer, reader });

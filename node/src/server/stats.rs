@@ -55,8 +55,8 @@ pub struct ServerStats {
     pub bytes_sent: u64,
     /// The part of them that is chunks, by codec and kind of path.
     pub chunk_bytes: Vec<ChunkBytes>,
-    /// Refusals by `ErrorCode` as on the wire. A chunk that fails counts once for each peer that requested it, and once in
-    /// [`EncoderStats::failed`].
+    /// Refusals by `ErrorCode` as on the wire. A chunk that fails counts once for each peer that requested
+    /// it, and once in [`EncoderStats::failed`].
     pub refusals: BTreeMap<&'static str, u64>,
     /// Time that all encoder threads spent on chunks. In JSON: `encode_ms`, in milliseconds.
     #[serde(rename = "encode_ms", serialize_with = "millis")]
@@ -95,7 +95,8 @@ impl ServerCounters {
         self.refusals[position.unwrap_or(CODES.len() - 1)].add(1);
     }
 
-    /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers use it once a chunk.
+    /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers
+    /// use it once a chunk.
     pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(chunks.entry((codec.to_owned(), path.as_str())).or_default())

@@ -30,7 +30,7 @@ fn inspect_says_what_a_library_has() {
     fs::write(&text, "no library").unwrap();
     for (file, why) in [
         (&crashes, "it ended the process with signal: 6"),
-        (&text, "it is no shared library, or a damaged one"),
+        (&text, "it is not a shared library, or is damaged"),
         (&folder.path().join("absent.so"), "it cannot be read"),
     ] {
         let (code, said, error) = plugins("inspect", file, &[]);

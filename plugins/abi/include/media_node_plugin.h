@@ -5,9 +5,9 @@
  *   MN_NOTE(flags, "id", "version", "codec:ID output:ID");   read from the file before any of its code runs
  *   MN_EXPORT const mn_plugin *media_node_plugin_entry_v1(const mn_host *host);
  *
- * Structs begin with their size, and a minor version only appends fields. Both sides read and write a struct of the other
- * side up to its struct_size only. Pointers are not NULL unless this header permits it. A call that fails fills in its
- * mn_error. No call may throw, longjmp out, or end the process.
+ * Structs begin with their size, and a minor version only appends fields. Both sides read and write a struct of
+ * the other side up to its struct_size only. Pointers are not NULL unless this header permits it. A call that fails
+ * fills in its mn_error. No call may throw, longjmp out, or end the process.
  *
  * Audio is interleaved float, nominal range +-1. Lengths of audio are counted in frames: one sample per channel.
  */
@@ -94,7 +94,8 @@
 typedef int32_t mn_status;
 
 // Note that the host reads from the file before it runs any of the plugin's code. A plugin exports it as
-// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
+// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its
+// field.
 typedef struct mn_abi_note {
   // sizeof(mn_abi_note) as the plugin knows it.
   uint32_t struct_size;
@@ -110,12 +111,13 @@ typedef struct mn_abi_note {
   char id[32];
   // Version of the library, 1 to 32 characters.
   char version[32];
-  // Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac output:pipe".
+  // Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac
+  // output:pipe".
   char provides[256];
 } mn_abi_note;
 
-// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The layout never
-// changes.
+// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The
+// layout never changes.
 typedef struct mn_str {
   // First byte.
   const char *ptr;
@@ -151,7 +153,8 @@ typedef struct mn_limits {
   uint32_t channels;
   // Number of `rates`. 0 stands for any rate.
   uint32_t rate_count;
-  // Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
+  // Rates that the listener's output supports, in frames per second. The source's own rate is the first
+  // choice.
   const uint32_t *rates;
 } mn_limits;
 
@@ -167,7 +170,8 @@ typedef struct mn_choice {
   char params[32];
 } mn_choice;
 
-// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if the call fails.
+// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if
+// the call fails.
 typedef struct mn_error {
   // sizeof(mn_error) as the host knows it.
   uint32_t struct_size;
@@ -179,9 +183,9 @@ typedef struct mn_error {
   char text[500];
 } mn_error;
 
-// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a - lead_in,
-// b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in + lookahead frames that the decoder
-// returns.
+// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a -
+// lead_in, b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in +
+// lookahead frames that the decoder returns.
 //
 // The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
 typedef struct mn_encoding {
@@ -191,8 +195,8 @@ typedef struct mn_encoding {
   uint32_t bitrate;
   // Frames per call of `encode`, 1 to 65536.
   uint32_t packet_frames;
-  // 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows. 0: it may be
-  // shorter.
+  // 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows.
+  // 0: it may be shorter.
   uint32_t whole_packets;
   // Frames before the chunk that let the codec settle, at most 65536.
   uint32_t lead_in;
@@ -210,12 +214,13 @@ typedef struct mn_encoding {
 
 // A codec. The argument `codec` of its functions is its `object`.
 //
-// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread at a time uses
-// an encoder or decoder; different calls may come from different threads. Encoders run on worker threads. Decoders run on
-// the playback thread, so their calls do not block.
+// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread
+// at a time uses an encoder or decoder; different calls may come from different threads. Encoders run on
+// worker threads. Decoders run on the playback thread, so their calls do not block.
 //
-// Buffers belong to the host and are valid during the call only. After an error the host only resets or frees an encoder,
-// while a decoder accepts the next packet. After MN_PANICKED the host only frees an encoder or decoder.
+// Buffers belong to the host and are valid during the call only. After an error the host only resets or
+// frees an encoder, while a decoder accepts the next packet. After MN_PANICKED the host only frees an
+// encoder or decoder.
 typedef struct mn_codec {
   // sizeof(mn_codec) as the plugin knows it.
   uint32_t struct_size;
@@ -229,24 +234,24 @@ typedef struct mn_codec {
   struct mn_str version;
   // Description in one line.
   struct mn_str description;
-  // Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns MN_UNSUPPORTED and
-  // names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
+  // Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns
+  // MN_UNSUPPORTED and names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
   mn_status (*propose)(void *codec,
                        const struct mn_source *source,
                        const struct mn_limits *limits,
                        struct mn_str options,
                        struct mn_choice *choice,
                        struct mn_error *error);
-  // Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer: returns
-  // MN_BAD_ARGUMENT if `propose` never makes it.
+  // Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer:
+  // returns MN_BAD_ARGUMENT if `propose` never makes it.
   mn_status (*encoding)(void *codec,
                         const struct mn_choice *choice,
                         struct mn_encoding *encoding,
                         struct mn_error *error);
   // Creates an encoder.
   mn_status (*encoder_new)(void *codec, const struct mn_choice *choice, void **encoder, struct mn_error *error);
-  // Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or to 0 if the
-  // encoder needs more audio first.
+  // Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or
+  // to 0 if the encoder needs more audio first.
   mn_status (*encode)(void *encoder,
                       const float *pcm,
                       uint32_t frames,
@@ -254,8 +259,8 @@ typedef struct mn_codec {
                       uint32_t capacity,
                       uint32_t *len,
                       struct mn_error *error);
-  // Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left. NULL: the
-  // encoder buffers nothing.
+  // Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left.
+  // NULL: the encoder buffers nothing.
   mn_status (*flush)(void *encoder, uint8_t *packet, uint32_t capacity, uint32_t *len, struct mn_error *error);
   // Returns the encoder to its initial state.
   mn_status (*encoder_reset)(void *encoder, struct mn_error *error);
@@ -268,9 +273,10 @@ typedef struct mn_codec {
                            uint32_t config_len,
                            void **decoder,
                            struct mn_error *error);
-  // Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity` frames. Sets
-  // `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not one of this codec, MN_NO_SPACE
-  // if `pcm` is too short. Does not block, and does not allocate after the first packets.
+  // Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity`
+  // frames. Sets `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not
+  // one of this codec, MN_NO_SPACE if `pcm` is too short. Does not block, and does not allocate after the
+  // first packets.
   mn_status (*decode)(void *decoder,
                       const uint8_t *packet,
                       uint32_t len,
@@ -328,7 +334,8 @@ typedef struct mn_open {
   struct mn_str options;
 } mn_open;
 
-// Properties of an open output, which do not change while it is open. The host presets every number to UINT32_MAX.
+// Properties of an open output, which do not change while it is open. The host presets every number to
+// UINT32_MAX.
 typedef struct mn_opened {
   // sizeof(mn_opened) as the host knows it.
   uint32_t struct_size;
@@ -340,12 +347,12 @@ typedef struct mn_opened {
 
 // A kind of output. The argument `plugin` of its functions is its `object`; `output` is an open output.
 //
-// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time. One thread at a
-// time uses an open output; different calls may come from different threads. No call on an open output blocks for longer
-// than 50 ms.
+// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time.
+// One thread at a time uses an open output; different calls may come from different threads. No call on an
+// open output blocks for longer than 50 ms.
 //
-// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the host only frees
-// the output.
+// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the
+// host only frees the output.
 typedef struct mn_output {
   // sizeof(mn_output) as the plugin knows it.
   uint32_t struct_size;
@@ -361,21 +368,21 @@ typedef struct mn_output {
   struct mn_str description;
   // Meaning of a target, such as "a device id or name" or "a path".
   struct mn_str target;
-  // Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no devices to choose
-  // from.
+  // Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no
+  // devices to choose from.
   mn_status (*devices)(void *plugin, struct mn_device_list *list, struct mn_error *error);
-  // Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or an option does
-  // not exist, MN_LOST if the target existed and is gone.
+  // Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or
+  // an option does not exist, MN_LOST if the target existed and is gone.
   mn_status (*open)(void *plugin,
                     const struct mn_open *open,
                     void **output,
                     struct mn_opened *opened,
                     struct mn_error *error);
-  // Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if it had no room
-  // for 50 ms.
+  // Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if
+  // it had no room for 50 ms.
   mn_status (*write)(void *output, const float *pcm, uint32_t frames, uint32_t *taken, struct mn_error *error);
-  // Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not paused means an
-  // underrun.
+  // Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not
+  // paused means an underrun.
   mn_status (*delay)(void *output, uint64_t *frames, struct mn_error *error);
   // 1: pauses. The output falls silent at once and keeps its frames. 0: resumes.
   mn_status (*pause)(void *output, uint32_t paused, struct mn_error *error);
@@ -387,12 +394,13 @@ typedef struct mn_output {
   void (*free)(void *output);
   // Returns the extension of the output with this id, or NULL. The function itself may be NULL.
   const void *(*get_extension)(void *plugin, struct mn_str id);
-  // Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`. NULL: the system
-  // reports none.
+  // Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`.
+  // NULL: the system reports none.
   mn_status (*xruns)(void *output, uint64_t *count, struct mn_error *error);
 } mn_output;
 
-// Codecs and outputs of a library. This table and everything it points to stay unchanged until the process ends.
+// Codecs and outputs of a library. This table and everything it points to stay unchanged until the process
+// ends.
 typedef struct mn_plugin {
   // sizeof(mn_plugin) as the plugin knows it.
   uint32_t struct_size;
@@ -430,14 +438,16 @@ typedef struct mn_host {
   uint16_t abi_major;
   // MN_ABI_MINOR of the host.
   uint16_t abi_minor;
-  // Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it for every packet.
+  // Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it
+  // for every packet.
   void (*log)(const struct mn_host *host, uint32_t level, struct mn_str text);
-  // Returns the extension of the host with this id, as a pointer to the table that the extension defines, or NULL.
+  // Returns the extension of the host with this id, as a pointer to the table that the extension defines,
+  // or NULL.
   const void *(*get_extension)(const struct mn_host *host, struct mn_str id);
 } mn_host;
 
-// Entry of a library, exported as `media_node_plugin_entry_v1`. The host calls it under a lock; every call returns the same
-// pointer. To refuse the host, the library logs the reason and returns NULL.
+// Entry of a library, exported as `media_node_plugin_entry_v1`. The host calls it under a lock; every call
+// returns the same pointer. To refuse the host, the library logs the reason and returns NULL.
 typedef const struct mn_plugin *(*mn_entry_v1)(const struct mn_host *host);
 
 // Success.
@@ -446,7 +456,8 @@ typedef const struct mn_plugin *(*mn_entry_v1)(const struct mn_host *host);
 // The request is invalid: a wrong option, a format out of range. The text names the permitted values.
 #define MN_BAD_ARGUMENT -1
 
-// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of audio.
+// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of
+// audio.
 #define MN_NO_SPACE -2
 
 // The request is valid, but this plugin does not support it.

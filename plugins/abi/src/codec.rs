@@ -31,7 +31,8 @@ pub struct mn_limits {
     pub channels: u32,
     /// Number of `rates`. 0 stands for any rate.
     pub rate_count: u32,
-    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
+    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first
+    /// choice.
     pub rates: *const u32,
 }
 
@@ -49,9 +50,9 @@ pub struct mn_choice {
     pub params: [c_char; 32],
 }
 
-/// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a - lead_in,
-/// b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in + lookahead frames that the decoder
-/// returns.
+/// Properties of a choice. For a chunk with the frames [a, b) of a track, the host feeds the frames [a -
+/// lead_in, b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in +
+/// lookahead frames that the decoder returns.
 ///
 /// The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
 #[repr(C)]
@@ -63,8 +64,8 @@ pub struct mn_encoding {
     pub bitrate: u32,
     /// Frames per call of `encode`, 1 to 65536.
     pub packet_frames: u32,
-    /// 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows. 0: it may be
-    /// shorter.
+    /// 1: the last call of a chunk also needs packet_frames frames, so the host adds the audio that follows.
+    /// 0: it may be shorter.
     pub whole_packets: u32,
     /// Frames before the chunk that let the codec settle, at most 65536.
     pub lead_in: u32,
@@ -82,12 +83,13 @@ pub struct mn_encoding {
 
 /// A codec. The argument `codec` of its functions is its `object`.
 ///
-/// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread at a time uses
-/// an encoder or decoder; different calls may come from different threads. Encoders run on worker threads. Decoders run on
-/// the playback thread, so their calls do not block.
+/// Threads: the host calls the functions of the codec from any thread, several at the same time. One thread
+/// at a time uses an encoder or decoder; different calls may come from different threads. Encoders run on
+/// worker threads. Decoders run on the playback thread, so their calls do not block.
 ///
-/// Buffers belong to the host and are valid during the call only. After an error the host only resets or frees an encoder,
-/// while a decoder accepts the next packet. After MN_PANICKED the host only frees an encoder or decoder.
+/// Buffers belong to the host and are valid during the call only. After an error the host only resets or
+/// frees an encoder, while a decoder accepts the next packet. After MN_PANICKED the host only frees an
+/// encoder or decoder.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_codec {
@@ -103,8 +105,8 @@ pub struct mn_codec {
     pub version: mn_str,
     /// Description in one line.
     pub description: mn_str,
-    /// Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns MN_UNSUPPORTED and
-    /// names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
+    /// Chooses how to encode `source` within `limits`. `options` is one JSON object, or empty. Returns
+    /// MN_UNSUPPORTED and names the limit that cannot be met, or MN_BAD_ARGUMENT and names the wrong option.
     pub propose: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -115,8 +117,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer: returns
-    /// MN_BAD_ARGUMENT if `propose` never makes it.
+    /// Sets the properties of `choice`, which depend on nothing else. The choice may come from a peer:
+    /// returns MN_BAD_ARGUMENT if `propose` never makes it.
     pub encoding: Option<
         unsafe extern "C" fn(
             codec: *mut c_void,
@@ -134,8 +136,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or to 0 if the
-    /// encoder needs more audio first.
+    /// Encodes `frames` frames, at most packet_frames, into one packet. Sets `len` to its length in bytes, or
+    /// to 0 if the encoder needs more audio first.
     pub encode: Option<
         unsafe extern "C" fn(
             encoder: *mut c_void,
@@ -147,8 +149,8 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left. NULL: the
-    /// encoder buffers nothing.
+    /// Writes buffered audio at the end of a chunk, one packet per call. Sets `len` to 0 if nothing is left.
+    /// NULL: the encoder buffers nothing.
     pub flush: Option<
         unsafe extern "C" fn(
             encoder: *mut c_void,
@@ -173,9 +175,10 @@ pub struct mn_codec {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity` frames. Sets
-    /// `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not one of this codec, MN_NO_SPACE
-    /// if `pcm` is too short. Does not block, and does not allocate after the first packets.
+    /// Decodes one packet, which comes from a peer and may hold any bytes. `pcm` has room for `capacity`
+    /// frames. Sets `frames` to the number written, which may be 0. Returns MN_CORRUPT if the packet is not
+    /// one of this codec, MN_NO_SPACE if `pcm` is too short. Does not block, and does not allocate after the
+    /// first packets.
     pub decode: Option<
         unsafe extern "C" fn(
             decoder: *mut c_void,

@@ -8,7 +8,8 @@ pub const MN_ABI_MINOR: u16 = 1;
 pub const MN_NOTE_PANIC_ABORT: u32 = 1;
 
 /// Note that the host reads from the file before it runs any of the plugin's code. A plugin exports it as
-/// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its field.
+/// `media_node_plugin_abi` in the section MN_NOTE_SECTION. Text is UTF-8, padded with NUL to the end of its
+/// field.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_abi_note {
@@ -26,7 +27,8 @@ pub struct mn_abi_note {
     pub id: [c_char; 32],
     /// Version of the library, 1 to 32 characters.
     pub version: [c_char; 32],
-    /// Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac output:pipe".
+    /// Codecs and outputs that the entry describes, in any order, separated by one space: "codec:flac
+    /// output:pipe".
     pub provides: [c_char; 256],
 }
 

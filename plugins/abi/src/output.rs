@@ -50,7 +50,8 @@ pub struct mn_open {
     pub options: mn_str,
 }
 
-/// Properties of an open output, which do not change while it is open. The host presets every number to UINT32_MAX.
+/// Properties of an open output, which do not change while it is open. The host presets every number to
+/// UINT32_MAX.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_opened {
@@ -64,12 +65,12 @@ pub struct mn_opened {
 
 /// A kind of output. The argument `plugin` of its functions is its `object`; `output` is an open output.
 ///
-/// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time. One thread at a
-/// time uses an open output; different calls may come from different threads. No call on an open output blocks for longer
-/// than 50 ms.
+/// Threads: the host calls `devices`, `open` and `get_extension` from any thread, several at the same time.
+/// One thread at a time uses an open output; different calls may come from different threads. No call on an
+/// open output blocks for longer than 50 ms.
 ///
-/// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the host only frees
-/// the output.
+/// After MN_LOST the device is gone: the host frees the output and may open another. After MN_PANICKED the
+/// host only frees the output.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_output {
@@ -87,8 +88,8 @@ pub struct mn_output {
     pub description: mn_str,
     /// Meaning of a target, such as "a device id or name" or "a path".
     pub target: mn_str,
-    /// Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no devices to choose
-    /// from.
+    /// Adds the devices to `list`, the default first. May take up to a second. NULL: the output has no
+    /// devices to choose from.
     pub devices: Option<
         unsafe extern "C" fn(
             plugin: *mut c_void,
@@ -96,8 +97,8 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or an option does
-    /// not exist, MN_LOST if the target existed and is gone.
+    /// Opens a target. Sound starts with the first frames written. Returns MN_BAD_ARGUMENT if the target or
+    /// an option does not exist, MN_LOST if the target existed and is gone.
     pub open: Option<
         unsafe extern "C" fn(
             plugin: *mut c_void,
@@ -107,8 +108,8 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if it had no room
-    /// for 50 ms.
+    /// Takes interleaved frames. Sets `taken` to their number, which is 0 while the output is paused, and if
+    /// it had no room for 50 ms.
     pub write: Option<
         unsafe extern "C" fn(
             output: *mut c_void,
@@ -118,8 +119,8 @@ pub struct mn_output {
             error: *mut mn_error,
         ) -> mn_status,
     >,
-    /// Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not paused means an
-    /// underrun.
+    /// Sets `frames` to the number of frames taken but not yet heard. 0 in a real-time output that is not
+    /// paused means an underrun.
     pub delay: Option<
         unsafe extern "C" fn(output: *mut c_void, frames: *mut u64, error: *mut mn_error) -> mn_status,
     >,
@@ -135,8 +136,8 @@ pub struct mn_output {
     pub free: Option<unsafe extern "C" fn(output: *mut c_void)>,
     /// Returns the extension of the output with this id, or NULL. The function itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(plugin: *mut c_void, id: mn_str) -> *const c_void>,
-    /// Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`. NULL: the system
-    /// reports none.
+    /// Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`.
+    /// NULL: the system reports none.
     pub xruns:
         Option<unsafe extern "C" fn(output: *mut c_void, count: *mut u64, error: *mut mn_error) -> mn_status>,
 }

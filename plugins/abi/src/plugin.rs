@@ -21,13 +21,16 @@ pub struct mn_host {
     pub abi_major: u16,
     /// MN_ABI_MINOR of the host.
     pub abi_minor: u16,
-    /// Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it for every packet.
+    /// Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it
+    /// for every packet.
     pub log: Option<unsafe extern "C" fn(host: *const mn_host, level: u32, text: mn_str)>,
-    /// Returns the extension of the host with this id, as a pointer to the table that the extension defines, or NULL.
+    /// Returns the extension of the host with this id, as a pointer to the table that the extension defines,
+    /// or NULL.
     pub get_extension: Option<unsafe extern "C" fn(host: *const mn_host, id: mn_str) -> *const c_void>,
 }
 
-/// Codecs and outputs of a library. This table and everything it points to stay unchanged until the process ends.
+/// Codecs and outputs of a library. This table and everything it points to stay unchanged until the process
+/// ends.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_plugin {
@@ -59,6 +62,6 @@ pub struct mn_plugin {
     pub get_extension: Option<unsafe extern "C" fn(id: mn_str) -> *const c_void>,
 }
 
-/// Entry of a library, exported as `media_node_plugin_entry_v1`. The host calls it under a lock; every call returns the same
-/// pointer. To refuse the host, the library logs the reason and returns NULL.
+/// Entry of a library, exported as `media_node_plugin_entry_v1`. The host calls it under a lock; every call
+/// returns the same pointer. To refuse the host, the library logs the reason and returns NULL.
 pub type mn_entry_v1 = unsafe extern "C" fn(host: *const mn_host) -> *const mn_plugin;

@@ -7,7 +7,8 @@ pub type mn_status = i32;
 pub const MN_OK: mn_status = 0;
 /// The request is invalid: a wrong option, a format out of range. The text names the permitted values.
 pub const MN_BAD_ARGUMENT: mn_status = -1;
-/// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of audio.
+/// The buffer is too small. `need` of mn_error holds the size needed, in bytes of a packet or samples of
+/// audio.
 pub const MN_NO_SPACE: mn_status = -2;
 /// The request is valid, but this plugin does not support it.
 pub const MN_UNSUPPORTED: mn_status = -3;
@@ -22,7 +23,8 @@ pub const MN_FAILED: mn_status = -7;
 /// The plugin panicked. The host only frees the instance.
 pub const MN_PANICKED: mn_status = -8;
 
-/// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if the call fails.
+/// Description of an error. It belongs to the host, which zeroes it before every call and reads it only if
+/// the call fails.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_error {
@@ -36,8 +38,8 @@ pub struct mn_error {
     pub text: [c_char; 500],
 }
 
-/// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The layout never
-/// changes.
+/// Text in UTF-8, at most MN_MAX_STRING bytes, without a NUL at the end. `ptr` may be NULL if `len` is 0. The
+/// layout never changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_str {

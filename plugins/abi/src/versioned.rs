@@ -19,8 +19,8 @@ pub unsafe trait Versioned: Copy {
     const FIRST_SIZE: usize;
 }
 
-/// Reads a struct of another version. Fields that its writer does not know are zero; fields that this version does not know
-/// are dropped.
+/// Reads a struct of another version. Fields that its writer does not know are zero; fields that this version
+/// does not know are dropped.
 ///
 /// # Errors
 /// The declared size, if it is smaller than in version 1.0.
@@ -35,8 +35,8 @@ pub unsafe fn read<T: Versioned>(from: *const T) -> Result<T, u32> {
     }
     let size = (declared as usize).min(size_of::<T>());
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller guarantees `size` bytes at `from`, and `value` has room for them. The rest of `value` is zero, which
-    // is valid in a `Versioned` struct.
+    // SAFETY: the caller guarantees `size` bytes at `from`, and `value` has room for them. The rest of
+    // `value` is zero, which is valid in a `Versioned` struct.
     unsafe {
         from.cast::<u8>().copy_to_nonoverlapping(value.as_mut_ptr().cast(), size);
         Ok(value.assume_init())
@@ -46,7 +46,8 @@ pub unsafe fn read<T: Versioned>(from: *const T) -> Result<T, u32> {
 // Names the last field of each struct in version 1.0.
 macro_rules! versioned {
     ($($name:ident ends with $last:ident: $type:ty;)*) => {$(
-        // SAFETY: the struct is `repr(C)`, begins with its size, and holds numbers, raw pointers and optional functions.
+        // SAFETY: the struct is `repr(C)`, begins with its size, and holds numbers, raw pointers and optional
+        // functions.
         unsafe impl Versioned for $name {
             const FIRST_SIZE: usize = offset_of!($name, $last) + size_of::<$type>();
         }

@@ -1,4 +1,5 @@
-//! The committed header is the one generated from the crate's source, and C and C++ compile it to the same layout.
+//! The committed header is the one generated from the crate's source, and C and C++ compile it to the same
+//! layout.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

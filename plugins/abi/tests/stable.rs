@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 const FIRST: &str = "../host/tests/fixtures/abi-1.0/media_node_plugin.h";
 const TODAY: &str = "include/media_node_plugin.h";
 
-/// Contents of a header without comments: the members of each struct, and the value or type of each other name.
+/// Contents of a header without comments: the members of each struct, and the value or type of each other
+/// name.
 #[derive(Debug, PartialEq)]
 struct Header {
     structs: BTreeMap<String, Vec<String>>,

@@ -1,10 +1,11 @@
-use std::{fs, io::ErrorKind, path::Path};
+use std::{fs, io::Seek, path::Path};
 
 use media_plugin_sdk::{
     DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
 };
 
 use crate::{
+    file_target::FileTarget,
     options::{self, FileOptions},
     output::{Destination, WriterOutput},
     samples::SampleFormat,
@@ -12,7 +13,8 @@ use crate::{
 
 inventory::submit! { OutputRegistration(|| Box::new(File)) }
 
-/// The output `file`: a WAV file if the path ends in `.wav`, else raw interleaved little-endian samples.
+/// The output `file`: a WAV file if the path ends in `.wav` or `.wave`, raw interleaved little-endian samples if it ends in
+/// `.raw` or `.pcm`. A pipe, a device or a symbolic link may have no ending, and gets raw samples.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct File;
 
@@ -21,7 +23,7 @@ impl OutputPlugin for File {
         OutputInfo {
             id: "file".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            description: "writes a WAV file, or raw samples for any other extension than .wav".into(),
+            description: "writes a WAV file (.wav, .wave) or raw samples (.raw, .pcm)".into(),
             target: "a path".into(),
         }
     }
@@ -36,39 +38,51 @@ impl OutputPlugin for File {
             return Err(PluginError::BadArgument("output file needs a path: use \"file:PATH\"".into()));
         }
         let path = Path::new(open.target);
-        let file = create(path, options.overwrite)?;
-        let is_wav = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"));
-        let destination = if is_wav { Destination::Wav(file) } else { Destination::Raw(Box::new(file)) };
+        let content = Content::of(path)?;
+        let mut target = FileTarget::open(path, options.overwrite)?;
+        if content == Content::Wav && target.file.stream_position().is_err() {
+            return Err(PluginError::BadArgument(format!(
+                "cannot write WAV to the pipe {}: a WAV header needs a file; use a pipe named .raw or .pcm",
+                open.target
+            )));
+        }
+        let destination = match content {
+            Content::Wav => Destination::Wav(target),
+            Content::Raw => Destination::Raw(target),
+        };
         let sample = options.format.unwrap_or(SampleFormat::matching(open.sample));
         Ok(Box::new(WriterOutput::new(destination, open.target.into(), open.format, sample)?))
     }
 }
 
-/// Creates the file. Opens an existing one if it has no content to lose, as an empty file, a pipe or a device, or if
-/// `overwrite` is set.
-fn create(path: &Path, overwrite: bool) -> Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true);
-    match options.create_new(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        outcome => return outcome.map_err(|error| failure(path, &error)),
-    }
-    let has_content = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
-    if has_content && !overwrite {
-        return Err(PluginError::BadArgument(format!(
-            "{} already exists: choose another name, delete the file, or set overwrite = true in [output.file]",
-            path.display()
-        )));
-    }
-    options.create_new(false).truncate(true).open(path).map_err(|error| failure(path, &error))
+/// Content of a file, by the ending of its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Wav,
+    Raw,
 }
 
-fn failure(path: &Path, error: &std::io::Error) -> PluginError {
-    let message = format!("creating {}: {error}", path.display());
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::PermissionDenied => {
-            PluginError::BadArgument(message)
+impl Content {
+    /// # Errors
+    /// `BadArgument` with all endings for another ending, and for none unless `path` is a pipe, a device or a link.
+    fn of(path: &Path) -> Result<Self> {
+        let existing = fs::symlink_metadata(path).ok();
+        if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(PluginError::BadArgument(format!(
+                "cannot write {}: it is a folder; add the name of a file",
+                path.display()
+            )));
         }
-        _ => PluginError::Failed(message),
+        let is_special = existing.is_some_and(|metadata| !metadata.is_file());
+        match path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).as_deref() {
+            Some("wav" | "wave") => Ok(Self::Wav),
+            Some("raw" | "pcm") => Ok(Self::Raw),
+            None if is_special => Ok(Self::Raw),
+            _ => Err(PluginError::BadArgument(format!(
+                "file output: cannot write {}: endings are .wav, .wave, .raw, .pcm (the last two are interleaved \
+                 little-endian samples without a header)",
+                path.display()
+            ))),
+        }
     }
 }

@@ -2,12 +2,25 @@
 //!
 //! Neither plays in real time: they take frames as fast as those come, and written frames count as heard.
 //!
+//! # Formats
+//! The ending of a path decides: `.wav` and `.wave` are WAV, or RF64 beyond 4 GiB. `.raw` and `.pcm` are interleaved
+//! little-endian samples without a header, in the format of the option `format`: `s16`, `s24` (packed, 3 bytes) or `f32`.
+//! Without that option the format is that of the source. Any other ending is refused.
+//!
+//! # Unfinished files
+//! A file is written as PATH with `.part` appended. [`Output::drain`](media_plugin_sdk::Output::drain) renames it to PATH
+//! and replaces an existing file. After a failed write, such as on a full disk, the output removes the `.part` file. A
+//! player that is stopped or killed before the end leaves it; its header is right up to the last second at least. The next
+//! output for that path replaces it. Pipes, devices and symbolic links are written directly; if a link's target is a file,
+//! a failed write empties it.
+//!
 //! # Blocking
 //! A write takes as long as the system's write. On a disk that is well below `MAX_WAIT`. A pipe blocks until its reader
 //! reads, even for ever, and no portable call can interrupt that. [`WriterOutput::MAX_WRITE`] keeps the time short if the
 //! reader plays in real time.
 
 mod file;
+mod file_target;
 mod options;
 mod output;
 mod samples;

@@ -4,22 +4,36 @@ use std::{
     time::Duration,
 };
 
-use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
+use media_plugin_sdk::{
+    AudioFormat, Output, PluginError, Result,
+    log::{Level, log},
+};
 
-use crate::{samples::SampleFormat, wav};
+use crate::{file_target::FileTarget, samples::SampleFormat, wav};
 
 /// Destination of the samples.
 pub(crate) enum Destination {
     /// A WAV file, whose header is updated while it grows.
-    Wav(fs::File),
+    Wav(FileTarget),
+    /// File of samples without a header.
+    Raw(FileTarget),
     /// Samples without a header. Flushed after every write.
-    Raw(Box<dyn Write + Send>),
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Destination {
+    fn file(&mut self) -> Option<&mut FileTarget> {
+        match self {
+            Self::Wav(target) | Self::Raw(target) => Some(target),
+            Self::Stream(_) => None,
+        }
+    }
 }
 
 /// Open file or pipe.
 ///
 /// [`Output::write`] writes to the system before it returns, so a killed process loses no samples. The header of its WAV
-/// file may lack the last second.
+/// file may lack the last second. After a failed write the file is removed, and each later call returns the same error.
 pub struct WriterOutput {
     destination: Destination,
     /// Name in error messages: a path, or "standard output".
@@ -32,6 +46,8 @@ pub struct WriterOutput {
     declared: u64,
     paused: bool,
     bytes: Vec<u8>,
+    /// Error of a failed write.
+    failed: Option<PluginError>,
 }
 
 impl WriterOutput {
@@ -40,12 +56,15 @@ impl WriterOutput {
     pub const MAX_WRITE: Duration = Duration::from_millis(20);
 
     pub(crate) fn new(
-        destination: Destination,
+        mut destination: Destination,
         name: String,
         format: AudioFormat,
         sample: SampleFormat,
     ) -> Result<Self> {
         if !format.is_valid() {
+            if let Some(target) = destination.file() {
+                target.discard();
+            }
             return Err(PluginError::BadArgument(format!("output to {name} does not support {format}")));
         }
         let mut output = Self {
@@ -57,6 +76,7 @@ impl WriterOutput {
             declared: 0,
             paused: false,
             bytes: Vec::new(),
+            failed: None,
         };
         output.update_header()?;
         Ok(output)
@@ -64,27 +84,52 @@ impl WriterOutput {
 
     /// Writes a WAV header that declares all samples written.
     fn update_header(&mut self) -> Result<()> {
-        if let Destination::Wav(file) = &mut self.destination {
+        if let Destination::Wav(target) = &mut self.destination {
             let header = wav::header(self.format, self.sample, self.written);
-            write_header(file, &header).map_err(|error| failure(&self.name, &error))?;
+            let outcome = write_header(&mut target.file, &header, self.written);
+            self.check(outcome)?;
             self.declared = self.written;
         }
         Ok(())
     }
+
+    /// Completes the header, and pads the data chunk to 2 bytes. Later samples overwrite the padding.
+    fn complete(&mut self) -> Result<()> {
+        self.check_failed()?;
+        self.update_header()?;
+        if let Destination::Wav(target) = &mut self.destination
+            && self.written % 2 == 1
+        {
+            let padded = target.file.write_all(&[0]).and_then(|()| target.file.seek_relative(-1));
+            self.check(padded)?;
+        }
+        Ok(())
+    }
+
+    fn check_failed(&self) -> Result<()> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Removes the file and keeps the error if `outcome` is one.
+    fn check(&mut self, outcome: io::Result<()>) -> Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        let clause = self.destination.file().map(FileTarget::discard).unwrap_or_default();
+        let failure = match error.kind() {
+            ErrorKind::BrokenPipe => {
+                PluginError::Lost(format!("writing {}: the reader has closed it", self.name))
+            }
+            _ => PluginError::Failed(format!("writing {}: {error}{clause}", self.name)),
+        };
+        self.failed = Some(failure.clone());
+        Err(failure)
+    }
 }
 
-/// Writes the header and seeks back to the end.
-fn write_header(file: &mut fs::File, header: &[u8]) -> io::Result<()> {
+/// Writes the header and seeks behind the `written` bytes of samples.
+fn write_header(file: &mut fs::File, header: &[u8], written: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     file.write_all(header)?;
-    file.seek(SeekFrom::End(0)).map(|_| ())
-}
-
-fn failure(name: &str, error: &io::Error) -> PluginError {
-    match error.kind() {
-        ErrorKind::BrokenPipe => PluginError::Lost(format!("writing to {name}: the reader has closed it")),
-        _ => PluginError::Failed(format!("writing to {name}: {error}")),
-    }
+    file.seek(SeekFrom::Start(header.len() as u64 + written)).map(|_| ())
 }
 
 impl Output for WriterOutput {
@@ -97,6 +142,7 @@ impl Output for WriterOutput {
     }
 
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
+        self.check_failed()?;
         let most = (u128::from(self.format.rate) * Self::MAX_WRITE.as_millis()).div_ceil(1_000) as usize;
         let taken = (frames.len() / usize::from(self.format.channels)).min(most);
         if self.paused || taken == 0 {
@@ -104,11 +150,11 @@ impl Output for WriterOutput {
         }
         self.bytes.clear();
         self.sample.encode(&frames[..self.format.samples(taken)], &mut self.bytes);
-        match &mut self.destination {
-            Destination::Wav(file) => file.write_all(&self.bytes),
-            Destination::Raw(writer) => writer.write_all(&self.bytes).and_then(|()| writer.flush()),
-        }
-        .map_err(|error| failure(&self.name, &error))?;
+        let outcome = match &mut self.destination {
+            Destination::Wav(target) | Destination::Raw(target) => target.file.write_all(&self.bytes),
+            Destination::Stream(writer) => writer.write_all(&self.bytes).and_then(|()| writer.flush()),
+        };
+        self.check(outcome)?;
         self.written += self.bytes.len() as u64;
 
         let second = self.format.samples(self.format.rate as usize) as u64 * u64::from(self.sample.bytes());
@@ -132,59 +178,33 @@ impl Output for WriterOutput {
         Ok(())
     }
 
+    /// Completes the file and gives it its name.
     fn drain(&mut self) -> Result<bool> {
-        self.update_header()?;
+        self.complete()?;
+        self.destination.file().map_or(Ok(()), FileTarget::finish)?;
         Ok(true)
     }
 }
 
 impl Drop for WriterOutput {
-    /// Completes the header. Errors are lost here; [`Output::drain`] returns them.
+    /// Completes the header. Without [`Output::drain`] the file is unfinished: it keeps the ending `.part`, or is removed if it
+    /// has no samples.
     fn drop(&mut self) {
-        let _ = self.update_header();
-        if let Destination::Wav(file) = &mut self.destination
-            && self.written % 2 == 1
-        {
-            let _ = file.write_all(&[0]);
+        if let Err(error) = self.complete() {
+            // The host has the errors of earlier calls already.
+            return log(Level::Debug, error);
+        }
+        let is_empty = self.written == 0;
+        let Some(target) = self.destination.file() else { return };
+        let Some(part) = target.part().map(|part| part.display().to_string()) else { return };
+        if is_empty {
+            target.discard();
+        } else {
+            let name = &self.name;
+            log(Level::Warn, format!("writing {name} ended early: the samples until then are in {part}"));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    /// Pipe whose reader closes it after a number of bytes.
-    struct Pipe {
-        read: Arc<Mutex<Vec<u8>>>,
-        capacity: usize,
-    }
-
-    impl Write for Pipe {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut read = self.read.lock().unwrap();
-            let accepted = bytes.len().min(self.capacity - read.len());
-            read.extend(&bytes[..accepted]);
-            if accepted == 0 { Err(ErrorKind::BrokenPipe.into()) } else { Ok(accepted) }
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_leaves_is_lost_and_one_write_is_never_long() {
-        let read = Arc::default();
-        let format = AudioFormat { rate: 44_100, channels: 2 };
-        let pipe = Pipe { read: Arc::clone(&read), capacity: 882 * 4 };
-        let raw = Destination::Raw(Box::new(pipe));
-        let mut output = WriterOutput::new(raw, "standard output".into(), format, SampleFormat::S16).unwrap();
-        assert_eq!(output.write(&vec![0.5; 88_200]).unwrap(), 882);
-        assert_eq!(read.lock().unwrap().len(), 882 * 4);
-        let error = output.write(&[0.5; 2]).unwrap_err();
-        assert!(matches!(&error, PluginError::Lost(text) if text.contains("standard output")), "{error}");
-    }
-}
+mod tests;

@@ -39,7 +39,7 @@ impl OutputPlugin for Stdout {
             )));
         }
         let sample = options.format.unwrap_or(SampleFormat::matching(open.sample));
-        let destination = Destination::Raw(Box::new(io::stdout()));
+        let destination = Destination::Stream(Box::new(io::stdout()));
         Ok(Box::new(WriterOutput::new(destination, "standard output".into(), open.format, sample)?))
     }
 }

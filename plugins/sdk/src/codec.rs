@@ -24,7 +24,8 @@ pub struct CodecInfo {
 pub struct Limits {
     /// Highest bitrate, in bit/s.
     pub bitrate: Option<u32>,
-    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first choice.
+    /// Rates that the listener's output supports, in frames per second. The source's own rate is the first
+    /// choice.
     pub rates: Vec<u32>,
     /// Highest number of channels.
     pub channels: Option<u16>,
@@ -32,23 +33,24 @@ pub struct Limits {
 
 /// One way to encode a source. The same choice gives the same bytes on every node.
 ///
-/// A choice holds everything that changes the bytes. The id of a rendition is made of its fields, and so identifies the
-/// bytes.
+/// A choice holds everything that changes the bytes. The id of a rendition is made of its fields, and so
+/// identifies the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Choice {
     /// Format of the encoder's input and of the decoder's output. The host converts the source to it.
     pub format: AudioFormat,
-    /// Parameters of the codec in a canonical form of its own, such as `s16` or `k96c10`: 0 to 32 characters of
-    /// `[a-z0-9-]`.
+    /// Parameters of the codec in a canonical form of its own, such as `s16` or `k96c10`: 0 to 32 characters
+    /// of `[a-z0-9-]`.
     pub params: String,
 }
 
 /// Properties of a [`Choice`] that the host needs to cut, encode and decode chunks.
 ///
-/// For the chunk with the frames [a, b) of a track, the host creates an encoder, feeds it the frames [a − `lead_in`,
-/// b + `lookahead` + `crossfade`), and flushes it. Frames outside the track are silence. The decoder returns these frames
-/// delayed by `lookahead`. The host drops the first `lead_in + lookahead` of them, plays the next b − a, and crossfades the
-/// `crossfade` frames after those into the next chunk. The last chunk of a track has no crossfade.
+/// For the chunk with the frames [a, b) of a track, the host creates an encoder, feeds it the frames [a −
+/// `lead_in`, b + `lookahead` + `crossfade`), and flushes it. Frames outside the track are silence. The
+/// decoder returns these frames delayed by `lookahead`. The host drops the first `lead_in + lookahead` of
+/// them, plays the next b − a, and crossfades the `crossfade` frames after those into the next chunk. The
+/// last chunk of a track has no crossfade.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoding {
     /// The choice that these properties belong to.
@@ -59,8 +61,8 @@ pub struct Encoding {
     pub config: Vec<u8>,
     /// Frames per call of [`Encoder::encode`], 1 to 65,536.
     pub packet_frames: u32,
-    /// True if the last call of a chunk also needs `packet_frames` frames; the host then adds the audio that follows. False
-    /// if that call may be shorter.
+    /// True if the last call of a chunk also needs `packet_frames` frames; the host then adds the audio that
+    /// follows. False if that call may be shorter.
     pub whole_packets: bool,
     /// Frames before the chunk that let the codec settle, 0 to 65,536.
     pub lead_in: u32,
@@ -76,18 +78,20 @@ pub struct Encoding {
 ///
 /// # Threads
 ///
-/// One object serves the whole process. The host calls its methods from any thread, several at the same time. They may
-/// allocate and lock. They should return within milliseconds, because a client waits for the answer.
+/// One object serves the whole process. The host calls its methods from any thread, several at the same time.
+/// They may allocate and lock. They should return within milliseconds, because a client waits for the answer.
 pub trait Codec: Send + Sync {
     /// Describes the codec. Always returns the same values.
     fn info(&self) -> CodecInfo;
 
     /// Chooses how to encode `source` within `limits`.
     ///
-    /// `options` is the table `[codec.ID]` of the configuration as one JSON object, empty if there is no such table.
+    /// `options` is the table `[codec.ID]` of the configuration as one JSON object, empty if there is no such
+    /// table.
     ///
     /// # Errors
-    /// `Unsupported` names the limit that cannot be met. `BadArgument` names the wrong option and the permitted values.
+    /// `Unsupported` names the limit that cannot be met. `BadArgument` names the wrong option and the
+    /// permitted values.
     fn propose(&self, source: &SourceFormat, limits: &Limits, options: &str) -> Result<Choice>;
 
     /// Returns the properties of `choice`. The result depends on `choice` only.
@@ -102,7 +106,8 @@ pub trait Codec: Send + Sync {
     /// As [`Codec::encoding`].
     fn encoder(&self, choice: &Choice) -> Result<Box<dyn Encoder>>;
 
-    /// Creates a decoder for `format` and an [`Encoding::config`]. Both come from a peer, so the codec checks them.
+    /// Creates a decoder for `format` and an [`Encoding::config`]. Both come from a peer, so the codec checks
+    /// them.
     ///
     /// # Errors
     /// `BadArgument` or `Unsupported`.
@@ -113,13 +118,14 @@ pub trait Codec: Send + Sync {
 ///
 /// # Threads
 ///
-/// One thread at a time uses an encoder; different calls may come from different threads. These are worker threads of the
-/// node, never its async reactor or the playback thread.
+/// One thread at a time uses an encoder; different calls may come from different threads. These are worker
+/// threads of the node, never its async reactor or the playback thread.
 pub trait Encoder: Send {
     /// Encodes interleaved samples into one packet.
     ///
-    /// `pcm` holds [`Encoding::packet_frames`] frames in the format of the [`Choice`]. Only the last call of a chunk may hold
-    /// fewer, if [`Encoding::whole_packets`] is false. `packet` has room for [`Encoding::max_packet_bytes`].
+    /// `pcm` holds [`Encoding::packet_frames`] frames in the format of the [`Choice`]. Only the last call of
+    /// a chunk may hold fewer, if [`Encoding::whole_packets`] is false. `packet` has room for
+    /// [`Encoding::max_packet_bytes`].
     ///
     /// Returns the length of the packet in bytes, or 0 if the encoder needs more audio first.
     ///
@@ -129,8 +135,8 @@ pub trait Encoder: Send {
     /// Any. After an error the host only resets or drops the encoder.
     fn encode(&mut self, pcm: &[f32], packet: &mut [u8]) -> Result<usize>;
 
-    /// Writes buffered audio at the end of a chunk, one packet per call. Returns the length of the packet in bytes, or 0 if
-    /// nothing is left.
+    /// Writes buffered audio at the end of a chunk, one packet per call. Returns the length of the packet in
+    /// bytes, or 0 if nothing is left.
     ///
     /// Real time: as [`Encoder::encode`]. The default implementation is for an encoder that buffers nothing.
     ///
@@ -154,18 +160,19 @@ pub trait Encoder: Send {
 ///
 /// # Threads
 ///
-/// One thread at a time uses a decoder; different calls may come from different threads. During playback this is the
-/// playback thread, which feeds the output. It is never the async reactor or a sound callback.
+/// One thread at a time uses a decoder; different calls may come from different threads. During playback this
+/// is the playback thread, which feeds the output. It is never the async reactor or a sound callback.
 pub trait Decoder: Send {
     /// Decodes one packet into interleaved samples. Returns the number of frames written, which may be 0.
     ///
     /// `packet` comes from a peer and may hold any bytes. `pcm` holds whole frames.
     ///
-    /// Real time: takes a short and even time per packet, does not block, and does not allocate after the first packets.
+    /// Real time: takes a short and even time per packet, does not block, and does not allocate after the
+    /// first packets.
     ///
     /// # Errors
-    /// `Corrupt` if the bytes are not a packet of this codec. `NoSpace` if `pcm` is too short for the packet. The decoder
-    /// accepts the next packet after either.
+    /// `Corrupt` if the bytes are not a packet of this codec. `NoSpace` if `pcm` is too short for the packet.
+    /// The decoder accepts the next packet after either.
     fn decode(&mut self, packet: &[u8], pcm: &mut [f32]) -> Result<usize>;
 
     /// Returns the decoder to its initial state.

@@ -19,7 +19,8 @@ pub enum PluginError {
     /// The request is valid, but this plugin does not support it.
     #[error("{0}")]
     Unsupported(String),
-    /// The bytes to decode were not written by this codec, or are damaged. The decoder accepts the next packet.
+    /// The bytes to decode were not written by this codec, or are damaged. The decoder accepts the next
+    /// packet.
     #[error("corrupt data: {0}")]
     Corrupt(String),
     /// The device or file is gone. The host may open the output again.

@@ -32,12 +32,13 @@ use crate::{
 ///
 /// - `id`: id of the whole library, 1 to 32 characters of `[a-z0-9-]`.
 /// - `version`: its version, 1 to 32 characters.
-/// - `provides`: the registered codecs and outputs as `codec:ID` or `output:ID`, separated by one space, 256 bytes at most.
+/// - `provides`: the registered codecs and outputs as `codec:ID` or `output:ID`, separated by one space, 256
+///   bytes at most.
 ///
 /// The node reads these from the file without running its code. A longer text stops the build.
 ///
-/// A crate that is also linked into a node declares a feature `built-in`, with which the macro exports nothing. Two crates
-/// that export the same symbols cannot be linked into one program.
+/// A crate that is also linked into a node declares a feature `built-in`, with which the macro exports
+/// nothing. Two crates that export the same symbols cannot be linked into one program.
 #[macro_export]
 macro_rules! export_plugin {
     (id: $id:expr, version: $version:expr, provides: $provides:expr $(,)?) => {
@@ -102,8 +103,8 @@ pub unsafe fn entry(host: *const mn_host, id: &'static str, version: &'static st
     let Ok(table) = (unsafe { abi::read(host) }) else { return std::ptr::null() };
     HOST.get_or_init(|| Host { pointer: host, table });
     set_sink(to_host);
-    // A loaded library has a standard library of its own, and so a panic hook of its own. The default hook would write to the
-    // terminal, on which the node may be drawing.
+    // A loaded library has a standard library of its own, and so a panic hook of its own. The default hook
+    // would write to the terminal, on which the node may be drawing.
     panic::set_hook(Box::new(|info| log(Level::Error, info.to_string().replace('\n', " "))));
     let create = || Ok(PLUGIN.get_or_init(|| Exported(Box::leak(Box::new(table_of(id, version))))).0);
     caught(create).unwrap_or_else(|why| {

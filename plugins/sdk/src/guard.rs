@@ -19,8 +19,8 @@ pub fn caught<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
         .unwrap_or_else(|payload| Err(PluginError::Panicked(message(payload))))
 }
 
-/// Returns the first line of a panic's message. Leaks the payload, because its `drop` is code of the plugin and can panic
-/// again.
+/// Returns the first line of a panic's message. Leaks the payload, because its `drop` is code of the plugin
+/// and can panic again.
 fn message(payload: Box<dyn Any + Send>) -> String {
     let text = payload
         .downcast_ref::<&str>()

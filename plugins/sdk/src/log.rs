@@ -26,7 +26,8 @@ pub fn log(level: Level, text: impl Display) {
     }
 }
 
-/// Sets the function that receives all messages. Only the host and `export_plugin!` call it. The first call wins.
+/// Sets the function that receives all messages. Only the host and `export_plugin!` call it. The first call
+/// wins.
 pub fn set_sink(sink: fn(Level, &str)) {
     SINK.get_or_init(|| sink);
 }

@@ -50,13 +50,14 @@ pub struct Open<'a> {
 ///
 /// # Threads
 ///
-/// One object serves the whole process. The host calls its methods from any thread, several at the same time. They may
-/// allocate, lock and wait for the system.
+/// One object serves the whole process. The host calls its methods from any thread, several at the same time.
+/// They may allocate, lock and wait for the system.
 pub trait OutputPlugin: Send + Sync {
     /// Describes the output. Always returns the same values.
     fn info(&self) -> OutputInfo;
 
-    /// Lists the devices, the default first. Returns an empty list if the output has no devices to choose from.
+    /// Lists the devices, the default first. Returns an empty list if the output has no devices to choose
+    /// from.
     ///
     /// Real time: may take up to a second.
     ///
@@ -67,55 +68,59 @@ pub trait OutputPlugin: Send + Sync {
     /// Opens a target. Sound starts with the first frames written.
     ///
     /// # Errors
-    /// `BadArgument` if the target or an option does not exist; the message lists those that do. `Lost` if the target existed
-    /// and is gone. `Failed` for anything else.
+    /// `BadArgument` if the target or an option does not exist; the message lists those that do. `Lost` if
+    /// the target existed and is gone. `Failed` for anything else.
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>>;
 }
 
-/// An open output. It sets the pace of playback: the playback thread writes as fast as the output takes frames.
+/// An open output. It sets the pace of playback: the playback thread writes as fast as the output takes
+/// frames.
 ///
 /// Dropping it stops the sound at once. A file output keeps the frames written before.
 ///
 /// # Threads
 ///
-/// One thread at a time uses an output; different calls may come from different threads. During playback this is the
-/// playback thread. It is never the async reactor or a sound callback.
+/// One thread at a time uses an output; different calls may come from different threads. During playback this
+/// is the playback thread. It is never the async reactor or a sound callback.
 ///
-/// Real time: no method blocks for longer than `MAX_WAIT`, 50 ms, so that the playback thread obeys commands in time.
+/// Real time: no method blocks for longer than `MAX_WAIT`, 50 ms, so that the playback thread obeys commands
+/// in time.
 pub trait Output: Send {
-    /// Returns the format that [`Output::write`] takes, which may differ from [`Open::format`]. It never changes.
+    /// Returns the format that [`Output::write`] takes, which may differ from [`Open::format`]. It never
+    /// changes.
     ///
     /// Real time: returns at once.
     fn format(&self) -> AudioFormat;
 
-    /// Returns true if the output plays in real time. An output that does not, such as a file, takes frames as fast as they
-    /// come and has no underruns. The value never changes.
+    /// Returns true if the output plays in real time. An output that does not, such as a file, takes frames
+    /// as fast as they come and has no underruns. The value never changes.
     ///
     /// Real time: returns at once.
     fn is_realtime(&self) -> bool;
 
     /// Takes interleaved samples in [`Output::format`], nominal range ±1, whole frames only.
     ///
-    /// Returns the number of frames taken. That is 0 while the output is paused, and if it had no room for `MAX_WAIT`, as with
-    /// a suspended device.
+    /// Returns the number of frames taken. That is 0 while the output is paused, and if it had no room for
+    /// `MAX_WAIT`, as with a suspended device.
     ///
     /// Real time: blocks for `MAX_WAIT` at most. Should not allocate after the first calls.
     ///
     /// # Errors
-    /// `Lost` if the device is gone; the host drops this output and opens another. `Failed` for anything else, such as a full
-    /// disk.
+    /// `Lost` if the device is gone; the host drops this output and opens another. `Failed` for anything
+    /// else, such as a full disk.
     fn write(&mut self, frames: &[f32]) -> Result<usize>;
 
     /// Returns the number of frames taken but not yet heard.
     ///
-    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry takes no frames,
-    /// so that the host sees the 0. After `Lost`, the result counts all frames that may not have been heard. The host writes
-    /// those again to the next output.
+    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry
+    /// takes no frames, so that the host sees the 0. After `Lost`, the result counts all frames that may not
+    /// have been heard. The host writes those again to the next output.
     ///
     /// Real time: returns at once.
     fn delay(&self) -> u64;
 
-    /// Returns the number of underruns that the sound system itself has reported since `open`, 0 if it reports none.
+    /// Returns the number of underruns that the sound system itself has reported since `open`, 0 if it
+    /// reports none.
     ///
     /// Real time: returns at once.
     fn xruns(&self) -> u64 {
@@ -138,7 +143,8 @@ pub trait Output: Send {
     /// As [`Output::write`].
     fn flush(&mut self) -> Result<()>;
 
-    /// Waits until all frames are heard, or stored in a file. Returns false after `MAX_WAIT`; the host then calls again.
+    /// Waits until all frames are heard, or stored in a file. Returns false after `MAX_WAIT`; the host then
+    /// calls again.
     ///
     /// Real time: blocks for `MAX_WAIT` at most.
     ///

@@ -2,13 +2,14 @@
 //!
 //! Transports are always linked into the node: two shared libraries cannot share one async runtime.
 //!
-//! A connection carries streams, and either side opens them. The side that opens a stream names a protocol and sends one JSON
-//! value. Bytes follow in both directions until each side finishes. The transport does not interpret them.
+//! A connection carries streams, and either side opens them. The side that opens a stream names a protocol
+//! and sends one JSON value. Bytes follow in both directions until each side finishes. The transport does not
+//! interpret them.
 //!
 //! # Threads
 //!
-//! All futures run on the node's tokio runtime. [`Transport`], [`Endpoint`] and [`Connection`] are shared by tasks; each half
-//! of a [`Stream`] belongs to one task. No method blocks its thread.
+//! All futures run on the node's tokio runtime. [`Transport`], [`Endpoint`] and [`Connection`] are shared by
+//! tasks; each half of a [`Stream`] belongs to one task. No method blocks its thread.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -54,13 +55,15 @@ pub enum TransportError {
 impl TransportError {
     /// Refusal code of a peer without a free slot.
     pub const FULL: &'static str = "server_full";
-    /// Retry delay for a full peer that names none. A slot becomes free when another peer leaves, and each attempt costs the
-    /// full peer a handshake.
+    /// Retry delay for a full peer that names none. A slot becomes free when another peer leaves, and each
+    /// attempt costs the full peer a handshake.
     pub const FULL_RETRY: Duration = Duration::from_secs(5);
-    /// Longest retry delay that a peer can impose; see the test `a_full_peer_cannot_keep_a_client_away_for_long`.
+    /// Longest retry delay that a peer can impose; see the test
+    /// `a_full_peer_cannot_keep_a_client_away_for_long`.
     const MAX_RETRY: Duration = Duration::from_secs(60);
 
-    /// Returns the error for a refusal with `code`: `Full` for [`Self::FULL`], with the peer's retry delay, otherwise `Refused`.
+    /// Returns the error for a refusal with `code`: `Full` for [`Self::FULL`], with the peer's retry delay,
+    /// otherwise `Refused`.
     #[must_use]
     pub fn refused(code: impl Into<String>, retry_after: Option<Duration>) -> Self {
         let code = code.into();
@@ -106,8 +109,8 @@ impl fmt::Debug for Bind {
     }
 }
 
-/// Admission rule. Its arguments are a peer's identity, authenticated by the transport, and the token of its handshake. `Err`
-/// is the code sent to the peer: `unauthorized`, `invalid_token` or `server_full`.
+/// Admission rule. Its arguments are a peer's identity, authenticated by the transport, and the token of its
+/// handshake. `Err` is the code sent to the peer: `unauthorized`, `invalid_token` or `server_full`.
 ///
 /// Runs on the async runtime for each handshake, so it must not block.
 pub type Admit = Arc<dyn Fn(&str, Option<&str>) -> std::result::Result<(), String> + Send + Sync>;
@@ -118,8 +121,8 @@ pub fn refuse_all() -> Admit {
     Arc::new(|_, _| Err("unauthorized".into()))
 }
 
-/// Registration of a transport. `inventory::submit! { TransportRegistration(|| Box::new(MyTransport)) }` adds it to the node
-/// that links the crate.
+/// Registration of a transport. `inventory::submit! { TransportRegistration(|| Box::new(MyTransport)) }` adds
+/// it to the node that links the crate.
 pub struct TransportRegistration(
     /// Creates the plugin object. Called once per process.
     pub fn() -> Box<dyn Transport>,
@@ -162,15 +165,17 @@ pub trait Endpoint: Send + Sync {
     /// Cancel-safe. Fails after the transport's configured timeout (10 s by default).
     ///
     /// # Errors
-    /// `BadArgument` if the peer's identity is malformed, `Unreachable`, `Refused`, `Full`, `Protocol`, `Closed`.
+    /// `BadArgument` if the peer's identity is malformed, `Unreachable`, `Refused`, `Full`, `Protocol`,
+    /// `Closed`.
     fn connect<'a>(
         &'a self,
         peer: &'a PeerAddress,
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>>;
 
-    /// As [`Endpoint::connect`], but always makes a new connection, because an existing one seems dead. Does not close that
-    /// one. The default implementation is for a transport whose `connect` always makes a new connection.
+    /// As [`Endpoint::connect`], but always makes a new connection, because an existing one seems dead. Does
+    /// not close that one. The default implementation is for a transport whose `connect` always makes a new
+    /// connection.
     ///
     /// # Errors
     /// As [`Endpoint::connect`].
@@ -191,8 +196,8 @@ pub trait Endpoint: Send + Sync {
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// A connection to one peer. Shared by tasks: any of them may call it, several at the same time. Dropping the last handle
-/// closes it.
+/// A connection to one peer. Shared by tasks: any of them may call it, several at the same time. Dropping the
+/// last handle closes it.
 pub trait Connection: Send + Sync {
     /// Returns the peer's identity, authenticated by the transport.
     fn peer(&self) -> String;
@@ -205,31 +210,34 @@ pub trait Connection: Send + Sync {
         self.path().kind
     }
 
-    /// Returns the number of bytes received on the present path, those of abandoned streams included. A growing number shows
-    /// that the path is alive. `None` if the transport does not count.
+    /// Returns the number of bytes received on the present path, those of abandoned streams included. A
+    /// growing number shows that the path is alive. `None` if the transport does not count.
     fn received(&self) -> Option<u64> {
         None
     }
 
-    /// Opens a stream and sends its request: the name of a protocol, 1 to 256 bytes, and one JSON value, 64 KiB at most with
-    /// the name. Waits while the peer's limit of open streams is reached.
+    /// Opens a stream and sends its request: the name of a protocol, 1 to 256 bytes, and one JSON value, 64
+    /// KiB at most with the name. Waits while the peer's limit of open streams is reached.
     ///
     /// # Errors
     /// `Protocol` if the request is not valid JSON or too long, `Closed`.
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>>;
 
-    /// Waits for the next stream that the peer opens. Returns `None` once the connection has ended. Cancel-safe.
+    /// Waits for the next stream that the peer opens. Returns `None` once the connection has ended.
+    /// Cancel-safe.
     fn accept(&self) -> BoxFuture<'_, Option<Incoming>>;
 
-    /// Waits for an answer of the peer's transport. Costs a round trip and a few bytes, and reaches no code above the peer's
-    /// transport. On a dead path it never returns, so the caller sets a timeout. Cancel-safe.
+    /// Waits for an answer of the peer's transport. Costs a round trip and a few bytes, and reaches no code
+    /// above the peer's transport. On a dead path it waits until the connection times out, so the caller sets
+    /// a shorter timeout. Cancel-safe.
     ///
     /// # Errors
     /// `Closed`, `Protocol`.
     fn ping(&self) -> BoxFuture<'_, Result<()>>;
 
-    /// As [`Self::ping`], but the peer's answer is a packet that has to be acknowledged. The acknowledgement shows the peer at
-    /// once which of its earlier packets were lost, so this speeds up a stalled response. May cost more than a ping.
+    /// As [`Self::ping`], but the peer's answer is a packet that has to be acknowledged. The acknowledgement
+    /// shows the peer at once which of its earlier packets were lost, so this speeds up a stalled response.
+    /// May cost more than a ping.
     ///
     /// # Errors
     /// As [`Self::ping`].
@@ -282,7 +290,8 @@ pub trait RecvStream: Send {
     /// Returns the next bytes in order, `max` at most, or `None` once the peer has finished. Cancel-safe.
     ///
     /// # Errors
-    /// `Closed` if the peer aborted the stream or the connection ended. `Protocol` if the peer refused the request.
+    /// `Closed` if the peer aborted the stream or the connection ended. `Protocol` if the peer refused the
+    /// request.
     fn recv(&mut self, max: usize) -> BoxFuture<'_, Result<Option<Bytes>>>;
 }
 

@@ -1,5 +1,5 @@
-//! Cost of the transport on loopback: connecting, one request, and the throughput of one stream compared with a bare iroh
-//! stream.
+//! Cost of the transport on loopback: connecting, one request, and the throughput of one stream compared with
+//! a bare iroh stream.
 
 use std::{hint::black_box, sync::Arc};
 

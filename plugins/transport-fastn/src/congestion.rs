@@ -1,19 +1,20 @@
 //! Congestion control of a path.
 //!
-//! [`AutoController`] starts every path with BBR3, and switches to Cubic if a round trip is shorter than [`NEAR_RTT`].
-//! Under packet loss BBR3 carries audio many times faster than Cubic. On loopback, which loses nothing, Cubic needs less
-//! pacing and is faster. A controller is created before anything about its path is known, and QUIC does not tell it the
-//! path's address, so the round trips have to decide. Loss never causes a switch: over a full queue of 16 to 64 kB at up to
-//! 100 ms, BBR3 is as fast as Cubic.
+//! [`AutoController`] starts every path with BBR3, and switches to Cubic if a round trip is shorter than
+//! [`NEAR_RTT`]. Under packet loss BBR3 carries audio many times faster than Cubic. On loopback, which loses
+//! nothing, Cubic needs less pacing and is faster. A controller is created before anything about its path is
+//! known, and QUIC does not tell it the path's address, so the round trips have to decide. Loss never causes
+//! a switch: over a full queue of 16 to 64 kB at up to 100 ms, BBR3 is as fast as Cubic.
 //!
 //! BBR3 of noq-proto 1.4.0 needs these corrections for audio in chunks:
 //!
-//! - [`PACING_GAIN`]: the pacer saves at most 10 ms of unused sending time (`MAX_BURST_INTERVAL` in `connection/pacing.rs`).
-//!   If a busy machine or a sleeping phone wakes the sender later, it sends less than the path carries, BBR3 measures less,
-//!   and the rate falls step by step. With wake-ups up to 40 ms late, a link of 2.2 Mbit/s fell to 0.3 without any loss. With
-//!   the gain, the window limits the sender in place of the pacer.
-//! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an allowance for bursts.
-//!   After a pause that allowance counts everything acknowledged before it.
+//! - [`PACING_GAIN`]: the pacer saves at most 10 ms of unused sending time (`MAX_BURST_INTERVAL` in
+//!   `connection/pacing.rs`). If a busy machine or a sleeping phone wakes the sender later, it sends less
+//!   than the path carries, BBR3 measures less, and the rate falls step by step. With wake-ups up to 40 ms
+//!   late, a link of 2.2 Mbit/s fell to 0.3 without any loss. With the gain, the window limits the sender in
+//!   place of the pacer.
+//! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an
+//!   allowance for bursts. After a pause that allowance counts everything acknowledged before it.
 //! - [`queue_bound`]: a queue builds up before the narrowest link of the path.
 //! - [`path_growth`]: the round trip becomes longer, which BBR3 does not believe for 10 s.
 //! - [`window_floor`]: the window falls below the bytes in flight, so the sender stops.
@@ -45,17 +46,19 @@ const NEAR_RTT: Duration = Duration::from_millis(1);
 
 /// Window of a near path, in packets; see the test `a_round_trip_below_a_millisecond_gets_cubic`.
 ///
-/// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver that finds more
-/// packets than that has no budget left to answer: tokio reports its socket as not ready, and iroh 1.4.1 drops the packet
-/// that was to be sent (`poll_send` in its `socket/transports.rs`). A request lost that way leaves again 27 ms later.
+/// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver
+/// that finds more packets than that has no budget left to answer: tokio reports its socket as not ready, and
+/// iroh 1.4.1 drops the packet that was to be sent (`poll_send` in its `socket/transports.rs`). A request
+/// lost that way leaves again 27 ms later.
 const NEAR_WINDOW_PACKETS: u64 = 120;
 const _: () = assert!(NEAR_WINDOW_PACKETS < 128);
 
-/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the tests
-/// `late_turns_do_not_wear_the_rate_down` and `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
+/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the
+/// tests `late_turns_do_not_wear_the_rate_down` and
+/// `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
 ///
-/// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by then, so a whole
-/// window sent at once would overrun a short queue; see the test
+/// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by
+/// then, so a whole window sent at once would overrun a short queue; see the test
 /// `after_a_pause_a_window_does_not_overrun_a_short_queue`.
 const PACING_GAIN: u64 = 4;
 
@@ -108,8 +111,8 @@ impl FirstRoundTrip {
         }
     }
 
-    /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet proves
-    /// nothing: a few bytes may leave well before the bulk of a chunk. See the test
+    /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet
+    /// proves nothing: a few bytes may leave well before the bulk of a chunk. See the test
     /// `a_few_bytes_ahead_do_not_end_the_first_round_trip`.
     fn on_acked(&mut self, sent: Instant, least_rtt: Duration) {
         if let Self::Running(began) = *self
@@ -137,8 +140,8 @@ struct AutoController {
 }
 
 impl AutoController {
-    /// Notes a round trip, and switches to Cubic if the path proves near. The least round trip only falls, so that happens
-    /// once at most.
+    /// Notes a round trip, and switches to Cubic if the path proves near. The least round trip only falls, so
+    /// that happens once at most.
     fn observe_rtt(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
         let sample = rtt.min().min(now.saturating_duration_since(sent));
         self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
@@ -157,14 +160,16 @@ impl AutoController {
         }
     }
 
-    /// Window of `inner`, in bytes. While [`PathGrowth`] is active, at least the bandwidth-delay product of the longer path.
+    /// Window of `inner`, in bytes. While [`PathGrowth`] is active, at least the bandwidth-delay product of
+    /// the longer path.
     fn unlimited_window(&self) -> u64 {
         let bandwidth = self.bandwidth().filter(|_| self.path_growth.is_active());
         let grown = bandwidth.map_or(0, |bandwidth| self.queue_bound.bandwidth_delay_product(bandwidth));
         grown.max(self.inner.window())
     }
 
-    /// Bytes that pass the path within the permitted round trip at BBR3's bandwidth, but at least the initial window.
+    /// Bytes that pass the path within the permitted round trip at BBR3's bandwidth, but at least the initial
+    /// window.
     fn bandwidth_limit(&self) -> u64 {
         let limit =
             self.bandwidth().map_or(u64::MAX, |bandwidth| self.queue_bound.bandwidth_limit(bandwidth));
@@ -204,8 +209,8 @@ impl Controller for AutoController {
         rtt: &RttEstimator,
     ) {
         self.observe_rtt(now, sent, rtt);
-        // Cubic's window grows while it is full. It must not grow beyond `window_limit`, or the first losses would not bring
-        // it below that limit.
+        // Cubic's window grows while it is full. It must not grow beyond `window_limit`, or the first losses
+        // would not bring it below that limit.
         let is_limited = !self.uses_bbr && self.inner.window() >= self.window_limit();
         self.inner.on_ack(now, sent, bytes, pn, app_limited || is_limited, rtt);
         self.probe_allowance.on_acked(now, sent);

@@ -28,15 +28,16 @@ use crate::{
     wire::{self, code},
 };
 
-/// Capacity of the queue of opened streams before `accept`. Further opened streams wait in tasks of their own, as many as
-/// the option `max_streams_per_peer` permits.
+/// Capacity of the queue of opened streams before `accept`. Further opened streams wait in tasks of their
+/// own, as many as the option `max_streams_per_peer` permits.
 const MAX_PENDING_STREAMS: usize = 16;
 
-/// Receive buffer limit over all streams of an admitted peer, in bytes; [`FastnConnection::ping`] adds one byte per call.
-/// See the test `a_peer_can_fill_the_window_of_a_connection_and_no_more`.
+/// Receive buffer limit over all streams of an admitted peer, in bytes; [`FastnConnection::ping`] adds one
+/// byte per call. See the test `a_peer_can_fill_the_window_of_a_connection_and_no_more`.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
-/// Interval at which a ping checks for its answer. A peer may delay that by 25 ms (RFC 9000, section 18.2, `max_ack_delay`).
+/// Interval at which a ping checks for its answer. A peer may delay that by 25 ms (RFC 9000, section 18.2,
+/// `max_ack_delay`).
 const PING_POLL: Duration = Duration::from_millis(20);
 
 /// Aborts a task when its owner is dropped.
@@ -53,14 +54,16 @@ pub(crate) struct FastnConnection {
     /// Number of pings sent.
     pings: AtomicU32,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
-    /// Task that accepts the peer's streams. It holds a reference to the connection, so it must end with this handle.
+    /// Task that accepts the peer's streams. It holds a reference to the connection, so it must end with this
+    /// handle.
     _accept_loop: AbortOnDrop,
     /// Slot among the `max_peers` of this node. `None` for a dialled connection.
     _peer_slot: Option<OwnedSemaphorePermit>,
 }
 
 impl FastnConnection {
-    /// Starts to accept streams. `limit` is the timeout of a stream's opening lines; `first` is a stream already opened.
+    /// Starts to accept streams. `limit` is the timeout of a stream's opening lines; `first` is a stream
+    /// already opened.
     pub(crate) fn start(
         quic: QuicConnection,
         limit: Duration,
@@ -84,7 +87,8 @@ impl FastnConnection {
     }
 }
 
-/// Accepts streams until the connection ends. Each request is read in a task of its own, so a slow one delays no other.
+/// Accepts streams until the connection ends. Each request is read in a task of its own, so a slow one delays
+/// no other.
 async fn accept_loop(
     quic: QuicConnection,
     limit: Duration,
@@ -152,8 +156,8 @@ impl Connection for FastnConnection {
         })
     }
 
-    /// Permits the peer to send one byte more. Every peer acknowledges the QUIC frame for that (MAX_DATA), and the frame wakes
-    /// no task above QUIC. The wire's `"Ping"` on a stream costs the peer a third more.
+    /// Permits the peer to send one byte more. Every peer acknowledges the QUIC frame for that (MAX_DATA),
+    /// and the frame wakes no task above QUIC. The wire's `"Ping"` on a stream costs the peer a third more.
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let before = path::received(&self.quic);
@@ -163,7 +167,8 @@ impl Connection for FastnConnection {
                 tokio::select! {
                     ended = self.quic.closed() => return Err(error::lost(&ended)),
                     () = sleep(PING_POLL) => {
-                        // A smaller count is of another path. The peer has confirmed that path, so it is alive as well.
+                        // A smaller count is of another path. The peer has confirmed that path, so it is
+                        // alive as well.
                         let now = path::received(&self.quic);
                         if now.is_some() && now != before { return Ok(()) }
                     }

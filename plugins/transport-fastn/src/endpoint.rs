@@ -37,8 +37,8 @@ use crate::{
     wire::{ALPN, code},
 };
 
-/// Capacity of the queue of admitted peers before `accept`. Further admitted peers wait in tasks of their own, as many as
-/// the option `max_peers` permits.
+/// Capacity of the queue of admitted peers before `accept`. Further admitted peers wait in tasks of their
+/// own, as many as the option `max_peers` permits.
 const MAX_PENDING_PEERS: usize = 16;
 /// Longest time that [`FastnEndpoint::close`] waits for the peers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -114,7 +114,8 @@ impl FastnEndpoint {
         Ok(FastnConnection::start(connection, self.connect_timeout, None, None))
     }
 
-    /// Parses the address hints of a peer. Skips hints of other transports, and IP addresses if `direct` is off.
+    /// Parses the address hints of a peer. Skips hints of other transports, and IP addresses if `direct` is
+    /// off.
     fn target(&self, id: EndpointId, hints: &[String]) -> EndpointAddr {
         let parse = |hint: &String| match hint.parse::<SocketAddr>() {
             Ok(address) => self.direct.then_some(TransportAddr::Ip(address)),
@@ -134,7 +135,8 @@ fn describe(target: &EndpointAddr) -> String {
     if addresses.is_empty() { "its identity alone".into() } else { addresses.join(", ") }
 }
 
-/// Accepts connections until the endpoint closes. Each handshake runs in a task of its own, so a slow peer delays no other.
+/// Accepts connections until the endpoint closes. Each handshake runs in a task of its own, so a slow peer
+/// delays no other.
 async fn accept_loop(
     quic: QuicEndpoint,
     handshake: Arc<Handshake>,
@@ -148,7 +150,8 @@ async fn accept_loop(
             incoming = quic.accept() => {
                 let Some(incoming) = incoming else { return };
                 if limiter.requires_validation() && !incoming.remote_addr_validated() {
-                    // Sends a token to the peer's address, with which the peer proves on its next attempt that it is there.
+                    // Sends a token to the peer's address, with which the peer proves on its next attempt
+                    // that it is there.
                     let _ = incoming.retry();
                     continue;
                 }

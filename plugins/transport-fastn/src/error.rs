@@ -13,8 +13,8 @@ use crate::{
     wire::code,
 };
 
-/// Retry delay after a node refused a connection because too many handshakes are in progress. A node completes hundreds of
-/// them in a second.
+/// Retry delay after a node refused a connection because too many handshakes are in progress. A node
+/// completes hundreds of them in a second.
 const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// TLS alert `no_application_protocol` (RFC 7301, section 3.2).
 const NO_ALPN: u8 = 120;

@@ -1,7 +1,7 @@
 //! Handshake of a connection and admission of its peer.
 //!
-//! The first stream of a connection carries the handshake. A peer of fastn v0.5 sends none; its identity alone decides about
-//! its admission.
+//! The first stream of a connection carries the handshake. A peer of fastn v0.5 sends none; its identity
+//! alone decides about its admission.
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,8 +30,8 @@ pub(crate) enum OpeningError {
 }
 
 impl IncomingStream {
-    /// Reads the request within `limit`. Returns `None` if the stream needs no further work: it was a ping, or this node
-    /// refused it.
+    /// Reads the request within `limit`. Returns `None` if the stream needs no further work: it was a ping,
+    /// or this node refused it.
     pub(crate) async fn read_request(mut self, limit: Duration) -> Option<Incoming> {
         let exchanged = timeout(limit, self.exchange()).await;
         let Self { mut send, mut reader, .. } = self;

@@ -1,7 +1,8 @@
 //! Peer-to-peer transport over iroh: QUIC between public keys, direct if possible, otherwise through a relay.
 //!
-//! It speaks the wire format of fastn-p2p: ALPN `/fastn/entity/0.1`, a handshake on the first stream of a connection, and
-//! streams that open with lines of JSON. It also accepts peers of fastn v0.5, which send no handshake.
+//! It speaks the wire format of fastn-p2p: ALPN `/fastn/entity/0.1`, a handshake on the first stream of a
+//! connection, and streams that open with lines of JSON. It also accepts peers of fastn v0.5, which send no
+//! handshake.
 
 mod congestion;
 mod connection;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
-    /// Local UDP addresses. An empty list stands for all interfaces, with IPv6 if the machine has it, and for the port of
-    /// the node's key, or any port if that is in use.
+    /// Local UDP addresses. An empty list stands for all interfaces, with IPv6 if the machine has it, and for
+    /// the port of the node's key, or any port if that is in use.
     pub(crate) bind: Vec<SocketAddr>,
     /// Opens UDP sockets and uses direct addresses. If false, everything goes through the relay.
     pub(crate) direct: bool,
@@ -19,7 +19,8 @@ pub(crate) struct Options {
     pub(crate) mdns: bool,
     relay: Relay,
     pub(crate) congestion: Congestion,
-    /// Timeout of a dial with its handshake. On the accepting side, of the handshake and of each stream's opening lines.
+    /// Timeout of a dial with its handshake. On the accepting side, of the handshake and of each stream's
+    /// opening lines.
     connect_timeout_ms: u64,
     /// Limit of peers connected to this node at once. Dialled connections do not count.
     pub(crate) max_peers: usize,

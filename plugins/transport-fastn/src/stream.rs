@@ -13,9 +13,9 @@ use crate::{
 
 /// Sending half.
 ///
-/// Dropping it unfinished resets the stream, unlike a dropped stream of iroh, which counts as finished. If the peer stops
-/// reading after the finish, the stream is reset too. Otherwise QUIC would continue to send and retransmit everything that
-/// was written.
+/// Dropping it unfinished resets the stream, unlike a dropped stream of iroh, which counts as finished. If
+/// the peer stops reading after the finish, the stream is reset too. Otherwise QUIC would continue to send
+/// and retransmit everything that was written.
 pub(crate) struct Sender {
     /// `None` only while it is dropped.
     quic: Option<QuicSend>,
@@ -85,11 +85,12 @@ impl SendStream for Sender {
     }
 }
 
-/// Receiving half. On the side that opened the stream, the first `recv` takes off the peer's ack, so that opening a stream
-/// costs no round trip.
+/// Receiving half. On the side that opened the stream, the first `recv` takes off the peer's ack, so that
+/// opening a stream costs no round trip.
 pub(crate) struct Receiver {
     reader: LineReader,
-    /// `None` until the ack has come. An error is kept, because QUIC reports a regular end on a second read after an abort.
+    /// `None` until the ack has come. An error is kept, because QUIC reports a regular end on a second read
+    /// after an abort.
     state: Option<Result<()>>,
 }
 

@@ -29,7 +29,8 @@ const SESSION: &str = "fastn-p2p";
 pub(crate) mod code {
     /// An ordinary close, or an abandoned stream.
     pub(crate) const DONE: u32 = 0;
-    /// The node refused the peer. The reason text of the close is the code of the refusal, such as `unauthorized`.
+    /// The node refused the peer. The reason text of the close is the code of the refusal, such as
+    /// `unauthorized`.
     pub(crate) const REFUSED: u32 = 1;
     /// A line is too long, is not UTF-8, or is not expected here.
     pub(crate) const PROTOCOL: u32 = 2;

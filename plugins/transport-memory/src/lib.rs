@@ -1,7 +1,8 @@
-//! Transport between two nodes in one process, with the admission and stream semantics of a network transport.
+//! Transport between two nodes in one process, with the admission and stream semantics of a network
+//! transport.
 //!
-//! A table of the process maps each identity to its bound endpoint. A connection is a pair of queues, which the callers
-//! of both ends fill and empty; the transport runs no background task.
+//! A table of the process maps each identity to its bound endpoint. A connection is a pair of queues, which
+//! the callers of both ends fill and empty; the transport runs no background task.
 
 mod connection;
 mod endpoint;

@@ -36,8 +36,8 @@ impl Link {
     }
 }
 
-/// One side's reference to the link, shared by its connection handle and its streams. Dropping the last of them closes
-/// the connection, as in QUIC.
+/// One side's reference to the link, shared by its connection handle and its streams. Dropping the last of
+/// them closes the connection, as in QUIC.
 pub(crate) struct Side(Arc<Link>);
 
 impl Side {

@@ -5,7 +5,7 @@ use crate::sim::{
     random::Random,
 };
 
-/// Changes its mind at one border in four.
+/// Changes the rendition at random, at one border in four and sometimes within a chunk.
 #[derive(Debug)]
 struct Fickle(Random);
 
@@ -25,7 +25,7 @@ impl RateChoice for Fickle {
     fn abandoned(&mut self, _: u64) {}
 }
 
-/// The driver of one script.
+/// Returns the driver of one script.
 pub(crate) fn fickle(seed: u64) -> Driver {
     Driver { choice: Box::new(Fickle(Random(seed ^ 0x5eed))), fill: Box::new(Plain) }
 }

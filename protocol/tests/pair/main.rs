@@ -1,4 +1,4 @@
-//! Client and server as a pair.
+//! Runs client and server as a pair.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
@@ -19,7 +19,7 @@ use sim::{
     world::{Act, World},
 };
 
-/// So many random scripts are played.
+/// Number of random scripts.
 const SCRIPTS: u64 = 10_000;
 
 #[test]
@@ -33,13 +33,15 @@ fn however_long_an_album_is_no_more_is_remembered() {
         let _seed = Seed(seed);
         let remembered = [100, 400].map(|tracks| {
             let mut world = World::new(seed, fickle(seed));
-            (world.album, world.decoder_fails, world.encoder_fails) = (tracks, 0, 0);
+            world.album = tracks;
+            world.decoder_fails = 0;
+            world.encoder_fails = 0;
             world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
             world.run();
             assert_eq!(world.listener.ended, tracks + 1);
             world.memory()
         });
-        // Numbers are longer when they are higher.
+        // Greater numbers have more digits.
         assert!(remembered[1] < remembered[0] + 200, "{remembered:?}");
     }
 }
@@ -49,7 +51,9 @@ fn a_long_pause_is_not_held_against_the_node() {
     let worlds = (0..).map(|seed| (seed, World::new(seed, fickle(seed))));
     let (seed, mut world) = worlds.into_iter().find(|(_, it)| it.node.infos[0].rendition.chunks > 8).unwrap();
     let _seed = Seed(seed);
-    (world.encoder_fails, world.decoder_fails, world.album) = (0, 0, 0);
+    world.encoder_fails = 0;
+    world.decoder_fails = 0;
+    world.album = 0;
     let second = Duration::from_secs(1);
     world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
     world.act(5 * second, Act::Outage(10 * second));
@@ -60,7 +64,7 @@ fn a_long_pause_is_not_held_against_the_node() {
     assert_eq!(world.listener.ended, 1);
 }
 
-/// Plays a track whose requests are all answered with `answer`; when and why it failed.
+/// Plays a track and answers all requests with `answer`. Returns the time and the reason of the failure.
 fn failure(answer: impl Fn(&ClientAction) -> ClientInput) -> (Duration, Failure) {
     let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
     let mut now = Duration::ZERO;
@@ -115,11 +119,11 @@ fn a_busy_node_is_asked_again_when_it_says() {
         Duration::ZERO,
         ClientInput::Play { play: PlayId(0), track: "a".parse().unwrap(), at: Position::START },
     );
-    // What it names is kept to, however often; but for no longer than half a minute.
-    for (named, kept) in [(7_000, 7), (7_000, 7), (u64::MAX, 30)] {
+    // The client keeps to the demanded wait each time, up to half a minute.
+    for (demanded, kept) in [(7_000, 7), (7_000, 7), (u64::MAX, 30)] {
         let request =
             std::iter::from_fn(|| client.poll()).find(|it| matches!(it, ClientAction::GetInfo { .. }));
-        let error = WireError::busy("512 chunks wait", Duration::from_millis(named));
+        let error = WireError::busy("512 chunks wait", Duration::from_millis(demanded));
         assert!(error.message.starts_with("512 chunks wait; try again in "), "{error}");
         let asked = client.timeout().unwrap() - ClientConfig::default().timeout;
         client.handle(asked, ClientInput::Refused { request: request_of(&request.unwrap()), error });

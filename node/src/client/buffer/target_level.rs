@@ -32,7 +32,7 @@ pub struct TargetLevel {
 impl TargetLevel {
     /// One chunk. Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
     const STEP: Duration = Duration::from_secs(3);
-    /// Time within which several signs of trouble are one. Fixed by `trouble_that_does_not_end_raises_it_to_the_most`.
+    /// Time within which several signs of trouble are one. Fixed by `a_second_trouble_counts_after_ten_seconds`.
     const ONE_TROUBLE: Duration = Duration::from_secs(10);
     /// Time without trouble after which the level is lowered.
     /// Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
@@ -112,6 +112,16 @@ mod tests {
                 (1..=120 / gap).filter_map(|n| target_of(target.observe(s(n * gap), n, false))).collect();
             assert_eq!(raised, [6, 9, 12], "trouble every {gap} s");
         }
+    }
+
+    #[test]
+    fn a_second_trouble_counts_after_ten_seconds() {
+        let raised_at = |millis| {
+            let mut target = TargetLevel::new(s(3), s(12));
+            assert_eq!(target_of(target.observe(s(20), 1, false)), Some(6));
+            target_of(target.observe(s(20) + Duration::from_millis(millis), 2, false))
+        };
+        assert_eq!([9_999, 10_000].map(raised_at), [None, Some(9)]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 /// Bytes received between two values of `Connection::received`. The counter restarts at zero on another path.
 pub(super) fn bytes_between(before: Option<u64>, now: Option<u64>) -> u64 {
-    let (before, now) = (before.unwrap_or_default(), now.unwrap_or_default());
+    let before = before.unwrap_or_default();
+    let now = now.unwrap_or_default();
     now.checked_sub(before).unwrap_or(now)
 }
 

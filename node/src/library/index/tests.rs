@@ -92,10 +92,10 @@ fn any_change_of_a_byte_is_noticed() {
 fn the_oldest_indexes_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine.txt"), "kept").unwrap();
-    for number in 0..MAX_INDEXES + 3 {
+    for number in 0..20 {
         index(folder.path(), &format!("/{number}")).save([].iter()).unwrap();
     }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), MAX_INDEXES + 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 16 + 1);
 }
 
 proptest! {
@@ -113,7 +113,7 @@ proptest! {
         let header = serde_json::to_string(&index.header()).unwrap();
         let good = serde_json::to_string(&file(1)).unwrap();
         let parse = |lines: &[&str]| index.parse(&sealed(lines.join("\n").as_bytes()));
-        prop_assert_eq!(parse(&[&header, &good]).map(|it| it.len()), Some(1));
+        prop_assert_eq!(parse(&[&header, &good]).map(|files| files.len()), Some(1));
         for line in [&line, &value] {
             if line.contains(|c: char| !c.is_whitespace()) {
                 prop_assert!(parse(&[&header, &good, line]).is_none());

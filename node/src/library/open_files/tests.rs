@@ -1,15 +1,20 @@
 use media_protocol::TrackSource;
 
 use super::*;
-use crate::library::{open_file::MAX_IDLE, track_file::FileEntry};
+use crate::library::track_file::FileEntry;
 
 /// A mono file of 100 frames, all with the same sample value, and its track.
 fn file(folder: &Path, number: u8) -> (TrackFile, Track) {
+    file_of(folder, number, 8000, 100)
+}
+
+fn file_of(folder: &Path, number: u8, rate: u32, frames: u32) -> (TrackFile, Track) {
     let path = folder.canonicalize().unwrap().join(format!("{number}.wav"));
-    let (rate, bytes, data) = (8000_u32, 16_000_u32, 200_u32);
+    let bytes = 2 * rate;
+    let data = 2 * frames;
     let head = [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
     let format = [&[1, 0, 1, 0][..], &rate.to_le_bytes(), &bytes.to_le_bytes(), &[2, 0, 16, 0]].concat();
-    let body = [&b"data"[..], &data.to_le_bytes(), &[number; 200]].concat();
+    let body = [&b"data"[..], &data.to_le_bytes(), &vec![number; data as usize]].concat();
     std::fs::write(&path, [head, format, body].concat()).unwrap();
     let source = TrackSource { codec: "pcm".into(), rate, channels: 1, bits: Some(16) };
     let entry = FileEntry::new(path.clone(), &path.metadata().unwrap());
@@ -42,9 +47,10 @@ fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
         };
         files.iter().map(|(file, track)| open((file, track))).collect()
     };
-    let (first, second) = (round(), round());
+    let first = round();
+    let second = round();
     assert!(first.iter().zip(&second).all(|(one, two)| Arc::ptr_eq(&one.file, &two.file)));
-    assert_eq!(open_files.idle.len(), MAX_IDLE);
+    assert_eq!(open_files.idle.len(), 32);
     // Each file gets its own reader back.
     let mut reader = open_files.idle.take(&second[99].file, 0).unwrap();
     let mut frame = [0.0];
@@ -88,4 +94,28 @@ fn of_a_files_readers_the_one_that_stands_nearest_is_taken() {
         reader.position()
     });
     assert_eq!(places, [80, 40, 10]);
+}
+
+#[test]
+fn the_least_recently_used_files_are_forgotten() {
+    let open_files = OpenFiles::new();
+    let path = |number: usize| PathBuf::from(number.to_string());
+    let first = open_files.slot(&path(0));
+    let second = open_files.slot(&path(1));
+    (2..1024).for_each(|number| drop(open_files.slot(&path(number))));
+    assert!(Arc::ptr_eq(&first, &open_files.slot(&path(0))));
+    open_files.slot(&path(1024));
+    assert_eq!(open_files.lock().len(), 1024);
+    assert!(Arc::ptr_eq(&first, &open_files.slot(&path(0))));
+    assert!(!Arc::ptr_eq(&second, &open_files.slot(&path(1))));
+}
+
+#[test]
+fn a_track_is_long_from_20_minutes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let is_long = |number, seconds: u32| {
+        let (file, track) = file_of(folder.path(), number, 100, 100 * seconds);
+        OpenFiles::new().open(&file, &track).unwrap().file.is_long()
+    };
+    assert!(!is_long(1, 1199) && is_long(2, 1200));
 }

@@ -10,12 +10,12 @@ use walkdir::{DirEntry, WalkDir};
 use super::natural_order::compare_names;
 use crate::library::{error::Skipped, track_file::FileEntry};
 
-/// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls; each file is
-/// returned once over all of them. Folders and links that cannot be read are added to `skipped`.
+/// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls;
+/// each file is returned once over all of them. Folders and links that cannot be read are added to `skipped`.
 ///
-/// Skips names that begin with a dot. Skips symbolic links too unless `follow_links` is set: a link to a place below
-/// `root` leads to a file that is found anyway, any other link leads out of the owner's folders. In a folder, takes only
-/// the files that `is_wanted`. If `root` is a file, takes it whatever its name.
+/// Skips names that begin with a dot. Skips symbolic links too unless `follow_links` is set: a link to a
+/// place below `root` leads to a file that is found anyway, any other link leads out of the owner's folders.
+/// In a folder, takes only the files that `is_wanted`. If `root` is a file, takes it whatever its name.
 ///
 /// # Errors
 /// The system's error if `root` itself cannot be read.
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn what_is_given_twice_is_found_once() {
         let tree = tree(&["a/1.wav", "2.wav"]);
-        let (mut seen, mut skipped) = (HashSet::new(), Vec::new());
+        let mut seen = HashSet::new();
+        let mut skipped = Vec::new();
         let mut count = |path: &Path| walk(path, false, |_| true, &mut seen, &mut skipped).unwrap().len();
         assert_eq!((count(&tree.path().join("a")), count(tree.path())), (1, 1));
     }

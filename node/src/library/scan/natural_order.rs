@@ -2,16 +2,18 @@
 
 use std::{cmp::Ordering, ffi::OsStr};
 
-/// Compares two file names: digits by their value, letters regardless of case. Names that are equal so far are compared
-/// byte by byte, so different names are never equal.
+/// Compares two file names: digits by their value, letters regardless of case. Names that are equal so far
+/// are compared byte by byte, so different names are never equal.
 pub(super) fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
     compare_runs(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))
 }
 
 fn compare_runs(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a, b);
+    let mut a = a;
+    let mut b = b;
     loop {
-        let (left, right) = (first_run(a), first_run(b));
+        let left = first_run(a);
+        let right = first_run(b);
         if left.is_empty() || right.is_empty() {
             return left.len().cmp(&right.len());
         }
@@ -22,7 +24,8 @@ fn compare_runs(a: &str, b: &str) -> Ordering {
         if order.is_ne() {
             return order;
         }
-        (a, b) = (&a[left.len()..], &b[right.len()..]);
+        a = &a[left.len()..];
+        b = &b[right.len()..];
     }
 }
 
@@ -43,7 +46,8 @@ fn is_number(run: &str) -> bool {
 
 /// Compares two numbers of any length: without leading zeros, the longer one is greater.
 fn compare_numbers(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    let a = a.trim_start_matches('0');
+    let b = b.trim_start_matches('0');
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

@@ -1,9 +1,11 @@
-//! Cache of encoded chunks on disk, for the next start: one file for each chunk in a folder of its own, bounded in bytes.
+//! Cache of encoded chunks on disk, for the next start: one file for each chunk in a folder of its own,
+//! bounded in bytes.
 //!
-//! A file holds the chunk as it goes over the wire, followed by a hash that is keyed with all that the chunk depends on. Each
-//! read verifies the hash; a file that does not match is removed and its chunk encoded again. So the folder may be in any
-//! state: after a crash in the middle of a write, while another node writes to it, or after somebody emptied it. For the same
-//! reason nothing calls `fsync`. The hash detects damage, not tampering, as in the library's index.
+//! A file holds the chunk as it goes over the wire, followed by a hash that is keyed with all that the chunk
+//! depends on. Each read verifies the hash; a file that does not match is removed and its chunk encoded
+//! again. So the folder may be in any state: after a crash in the middle of a write, while another node
+//! writes to it, or after somebody emptied it. For the same reason nothing calls `fsync`. The hash detects
+//! damage, not tampering, as in the library's index.
 //!
 //! Encoder threads read. One thread of its own writes and makes room ([`writer`]).
 
@@ -40,8 +42,8 @@ pub(super) mod stats;
 mod tests;
 mod writer;
 
-/// Number of chunks that wait to be written. Above it chunks are dropped, if the disk is slower than the encoders. Test
-/// `chunks_are_dropped_once_the_queue_is_full`.
+/// Number of chunks that wait to be written. Above it chunks are dropped, if the disk is slower than the
+/// encoders. Test `chunks_are_dropped_once_the_queue_is_full`.
 const QUEUE: usize = 128;
 
 /// The readers' side of the cache. Dropping it ends the writer thread after the chunks in its queue.
@@ -68,7 +70,8 @@ impl DiskCache {
         Ok(Self { folder: config.folder.clone(), fingerprints, counters, queue })
     }
 
-    /// The key of a chunk. `None` for a chunk past the track's end, and for one that is cheap to encode again.
+    /// The key of a chunk. `None` for a chunk past the track's end, and for one that is cheap to encode
+    /// again.
     pub(in crate::server) fn key(
         &self,
         track: &OpenTrack,
@@ -118,8 +121,8 @@ impl DiskCache {
     }
 }
 
-/// Reads the chunk in a file; `None` if the file is not exactly what was written under `key`. Accepts any file, and takes
-/// memory for at most `max_bytes`.
+/// Reads the chunk in a file; `None` if its seal does not match `key`. Accepts any file, and takes memory for
+/// at most `max_bytes`.
 fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<Bytes>> {
     let metadata = path.symlink_metadata()?;
     let max_length = max_bytes.saturating_add(OUT_LEN) as u64;

@@ -10,16 +10,18 @@ use super::{
 };
 use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
-/// Audio that may be missing at a track's end before the node reports a damaged file, as a fraction of a second: 1/10 s.
-/// The length in headers is seldom exact.
+/// Audio that may be missing at a track's end before the node reports a damaged file, as a fraction of a
+/// second: 1/10 s. The length in headers is seldom exact. Integration test
+/// `a_tenth_of_a_second_may_be_missing_at_the_end`.
 const TOLERANCE: u32 = 10;
 
-/// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's content, the rendition
-/// and the index. Publishes packets as they are encoded. Returns the chunk's unpublished end, or `None` if `is_abandoned`,
-/// which is checked before every packet.
+/// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's
+/// content, the rendition and the index. Publishes packets as they are encoded. Returns the chunk's
+/// unpublished end, or `None` if `is_abandoned`, which is checked before every packet.
 ///
 /// # Errors
-/// `OutOfRange`; `Unreadable` if the file fails, or ends before the chunk begins; `CodecFailed` if the codec fails.
+/// `OutOfRange`; `Unreadable` if the file fails, or ends before the chunk begins; `CodecFailed` if the codec
+/// fails.
 pub(super) fn encode(
     track: &OpenTrack,
     plan: &RenditionPlan,
@@ -88,8 +90,8 @@ pub(super) fn encode(
     Ok(is_complete.then(|| packets.batch.end()))
 }
 
-/// The frames, at the rendition's rate, to feed to the encoder for `frames` frames from `first` on: with lead-in, lookahead and
-/// crossfade. Frames outside of the track are silence.
+/// The frames, at the rendition's rate, to feed to the encoder for `frames` frames from `first` on: with
+/// lead-in, lookahead and crossfade. Frames outside of the track are silence.
 fn encoder_input(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> {
     let signed = |frame: u64| i64::try_from(frame).unwrap_or(i64::MAX);
     let start = signed(first) - i64::from(encoding.lead_in);

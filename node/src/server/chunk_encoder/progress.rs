@@ -81,9 +81,10 @@ impl ChunkProgress {
     }
 }
 
-/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram, so the batch
-/// publishes after packet 1, after packet [`PacketBatch::SECOND`], and then at each doubling. A node that encodes twice as fast
-/// as real time thus stays ahead of playback. Dropping the batch publishes the rest, which is useful even if the chunk fails.
+/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram,
+/// so the batch publishes after packet 1, after packet [`PacketBatch::SECOND`], and then at each doubling. A
+/// node that encodes twice as fast as real time thus stays ahead of playback. Dropping the batch publishes
+/// the rest, which is useful even if the chunk fails.
 pub(super) struct PacketBatch<'a> {
     progress: &'a ChunkProgress,
     packets: u32,
@@ -91,8 +92,8 @@ pub(super) struct PacketBatch<'a> {
 }
 
 impl<'a> PacketBatch<'a> {
-    /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a player. Test
-    /// `the_first_packet_goes_out_at_once_and_later_ones_together`.
+    /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a
+    /// player. Test `the_first_packet_goes_out_at_once_and_later_ones_together`.
     const SECOND: u32 = 3;
 
     /// A batch for the chunk that `writer` has begun. The first packet publishes the chunk's header too.
@@ -155,7 +156,8 @@ impl ChunkStream {
         Self(Reading::Whole(Some(chunk)))
     }
 
-    /// Returns the next bytes as soon as they are published, without copying them; `None` at the end. Cancel-safe.
+    /// Returns the next bytes as soon as they are published, without copying them; `None` at the end.
+    /// Cancel-safe.
     pub(in crate::server) async fn next(&mut self) -> Option<Bytes> {
         match &mut self.0 {
             Reading::Whole(whole) => whole.take(),
@@ -209,7 +211,8 @@ mod tests {
     #[tokio::test]
     async fn every_listener_gets_every_byte_however_late_it_comes() {
         let chunk = ChunkProgress::new();
-        let (mut quick, mut slow) = (chunk.subscribe(), chunk.subscribe());
+        let mut quick = chunk.subscribe();
+        let mut slow = chunk.subscribe();
         chunk.publish(Bytes::from_static(b"one "));
         assert_eq!(quick.next().await.unwrap(), "one ");
         chunk.publish(Bytes::from_static(b"two "));
@@ -239,7 +242,8 @@ mod tests {
     fn the_first_packet_goes_out_at_once_and_later_ones_together() {
         let progress = ChunkProgress::new();
         let mut batch = PacketBatch::new(&progress, writer());
-        let (mut reader, mut published) = (progress.subscribe(), Vec::new());
+        let mut reader = progress.subscribe();
+        let mut published = Vec::new();
         for _ in 0..100 {
             batch.add(b"p").unwrap();
             let next = pin!(reader.next());

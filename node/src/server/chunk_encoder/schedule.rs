@@ -1,5 +1,5 @@
-//! Order in which encoder threads encode chunks: each chunk once for all its callers, requested chunks before those ahead,
-//! callers in turn.
+//! Order in which encoder threads encode chunks: each chunk once for all its callers, requested chunks before
+//! those ahead, callers in turn.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,8 +20,9 @@ use crate::server::{
     chunk_cache::{CacheStats, ChunkCache, ChunkKey},
 };
 
-/// Number of requested chunks that wait for a thread. Above it a caller that has one in the queue is refused as busy, so each
-/// caller may exceed it by one at most. Test `a_full_queue_refuses_callers_that_wait_already`.
+/// Number of requested chunks that wait for a thread. Above it a caller that has one in the queue is refused
+/// as busy, so each caller may exceed it by one at most. Test
+/// `a_full_queue_refuses_callers_that_wait_already`.
 const MAX_REQUESTED: usize = 512;
 /// Number of chunks that wait to be encoded ahead; a new one replaces the oldest. Test
 /// `the_newest_chunks_ahead_replace_the_oldest`.
@@ -45,7 +46,7 @@ pub struct EncoderStats {
 pub(super) struct Job {
     pub(super) key: ChunkKey,
     pub(super) progress: Arc<ChunkProgress>,
-    /// Whether the chunk had no request when the thread took it.
+    /// True if the chunk had no request when the thread took it.
     pub(super) ahead: bool,
 }
 
@@ -94,7 +95,8 @@ impl Schedule {
         Self { state: Mutex::new(state), work: Condvar::new() }
     }
 
-    /// Returns a reader of the chunk: from the cache, of the encoding in progress, or of one that begins at `caller`'s turn.
+    /// Returns a reader of the chunk: from the cache, of the encoding in progress, or of one that begins at
+    /// `caller`'s turn.
     ///
     /// # Errors
     /// `Busy` if too many chunks wait.
@@ -166,8 +168,8 @@ impl Schedule {
         None
     }
 
-    /// Abandons a requested chunk if its readers have left and another request waits. Returns whether it did. A chunk that is
-    /// encoded ahead is never abandoned: a busy node would start it again and again.
+    /// Abandons a requested chunk if its readers have left and another request waits. Returns whether it did.
+    /// A chunk that is encoded ahead is never abandoned: a busy node would start it again and again.
     pub(super) fn abandon_if_unwanted(&self, job: &Job) -> bool {
         if job.ahead || job.progress.has_readers() {
             return false;
@@ -191,9 +193,10 @@ impl Schedule {
         is_unread
     }
 
-    /// Ends a job with the whole chunk. Puts it into the cache before its last bytes are published, so that a caller with the
-    /// whole chunk finds it there. `is_current` tells whether the chunk is of the file that its key names, `is_costly` is for
-    /// [`ChunkCache::insert`], `is_encoded` is false for a chunk that was read from disk.
+    /// Ends a job with the whole chunk. Puts it into the cache before its last bytes are published, so that a
+    /// caller with the whole chunk finds it there. `is_current` tells whether the chunk is of the file that
+    /// its key names, `is_costly` is for [`ChunkCache::insert`], `is_encoded` is false for a chunk that was
+    /// read from disk.
     pub(super) fn finish(
         &self,
         job: &Job,

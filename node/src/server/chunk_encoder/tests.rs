@@ -5,7 +5,9 @@ use crate::plugins;
 
 /// A WAV file of one second of silence.
 fn wav() -> Vec<u8> {
-    let (rate, bytes, data) = (8000_u32, 16_000_u32, 16_000_u32);
+    let rate = 8000_u32;
+    let bytes = 16_000_u32;
+    let data = 16_000_u32;
     let head = [&b"RIFF"[..], &(36 + data).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
     let format = [&[1, 0, 1, 0][..], &rate.to_le_bytes(), &bytes.to_le_bytes(), &[2, 0, 16, 0]].concat();
     [&head, &format, &b"data"[..], &data.to_le_bytes(), &[0; 16_000]].concat()

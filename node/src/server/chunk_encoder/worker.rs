@@ -1,4 +1,5 @@
-//! Work of an encoder thread: takes a chunk from the schedule, reads it from disk or encodes it, and reports the result.
+//! Work of an encoder thread: takes a chunk from the schedule, reads it from disk or encodes it, and reports
+//! the result.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,7 +38,8 @@ pub(super) struct Worker {
 struct FinishedChunk {
     bytes: Bytes,
     origin: Origin,
-    /// Whether the chunk is of the file that its key names. Otherwise the file has changed since the last scan.
+    /// True if the chunk is of the file that its key names. Otherwise the file has changed since the last
+    /// scan.
     is_current: bool,
     is_costly: bool,
 }
@@ -82,8 +84,8 @@ impl Worker {
         let request = &key.request;
         let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
         let _entered = span.entered();
-        // The request before this one opens the track, which may take seconds on a slow disk. Encoding ahead would have
-        // this thread wait for that one.
+        // The request before this one opens the track, which may take seconds on a slow disk. Encoding ahead
+        // would have this thread wait for that one.
         if *ahead && !self.catalog.is_open(&request.rendition.track) && self.schedule.abandon_if_unread(job) {
             tracing::debug!("not encoded ahead: the track is still being opened");
             return Ok(None);

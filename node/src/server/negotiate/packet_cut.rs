@@ -7,8 +7,8 @@ use crate::source::OpusStream;
 
 /// Rate of Opus in frames per second.
 const RATE: u32 = 48_000;
-/// Least number of frames before a chunk that a decoder must go through to converge: 80 ms (RFC 7845, section 4.6). They
-/// matter only where decoding begins: after a seek or a change of rendition.
+/// Least number of frames before a chunk that a decoder must go through to converge: 80 ms (RFC 7845, section
+/// 4.6). They matter only where decoding begins: after a seek or a change of rendition.
 const LEAD_IN: u32 = 3840;
 /// Least number of frames after a chunk, for a fade into another rendition.
 const TAIL: u32 = 960;
@@ -24,8 +24,9 @@ pub(in crate::server) struct PacketCut {
 }
 
 impl PacketCut {
-    /// A chunk lasts a whole number of packets, so all chunk borders lie at the same offset within a packet. The lead-in of
-    /// the first chunk holds all that comes before the track, so that it begins as the stream does.
+    /// A chunk lasts a whole number of packets, so all chunk borders lie at the same offset within a packet.
+    /// The lead-in of the first chunk holds all that comes before the track, so that it begins as the stream
+    /// does.
     pub(super) fn new(stream: OpusStream) -> Self {
         let OpusStream { packet_frames, skip, .. } = stream;
         let before = skip % packet_frames;

@@ -15,7 +15,8 @@ use crate::{library::SourceFacts, source::OpusStream};
 const PARAMS: &str = "copy";
 /// Codec of the packets (RFC 6716).
 const CODEC: &str = "opus";
-/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1).
+/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1). Test
+/// `the_size_of_a_chunk_follows_from_its_name`.
 pub(super) const MAX_BITRATE: u32 = 510_000;
 
 /// Returns whether `id` names a passthrough.
@@ -72,7 +73,8 @@ fn plan(
     Ok(RenditionPlan { codec, encoding, rendition, passthrough: Some(cut) })
 }
 
-/// Moves a passthrough to the front, and removes lossless plans beside it: they would send the same audio in more bytes.
+/// Moves a passthrough to the front, and removes lossless plans beside it: they would send the same audio in
+/// more bytes.
 pub(super) fn prefer(plans: &mut Vec<(usize, RenditionPlan)>) {
     let Some(position) = plans.iter().position(|(_, plan)| plan.passthrough.is_some()) else { return };
     plans[..=position].rotate_right(1);

@@ -6,17 +6,18 @@ use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_ch
 use super::packet_cut::PacketCut;
 use crate::{library::SourceFacts, source::Window};
 
-/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread.
+/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Test
+/// `formats_over_a_bound_are_refused`.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
-/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a resampler between two
-/// rates without a common divisor needs much memory.
-const RATES: [u32; 16] = [
+/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a
+/// resampler between two rates without a common divisor needs much memory.
+pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
-/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate add bytes
-/// without audio, so only a codec that chooses them itself gets them.
-const USUAL_RATE: u32 = 48_000;
+/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate
+/// add bytes without audio, so only a codec that chooses them itself gets them. Same test.
+pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.
 pub(in crate::server) struct RenditionPlan {
@@ -46,8 +47,8 @@ impl RenditionPlan {
         Ok(Self { codec, encoding, rendition, passthrough: None })
     }
 
-    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a tenth of the bytes
-    /// of a lossless codec. Packets that pass through take no encoding at all.
+    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a
+    /// tenth of the bytes of a lossless codec. Packets that pass through take no encoding at all.
     pub(in crate::server) fn is_costly(&self) -> bool {
         self.passthrough.is_none() && !self.codec.info().lossless
     }
@@ -79,8 +80,9 @@ pub(super) fn describe(
     })
 }
 
-/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same check applies to the
-/// node's own choice and to a rendition that a peer names, so the node never refuses its own choice.
+/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same
+/// check applies to the node's own choice and to a rendition that a peer names, so the node never refuses its
+/// own choice.
 fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result<(), String> {
     let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
     let AudioFormat { rate, channels } = format;
@@ -106,11 +108,35 @@ fn would_choose(codec: &dyn Codec, rate: u32, source: SourceFormat) -> bool {
     codec.propose(&source, &limits, "").is_ok_and(|choice| choice.format.rate == rate)
 }
 
-/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the codec uses
-/// without limits.
+/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the
+/// codec uses without limits.
 fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
     let unlimited = codec.propose(&source, &Limits::default(), "").and_then(|choice| codec.encoding(&choice));
     source.sample != SampleType::S32
         && encoding.choice.format == source.format
         && unlimited.is_ok_and(|unlimited| encoding.bitrate >= unlimited.bitrate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins;
+
+    #[test]
+    fn formats_over_a_bound_are_refused() {
+        let pcm = plugins::registry().codec("pcm").unwrap();
+        let is_accepted = |(rate, channels), (source_rate, source_channels)| {
+            let format = AudioFormat { rate: source_rate, channels: source_channels };
+            let source = SourceFormat { format, sample: SampleType::S16 };
+            check(pcm.as_ref(), AudioFormat { rate, channels }, source).is_ok()
+        };
+        for rate in RATES {
+            assert_eq!(is_accepted((rate, 2), (44_100, 2)), rate <= 48_000, "{rate}");
+            assert!(is_accepted((rate, 2), (384_000, 2)), "{rate}");
+        }
+        assert!(is_accepted((37_123, 1), (37_123, 1)) && !is_accepted((37_123, 1), (44_100, 1)));
+        assert!(is_accepted((44_100, 2), (44_100, 1)) && !is_accepted((44_100, 3), (44_100, 2)));
+        // 3 s of 7 channels take 64.5 MB, those of 8 channels 73.7 MB.
+        assert!(is_accepted((768_000, 7), (768_000, 8)) && !is_accepted((768_000, 8), (768_000, 8)));
+    }
 }

@@ -9,7 +9,8 @@ use super::plan::RenditionPlan;
 /// Longest reason, in bytes.
 const MAX: usize = 1000;
 
-/// Explains the choice of `plan`, number `place` of the client's codecs. `rejected` has the reasons against earlier ones.
+/// Explains the choice of `plan`, number `place` of the client's codecs. `rejected` has the reasons against
+/// earlier ones.
 pub(super) fn explain(
     registry: &Registry,
     request: &GetInfo,

@@ -5,12 +5,13 @@ use std::{
 
 use media_plugin_sdk::transport::Connection;
 
-/// Number of connections of one peer: one person's players side by side, and dead connections of players that moved to another
-/// network. Integration test `one_peer_does_not_take_all_places`.
+/// Number of connections of one peer: one person's players side by side, and dead connections of players that
+/// moved to another network. Integration test `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
 
-/// The connections of each peer, oldest first. A new connection over [`MAX_PER_PEER`] closes the peer's oldest one, since a
-/// player whose path died reconnects before the old connection has timed out. No peer thus takes all slots.
+/// The connections of each peer, oldest first. A new connection over [`MAX_PER_PEER`] closes the peer's
+/// oldest one, since a player whose path died reconnects before the old connection has timed out. No peer
+/// thus takes all slots.
 #[derive(Default)]
 pub(super) struct ConnectionTable(Mutex<HashMap<String, VecDeque<Arc<dyn Connection>>>>);
 

@@ -1,4 +1,5 @@
-//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's answers.
+//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's
+//! answers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -24,14 +25,15 @@ use crate::{
     },
 };
 
-/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
-/// further request. Integration test `refusals_that_are_not_read_are_bounded_too`.
+/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
+/// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
-/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
-/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
+/// outlasts a tunnel or a short sleep of the listener's machine. Test
+/// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
-/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path below this rate
-/// plays them. Same test.
+/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
+/// below this rate plays them. Same test.
 const MIN_SEND_RATE: u64 = 8_000;
 
 /// Outcome of a stream. An error is the transport's and ends this stream only.
@@ -42,7 +44,8 @@ fn send_timeout(bytes: u64) -> Duration {
     SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
 }
 
-/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
+/// another.
 pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
@@ -180,8 +183,8 @@ async fn send_info(
 /// A requested chunk on its way to a peer.
 struct OutgoingChunk {
     answer: Result<ChunkAnswer, WireError>,
-    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec, since a peer can name
-    /// any.
+    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec,
+    /// since a peer can name any.
     counter: Option<Arc<Counter>>,
     span: Span,
 }
@@ -264,12 +267,85 @@ async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
+    use tokio::task::yield_now;
+
     use super::*;
+    use crate::{library::Catalog, plugins, server::config::ServerConfig};
 
     #[test]
     fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
         assert_eq!(send_timeout(0), Duration::from_secs(90));
         assert_eq!(send_timeout(720_000), Duration::from_secs(90));
         assert_eq!(send_timeout(1_728_000), Duration::from_secs(216));
+    }
+
+    /// A peer that sends unknown requests without end and reads no answer.
+    struct Flood;
+
+    impl Connection for Flood {
+        fn peer(&self) -> String {
+            "flood".into()
+        }
+
+        fn path(&self) -> Path {
+            Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+        }
+
+        fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {
+            Box::pin(pending())
+        }
+
+        fn accept(&self) -> BoxFuture<'_, Option<Incoming>> {
+            let stream = Stream { send: Box::new(Unread), recv: Box::new(Unread) };
+            let incoming = Incoming { protocol: "audio.sing".into(), data: "{}".into(), stream };
+            Box::pin(async { Some(incoming) })
+        }
+
+        fn ping(&self) -> BoxFuture<'_, Result<()>> {
+            Box::pin(pending())
+        }
+
+        fn closed(&self) -> BoxFuture<'_, String> {
+            Box::pin(pending())
+        }
+
+        fn close(&self, _: &str) {}
+    }
+
+    struct Unread;
+
+    impl SendStream for Unread {
+        fn send(&mut self, _: Bytes) -> BoxFuture<'_, Result<()>> {
+            Box::pin(pending())
+        }
+
+        fn finish(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl RecvStream for Unread {
+        fn recv(&mut self, _: usize) -> BoxFuture<'_, Result<Option<Bytes>>> {
+            Box::pin(pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_that_nobody_reads_stop_further_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
+        let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let limits = RequestLimits { requests: 2, encode_ahead: 0 };
+        let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+        // 4 refusals beside each of the 2 requests.
+        assert_eq!(service.counters().snapshot().requests.unknown, 10);
+        session.abort();
     }
 }

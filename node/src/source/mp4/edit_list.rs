@@ -161,6 +161,13 @@ mod tests {
             let edit = parse(&whole[..cut], 44_100);
             assert!(edit.is_none() || edit == expected, "cut at {cut}: {edit:?}");
         }
+        // The time scales of the media and of the movie.
+        for scale in [44_100_u32, 1000] {
+            let mut damaged = whole.clone();
+            let at = damaged.windows(4).position(|word| word == scale.to_be_bytes()).unwrap();
+            damaged[at..at + 4].fill(0);
+            assert_eq!(parse(&damaged, 44_100), None, "0 in place of {scale}");
+        }
         assert_eq!(parse(b"", 44_100), None);
         assert_eq!(parse(&[0xFF; 64], 44_100), None);
     }

@@ -3,12 +3,14 @@
 use std::{any::Any, sync::Arc};
 
 use media_node::{
+    client::{NodeLink, RemoteLibrary},
     library::Provider,
     plugins,
     server::{Caller, Server, ServerConfig},
 };
+use media_plugin_sdk::transport::refuse_all;
 
-use crate::rig::Music;
+use crate::rig::{Music, Rig, bind};
 
 mod suite;
 
@@ -53,6 +55,44 @@ async fn local(music: &Music) -> Subject {
     Subject { provider, _held: Box::new(server) }
 }
 
+/// The same service, as another node reaches it.
+async fn remote(music: &Music) -> Subject {
+    let rig = Rig::new(music).await;
+    let transport = plugins::registry().transport("memory").unwrap();
+    let endpoint = transport.bind(&bind(refuse_all())).await.unwrap();
+    let link = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
+    Subject { provider: Arc::new(RemoteLibrary::new(link)), _held: Box::new(rig) }
+}
+
 mod local_library {
-    provider_tests!(super::local);
+    use media_node::library::Provider as _;
+    use media_protocol::ChunkIndex;
+
+    use super::*;
+    use crate::rig::offering;
+
+    provider_tests!(local);
+
+    #[tokio::test]
+    async fn the_next_chunk_is_encoded_ahead() {
+        let music = suite::music();
+        let server = Server::start(ServerConfig::default(), plugins::registry(), music.catalog()).unwrap();
+        let library = server.service().for_caller(Caller::peer("suite"));
+        let track = library.list(0, 1).await.unwrap().tracks.remove(0);
+        let info = library.info(&offering(&track, &["opus"])).await.unwrap();
+        assert!(info.reason.ends_with("(path memory)"), "{}", info.reason);
+        assert_eq!(info.rendition.chunks, 3);
+        let mut chunk = library.chunk(&info.rendition, ChunkIndex(1)).await.unwrap();
+        while chunk.next().await.unwrap().is_some() {}
+        while server.stats().encoder.ahead == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The last chunk has no successor.
+        drop(library.chunk(&info.rendition, ChunkIndex(2)).await.unwrap());
+        assert_eq!(server.stats().encoder.encoded, 2);
+    }
+}
+
+mod remote_library {
+    provider_tests!(super::remote);
 }

@@ -9,9 +9,6 @@ use std::{
 
 use syn::{Attribute, Item, ItemMod, UseTree, Visibility, visit::Visit};
 
-/// Imports that lead to imports are followed up to this depth. A path that refers to itself ends there.
-const MAX_DEPTH: usize = 16;
-
 /// Index of a module in [`Modules`].
 pub(crate) type ModuleId = usize;
 
@@ -166,84 +163,9 @@ impl Modules {
 
     /// Follows a path that stands in the module `from`.
     pub(crate) fn resolve(&self, from: ModuleId, path: &[String]) -> Resolved {
-        let mut passed = Vec::new();
-        let target = self.follow(from, path, &mut passed, 0);
-        Resolved { target, passed }
-    }
-
-    fn follow(
-        &self,
-        from: ModuleId,
-        path: &[String],
-        passed: &mut Vec<ModuleId>,
-        depth: usize,
-    ) -> Option<Target> {
-        let (first, mut rest) = path.split_first()?;
-        let mut target = match first.as_str() {
-            "crate" => Target::Module(self.root(from)),
-            "self" => Target::Module(from),
-            "super" => Target::Module(self.all[from].parent?),
-            name => match self.look_up(from, name, passed, depth) {
-                Some(target) => target,
-                None => Target::Module(self.library.as_ref().filter(|(library, _)| library == name)?.1),
-            },
-        };
-        self.pass(target, passed);
-        while let (Target::Module(module), Some((name, behind))) = (target, rest.split_first()) {
-            target = match name.as_str() {
-                "super" => Target::Module(self.all[module].parent?),
-                "self" => target,
-                name => self.look_up(module, name, passed, depth)?,
-            };
-            self.pass(target, passed);
-            rest = behind;
-        }
-        Some(target)
-    }
-
-    fn pass(&self, target: Target, passed: &mut Vec<ModuleId>) {
-        let (Target::Module(module) | Target::Item(module)) = target;
-        passed.push(module);
-    }
-
-    /// Finds a name in a module: a child module, an item, or an import.
-    fn look_up(
-        &self,
-        module: ModuleId,
-        name: &str,
-        passed: &mut Vec<ModuleId>,
-        depth: usize,
-    ) -> Option<Target> {
-        let here = &self.all[module];
-        if let Some(child) = here.children.get(name) {
-            return Some(Target::Module(*child));
-        }
-        if here.definitions.contains(name) {
-            return Some(Target::Item(module));
-        }
-        if depth == MAX_DEPTH {
-            return None;
-        }
-        let by_name = here.imports.iter().filter(|import| import.name.as_deref() == Some(name));
-        for import in by_name.filter(|import| import.path.first().is_none_or(|first| first != name)) {
-            let mut on_the_way = Vec::new();
-            if let Some(target) = self.follow(module, &import.path, &mut on_the_way, depth + 1) {
-                passed.extend(on_the_way);
-                return Some(target);
-            }
-        }
-        for import in here.imports.iter().filter(|import| import.is_glob) {
-            let mut on_the_way = Vec::new();
-            let glob = self.follow(module, &import.path, &mut on_the_way, depth + 1);
-            let Some(Target::Module(glob)) = glob.filter(|glob| *glob != Target::Module(module)) else {
-                continue;
-            };
-            if let Some(target) = self.look_up(glob, name, &mut on_the_way, depth + 1) {
-                passed.extend(on_the_way);
-                return Some(target);
-            }
-        }
-        None
+        let mut search = Search { modules: self, passed: Vec::new(), tried: HashSet::new() };
+        let target = search.follow(from, path);
+        Resolved { target, passed: search.passed }
     }
 
     fn root(&self, mut module: ModuleId) -> ModuleId {
@@ -251,6 +173,77 @@ impl Modules {
             module = parent;
         }
         module
+    }
+}
+
+/// The resolution of one path.
+struct Search<'a> {
+    modules: &'a Modules,
+    /// Modules on the way.
+    passed: Vec<ModuleId>,
+    /// Names that were looked up already. Globs may import each other.
+    tried: HashSet<(ModuleId, String)>,
+}
+
+impl Search<'_> {
+    fn follow(&mut self, from: ModuleId, path: &[String]) -> Option<Target> {
+        let (first, mut rest) = path.split_first()?;
+        let library = || self.modules.library.as_ref().filter(|(library, _)| library == first);
+        let mut target = match first.as_str() {
+            "crate" => Target::Module(self.modules.root(from)),
+            "self" => Target::Module(from),
+            "super" => Target::Module(self.modules.all[from].parent?),
+            name => match library() {
+                Some((_, root)) => Target::Module(*root),
+                None => self.look_up(from, name)?,
+            },
+        };
+        self.pass(target);
+        while let (Target::Module(module), Some((name, behind))) = (target, rest.split_first()) {
+            target = match name.as_str() {
+                "super" => Target::Module(self.modules.all[module].parent?),
+                "self" => target,
+                name => self.look_up(module, name)?,
+            };
+            self.pass(target);
+            rest = behind;
+        }
+        Some(target)
+    }
+
+    fn pass(&mut self, target: Target) {
+        let (Target::Module(module) | Target::Item(module)) = target;
+        self.passed.push(module);
+    }
+
+    /// Finds a name in a module: a child module, an item, or an import.
+    fn look_up(&mut self, module: ModuleId, name: &str) -> Option<Target> {
+        let here = &self.modules.all[module];
+        if let Some(child) = here.children.get(name) {
+            return Some(Target::Module(*child));
+        }
+        if here.definitions.contains(name) {
+            return Some(Target::Item(module));
+        }
+        if !self.tried.insert((module, name.to_owned())) {
+            return None;
+        }
+        let passed = self.passed.len();
+        for import in here.imports.iter().filter(|import| import.name.as_deref() == Some(name)) {
+            if let Some(target) = self.follow(module, &import.path) {
+                return Some(target);
+            }
+            self.passed.truncate(passed);
+        }
+        for import in here.imports.iter().filter(|import| import.is_glob) {
+            if let Some(Target::Module(glob)) = self.follow(module, &import.path)
+                && let Some(target) = self.look_up(glob, name)
+            {
+                return Some(target);
+            }
+            self.passed.truncate(passed);
+        }
+        None
     }
 }
 

@@ -23,10 +23,7 @@ fn a_text_named_like_music_is_skipped_with_a_reason() {
     assert_eq!(catalog.len(), 1);
     let [skipped] = &catalog.skipped()[..] else { panic!("{:?}", catalog.skipped()) };
     let words = skipped.to_string();
-    assert!(
-        words.ends_with("notes.mp3: it is no audio that this node reads (unknown kind of file)"),
-        "{words}"
-    );
+    assert!(words.ends_with("notes.mp3: not a supported audio file (an unknown kind of file)"), "{words}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Chunks are pure functions: the same bytes on every way, and for PCM the samples of the source.
 
+use std::fs;
+
 use media_node::server::ServerConfig;
 use media_protocol::{ChunkIndex, ErrorCode};
 
@@ -134,5 +136,22 @@ async fn past_the_end_is_out_of_range() {
     for index in [1, u32::MAX] {
         let refused = listener.chunk(&rendition, index).await;
         assert_eq!(code(refused), ErrorCode::OutOfRange);
+    }
+}
+
+/// Headers are seldom exact. A longer missing end means a damaged file.
+#[tokio::test]
+async fn a_tenth_of_a_second_may_be_missing_at_the_end() {
+    for (seconds, is_tolerated) in [(3.09, true), (3.12, false)] {
+        let music = Music::new();
+        let path = music.add("track", Kind::FlacS16, 44_100, 2, seconds);
+        let size = fs::metadata(&path).unwrap().len();
+        fs::File::options().write(true).open(&path).unwrap().set_len(size * 8 / 10).unwrap();
+        let listener = Rig::new(&music).await.listener().await;
+        let rendition = listener.rendition("pcm").await;
+        assert_eq!(rendition.chunks, 2);
+        assert!(listener.chunk(&rendition, 0).await.is_ok());
+        let last = listener.chunk(&rendition, 1).await;
+        assert_eq!(last.is_ok(), is_tolerated, "{seconds} s: {:?}", last.err());
     }
 }

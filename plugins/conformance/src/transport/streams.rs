@@ -173,7 +173,7 @@ pub async fn bounds_what_opens_a_stream(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// No stream is lost when an `accept` is cancelled at any point.
+/// No stream is lost if an `accept` is cancelled at any point.
 pub async fn accepts_after_a_cancelled_accept(subject: Subject) -> Outcome {
     const STREAMS: usize = 50;
     let pair = subject.pair().await?;

@@ -1,4 +1,5 @@
-//! Parts that all calls through the ABI share: buffers as slices, errors as a status, and the guard against panics.
+//! Parts that all calls through the ABI share: buffers as slices, errors as a status, and the guard against
+//! panics.
 
 use std::{
     ffi::{c_char, c_void},
@@ -39,7 +40,8 @@ unsafe fn fail(error: *mut mn_error, why: &PluginError) -> mn_status {
         PluginError::Panicked(text) => (MN_PANICKED, 0, text.as_str()),
     };
     if !error.is_null() {
-        // SAFETY: the host's struct has at least the fields of version 1.0, which these are. `text` is cut to its field.
+        // SAFETY: the host's struct has at least the fields of version 1.0, which these are. `text` is cut to
+        // its field.
         unsafe {
             let room = (*error).text.len();
             let text = &text[..text.floor_char_boundary(room)];
@@ -73,8 +75,8 @@ impl<T: ?Sized> Instance<T> {
     /// Runs one call on an instance.
     ///
     /// # Safety
-    /// `instance` comes from [`Instance::leak`] with the same `T`, is not freed, and is not in use by another call. `error` is
-    /// a struct of the host, or NULL.
+    /// `instance` comes from [`Instance::leak`] with the same `T`, is not freed, and is not in use by another
+    /// call. `error` is a struct of the host, or NULL.
     pub(super) unsafe fn call(
         instance: *mut c_void,
         error: *mut mn_error,

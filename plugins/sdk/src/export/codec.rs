@@ -58,8 +58,9 @@ unsafe fn choice(choice: *const mn_choice) -> Result<Choice> {
     Ok(Choice { format: format(choice.format)?, params: params.into() })
 }
 
-// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`; `encoder` and `decoder` come from
-// `Instance::leak`. Structs, buffers and texts belong to the host, have their declared sizes, and are valid during the call.
+// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`; `encoder` and
+// `decoder` come from `Instance::leak`. Structs, buffers and texts belong to the host, have their declared
+// sizes, and are valid during the call.
 
 unsafe extern "C" fn propose(
     object: *mut c_void,

@@ -42,8 +42,9 @@ unsafe fn plugin<'a>(object: *mut c_void) -> &'a dyn OutputPlugin {
     unsafe { &**object.cast::<Box<dyn OutputPlugin>>() }
 }
 
-// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`, `output` from `Instance::leak`.
-// Structs, buffers and texts belong to the host, have their declared sizes, and are valid during the call.
+// SAFETY of all functions below: the host keeps to the header. `object` comes from `table`, `output` from
+// `Instance::leak`. Structs, buffers and texts belong to the host, have their declared sizes, and are valid
+// during the call.
 
 unsafe extern "C" fn devices(
     object: *mut c_void,

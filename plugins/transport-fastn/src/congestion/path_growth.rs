@@ -1,13 +1,14 @@
 //! Widens the window on a path whose round trip has become longer.
 //!
-//! BBR3 keeps a least round trip for ten seconds. A path that changes from 50 to 300 ms has the window of 50 ms for that
-//! time, and a third of its rate. If BBR3 ends two of its randomly timed cycles meanwhile, it takes that third for the
-//! bandwidth and narrows the window further: a chunk of 3 s took 2.7 s in place of 0.7 s.
+//! BBR3 keeps a least round trip for ten seconds. A path that changes from 50 to 300 ms has the window of 50
+//! ms for that time, and a third of its rate. If BBR3 ends two of its randomly timed cycles meanwhile, it
+//! takes that third for the bandwidth and narrows the window further: a chunk of 3 s took 2.7 s in place of
+//! 0.7 s.
 //!
-//! [`QueueBound`](super::queue_bound::QueueBound) notices the longer path after three round trips. From then on, until BBR3
-//! notices too, the window is at least the bandwidth-delay product of the longer path. Unless too many packets are lost:
-//! then the path has become slower as well, and BBR3's bandwidth is out of date. The test
-//! `a_path_that_becomes_longer_keeps_its_rate` covers this case.
+//! [`QueueBound`](super::queue_bound::QueueBound) notices the longer path after three round trips. From then
+//! on, until BBR3 notices too, the window is at least the bandwidth-delay product of the longer path. Unless
+//! too many packets are lost: then the path has become slower as well, and BBR3's bandwidth is out of date.
+//! The test `a_path_that_becomes_longer_keeps_its_rate` covers this case.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,11 @@
 //! Permits a few packets beyond the window after the path lost everything in flight.
 //!
-//! Without an acknowledgement QUIC declares nothing lost, so the window stays full. Two packets leave each time QUIC's probe
-//! timeout expires (RFC 9002, section 6.2), and the timeout doubles each time. Meanwhile noq-proto 1.4.0 holds back even
-//! acknowledgements (`path_congestion_check` in its `connection/mod.rs`, against RFC 9002, section 7), so the peer's pings
-//! get no answer. A burst that loses 20 packets in a row would block the path for seconds. The test
-//! `a_burst_that_takes_all_that_is_in_flight_costs_a_second` covers this case.
+//! Without an acknowledgement QUIC declares nothing lost, so the window stays full. Two packets leave each
+//! time QUIC's probe timeout expires (RFC 9002, section 6.2), and the timeout doubles each time. Meanwhile
+//! noq-proto 1.4.0 holds back even acknowledgements (`path_congestion_check` in its `connection/mod.rs`,
+//! against RFC 9002, section 7), so the peer's pings get no answer. A burst that loses 20 packets in a row
+//! would block the path for seconds. The test `a_burst_that_takes_all_that_is_in_flight_costs_a_second`
+//! covers this case.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,8 @@ impl ProbeAllowance {
         self.window_full = true;
     }
 
-    /// Raises the allowance if this packet is a probe and no acknowledgement has come for half a round trip. QUIC also sends
-    /// into a full window while acknowledgements arrive, if the window shrank.
+    /// Raises the allowance if this packet is a probe and no acknowledgement has come for half a round trip.
+    /// QUIC also sends into a full window while acknowledgements arrive, if the window shrank.
     pub(super) fn on_sent(&mut self, now: Instant, bytes: u16, mtu: u16) {
         let is_silent = self.last_ack.is_none_or(|(at, rtt)| now.saturating_duration_since(at) > rtt / 2);
         if std::mem::take(&mut self.window_full) && is_silent {

@@ -1,13 +1,13 @@
 //! Keeps the queue before a path's narrowest link short.
 //!
-//! BBR3 learns how much fits on a path only from a long transfer. A chunk of music on a slow link ends before that, so
-//! BBR3's window only grows and the sender sends the whole chunk at once. The chunk then waits in the link's queue for
-//! seconds, and everything else waits behind it. If the queue is full, the end of the chunk is lost, which QUIC notices one
-//! long round trip later.
+//! BBR3 learns how much fits on a path only from a long transfer. A chunk of music on a slow link ends before
+//! that, so BBR3's window only grows and the sender sends the whole chunk at once. The chunk then waits in
+//! the link's queue for seconds, and everything else waits behind it. If the queue is full, the end of the
+//! chunk is lost, which QUIC notices one long round trip later.
 //!
-//! The window is therefore limited to the bytes that pass within the permitted round trip: the least round trip plus
-//! [`QueueBound::MAX_QUEUE_DELAY`], which is also the target of LEDBAT (RFC 6817). BBR3's bandwidth gives the first limit.
-//! If round trips still take longer than permitted, the limit is cut in proportion.
+//! The window is therefore limited to the bytes that pass within the permitted round trip: the least round
+//! trip plus [`QueueBound::MAX_QUEUE_DELAY`], which is also the target of LEDBAT (RFC 6817). BBR3's bandwidth
+//! gives the first limit. If round trips still take longer than permitted, the limit is cut in proportion.
 
 use std::time::{Duration, Instant};
 
@@ -51,13 +51,15 @@ impl QueueBound {
     /// Time that packets may wait in the queue, if the least round trip is not longer. See the test
     /// `a_queue_lowers_the_bound_to_what_passes`.
     const MAX_QUEUE_DELAY: Duration = Duration::from_millis(100);
-    /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to measure it
-    /// (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`). See the test `a_least_round_trip_is_kept_for_ten_seconds`.
+    /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to
+    /// measure it (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`). See the test
+    /// `a_least_round_trip_is_kept_for_ten_seconds`.
     const MIN_RTT_INTERVAL: Duration = Duration::from_secs(5);
     /// Packets that are always permitted in flight (the same draft, section 2.7, `MinPipeCwnd`).
     const MIN_PACKETS: u64 = 4;
-    /// Number of cuts without much effect after which the queue is not made by this sender: other traffic fills it, or the
-    /// path has become longer. See the test `a_path_that_has_become_longer_is_soon_no_queue`.
+    /// Number of ineffective cuts in a row after which this sender does not cause the queue: other traffic
+    /// fills it, or the path has become longer. See the test
+    /// `a_path_that_has_become_longer_is_soon_no_queue`.
     const MAX_INEFFECTIVE_CUTS: u32 = 2;
 
     pub(super) const fn new() -> Self {
@@ -108,8 +110,9 @@ impl QueueBound {
 
     /// Updates the limit at the end of an acknowledgement. Returns true if the path proved to be longer now.
     ///
-    /// `largest_acked` is the newest packet of the path that was ever acknowledged, `in_flight` the bytes not acknowledged
-    /// yet, `window` the window in bytes without this limit. The limit rises only if the window was full (`is_full`).
+    /// `largest_acked` is the newest packet of the path that was ever acknowledged, `in_flight` the bytes not
+    /// acknowledged yet, `window` the window in bytes without this limit. The limit rises only if the window
+    /// was full (`is_full`).
     pub(super) fn on_end_acks(
         &mut self,
         now: Instant,
@@ -119,8 +122,8 @@ impl QueueBound {
         is_full: bool,
         mtu: u16,
     ) -> bool {
-        // Only the newest packet measures a round trip (RFC 9002, section 5.1). The acknowledgement of an older one was lost
-        // or delayed.
+        // Only the newest packet measures a round trip (RFC 9002, section 5.1). The acknowledgement of an
+        // older one was lost or delayed.
         let newest = self.newest.take().filter(|packet| largest_acked == Some(packet.number));
         let Some(NewestPacket { sent, bytes, .. }) = newest else { return false };
         let rtt = now.saturating_duration_since(sent);
@@ -140,7 +143,8 @@ impl QueueBound {
         false
     }
 
-    /// Cuts the limit. After [`Self::MAX_INEFFECTIVE_CUTS`] restores it and returns true: the path is longer now.
+    /// Cuts the limit. After [`Self::MAX_INEFFECTIVE_CUTS`] restores it and returns true: the path is longer
+    /// now.
     fn cut(&mut self, now: Instant, rtt: Duration, window: u64, floor: u64) -> bool {
         let bound = self.rtt_bound();
         // An effective cut halves the excess over the bound.
@@ -158,7 +162,8 @@ impl QueueBound {
         // These bytes took `rtt` to pass, so this share of them passes within the bound.
         let share = u128::from(in_flight) * bound.as_micros() / rtt.as_micros().max(1);
         let share = u64::try_from(share).unwrap_or(u64::MAX);
-        // After an ineffective cut, a cut by half at least shows if the queue is made by this sender.
+        // After an ineffective cut, the next one at least halves the bytes in flight. That shows if this
+        // sender causes the queue.
         let limit = if ineffective_cuts > 0 { share.min(in_flight / 2) } else { share };
         self.window_limit = limit.max(floor);
         self.last_cut = Some(Cut { at: now, rtt, limit_before, ineffective_cuts });

@@ -1,4 +1,5 @@
-//! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link are seeded.
+//! Two QUIC endpoints and a link in virtual time, without sockets or sleeps. The random events of the link
+//! are seeded.
 
 #[path = "../../../../node/tests/common/net/link.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the simulation uses a part of it")]

@@ -321,8 +321,8 @@ fn after_a_pause_a_window_does_not_overrun_a_short_queue() {
     }
 }
 
-/// After a pause, BBR3 of noq-proto 1.4.0 counts all earlier acknowledgements as one burst (`extra_acked`) and widens its
-/// window with every packet.
+/// After a pause, BBR3 of noq-proto 1.4.0 counts all earlier acknowledgements as one burst (`extra_acked`)
+/// and widens its window with every packet.
 #[test]
 fn a_pause_does_not_widen_the_window() {
     let mut lost = 0;
@@ -346,8 +346,8 @@ fn a_pause_does_not_widen_the_window() {
     assert!(lost <= 10, "{lost}");
 }
 
-/// The link falls from 10 Mbit/s to 128 kbit/s. The first chunk after that fills the queue, and the rest of it is lost.
-/// Half a second later the client abandons it for the smallest chunk.
+/// The link falls from 10 Mbit/s to 128 kbit/s. The first chunk after that fills the queue, and the rest of
+/// it is lost. Half a second later the client abandons it for the smallest chunk.
 #[test]
 fn what_is_asked_for_behind_a_full_queue_comes_once_it_has_drained() {
     const FLAC: usize = 350_000;

@@ -1,12 +1,13 @@
 //! Keeps a sender going slowly while the window is smaller than the bytes in flight.
 //!
-//! Without this, nothing leaves until enough packets are acknowledged or declared lost. If a full queue dropped the newest
-//! packets, that never happens: only an acknowledgement of a newer packet would reveal the loss, and no newer packet is
-//! sent. The sender would wait for QUIC's probe timeout, several round trips that the queue has made long.
+//! Without this, nothing leaves until enough packets are acknowledged or declared lost. If a full queue
+//! dropped the newest packets, that never happens: only an acknowledgement of a newer packet would reveal the
+//! loss, and no newer packet is sent. The sender would wait for QUIC's probe timeout, several round trips
+//! that the queue has made long.
 //!
-//! So after a silence longer than a round trip should take, one packet leaves for every two acknowledged, two at most at
-//! once, as in TCP's Proportional Rate Reduction (RFC 6937, section 3). The queue still shrinks. The test
-//! `what_is_asked_for_behind_a_full_queue_comes_once_it_has_drained` covers this case.
+//! So after a silence longer than a round trip should take, one packet leaves for every two acknowledged, two
+//! at most at once, as in TCP's Proportional Rate Reduction (RFC 6937, section 3). The queue still shrinks.
+//! The test `what_is_asked_for_behind_a_full_queue_comes_once_it_has_drained` covers this case.
 
 use std::time::{Duration, Instant};
 

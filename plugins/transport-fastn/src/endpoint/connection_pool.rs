@@ -15,8 +15,8 @@ use crate::connection::FastnConnection;
 pub(super) struct ConnectionPool(StdMutex<HashMap<EndpointId, Arc<Mutex<PooledConnection>>>>);
 
 impl ConnectionPool {
-    /// Returns the entry of a peer, an empty one for a new peer. A caller holds its lock while dialling, so that concurrent
-    /// callers share one dial.
+    /// Returns the entry of a peer, an empty one for a new peer. A caller holds its lock while dialling, so
+    /// that concurrent callers share one dial.
     pub(super) fn entry(&self, id: EndpointId) -> Arc<Mutex<PooledConnection>> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Removes peers without a connection and without a dial in progress.
@@ -28,7 +28,8 @@ impl ConnectionPool {
     }
 }
 
-/// Connection to one peer, and the token of its handshake. A caller with another token needs another handshake.
+/// Connection to one peer, and the token of its handshake. A caller with another token needs another
+/// handshake.
 #[derive(Default)]
 pub(super) struct PooledConnection {
     token: Option<String>,

@@ -1,7 +1,7 @@
 //! Limit of connections that have not finished their handshake.
 //!
-//! A connection without a handshake costs its sender almost nothing, so few are admitted at once. A sender that fills all
-//! slots takes them from its own address only.
+//! A connection without a handshake costs its sender almost nothing, so few are admitted at once. A sender
+//! that fills all slots takes them from its own address only.
 
 use std::{
     convert::Infallible,
@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 
 /// Connections in their handshake at once; see the test `silent_connections_do_not_shut_the_door`.
 const MAX_HANDSHAKES: usize = 64;
-/// Handshakes from which on a peer has to prove its address first, which costs it one round trip (RFC 9000, section 8.1.2).
-/// See the test `in_a_crowd_an_address_has_to_be_proven`.
+/// Handshakes from which on a peer has to prove its address first, which costs it one round trip (RFC 9000,
+/// section 8.1.2). See the test `in_a_crowd_an_address_has_to_be_proven`.
 const VALIDATE_ADDRESS_FROM: usize = MAX_HANDSHAKES / 2;
 
-/// Permission for one handshake. It resolves if the limiter takes the slot back for another peer. Dropping it frees the
-/// slot.
+/// Permission for one handshake. It resolves if the limiter takes the slot back for another peer. Dropping it
+/// frees the slot.
 pub(super) type Slot = oneshot::Receiver<Infallible>;
 
 /// Taken slots with the origin of their peers, oldest first.

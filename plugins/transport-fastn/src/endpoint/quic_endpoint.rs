@@ -27,12 +27,15 @@ const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// Receive buffer limit of a connection until its peer is admitted, in bytes. See the test
 /// `nothing_much_is_held_for_a_peer_before_its_handshake`.
 const HANDSHAKE_WINDOW: u32 = 128 * 1024;
-/// Send buffer limit of a connection over all its streams, in bytes not yet acknowledged: three chunks of CD audio.
+/// Send buffer limit of a connection over all its streams, in bytes not yet acknowledged: three chunks of CD
+/// audio.
 const SEND_WINDOW: u64 = 2 * 1024 * 1024;
 
-/// Highest idle timeout of a path that iroh accepts (`PATH_MAX_IDLE_TIMEOUT`). It clamps higher ones with a warning.
+/// Highest idle timeout of a path that iroh accepts (`PATH_MAX_IDLE_TIMEOUT`). It clamps higher ones with a
+/// warning.
 const PATH_IDLE: Duration = Duration::from_secs(15);
-/// Highest keep-alive interval of a path that iroh accepts (`HEARTBEAT_INTERVAL`). It ignores higher ones with a warning.
+/// Highest keep-alive interval of a path that iroh accepts (`HEARTBEAT_INTERVAL`). It ignores higher ones
+/// with a warning.
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Binds the sockets, and announces the node on the local network if the options ask for it.
@@ -72,9 +75,9 @@ fn with_relays(options: &Options) -> Result<Builder> {
     })
 }
 
-/// Port of a node without configured addresses, in the range for private use (RFC 6335, section 6). It follows from the
-/// key, so the addresses in a ticket stay valid after a restart. A second process with the same key finds it in use and
-/// takes any port.
+/// Port of a node without configured addresses, in the range for private use (RFC 6335, section 6). It
+/// follows from the key, so the addresses in a ticket stay valid after a restart. A second process with the
+/// same key finds it in use and takes any port.
 fn default_port(key: &SecretKey) -> u16 {
     let [high, low, ..] = *key.public().as_bytes();
     49_152 + u16::from_be_bytes([high, low]) % 16_384
@@ -90,7 +93,8 @@ fn with_port(builder: Builder, port: u16) -> Result<Builder> {
         .map_err(|e| TransportError::Bind(format!("transport fastn: cannot use port {port}: {e:#}")))
 }
 
-/// Listens on the configured addresses. Without any, iroh listens on all interfaces, and on IPv6 if the machine has it.
+/// Listens on the configured addresses. Without any, iroh listens on all interfaces, and on IPv6 if the
+/// machine has it.
 fn with_sockets(mut builder: Builder, options: &Options) -> Result<Builder> {
     if !options.direct || !options.bind.is_empty() {
         builder = builder.clear_ip_transports();
@@ -101,7 +105,8 @@ fn with_sockets(mut builder: Builder, options: &Options) -> Result<Builder> {
     for (index, address) in options.bind.iter().enumerate() {
         let is_same_family = |earlier: &SocketAddr| earlier.is_ipv4() == address.is_ipv4();
         let opts = if options.bind[..index].iter().any(is_same_family) {
-            // The first address of a family is the default route. A later one serves peers in its own network only.
+            // The first address of a family is the default route. A later one serves peers in its own network
+            // only.
             let prefix = if address.is_ipv4() { 24 } else { 64 };
             BindOpts::default().set_prefix_len(prefix).set_is_default_route(false)
         } else {
@@ -134,7 +139,8 @@ fn quic_config(options: &Options) -> Result<QuicTransportConfig> {
         .build())
 }
 
-/// Announces the node by mDNS. A network without multicast only costs the announcement, so a failure is logged.
+/// Announces the node by mDNS. A network without multicast only costs the announcement, so a failure is
+/// logged.
 fn announce(quic: &QuicEndpoint) {
     let mdns = MdnsAddressLookup::builder().service_name(MDNS_SERVICE).build(quic.id());
     match (mdns, quic.address_lookup()) {

@@ -1,4 +1,5 @@
-//! Tests of the transport `fastn` on loopback: the conformance suite, the wire format byte for byte, and fastn's own limits.
+//! Tests of the transport `fastn` on loopback: the conformance suite, the wire format byte for byte, and
+//! fastn's own limits.
 
 #[cfg(test)]
 mod common;

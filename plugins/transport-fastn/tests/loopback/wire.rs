@@ -147,8 +147,9 @@ async fn nothing_much_is_held_for_a_peer_before_its_handshake() {
     let server = node(1, json!({"connect_timeout_ms": 300}), admit_all()).await;
     let (_caller, connection) = caller(2, &server, 1).await;
     let (mut send, _recv) = connection.open_bi().await.unwrap();
-    // The node does not read that much: the write waits until the node closes the connection.
-    assert!(send.write_all(&vec![b'x'; 1 << 20]).await.is_err());
+    // The receive buffers hold 128 KiB, and the node reads 64 KiB of the line. The write waits until the node
+    // closes the connection.
+    assert!(send.write_all(&vec![b'x'; 256 * 1024]).await.is_err());
     connection.closed().await;
 
     let (_caller, connection) = caller(3, &server, 1).await;
@@ -170,6 +171,11 @@ async fn open(connection: &IrohConnection) -> (IrohSend, IrohRecv) {
     (send, recv)
 }
 
+/// Sends bytes for which the node's receive buffers have room.
+async fn fill(send: &mut IrohSend, bytes: usize) {
+    timeout(Duration::from_secs(30), send.write_all(&vec![b'x'; bytes])).await.expect("no room").unwrap();
+}
+
 /// Returns true if the node's receive buffers have no room for these bytes.
 async fn is_refused(send: &mut IrohSend, bytes: usize) -> bool {
     timeout(Duration::from_millis(300), send.write_all(&vec![b'x'; bytes])).await.is_err()
@@ -182,7 +188,7 @@ async fn a_peer_can_fill_the_window_of_a_stream_and_no_more() {
     greet(&connection).await;
     let _there = server.accept().await.unwrap();
     let (mut send, _recv) = open(&connection).await;
-    send.write_all(&vec![b'x'; 2 * MIB - 4096]).await.unwrap();
+    fill(&mut send, 2 * MIB - 4096).await;
     assert!(is_refused(&mut send, MIB / 8).await);
 }
 
@@ -195,7 +201,7 @@ async fn a_peer_can_fill_the_window_of_a_connection_and_no_more() {
     let mut streams = Vec::new();
     for _ in 0..15 {
         let (mut send, recv) = open(&connection).await;
-        send.write_all(&vec![b'x'; MIB / 2]).await.unwrap();
+        fill(&mut send, MIB / 2).await;
         streams.push((send, recv));
     }
     let (mut send, _recv) = open(&connection).await;

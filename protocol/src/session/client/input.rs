@@ -51,16 +51,16 @@ pub enum ClientInput {
         /// The event, as [`crate::chunk::ChunkReader`] returns it.
         event: ChunkEvent,
     },
-    /// Part of a packet was received. A large packet takes seconds on a slow path. These bytes count as received, though the
-    /// client cannot play them yet.
+    /// Part of a packet was received. A large packet takes seconds on a slow path. These bytes count as
+    /// received, though the client cannot play them yet.
     PartialPacket {
         /// The request that it answers.
         request: RequestId,
         /// Bytes received of the packet; never fewer than the time before.
         bytes: u64,
     },
-    /// The connection carries bytes, but none that this request can read: other data is ahead of it, or a lost part of it is
-    /// being sent again.
+    /// The connection carries bytes, but none that this request can read: other data is ahead of it, or a
+    /// lost part of it is being sent again.
     HeadOfLineBlocked {
         /// The request.
         request: RequestId,

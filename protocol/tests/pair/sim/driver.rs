@@ -8,63 +8,64 @@ use std::{
 
 use media_protocol::session::client::{Delivery, RateChoice, Situation, Switch};
 
-/// What a client's driver adds to the session.
+/// The parts of a client's driver that the session does not have.
 pub(crate) struct Driver {
     pub(crate) choice: Box<dyn RateChoice>,
     pub(crate) fill: Box<dyn Fill>,
 }
 
-/// How much is held, and with how much of it sound begins.
+/// Policy for the levels of the buffer: its target, and the level at which sound starts.
 pub(crate) trait Fill {
-    /// A person wants so much to be held; what is held from now on.
+    /// A person sets the target. Returns the target to use.
     fn asked(&mut self, target: Duration) -> Duration {
         target
     }
 
-    /// So many `troubles` there have been by `now`; the new target, if it changes.
+    /// Notes the number of `troubles` until `now`. Returns the new target if it changes.
     fn fit(&mut self, _now: Duration, _troubles: u64, _idle: bool) -> Option<Duration> {
         None
     }
 
-    /// With how much sound begins.
+    /// Returns the level at which sound starts.
     fn start(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// The path's round trip is this from now on.
+    /// Notes the round trip of a new path.
     fn path(&mut self, _rtt: Duration) {}
 
-    /// What comes from now on, in bit/s.
+    /// Notes the bitrate of the next chunk, in bit/s.
     fn carries(&mut self, _bitrate: u32) {}
 
-    /// What comes from now on has nothing to do with what came.
+    /// Notes that the audio jumps, as after a seek.
     fn jump(&mut self) {}
 
-    /// Whether the node owes something from `now` on.
+    /// Notes if a request is pending from `now` on.
     fn owed(&mut self, _now: Duration, _owed: bool) {}
 
-    /// Audio came that `lasts` so long.
+    /// Notes that audio of this length arrived.
     fn arrived(&mut self, _now: Duration, _lasts: Duration) {}
 }
 
-/// Holds what was asked for, and begins with the first packet.
+/// Uses the target that a person sets, and starts with the first packet.
 pub(crate) struct Plain;
 
 impl Fill for Plain {}
 
-/// Checks what a choice says, and adds up the bytes that it is told of.
+/// Wraps a rate choice: checks its switches and the deliveries it gets, and counts their bytes.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) choice: Box<dyn RateChoice>,
-    pub(super) told: Arc<AtomicU64>,
-    /// What had come of the chunk that is coming.
-    pub(super) so_far: u64,
+    /// Sum of the bytes of all finished deliveries.
+    pub(super) counted: Arc<AtomicU64>,
+    /// Bytes of the last delivery of the chunk in flight.
+    pub(super) last_bytes: u64,
 }
 
 impl Watched {
-    fn tell(&mut self, bytes: u64) {
-        assert!(bytes > 0 && bytes >= std::mem::take(&mut self.so_far));
-        self.told.fetch_add(bytes, Ordering::Relaxed);
+    fn count(&mut self, bytes: u64) {
+        assert!(bytes > 0 && bytes >= std::mem::take(&mut self.last_bytes));
+        self.counted.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -80,18 +81,18 @@ impl RateChoice for Watched {
     }
 
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
-        assert!(so_far.bytes >= self.so_far, "{so_far:?} after {} bytes", self.so_far);
-        self.so_far = so_far.bytes;
+        assert!(so_far.bytes >= self.last_bytes, "{so_far:?} after {} bytes", self.last_bytes);
+        self.last_bytes = so_far.bytes;
         checked(situation, self.choice.reconsider(situation, so_far))
     }
 
     fn delivered(&mut self, delivery: Delivery) {
-        self.tell(delivery.bytes);
+        self.count(delivery.bytes);
         self.choice.delivered(delivery);
     }
 
     fn abandoned(&mut self, bytes: u64) {
-        self.tell(bytes);
+        self.count(bytes);
         self.choice.abandoned(bytes);
     }
 }

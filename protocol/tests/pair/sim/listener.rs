@@ -8,59 +8,62 @@ use media_protocol::{
 
 use super::node::renditions;
 
-/// What comes out at the client's end: checks that it is what was asked for, each frame once and in order.
+/// Checks the audio at the client's end: the right tracks, each frame once and in order.
 #[derive(Default)]
 pub(crate) struct Listener {
-    /// What must begin next.
+    /// Track that must start next, and its first instant.
     pub(crate) next: Option<(TrackId, Position)>,
-    /// What must begin after that.
+    /// Track that must start after that.
     pub(crate) follow: Option<NextPlay>,
-    /// The play that was taken up last, or that failed last.
+    /// Play that was taken up last, or that failed last.
     pub(crate) last: PlayId,
-    /// Audio that came and is not yet played.
+    /// Length of the received audio that is not played yet.
     pub(crate) held: Duration,
-    /// Tracks that came to their end.
+    /// Number of tracks that ended.
     pub(crate) ended: u32,
-    /// Tracks that were given up, since all of their codecs had failed.
+    /// Number of tracks that the session gave up because all of their codecs failed.
     pub(crate) given_up: u32,
-    /// Changes of rendition.
+    /// Number of changes of rendition.
     pub(crate) switches: u32,
-    /// How often the session went back to where a decoder had failed.
+    /// Number of returns to the frame where a decoder failed.
     pub(crate) rewinds: u32,
-    /// How often it ran dry in the middle of a track.
+    /// Number of underruns.
     pub(crate) dips: u64,
-    track: Option<Playing>,
-    /// What must begin before what follows, and whether it began before; and so for `next`.
-    again: VecDeque<(TrackId, bool)>,
-    next_again: bool,
-    /// A track that came to an early end, of which it must be said why.
+    track: Option<ExpectedTrack>,
+    /// Tracks that must start before `follow`, each with `refetch` of its [`ClientAction::TrackStart`].
+    refetch: VecDeque<(TrackId, bool)>,
+    /// The same flag for `next`.
+    next_is_refetch: bool,
+    /// Track that ended early. The reason must follow.
     cut: Option<Arc<Info>>,
-    /// What came and is not yet decoded.
+    /// Received entries that are not decoded yet.
     queue: VecDeque<Arrived>,
     decoding: Option<(PlayId, Arc<Info>)>,
     played: Duration,
-    /// Whether there is sound.
+    /// Tells if there is sound.
     sounds: bool,
-    /// Where the decoder failed; then nothing is played.
+    /// Place where the decoder failed. Until a rewind nothing is played.
     stopped: Option<(Arc<Info>, Arc<Rendition>, FrameIndex)>,
 }
 
-struct Playing {
+struct ExpectedTrack {
     info: Arc<Info>,
     from: Position,
-    /// What the present chunk comes in.
+    /// Rendition of the present chunk.
     rendition: Arc<Rendition>,
-    /// The chunk that must come next, or is coming.
+    /// The chunk that must come next, or that arrives now.
     chunk: Option<ChunkIndex>,
-    coming: bool,
-    /// The next frame to come, and up to where it came before in other renditions.
+    /// Tells if the chunk arrives now.
+    is_arriving: bool,
+    /// The next frame to come.
     at: u64,
-    had: Position,
+    /// Instant up to which the audio came before, in other renditions.
+    resume_at: Position,
 }
 
 enum Arrived {
     Begin(PlayId, Arc<Info>),
-    /// Heard from frame `at` on.
+    /// A packet, to be heard from frame `at` on.
     Packet {
         rendition: Arc<Rendition>,
         at: FrameIndex,
@@ -74,7 +77,7 @@ impl Listener {
         self.next.is_none() && self.follow.is_none() && self.track.is_none() && self.queue.is_empty()
     }
 
-    /// Decodes and plays for a while. Sound begins with `start`, or with the rest of a track.
+    /// Decodes and plays for this time. Sound starts at the level `start`, or earlier at the end of a track.
     pub(crate) fn play(&mut self, time: Duration, start: impl Fn() -> Duration) {
         if self.stopped.is_some() {
             return;
@@ -98,14 +101,15 @@ impl Listener {
             self.queue.pop_front();
         }
         self.dips += u64::from(self.sounds && self.track.is_some());
-        (self.played, self.sounds) = (Duration::ZERO, false);
+        self.played = Duration::ZERO;
+        self.sounds = false;
     }
 
     fn is_ready(&self, start: Duration) -> bool {
         self.held >= start || self.queue.iter().any(|it| matches!(it, Arrived::End))
     }
 
-    /// The decoder fails at the next packet, where there is one.
+    /// Makes the decoder fail at the next packet, if there is one.
     pub(crate) fn fail(&mut self) -> Option<DecoderFailed> {
         let (play, info) = self.decoding.clone().filter(|_| self.stopped.is_none())?;
         let Some(Arrived::Packet { rendition, at, .. }) = self.queue.front() else { return None };
@@ -114,7 +118,8 @@ impl Listener {
         Some(DecoderFailed { play, rendition, at, reason: "it panicked".into() })
     }
 
-    /// What is asked about, where nobody asked for it, is what was there before, or what follows.
+    /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one
+    /// that follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
             let follow = || {
@@ -122,15 +127,15 @@ impl Listener {
                 self.last = play;
                 Some((track, false))
             };
-            let next = self.again.pop_front().or_else(follow);
-            (self.next, self.next_again) =
+            let next = self.refetch.pop_front().or_else(follow);
+            (self.next, self.next_is_refetch) =
                 next.map_or((None, false), |(it, again)| (Some((it, Position::START)), again));
         }
         assert_eq!(self.next.as_ref().map(|(it, _)| it), Some(track));
     }
 
     pub(crate) fn take(&mut self, output: ClientAction) {
-        assert!(self.cut.is_none(), "{output:?} after a track that was cut short");
+        assert!(self.cut.is_none(), "{output:?} after a track that ended early");
         match output {
             ClientAction::Clear { .. } => {
                 let Self { next, follow, last, ended, given_up, switches, rewinds, dips, .. } =
@@ -151,16 +156,16 @@ impl Listener {
             ClientAction::Packet(packet) => self.packet(packet),
             ClientAction::ChunkEnd => {
                 let playing = self.track.as_mut().expect("a chunk of a track");
-                let Playing { rendition, chunk: Some(index), coming: true, .. } = playing else {
+                let ExpectedTrack { rendition, chunk: Some(index), is_arriving: true, .. } = playing else {
                     panic!("no chunk to end")
                 };
                 assert_eq!(playing.at, index.first_frame(rendition.id.rate).0 + rendition.frames_in(*index));
                 playing.chunk = index.next();
-                playing.coming = false;
+                playing.is_arriving = false;
             }
             ClientAction::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
-                if playing.coming || playing.at != playing.rendition.frames {
+                if playing.is_arriving || playing.at != playing.rendition.frames {
                     self.cut = Some(playing.info);
                 } else {
                     self.ended += 1;
@@ -171,7 +176,7 @@ impl Listener {
         }
     }
 
-    /// A track can't go on, which is right only where each of its codecs `failed`.
+    /// Checks that the session gave a track up because each of its codecs has `failed`.
     pub(crate) fn give_up(&mut self, play: PlayId, track: &TrackId, error: &Failure, failed: &[String]) {
         let has_failed = |it: &Rendition| failed.contains(&it.id.codec);
         match (self.cut.take(), error) {
@@ -190,23 +195,24 @@ impl Listener {
         self.follow = None;
         self.last = play;
         self.given_up += 1;
-        self.again.clear();
+        self.refetch.clear();
     }
 
     fn begin(&mut self, play: PlayId, info: Arc<Info>, from: FrameIndex, again: bool) {
         assert!(self.track.is_none(), "a track begins before the last has ended");
         self.expects(&info.track.id);
-        assert_eq!(again, std::mem::take(&mut self.next_again), "{play:?} began before, or did not");
+        assert_eq!(again, std::mem::take(&mut self.next_is_refetch), "{play:?} began before, or did not");
         let rate = info.rendition.id.rate;
         let at = self.next.take().unwrap().1.frame(rate).0.min(info.rendition.frames);
         assert_eq!(from.0, at, "begins elsewhere");
         self.queue.push_back(Arrived::Begin(play, Arc::clone(&info)));
         let rendition = Arc::new(info.rendition.clone());
         let (chunk, from) = (from.chunk(rate), Position::of_frame(from, rate));
-        self.track = Some(Playing { info, from, rendition, chunk, coming: false, at, had: from });
+        self.track =
+            Some(ExpectedTrack { info, from, rendition, chunk, is_arriving: false, at, resume_at: from });
     }
 
-    /// Drops what is not decoded. It must come again: the rest of this track first.
+    /// Drops the entries that are not decoded. They must come again, the rest of this track first.
     fn rewind(&mut self) {
         let (info, rendition, at) = self.stopped.take().expect("a decoder that failed");
         let begun = |it: &Arrived| match it {
@@ -214,17 +220,19 @@ impl Listener {
             _ => None,
         };
         let begun = self.queue.iter().filter_map(begun);
-        let begun = begun.chain(self.next.take().map(|(track, _)| (track, self.next_again)));
-        self.again = begun.chain(self.again.iter().cloned()).collect();
-        self.next_again = false;
+        let begun = begun.chain(self.next.take().map(|(track, _)| (track, self.next_is_refetch)));
+        self.refetch = begun.chain(self.refetch.iter().cloned()).collect();
+        self.next_is_refetch = false;
         self.queue.clear();
-        (self.held, self.played, self.sounds) = (Duration::ZERO, Duration::ZERO, false);
+        self.held = Duration::ZERO;
+        self.played = Duration::ZERO;
+        self.sounds = false;
         self.rewinds += 1;
         let rate = rendition.id.rate;
-        // Where it failed in what is passed over before the very end, nothing is left to come.
-        let coming = at.0 < rendition.frames;
+        // If the decoder failed past the last frame, no frame is left to come.
+        let is_arriving = at.0 < rendition.frames;
         let (from, chunk, at) = (Position::of_frame(at, rate), at.chunk(rate), at.0);
-        self.track = Some(Playing { info, from, rendition, chunk, coming, at, had: from });
+        self.track = Some(ExpectedTrack { info, from, rendition, chunk, is_arriving, at, resume_at: from });
     }
 
     fn start_chunk(&mut self, index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>) {
@@ -232,32 +240,32 @@ impl Listener {
         assert_eq!(playing.chunk, Some(index));
         let rate = rendition.id.rate;
         let first = index.first_frame(rate).0;
-        if playing.coming {
+        if playing.is_arriving {
             let before = playing.rendition.id.rate;
-            // However often it changed, nothing is rounded but once.
-            if playing.at > playing.had.frame(before).0 {
-                playing.had = Position::of_frame(FrameIndex(playing.at), before);
+            // Each instant is rounded once, regardless of the number of changes.
+            if playing.at > playing.resume_at.frame(before).0 {
+                playing.resume_at = Position::of_frame(FrameIndex(playing.at), before);
             }
-            let had = playing.had.frame(rate).0.min(rendition.frames);
-            assert_eq!(from.0, had, "frames are missing, or come twice");
+            let resume_frame = playing.resume_at.frame(rate).0.min(rendition.frames);
+            assert_eq!(from.0, resume_frame, "frames are missing, or come twice");
         } else {
             assert_eq!(from.0, first);
-            playing.had = Position::of_frame(from, rate);
+            playing.resume_at = Position::of_frame(from, rate);
         }
         playing.at = first;
         playing.rendition = rendition;
-        playing.coming = true;
+        playing.is_arriving = true;
     }
 
     fn packet(&mut self, mut packet: Bytes) {
         let playing = self.track.as_mut().expect("a packet of a track");
-        assert!(playing.coming, "a packet outside of a chunk");
+        assert!(playing.is_arriving, "a packet outside of a chunk");
         assert_eq!(packet.get_u8(), playing.info.track.id.as_str().as_bytes()[0]);
         let (first, count) = (packet.get_u64_le(), packet.get_u64_le());
         assert_eq!(first, playing.at, "frames are missing, or come twice");
         playing.at += count;
         let rate = playing.rendition.id.rate;
-        let at = first.max(playing.from.frame(rate).0).max(playing.had.frame(rate).0);
+        let at = first.max(playing.from.frame(rate).0).max(playing.resume_at.frame(rate).0);
         let heard = playing.at.saturating_sub(at);
         let lasts = Duration::from_nanos(heard * 1_000_000_000 / u64::from(rate));
         self.held += lasts;

@@ -1,9 +1,9 @@
-//! Client and server on virtual time, with a seeded network between them that delays, breaks, damages and swallows.
-//! [`listener::Listener`] checks what arrives, [`world::World`] what leaves.
+//! Client and server in virtual time, on a seeded network that delays, breaks, damages and swallows.
+//! [`listener::Listener`] checks the audio that arrives, [`world::World`] the requests that leave.
 //!
-//! A test takes it in by `#[path = "…/pair/sim/mod.rs"]`.
+//! A test includes it with `#[path = "…/pair/sim/mod.rs"]`.
 
-#![allow(dead_code, reason = "each user takes a part of this")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod driver;
 pub(crate) mod listener;

@@ -7,19 +7,21 @@ use media_protocol::{
 
 use super::random::Random;
 
-/// A node with a few tracks, whose packets say which frames they hold.
+/// A node with a few tracks. Each packet contains the numbers of its frames.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) infos: Vec<Info>,
-    /// Whether the codec fails at the next chunk: after so many packets, or because it is no longer there.
+    /// Failure of the codec at the next chunk, if any.
     pub(crate) fails: Option<Fails>,
     server: ServerSession,
 }
 
-/// How a codec fails.
+/// Failure of a codec.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fails {
+    /// After this number of packets.
     After(usize),
+    /// At once: the codec no longer exists.
     Gone,
 }
 
@@ -31,7 +33,7 @@ impl Node {
         Self { infos: infos.into(), fails: None, server: ServerSession::new(LIMITS) }
     }
 
-    /// The client's next connection.
+    /// Starts the session of the client's next connection.
     pub(crate) fn reconnected(&mut self) {
         self.server = ServerSession::new(LIMITS);
     }
@@ -40,7 +42,7 @@ impl Node {
         self.server.handle(ServerInput::Served { stream });
     }
 
-    /// All that is sent back on a stream, and whether it is under way from now on.
+    /// Returns the bytes of the answer, and whether the request is in progress from now on.
     pub(crate) fn answer(&mut self, stream: u64, protocol: Protocol, data: String) -> (Vec<u8>, bool) {
         self.server.handle(ServerInput::Request { stream, protocol: protocol.name().into(), data });
         let output = self.server.poll().expect("a request has an answer");
@@ -60,11 +62,11 @@ impl Node {
                 assert_eq!(error.code, ErrorCode::Busy, "{error}");
                 (refusal(protocol, error), false)
             }
-            other => panic!("{other:?} in place of an answer"),
+            other => panic!("{other:?} instead of an answer"),
         }
     }
 
-    /// In the first of its renditions that the client can decode.
+    /// Answers with the first rendition that the client can decode.
     fn info(&mut self, get_info: &GetInfo) -> Vec<u8> {
         let info = self.infos.iter().find(|it| it.track.id == get_info.track).unwrap();
         let mut offered = renditions(info);
@@ -100,7 +102,7 @@ impl Node {
             let count = (first + frames - at).min(rendition.packet_frames.into());
             let mut packet =
                 [rendition.id.track.as_str().as_bytes(), &at.to_le_bytes(), &count.to_le_bytes()].concat();
-            // As long as the bitrate says, of 0.1 s.
+            // The length of 0.1 s at the bitrate.
             packet.resize(rendition.bitrate as usize / 80, 0);
             writer.packet(&packet).unwrap();
         }
@@ -113,12 +115,12 @@ impl Node {
     }
 }
 
-/// All that a track can be had in.
+/// Returns all renditions of a track.
 pub(crate) fn renditions(info: &Info) -> Vec<Rendition> {
     [&[info.rendition.clone()][..], &info.alternatives].concat()
 }
 
-/// A refusal as the protocol has it.
+/// Encodes a refusal for the protocol.
 pub(crate) fn refusal(protocol: Protocol, error: WireError) -> Vec<u8> {
     match protocol {
         Protocol::RequestChunk => chunk::refusal(&error).into(),
@@ -126,7 +128,7 @@ pub(crate) fn refusal(protocol: Protocol, error: WireError) -> Vec<u8> {
     }
 }
 
-/// A track of 0 to 12 chunks, often ending at a border or beside one, or short.
+/// Returns a track of 0 to 12 chunks. Often it ends at or next to a border, or is very short.
 fn info(id: &str, random: &mut Random) -> Info {
     let rate = random.pick(&[8000, 44_100, 48_000]);
     let rest = random.below(frames_per_chunk(rate));
@@ -139,7 +141,7 @@ fn info(id: &str, random: &mut Random) -> Info {
         _ => whole + rest,
     };
     let rendition = rendition(id, rate, frames);
-    // One of them may have another number of chunks than the rest.
+    // Rounding can give one of them another number of chunks.
     let others = [8000, 44_100, 48_000].into_iter().filter(|it| *it != rate);
     let frames_at = |other: u32| (frames * u64::from(other) + u64::from(rate / 2)) / u64::from(rate);
     let alternatives = others.map(|other| self::rendition(id, other, frames_at(other))).collect();
@@ -156,7 +158,7 @@ fn info(id: &str, random: &mut Random) -> Info {
 }
 
 fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
-    // Little, as the simulated paths carry some 10 to 100 kbit/s.
+    // Low bitrates, because the simulated paths carry some 10 to 100 kbit/s.
     let (bitrate, lossless) = match rate {
         8000 => (1_600, false),
         44_100 => (4_000, false),

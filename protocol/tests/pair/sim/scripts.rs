@@ -1,4 +1,4 @@
-//! What people do on bad networks, at random.
+//! Random scripts of people on bad networks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{
     world::{Act, World},
 };
 
-/// Says which seed it was, if this one fails.
+/// Prints the seed if its script fails.
 pub(crate) struct Seed(pub(crate) u64);
 
 impl Drop for Seed {
@@ -24,7 +24,7 @@ fn track(world: &mut World) -> TrackId {
     ["a", "b", "c"][world.random.below(3) as usize].parse().unwrap()
 }
 
-/// What a restless person on a bad network does within a minute.
+/// Schedules the acts of a restless person on a bad network, about a minute of them.
 fn restless(world: &mut World) {
     let mut at = Duration::ZERO;
     let first = track(world);
@@ -32,12 +32,12 @@ fn restless(world: &mut World) {
     for _ in 0..world.random.below(12) {
         at += world.random.millis(10_000);
         let act = match world.random.below(7) {
-            // Up to 40 s into a track, which may be past its end.
+            // Up to 40 s into a track, which can be past its end.
             0 | 1 => Act::Play(track(world), world.random.millis(40_000).into()),
             2 => Act::Follow(world.random.chance(80).then(|| track(world))),
             3 => Act::Pause,
             4 => Act::Resume,
-            // With none nothing would ever be asked for.
+            // With a target of zero, the client would never send a request.
             5 => Act::Target(Duration::from_millis(1) + world.random.millis(12_000)),
             _ => Act::Outage(world.random.millis(30_000)),
         };
@@ -47,16 +47,16 @@ fn restless(world: &mut World) {
     world.act(at, Act::Resume);
 }
 
-/// What is remembered at the end of one, written out, comes to 22 kB at most.
+/// Bound for [`World::memory`] at the end of a script; the greatest value measured was 22 kB.
 const MEMORY: usize = 32 << 10;
 
-/// Plays so many scripts on all processors; how much happened in them.
+/// Plays this number of scripts on all processors. Returns the sum of the events.
 pub(crate) fn play(scripts: u64, driver: impl Fn(u64) -> Driver + Sync) -> Happened {
     let workers = std::thread::available_parallelism().map_or(1, |it| it.get() as u64);
     let (each, driver) = (scripts / workers, &driver);
     std::thread::scope(|scope| {
         let work = |worker| {
-            // What is over goes to the last.
+            // The last worker takes the remainder.
             let end = if worker + 1 == workers { scripts } else { (worker + 1) * each };
             scope.spawn(move || {
                 let happened = play_these(worker * each..end, driver);
@@ -84,7 +84,7 @@ fn play_these(seeds: impl Iterator<Item = u64>, driver: impl Fn(u64) -> Driver) 
     all
 }
 
-/// The simulation is worth something only as long as much of it happens.
+/// Counts of events. A test of the simulation itself: without many of each, it proves little.
 #[derive(Debug, Default)]
 pub(crate) struct Happened {
     requests: u64,
@@ -93,11 +93,12 @@ pub(crate) struct Happened {
     switches: u64,
     rewinds: u64,
     given_up: u64,
-    /// How often a part of a packet came, and how often it stayed one.
+    /// Reports of a partial packet.
     parts: u64,
-    broken_off: u64,
+    /// Partial packets that never became whole.
+    abandoned: u64,
     pub(crate) dips: u64,
-    /// How often the target rose.
+    /// Rises of the target.
     pub(crate) raised: u64,
 }
 
@@ -112,7 +113,7 @@ impl Happened {
             rewinds: heard.rewinds.into(),
             given_up: heard.given_up.into(),
             parts: world.parts,
-            broken_off: world.broken_off,
+            abandoned: world.abandoned,
             dips: heard.dips,
             raised: world.raised,
         }
@@ -126,7 +127,7 @@ impl Happened {
         self.rewinds += other.rewinds;
         self.given_up += other.given_up;
         self.parts += other.parts;
-        self.broken_off += other.broken_off;
+        self.abandoned += other.abandoned;
         self.dips += other.dips;
         self.raised += other.raised;
     }
@@ -135,6 +136,6 @@ impl Happened {
         println!("{scripts} scripts: {self:?}");
         assert!(self.requests > 10 * scripts && self.failures > scripts && self.ended > scripts);
         assert!(self.switches > scripts && self.rewinds > scripts / 4 && self.given_up > scripts / 10);
-        assert!(self.parts > 10 * scripts && self.broken_off > scripts / 4);
+        assert!(self.parts > 10 * scripts && self.abandoned > scripts / 4);
     }
 }

@@ -31,16 +31,16 @@ mod network;
 const TICK: Duration = Duration::from_millis(50);
 const CHUNK: Duration = Duration::from_secs(3);
 
-/// What a person does, or the network by itself.
+/// Act of a person, or of the network.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Play(TrackId, Position),
     Follow(Option<TrackId>),
     Pause,
     Resume,
-    /// From now on the client holds so much.
+    /// Sets the target level.
     Target(Duration),
-    /// The connection is lost, and there is none for so long.
+    /// The connection breaks, and for this time there is none.
     Outage(Duration),
 }
 
@@ -55,60 +55,64 @@ enum Event {
     DecoderFailed(DecoderFailed),
 }
 
-/// A client, a node, what lies between them, and the time.
+/// A client, a node, the network between them, and the time.
 pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) node: Node,
     pub(crate) listener: Listener,
-    /// Plays that the client was told of.
+    /// Number of plays that the client was told of.
     plays: u64,
-    /// Requests that left.
+    /// Number of requests sent.
     pub(crate) requests: u64,
-    /// Requests that the network or the node failed.
+    /// Number of requests that failed on the network or at the node.
     pub(crate) failures: u64,
-    /// How often the target rose by itself.
+    /// Number of times that the buffer policy raised the target.
     pub(crate) raised: u64,
-    /// How often a part of a packet was told of, and how often no more of it came.
+    /// Number of reports of a partial packet.
     pub(crate) parts: u64,
-    pub(crate) broken_off: u64,
+    /// Number of partial packets that never became whole.
+    pub(crate) abandoned: u64,
     now: Duration,
     events: BTreeMap<(Duration, u64), Event>,
     scheduled: u64,
     acts: usize,
     client: ClientSession,
     fill: Box<dyn Fill>,
-    /// Requests that were given up for their silence.
+    /// Number of requests that timed out.
     silences: u64,
     config: ClientConfig,
-    /// The highest target so far.
+    /// Highest target so far.
     most: Duration,
     paused: bool,
     reported: Duration,
     under_way: Option<RequestId>,
-    /// Bytes of packets that came in time, those of one that has not come whole, and those that the choice of a rate was
-    /// told of.
+    /// Bytes of packets that arrived for a request in flight.
     came: u64,
+    /// Bytes of the partial packet.
     part: u64,
-    told: Arc<AtomicU64>,
+    /// Bytes that the rate choice was told of.
+    counted: Arc<AtomicU64>,
     fetches: HashMap<RequestId, Fetch>,
     connection: u64,
     down_until: Duration,
     latency: Duration,
     jitter: u64,
     failing_percent: u64,
-    /// How often an encoder fails, in percent of the chunks, and a decoder, in permille of the ticks.
+    /// Percentage of chunks at which the encoder fails.
     pub(crate) encoder_fails: u64,
+    /// Permille of ticks at which the decoder fails.
     pub(crate) decoder_fails: u64,
-    /// So many tracks follow by themselves, as those of an album do.
+    /// Number of tracks that still follow by themselves, as in an album.
     pub(crate) album: u32,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, Driver { choice, mut fill }: Driver) -> Self {
         let mut random = Random(seed);
-        let (mut config, told) = (ClientConfig::default(), Arc::<AtomicU64>::default());
+        let mut config = ClientConfig::default();
+        let counted = Arc::<AtomicU64>::default();
         config.target = fill.asked(config.target);
-        let choice = Watched { choice, told: Arc::clone(&told), so_far: 0 };
+        let choice = Watched { choice, counted: Arc::clone(&counted), last_bytes: 0 };
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
@@ -124,7 +128,7 @@ impl World {
             silences: 0,
             raised: 0,
             parts: 0,
-            broken_off: 0,
+            abandoned: 0,
             config,
             most: config.target,
             paused: false,
@@ -132,7 +136,7 @@ impl World {
             under_way: None,
             came: 0,
             part: 0,
-            told,
+            counted,
             fetches: HashMap::new(),
             connection: 0,
             down_until: Duration::ZERO,
@@ -149,17 +153,21 @@ impl World {
         world
     }
 
-    /// Has something done at that time.
+    /// Schedules an act.
     pub(crate) fn act(&mut self, at: Duration, act: Act) {
         self.acts += 1;
         self.after(at, Event::Act(act));
     }
 
-    /// Runs until all acts are done and everything that was asked for has come.
+    /// Runs until all acts are done and all requested audio has arrived.
     pub(crate) fn run(&mut self) {
         for _ in 0..500_000 * (1 + self.album) {
             if self.acts == 0 && self.listener.is_idle() {
-                assert_eq!(self.told.load(Ordering::Relaxed), self.came, "the choice knows of all bytes");
+                assert_eq!(
+                    self.counted.load(Ordering::Relaxed),
+                    self.came,
+                    "the rate choice was told of all bytes"
+                );
                 return;
             }
             self.step();
@@ -208,7 +216,7 @@ impl World {
         if self.random.below(1000) < self.decoder_fails
             && let Some(failed) = self.listener.fail()
         {
-            // By then a person may have asked for something else.
+            // In the meantime a person may choose another track.
             let delay = self.random.millis(100);
             self.after(delay, Event::DecoderFailed(failed));
         }
@@ -255,7 +263,7 @@ impl World {
         self.feed(ClientInput::TargetLevel(target));
     }
 
-    /// A new connection may go another way.
+    /// Reports a path, which can change with each connection.
     fn change_path(&mut self) {
         let kind = self.random.pick(&[PathKind::Loopback, PathKind::Direct, PathKind::Relayed]);
         let rtt = 2 * self.latency;
@@ -271,7 +279,7 @@ impl World {
         self.feed(ClientInput::Follow { after: self.listener.last, next });
     }
 
-    /// Hands an input to the client and does what it says.
+    /// Feeds an input to the client and carries out its actions.
     fn feed(&mut self, input: ClientInput) {
         let ends = match &input {
             ClientInput::Info { request, chunk_follows: false, .. }
@@ -282,7 +290,7 @@ impl World {
         };
         if ends.is_some() && ends == self.under_way {
             self.under_way = None;
-            self.break_off();
+            self.count_partial();
         }
         match &input {
             ClientInput::Chunk { request, event: ChunkEvent::Packet(packet) }
@@ -351,14 +359,14 @@ impl World {
         self.fit();
     }
 
-    /// No more comes of the packet of which a part is there.
-    fn break_off(&mut self) {
+    /// Counts a partial packet whose rest will not arrive.
+    fn count_partial(&mut self) {
         let part = std::mem::take(&mut self.part);
-        self.broken_off += u64::from(part > 0);
+        self.abandoned += u64::from(part > 0);
         self.came += part;
     }
 
-    /// Holds more, or less, where that is due.
+    /// Applies the buffer policy.
     fn fit(&mut self) {
         self.fill.owed(self.now, self.client.has_demand() && self.client.is_request_pending());
         let troubles = self.listener.dips + self.silences + self.connection;
@@ -367,7 +375,7 @@ impl World {
         self.hold(target);
     }
 
-    /// How much the session's two ends remember: the length of what they are written as.
+    /// Measures the memory of both ends, as the length of their debug text.
     pub(crate) fn memory(&self) -> usize {
         format!("{:?} {:?}", self.client, self.node).len()
     }
@@ -387,7 +395,7 @@ impl World {
             return self.feed(ClientInput::Refused { request, error });
         }
         let (output, path) = (OutputOffer::default(), PathReport::default());
-        // A node of before this was thought of answers without a chunk, as if it had not been asked for.
+        // An older node does not know `then_chunk_at` and answers without a chunk.
         let then_chunk_at = (then_chunk && self.random.chance(70)).then_some(at);
         let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
         self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));

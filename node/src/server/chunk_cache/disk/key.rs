@@ -13,8 +13,8 @@ use media_protocol::{ChunkIndex, Rendition};
 const ENDING: &str = ".chunk";
 /// File name ending of a chunk that is being written.
 const PART: &str = ".part";
-/// Key derivation contexts of BLAKE3: keep these keys apart from other hashes. The number is raised with each change of the
-/// files' format.
+/// Key derivation contexts of BLAKE3: keep these keys apart from other hashes. The number is raised with each
+/// change of the files' format.
 const CONTEXT: &str = "media-node 2026-11 chunk on disk 1";
 const FINGERPRINT_CONTEXT: &str = "media-node 2026-11 chunk on disk 1, who made it";
 
@@ -31,8 +31,9 @@ pub(super) enum CacheFile {
 }
 
 impl DiskKey {
-    /// The key of chunk `index` of `rendition`, encoded by the codec with that fingerprint from a file with that size and time
-    /// of change. The track's id alone is not enough: it depends on samples of the file. `None` for a time before 1970.
+    /// The key of chunk `index` of `rendition`, encoded by the codec with that fingerprint from a file with
+    /// that size and time of change. The track's id alone is not enough: it depends on samples of the file.
+    /// `None` for a time before 1970.
     pub(super) fn new(
         fingerprint: &Hash,
         (size, modified): (u64, SystemTime),
@@ -83,8 +84,8 @@ impl CacheFile {
     }
 }
 
-/// A hash for each codec, by its id: of its description, its library and this program. Library and program count with size and
-/// time of change, since a new build does not always raise the version.
+/// A hash for each codec, by its id: of its description, its library and this program. Library and program
+/// count with size and time of change, since a new build does not always raise the version.
 pub(super) fn codec_fingerprints(registry: &Registry) -> HashMap<String, Hash> {
     let program = std::env::current_exe().ok().map(|path| stamp(&path));
     let fingerprint = |listing: Listing| {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What each of these files takes: a chunk of 4000 bytes and its seal.
+/// Size on disk of each file: a chunk of 4000 bytes and its seal.
 const EACH: u64 = 4096;
 
 fn rendition() -> Rendition {
@@ -36,7 +36,7 @@ fn chunk(index: u32) -> Bytes {
     Bytes::from(vec![index as u8; 4000])
 }
 
-/// What a node writes that starts with this folder and room, is given these chunks, and ends.
+/// Runs a writer on the folder with that capacity, over these chunks.
 fn write(folder: &Path, bytes: u64, indices: Range<u32>) -> DiskStats {
     let counters = Arc::new(DiskCounters::default());
     let (queue, chunks) = sync_channel(indices.len());
@@ -51,12 +51,12 @@ fn reader(folder: &Path) -> DiskCache {
     DiskCache { folder: folder.into(), fingerprints: HashMap::new(), counters: Arc::default(), queue }
 }
 
-/// Those of the chunks that are there, by number.
+/// Numbers of the chunks in the folder.
 fn held(folder: &Path, indices: Range<u32>) -> Vec<u32> {
     indices.filter(|index| folder.join(key(*index).file()).exists()).collect()
 }
 
-/// Makes a file one that was used so long ago.
+/// Sets the time of a file's last use to `age` ago.
 fn age(file: &Path, age: Duration) {
     OpenOptions::new().append(true).open(file).unwrap().set_modified(SystemTime::now() - age).unwrap();
 }
@@ -83,10 +83,11 @@ fn what_is_written_is_read() {
     assert_eq!(count(folder.path()), 3);
 }
 
-/// All that may change the bytes.
+/// Everything that may change a chunk's bytes changes its key.
 #[test]
-fn a_name_binds_what_the_chunk_depends_on() {
-    let (codec, time) = (blake3::hash(b"a codec"), UNIX_EPOCH + Duration::from_nanos(1));
+fn a_key_depends_on_all_that_a_chunk_depends_on() {
+    let codec = blake3::hash(b"a codec");
+    let time = UNIX_EPOCH + Duration::from_nanos(1);
     let with = |change: fn(&mut Rendition)| {
         let mut other = rendition();
         change(&mut other);
@@ -94,14 +95,14 @@ fn a_name_binds_what_the_chunk_depends_on() {
     };
     let names = [
         with(|_| {}),
-        with(|it| it.id.track = "u".parse().unwrap()),
-        with(|it| it.id.codec = "sopu".into()),
-        with(|it| it.id.rate = 44_100),
-        with(|it| it.id.channels = 1),
-        with(|it| it.id.params = "k64".into()),
-        with(|it| it.config = vec![1]),
-        with(|it| it.frames -= 1),
-        with(|it| it.crossfade = 0),
+        with(|rendition| rendition.id.track = "u".parse().unwrap()),
+        with(|rendition| rendition.id.codec = "sopu".into()),
+        with(|rendition| rendition.id.rate = 44_100),
+        with(|rendition| rendition.id.channels = 1),
+        with(|rendition| rendition.id.params = "k64".into()),
+        with(|rendition| rendition.config = vec![1]),
+        with(|rendition| rendition.frames -= 1),
+        with(|rendition| rendition.crossfade = 0),
         DiskKey::new(&codec, (1000, UNIX_EPOCH), &rendition(), ChunkIndex(1)),
         DiskKey::new(&codec, (1001, UNIX_EPOCH), &rendition(), ChunkIndex(0)),
         DiskKey::new(&codec, (1000, time), &rendition(), ChunkIndex(0)),
@@ -133,11 +134,11 @@ fn the_capacity_holds_and_recently_used_chunks_stay() {
         for index in held(folder.path(), 0..100) {
             age(&folder.path().join(key(index).file()), Duration::from_secs(3600 - u64::from(index)));
         }
-        // The first is used again and again.
+        // The first chunk is used in each round.
         assert!(reader(folder.path()).load(&key(0), 4000).is_some(), "{from}");
     }
     assert_eq!(held(folder.path(), 90..100).len(), 10);
-    // A start with less room.
+    // The next start has less room.
     let stats = write(folder.path(), 8 * EACH, 0..0);
     assert!(stats.bytes <= 8 * EACH && stats.evictions >= 12, "{stats:?}");
     assert_eq!(held(folder.path(), 0..100), [0, 94, 95, 96, 97, 98, 99]);
@@ -159,6 +160,27 @@ fn within_one_start_the_room_is_kept_after_every_write() {
 }
 
 #[test]
+fn a_listing_frees_a_sixteenth() {
+    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4
+    // chunks.
+    for (chunks, evictions, held) in [(64, 0, 64), (65, 4, 61), (68, 4, 64), (69, 8, 61)] {
+        let stats = write(folder().path(), 64 * EACH, 0..chunks);
+        assert_eq!((stats.evictions, stats.bytes), (evictions, held * EACH), "{chunks}");
+    }
+}
+
+#[test]
+fn chunks_are_dropped_once_the_queue_is_full() {
+    let folder = folder();
+    let (queue, chunks) = sync_channel(QUEUE);
+    let cache = DiskCache { queue, ..reader(folder.path()) };
+    (0..130).for_each(|index| cache.store(key(index), chunk(index)));
+    assert_eq!(cache.stats().unwritten, 2);
+    let queued: Vec<_> = chunks.try_iter().map(|(key, _)| key).collect();
+    assert!(queued.len() == 128 && queued[127] == key(127));
+}
+
+#[test]
 fn a_chunk_larger_than_the_room_leaves_the_others() {
     let folder = folder();
     let mut writer =
@@ -173,22 +195,22 @@ fn leftovers_are_removed_and_other_files_stay() {
     let folder = folder();
     let (before, after) = key(0).part_file();
     let file = |name: &str| folder.path().join(name);
-    let [old, young, ahead] = ["aaaaaa", "bbbbbb", "cccccc"].map(|it| format!("{before}{it}{after}"));
+    let [old, young, ahead] = ["aaaaaa", "bbbbbb", "cccccc"].map(|random| format!("{before}{random}{after}"));
     let others =
         ["song.mp3", "a.part", "b.chunk", "media.part", &"0".repeat(64), &format!("{}.wav", "0".repeat(64))];
     for name in others.into_iter().chain([&*old, &*young]) {
         fs::write(file(name), "x").unwrap();
-        age(&file(name), Duration::from_secs(3600));
+        age(&file(name), Duration::from_secs(601));
     }
-    age(&file(&young), Duration::from_secs(60));
-    // Of a node whose clock is ahead.
+    age(&file(&young), Duration::from_secs(590));
+    // A part file of a node whose clock is ahead.
     let written = File::create(file(&ahead)).unwrap();
     written.set_len(1).unwrap();
     written.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     let stats = write(folder.path(), 3 * EACH, 0..10);
     assert!(!file(&old).exists() && file(&young).exists() && file(&ahead).exists());
-    assert!(others.iter().all(|it| file(it).exists()));
-    // The young ones take room: another node may be writing them.
+    assert!(others.iter().all(|name| file(name).exists()));
+    // Young part files take room: another node may be writing them.
     assert_eq!((stats.bytes, held(folder.path(), 0..10)), (3 * EACH, vec![9]));
 }
 
@@ -234,11 +256,13 @@ fn what_is_no_file_is_no_chunk() {
     }
 }
 
-/// A file as it was written, damaged in some way.
+/// A damaged file of chunk 7.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let written = [&chunk(7)[..], key(7).seal(&chunk(7)).as_bytes()].concat();
     let length = written.len();
-    let (whole, cut, longer) = (written.clone(), written.clone(), written);
+    let whole = written.clone();
+    let cut = written.clone();
+    let longer = written;
     prop_oneof![
         (0..length, 0..8_u32).prop_map(move |(at, bit)| {
             let mut bytes = whole.clone();
@@ -248,10 +272,10 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         (0..length).prop_map(move |length| cut[..length].to_vec()),
         prop::collection::vec(any::<u8>(), 1..100).prop_map(move |more| [longer.clone(), more].concat()),
         prop::collection::vec(any::<u8>(), 0..5000),
-        // Whole, but another's.
+        // A whole file of another chunk.
         any::<u32>()
-            .prop_filter("another", |it| *it != 7)
-            .prop_map(|it| { [&chunk(7)[..], key(it).seal(&chunk(7)).as_bytes()].concat() }),
+            .prop_filter("another", |index| *index != 7)
+            .prop_map(|index| { [&chunk(7)[..], key(index).seal(&chunk(7)).as_bytes()].concat() }),
     ]
 }
 

@@ -1,7 +1,8 @@
 //! The thread that writes chunks to disk and removes the least recently used.
 //!
-//! It keeps no list of the files. After each sixteenth of the capacity written it lists the folder and frees a sixteenth. So its
-//! memory does not grow with the cache, except for 56 bytes a chunk during the listing, and it notices changes by others.
+//! It keeps no list of the files. After each sixteenth of the capacity written it lists the folder and frees
+//! a sixteenth. So its memory does not grow with the cache, except for 56 bytes a chunk during the listing,
+//! and it notices changes by others.
 
 use std::{
     fs,
@@ -20,10 +21,11 @@ use super::{
     stats::DiskCounters,
 };
 
-/// Unit in which a file's size on disk is counted, in bytes. Test `the_capacity_holds_and_recently_used_chunks_stay`.
+/// Unit in which a file's size on disk is counted, in bytes. Test
+/// `the_capacity_holds_and_recently_used_chunks_stay`.
 const BLOCK: u64 = 4096;
-/// Divisor of the capacity: gives the bytes written between two listings, and the bytes that a listing frees. Test
-/// `a_listing_frees_a_sixteenth`.
+/// Divisor of the capacity: gives the bytes written between two listings, and the bytes that a listing frees.
+/// Test `a_listing_frees_a_sixteenth`.
 const SHARE: u64 = 16;
 /// Age of a part file from which it counts as a leftover of a node that ended. Test
 /// `leftovers_are_removed_and_other_files_stay`.
@@ -103,8 +105,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Lists the folder and removes leftovers. Then removes the least recently used chunks until `room` bytes and a sixteenth of
-    /// the capacity are free.
+    /// Lists the folder and removes leftovers. Then removes the least recently used chunks until `room` bytes
+    /// and a sixteenth of the capacity are free.
     fn make_room(&mut self, room: u64) -> io::Result<()> {
         let DiskCacheConfig { folder, bytes } = &self.config;
         let mut held = 0;

@@ -9,7 +9,7 @@ use super::World;
 
 /// The client's end of a stream.
 pub(super) enum Fetch {
-    /// The answer so far, and where the chunk that may follow it is.
+    /// The bytes of the answer, and the instant whose chunk may follow it.
     Info(Vec<u8>, Position),
     Chunk(Box<ChunkReader>),
 }
@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    /// Something of an answer came. What comes after its line is a chunk.
+    /// Handles new bytes of an info answer. The bytes after its line are a chunk.
     fn on_info(&mut self, id: RequestId) {
         let Some(Fetch::Info(answer, at)) = self.fetches.get(&id) else { return };
         let Some(end) = answer.iter().position(|byte| *byte == b'\n') else { return };

@@ -19,7 +19,7 @@ impl World {
         self.fetches.insert(id, fetch);
         if self.now < self.down_until {
             self.failures += 1;
-            // Refused at once, or swallowed: then the client has to notice by itself.
+            // The request is refused at once, or swallowed so that the client must time out.
             if self.random.chance(50) {
                 self.after(Duration::from_millis(10), Event::Reset { id });
             }
@@ -30,9 +30,9 @@ impl World {
     }
 
     pub(super) fn abandon(&mut self, id: RequestId) {
-        assert_eq!(self.under_way.take(), Some(id), "what is abandoned was under way");
-        self.break_off();
-        // A driver may be late in dropping a stream; what still comes of it must do no harm.
+        assert_eq!(self.under_way.take(), Some(id), "the abandoned request was in flight");
+        self.count_partial();
+        // A driver may drop a stream late. Bytes that still arrive on it must do no harm.
         if self.random.chance(50) {
             self.fetches.remove(&id);
         }
@@ -44,9 +44,9 @@ impl World {
         self.latency + self.random.millis(self.jitter)
     }
 
-    /// The node answers, and the network does with that what it likes.
+    /// The node answers, and the network may damage, cut or swallow the answer.
     pub(super) fn on_request(&mut self, id: RequestId, protocol: Protocol, data: String) {
-        // Rarely before the header, often in the middle, sometimes when all but the end is there.
+        // Places at which the encoder fails: before the header, in the middle, or just before the end.
         let fails = self.random.pick(&[
             Fails::Gone,
             Fails::After(0),
@@ -74,7 +74,7 @@ impl World {
             delay += self.random.millis(self.jitter);
         }
         match how {
-            2 if fails => return, // Silence: it is for the client to give up.
+            2 if fails => return, // Silence: the client must time out.
             3 if fails => self.after(delay, Event::Reset { id }),
             _ => self.after(delay, Event::Finished { id }),
         }
