@@ -23,7 +23,9 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixtures::Kind;
 use media_node::{
-    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
+    client::{
+        CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player, Setup,
+    },
     library::Catalog,
     plugins,
     server::{Access, Server, ServerConfig},
@@ -98,7 +100,7 @@ impl Node {
     /// Returns the time from `began` to the first frame that is written to the output.
     async fn first_audio(&self, node_link: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
         let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(node_link)).unwrap();
-        player.play(self.track.clone(), Position::START).await;
+        player.play(PlayId(0), self.track.clone(), Position::START);
         loop {
             match tokio::time::timeout(Duration::from_millis(1), events.recv()).await {
                 Ok(Some(Event::Fatal(reason) | Event::OutputFailed(reason))) => panic!("{reason}"),

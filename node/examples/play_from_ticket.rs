@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use media_node::{
     client::{
-        Budget, CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player,
+        Budget, CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player,
         RemoteLibrary, Setup,
     },
     library::Provider,
@@ -49,16 +49,16 @@ async fn main() -> anyhow::Result<()> {
     println!("playing {}", track.title);
 
     let (player, mut events) = Player::start(setup(&registry, output)?, Arc::clone(&link))?;
-    player.play(track.id, Position::START).await;
+    player.play(PlayId(0), track.id, Position::START);
     let played = loop {
         match events.recv().await.context("the player stopped")? {
             Event::Began { reason, .. } => println!("codec: {reason}"),
             // All frames were written to the output. `Drained` follows when they have been heard.
-            Event::Ended(_) => player.drain(),
-            Event::Drained => break Ok(()),
+            Event::Ended(play) => player.drain(play),
+            Event::Drained(_) => break Ok(()),
             Event::TrackFailed { reason, .. }
             | Event::OutputFailed(reason)
-            | Event::Unreachable(reason)
+            | Event::Unreachable { reason, .. }
             | Event::Fatal(reason) => break Err(anyhow!(reason)),
             other => println!("{other:?}"),
         }

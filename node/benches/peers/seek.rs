@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_node::client::{CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup};
+use media_node::client::{
+    CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player, Setup,
+};
 use media_plugin_sdk::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError};
 use media_protocol::{Position, TrackId};
 use output_null::{RealTime, SystemClock};
@@ -153,6 +155,7 @@ struct Seeker {
     node_link: Arc<media_node::client::NodeLink>,
     track: TrackId,
     began: mpsc::Receiver<Instant>,
+    plays: u64,
 }
 
 impl Seeker {
@@ -184,7 +187,7 @@ impl Seeker {
         };
         let node_link = listener::node_link(&registry, ticket).await;
         let (player, events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
-        let mut seeker = Self { player, events, node_link, track, began };
+        let mut seeker = Self { player, events, node_link, track, began, plays: 0 };
         seeker.seek(0.0).await;
         seeker
     }
@@ -193,7 +196,9 @@ impl Seeker {
     async fn seek(&mut self, seconds: f64) -> f64 {
         while self.began.try_recv().is_ok() {}
         let wished = Instant::now();
-        self.player.play(self.track.clone(), Position::START.moved(seconds)).await;
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        self.player.play(play, self.track.clone(), Position::START.moved(seconds));
         loop {
             while let Ok(event) = self.events.try_recv() {
                 if let Event::Fatal(why) | Event::OutputFailed(why) | Event::TrackFailed { reason: why, .. } =

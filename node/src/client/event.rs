@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use media_protocol::{Info, Rendition, TrackId};
+use media_protocol::{Info, Rendition, session::client::PlayId};
 
 use super::stats::UnderrunCause;
 
@@ -16,12 +16,18 @@ pub enum PauseMode {
 }
 
 /// Something that happened in a player. One loop, the owner of the player, receives the events in order.
+///
+/// An event about a track names the play that it belongs to, as the owner named it. The owner ignores an event of a play that
+/// it has replaced meanwhile. The other events are about the output or the connection, whatever they play.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The session has begun to fetch this track. The owner should now name the next one with [`super::Player::follow`].
-    Fetching(TrackId),
+    /// The session has begun to fetch the track of a play. The owner should now name the next one with
+    /// [`super::Player::follow`].
+    Fetching(PlayId),
     /// A track has become audible.
     Began {
+        /// The play.
+        play: PlayId,
         /// The track and its first rendition.
         info: Arc<Info>,
         /// Rendition of the first audible chunk.
@@ -31,6 +37,8 @@ pub enum Event {
     },
     /// The audible track continues in another rendition.
     Switched {
+        /// The play.
+        play: PlayId,
         /// The new rendition.
         to: Arc<Rendition>,
         /// Reason, in words.
@@ -43,10 +51,10 @@ pub enum Event {
         /// Reason, in words for a listener.
         reason: &'static str,
     },
-    /// The whole track was written to the output.
-    Ended(TrackId),
-    /// Everything written to the output was heard.
-    Drained,
+    /// The whole track of a play was written to the output, or all of it that could be played.
+    Ended(PlayId),
+    /// Everything since the jump to this play was heard.
+    Drained(PlayId),
     /// The output had no frames in the middle of a track.
     Underrun(UnderrunCause),
     /// The process did not run for this long in the middle of a track, so the output fell silent.
@@ -59,12 +67,17 @@ pub enum Event {
     Retrying(String),
     /// The node responds again.
     Recovered,
-    /// The node could not be reached within the configured time. The player has stopped.
-    Unreachable(String),
+    /// The node could not be reached within the configured time. The player waits for the next [`super::Player::play`].
+    Unreachable {
+        /// The play that it could not fetch.
+        play: PlayId,
+        /// Reason, in words.
+        reason: String,
+    },
     /// A track cannot be played. The player waits for the next [`super::Player::play`] or [`super::Player::follow`].
     TrackFailed {
-        /// The track.
-        track: TrackId,
+        /// The play of the track.
+        play: PlayId,
         /// Reason, in words.
         reason: String,
     },

@@ -7,6 +7,7 @@
 mod buffer;
 mod event;
 mod fetch;
+mod orders;
 mod playback;
 mod player;
 mod rate_choice;
@@ -16,6 +17,8 @@ mod simulated_listener;
 mod stats;
 #[cfg(test)]
 mod test_support;
+
+pub use media_protocol::session::client::PlayId;
 
 pub use buffer::{LevelChange, StartLevel, TargetLevel};
 pub use event::{Event, PauseMode};

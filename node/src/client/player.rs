@@ -1,4 +1,4 @@
-//! One player: starts the session and the playback thread, and passes commands to both.
+//! One player: starts the session and the playback thread, and gives orders to both.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -8,15 +8,16 @@ use std::{
 use media_plugin_host::Registry;
 use media_protocol::{
     Position, TrackId,
-    session::client::{ClientConfig, ClientSession},
+    session::client::{ClientConfig, ClientSession, NextPlay, PlayId},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     buffer::{BufferInput, JitterBuffer, StartLevel, Supply, TargetLevel},
     event::{Event, PauseMode},
-    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
-    playback::{OutputChoice, OutputWriter, PlaybackCommand, PlaybackThread, Progress, ThreadState},
+    fetch::{FetchSession, Inbox, NodeLink},
+    orders::{FetchOrders, Jump, OrderSender, PlaybackOrders, order_channel},
+    playback::{OutputChoice, OutputWriter, PlaybackThread, Progress, ThreadState},
     rate_choice::{self, CodecChoice, OfferBuilder},
     stats::Counts,
 };
@@ -49,8 +50,6 @@ pub struct Setup {
     pub began: Instant,
 }
 
-/// Capacity of each command queue.
-pub(super) const COMMANDS: usize = 64;
 /// Capacity of the event queue. A full queue blocks the session and the playback thread until the owner reads it.
 pub(super) const EVENTS: usize = 256;
 /// Capacity of the queue of decoder failures. Playback waits after each failure until the session has handled it.
@@ -65,8 +64,8 @@ fn session_config(target: Duration, give_up: Duration) -> ClientConfig {
 
 /// Plays tracks of one node. Dropping it stops the sound and the requests.
 pub struct Player {
-    session: mpsc::Sender<FetchCommand>,
-    playback: std::sync::mpsc::SyncSender<PlaybackCommand>,
+    session: watch::Sender<FetchOrders>,
+    playback: OrderSender,
     thread: std::thread::JoinHandle<()>,
     buffer: Arc<JitterBuffer>,
     counts: Arc<Mutex<Counts>>,
@@ -81,8 +80,8 @@ impl Player {
     /// If the playback thread cannot be started.
     pub fn start(setup: Setup, link: Arc<NodeLink>) -> std::io::Result<(Self, mpsc::Receiver<Event>)> {
         let (events, events_out) = mpsc::channel(EVENTS);
-        let (session, session_commands) = mpsc::channel(COMMANDS);
-        let (playback, playback_commands) = std::sync::mpsc::sync_channel(COMMANDS);
+        let (session, session_orders) = watch::channel(FetchOrders::default());
+        let (playback, playback_orders) = order_channel(PlaybackOrders::new(setup.volume));
         let (failures, decoder_failures) = mpsc::channel(DECODER_FAILURES);
         let buffer = Arc::new(JitterBuffer::new(setup.target, setup.start, setup.max_bytes));
         let counts = Arc::<Mutex<Counts>>::default();
@@ -93,7 +92,7 @@ impl Player {
         let thread = PlaybackThread {
             buffer: Arc::clone(&buffer),
             supply: Arc::clone(&supply),
-            commands: playback_commands,
+            orders: playback_orders,
             events: events.clone(),
             failures,
             progress: Arc::clone(&progress),
@@ -120,39 +119,48 @@ impl Player {
             supply,
             paced,
         };
-        let inbox = Inbox { commands: session_commands, decoder_failures };
+        let inbox = Inbox { orders: session_orders, decoder_failures };
         FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
         let player = Self { session, playback, thread, buffer, counts, progress, pause: setup.pause };
         Ok((player, events_out))
     }
 
     /// Plays a track from a position and drops all earlier audio. A seek is the same call.
-    pub async fn play(&self, track: TrackId, at: Position) {
-        self.send_to_session(FetchCommand::Play { track, at }).await;
+    ///
+    /// `play` names this play in all events about it. It must be greater than that of every earlier play.
+    pub fn play(&self, play: PlayId, track: TrackId, at: Position) {
+        self.session.send_modify(|orders| {
+            orders.jump = Some(Jump { play, track, at });
+            orders.follow = None;
+        });
+        self.playback.update(|orders| orders.jump = Some(play));
     }
 
-    /// Sets the track that follows the one being fetched, without a gap.
-    pub async fn follow(&self, track: Option<TrackId>) {
-        self.send_to_session(FetchCommand::Follow(track)).await;
+    /// Plays a track after another, without a gap. `None` plays nothing after it.
+    ///
+    /// Does nothing unless `after` is the play that the session began to fetch last, or that failed last. So an answer to an
+    /// event may be late, and may be repeated.
+    pub fn follow(&self, after: PlayId, next: Option<NextPlay>) {
+        self.session.send_modify(|orders| orders.follow = Some((after, next)));
     }
 
     /// Pauses or resumes. No request leaves while paused.
-    pub async fn pause(&self, paused: bool) {
-        self.send_to_session(FetchCommand::Pause(paused)).await;
-        self.send_to_playback(match self.pause {
-            PauseMode::Hold => PlaybackCommand::Pause(paused),
-            PauseMode::Drain => PlaybackCommand::ExpectAudio(!paused),
+    pub fn pause(&self, paused: bool) {
+        self.session.send_modify(|orders| orders.paused = paused);
+        self.playback.update(|orders| match self.pause {
+            PauseMode::Hold => orders.paused = paused,
+            PauseMode::Drain => orders.expects_audio = !paused,
         });
     }
 
     /// Sets the volume, 0 to 1.
     pub fn volume(&self, volume: f32) {
-        self.send_to_playback(PlaybackCommand::Volume(volume));
+        self.playback.update(|orders| orders.volume = volume);
     }
 
-    /// Requests one [`Event::Drained`] once everything is heard.
-    pub fn drain(&self) {
-        self.send_to_playback(PlaybackCommand::Drain);
+    /// Requests one [`Event::Drained`] once everything since the jump to this play is heard. A later jump cancels it.
+    pub fn drain(&self, jump: PlayId) {
+        self.playback.update(|orders| orders.drain = Some(jump));
     }
 
     /// State of the playback thread: track, position and counters.
@@ -183,17 +191,6 @@ impl Player {
         let thread = self.thread;
         let closed = tokio::task::spawn_blocking(move || thread.join());
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
-    }
-
-    async fn send_to_session(&self, command: FetchCommand) {
-        // The session ends only with this player or with the runtime.
-        let _ = self.session.send(command).await;
-    }
-
-    fn send_to_playback(&self, command: PlaybackCommand) {
-        // A closed queue means that a fatal event is on its way. A full one means that the thread hangs in an output, where
-        // one lost key press makes no difference.
-        let _ = self.playback.try_send(command);
     }
 }
 
@@ -244,7 +241,7 @@ mod tests {
             let node = ScriptedNode::new(&[]);
             let (player, events) =
                 Player::start(setup(OutputFormats::of(&devices, "", "")), node.link()).unwrap();
-            player.play("0123456789abcdef".parse().unwrap(), Position::START).await;
+            player.play(PlayId(0), "0123456789abcdef".parse().unwrap(), Position::START);
             let sent: GetInfo = serde_json::from_str(&node.first_request().await.1).unwrap();
             assert_eq!((sent.output.rates, sent.output.channels), (rates, channels));
             assert_eq!(sent.codecs, [CodecOffer { id: "pcm".into(), bitrate: None }]);

@@ -9,10 +9,10 @@ use std::{
 use media_plugin_host::Registry;
 use media_protocol::{
     Position, TrackId,
-    session::client::{ClientConfig, ClientSession},
+    session::client::{ClientConfig, ClientSession, PlayId},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::AbortHandle,
     time::{Instant, sleep, sleep_until},
 };
@@ -20,9 +20,10 @@ use tokio::{
 use super::{
     buffer::{BufferInput, Entry, JitterBuffer, StartLevel, TargetLevel},
     event::Event,
-    fetch::{FetchCommand, FetchSession, Inbox, NodeLink},
+    fetch::{FetchSession, Inbox, NodeLink},
+    orders::{FetchOrders, Jump},
     playback::OutputFormats,
-    player::{COMMANDS, EVENTS},
+    player::EVENTS,
     rate_choice::{self, CodecChoice, OfferBuilder},
     stats::Counts,
 };
@@ -52,7 +53,7 @@ pub struct SimulatedListener {
     stats: Arc<Mutex<SimulatedStats>>,
     counts: Arc<Mutex<Counts>>,
     tasks: [AbortHandle; 2],
-    commands: mpsc::Sender<FetchCommand>,
+    orders: watch::Sender<FetchOrders>,
 }
 
 impl SimulatedListener {
@@ -66,7 +67,8 @@ impl SimulatedListener {
         (target, start): (Duration, Duration),
     ) -> Self {
         let (events, events_out) = mpsc::channel(EVENTS);
-        let (commands, commands_out) = mpsc::channel(COMMANDS);
+        let jump = Some(Jump { play: PlayId(0), track, at });
+        let (orders, orders_out) = watch::channel(FetchOrders::default());
         let buffer = Arc::new(JitterBuffer::new(target, start, usize::MAX));
         let counts = Arc::<Mutex<Counts>>::default();
         let paced = Arc::new(AtomicBool::new(true));
@@ -82,19 +84,19 @@ impl SimulatedListener {
             paced,
         };
         // Nothing is decoded, so no decoder fails.
-        let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
+        let inbox = Inbox { orders: orders_out, decoder_failures: mpsc::channel(1).1 };
         FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
         let stats = Arc::<Mutex<SimulatedStats>>::default();
         let clock = SimulatedOutput { buffer, target, stats: Arc::clone(&stats) };
         let clock = tokio::spawn(clock.run(Instant::now())).abort_handle();
         let watch = tokio::spawn(watch(events_out, Arc::clone(&stats))).abort_handle();
-        let _ = commands.send(FetchCommand::Play { track, at }).await;
-        Self { stats, counts, tasks: [clock, watch], commands }
+        orders.send_modify(|orders| orders.jump = jump);
+        Self { stats, counts, tasks: [clock, watch], orders }
     }
 
     /// Stops or resumes requests. The buffered audio continues to play.
-    pub async fn pause(&self, paused: bool) {
-        let _ = self.commands.send(FetchCommand::Pause(paused)).await;
+    pub fn pause(&self, paused: bool) {
+        self.orders.send_modify(|orders| orders.paused = paused);
     }
 
     /// Statistics so far.
@@ -118,7 +120,9 @@ impl Drop for SimulatedListener {
 
 async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStats>>) {
     while let Some(event) = events.recv().await {
-        if let Event::Fatal(reason) | Event::Unreachable(reason) | Event::TrackFailed { reason, .. } = event {
+        if let Event::Fatal(reason) | Event::Unreachable { reason, .. } | Event::TrackFailed { reason, .. } =
+            event
+        {
             stats.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(reason);
         }
     }

@@ -1,63 +1,62 @@
-use std::sync::Arc;
+//! `demo`: serves a bundled track and plays it, in one process.
 
-use super::{Context, args::PlayOptions, play, serve::BoundServer, stdout::print};
+use super::{
+    Context,
+    args::PlayOptions,
+    connection::NodeConnection,
+    play::{self, Prepared},
+    serve::BoundServer,
+    stdout::print,
+    tracks,
+};
 use crate::{
-    client::NodeLink,
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
     library::Catalog,
     ui::sanitize,
 };
-use media_plugin_sdk::transport::refuse_all;
 
-/// The bundled track; `assets/README.md` says how it was made.
+/// The bundled track. `assets/README.md` describes how it was made.
 const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
 
-/// `demo`: a node and a listener with a key each, over a real transport, in one process.
+/// Runs a node and a client with a key each, over the configured transport, and prints measurements at the end.
 pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), ExitError> {
-    let setup = play::setup(context)?;
-    let is_on_stdout = setup.0.output.plugin.info().id == "stdout";
-    let folder = tempfile::tempdir().context(Exit::Failed, "making a temporary folder")?;
+    let prepared = play::prepare(context)?;
+    let Prepared { setup, .. } = &prepared;
+    let is_on_stdout = setup.output.plugin.info().id == "stdout";
+    let folder = tempfile::tempdir().context(Exit::Failed, "creating a temporary folder")?;
     let file = folder.path().join("media-node demo.flac");
     std::fs::write(&file, TRACK)
         .context(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
     let catalog = Catalog::scan(&[file], false).or_exit(Exit::Failed)?;
-    let transport = context.transport(None)?;
-    let (node_key, listener_key) = (random_secret()?, random_secret()?);
-    let serving =
-        BoundServer::start(context, Arc::clone(&transport), &node_key, random_secret()?, catalog).await?;
-    let ticket = serving.ticket();
-    let serve = tokio::spawn(serving.server.serve(Arc::clone(&serving.endpoint)));
-    let endpoint = context.bind(transport.as_ref(), &listener_key, refuse_all()).await?;
-    let dial = Arc::new(NodeLink::new(endpoint, serving.endpoint.address(), Some(ticket.token())));
-    dial.connection().await.context(Exit::Unreachable, "connecting to this process's own node")?;
-    let tracks = Context::catalog(&dial, "").await?.tracks;
-    let stats = play::listen(context, tracks, setup, dial, transport.info().id, options.start).await;
-    serving.server.stop();
-    let _ = serve.await;
+    let (node_key, client_key) = (random_secret()?, random_secret()?);
+    let transports = vec![context.transport(None)?];
+    let server = BoundServer::start(context, transports, &node_key, random_secret()?, catalog).await?;
+    let serving = tokio::spawn(server.serve());
+    let node = NodeConnection::open_with_key(context, &server.ticket(), client_key).await?;
+    let tracks = tracks::find(&node.library(), "").await?.tracks;
+    let stats = play::play(context, tracks, prepared, node, options.start).await;
+    server.server.stop();
+    let _ = serving.await;
     let stats = stats?;
     let first_audio = stats.first_audio_ms.map_or("none".into(), |ms| format!("{ms:.0} ms"));
+    let codec = format!("{} at {} kbit/s", stats.codec, stats.bitrate / 1000);
     let lines = [
         format!("time to first audio: {first_audio}"),
-        format!("underruns: {}", stats.underruns),
-        format!(
-            "codec: {} at {} kbit/s over {} ({})",
-            stats.codec,
-            stats.bitrate / 1000,
-            stats.transport,
-            stats.path
-        ),
+        format!("dropouts: {}", stats.underruns),
+        format!("codec: {codec} over {} ({})", stats.transport, stats.path),
         format!("reason: {}", stats.reason),
     ];
+    let lines = lines.iter().map(|line| sanitize(line));
     if is_on_stdout {
-        lines.iter().for_each(|line| eprintln!("{}", sanitize(line)));
+        lines.for_each(|line| eprintln!("{line}"));
         return Ok(());
     }
-    print(lines.iter().map(|line| sanitize(line)))
+    print(lines)
 }
 
 fn random_secret() -> Result<Secret, ExitError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context(Exit::Failed, "making a secret")?;
+    getrandom::fill(&mut bytes).context(Exit::Failed, "creating a random key")?;
     Ok(Secret(bytes))
 }

@@ -1,19 +1,28 @@
+//! `ls`: the tracks of a node.
+
 use media_protocol::{ListPage, Track};
 
 use super::{
     Context,
+    connection::NodeConnection,
     stdout::{print, print_json, table},
+    tracks,
 };
 use crate::{exit::ExitError, ui::sanitize};
 
-/// `ls TICKET`.
-pub(super) async fn run(context: &Context, text: &str, words: &str, as_json: bool) -> Result<(), ExitError> {
-    let (dial, _) = context.dial(&context.ticket(text)?).await?;
-    let found = Context::catalog(&dial, words).await;
-    dial.close().await;
+/// Prints the tracks of a node that contain these words.
+pub(super) async fn run(
+    context: &Context,
+    node_text: &str,
+    words: &str,
+    as_json: bool,
+) -> Result<(), ExitError> {
+    let node = NodeConnection::open(context, &context.ticket(node_text)?).await?;
+    let found = tracks::find(&node.library(), words).await;
+    node.link.close().await;
     let ListPage { tracks, scanning, .. } = found?;
     if let Some(count) = scanning {
-        eprintln!("the node is still looking: {count} tracks so far");
+        eprintln!("the node is still scanning its library: {count} tracks so far");
     }
     if as_json {
         return print_json(&tracks);

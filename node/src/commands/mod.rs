@@ -1,8 +1,9 @@
-//! What `media-node` does, one file per command: each turns arguments and configuration into a run of the rooms beside it.
+//! The commands of `media-node`, one file each: they turn arguments and configuration into a run of the other rooms.
 
 mod args;
 mod codec_choice;
 mod config;
+mod connection;
 mod context;
 mod demo;
 mod devices;
@@ -12,8 +13,10 @@ mod nodes;
 mod play;
 mod plugins;
 mod serve;
+mod signals;
 mod stats_writer;
 mod stdout;
+mod tracks;
 
 use std::time::Duration;
 
@@ -24,16 +27,16 @@ use self::args::{Arguments, CliCommand, ConfigCommand, PluginsCommand};
 use self::context::Context;
 use crate::exit::{Exit, ExitError};
 
-/// Runs the process's command line. Returns when the command is done.
+/// Runs the command line of this process.
 ///
 /// # Errors
-/// One line and an exit code.
+/// The error of the command.
 pub fn run() -> Result<(), ExitError> {
     let arguments = Arguments::parse();
     if let CliCommand::Config(ConfigCommand::Path) = arguments.command {
         return config::path(arguments.config.as_deref());
     }
-    // A library is looked at without the configuration, which may name it.
+    // These commands work on one library, so they run without the configuration, which may name a broken one.
     match &arguments.command {
         CliCommand::Plugins(PluginsCommand::Inspect { file, json, timeout, here }) => {
             let limit = Duration::from_secs(*timeout);
@@ -78,7 +81,7 @@ pub fn run() -> Result<(), ExitError> {
         }
         CliCommand::Devices { json } => devices::run(&context, json),
         CliCommand::Plugins(PluginsCommand::List { json }) => plugins::list(&context, json),
-        // Dispatched above.
+        // `inspect` and `check` are handled above.
         CliCommand::Plugins(_) => Ok(()),
         CliCommand::Config(ConfigCommand::Show { json }) => config::show(&context, json),
         CliCommand::Config(_) => config::check(&context),

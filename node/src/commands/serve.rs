@@ -1,3 +1,5 @@
+//! `serve`: serves files and folders to the holders of a ticket.
+
 use std::{
     collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
@@ -9,11 +11,11 @@ use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::{Route, Ticket};
 use tokio::{
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinHandle, JoinSet, spawn_blocking},
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Context, stats_writer, stdout::print};
+use super::{Context, signals, stats_writer, stdout::print};
 use crate::{
     exit::{Exit, ExitContext, ExitError},
     files,
@@ -23,14 +25,16 @@ use crate::{
     ui::sanitize,
 };
 
-/// A library that has been looked through by then is served as a whole at once; of a larger one, what was found so far.
-const PATIENCE: Duration = Duration::from_millis(600);
-/// What a look for changes may take of the time: on a slow network drive it comes more seldom.
-const SHARE: u32 = 20;
-/// Files passed over that are named one by one.
-const NAMED: usize = 5;
+/// Time that the first scan of the library has before the ticket is printed. If it takes longer, the node serves the tracks
+/// found so far.
+const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
+/// Divisor that limits the share of time spent on rescans: after one that took a second, the next waits at least 20 s. It
+/// matters on slow network drives.
+const RESCAN_SHARE: u32 = 20;
+/// Number of skipped files that a warning names one by one.
+const MAX_NAMED: usize = 5;
 
-/// `serve PATH…`.
+/// Serves the paths, or those of the configuration, until a signal stops the process.
 pub(super) async fn run(
     context: &Context,
     paths: Vec<PathBuf>,
@@ -39,43 +43,41 @@ pub(super) async fn run(
     let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
     if paths.is_empty() {
         let message =
-            "nothing to serve: name a folder, as in `media-node serve ~/Music`, or set library.paths";
+            "nothing to serve; name a folder, as in `media-node serve ~/Music`, or set library.paths";
         return Err(ExitError::new(Exit::Usage, message));
     }
     let key = context.key()?;
-    let transport = context.transport(None)?;
-    let until = Instant::now() + PATIENCE;
+    let transports = context.transports()?;
+    let first_scan_until = Instant::now() + FIRST_SCAN_WAIT;
     let library = &context.config.library;
     let (follow_links, index) = (library.follow_links, library.index.clone());
     let recalled = spawn_blocking(move || Catalog::recall(&paths, follow_links, index.as_deref())).await;
     let catalog = Arc::new(recalled.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?);
-    let mut first = scan(&catalog);
-    let serving =
-        BoundServer::start(context, transport, &key, context.capability()?, catalog.clone()).await?;
-    let early = timeout_at(until, &mut first).await.ok();
-    let is_whole = early.is_some();
+    let mut first_scan = scan(&catalog);
+    let server =
+        BoundServer::start(context, transports, &key, context.capability()?, Arc::clone(&catalog)).await?;
+    let scanned = timeout_at(first_scan_until, &mut first_scan).await.ok();
+    let is_complete = scanned.is_some();
     let mut warned = HashSet::new();
-    if let Some(scanned) = early {
+    if let Some(scanned) = scanned {
         scanned.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?;
         warn_of_skipped(&catalog, &mut warned);
     }
-    serving.announce(&context.config.node.name, is_whole, ticket_file)?;
-    let follow = follow(catalog, (!is_whole).then_some(first), library.rescan.get(), warned);
-    let writing = stats_writer::start(context, &serving.server).await?;
-    let serve = serving.server.serve(Arc::clone(&serving.endpoint));
+    server.announce(&context.config.node.name, is_complete, ticket_file)?;
+    let follow = follow(catalog, (!is_complete).then_some(first_scan), library.rescan.get(), warned);
+    let write_stats = stats_writer::start(context, &server.server).await?;
     tokio::select! {
-        fault = writing => Err(fault),
-        () = serve => Err(ExitError::new(Exit::Failed, "the transport's endpoint was closed")),
-        fault = follow => Err(fault),
-        () = interrupted() => {
-            serving.server.stop();
-            serving.endpoint.close().await;
-            stats_writer::write(context, &serving.server)
+        error = write_stats => Err(error),
+        error = server.serve() => Err(error),
+        error = follow => Err(error),
+        () = signals::stop() => {
+            server.stop().await;
+            stats_writer::write(context, &server.server)
         }
     }
 }
 
-/// A look through the library, under way.
+/// A scan of the library. Returns whether the library has changed.
 type Scan = JoinHandle<Result<bool, CatalogError>>;
 
 fn scan(catalog: &Arc<Catalog>) -> Scan {
@@ -83,84 +85,122 @@ fn scan(catalog: &Arc<Catalog>) -> Scan {
     spawn_blocking(move || catalog.rescan())
 }
 
-/// Follows what becomes of the files, `every` so often, after the `first` scan if that is still under way. Of what is `warned` of
-/// nothing is said again. Ends only when the first scan finds nothing to serve.
+/// Waits for the first scan if it is not complete, then rescans the library at this interval; zero means never. Warns of each
+/// skipped file once. Returns only if the first scan finds nothing to serve.
 async fn follow(
     catalog: Arc<Catalog>,
-    first: Option<Scan>,
-    every: Duration,
+    first_scan: Option<Scan>,
+    interval: Duration,
     mut warned: HashSet<Skipped>,
 ) -> ExitError {
-    if let Some(first) = first {
-        match first.await.or_exit(Exit::Failed).and_then(|it| it.or_exit(Exit::NotFound)) {
-            Ok(_) => tracing::info!("serving {}: the whole library", tracks(catalog.len())),
-            Err(fault) => return fault,
+    if let Some(first_scan) = first_scan {
+        match first_scan.await.or_exit(Exit::Failed).and_then(|scanned| scanned.or_exit(Exit::NotFound)) {
+            Ok(_) => tracing::info!("serving {}: the whole library", count_of_tracks(catalog.len())),
+            Err(error) => return error,
         }
     }
-    let (mut trouble, mut pause) = (String::new(), every);
+    let mut last_problem = String::new();
+    let mut wait = interval;
     loop {
         warn_of_skipped(&catalog, &mut warned);
-        if every.is_zero() {
+        if interval.is_zero() {
             std::future::pending::<()>().await;
         }
-        sleep(pause).await;
+        sleep(wait).await;
         let began = Instant::now();
-        let scanned = scan(&catalog).await.map_err(|it| it.to_string());
-        pause = every.max(began.elapsed() * SHARE);
-        let now = match scanned.and_then(|it| it.map_err(|it| it.to_string())) {
+        let scanned = scan(&catalog).await.map_err(|error| error.to_string());
+        wait = interval.max(began.elapsed() * RESCAN_SHARE);
+        let problem = match scanned.and_then(|scanned| scanned.map_err(|error| error.to_string())) {
             Ok(changed) => {
                 if changed {
-                    tracing::info!("the library has changed: serving {}", tracks(catalog.len()));
+                    tracing::info!("the library has changed: serving {}", count_of_tracks(catalog.len()));
                 }
                 String::new()
             }
             Err(error) => error,
         };
-        // Once, however long it lasts.
-        if !now.is_empty() && now != trouble {
-            eprintln!("warning: {}", sanitize(&now));
+        // A lasting problem is reported once.
+        if !problem.is_empty() && problem != last_problem {
+            eprintln!("warning: {}", sanitize(&problem));
         }
-        trouble = now;
+        last_problem = problem;
     }
 }
 
-/// A server that is bound and about to serve.
+/// A server with its endpoints, one for each transport.
 pub(super) struct BoundServer {
     pub(super) server: Server,
-    pub(super) endpoint: Arc<dyn Endpoint>,
-    transport: String,
+    endpoints: Vec<BoundEndpoint>,
     capability: Secret,
 }
 
+struct BoundEndpoint {
+    transport: String,
+    endpoint: Arc<dyn Endpoint>,
+}
+
 impl BoundServer {
+    /// Starts a server and binds every transport. It admits peers by the configuration, and clients of this same key.
     pub(super) async fn start(
         context: &Context,
-        transport: Arc<dyn Transport>,
+        transports: Vec<Arc<dyn Transport>>,
         key: &Secret,
         capability: Secret,
         catalog: impl Into<Arc<Catalog>>,
     ) -> Result<Self, ExitError> {
         context.check_codec_options()?;
-        let server = Server::start(config(context), Arc::clone(&context.registry), catalog);
-        let server = server.context(Exit::Failed, "starting the encoders")?;
-        let mut access = access(context, &capability);
-        // The owner, listening on this same machine.
-        access.ids.insert(transport.identity(&Context::second_key(key).0));
-        let endpoint = context.bind(transport.as_ref(), key, server.admit(access)).await?;
-        Ok(Self { server, endpoint, transport: transport.info().id, capability })
+        let server = Server::start(server_config(context), Arc::clone(&context.registry), catalog);
+        let server = server.context(Exit::Failed, "starting the encoder threads")?;
+        let mut endpoints = Vec::new();
+        for transport in transports {
+            let mut access = access(context, &capability);
+            access.ids.insert(transport.identity(&Context::client_key(key).0));
+            let endpoint = context.bind(transport.as_ref(), key, server.admit(access)).await?;
+            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint });
+        }
+        Ok(Self { server, endpoints, capability })
     }
 
-    /// Tells a person how to listen: of the `whole` library, or of what was found so far.
-    fn announce(&self, name: &str, whole: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
+    /// Serves all endpoints. Returns only if the transport closes one of them, or after [`BoundServer::stop`].
+    pub(super) fn serve(&self) -> impl Future<Output = ExitError> + use<> {
+        let mut serving = JoinSet::new();
+        for BoundEndpoint { transport, endpoint } in &self.endpoints {
+            let (transport, served) = (transport.clone(), self.server.serve(Arc::clone(endpoint)));
+            serving.spawn(async move {
+                served.await;
+                transport
+            });
+        }
+        async move {
+            let closed = match serving.join_next().await {
+                Some(Ok(transport)) => format!("the endpoint of the transport {transport} was closed"),
+                Some(Err(error)) => format!("serving an endpoint: {error}"),
+                None => "no transport to serve".into(),
+            };
+            ExitError::new(Exit::Failed, closed)
+        }
+    }
+
+    /// Stops the server and closes its endpoints.
+    pub(super) async fn stop(&self) {
+        self.server.stop();
+        for BoundEndpoint { endpoint, .. } in &self.endpoints {
+            endpoint.close().await;
+        }
+    }
+
+    /// Prints the ticket, and writes it to a file. `is_complete` tells whether the number of tracks is final.
+    fn announce(&self, name: &str, is_complete: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
         let ticket = self.ticket().to_string();
         if let Some(file) = ticket_file {
-            let doing = format!("writing the ticket to {}", file.display());
-            files::write(file, &format!("{ticket}\n"), true).context(Exit::Failed, doing)?;
+            let writing = format!("writing the ticket to {}", file.display());
+            files::write(file, &format!("{ticket}\n"), true).context(Exit::Failed, writing)?;
         }
-        let count = tracks(self.server.catalog().len());
-        let so_far = if whole { "" } else { " so far" };
+        let count = count_of_tracks(self.server.catalog().len());
+        let so_far = if is_complete { "" } else { " so far" };
+        let ids: Vec<_> = self.endpoints.iter().map(|bound| bound.endpoint.address().id).collect();
         print([
-            format!("serving {count}{so_far} as {name} ({})", self.endpoint.address().id),
+            format!("serving {count}{so_far} as {name} ({})", ids.join(", ")),
             format!("ticket: {ticket}"),
             "on another machine, paste the ticket into the first command:".into(),
             "  media-node add - as home".into(),
@@ -168,20 +208,23 @@ impl BoundServer {
         ])
     }
 
-    /// What lets others in.
+    /// The ticket that admits a device, with a route for each transport in the order of `transport.use`.
     pub(super) fn ticket(&self) -> Ticket {
-        let PeerAddress { id: peer, addresses } = self.endpoint.address();
-        let route = Route { transport: self.transport.clone(), peer, addresses };
-        Ticket { routes: vec![route], capability: self.capability.0 }
+        let route = |BoundEndpoint { transport, endpoint }: &BoundEndpoint| {
+            let PeerAddress { id: peer, addresses } = endpoint.address();
+            Route { transport: transport.clone(), peer, addresses }
+        };
+        Ticket { routes: self.endpoints.iter().map(route).collect(), capability: self.capability.0 }
     }
 }
 
-fn config(context: &Context) -> ServerConfig {
+fn server_config(context: &Context) -> ServerConfig {
     let server = &context.config.server;
-    let options = |id: String| {
+    let codec_options = context.registry.codecs().map(|codec| {
+        let id = codec.info().id;
         let options = context.config.plugin_options(PluginKind::Codec, &id);
         (id, options)
-    };
+    });
     let disk_cache =
         DiskCacheConfig { folder: server.disk_cache_dir.clone(), bytes: server.disk_cache.get() };
     ServerConfig {
@@ -191,11 +234,7 @@ fn config(context: &Context) -> ServerConfig {
         max_peers: server.max_peers.get() as usize,
         max_requests_per_peer: server.max_requests_per_peer.get() as usize,
         encode_ahead: server.encode_ahead.get(),
-        codec_options: context
-            .registry
-            .codecs()
-            .map(|codec| options(codec.info().id))
-            .collect::<BTreeMap<_, _>>(),
+        codec_options: codec_options.collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -210,43 +249,20 @@ fn access(context: &Context, capability: &Secret) -> Access {
     access
 }
 
-/// Names the files that were passed over and are not among the `warned` of.
+/// Warns of the skipped files that are not in `warned`, then sets `warned` to the files that are skipped now.
 fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
     let skipped: HashSet<_> = catalog.skipped().into_iter().collect();
-    let mut fresh: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
-    fresh.sort();
-    for skipped in fresh.iter().take(NAMED) {
-        eprintln!("warning: passed over {}", sanitize(skipped));
+    let mut new: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
+    new.sort();
+    for line in new.iter().take(MAX_NAMED) {
+        eprintln!("warning: skipped {}", sanitize(line));
     }
-    if fresh.len() > NAMED {
-        eprintln!("warning: and {} more that can't be read", fresh.len() - NAMED);
+    if new.len() > MAX_NAMED {
+        eprintln!("warning: skipped {} more files that cannot be read", new.len() - MAX_NAMED);
     }
     *warned = skipped;
 }
 
-fn tracks(count: usize) -> String {
+fn count_of_tracks(count: usize) -> String {
     if count == 1 { "1 track".into() } else { format!("{count} tracks") }
-}
-
-/// Waits for Ctrl-C or the system's wish that we end.
-pub(super) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let wait = |kind| async move {
-            match signal(kind) {
-                Ok(mut signal) => signal.recv().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = wait(SignalKind::interrupt()) => {}
-            _ = wait(SignalKind::terminate()) => {}
-            _ = wait(SignalKind::hangup()) => {}
-        }
-    }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

@@ -1,79 +1,51 @@
-//! Which tracks are played, and where the player stands among them.
+//! The tracks that a command line selects.
 
-use media_protocol::{Track, TrackId};
+use media_protocol::Track;
 
-/// Nothing in the catalog fits what a person typed.
+/// A selector matches no track.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no track {wanted:?} on this node: give a number from 1 to {count}, an id, or words of its title (see `media-node ls`)"
+    "no track {selector:?} on this node; give a number from 1 to {count}, an id, or words of its title (see `media-node ls`)"
 )]
 pub struct NoSuchTrack {
-    wanted: String,
+    selector: String,
     count: u32,
 }
 
-/// The tracks that `wanted` names, in that order, each by number, id or words of its title, artist and album; all of them
-/// when it is empty. Words may name several. The node has `count` tracks, of which `catalog` may be a part.
+/// Selects tracks of a catalog, in the order of the selectors. A selector is a number, an id, or words of title, artist and
+/// album; words may match several tracks. Without selectors, all tracks are selected.
+///
+/// `catalog` may be a part of the node's tracks; `count` is the number of all of them.
 ///
 /// # Errors
-/// The first that names nothing.
-pub fn select(catalog: &[Track], count: u32, wanted: &[String]) -> Result<Vec<Track>, NoSuchTrack> {
-    if wanted.is_empty() {
+/// The first selector that matches no track.
+pub fn select(catalog: &[Track], count: u32, selectors: &[String]) -> Result<Vec<Track>, NoSuchTrack> {
+    if selectors.is_empty() {
         return Ok(catalog.to_vec());
     }
     let mut selected = Vec::new();
-    for wanted in wanted {
-        let found = find(catalog, wanted);
+    for selector in selectors {
+        let found = find(catalog, selector);
         if found.is_empty() {
-            return Err(NoSuchTrack { wanted: wanted.clone(), count });
+            return Err(NoSuchTrack { selector: selector.clone(), count });
         }
         selected.extend(found);
     }
     Ok(selected)
 }
 
-fn find(catalog: &[Track], wanted: &str) -> Vec<Track> {
-    let number = wanted.parse::<u32>().ok();
-    let exact = |track: &&Track| Some(track.number) == number || track.id.as_str() == wanted;
+fn find(catalog: &[Track], selector: &str) -> Vec<Track> {
+    let number = selector.parse::<u32>().ok();
+    let exact = |track: &&Track| Some(track.number) == number || track.id.as_str() == selector;
     if let Some(track) = catalog.iter().find(exact) {
         return vec![track.clone()];
     }
-    let words: Vec<_> = wanted.split_whitespace().map(str::to_lowercase).collect();
-    let fits = |track: &&Track| {
+    let words: Vec<_> = selector.split_whitespace().map(str::to_lowercase).collect();
+    let matches = |track: &&Track| {
         let text = format!("{} {} {}", track.title, track.artist, track.album).to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    if words.is_empty() { Vec::new() } else { catalog.iter().filter(fits).cloned().collect() }
-}
-
-/// A place in the playlist that follows the player's events. An event confirms the place that was asked for, and only then
-/// can another move on to the next; so a late event of what was played before moves nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cursor {
-    pub(super) index: usize,
-    confirmed: bool,
-}
-
-impl Cursor {
-    pub(super) fn at(index: usize) -> Self {
-        Self { index, confirmed: false }
-    }
-
-    /// Takes an event of `track`. Returns whether the cursor is on it now.
-    pub(super) fn follow(&mut self, playlist: &[Track], track: &TrackId) -> bool {
-        if !self.confirmed {
-            self.confirmed = playlist.get(self.index).is_some_and(|it| it.id == *track);
-            return self.confirmed;
-        }
-        // Tracks in between could not be played.
-        match playlist.iter().skip(self.index + 1).position(|it| it.id == *track) {
-            Some(ahead) => {
-                self.index += 1 + ahead;
-                true
-            }
-            None => false,
-        }
-    }
+    if words.is_empty() { Vec::new() } else { catalog.iter().filter(matches).cloned().collect() }
 }
 
 #[cfg(test)]
@@ -110,7 +82,7 @@ mod tests {
         assert_eq!(numbers(&["3", "id-1"]).unwrap(), [3, 1]);
         assert_eq!(numbers(&["blue"]).unwrap(), [1, 3]);
         assert_eq!(numbers(&["GREEN miles"]).unwrap(), [1]);
-        assert_eq!(numbers(&["1984"]).unwrap(), [4], "a number that is none may be a title");
+        assert_eq!(numbers(&["1984"]).unwrap(), [4], "a number that no track has may be a title");
     }
 
     #[test]
@@ -118,20 +90,5 @@ mod tests {
         let error = numbers(&["1", "nothing like it"]).unwrap_err().to_string();
         assert!(error.contains("nothing like it") && error.contains("1 to 4"), "{error}");
         assert!(numbers(&["5"]).is_err() && numbers(&[" "]).is_err() && numbers(&["0"]).is_err());
-    }
-
-    #[test]
-    fn cursor_follows_repeated_tracks_and_ignores_late_events() {
-        let tracks = catalog();
-        let list = [tracks[0].clone(), tracks[0].clone(), tracks[1].clone()];
-        let mut cursor = Cursor::at(0);
-        for expected in [0, 1] {
-            assert!(cursor.follow(&list, &list[0].id));
-            assert_eq!(cursor.index, expected);
-        }
-        assert!(!cursor.follow(&list, &list[0].id));
-        cursor = Cursor::at(2);
-        assert!(!cursor.follow(&list, &list[0].id), "an event of before the jump");
-        assert!(cursor.follow(&list, &list[2].id));
     }
 }

@@ -1,4 +1,4 @@
-//! What `--stats FILE` holds: the objectives of one playing, measured.
+//! Statistics of one play session, for `--stats FILE`.
 
 use std::{
     io,
@@ -11,85 +11,85 @@ use serde::Serialize;
 
 use crate::{client, files};
 
-/// One playing, from start to end. Times in milliseconds.
+/// Statistics of one play session. Fields that end in `_ms` are times in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
-    /// The last track that was heard: id, artist and title.
+    /// The last audible track: id, artist and title.
     pub track: String,
-    /// The transport's id.
+    /// Id of the transport.
     pub transport: String,
-    /// What the bytes travelled: `loopback`, `LAN`, `direct`, `relayed`, `memory`.
+    /// Kind of the network path at the end: `loopback`, `LAN`, `direct`, `relayed`, `memory`.
     pub path: String,
-    /// The codec of the last track.
+    /// Codec of the last track.
     pub codec: String,
-    /// Its nominal bitrate, in bit/s.
+    /// Nominal bitrate of that codec, in bit/s.
     pub bitrate: u32,
-    /// Why that codec, in the node's words, or in those of the last change.
+    /// Reason for that codec: the node's, or that of the last change.
     pub reason: String,
-    /// Making the local end of the transport.
+    /// Time to create the local endpoint of the transport.
     pub bind_ms: f64,
-    /// From dialling to the end of the handshake.
+    /// Time from dialling to the end of the handshake.
     pub connect_ms: f64,
-    /// From the process's start to the first frame handed to the output; `null` if there was none.
+    /// Time from the start of the process to the first frame written to the output; `null` without one.
     pub first_audio_ms: Option<f64>,
-    /// Frames handed to the output.
+    /// Frames written to the output.
     pub frames_played: u64,
-    /// Tracks that ended, be it by a failure.
+    /// Tracks that ended, including failed ones.
     pub tracks_ended: u64,
-    /// Chunks received whole.
+    /// Chunks received completely.
     pub chunks: u64,
     /// Requests sent for tracks and chunks.
     pub requests: u64,
-    /// Bytes of chunks received, framing included.
+    /// Received bytes of chunks, framing included.
     pub bytes_received: u64,
-    /// How often the output ran dry in the middle of a track.
+    /// Number of times the output had no frames in the middle of a track.
     pub underruns: u64,
-    /// For how long in all: the time to fill the buffer again.
+    /// Total duration of the underruns.
     pub underrun_ms: f64,
-    /// How often the sound system itself said that it ran out of frames.
+    /// Number of underruns that the sound system reported by itself.
     pub xruns: u64,
-    /// How long a person had it paused.
+    /// Total duration of pauses.
     pub paused_ms: f64,
-    /// Requests that left while paused.
+    /// Requests sent while paused.
     pub requests_while_paused: u64,
     /// Changes of rendition within a track.
     pub rendition_switches: u64,
-    /// The last 256 of them.
+    /// The last 256 of these changes.
     pub switches: Vec<Switch>,
-    /// How often the bytes began to travel another way.
+    /// Changes of the network path.
     pub path_changes: u64,
-    /// The last 256 of those changes.
+    /// The last 256 changes of the network path.
     pub paths: Vec<PathChange>,
     /// Connections made after the first.
     pub reconnects: u64,
-    /// Requests that failed and were made again.
+    /// Requests that were repeated after a failure.
     pub retries: u64,
-    /// Those of them that were given up because nothing came for too long.
+    /// Requests that were abandoned because no byte arrived within the stall timeout.
     pub stalls: u64,
-    /// Packets that could not be decoded.
+    /// Packets that could not be decoded and became silence.
     pub damaged_packets: u64,
-    /// The most audio that was ever held.
+    /// Highest level of the jitter buffer.
     pub peak_buffer_ms: f64,
-    /// How much had to be held for sound to begin, or to go on after an underrun, the last time.
+    /// Last start level: the level of the jitter buffer at which sound starts, or resumes after an underrun.
     pub start_ms: f64,
-    /// Below how much held the next chunk was asked for in the end.
+    /// Last target level of the jitter buffer.
     pub target_ms: f64,
-    /// The last 256 changes of it.
+    /// The last 256 changes of the target level.
     pub targets: Vec<Target>,
-    /// For how long how much was held.
+    /// Time spent at each level of the jitter buffer.
     pub level_ms: LevelTimes,
 }
 
 /// A change of rendition within a track.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Switch {
-    /// Since the command's start.
+    /// Time since the start of the process.
     pub at_ms: f64,
-    /// Codec and nominal bitrate in bit/s before, as `opus 96000`.
+    /// Former codec and nominal bitrate in bit/s, as `opus 96000`.
     pub from: String,
-    /// The same from the next chunk on.
+    /// New codec and nominal bitrate, from the next chunk on.
     pub to: String,
-    /// Why, in words.
+    /// Reason, in words.
     pub reason: String,
 }
 
@@ -105,16 +105,16 @@ impl Switch {
     }
 }
 
-/// The bytes began to travel another way.
+/// A change of the network path.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PathChange {
-    /// Since the command's start.
+    /// Time since the start of the process.
     pub at_ms: f64,
-    /// Kind and address before.
+    /// Former kind and remote address.
     pub from: String,
-    /// Kind and address since.
+    /// New kind and remote address.
     pub to: String,
-    /// The round trip since, where it was known at once.
+    /// Round-trip time of the new path, if it was known at the change.
     pub rtt_ms: Option<f64>,
 }
 
@@ -130,14 +130,14 @@ impl PathChange {
     }
 }
 
-/// A change of how much is held.
+/// A change of the target level of the jitter buffer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Target {
-    /// Since the command's start.
+    /// Time since the start of the process.
     pub at_ms: f64,
-    /// The new target.
+    /// New target level.
     pub target_ms: f64,
-    /// Why, in words.
+    /// Reason, in words.
     pub reason: String,
 }
 
@@ -151,19 +151,19 @@ impl Target {
     }
 }
 
-/// Time on the playback clock (frames handed to the output, and the time in which it was dry) by what the buffer held. At the
-/// end of the last track it runs empty as it should.
+/// Playback time (of frames written to the output, and of underruns) by the level of the jitter buffer at that time. At the end
+/// of the last track, the buffer runs empty as it should.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LevelTimes {
-    /// Nothing.
+    /// Empty.
     pub empty: f64,
     /// Less than 0.5 s.
     pub below_500: f64,
-    /// From 0.5 s to less than 1 s.
+    /// 0.5 s to less than 1 s.
     pub below_1000: f64,
-    /// From 1 s to less than 2 s.
+    /// 1 s to less than 2 s.
     pub below_2000: f64,
-    /// From 2 s to less than 3 s.
+    /// 2 s to less than 3 s.
     pub below_3000: f64,
     /// 3 s and more.
     pub from_3000: f64,
@@ -176,16 +176,16 @@ impl LevelTimes {
     }
 }
 
-/// A duration in milliseconds, to the microsecond.
+/// Converts a duration to milliseconds, with a resolution of 1 us.
 pub(super) fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
 impl Stats {
-    /// Writes JSON to a file, whole or not at all.
+    /// Writes the statistics to a file as JSON.
     ///
     /// # Errors
-    /// As [`files::write`].
+    /// Those of [`files::write`].
     pub fn write(&self, file: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         files::write(file, &text, false)

@@ -1,7 +1,12 @@
-//! Wording that several parts of the room share.
+//! Lines for a listener.
+
+use std::time::Duration;
 
 use media_protocol::{Info, Rendition, Track};
 
+use crate::client::UnderrunCause;
+
+/// Artist and title.
 pub(super) fn title(track: &Track) -> String {
     if track.artist.is_empty() {
         track.title.clone()
@@ -10,16 +15,46 @@ pub(super) fn title(track: &Track) -> String {
     }
 }
 
-/// That a track is heard now, and in what. The node's words name that; those of a choice that was made here do not.
-pub(super) fn now_playing_line(info: &Info, rendition: &Rendition, reason: &str) -> String {
-    let Track { number, source, .. } = &info.track;
-    let is_other = rendition.id != info.rendition.id;
-    let chosen = is_other.then(|| format!("{}, {} kbit/s: ", rendition.id.codec, rendition.bitrate / 1000));
-    let (title, chosen) = (title(&info.track), chosen.unwrap_or_default());
-    format!("playing {number}: {title} ({source}) as {chosen}{reason}")
-}
-
-/// As `opus 96k`.
+/// Codec and bitrate, as `opus 96k`.
 pub(super) fn codec(rendition: &Rendition) -> String {
     format!("{} {}k", rendition.id.codec, rendition.bitrate / 1000)
+}
+
+/// The line for a track that has become audible. The node's reason names the codec that the node chose; the reason for a
+/// choice of this client does not, so the codec comes before it.
+pub(super) fn now_playing_line(info: &Info, rendition: &Rendition, reason: &str) -> String {
+    let Track { number, source, .. } = &info.track;
+    let title = title(&info.track);
+    let is_own_choice = rendition.id != info.rendition.id;
+    let codec = if is_own_choice { format!("{}: ", codec_and_bitrate(rendition)) } else { String::new() };
+    format!("playing {number}: {title} ({source}) as {codec}{reason}")
+}
+
+/// The line for a track that continues in another rendition.
+pub(super) fn switched(to: &Rendition, reason: &str) -> String {
+    format!("continuing as {}: {reason}", codec_and_bitrate(to))
+}
+
+fn codec_and_bitrate(rendition: &Rendition) -> String {
+    format!("{}, {} kbit/s", rendition.id.codec, rendition.bitrate / 1000)
+}
+
+/// The line for a start position that lies behind the end of its track.
+pub(super) fn starts_past_the_end(track: &Track) -> String {
+    let seconds = track.duration_ms / 1000;
+    format!("{} is only {}:{:02} long: nothing of it is played", title(track), seconds / 60, seconds % 60)
+}
+
+/// The line for a new target level of the jitter buffer.
+pub(super) fn buffering(target: Duration, reason: &str) -> String {
+    format!("buffering {} s from now on ({reason})", target.as_secs_f32())
+}
+
+/// The line for a dropout that changed nothing else.
+pub(super) fn dropped_out(cause: UnderrunCause, lossless: bool) -> String {
+    if lossless && cause == UnderrunCause::Network {
+        "audio dropped out (connection too slow for lossless audio; --codec auto adapts to it)".into()
+    } else {
+        format!("audio dropped out ({cause})")
+    }
 }

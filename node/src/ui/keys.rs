@@ -1,3 +1,5 @@
+//! Keys as commands.
+
 use std::{io, time::Duration};
 
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -5,10 +7,12 @@ use tokio::sync::mpsc;
 
 use crate::control::Command;
 
-/// Volume change of one key, in percent.
+/// Change of the volume per key press, in percentage points.
 const VOLUME_STEP: i8 = 5;
 
-/// Reads keys until one finds the loop ended. Blocks; runs on a thread of its own, which may wait for a key for ever.
+/// Reads keys and sends their commands. Returns at the first key after the end of the session.
+///
+/// Blocks; runs on a thread of its own, which may wait for a key forever.
 pub(super) fn read(commands: &mpsc::Sender<Command>, seek_step: Duration) -> io::Result<()> {
     loop {
         if let Event::Key(key) = event::read()?
@@ -28,11 +32,11 @@ fn command(key: KeyEvent, seek_step: Duration) -> Option<Command> {
     match key.code {
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Command::Quit),
         KeyCode::Char('q') | KeyCode::Esc => Some(Command::Quit),
-        KeyCode::Char(' ') => Some(Command::TogglePause),
-        KeyCode::Left => Some(Command::Seek(-step)),
-        KeyCode::Right => Some(Command::Seek(step)),
-        KeyCode::Up => Some(Command::Volume(VOLUME_STEP)),
-        KeyCode::Down => Some(Command::Volume(-VOLUME_STEP)),
+        KeyCode::Char(' ') => Some(Command::Toggle),
+        KeyCode::Left => Some(Command::SeekBy { seconds: -step }),
+        KeyCode::Right => Some(Command::SeekBy { seconds: step }),
+        KeyCode::Up => Some(Command::ChangeVolume { percent: VOLUME_STEP }),
+        KeyCode::Down => Some(Command::ChangeVolume { percent: -VOLUME_STEP }),
         KeyCode::Char('n') => Some(Command::Next),
         KeyCode::Char('p') => Some(Command::Previous),
         _ => None,
@@ -47,10 +51,10 @@ mod tests {
     fn keys_are_those_of_the_readme() {
         let step = Duration::from_secs(10);
         let pressed = |code| command(KeyEvent::new(code, KeyModifiers::NONE), step);
-        assert_eq!(pressed(KeyCode::Char(' ')), Some(Command::TogglePause));
-        assert_eq!(pressed(KeyCode::Left), Some(Command::Seek(-10.0)));
-        assert_eq!(pressed(KeyCode::Right), Some(Command::Seek(10.0)));
-        assert_eq!(pressed(KeyCode::Up), Some(Command::Volume(5)));
+        assert_eq!(pressed(KeyCode::Char(' ')), Some(Command::Toggle));
+        assert_eq!(pressed(KeyCode::Left), Some(Command::SeekBy { seconds: -10.0 }));
+        assert_eq!(pressed(KeyCode::Right), Some(Command::SeekBy { seconds: 10.0 }));
+        assert_eq!(pressed(KeyCode::Up), Some(Command::ChangeVolume { percent: 5 }));
         assert_eq!(pressed(KeyCode::Char('n')), Some(Command::Next));
         assert_eq!(pressed(KeyCode::Char('p')), Some(Command::Previous));
         for quit in [KeyCode::Char('q'), KeyCode::Esc] {

@@ -1,6 +1,6 @@
-//! How a person hears of what goes on, and says what to do: one status line and keys on a terminal, plain lines elsewhere.
+//! The view of a player: a status line and keys on a terminal, plain lines elsewhere.
 //!
-//! All of it goes to standard error, so that standard output stays free for sound.
+//! It writes to standard error only; standard output may carry audio.
 
 mod keys;
 mod status_line;
@@ -15,24 +15,24 @@ use tokio::sync::{mpsc, watch};
 
 use crate::control::{Command, Notice, Snapshot};
 
-/// What a view is connected to; the counterpart of [`crate::control::Channels`].
+/// A view, connected to a play session. The counterpart of [`crate::control::Channels`].
 pub struct View {
-    /// To the loop.
+    /// Commands to the session.
     pub commands: mpsc::Sender<Command>,
-    /// From the loop.
+    /// The current state of the session.
     pub snapshots: watch::Receiver<Snapshot>,
-    /// From the loop.
+    /// Notices from the session.
     pub notices: mpsc::Receiver<Notice>,
-    /// How far a seek key moves.
+    /// Distance of one press of a seek key.
     pub seek_step: Duration,
 }
 
 impl View {
-    /// Shows what goes on until the loop ends. Draws a status line where standard error is a terminal, and listens to keys
-    /// where standard input is one too.
+    /// Shows the state until the session ends. If standard input and standard error are terminals, draws a status line and
+    /// reads keys; else writes one line per notice.
     ///
     /// # Errors
-    /// When the terminal can't be set up or written to.
+    /// If the terminal cannot be set up or written to.
     pub async fn run(self) -> io::Result<()> {
         if io::stderr().is_terminal() && io::stdin().is_terminal() {
             terminal::run(self).await
@@ -42,7 +42,7 @@ impl View {
     }
 
     async fn plain(mut self) -> io::Result<()> {
-        // Nobody need take any.
+        // Without a receiver, the session computes no snapshots.
         drop(self.snapshots);
         while let Some(notice) = self.notices.recv().await {
             writeln!(io::stderr(), "{}", line(&notice))?;
@@ -51,7 +51,7 @@ impl View {
     }
 }
 
-/// A notice as one line.
+/// Formats a notice as one line.
 fn line(notice: &Notice) -> String {
     match notice {
         Notice::Info(text) => sanitize(text),
@@ -59,17 +59,19 @@ fn line(notice: &Notice) -> String {
     }
 }
 
-/// Text from a peer or a file with nothing in it that a terminal would obey, or that would turn the writing around.
+/// Makes text from a peer or a file safe for a terminal: replaces control characters, and characters that change the
+/// direction of writing, by U+FFFD.
 #[must_use]
 pub fn sanitize(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if obeyed(c) { '\u{FFFD}' } else { c }).collect()
+    let is_unsafe =
+        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_unsafe(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn printable_text_has_no_control_codes() {
+    fn sanitized_text_has_no_control_codes() {
         assert_eq!(super::sanitize("a\u{1b}[2Jb\r\n\u{9b}c"), "a\u{FFFD}[2Jb\u{FFFD}\u{FFFD}\u{FFFD}c");
     }
 }

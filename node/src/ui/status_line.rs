@@ -1,3 +1,5 @@
+//! The status line.
+
 use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -5,115 +7,158 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::sanitize;
 use crate::control::Snapshot;
 
-/// Cells of the buffer gauge; a full gauge is the target.
+/// Cells of the buffer gauge. The gauge is full at the target level.
 const GAUGE: usize = 8;
+/// Shortest cut title, in columns. A shorter one says nothing and is left out.
+const MIN_TITLE: usize = 4;
+/// Time for which a new reason for the codec takes the place of less urgent parts.
+/// `a_new_reason_takes_the_place_of_other_parts_for_a_while` fixes it.
+const NEWS: Duration = Duration::from_secs(8);
 
-/// The reason for the codec is shown where there is room for so many columns of it.
-const REASON: usize = 20;
-/// While it is news, room is made for so many.
-const NEWS: usize = 48;
-/// Less than so many columns of a title say nothing.
-const TITLE: usize = 4;
-/// For how long it is news.
-const FRESH: Duration = Duration::from_secs(8);
+/// A part of the status line, in the order of display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    State,
+    Title,
+    Position,
+    Gauge,
+    Buffered,
+    Codec,
+    Path,
+    Underruns,
+    Volume,
+    Waiting,
+    Reason,
+}
 
-/// The status line, and since when the codec is what it is.
+/// The parts that a narrow terminal has no room for, the first to be left out first. The title is cut after that; state,
+/// position and waiting are never left out.
+const OPTIONAL: [Part; 7] =
+    [Part::Reason, Part::Gauge, Part::Underruns, Part::Path, Part::Buffered, Part::Codec, Part::Volume];
+/// The parts that give way to a new reason for the codec.
+const BELOW_NEWS: [Part; 4] = [Part::Gauge, Part::Underruns, Part::Path, Part::Buffered];
+
+/// Draws the status line. Remembers since when the codec and its reason are as they are.
 pub(super) struct StatusLine {
-    /// Codec and reason.
-    why: [String; 2],
+    codec: String,
+    reason: String,
     since: Instant,
 }
 
 impl StatusLine {
     pub(super) fn new(now: Instant) -> Self {
-        Self { why: Default::default(), since: now }
+        Self { codec: String::new(), reason: String::new(), since: now }
     }
 
-    /// The line, `width` columns at most. For what is waited for, and a reason that is news, the title gives way first, then
-    /// the gauge, the count of underruns and the path.
+    /// The line, at most `width` columns wide.
     pub(super) fn draw(&mut self, snapshot: &Snapshot, width: usize, now: Instant) -> String {
-        let why = [&snapshot.codec, &snapshot.reason];
-        if !snapshot.reason.is_empty() && self.why.each_ref() != why {
-            (self.why, self.since) = (why.map(Clone::clone), now);
+        let is_new = self.codec != snapshot.codec || self.reason != snapshot.reason;
+        if is_new && !snapshot.reason.is_empty() {
+            self.codec.clone_from(&snapshot.codec);
+            self.reason.clone_from(&snapshot.reason);
+            self.since = now;
         }
-        let reason = reason(snapshot);
-        let is_news = snapshot.waiting.is_empty() && now.saturating_duration_since(self.since) < FRESH;
-        let news = if is_news { reason.width().min(NEWS) } else { 0 };
-        let head = head(snapshot);
-        let needed = |rest: &String| head.width() + rest.width() + news;
-        let mut tried = (0..LEFT_OUT).map(|left_out| rest(snapshot, left_out));
-        let rest = tried.find(|rest| needed(rest) <= width).unwrap_or_else(|| rest(snapshot, LEFT_OUT));
-        let room = Some(width.saturating_sub(needed(&rest))).filter(|room| *room >= TITLE);
-        let title = cut(&sanitize(&snapshot.title), room.unwrap_or(0));
-        let mut line = format!("{head}{title}{rest}");
-        if is_news || line.width() + REASON <= width {
-            line += &reason;
+        let parts = parts(snapshot);
+        if now.saturating_duration_since(self.since) < NEWS && snapshot.waiting.is_empty() {
+            let with_news = leave_out(parts.clone(), &BELOW_NEWS, width);
+            if width_of(&with_news) <= width {
+                return join(&with_news);
+            }
         }
-        cut(&line, width)
+        let mut parts = leave_out(parts, &OPTIONAL, width);
+        let excess = width_of(&parts).saturating_sub(width);
+        if let Some((_, title)) = parts.iter_mut().find(|(part, _)| *part == Part::Title) {
+            let room = title.width().saturating_sub(excess);
+            *title = if room < MIN_TITLE { String::new() } else { cut(title, room) };
+        }
+        cut(&join(&parts), width)
     }
 }
 
-/// Why the codec is what it is, in brackets. The codec's name before it is said already.
+type Parts = Vec<(Part, String)>;
+
+/// Removes parts in this order until the rest fits.
+fn leave_out(mut parts: Parts, order: &[Part], width: usize) -> Parts {
+    for part in order {
+        if width_of(&parts) <= width {
+            break;
+        }
+        parts.retain(|(other, _)| other != part);
+    }
+    parts
+}
+
+fn width_of(parts: &Parts) -> usize {
+    parts.iter().map(|(_, text)| text.width()).sum()
+}
+
+fn join(parts: &Parts) -> String {
+    parts.iter().map(|(_, text)| text.as_str()).collect()
+}
+
+/// All parts that have something to say, each with the space before it.
+fn parts(snapshot: &Snapshot) -> Parts {
+    let text = |text: &str| if text.is_empty() { String::new() } else { format!("  {}", sanitize(text)) };
+    let volume = if snapshot.volume == 100 { String::new() } else { format!("  vol {}%", snapshot.volume) };
+    let waiting = if snapshot.waiting.is_empty() { "" } else { "waiting " };
+    let parts = [
+        (Part::State, state(snapshot)),
+        (Part::Title, sanitize(&snapshot.title)),
+        (Part::Position, format!("  {}/{}", clock(snapshot.position), clock(snapshot.length))),
+        (Part::Gauge, gauge(snapshot)),
+        (Part::Buffered, format!("  {:.1} s", snapshot.buffered.as_secs_f64())),
+        (Part::Codec, text(&snapshot.codec)),
+        (Part::Path, text(&snapshot.path)),
+        (Part::Underruns, count(snapshot.underruns, "dropout")),
+        (Part::Volume, volume),
+        (Part::Waiting, text(&format!("{waiting}{}", snapshot.waiting))),
+        (Part::Reason, reason(snapshot)),
+    ];
+    parts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// A symbol for playing or paused, and the place in the queue.
+fn state(Snapshot { index, count, paused, .. }: &Snapshot) -> String {
+    let state = if *paused { "⏸" } else { "▶" };
+    if *count > 1 { format!("{state} {}/{count} ", index + 1) } else { format!("{state} ") }
+}
+
+fn gauge(Snapshot { buffered, target, .. }: &Snapshot) -> String {
+    let cells = buffered.as_secs_f64() / target.as_secs_f64().max(0.001) * GAUGE as f64;
+    let full = (cells.round() as usize).min(GAUGE);
+    format!("  [{}{}]", "█".repeat(full), "·".repeat(GAUGE - full))
+}
+
+fn count(number: u64, noun: &str) -> String {
+    format!("  {number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The reason for the codec in parentheses, without the name of the codec, which stands elsewhere in the line.
 fn reason(Snapshot { codec, reason, .. }: &Snapshot) -> String {
     let name = codec.split(' ').next().filter(|name| !name.is_empty() && reason.starts_with(name));
     let words = name.and_then(|_| reason.split_once(": ")).map_or(reason.as_str(), |(_, words)| words);
     if words.is_empty() { String::new() } else { format!("  ({})", sanitize(words)) }
 }
 
-/// The state and the place in the list.
-fn head(Snapshot { number, paused, .. }: &Snapshot) -> String {
-    let state = if *paused { "⏸" } else { "▶" };
-    if number.1 > 1 { format!("{state} {}/{} ", number.0, number.1) } else { format!("{state} ") }
-}
-
-/// How many parts of [`rest`] can be left out.
-const LEFT_OUT: usize = 3;
-
-/// What stands behind the title, without the first so many of: gauge, underruns, path.
-fn rest(snapshot: &Snapshot, left_out: usize) -> String {
-    let Snapshot { position, length, held, target, underruns, volume, .. } = snapshot;
-    let mut rest = format!("  {}/{}", clock(*position), clock(*length));
-    if left_out < 1 {
-        let full = held.as_secs_f64() / target.as_secs_f64().max(0.001) * GAUGE as f64;
-        let full = (full.round() as usize).min(GAUGE);
-        rest += &format!("  [{}{}]", "█".repeat(full), "·".repeat(GAUGE - full));
-    }
-    rest += &format!("{}{:.1} s", if left_out < 1 { " " } else { "  " }, held.as_secs_f64());
-    let path = if left_out < 3 { snapshot.path.as_str() } else { "" };
-    for text in [&snapshot.codec, path].into_iter().filter(|text| !text.is_empty()) {
-        rest += &format!("  {}", sanitize(text));
-    }
-    if left_out < 2 {
-        rest += &format!("  {underruns} underrun{}", if *underruns == 1 { "" } else { "s" });
-    }
-    if *volume != 100 {
-        rest += &format!("  vol {volume}%");
-    }
-    if !snapshot.waiting.is_empty() {
-        rest += &format!("  waiting: {}", sanitize(&snapshot.waiting));
-    }
-    rest
-}
-
-/// `1:02:03`, or `2:03` under an hour.
+/// Formats a time as `1:02:03`, or as `2:03` under an hour.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// The first `width` columns of `text`, with `…` where something is cut off.
+/// Cuts a text to `width` columns. `…` marks the cut.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.into();
     }
     let mut used = 0;
     let room = width.saturating_sub(1);
-    let fits = text.chars().take_while(|c| {
+    let fitting = text.chars().take_while(|c| {
         used += c.width().unwrap_or(0);
         used <= room
     });
-    let cut: String = fits.collect();
+    let cut: String = fitting.collect();
     if width == 0 { cut } else { cut + "…" }
 }
 
@@ -123,11 +168,12 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         Snapshot {
-            number: (2, 10),
+            index: 1,
+            count: 10,
             title: "Miles Davis – So What".into(),
             position: Duration::from_secs(83),
             length: Duration::from_secs(3_723),
-            held: Duration::from_millis(1_500),
+            buffered: Duration::from_millis(1_500),
             target: Duration::from_secs(3),
             codec: "opus 96k".into(),
             reason: String::new(),
@@ -139,47 +185,64 @@ mod tests {
         }
     }
 
-    /// A line that has been there for a while.
+    /// A line whose reason for the codec is no news any more.
     fn draw(snapshot: &Snapshot, width: usize) -> String {
         let now = Instant::now();
         let mut status = StatusLine::new(now);
         status.draw(snapshot, width, now);
-        status.draw(snapshot, width, now + FRESH)
+        status.draw(snapshot, width, now + NEWS)
     }
 
     #[test]
     fn shows_everything_where_there_is_room() {
         let line = draw(&snapshot(), 120);
-        let expected = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····] 1.5 s  opus 96k  LAN  0 underruns  vol 80%";
+        let expected = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····]  1.5 s  opus 96k  LAN  0 dropouts  vol 80%";
         assert_eq!(line, expected);
     }
 
     #[test]
-    fn the_reason_for_the_codec_comes_last() {
-        let reason = "129 kbit/s measured, 2.9 s held".to_owned();
-        let line = |width| draw(&Snapshot { reason: reason.clone(), ..snapshot() }, width);
-        assert!(line(140).ends_with("vol 80%  (129 kbit/s measured, 2.9 s held)"), "{}", line(140));
-        assert!(line(100).ends_with("vol 80%"), "{}", line(100));
+    fn a_narrow_terminal_loses_other_parts_before_the_title() {
+        let reason = "129 kbit/s measured, 2.9 s buffered".to_owned();
+        let snapshot = Snapshot { reason, underruns: 1, ..snapshot() };
+        let lines = [
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····]  1.5 s  opus 96k  LAN  1 dropout  vol 80%  \
+             (129 kbit/s measured, 2.9 s buffered)",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····]  1.5 s  opus 96k  LAN  1 dropout  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  LAN  1 dropout  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  LAN  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  opus 96k  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03  vol 80%",
+            "▶ 2/10 Miles Davis – So What  1:23/1:02:03",
+            "▶ 2/10 Miles Davis – So Wh…  1:23/1:02:03",
+            "▶ 2/10 Mil…  1:23/1:02:03",
+            "▶ 2/10   1:23/1:02:03",
+        ];
+        for line in lines {
+            assert_eq!(draw(&snapshot, line.width()), line);
+        }
+        for pair in lines[..8].windows(2) {
+            assert_eq!(draw(&snapshot, pair[0].width() - 1), pair[1], "one column less");
+        }
     }
 
     #[test]
-    fn a_new_reason_is_seen_for_a_while_on_a_narrow_terminal() {
-        let reason = |words: &str| Snapshot { reason: words.into(), volume: 100, ..snapshot() };
-        let first = reason("opus 96 kbit/s: this client's first choice");
+    fn a_new_reason_takes_the_place_of_other_parts_for_a_while() {
+        let with_reason = |words: &str| Snapshot { reason: words.into(), volume: 100, ..snapshot() };
+        let first = with_reason("opus 96 kbit/s: this client's first choice");
         let (began, mut status) = (Instant::now(), StatusLine::new(Instant::now()));
         let mut at =
-            |snapshot: &Snapshot, seconds| status.draw(snapshot, 79, began + Duration::from_secs(seconds));
-        let news = "▶ 2/10 Miles…  1:23/1:02:03  1.5 s  opus 96k  LAN  (this client's first choice)";
-        let plain = "▶ 2/10 Miles Davis…  1:23/1:02:03  [████····] 1.5 s  opus 96k  LAN  0 underruns";
+            |snapshot: &Snapshot, seconds| status.draw(snapshot, 83, began + Duration::from_secs(seconds));
+        let news = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  opus 96k  (this client's first choice)";
+        let plain = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  LAN  0 dropouts";
         assert_eq!([0, 7, 8].map(|seconds| at(&first, seconds)), [news, news, plain]);
-        let short = "▶ 2/10 Miles …  1:23/1:02:03  1.5 s  opus 96k  LAN  0 underruns  (relayed path)";
-        assert_eq!(at(&reason("relayed path"), 20), short);
-        let long = reason("the chunk would come too late: 40 kbit/s measured");
-        let cut = "▶ 2/10   1:23/1:02:03  1.5 s  opus 96k  (the chunk would come too late: 40 kbi…";
-        assert_eq!(at(&long, 30), cut);
+        let short = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  LAN  (relayed path)";
+        assert_eq!(at(&with_reason("relayed path"), 20), short);
+        let long = with_reason("the chunk would come too late: 40 kbit/s measured");
+        assert_eq!(at(&long, 30), plain, "it does not fit beside the title; a line above has it too");
         let silent = Snapshot { waiting: "for the node".into(), ..first };
-        let newer = "▶ 2/10   1:23/1:02:03  1.5 s  opus 96k  LAN  0 underruns  waiting: for the node";
-        assert_eq!(at(&silent, 40), newer);
+        let waiting = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  1.5 s  opus 96k  waiting for the node";
+        assert_eq!(at(&silent, 40), waiting);
     }
 
     #[test]

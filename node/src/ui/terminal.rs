@@ -1,5 +1,5 @@
-//! The view on a terminal: raw mode for the keys, one line for the status. Whatever happens, a panic included, the terminal
-//! is left as it was found.
+//! The view on a terminal: raw mode for the keys, one line for the status. The terminal's mode is restored at the end, even
+//! after a panic.
 
 use std::{
     io::{self, Write},
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{View, keys, line, status_line::StatusLine};
 
-/// The terminal in raw mode, until dropped.
+/// Guard of the terminal's raw mode. Dropping it restores the former mode.
 struct RawMode;
 
 impl RawMode {
@@ -41,7 +41,7 @@ impl Drop for RawMode {
     }
 }
 
-/// There is nobody to tell if this fails: the terminal is gone.
+/// Restores the terminal. Errors are ignored: they mean that the terminal is gone.
 fn restore() {
     if terminal::is_raw_mode_enabled().unwrap_or(false) {
         let _ = execute!(io::stderr(), Print("\r"), Clear(ClearType::UntilNewLine), cursor::Show);
@@ -52,7 +52,7 @@ fn restore() {
 pub(super) async fn run(mut view: View) -> io::Result<()> {
     let _raw = RawMode::enter()?;
     let (commands, seek_step) = (view.commands.clone(), view.seek_step);
-    let (ended, mut keys) = oneshot::channel();
+    let (ended, mut keys_ended) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let _ = ended.send(keys::read(&commands, seek_step));
         drop(commands);
@@ -69,7 +69,7 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
             },
             changed = view.snapshots.changed() => if changed.is_err() { break },
         }
-        // A serial line or a bare pty says that it has 0 columns.
+        // A serial line, or a pty without a size, reports 0 columns.
         let width = match terminal::size() {
             Ok((columns @ 1.., _)) => usize::from(columns),
             _ => 80,
@@ -79,8 +79,8 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;
         io::stderr().flush()?;
     }
-    // Without an answer the thread still waits for a key, which is its own affair.
-    keys.try_recv().unwrap_or(Ok(()))
+    // The thread may still wait for a key. It ends with the process.
+    keys_ended.try_recv().unwrap_or(Ok(()))
 }
 
 #[cfg(all(test, unix))]
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     #[ignore = "run by the test below, on a terminal of its own"]
     fn panics_in_raw_mode() {
-        // Never dropped: the hook has to do it alone.
+        // The guard is never dropped, so only the panic hook can restore the mode.
         std::mem::forget(RawMode::enter().unwrap());
         assert!(terminal::is_raw_mode_enabled().unwrap());
         assert!(std::thread::spawn(|| panic!("on purpose")).join().is_err());
@@ -110,7 +110,7 @@ mod tests {
         let shell = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap());
         let mut shell = shell.args([test, "--exact", "--ignored", "--nocapture"]).spawn(terminal).unwrap();
         let (mut drawn, mut buffer) = (Vec::new(), [0; 1024]);
-        // A terminal that nobody has open any more gives an error, not an end.
+        // Reading from a pty that no process has open gives an error, not an end of file.
         while let Ok(read @ 1..) = pty.read(&mut buffer) {
             drawn.extend_from_slice(&buffer[..read]);
         }

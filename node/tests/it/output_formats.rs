@@ -6,7 +6,9 @@ use std::{
 };
 
 use media_node::{
-    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
+    client::{
+        CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player, Setup,
+    },
     plugins,
 };
 use media_plugin_sdk::{DeviceInfo, transport::refuse_all};
@@ -55,7 +57,7 @@ async fn played(codec: &str, rates: &[u32], channels: &[u16]) -> (Rendition, Vec
     let link = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
     let (player, mut events) = Player::start(setup, Arc::clone(&link)).unwrap();
-    player.play(track, Position::START).await;
+    player.play(PlayId(0), track, Position::START);
     let mut heard = None;
     loop {
         match events.recv().await.expect("the player continues") {

@@ -15,7 +15,8 @@ use crate::lab::stage::{Recorder, Recording};
 use crate::rig::{Listener, Music, Rig, offering};
 use media_node::{
     client::{
-        CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup,
+        CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player,
+        Setup,
     },
     plugins,
     server::ServerConfig,
@@ -103,7 +104,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
     let node_link = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
     let (player, mut events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
-    player.play(track, at).await;
+    player.play(PlayId(0), track, at);
     loop {
         match events.recv().await.expect("the player goes on") {
             Event::Ended(_) => break,

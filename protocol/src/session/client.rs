@@ -31,7 +31,7 @@ use crate::{
 };
 
 pub use action::{ClientAction, Failure, PlayId, RequestId};
-pub use input::{ClientInput, DecoderFailed};
+pub use input::{ClientInput, DecoderFailed, NextPlay};
 pub use rate_choice::{Delivery, FixedRendition, RateChoice, Situation, Switch};
 
 /// Settings of a client's session.
@@ -62,7 +62,7 @@ impl Default for ClientConfig {
 #[derive(Debug, Clone)]
 enum Fetch {
     Nothing,
-    Info { track: TrackId, at: Position, refetch: bool },
+    Info { play: PlayId, track: TrackId, at: Position, refetch: bool },
     Chunk(ChunkInFlight),
 }
 
@@ -77,6 +77,7 @@ struct RequestInFlight {
 /// A track to fetch from its start, once the present one is complete.
 #[derive(Debug)]
 struct QueuedTrack {
+    play: PlayId,
     track: TrackId,
     /// Tells if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
     refetch: bool,
@@ -97,16 +98,17 @@ pub struct ClientSession {
     config: ClientConfig,
     now: Duration,
     fetch: Fetch,
-    next_track: Option<TrackId>,
+    next_track: Option<NextPlay>,
     /// Tracks started since the last [`ClientInput::Play`], oldest first. The listener may not have heard all
     /// of them yet.
     started: VecDeque<(PlayId, TrackInFlight)>,
     previous: PreviousTrack,
     /// Tracks to fetch again before `next_track`.
     refetch: VecDeque<QueuedTrack>,
-    next_play: PlayId,
-    /// Id of the first track since the last [`ClientInput::Play`].
+    /// The last [`ClientInput::Play`].
     first_play: PlayId,
+    /// The play that was taken up last, or that of the last failure: [`ClientInput::Follow`] has to name it.
+    last_play: PlayId,
     /// Codecs that failed, on either side; the last failure first.
     failed_codecs: Vec<String>,
     request: Option<RequestInFlight>,
@@ -158,8 +160,8 @@ impl ClientSession {
             started: VecDeque::new(),
             previous: PreviousTrack::default(),
             refetch: VecDeque::new(),
-            next_play: PlayId(0),
             first_play: PlayId(0),
+            last_play: PlayId(0),
             failed_codecs: Vec::new(),
             request: None,
             reconsidered_at: Duration::ZERO,
@@ -180,8 +182,8 @@ impl ClientSession {
     pub fn handle(&mut self, now: Duration, input: ClientInput) {
         self.now = self.now.max(now);
         match input {
-            ClientInput::Play { track, at } => self.on_play(track, at),
-            ClientInput::Follow(track) => self.next_track = track,
+            ClientInput::Play { play, track, at } => self.on_play(play, track, at),
+            ClientInput::Follow { after, next } => self.on_follow(after, next),
             ClientInput::Pause => self.paused = true,
             ClientInput::Resume => self.on_resume(),
             ClientInput::BufferLevel(level) => self.buffer_level = level,
@@ -243,15 +245,17 @@ impl ClientSession {
         &self.failed_codecs
     }
 
-    fn on_play(&mut self, track: TrackId, at: Position) {
+    fn on_play(&mut self, play: PlayId, track: TrackId, at: Position) {
         self.abandon_request();
-        self.actions.push_back(ClientAction::Clear);
+        self.actions.push_back(ClientAction::Clear { play });
         self.buffer_level = Duration::ZERO;
         self.reset_retries();
         self.started.clear();
         self.refetch.clear();
-        self.first_play = self.next_play;
-        self.fetch_track(track, at, false);
+        self.next_track = None;
+        self.first_play = play;
+        self.last_play = play;
+        self.fetch_track(play, track, at, false);
     }
 
     fn on_resume(&mut self) {
@@ -260,19 +264,23 @@ impl ClientSession {
         self.failing_since = None;
     }
 
-    fn fetch_track(&mut self, track: TrackId, at: Position, refetch: bool) {
-        match self.infos.iter().find(|info| info.track.id == track) {
-            Some(info) => self.start_track(&Arc::clone(info), at, refetch),
-            None => self.fetch = Fetch::Info { track, at, refetch },
+    fn on_follow(&mut self, after: PlayId, next: Option<NextPlay>) {
+        if after == self.last_play {
+            self.next_track = next;
         }
     }
 
-    fn start_track(&mut self, info: &Arc<Info>, at: Position, refetch: bool) {
+    fn fetch_track(&mut self, play: PlayId, track: TrackId, at: Position, refetch: bool) {
+        match self.infos.iter().find(|info| info.track.id == track) {
+            Some(info) => self.start_track(play, &Arc::clone(info), at, refetch),
+            None => self.fetch = Fetch::Info { play, track, at, refetch },
+        }
+    }
+
+    fn start_track(&mut self, play: PlayId, info: &Arc<Info>, at: Position, refetch: bool) {
         let rate = info.rendition.id.rate;
         let from = FrameIndex(at.frame(rate).0.min(info.rendition.frames));
-        let play = self.next_play;
         let track = TrackInFlight::new(info, &self.failed_codecs);
-        self.next_play.0 += 1;
         self.previous.track = Some(track.clone());
         self.started.push_back((play, track.clone()));
         if self.started.len() > Self::MAX_STARTED {
@@ -299,7 +307,7 @@ impl ClientSession {
         if matches!(self.fetch, Fetch::Nothing)
             && let Some(next) = self.take_next_track()
         {
-            self.fetch_track(next.track, Position::START, next.refetch);
+            self.fetch_track(next.play, next.track, Position::START, next.refetch);
         }
         self.choose_rendition();
         let then_chunk = matches!(self.fetch, Fetch::Info { .. }) && self.wants_first_chunk();
@@ -323,7 +331,11 @@ impl ClientSession {
     }
 
     fn take_next_track(&mut self) -> Option<QueuedTrack> {
-        let next = || self.next_track.take().map(|track| QueuedTrack { track, refetch: false });
+        let next = || {
+            let NextPlay { play, track } = self.next_track.take()?;
+            self.last_play = play;
+            Some(QueuedTrack { play, track, refetch: false })
+        };
         self.refetch.pop_front().or_else(next)
     }
 
@@ -415,7 +427,8 @@ impl ClientSession {
             return;
         }
         self.request = None;
-        let Fetch::Info { track, at, refetch } = &self.fetch else { return };
+        let Fetch::Info { play, track, at, refetch } = &self.fetch else { return };
+        let play = *play;
         let track = track.clone();
         let at = *at;
         let refetch = *refetch;
@@ -429,7 +442,7 @@ impl ClientSession {
         self.reset_retries();
         let info = Arc::new(info);
         self.remember(Arc::clone(&info));
-        self.start_track(&info, at, refetch);
+        self.start_track(play, &info, at, refetch);
         if let Fetch::Chunk(chunk) = &mut self.fetch
             && chunk_follows
         {
@@ -585,16 +598,15 @@ impl ClientSession {
         let reason = format!("{} failed here ({reason})", rendition.id.codec);
         let Some(place) = self.started.iter().position(|(started, _)| *started == play) else {
             self.started.clear();
-            self.first_play = self.next_play;
             self.fetch = Fetch::Nothing;
             self.actions.push_back(ClientAction::TrackEnd);
-            return self.give_up(rendition.id.track.clone(), Failure::NoCodec(reason));
+            return self.give_up(play, rendition.id.track.clone(), Failure::NoCodec(reason));
         };
-        if let Fetch::Info { track, refetch, .. } = &self.fetch {
-            self.refetch.push_front(QueuedTrack { track: track.clone(), refetch: *refetch });
+        if let Fetch::Info { play, track, refetch, .. } = &self.fetch {
+            self.refetch.push_front(QueuedTrack { play: *play, track: track.clone(), refetch: *refetch });
         }
-        for (_, later) in self.started.drain(place + 1..).rev() {
-            self.refetch.push_front(QueuedTrack { track: later.id, refetch: true });
+        for (play, later) in self.started.drain(place + 1..).rev() {
+            self.refetch.push_front(QueuedTrack { play, track: later.id, refetch: true });
         }
         let track = self.started[place].1.clone();
         let rate = rendition.id.rate;
@@ -668,22 +680,23 @@ impl ClientSession {
 
     /// Gives up the track that the session fetches.
     fn fail(&mut self, error: Failure) {
-        let track = match std::mem::replace(&mut self.fetch, Fetch::Nothing) {
-            Fetch::Nothing => return,
-            Fetch::Info { track, .. } => track,
+        match std::mem::replace(&mut self.fetch, Fetch::Nothing) {
+            Fetch::Nothing => {}
+            Fetch::Info { play, track, .. } => self.give_up(play, track, error),
             Fetch::Chunk(chunk) => {
-                self.started.pop_back();
                 self.actions.push_back(ClientAction::TrackEnd);
-                chunk.track.id
+                if let Some((play, _)) = self.started.pop_back() {
+                    self.give_up(play, chunk.track.id, error);
+                }
             }
-        };
-        self.give_up(track, error);
+        }
     }
 
-    fn give_up(&mut self, track: TrackId, error: Failure) {
+    fn give_up(&mut self, play: PlayId, track: TrackId, error: Failure) {
         self.reset_retries();
         self.next_track = None;
         self.refetch.clear();
-        self.actions.push_back(ClientAction::Failed { track, error });
+        self.last_play = play;
+        self.actions.push_back(ClientAction::Failed { play, track, error });
     }
 }

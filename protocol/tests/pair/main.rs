@@ -11,7 +11,7 @@ use fickle::fickle;
 use media_protocol::{
     ErrorCode, Position, WireError,
     session::client::{
-        ClientAction, ClientConfig, ClientInput, ClientSession, Failure, FixedRendition, RequestId,
+        ClientAction, ClientConfig, ClientInput, ClientSession, Failure, FixedRendition, PlayId, RequestId,
     },
 };
 use sim::{
@@ -68,7 +68,8 @@ fn a_long_pause_is_not_held_against_the_node() {
 fn failure(answer: impl Fn(&ClientAction) -> ClientInput) -> (Duration, Failure) {
     let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
     let mut now = Duration::ZERO;
-    client.handle(now, ClientInput::Play { track: "a".parse().unwrap(), at: Position::START });
+    client
+        .handle(now, ClientInput::Play { play: PlayId(0), track: "a".parse().unwrap(), at: Position::START });
     for _ in 0..10_000 {
         match client.poll() {
             Some(ClientAction::Failed { error, .. }) => return (now, error),
@@ -114,7 +115,10 @@ fn a_refusal_is_final_unless_the_node_is_busy() {
 #[test]
 fn a_busy_node_is_asked_again_when_it_says() {
     let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
-    client.handle(Duration::ZERO, ClientInput::Play { track: "a".parse().unwrap(), at: Position::START });
+    client.handle(
+        Duration::ZERO,
+        ClientInput::Play { play: PlayId(0), track: "a".parse().unwrap(), at: Position::START },
+    );
     // The client keeps to the demanded wait each time, up to half a minute.
     for (demanded, kept) in [(7_000, 7), (7_000, 7), (u64::MAX, 30)] {
         let request =

@@ -95,7 +95,7 @@ mod tests {
             }
         }
         assert_eq!(buffer.start(), 600 * MILLI);
-        input.restart(Entry::Clear);
+        input.restart(Entry::Clear { play: PlayId(1) });
         assert_eq!(buffer.start(), 600 * MILLI, "it is the same path");
     }
 }

@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 /// Entry of the jitter buffer.
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
-    /// All earlier audio is void: playback falls silent and drops its decoder.
-    Clear,
+    /// All audio of plays before this one is void: playback falls silent and drops its decoder.
+    Clear { play: PlayId },
     /// A track begins. It is audible from this frame on.
     Begin { play: PlayId, info: Arc<Info>, from: FrameIndex },
     /// The next entries continue at the frame where the decoder failed.
@@ -159,9 +159,12 @@ impl JitterBuffer {
         self.lock().starts_with_packet()
     }
 
-    /// Returns whether the next entry voids all earlier audio.
-    pub(crate) fn is_cleared(&self) -> bool {
-        matches!(self.lock().entries.front(), Some((Entry::Clear, _)))
+    /// The play for which the next entry voids all earlier audio. `None` if it is another entry.
+    pub(crate) fn cleared_for(&self) -> Option<PlayId> {
+        match self.lock().entries.front() {
+            Some((Entry::Clear { play }, _)) => Some(*play),
+            _ => None,
+        }
     }
 
     /// Empties the buffer. The playback thread gets `first` next, an [`Entry::Clear`] or an [`Entry::Rewind`].
@@ -258,7 +261,7 @@ impl State {
                 }
             }
             Entry::TrackEnd => self.track_ends += 1,
-            Entry::Clear | Entry::Rewind | Entry::ChunkEnd => {}
+            Entry::Clear { .. } | Entry::Rewind | Entry::ChunkEnd => {}
         }
         Duration::ZERO
     }

@@ -21,4 +21,4 @@ pub use exchange::list;
 pub use node_link::NodeLink;
 pub use path_history::PathChange;
 pub use report::FetchError;
-pub(super) use session::{FetchCommand, FetchSession, Inbox};
+pub(super) use session::{FetchSession, Inbox};

@@ -29,24 +29,14 @@ use super::{
 use crate::client::{
     buffer::{BufferInput, Entry, JitterBuffer, LevelChange},
     event::Event,
+    orders::{FetchOrders, Jump},
     rate_choice::OfferBuilder,
     stats::{Counts, RenditionChange, TargetChange},
 };
 
-/// Command of the player to the session.
-#[derive(Debug)]
-pub(crate) enum FetchCommand {
-    /// Play a track from a position.
-    Play { track: TrackId, at: Position },
-    /// The track after the one being fetched.
-    Follow(Option<TrackId>),
-    /// Stop or resume requests.
-    Pause(bool),
-}
-
 /// Inputs of the session from the player.
 pub(crate) struct Inbox {
-    pub(crate) commands: mpsc::Receiver<FetchCommand>,
+    pub(crate) orders: watch::Receiver<FetchOrders>,
     /// From the playback thread, which waits for an [`Entry::Rewind`] or an [`Entry::Clear`] after each.
     pub(crate) decoder_failures: mpsc::Receiver<DecoderFailed>,
 }
@@ -65,7 +55,8 @@ pub(crate) struct FetchSession {
     input: BufferInput,
     counts: Arc<Mutex<Counts>>,
     events: SessionEvents,
-    paused: bool,
+    /// The orders that the session follows.
+    orders: FetchOrders,
     /// True if the last request failed because its connection was replaced. The outage was reported before that.
     replaced: bool,
     jitter: RetryJitter,
@@ -76,7 +67,7 @@ pub(crate) struct FetchSession {
 }
 
 impl FetchSession {
-    /// Starts the session and its path watch. Both end when the command queue is closed.
+    /// Starts the session and its path watch. Both end when the sender of the orders is dropped.
     pub(crate) fn spawn(
         machine: ClientSession,
         link: Arc<NodeLink>,
@@ -102,7 +93,7 @@ impl FetchSession {
             input,
             counts,
             events: SessionEvents::new(events),
-            paused: false,
+            orders: FetchOrders::default(),
             replaced: false,
             jitter: RetryJitter::default(),
             task: None,
@@ -123,9 +114,12 @@ impl FetchSession {
             let wake_at = self.machine.timeout().map(|at| self.began + self.jitter.wake_at(at));
             let wake_at = wake_at.map(TokioInstant::from_std);
             tokio::select! {
-                command = inbox.commands.recv() => match command {
-                    Some(command) => self.on_command(command),
-                    None => break,
+                changed = inbox.orders.changed() => match changed {
+                    Ok(()) => {
+                        let orders = inbox.orders.borrow_and_update().clone();
+                        self.on_orders(orders);
+                    }
+                    Err(_) => break,
                 },
                 Some((request, report)) = reports.recv() => {
                     if matches!(report, Report::Info { .. } | Report::Chunk(_)) {
@@ -162,8 +156,11 @@ impl FetchSession {
     /// Raises the buffer's target level after trouble, and lowers it after a good while.
     async fn adapt_target(&mut self) {
         let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
-        let change =
-            self.input.adapt_target(self.began.elapsed(), stalls + self.link.reconnects(), self.paused);
+        let change = self.input.adapt_target(
+            self.began.elapsed(),
+            stalls + self.link.reconnects(),
+            self.orders.paused,
+        );
         let Some(LevelChange { target, reason }) = change else { return };
         self.handle(ClientInput::BufferLevel(self.buffer.fullness()));
         self.handle(ClientInput::TargetLevel(target));
@@ -186,16 +183,22 @@ impl FetchSession {
         self.demand.send_if_modified(|before| std::mem::replace(before, demand) != demand);
     }
 
-    fn on_command(&mut self, command: FetchCommand) {
-        let input = match command {
-            FetchCommand::Play { track, at } => ClientInput::Play { track, at },
-            FetchCommand::Follow(track) => ClientInput::Follow(track),
-            FetchCommand::Pause(paused) => {
-                self.paused = paused;
-                if paused { ClientInput::Pause } else { ClientInput::Resume }
-            }
-        };
-        self.handle(input);
+    /// Feeds the machine with what is new. A pause comes first and its end last, so that no request leaves in between.
+    fn on_orders(&mut self, orders: FetchOrders) {
+        let before = std::mem::replace(&mut self.orders, orders.clone());
+        if orders.paused && !before.paused {
+            self.handle(ClientInput::Pause);
+        }
+        if let Some(Jump { play, track, at }) = orders.jump.filter(|jump| before.jump.as_ref() != Some(jump))
+        {
+            self.handle(ClientInput::Play { play, track, at });
+        }
+        if let Some((after, next)) = orders.follow.filter(|follow| before.follow.as_ref() != Some(follow)) {
+            self.handle(ClientInput::Follow { after, next });
+        }
+        if before.paused && !orders.paused {
+            self.handle(ClientInput::Resume);
+        }
     }
 
     fn on_report(&mut self, request: RequestId, report: Report) {
@@ -253,13 +256,12 @@ impl FetchSession {
                 self.get_chunk(request, message, rendition);
             }
             ClientAction::Abandon { silent, .. } => self.abandon(silent),
-            ClientAction::Clear => self.input.restart(Entry::Clear),
+            ClientAction::Clear { play } => self.input.restart(Entry::Clear { play }),
             ClientAction::Rewind => self.input.restart(Entry::Rewind),
             ClientAction::TrackStart { play, info, from, refetch } => {
-                let track = info.track.id.clone();
                 self.push(Entry::Begin { play, info, from }).await;
                 if !refetch {
-                    self.events.send(Event::Fetching(track)).await;
+                    self.events.send(Event::Fetching(play)).await;
                 }
             }
             ClientAction::ChunkStart { index, from, rendition, reason } => {
@@ -279,11 +281,11 @@ impl FetchSession {
                     self.events.retrying(reason).await;
                 }
             }
-            ClientAction::Failed { error: Failure::Unreachable(reason), .. } => {
-                self.events.send(Event::Unreachable(reason)).await;
+            ClientAction::Failed { play, error: Failure::Unreachable(reason), .. } => {
+                self.events.send(Event::Unreachable { play, reason }).await;
             }
-            ClientAction::Failed { track, error } => {
-                self.events.send(Event::TrackFailed { track, reason: error.to_string() }).await;
+            ClientAction::Failed { play, error, .. } => {
+                self.events.send(Event::TrackFailed { play, reason: error.to_string() }).await;
             }
         }
     }
@@ -309,7 +311,7 @@ impl FetchSession {
     fn task_context(&self, request: RequestId) -> TaskContext {
         self.count(|counts| {
             counts.requests += 1;
-            counts.requests_while_paused += u64::from(self.paused);
+            counts.requests_while_paused += u64::from(self.orders.paused);
         });
         self.input.supply.request_sent(Instant::now(), self.link.least_rtt().unwrap_or_default());
         TaskContext {

@@ -40,7 +40,7 @@ impl SessionEvents {
     }
 
     pub(super) async fn send(&self, event: Event) {
-        // A closed queue means that the player is being dropped; the session ends with its command queue.
+        // A closed queue means that the player is being dropped; the session ends with its orders.
         let _ = self.events.send(event).await;
     }
 }

@@ -14,4 +14,4 @@ pub use output_formats::OutputFormats;
 pub(super) use output_writer::OutputWriter;
 pub use output_writer::{OnLost, OutputChoice};
 pub use progress::Progress;
-pub(super) use thread::{PlaybackCommand, PlaybackThread, ThreadState};
+pub(super) use thread::{PlaybackThread, ThreadState};

@@ -5,14 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_protocol::{Info, Position, Rendition};
+use media_protocol::{Info, Position, Rendition, session::client::PlayId};
 
 use crate::client::stats::{LevelHistogram, UnderrunCause, UnderrunCounts};
 
 /// Track, position and counters of the playback thread.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// The audible track.
+    /// The play that is audible.
+    pub play: Option<PlayId>,
+    /// Its track.
     pub track: Option<Arc<Info>>,
     /// Rendition of its present chunk.
     pub rendition: Option<Arc<Rendition>>,

@@ -1,13 +1,10 @@
 //! The playback thread: takes entries from the jitter buffer, decodes, joins and converts them, and writes to the output.
 //!
-//! It is clocked by the output's `write` and never waits for the network. It handles commands between two writes, so within
+//! It is clocked by the output's `write` and never waits for the network. It follows new orders between two writes, so within
 //! about 50 ms. It alone uses the decoder and the output.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,28 +25,16 @@ use super::{
 use crate::client::{
     buffer::{Entry, JitterBuffer, Supply},
     event::Event,
+    orders::{OrderReceiver, PlaybackOrders},
     stats::UnderrunCause,
 };
-
-/// Command of the player to the playback thread.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum PlaybackCommand {
-    /// Fall silent and keep all audio, or resume.
-    Pause(bool),
-    /// True if the session requests audio. While it does not, an empty buffer is no underrun.
-    ExpectAudio(bool),
-    /// Set the volume, 0 to 1.
-    Volume(f32),
-    /// Send [`Event::Drained`] once everything is heard.
-    Drain,
-}
 
 /// The playback thread.
 pub(crate) struct PlaybackThread {
     pub(crate) buffer: Arc<JitterBuffer>,
     /// Evidence for the cause of an empty buffer.
     pub(crate) supply: Arc<Supply>,
-    pub(crate) commands: Receiver<PlaybackCommand>,
+    pub(crate) orders: OrderReceiver,
     pub(crate) events: Sender<Event>,
     /// To the session, which answers with [`Entry::Rewind`], or with [`Entry::Clear`] if a new track was due.
     pub(crate) failures: Sender<DecoderFailed>,
@@ -69,12 +54,17 @@ pub(crate) struct ThreadState {
     /// True if the session requests nothing, because of a draining pause.
     drains_for_pause: bool,
     /// A track that became audible without an [`Event::Began`] yet.
-    unannounced: Option<Arc<Info>>,
+    unannounced: Option<(PlayId, Arc<Info>)>,
     /// True if the buffer has reached its start level.
     primed: bool,
     /// True if the output has frames and must not run out of them.
     sounding: bool,
-    draining: bool,
+    /// The play of the last [`Entry::Clear`].
+    jump: Option<PlayId>,
+    /// The jump after which [`Event::Drained`] is due.
+    drain: Option<PlayId>,
+    /// The jump of the last [`Event::Drained`].
+    drained: Option<PlayId>,
     /// Instant at which a lost output was last opened again.
     reopened: Option<Instant>,
     silence: SilenceDetector,
@@ -106,14 +96,14 @@ impl From<PluginError> for ThreadEnd {
     }
 }
 
-/// Longest wait for an entry or a command.
+/// Longest wait for an entry or for orders.
 const IDLE: Duration = Duration::from_millis(20);
 
 impl PlaybackThread {
     /// Runs until the player is dropped or a fatal event was sent.
     pub(crate) fn run(mut self) {
         loop {
-            let handled = self.handle_commands();
+            let handled = self.follow_orders();
             self.check_silence(Instant::now());
             match handled.and_then(|()| self.step()) {
                 Ok(()) => {}
@@ -124,41 +114,35 @@ impl PlaybackThread {
         }
     }
 
-    /// Handles all waiting commands. While paused it waits for one.
-    fn handle_commands(&mut self) -> Result<(), ThreadEnd> {
-        loop {
-            let command = if self.state.paused {
-                match self.commands.recv_timeout(IDLE * 5) {
-                    Ok(command) => command,
-                    Err(RecvTimeoutError::Timeout) => return Ok(()),
-                    Err(RecvTimeoutError::Disconnected) => return Err(ThreadEnd::Dropped),
-                }
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => return Ok(()),
-                    Err(TryRecvError::Disconnected) => return Err(ThreadEnd::Dropped),
-                }
-            };
-            self.on_command(command)?;
-        }
+    /// Follows the newest orders. Waits for new ones while paused.
+    fn follow_orders(&mut self) -> Result<(), ThreadEnd> {
+        let wait = if self.state.paused { IDLE * 5 } else { Duration::ZERO };
+        let orders = self.orders.receive(wait).ok_or(ThreadEnd::Dropped)?;
+        self.apply(orders)
     }
 
-    fn on_command(&mut self, command: PlaybackCommand) -> Result<(), ThreadEnd> {
-        match command {
-            PlaybackCommand::Pause(paused) => {
-                if !paused && self.buffer.is_cleared() {
-                    self.clear()?;
-                }
-                self.update(|progress| progress.set_paused(paused));
-                self.state.paused = paused;
-                self.state.standstill.on_pause();
-                self.output.pause(paused)?;
-            }
-            PlaybackCommand::ExpectAudio(expected) => self.state.drains_for_pause = !expected,
-            PlaybackCommand::Volume(volume) => self.output.set_volume(volume),
-            PlaybackCommand::Drain => self.state.draining = true,
+    /// Follows orders. They may be ahead of the buffer: the session may not have carried out the last jump yet.
+    fn apply(&mut self, orders: PlaybackOrders) -> Result<(), ThreadEnd> {
+        self.output.set_volume(orders.volume);
+        self.state.drains_for_pause = !orders.expects_audio;
+        self.state.drain = orders.drain.filter(|jump| self.state.drained != Some(*jump));
+        if orders.paused == self.state.paused {
+            return Ok(());
         }
+        if !orders.paused {
+            // A pause lasts until the buffer has the audio of the last jump, and what is older is dropped first.
+            let cleared = self.buffer.cleared_for();
+            if cleared.max(self.state.jump) < orders.jump {
+                return Ok(());
+            }
+            if cleared.is_some() {
+                self.clear()?;
+            }
+        }
+        self.update(|progress| progress.set_paused(orders.paused));
+        self.state.paused = orders.paused;
+        self.state.standstill.on_pause();
+        self.output.pause(orders.paused)?;
         Ok(())
     }
 
@@ -168,7 +152,7 @@ impl PlaybackThread {
             return Ok(());
         }
         // A seek voids the pending frames too, so it need not wait until the output has room for them.
-        if self.buffer.is_cleared() {
+        if self.buffer.cleared_for().is_some() {
             return self.take_entry();
         }
         if !self.state.primed {
@@ -180,10 +164,10 @@ impl PlaybackThread {
         if self.state.primed && self.output.has_pending(more) && !(more && self.is_gathering()) {
             return self.write(more);
         }
-        if let Some(track) = self.decoder.as_ref().filter(|decoder| decoder.ended).map(TrackDecoder::track) {
+        if let Some(play) = self.decoder.as_ref().filter(|decoder| decoder.ended).map(TrackDecoder::play) {
             self.decoder = None;
             self.update(|progress| progress.tracks_ended += 1);
-            self.send(Event::Ended(track));
+            self.send(Event::Ended(play));
         }
         self.take_entry()
     }
@@ -257,7 +241,10 @@ impl PlaybackThread {
         self.state.starved = self.buffer.is_empty();
         let Some(entry) = self.buffer.take(wait) else { return self.on_dry() };
         match entry {
-            Entry::Clear => self.clear(),
+            Entry::Clear { play } => {
+                self.state.jump = Some(play);
+                self.clear()
+            }
             Entry::Rewind => {
                 self.state.stalled = false;
                 Ok(())
@@ -312,7 +299,6 @@ impl PlaybackThread {
         self.state.primed = false;
         self.state.sounding = false;
         self.update(Progress::end_dry);
-        self.state.draining = false;
         self.state.stalled = false;
         self.state.recovering = false;
         self.state.unannounced = None;
@@ -331,27 +317,33 @@ impl PlaybackThread {
             self.state.sounding = false;
             self.send(Event::OutputReady(message));
         }
-        let decoder = TrackDecoder::new(play, Arc::clone(&info), from, &self.registry, &self.output);
+        let decoder = TrackDecoder::new(play, &info, from, &self.registry, &self.output);
         self.decoder = Some(decoder.map_err(ThreadEnd::Decoder)?);
         // Frames of the track before that are still to be written come first.
         self.state.written = -i64::try_from(self.output.pending_frames()).unwrap_or(0);
         let position = Position::of_frame(from, info.rendition.id.rate);
         self.update(|progress| {
+            progress.play = Some(play);
             progress.track = Some(Arc::clone(&info));
             progress.rendition = Some(Arc::new(info.rendition.clone()));
             progress.reason = info.reason.as_str().into();
             progress.position = position;
         });
-        self.state.unannounced = Some(info);
+        self.state.unannounced = Some((play, info));
         Ok(())
     }
 
     /// The buffer is empty: an underrun, or the end of everything.
     fn on_dry(&mut self) -> Result<(), ThreadEnd> {
         let mid_track = self.decoder.is_some();
-        if self.state.draining && !mid_track && self.drain()? {
-            self.state.draining = false;
-            self.send(Event::Drained);
+        if let Some(jump) = self.state.drain
+            && self.state.jump == Some(jump)
+            && !mid_track
+            && self.drain()?
+        {
+            self.state.drain = None;
+            self.state.drained = Some(jump);
+            self.send(Event::Drained(jump));
         }
         if self.state.sounding && mid_track && self.output.is_low() {
             // The frames kept back fade out behind those in the output. If that is too late, they are the first to be heard
@@ -446,13 +438,10 @@ impl PlaybackThread {
         }
     }
 
-    /// Waits before a lost output is tried again. Returns early to handle a command.
+    /// Waits before a lost output is tried again. Returns early to follow new orders.
     fn wait(&mut self) -> Result<(), ThreadEnd> {
-        match self.commands.recv_timeout(OutputWriter::REOPEN_EVERY) {
-            Ok(command) => self.on_command(command),
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(ThreadEnd::Dropped),
-        }
+        let orders = self.orders.receive(OutputWriter::REOPEN_EVERY).ok_or(ThreadEnd::Dropped)?;
+        self.apply(orders)
     }
 
     /// Returns whether everything is heard. The frames of a lost output are heard from the next one.
@@ -489,7 +478,7 @@ impl PlaybackThread {
     }
 
     fn send(&self, event: Event) {
-        // A closed queue means that the player is being dropped. Its command queue is then closed too.
+        // A closed queue means that the player is being dropped. Its orders then end too.
         let _ = self.events.blocking_send(event);
     }
 
@@ -500,7 +489,7 @@ impl PlaybackThread {
     /// Announces a track whose first chunk is here, so that its rendition is known, or which has no chunk. Returns false if
     /// no track is due.
     fn announce_track(&mut self) -> bool {
-        let Some(info) = self.state.unannounced.take() else { return false };
+        let Some((play, info)) = self.state.unannounced.take() else { return false };
         let mut rendition = None;
         let mut reason = Arc::from("");
         self.update(|progress| {
@@ -508,7 +497,7 @@ impl PlaybackThread {
             reason = Arc::clone(&progress.reason);
         });
         let rendition = rendition.unwrap_or_else(|| Arc::new(info.rendition.clone()));
-        self.send(Event::Began { info, rendition, reason });
+        self.send(Event::Began { play, info, rendition, reason });
         true
     }
 
@@ -519,8 +508,11 @@ impl PlaybackThread {
             is_other = progress.rendition.replace(Arc::clone(to)).is_none_or(|before| before.id != to.id);
             progress.reason = Arc::clone(reason);
         });
-        if !self.announce_track() && is_other {
-            self.send(Event::Switched { to: Arc::clone(to), reason: reason.to_string() });
+        if !self.announce_track()
+            && is_other
+            && let Some(play) = self.decoder.as_ref().map(TrackDecoder::play)
+        {
+            self.send(Event::Switched { play, to: Arc::clone(to), reason: reason.to_string() });
         }
     }
 }

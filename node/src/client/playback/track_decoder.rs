@@ -5,7 +5,7 @@ use std::sync::Arc;
 use media_plugin_host::Registry;
 use media_plugin_sdk::{Decoder, PluginError};
 use media_protocol::{
-    ChunkIndex, FrameIndex, Info, Position, Rendition, TrackId,
+    ChunkIndex, FrameIndex, Info, Position, Rendition,
     session::client::{DecoderFailed, PlayId},
 };
 
@@ -28,7 +28,6 @@ pub(crate) enum TrackError {
 /// Decoder of one track. Used by the playback thread alone.
 pub(crate) struct TrackDecoder {
     play: PlayId,
-    info: Arc<Info>,
     /// First audible position.
     from: Position,
     registry: Arc<Registry>,
@@ -68,7 +67,7 @@ impl TrackDecoder {
     /// Creates a decoder for a track from frame `from` on, into the output's present format.
     pub(crate) fn new(
         play: PlayId,
-        info: Arc<Info>,
+        info: &Info,
         from: FrameIndex,
         registry: &Arc<Registry>,
         output: &OutputWriter,
@@ -95,7 +94,6 @@ impl TrackDecoder {
             damaged: 0,
             ended: false,
             rendition,
-            info,
         })
     }
 
@@ -105,8 +103,8 @@ impl TrackDecoder {
         Ok(())
     }
 
-    pub(crate) fn track(&self) -> TrackId {
-        self.info.track.id.clone()
+    pub(crate) fn play(&self) -> PlayId {
+        self.play
     }
 
     /// First audible position.

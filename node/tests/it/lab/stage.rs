@@ -11,8 +11,8 @@ use std::{
 
 use media_node::{
     client::{
-        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player,
-        Progress, Setup,
+        Budget, CodecChoice, Counts, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId,
+        Player, Progress, Setup,
     },
     library::Catalog,
     plugins,
@@ -259,7 +259,7 @@ impl Listener {
             began,
         };
         let (player, events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
-        player.play(tune.track.clone(), Position::START).await;
+        player.play(PlayId(0), tune.track.clone(), Position::START);
         Self { player, recording, began, node_link, events }
     }
 
@@ -286,7 +286,7 @@ impl Listener {
                 bad @ (Event::Fatal(_)
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)
-                | Event::Unreachable(_)) => panic!("{bad:?}"),
+                | Event::Unreachable { .. }) => panic!("{bad:?}"),
                 other => messages.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
             }
         }

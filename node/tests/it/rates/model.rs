@@ -8,7 +8,9 @@ use media_protocol::{
     ChunkIndex, Info, PathKind, PathReport, Position, Rendition, Track, TrackId, TrackSource,
     chunk::ChunkEvent,
     chunk_count, frames_per_chunk,
-    session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, RateChoice, RequestId},
+    session::client::{
+        ClientAction, ClientConfig, ClientInput, ClientSession, NextPlay, PlayId, RateChoice, RequestId,
+    },
 };
 
 use super::traces::{LENGTH, Trace};
@@ -150,7 +152,7 @@ pub(crate) fn album(trace: &Trace, choice: Box<dyn RateChoice>, length: u64) -> 
     };
     let path = PathReport { kind: trace.kind, rtt_ms: Some(trace.rtt * 1000.0), ..PathReport::default() };
     model.feed(ClientInput::Path(path));
-    model.feed(ClientInput::Play { track: track(1), at: Position::START });
+    model.feed(ClientInput::Play { play: PlayId(1), track: track(1), at: Position::START });
     while model.now < trace.rates.len() as f64 * trace.step {
         model.tick();
     }
@@ -183,9 +185,10 @@ impl Model<'_> {
                 self.asked.push_back((there, request, pieces(request, message.index, &rendition)));
             }
             ClientAction::Abandon { request, .. } => self.asked.push_back((there, request, Vec::new())),
-            ClientAction::TrackStart { .. } => {
+            ClientAction::TrackStart { play: after, .. } => {
                 self.tracks += 1;
-                self.feed(ClientInput::Follow(Some(track(self.tracks + 1))));
+                let next = NextPlay { play: PlayId(after.0 + 1), track: track(self.tracks + 1) };
+                self.feed(ClientInput::Follow { after, next: Some(next) });
             }
             ClientAction::Switched { .. } => self.heard.switches += 1,
             ClientAction::ChunkStart { index, from, rendition, .. } => {

@@ -11,7 +11,9 @@ use std::{
 };
 
 use media_node::{
-    client::{CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, Player, Setup},
+    client::{
+        CodecChoice, Event, NodeLink, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player, Setup,
+    },
     library::Catalog,
     server::{Access, Server, ServerConfig},
 };
@@ -137,13 +139,13 @@ impl Node {
             began: Instant::now(),
         };
         let (player, mut events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
-        player.play(self.track.clone(), Position::START).await;
+        player.play(PlayId(0), self.track.clone(), Position::START);
         let mut info = None;
         let heard = loop {
             match events.recv().await.expect("the player goes on") {
                 Event::Began { info: began, .. } => info = Some(began),
-                Event::Ended(_) => player.drain(),
-                Event::Drained => break Ok(info.as_deref().cloned().expect("what ended began")),
+                Event::Ended(play) => player.drain(play),
+                Event::Drained(_) => break Ok(info.as_deref().cloned().expect("what ended began")),
                 Event::TrackFailed { reason, .. } | Event::OutputFailed(reason) | Event::Fatal(reason) => {
                     break Err(reason);
                 }

@@ -10,8 +10,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// Id of one play of a track within a session. Playing the same track again gives another id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Id of one play of a track, chosen by the driver. Each play has a greater id than those before it, also if it plays the
+/// same track again. A play that a rewind drops and fetches again keeps its id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlayId(pub u64);
 
 /// An instruction of [`super::ClientSession`] to its driver.
@@ -54,13 +55,16 @@ pub enum ClientAction {
         silent: bool,
     },
     /// Drop all audio in the buffer.
-    Clear,
+    Clear {
+        /// The play that comes instead.
+        play: PlayId,
+    },
     /// Drop all audio that is not decoded. Resume with the packets that follow, at the frame where the
     /// decoder failed.
     Rewind,
     /// A track starts.
     TrackStart {
-        /// Id of this play.
+        /// Id of the play.
         play: PlayId,
         /// The track and its renditions.
         info: Arc<Info>,
@@ -97,7 +101,9 @@ pub enum ClientAction {
     /// The session gave a track up. If the track had started, its [`ClientAction::TrackEnd`] came before. The
     /// session waits for [`super::ClientInput::Play`] or [`super::ClientInput::Follow`].
     Failed {
-        /// The track.
+        /// The play.
+        play: PlayId,
+        /// Its track.
         track: TrackId,
         /// The reason.
         error: Failure,

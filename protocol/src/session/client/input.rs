@@ -8,13 +8,23 @@ use crate::{FrameIndex, Info, PathReport, Position, Rendition, TrackId, WireErro
 pub enum ClientInput {
     /// Play this track from this position, and drop all that was played before. A seek is the same input.
     Play {
+        /// Id of the play.
+        play: PlayId,
         /// The track.
         track: TrackId,
         /// The first instant to be heard.
         at: Position,
     },
-    /// The track to play after the present one, without a gap; `None` for none.
-    Follow(Option<TrackId>),
+    /// Play a track after the last one, without a gap.
+    ///
+    /// The session ignores it unless `after` is the last play: the one it took up last, or the one of the last
+    /// [`super::ClientAction::Failed`]. So the driver may answer an event that is out of date by now, and may repeat itself.
+    Follow {
+        /// The play that this one follows.
+        after: PlayId,
+        /// The play; `None` for none.
+        next: Option<NextPlay>,
+    },
     /// Send no request until [`ClientInput::Resume`].
     Pause,
     /// End of the pause.
@@ -74,6 +84,15 @@ pub enum ClientInput {
     DecoderFailed(DecoderFailed),
     /// The time that [`super::ClientSession::timeout`] returned has come.
     Timeout,
+}
+
+/// The play of a track from its start, after another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPlay {
+    /// Id of the play.
+    pub play: PlayId,
+    /// The track.
+    pub track: TrackId,
 }
 
 /// Place and reason of a decoder's failure.

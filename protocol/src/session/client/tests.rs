@@ -53,11 +53,16 @@ fn id(track: &str) -> TrackId {
 struct Rig {
     client: ClientSession,
     now: Duration,
+    plays: u64,
 }
 
 impl Rig {
     fn new(choice: impl RateChoice + 'static) -> Self {
-        Self { client: ClientSession::new(ClientConfig::default(), Box::new(choice)), now: Duration::ZERO }
+        Self {
+            client: ClientSession::new(ClientConfig::default(), Box::new(choice)),
+            now: Duration::ZERO,
+            plays: 0,
+        }
     }
 
     /// Plays track `t` in these codecs; its first chunk is in flight.
@@ -80,7 +85,19 @@ impl Rig {
     }
 
     fn play(&mut self, track: &str) -> Vec<ClientAction> {
-        self.feed(ClientInput::Play { track: id(track), at: Position::START })
+        let play = self.next_play();
+        self.feed(ClientInput::Play { play, track: id(track), at: Position::START })
+    }
+
+    /// Plays a track after the last one.
+    fn follow(&mut self, track: &str) -> Vec<ClientAction> {
+        let next = Some(NextPlay { play: self.next_play(), track: id(track) });
+        self.feed(ClientInput::Follow { after: self.client.last_play, next })
+    }
+
+    fn next_play(&mut self) -> PlayId {
+        self.plays += 1;
+        PlayId(self.plays - 1)
     }
 
     fn request(&self) -> RequestId {
@@ -393,12 +410,12 @@ fn the_last_64_started_tracks_are_remembered() {
     for (tracks, is_known) in [(64, true), (65, false)] {
         let mut rig = Rig::playing(&["a", "b"]);
         for _ in 1..tracks {
-            rig.feed(ClientInput::Follow(Some(id("t"))));
+            rig.follow("t");
             for _ in 0..2 {
                 rig.chunk(ChunkEvent::End);
             }
         }
-        assert_eq!(rig.client.next_play, PlayId(tracks));
+        assert_eq!(rig.client.last_play, PlayId(tracks - 1));
         let actions = rig.decoder_fails(0, "a", 0);
         let resumed = requested(&actions).map(|(codec, index, _)| (codec, index));
         assert_eq!(resumed, is_known.then_some(("b", 0)), "{actions:?}");
@@ -471,7 +488,7 @@ fn a_failure_of_an_earlier_play_changes_nothing() {
 #[test]
 fn a_track_that_was_given_up_is_not_fetched_again_behind_another() {
     let mut rig = Rig::playing(&["a", "b"]);
-    rig.feed(ClientInput::Follow(Some(id("u"))));
+    rig.follow("u");
     rig.packets(150);
     for _ in 0..2 {
         rig.chunk(ChunkEvent::End);
@@ -484,6 +501,36 @@ fn a_track_that_was_given_up_is_not_fetched_again_behind_another() {
         rig.chunk(ChunkEvent::End);
     }
     assert!(!rig.client.has_demand());
+}
+
+#[test]
+fn a_follow_counts_only_after_the_last_play() {
+    let mut rig = Rig::playing(&["a"]);
+    let follow = |rig: &mut Rig, after: u64, play: u64| {
+        let next = Some(NextPlay { play: PlayId(play), track: id(&format!("t{play}")) });
+        rig.feed(ClientInput::Follow { after: PlayId(after), next });
+        rig.client.next_track.as_ref().map(|next| next.play.0)
+    };
+    assert_eq!(follow(&mut rig, 0, 1), Some(1));
+    assert_eq!(follow(&mut rig, 0, 2), Some(2), "the last one counts");
+    assert_eq!(follow(&mut rig, 7, 3), Some(2));
+    // The session takes it up.
+    rig.packets(1);
+    rig.chunk(ChunkEvent::End);
+    rig.packets(1);
+    rig.chunk(ChunkEvent::End);
+    assert_eq!(follow(&mut rig, 0, 2), None, "it is named again");
+    assert_eq!(follow(&mut rig, 2, 4), Some(4));
+    let failed = rig.refuse(ErrorCode::Unreadable);
+    assert!(matches!(failed[..], [ClientAction::Failed { play: PlayId(2), .. }]), "{failed:?}");
+    assert_eq!(rig.client.next_track, None);
+    assert_eq!(follow(&mut rig, 4, 5), None, "it was never taken up");
+    assert_eq!(follow(&mut rig, 2, 6), None, "it is taken up at once");
+    assert_eq!(rig.client.last_play, PlayId(6));
+    assert_eq!(follow(&mut rig, 6, 7), Some(7));
+    let jump = ClientInput::Play { play: PlayId(8), track: id("u"), at: Position::START };
+    rig.feed(jump);
+    assert_eq!(rig.client.next_track, None, "nothing follows a jump by itself");
 }
 
 #[test]

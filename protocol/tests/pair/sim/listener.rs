@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::{Buf, Bytes};
 use media_protocol::{
     ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, TrackId,
-    session::client::{ClientAction, DecoderFailed, Failure, PlayId},
+    session::client::{ClientAction, DecoderFailed, Failure, NextPlay, PlayId},
 };
 
 use super::node::renditions;
@@ -14,7 +14,9 @@ pub(crate) struct Listener {
     /// Track that must start next, and its first instant.
     pub(crate) next: Option<(TrackId, Position)>,
     /// Track that must start after that.
-    pub(crate) follow: Option<TrackId>,
+    pub(crate) follow: Option<NextPlay>,
+    /// Play that was taken up last, or that failed last.
+    pub(crate) last: PlayId,
     /// Length of the received audio that is not played yet.
     pub(crate) held: Duration,
     /// Number of tracks that ended.
@@ -120,7 +122,12 @@ impl Listener {
     /// that follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
-            let next = self.refetch.pop_front().or_else(|| self.follow.take().map(|it| (it, false)));
+            let follow = || {
+                let NextPlay { play, track } = self.follow.take()?;
+                self.last = play;
+                Some((track, false))
+            };
+            let next = self.refetch.pop_front().or_else(follow);
             (self.next, self.next_is_refetch) =
                 next.map_or((None, false), |(it, again)| (Some((it, Position::START)), again));
         }
@@ -130,10 +137,11 @@ impl Listener {
     pub(crate) fn take(&mut self, output: ClientAction) {
         assert!(self.cut.is_none(), "{output:?} after a track that ended early");
         match output {
-            ClientAction::Clear => {
-                let Self { next, follow, ended, given_up, switches, rewinds, dips, .. } =
+            ClientAction::Clear { .. } => {
+                let Self { next, follow, last, ended, given_up, switches, rewinds, dips, .. } =
                     std::mem::take(self);
-                *self = Self { next, follow, ended, given_up, switches, rewinds, dips, ..Self::default() };
+                *self =
+                    Self { next, follow, last, ended, given_up, switches, rewinds, dips, ..Self::default() };
             }
             ClientAction::Rewind => self.rewind(),
             ClientAction::TrackStart { play, info, from, refetch } => self.begin(play, info, from, refetch),
@@ -169,7 +177,7 @@ impl Listener {
     }
 
     /// Checks that the session gave a track up because each of its codecs has `failed`.
-    pub(crate) fn give_up(&mut self, track: &TrackId, error: &Failure, failed: &[String]) {
+    pub(crate) fn give_up(&mut self, play: PlayId, track: &TrackId, error: &Failure, failed: &[String]) {
         let has_failed = |it: &Rendition| failed.contains(&it.id.codec);
         match (self.cut.take(), error) {
             (Some(info), Failure::NoCodec(_)) => {
@@ -185,6 +193,7 @@ impl Listener {
             (_, error) => panic!("{track} failed: {error}"),
         }
         self.follow = None;
+        self.last = play;
         self.given_up += 1;
         self.refetch.clear();
     }

@@ -12,7 +12,9 @@ use media_protocol::{
     CodecOffer, ErrorCode, GetInfo, OutputOffer, PathKind, PathReport, Position, Protocol, TrackId,
     WireError,
     chunk::{ChunkEvent, ChunkReader},
-    session::client::{ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, RequestId},
+    session::client::{
+        ClientAction, ClientConfig, ClientInput, ClientSession, DecoderFailed, NextPlay, PlayId, RequestId,
+    },
 };
 
 use self::fetch::Fetch;
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) node: Node,
     pub(crate) listener: Listener,
+    /// Number of plays that the client was told of.
+    plays: u64,
     /// Number of requests sent.
     pub(crate) requests: u64,
     /// Number of requests that failed on the network or at the node.
@@ -112,6 +116,7 @@ impl World {
         let mut world = Self {
             node: Node::new(&mut random),
             listener: Listener::default(),
+            plays: 0,
             requests: 0,
             failures: 0,
             now: Duration::ZERO,
@@ -221,8 +226,12 @@ impl World {
         self.acts -= 1;
         match act {
             Act::Play(track, at) => {
+                self.plays += 1;
+                let play = PlayId(self.plays);
                 self.listener.next = Some((track.clone(), at));
-                self.feed(ClientInput::Play { track, at });
+                self.listener.follow = None;
+                self.listener.last = play;
+                self.feed(ClientInput::Play { play, track, at });
             }
             Act::Follow(track) => self.follow(track),
             Act::Pause => {
@@ -264,8 +273,10 @@ impl World {
     }
 
     fn follow(&mut self, track: Option<TrackId>) {
-        self.listener.follow.clone_from(&track);
-        self.feed(ClientInput::Follow(track));
+        self.plays += 1;
+        let next = track.map(|track| NextPlay { play: PlayId(self.plays), track });
+        self.listener.follow.clone_from(&next);
+        self.feed(ClientInput::Follow { after: self.listener.last, next });
     }
 
     /// Feeds an input to the client and carries out its actions.
@@ -314,12 +325,12 @@ impl World {
                     self.silences += u64::from(silent);
                     self.abandon(request);
                 }
-                ClientAction::Failed { track, error } => {
-                    self.listener.give_up(&track, &error, self.client.failed_codecs());
+                ClientAction::Failed { play, track, error } => {
+                    self.listener.give_up(play, &track, &error, self.client.failed_codecs());
                 }
                 other => {
                     match &other {
-                        ClientAction::Clear | ClientAction::Rewind => {
+                        ClientAction::Clear { .. } | ClientAction::Rewind => {
                             self.reported = Duration::ZERO;
                             self.fill.jump();
                         }

@@ -65,8 +65,8 @@ fn running_dry_counts_once_it_was_full_and_not_at_the_end_of_a_track() {
 #[test]
 fn clear_comes_first_and_leaves_nothing() {
     let buffer = filled(0, 152);
-    buffer.restart(Entry::Clear);
-    assert!(matches!(buffer.take(NOW), Some(Entry::Clear)));
+    buffer.restart(Entry::Clear { play: PlayId(1) });
+    assert!(matches!(buffer.take(NOW), Some(Entry::Clear { .. })));
     assert!(buffer.take(NOW).is_none());
     assert_eq!(buffer.level(), Duration::ZERO);
 }
@@ -81,7 +81,7 @@ fn is_ready_at_the_start_level_or_at_the_end_of_a_track() {
     assert!(buffer.is_ready());
     buffer.set_start(SECOND / 2);
     assert!(!buffer.is_ready());
-    buffer.restart(Entry::Clear);
+    buffer.restart(Entry::Clear { play: PlayId(1) });
     assert_eq!(buffer.start(), SECOND / 2);
 }
 

@@ -1,6 +1,7 @@
 //! Steps of the playback thread on an output with a delay set by the test.
 
 mod dropouts;
+mod orders;
 mod rig;
 
 use std::sync::atomic::Ordering;
@@ -55,16 +56,16 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     let mut progress = rig.playback.progress.lock().unwrap().clone();
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
-    assert!(rig.playback.on_command(PlaybackCommand::Pause(true)).is_ok());
+    rig.obey(|orders| orders.paused = true);
     assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
-    assert!(rig.playback.on_command(PlaybackCommand::Pause(false)).is_ok());
+    rig.obey(|orders| orders.paused = false);
     ago(&rig);
     rig.arrive(4);
     rig.run(0);
     assert_eq!(seconds(&rig), 18);
     rig.steps();
     ago(&rig);
-    rig.playback.buffer.restart(Entry::Clear);
+    rig.playback.buffer.restart(Entry::Clear { play: PlayId(1) });
     rig.steps();
     assert_eq!((seconds(&rig), rig.underruns()), (27, 2));
 }
@@ -111,10 +112,10 @@ fn after_a_drained_pause_sound_begins_as_at_first() {
     rig.playback.buffer.set_start(Duration::from_millis(80));
     rig.arrive(4);
     rig.run(0);
-    assert!(rig.playback.on_command(PlaybackCommand::ExpectAudio(false)).is_ok());
+    rig.obey(|orders| orders.expects_audio = false);
     rig.steps();
     let given = rig.given().len();
-    assert!(rig.playback.on_command(PlaybackCommand::ExpectAudio(true)).is_ok());
+    rig.obey(|orders| orders.expects_audio = true);
     rig.arrive(3);
     rig.steps();
     assert_eq!(rig.given().len(), given);
@@ -260,7 +261,7 @@ fn what_has_no_decoder_fails_at_its_first_frame_and_a_jump_forgets_it() {
     let failed = rig.failed.try_recv().unwrap();
     assert_eq!((failed.at, failed.rendition.id.codec.as_str()), (from, "absent"));
     assert!(rig.playback.state.stalled);
-    rig.playback.buffer.restart(Entry::Clear);
+    rig.playback.buffer.restart(Entry::Clear { play: PlayId(1) });
     rig.steps();
     assert!(!rig.playback.state.stalled);
 }
@@ -272,7 +273,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
         let events = std::iter::from_fn(|| rig.events.try_recv().ok());
         let words = events.filter_map(|event| match event {
             Event::Began { info, .. } => Some(format!("began {}", info.track.id)),
-            Event::Switched { to, reason } => Some(format!("{}: {reason}", to.id.params)),
+            Event::Switched { to, reason, .. } => Some(format!("{}: {reason}", to.id.params)),
             _ => None,
         });
         words.collect()
@@ -315,7 +316,7 @@ fn a_seek_does_not_wait_for_what_is_pending() {
         assert!(rig.playback.step().is_ok());
     }
     let given = rig.given().len();
-    rig.playback.buffer.restart(Entry::Clear);
+    rig.playback.buffer.restart(Entry::Clear { play: PlayId(1) });
     for _ in 0..4 {
         assert!(rig.playback.step().is_ok());
     }

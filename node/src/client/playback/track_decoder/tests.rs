@@ -113,9 +113,9 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
     };
     let mut output = OutputWriter::new(output, 1.0, Arc::default());
     let info = test_support::info(48_000, 2, FRAMES as u64);
-    let info = Arc::new(Info { rendition: (*track.copy).clone(), ..info });
+    let info = Info { rendition: (*track.copy).clone(), ..info };
     output.prepare(&info).unwrap();
-    let mut decoder = TrackDecoder::new(PlayId(0), info, FrameIndex(0), &registry, &output).unwrap();
+    let mut decoder = TrackDecoder::new(PlayId(0), &info, FrameIndex(0), &registry, &output).unwrap();
     for &(index, rendition, from, packets) in pieces {
         let first = FrameIndex((index * CHUNK + from) as u64);
         decoder.start_chunk(ChunkIndex(index as u32), first, Arc::clone(rendition), &mut output).unwrap();

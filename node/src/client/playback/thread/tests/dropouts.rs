@@ -62,7 +62,7 @@ fn the_end_of_the_last_track_is_heard_from_the_next_output() {
     rig.arrive_of(2.0);
     rig.playback.buffer.push(Entry::TrackEnd).unwrap();
     rig.run(0);
-    assert!(rig.playback.on_command(PlaybackCommand::Drain).is_ok());
+    rig.obey(|orders| orders.drain = Some(PlayId(0)));
     rig.device.left.store(100, Ordering::Relaxed);
     rig.device.lost.store(true, Ordering::Relaxed);
     rig.steps();
@@ -79,7 +79,7 @@ fn an_output_that_returns_in_a_pause_is_opened_paused() {
     assert!(rig.playback.progress.lock().unwrap().dry_since.is_some());
     rig.device.lost.store(true, Ordering::Relaxed);
     rig.device.away.store(1, Ordering::Relaxed);
-    rig.orders.send(PlaybackCommand::Pause(true)).unwrap();
+    rig.order(|orders| orders.paused = true);
     rig.arrive(4);
     rig.steps();
     assert!(rig.playback.state.paused && rig.device.paused.load(Ordering::Relaxed));
@@ -161,9 +161,9 @@ fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
     rig.run(400);
     let began = Instant::now();
     (0..100).for_each(|at| rig.playback.check_silence(began + Duration::from_millis(50) * at));
-    assert!(rig.playback.on_command(PlaybackCommand::Pause(true)).is_ok());
+    rig.obey(|orders| orders.paused = true);
     rig.playback.check_silence(began + Duration::from_secs(6));
-    assert!(rig.playback.on_command(PlaybackCommand::Pause(false)).is_ok());
+    rig.obey(|orders| orders.paused = false);
     rig.playback.check_silence(began + Duration::from_secs(9));
     assert_eq!(rig.underruns(), 0);
 }

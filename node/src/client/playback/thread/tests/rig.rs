@@ -1,9 +1,6 @@
 //! The playback thread without its loop, and an output with a delay set by the test.
 
-use std::sync::{
-    atomic::{AtomicBool, AtomicU64, Ordering},
-    mpsc::{SyncSender, sync_channel},
-};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
@@ -11,7 +8,11 @@ use media_protocol::ChunkIndex;
 use tokio::sync::mpsc;
 
 use super::super::*;
-use crate::client::{OnLost, OutputChoice, OutputFormats, test_support};
+use crate::client::{
+    OnLost, OutputChoice, OutputFormats,
+    orders::{OrderSender, order_channel},
+    test_support,
+};
 
 pub(super) const RATE: u32 = 8_000;
 /// 20 ms.
@@ -124,7 +125,7 @@ pub(super) struct Rig {
     pub(super) device: Arc<Device>,
     /// Failures of the decoder, for the session.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
-    pub(super) orders: SyncSender<PlaybackCommand>,
+    orders: OrderSender,
     pub(super) events: mpsc::Receiver<Event>,
 }
 
@@ -141,13 +142,13 @@ impl Rig {
             on_lost: OnLost::Wait,
             formats: OutputFormats::default(),
         };
-        let (orders, commands) = sync_channel(8);
+        let (orders, orders_out) = order_channel(PlaybackOrders::new(1.0));
         let (events_in, events) = mpsc::channel(64);
         let (failures, failed) = mpsc::channel(1);
         let playback = PlaybackThread {
             buffer: Arc::new(JitterBuffer::new(Duration::from_secs(3), Duration::from_millis(20), 1 << 20)),
             supply: Arc::default(),
-            commands,
+            orders: orders_out,
             events: events_in,
             failures,
             progress: Arc::default(),
@@ -155,21 +156,39 @@ impl Rig {
             began: Instant::now(),
             registry: crate::plugins::registry(),
             decoder: None,
-            state: ThreadState::default(),
+            state: ThreadState { jump: Some(PlayId(0)), ..ThreadState::default() },
         };
+        let rig = Self { playback, device, failed, orders, events };
+        let info = rig.info();
+        let (from, rendition) = (FrameIndex(0), Arc::new(info.rendition.clone()));
+        for entry in [
+            Entry::Begin { play: PlayId(0), info, from },
+            Entry::ChunkStart { index: ChunkIndex(0), from, rendition, reason: "the first choice".into() },
+        ] {
+            rig.playback.buffer.push(entry).unwrap();
+        }
+        rig
+    }
+
+    /// A track of PCM.
+    pub(super) fn info(&self) -> Arc<Info> {
         let mut info = test_support::info(RATE, 1, 20_000);
         let rendition = &mut info.rendition;
         rendition.id = "0123456789abcdef.pcm.8000.1.f32".parse().unwrap();
         (rendition.config, rendition.packet_frames) = (b"f32".to_vec(), PACKET as u32);
         (rendition.lead_in, rendition.crossfade) = (0, 0);
-        let (from, rendition) = (FrameIndex(0), Arc::new(rendition.clone()));
-        for entry in [
-            Entry::Begin { play: PlayId(0), info: Arc::new(info), from },
-            Entry::ChunkStart { index: ChunkIndex(0), from, rendition, reason: "the first choice".into() },
-        ] {
-            playback.buffer.push(entry).unwrap();
-        }
-        Self { playback, device, failed, orders, events }
+        Arc::new(info)
+    }
+
+    /// The owner changes the orders.
+    pub(super) fn order(&self, change: impl FnOnce(&mut PlaybackOrders)) {
+        self.orders.update(change);
+    }
+
+    /// The owner changes the orders, and the thread follows them.
+    pub(super) fn obey(&mut self, change: impl FnOnce(&mut PlaybackOrders)) {
+        self.order(change);
+        assert!(self.playback.follow_orders().is_ok());
     }
 
     /// Packets of ones arrive.
@@ -190,7 +209,7 @@ impl Rig {
         let line = |event| match event {
             Event::OutputReady(line) => Some(line),
             Event::OutputLost(reason) => Some(format!("lost: {reason}")),
-            Event::Drained => Some("drained".into()),
+            Event::Drained(_) => Some("drained".into()),
             _ => None,
         };
         events.filter_map(line).collect()

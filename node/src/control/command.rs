@@ -1,0 +1,87 @@
+use serde::{Deserialize, Serialize};
+
+/// A request to the player, from a key, another program or another device.
+///
+/// The JSON form is stable: an object with the field `command` and the fields of the variant, as in
+/// `{"command":"seek_by","seconds":10}`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Ends a pause. `resume` is another name for it in JSON.
+    #[serde(alias = "resume")]
+    Play,
+    /// Pauses.
+    Pause,
+    /// Pauses, or ends a pause.
+    Toggle,
+    /// Jumps to a position in the current track.
+    SeekTo {
+        /// Seconds from the start of the track.
+        seconds: f64,
+    },
+    /// Jumps within the current track, relative to the current position.
+    SeekBy {
+        /// Seconds; negative values go back.
+        seconds: f64,
+    },
+    /// Sets the volume.
+    SetVolume {
+        /// 0 to 100; larger values count as 100.
+        percent: u8,
+    },
+    /// Changes the volume.
+    ChangeVolume {
+        /// Percentage points; negative values make it quieter.
+        percent: i8,
+    },
+    /// Plays the next track. Does nothing on the last track.
+    Next,
+    /// Plays the current track from its start, or the previous track if the current one has just begun.
+    Previous,
+    /// Plays another track of the queue from its start.
+    GoTo {
+        /// Index in the queue, from 0.
+        index: usize,
+    },
+    /// Stops the player.
+    Quit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs that control the player depend on these forms.
+    #[test]
+    fn the_json_form_is_stable() {
+        let forms = [
+            (Command::Play, r#"{"command":"play"}"#),
+            (Command::Pause, r#"{"command":"pause"}"#),
+            (Command::Toggle, r#"{"command":"toggle"}"#),
+            (Command::SeekTo { seconds: 61.5 }, r#"{"command":"seek_to","seconds":61.5}"#),
+            (Command::SeekBy { seconds: -10.0 }, r#"{"command":"seek_by","seconds":-10.0}"#),
+            (Command::SetVolume { percent: 80 }, r#"{"command":"set_volume","percent":80}"#),
+            (Command::ChangeVolume { percent: -5 }, r#"{"command":"change_volume","percent":-5}"#),
+            (Command::Next, r#"{"command":"next"}"#),
+            (Command::Previous, r#"{"command":"previous"}"#),
+            (Command::GoTo { index: 3 }, r#"{"command":"go_to","index":3}"#),
+            (Command::Quit, r#"{"command":"quit"}"#),
+        ];
+        for (command, json) in forms {
+            assert_eq!(serde_json::to_string(&command).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Command>(json).unwrap(), command);
+        }
+    }
+
+    #[test]
+    fn json_of_other_programs_is_read_leniently_but_never_guessed() {
+        let read = |json| serde_json::from_str::<Command>(json).ok();
+        assert_eq!(read(r#"{"command":"resume"}"#), Some(Command::Play));
+        assert_eq!(read(r#"{"seconds":10,"command":"seek_by"}"#), Some(Command::SeekBy { seconds: 10.0 }));
+        for wrong in
+            [r#"{"command":"stop"}"#, r#"{"command":"seek_by"}"#, r#"{"command":"go_to","index":-1}"#, "{}"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

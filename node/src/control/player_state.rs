@@ -1,0 +1,323 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use media_protocol::{Position, Track, session::client::PlayId};
+
+use super::{
+    Command, Notice, Outcome,
+    queue::{FailedPass, Pass, Queue},
+    text,
+};
+use crate::client::{Event, UnderrunCause};
+
+/// Input of the state machine.
+#[derive(Debug, Clone)]
+pub(super) enum Input {
+    /// A command, from whatever source.
+    Command(Command),
+    /// An event of the player.
+    Event(Event),
+    /// The audible pass, and the position in its track.
+    Progress { play: PlayId, position: Position },
+    /// Time has passed; see [`PlayerState::timeout`].
+    Timeout,
+}
+
+/// Something to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Action {
+    /// Drop everything and play a track from a position.
+    Play { play: PlayId, index: usize, start: Position },
+    /// Play a track after another.
+    Follow { after: PlayId, play: PlayId, index: usize },
+    /// Pause or resume.
+    Pause(bool),
+    /// Set the volume, in percent.
+    Volume(u8),
+    /// Report [`Event::Drained`] when all audio of this series has been heard.
+    Drain(PlayId),
+    /// Tell the listener.
+    Notify(Notice),
+    /// Stop.
+    Finish(Outcome),
+}
+
+/// The state of playing a list of tracks, as a state machine without I/O and without a clock.
+///
+/// Invariants, which `tests` checks against a model of the player:
+/// - The track that is shown is the audible one, or the next one to become audible.
+/// - An event of a pass that is no longer scheduled changes nothing.
+/// - Once the last track has ended or failed, the player is told to drain, and its report finishes the list.
+#[derive(Debug)]
+pub(super) struct PlayerState {
+    queue: Queue,
+    /// True if the listener asked for lossless audio.
+    lossless: bool,
+    /// In percent.
+    volume: u8,
+    position: Option<(PlayId, Position)>,
+    paused_since: Option<Duration>,
+    paused_time: Duration,
+    target: Duration,
+    waiting: &'static str,
+    /// A dropout that is not reported yet, and the time of it.
+    dropout: Option<(UnderrunCause, Duration)>,
+    /// Message for each track that could not be played, by index.
+    failures: BTreeMap<usize, String>,
+    actions: Vec<Action>,
+}
+
+/// Time after the start of a track within which [`Command::Previous`] goes to the previous track.
+/// `previous_restarts_a_track_that_is_under_way` fixes it.
+const RESTART_AFTER: Duration = Duration::from_secs(3);
+/// Delay of the report of a dropout. The session usually raises the target level in answer to one, within milliseconds; both
+/// then make one line. `a_dropout_and_the_larger_buffer_make_one_line` fixes it.
+const DROPOUT_DELAY: Duration = Duration::from_millis(250);
+
+impl PlayerState {
+    pub(super) fn new(tracks: Vec<Track>, volume: u8, target: Duration, lossless: bool) -> Self {
+        Self {
+            queue: Queue::new(tracks),
+            lossless,
+            volume,
+            position: None,
+            paused_since: None,
+            paused_time: Duration::ZERO,
+            target,
+            waiting: "",
+            dropout: None,
+            failures: BTreeMap::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Plays the first track from a position.
+    pub(super) fn start(&mut self, start: Position) -> Vec<Action> {
+        self.jump(0, start);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Takes an input at `now`, which counts from any fixed instant, and returns the actions to carry out.
+    pub(super) fn handle(&mut self, now: Duration, input: Input) -> Vec<Action> {
+        match input {
+            Input::Command(command) => self.on_command(now, command),
+            Input::Event(event) => self.on_event(now, event),
+            Input::Progress { play, position } => {
+                if self.queue.heard(play).is_some() {
+                    self.position = Some((play, position));
+                }
+            }
+            Input::Timeout => {}
+        }
+        if self.timeout().is_some_and(|at| at <= now) {
+            self.report_dropout();
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Time at which [`Input::Timeout`] is due, if there is one.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.dropout.map(|(_, at)| at + DROPOUT_DELAY)
+    }
+
+    /// The pass that is shown. `None` only for an empty list.
+    pub(super) fn shown(&self) -> Option<Pass> {
+        self.queue.shown()
+    }
+
+    pub(super) fn tracks(&self) -> &[Track] {
+        self.queue.tracks()
+    }
+
+    /// Position in the track that is shown.
+    pub(super) fn position(&self) -> Position {
+        let Some(shown) = self.queue.shown() else { return Position::START };
+        let audible = self.position.filter(|(play, _)| *play == shown.play);
+        audible.map_or(shown.start, |(_, position)| position)
+    }
+
+    /// In percent.
+    pub(super) fn volume(&self) -> u8 {
+        self.volume
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_since.is_some()
+    }
+
+    /// Time for which the player was paused, a present pause included.
+    pub(super) fn paused_time(&self, now: Duration) -> Duration {
+        self.paused_time + self.paused_since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
+    }
+
+    /// Target level of the jitter buffer.
+    pub(super) fn target(&self) -> Duration {
+        self.target
+    }
+
+    /// Reason for silence that is about to end by itself. Empty if there is none.
+    pub(super) fn waiting(&self) -> &'static str {
+        self.waiting
+    }
+
+    fn on_command(&mut self, now: Duration, command: Command) {
+        let index = self.queue.shown().map_or(0, |pass| pass.index);
+        let position = self.position();
+        match command {
+            Command::Play => self.pause(now, false),
+            Command::Pause => self.pause(now, true),
+            Command::Toggle => self.pause(now, !self.is_paused()),
+            Command::SeekTo { seconds } => self.jump(index, Position::START.moved(seconds.max(0.0))),
+            Command::SeekBy { seconds } => self.jump(index, position.moved(seconds)),
+            Command::SetVolume { percent } => self.set_volume(percent),
+            Command::ChangeVolume { percent } => {
+                self.set_volume(self.volume.saturating_add_signed(percent));
+            }
+            Command::Next => self.jump(index + 1, Position::START),
+            Command::Previous => {
+                let has_just_begun = Duration::from(position) < RESTART_AFTER;
+                self.jump(index.saturating_sub(usize::from(has_just_begun)), Position::START);
+            }
+            Command::GoTo { index } => self.jump(index, Position::START),
+            Command::Quit => self.actions.push(Action::Finish(Outcome::Quit)),
+        }
+    }
+
+    fn jump(&mut self, index: usize, start: Position) {
+        if let Some(Pass { play, index, start, .. }) = self.queue.jump(index, start) {
+            self.actions.push(Action::Play { play, index, start });
+        }
+    }
+
+    fn set_volume(&mut self, percent: u8) {
+        self.volume = percent.min(100);
+        self.actions.push(Action::Volume(self.volume));
+    }
+
+    fn pause(&mut self, now: Duration, paused: bool) {
+        if paused == self.is_paused() {
+            return;
+        }
+        self.paused_time = self.paused_time(now);
+        self.paused_since = paused.then_some(now);
+        self.actions.push(Action::Pause(paused));
+        self.info(if paused { "paused" } else { "resumed" });
+    }
+
+    fn on_event(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Fetching(play) => {
+                let next = self.queue.fetching(play);
+                self.follow(play, next);
+            }
+            Event::Began { play, info, rendition, reason } => {
+                let Some(pass) = self.queue.heard(play) else { return };
+                let length = Duration::from_millis(info.track.duration_ms);
+                if Duration::from(pass.start) > length {
+                    self.warn(text::starts_past_the_end(&info.track));
+                }
+                self.info(text::now_playing_line(&info, &rendition, &reason));
+            }
+            Event::Switched { play, to, reason } => {
+                if self.queue.pass(play).is_some() {
+                    self.info(text::switched(&to, &reason));
+                }
+            }
+            Event::TargetChanged { target, reason } => {
+                self.target = target;
+                let line = text::buffering(target, reason);
+                match self.dropout.take() {
+                    Some(_) => self.warn(format!("audio dropped out; {line}")),
+                    None => self.info(line),
+                }
+            }
+            Event::Ended(play) => {
+                if self.queue.is_last(play) {
+                    self.actions.push(Action::Drain(self.queue.series()));
+                }
+            }
+            Event::Drained(series) => {
+                if series == self.queue.series() {
+                    self.report_dropout();
+                    self.actions.push(Action::Finish(self.outcome()));
+                }
+            }
+            Event::Underrun(cause) => {
+                self.report_dropout();
+                self.dropout = Some((cause, now));
+            }
+            Event::Suspended(time) => {
+                self.warn(format!("suspended for {:.1} s, continuing", time.as_secs_f32()));
+            }
+            Event::OutputReady(line) => {
+                self.waiting = "";
+                self.info(format!("output: {line}"));
+            }
+            Event::OutputLost(reason) => {
+                self.waiting = "for an output";
+                self.warn(format!("output lost ({reason}); waiting for it or another one"));
+            }
+            Event::Retrying(reason) => {
+                self.waiting = "for the node";
+                self.warn(format!("{reason}; retrying"));
+            }
+            Event::Recovered => {
+                self.waiting = "";
+                self.info("the node responds again");
+            }
+            Event::Unreachable { play, reason } => {
+                if self.queue.pass(play).is_some() {
+                    self.actions.push(Action::Finish(Outcome::Unreachable(reason)));
+                }
+            }
+            Event::TrackFailed { play, reason } => self.on_failed(play, &reason),
+            Event::OutputFailed(reason) => self.actions.push(Action::Finish(Outcome::Output(reason))),
+            Event::Fatal(reason) => self.actions.push(Action::Finish(Outcome::Failed(reason))),
+        }
+    }
+
+    /// Skips a track, or the rest of it.
+    fn on_failed(&mut self, play: PlayId, reason: &str) {
+        let Some(FailedPass { pass, next }) = self.queue.failed(play) else { return };
+        let name = self.queue.track(pass.index).map(text::title).unwrap_or_default();
+        // The message about a single track is the command's error.
+        if self.queue.tracks().len() > 1 {
+            let rest = if pass.fetching { "the rest of " } else { "" };
+            self.warn(format!("skipped {rest}{name}: {reason}"));
+        }
+        self.failures.insert(pass.index, format!("cannot play {name}: {reason}"));
+        match next {
+            Some(_) => self.follow(play, next),
+            None => self.actions.push(Action::Drain(self.queue.series())),
+        }
+    }
+
+    fn follow(&mut self, after: PlayId, next: Option<Pass>) {
+        self.actions.extend(next.map(|Pass { play, index, .. }| Action::Follow { after, play, index }));
+    }
+
+    fn outcome(&self) -> Outcome {
+        let count = self.queue.tracks().len();
+        match (self.failures.values().next(), self.failures.len()) {
+            (None, _) => Outcome::Finished,
+            (Some(only), _) if count == 1 => Outcome::Incomplete(only.clone()),
+            (_, failed) => Outcome::Incomplete(format!("{failed} of {count} tracks could not be played")),
+        }
+    }
+
+    fn report_dropout(&mut self) {
+        if let Some((cause, _)) = self.dropout.take() {
+            self.warn(text::dropped_out(cause, self.lossless));
+        }
+    }
+
+    fn info(&mut self, line: impl Into<String>) {
+        self.actions.push(Action::Notify(Notice::Info(line.into())));
+    }
+
+    fn warn(&mut self, line: impl Into<String>) {
+        self.actions.push(Action::Notify(Notice::Warning(line.into())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use std::collections::VecDeque;
+
+use media_protocol::{Position, Track, session::client::PlayId};
+
+/// One track as it passes through the player, from the request to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// Name of this pass in commands to the player and in its events.
+    pub(super) play: PlayId,
+    /// Index of the track in the queue.
+    pub(super) index: usize,
+    /// Position in the track at which it is heard first.
+    pub(super) start: Position,
+    /// Set once the player has begun to fetch it.
+    pub(super) fetching: bool,
+    /// Set once it has become audible.
+    pub(super) heard: bool,
+    /// Set once it has failed, at its start or later.
+    pub(super) failed: bool,
+}
+
+/// The tracks to play, and the passes that the player was told to make.
+///
+/// A jump starts a new series of passes and voids the one before. Within a series, each pass is followed by that of the
+/// next track. An event that names a pass of an older series finds nothing here and is dropped.
+#[derive(Debug)]
+pub(super) struct Queue {
+    tracks: Vec<Track>,
+    /// Passes of the current series that are not over, the oldest first. At most one lies behind the one that is fetched.
+    passes: VecDeque<Pass>,
+    /// The first pass of the current series.
+    series: PlayId,
+    /// The name of the next pass.
+    next: PlayId,
+    /// The pass that is shown: the audible one, or the first to become audible.
+    shown: Option<PlayId>,
+}
+
+/// The consequence of a failed pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FailedPass {
+    pub(super) pass: Pass,
+    /// The pass that comes in its place; `None` after the last track.
+    pub(super) next: Option<Pass>,
+}
+
+impl Queue {
+    pub(super) fn new(tracks: Vec<Track>) -> Self {
+        Self { tracks, passes: VecDeque::new(), series: PlayId(0), next: PlayId(0), shown: None }
+    }
+
+    pub(super) fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    pub(super) fn track(&self, index: usize) -> Option<&Track> {
+        self.tracks.get(index)
+    }
+
+    /// The first pass of the current series, which names the series in [`crate::client::Player::drain`].
+    pub(super) fn series(&self) -> PlayId {
+        self.series
+    }
+
+    /// The pass that is shown. `None` before the first jump.
+    pub(super) fn shown(&self) -> Option<Pass> {
+        self.shown.and_then(|play| self.pass(play))
+    }
+
+    pub(super) fn pass(&self, play: PlayId) -> Option<Pass> {
+        self.passes.iter().find(|pass| pass.play == play).copied()
+    }
+
+    /// Starts a new series at a track. Returns its first pass, or `None` if there is no such track.
+    pub(super) fn jump(&mut self, index: usize, start: Position) -> Option<Pass> {
+        if index >= self.tracks.len() {
+            return None;
+        }
+        self.passes.clear();
+        let pass = self.append(index, start);
+        self.series = pass.play;
+        self.shown = Some(pass.play);
+        Some(pass)
+    }
+
+    fn append(&mut self, index: usize, start: Position) -> Pass {
+        let pass = Pass { play: self.next, index, start, fetching: false, heard: false, failed: false };
+        self.next.0 += 1;
+        self.passes.push_back(pass);
+        pass
+    }
+
+    /// The player has begun to fetch a pass. Returns the pass that is to follow it, if that is new.
+    pub(super) fn fetching(&mut self, play: PlayId) -> Option<Pass> {
+        let place = self.place(play)?;
+        let is_last = place + 1 == self.passes.len();
+        let pass = &mut self.passes[place];
+        let is_new = !std::mem::replace(&mut pass.fetching, true);
+        let index = pass.index + 1;
+        (is_new && is_last && index < self.tracks.len()).then(|| self.append(index, Position::START))
+    }
+
+    /// A pass has become audible. Returns it as it was before; `None` if it is unknown.
+    pub(super) fn heard(&mut self, play: PlayId) -> Option<Pass> {
+        let place = self.place(play)?;
+        self.passes.drain(..place);
+        let before = self.passes[0];
+        self.passes[0].heard = true;
+        self.shown = Some(play);
+        Some(before)
+    }
+
+    /// Returns true if a pass is that of the last track.
+    pub(super) fn is_last(&self, play: PlayId) -> bool {
+        self.pass(play).is_some_and(|pass| pass.index + 1 == self.tracks.len())
+    }
+
+    /// A pass has failed, and the player has dropped all later ones: it waits to be told what follows. Returns the pass and the
+    /// one to play instead; `None` if the pass is unknown.
+    ///
+    /// A later pass that the player has not begun to fetch keeps its name, as the player may have taken it up meanwhile. One that
+    /// the player had begun to fetch gets a new name.
+    pub(super) fn failed(&mut self, play: PlayId) -> Option<FailedPass> {
+        let place = self.place(play)?;
+        self.passes[place].failed = true;
+        let pass = self.passes[place];
+        let after = (place + 1..self.passes.len()).find(|after| !self.passes[*after].failed);
+        let next = match after.map(|after| (after, self.passes[after])) {
+            Some((after, pending)) if !pending.fetching => {
+                self.passes.truncate(after + 1);
+                Some(pending)
+            }
+            Some((after, dropped)) => {
+                self.passes.truncate(after);
+                Some(self.append(dropped.index, Position::START))
+            }
+            None => {
+                let index = self.passes.back().map_or(pass.index, |last| last.index) + 1;
+                (index < self.tracks.len()).then(|| self.append(index, Position::START))
+            }
+        };
+        if let Some(next) = next
+            && self.shown == Some(play)
+            && !pass.fetching
+        {
+            self.shown = Some(next.play);
+        }
+        Some(FailedPass { pass, next })
+    }
+
+    fn place(&self, play: PlayId) -> Option<usize> {
+        self.passes.iter().position(|pass| pass.play == play)
+    }
+}
