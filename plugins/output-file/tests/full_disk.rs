@@ -17,7 +17,7 @@ use output_file::File;
 use tempfile::TempDir;
 
 const CD: AudioFormat = AudioFormat { rate: 44_100, channels: 2 };
-const SECOND: [f32; 88_200] = [0.5; 88_200];
+static SECOND: [f32; 88_200] = [0.5; 88_200];
 
 fn open(path: &Path, options: &str) -> Result<Box<dyn Output>> {
     File.open(&Open { target: path.to_str().unwrap(), format: CD, sample: SampleType::S16, options })

@@ -103,7 +103,7 @@ fn a_pause_drains_and_asks_for_nothing() {
     screen.press(" ");
     let paused = screen.position("⏸");
     let requests = settled(&home, &host);
-    let drained = seconds(&screen.shows("⏸", &["[········] 0.0 s "]));
+    let drained = seconds(&screen.shows("⏸", &["[········]  0.0 s "]));
     assert!(drained > paused, "what was held is played out");
     assert_eq!(settled(&home, &host), requests);
     screen.press(" ");
@@ -118,7 +118,7 @@ fn every_key_does_what_it_should() {
     let home = Home::new();
     let host = Host::serve(&tracks(&home, &["one", "three", "two"]));
     let mut screen = Screen::start(&home, &["play", &host.ticket, "1", "3", "2", "--output", "null"]);
-    screen.shows("▶ 1/3 one  0:0", &["/1:00  [████████] ", " s  pcm 128k  loopback  0 underruns"]);
+    screen.shows("▶ 1/3 one  0:0", &["/1:00  [████████] ", " s  pcm 128k  loopback  0 dropouts"]);
     screen.press(RIGHT);
     screen.shows("▶ 1/3 one  0:1", &["/1:00 "]);
     screen.press(RIGHT);
