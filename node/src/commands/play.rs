@@ -12,7 +12,7 @@ use crate::{
     client::{PauseMode, Setup},
     control::{Channels, Command, Notice, Outcome, PlaySession, Snapshot, Stats},
     exit::{Exit, ExitContext, ExitError},
-    ui::View,
+    ui::{self, View},
 };
 
 /// Plays the selected tracks of a node.
@@ -83,7 +83,7 @@ pub(super) async fn play(
     let channels = Channels { commands, snapshots: snapshot_sender, notices: notice_sender };
     let session = PlaySession::start(tracks, setup, node.link, node.transport, channels);
     let session = session.context(Exit::Failed, "starting the player")?;
-    let view = tokio::spawn(view.run());
+    let view = tokio::spawn(ui::run(view));
     tokio::spawn(async move {
         signals::stop().await;
         let _ = command_sender.send(Command::Quit).await;

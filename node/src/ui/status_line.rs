@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::sanitize;
+use super::text::sanitize;
 use crate::control::Snapshot;
 
 /// Cells of the buffer gauge. The gauge is full at the target level.

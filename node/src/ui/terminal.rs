@@ -14,7 +14,7 @@ use crossterm::{
 };
 use tokio::sync::oneshot;
 
-use super::{View, keys, line, status_line::StatusLine};
+use super::{keys, status_line::StatusLine, text::line, view::View};
 
 /// Guard of the terminal's raw mode. Dropping it restores the former mode.
 struct RawMode;
