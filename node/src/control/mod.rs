@@ -3,6 +3,7 @@
 //! `PlayerState` decides, as a state machine without I/O; [`PlaySession`] carries out its decisions.
 
 mod command;
+mod outcome;
 mod play_session;
 mod player_state;
 mod queue;
@@ -12,7 +13,8 @@ mod stats;
 mod text;
 
 pub use command::Command;
-pub use play_session::{Channels, Outcome, PlaySession};
+pub use outcome::Outcome;
+pub use play_session::{Channels, PlaySession};
 pub use selection::{NoSuchTrack, select};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

@@ -10,29 +10,12 @@ use tokio::{
 };
 
 use super::{
-    Command, Notice, Snapshot, Stats,
+    Command, Notice, Outcome, Snapshot, Stats,
     player_state::{Action, Input, PlayerState},
     stats::{LevelTimes, PathChange, Switch, Target, ms},
     text,
 };
 use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
-
-/// Way in which a play session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// All tracks were played.
-    Finished,
-    /// A [`Command::Quit`] came, or no source of commands is left.
-    Quit,
-    /// Some tracks could not be played. A message.
-    Incomplete(String),
-    /// The node was out of reach for too long. The reason.
-    Unreachable(String),
-    /// The output cannot be opened or written to. The reason.
-    Output(String),
-    /// Another error. The reason.
-    Failed(String),
-}
 
 /// Channels between a play session and the sources of its commands and its views.
 pub struct Channels {

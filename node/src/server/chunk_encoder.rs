@@ -60,7 +60,7 @@ impl ChunkEncoder {
     /// # Errors
     /// `Busy` if too many chunks wait.
     pub(super) fn request(&self, caller: &Caller, request: &ChunkRequest) -> Result<ChunkStream, WireError> {
-        self.worker.schedule.request(caller, self.key(request.clone()))
+        self.worker.schedule.request(caller, request, self.worker.catalog.modified(&request.rendition.track))
     }
 
     /// Encodes a chunk that will be requested soon, if no request waits.

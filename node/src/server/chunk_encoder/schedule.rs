@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use media_protocol::WireError;
+use media_protocol::{ChunkRequest, WireError};
 use serde::Serialize;
 
 use super::{
@@ -100,11 +100,17 @@ impl Schedule {
     ///
     /// # Errors
     /// `Busy` if too many chunks wait.
-    pub(super) fn request(&self, caller: &Caller, key: ChunkKey) -> Result<ChunkStream, WireError> {
+    pub(super) fn request(
+        &self,
+        caller: &Caller,
+        request: &ChunkRequest,
+        modified: Option<u64>,
+    ) -> Result<ChunkStream, WireError> {
         let mut state = self.lock();
-        if let Some(chunk) = state.cache.get(&key) {
+        if let Some(chunk) = state.cache.get(request, modified) {
             return Ok(ChunkStream::whole(chunk));
         }
+        let key = ChunkKey { request: request.clone(), modified };
         if let Some(progress) = state.in_progress.get(&key).cloned() {
             if let Some(position) = state.ahead.iter().position(|ahead| *ahead == key) {
                 state.ahead.remove(position);
