@@ -76,7 +76,7 @@ fn goes_on(fail: &str, words: &str) {
     let said: Vec<_> = done.out.lines().chain(done.err.lines()).collect();
     let lines = |start: &str| said.iter().filter(|it| it.contains(start)).collect::<Vec<_>>();
     assert!(lines("playing 1: ")[0].contains(" as fails"), "{fail}: {said:#?}");
-    let switches = lines("from here as pcm, 1411 kbit/s: fails failed ");
+    let switches = lines("continuing as pcm, 1411 kbit/s: fails failed ");
     assert_eq!(switches.len(), 1, "{fail}: {said:#?}");
     assert!(switches[0].contains(words), "{fail}: {said:#?}");
     let second = lines("playing 2: ");

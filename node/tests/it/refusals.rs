@@ -216,7 +216,7 @@ fn a_file_cut_short_is_played_as_far_as_it_goes() {
     let output = format!("file:{}", wav.display());
     let play = home.run(&["play", &node.ticket, "torn", "--codec", "pcm", "--output", &output]);
     assert_eq!(play.code, FAILED);
-    let said = play.err.lines().filter(|line| line.contains("torn can't be played")).collect::<Vec<_>>();
+    let said = play.err.lines().filter(|line| line.contains("cannot play torn")).collect::<Vec<_>>();
     assert!(said.len() == 1 && said[0].contains("cut short") && said[0].contains("0:03"), "{}", play.err);
     assert_eq!(crate::program::Wav::read(&wav).frames(), 3 * 44_100, "the chunk in which it ends");
     assert_serves(&node, "good");
@@ -229,7 +229,7 @@ fn a_vanished_file() {
     fs::remove_file(home.path("music/gone.flac")).unwrap();
     let play =
         |tracks: &[&str]| home.run(&[&["play", &node.ticket, "--output", "null:fast"], tracks].concat());
-    play(&["gone"]).refused(FAILED, &["gone can't be played", "no longer on the node's disk"]);
+    play(&["gone"]).refused(FAILED, &["cannot play gone", "no longer on the node's disk"]);
     // Among other tracks it is skipped.
     let done = play(&[]);
     assert_eq!(done.code, FAILED);

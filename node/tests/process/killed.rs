@@ -51,13 +51,13 @@ fn heard_through_a_death(file: &Path, codec: &str, a_second: usize) -> Vec<u8> {
         let mut rest = Vec::new();
         sound.read_to_end(&mut rest).map(|_| rest)
     });
-    player.line(|line| line.contains("trying again"));
+    player.line(|line| line.contains("; retrying"));
 
     let (_node, again) = serve(&there, file, &ticket.routes[0].addresses[0]);
     assert_eq!(again.routes, ticket.routes);
     let done = player.finish_with(0);
     heard.extend(rest.join().unwrap().unwrap());
-    assert!(done.err.contains("the node answers again"), "{}", done.err);
+    assert!(done.err.contains("the node responds again"), "{}", done.err);
     let stats = here.stats();
     assert!(stats["reconnects"].as_u64() > Some(0), "{stats}");
     // Every chunk came once, except the one that was in flight when the node died.

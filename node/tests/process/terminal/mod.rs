@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 mod host;
+mod random_keys;
 mod screen;
 
 use std::{fs, path::PathBuf};
@@ -103,7 +104,7 @@ fn a_pause_drains_and_asks_for_nothing() {
     screen.press(" ");
     let paused = screen.position("⏸");
     let requests = settled(&home, &host);
-    let drained = seconds(&screen.shows("⏸", &["[········] 0.0 s "]));
+    let drained = seconds(&screen.shows("⏸", &["[········]  0.0 s "]));
     assert!(drained > paused, "what was held is played out");
     assert_eq!(settled(&home, &host), requests);
     screen.press(" ");
@@ -118,7 +119,7 @@ fn every_key_does_what_it_should() {
     let home = Home::new();
     let host = Host::serve(&tracks(&home, &["one", "three", "two"]));
     let mut screen = Screen::start(&home, &["play", &host.ticket, "1", "3", "2", "--output", "null"]);
-    screen.shows("▶ 1/3 one  0:0", &["/1:00  [████████] ", " s  pcm 128k  loopback  0 underruns"]);
+    screen.shows("▶ 1/3 one  0:0", &["/1:00  [████████] ", " s  pcm 128k  loopback  0 dropouts"]);
     screen.press(RIGHT);
     screen.shows("▶ 1/3 one  0:1", &["/1:00 "]);
     screen.press(RIGHT);
@@ -143,12 +144,14 @@ fn every_key_does_what_it_should() {
 }
 
 #[test]
-fn the_reason_for_the_codec_is_seen_on_eighty_columns() {
+fn eighty_columns_have_room_for_the_whole_title() {
     let home = Home::new();
-    let host = Host::serve(&tracks(&home, &["a title that is as long as many others"]));
+    let title = "a title that is as long as many others";
+    let host = Host::serve(&tracks(&home, &[title]));
     let arguments = ["play", &host.ticket, "--codec", "opus", "--output", "null"];
     let mut screen = Screen::with_columns(&home, &arguments, 80);
-    screen.shows("▶ ", &["/1:00  ", "  opus 96k  ", "(the one codec that this client offers"]);
+    screen.shows("playing 1: ", &[title, "(the one codec that this client offers"]);
+    screen.shows(&format!("▶ {title}  0:0"), &["/1:00  ", "  opus 96k"]);
     screen.press("q");
     screen.ends();
 }
