@@ -266,3 +266,61 @@ fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
 fn count_of_tracks(count: usize) -> String {
     if count == 1 { "1 track".into() } else { format!("{count} tracks") }
 }
+
+#[cfg(all(test, feature = "fastn"))]
+mod tests {
+    use media_config::{Config, Flag, Sources};
+
+    use super::{super::connection::NodeConnection, super::tracks, *};
+    use crate::plugins;
+
+    /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.
+    fn context(folder: &Path, keys: &[(&str, &str)]) -> Context {
+        let mut sources = Sources::bare(folder.join("config.toml"), folder.join("data"));
+        let local = [
+            ("transport.fastn.relay", "off"),
+            ("transport.fastn.mdns", "false"),
+            ("transport.fastn.bind", r#"["127.0.0.1:0"]"#),
+        ];
+        sources.flags = local.iter().chain(keys).map(|(key, value)| Flag::new("--set", key, value)).collect();
+        let config = Config::load(&sources).unwrap();
+        let search_path = plugins::search_path(&config, &sources);
+        let registry = plugins::loaded(&config, &search_path);
+        let config_file = sources.file;
+        Context { began: std::time::Instant::now(), config, config_file, search_path, registry }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_node_serves_on_every_transport_and_a_client_takes_the_first_that_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("demo.flac");
+        std::fs::write(&file, include_bytes!("../../assets/demo.flac")).unwrap();
+        let node = context(&folder.path().join("node"), &[("transport.use", "fastn,memory")]);
+        let (key, capability) = (node.key().unwrap(), node.capability().unwrap());
+        let catalog = Catalog::scan(&[file], false).unwrap();
+        let server = BoundServer::start(&node, node.transports().unwrap(), &key, capability, catalog);
+        let server = server.await.unwrap();
+        let serving = tokio::spawn(server.serve());
+        let ticket: Ticket = server.ticket().to_string().parse().unwrap();
+        let routes: Vec<_> = ticket.routes.iter().map(|route| route.transport.as_str()).collect();
+        assert_eq!(routes, ["fastn", "memory"]);
+        let mut partly_unknown = ticket.clone();
+        partly_unknown.routes[0].transport = "from-the-future".into();
+        let clients: [(&[_], &Ticket, _); 4] = [
+            (&[], &ticket, "fastn"),
+            (&[("transport.use", "memory,fastn")], &ticket, "fastn"),
+            (&[("transport.use", "memory")], &ticket, "memory"),
+            (&[], &partly_unknown, "memory"),
+        ];
+        for (n, (keys, ticket, transport)) in clients.into_iter().enumerate() {
+            let client = context(&folder.path().join(n.to_string()), keys);
+            let connection = NodeConnection::open(&client, ticket).await.unwrap();
+            assert_eq!(connection.transport, transport, "{keys:?}");
+            let found = tracks::find(&connection.library(), "").await.unwrap();
+            assert_eq!(found.tracks.len(), 1, "over {transport}");
+            connection.link.close().await;
+        }
+        server.stop().await;
+        serving.await.unwrap();
+    }
+}

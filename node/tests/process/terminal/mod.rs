@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 mod host;
+mod random_keys;
 mod screen;
 
 use std::{fs, path::PathBuf};
@@ -143,12 +144,14 @@ fn every_key_does_what_it_should() {
 }
 
 #[test]
-fn the_reason_for_the_codec_is_seen_on_eighty_columns() {
+fn eighty_columns_have_room_for_the_whole_title() {
     let home = Home::new();
-    let host = Host::serve(&tracks(&home, &["a title that is as long as many others"]));
+    let title = "a title that is as long as many others";
+    let host = Host::serve(&tracks(&home, &[title]));
     let arguments = ["play", &host.ticket, "--codec", "opus", "--output", "null"];
     let mut screen = Screen::with_columns(&home, &arguments, 80);
-    screen.shows("▶ ", &["/1:00  ", "  opus 96k  ", "(the one codec that this client offers"]);
+    screen.shows("playing 1: ", &[title, "(the one codec that this client offers"]);
+    screen.shows(&format!("▶ {title}  0:0"), &["/1:00  ", "  opus 96k"]);
     screen.press("q");
     screen.ends();
 }

@@ -94,9 +94,21 @@ impl Screen {
 
     /// Waits for the end: exit code 0, and the terminal as before.
     #[track_caller]
-    pub(crate) fn ends(mut self) {
-        assert_eq!(self.shows("exit=", &[]), "exit=0");
+    pub(crate) fn ends(self) {
+        self.ends_with(0);
+    }
+
+    /// Waits for the end: this exit code, and the terminal as before.
+    #[track_caller]
+    pub(crate) fn ends_with(mut self, code: u8) {
+        assert_eq!(self.shows("exit=", &[]), format!("exit={code}"));
         assert_eq!(self.shows("modes=", &[]), "modes=same");
+    }
+
+    /// Waits for the next line.
+    #[track_caller]
+    pub(crate) fn next_line(&mut self) -> String {
+        self.shows("", &[])
     }
 
     /// Returns the next line: the text between two carriage returns, line feeds or erasures of the line.
