@@ -21,6 +21,8 @@ pub(crate) struct FetchOrders {
     pub(crate) jump: Option<Jump>,
     /// The play that follows another one: that play, and the next.
     pub(crate) follow: Option<(PlayId, Option<NextPlay>)>,
+    /// Number of follow orders so far. A repeated order counts again, since a failed track drops its successor.
+    pub(crate) follows: u64,
     /// True to stop requests.
     pub(crate) paused: bool,
 }

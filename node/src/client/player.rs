@@ -141,7 +141,10 @@ impl Player {
     /// Does nothing unless `after` is the play that the session began to fetch last, or that failed last. So an answer to an
     /// event may be late, and may be repeated.
     pub fn follow(&self, after: PlayId, next: Option<NextPlay>) {
-        self.session.send_modify(|orders| orders.follow = Some((after, next)));
+        self.session.send_modify(|orders| {
+            orders.follow = Some((after, next));
+            orders.follows += 1;
+        });
     }
 
     /// Pauses or resumes. No request leaves while paused.

@@ -25,7 +25,7 @@ Examples:
   media-node serve ~/Music                     serve a folder and print its ticket
   media-node add - as home                     store a ticket, pasted on standard input, as `home`
   media-node ls home                           list the tracks of that node
-  media-node play home blue in green           play the tracks that match these words
+  media-node play home 'blue in green'         play the tracks that match all these words
   media-node play home 3 --codec opus:64       play track 3 as Opus at 64 kbit/s";
 
 #[derive(Debug, Subcommand)]
@@ -91,7 +91,8 @@ pub(super) enum CliCommand {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
         #[arg(value_name = "NODE")]
         ticket: String,
-        /// Tracks to play: numbers, ids, or words of a title, artist or album. Default: all tracks.
+        /// Tracks to play: numbers, ids, or words of a title, artist or album; quote words that belong together. Default: all
+        /// tracks.
         tracks: Vec<String>,
         #[command(flatten)]
         options: PlayOptions,
@@ -108,7 +109,7 @@ pub(super) enum CliCommand {
     /// Show and check the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print the ID52 and the key file of this node.
+    /// Print this node's identity and the path of its key file.
     Id,
 }
 

@@ -124,7 +124,7 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let row = |(name, node): (&str, &crate::node_book::KnownNode)| {
-        let seen = node.last_seen.map_or("never reached".into(), |at| ago(now.saturating_sub(at)));
+        let seen = node.last_seen.map_or("not contacted yet".into(), |at| ago(now.saturating_sub(at)));
         vec![sanitize(name), seen, sanitize(node.path.as_deref().unwrap_or("")), sanitize(&id(&node.ticket))]
     };
     let rows: Vec<_> = book.nodes().map(row).collect();
@@ -137,13 +137,13 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
 /// `rename NAME NEW`.
 pub(super) fn rename(context: &Context, from: &str, to: &str) -> Result<(), ExitError> {
     let from = NodeBook::rename(&context.node_book(), from, to).or_exit(Exit::Usage)?;
-    print([format!("{from} is now {to}")])
+    print([format!("renamed {from} to {to}")])
 }
 
 /// `forget NAME`.
 pub(super) fn forget(context: &Context, name: &str) -> Result<(), ExitError> {
     NodeBook::forget(&context.node_book(), name).or_exit(Exit::Usage)?;
-    print([format!("{name} is forgotten, and its ticket removed from this machine")])
+    print([format!("removed {name} and its ticket from this machine")])
 }
 
 /// A time span for people, as in `5 min ago`.

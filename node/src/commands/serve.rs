@@ -267,7 +267,8 @@ fn count_of_tracks(count: usize) -> String {
     if count == 1 { "1 track".into() } else { format!("{count} tracks") }
 }
 
-#[cfg(all(test, feature = "fastn"))]
+#[cfg(test)]
+#[cfg(feature = "fastn")]
 mod tests {
     use media_config::{Config, Flag, Sources};
 

@@ -35,7 +35,7 @@ pub(super) struct ChunkKey {
 }
 
 /// In-memory LRU cache of encoded chunks as they go over the wire, bounded in bytes. Evicts bulk chunks
-/// before costly ones.
+/// first while they exceed their reserved share, then costly ones.
 #[derive(Debug)]
 pub(super) struct ChunkCache {
     /// Chunks of lossy codecs.

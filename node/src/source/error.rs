@@ -50,7 +50,7 @@ pub enum SourceError {
     Convert {
         /// The file.
         path: PathBuf,
-        /// The conversion that was asked for.
+        /// Reason why the conversion is impossible.
         cause: crate::convert::ConvertError,
     },
 }

@@ -69,7 +69,7 @@ fn wrong_words_of_a_command_line() {
     }
     fs::write(home.path("there.wav"), "mine").unwrap();
     home.run(&["play", ticket, "--output", "file:there.wav"])
-        .refused(OUTPUT, &["there.wav already exists", "overwrite"]);
+        .refused(OUTPUT, &["there.wav exists", "overwrite"]);
     assert_eq!(fs::read(home.path("there.wav")).unwrap(), b"mine");
     assert_serves(&node, "good");
 }

@@ -32,7 +32,7 @@ const MAX_PATIENCE: Duration = Duration::from_secs(6);
 /// Most bytes within one stall timeout that still count as an idle connection: an answer to a ping has about 40 bytes, one
 /// to a probe about 120. Fixed by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
 const IDLE_BYTES: u64 = 1500;
-/// Number of stall timeouts after which a stream is abandoned although its connection carries other bytes. A lost packet
+/// Stall timeouts that a stream may outlast while its connection carries other bytes; the next one abandons it although its connection carries other bytes. A lost packet
 /// can wait for a full queue several times. Fixed by `a_stream_behind_others_is_abandoned_after_16_timeouts`.
 const MAX_BLOCKED: u32 = 15;
 /// Time for a page of the catalog, plus a time per received byte (8 kbit/s). Fixed by `a_page_that_never_ends_is_given_up`

@@ -193,7 +193,7 @@ impl FetchSession {
         {
             self.handle(ClientInput::Play { play, track, at });
         }
-        if let Some((after, next)) = orders.follow.filter(|follow| before.follow.as_ref() != Some(follow)) {
+        if let Some((after, next)) = orders.follow.filter(|_| orders.follows != before.follows) {
             self.handle(ClientInput::Follow { after, next });
         }
         if before.paused && !orders.paused {

@@ -72,7 +72,7 @@ pub(crate) struct OutputWriter {
 }
 
 impl OutputWriter {
-    /// Interval at which a lost output is tried again. Fixed by `a_lost_output_is_tried_again_each_half_second`.
+    /// Interval at which a lost output is tried again.
     pub(crate) const REOPEN_EVERY: Duration = Duration::from_millis(500);
     /// Number of calls of [`Output::drain`] before an output is replaced, each up to 50 ms: 2 s.
     const DRAIN_CALLS: usize = 40;

@@ -275,16 +275,21 @@ mod tests {
         ChunkKey { request: ChunkRequest { rendition, index: ChunkIndex(index) }, modified: Some(0) }
     }
 
+    fn request(schedule: &Schedule, caller: &Caller, index: u32) -> Result<ChunkStream, WireError> {
+        let ChunkKey { request, modified } = key(index);
+        schedule.request(caller, &request, modified)
+    }
+
     #[test]
     fn a_full_queue_refuses_callers_that_wait_already() {
         let schedule = Schedule::new(1 << 20);
         let greedy = Caller::peer("greedy");
-        let streams: Vec<_> = (0..512).map(|index| schedule.request(&greedy, key(index)).unwrap()).collect();
-        let error = schedule.request(&greedy, key(512)).unwrap_err();
+        let streams: Vec<_> = (0..512).map(|index| request(&schedule, &greedy, index).unwrap()).collect();
+        let error = request(&schedule, &greedy, 512).unwrap_err();
         assert_eq!((error.code, error.retry_after_ms), (ErrorCode::Busy, Some(1000)));
         let modest = Caller::peer("modest");
-        let _own = schedule.request(&modest, key(600)).unwrap();
-        assert_eq!(schedule.request(&modest, key(601)).unwrap_err().code, ErrorCode::Busy);
+        let _own = request(&schedule, &modest, 600).unwrap();
+        assert_eq!(request(&schedule, &modest, 601).unwrap_err().code, ErrorCode::Busy);
         assert_eq!(schedule.next().unwrap().key, key(0));
         drop(streams);
         // Chunks of the caller that has left are skipped.
@@ -304,11 +309,11 @@ mod tests {
     async fn a_stop_refuses_what_waits_and_what_comes() {
         let schedule = Schedule::new(1 << 20);
         let caller = Caller::peer("a");
-        let mut waiting = schedule.request(&caller, key(0)).unwrap();
+        let mut waiting = request(&schedule, &caller, 0).unwrap();
         schedule.stop();
         assert!(schedule.next().is_none());
         while waiting.next().await.is_some() {}
         assert_eq!(waiting.refused(), Some(ErrorCode::Busy));
-        assert_eq!(schedule.request(&caller, key(1)).unwrap_err().code, ErrorCode::Busy);
+        assert_eq!(request(&schedule, &caller, 1).unwrap_err().code, ErrorCode::Busy);
     }
 }

@@ -167,17 +167,3 @@ fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
     rig.playback.check_silence(began + Duration::from_secs(9));
     assert_eq!(rig.underruns(), 0);
 }
-
-#[test]
-fn a_lost_output_is_tried_again_each_half_second() {
-    let mut rig = Rig::new();
-    rig.arrive(4);
-    rig.run(200);
-    rig.device.lost.store(true, Ordering::Relaxed);
-    rig.device.away.store(2, Ordering::Relaxed);
-    rig.arrive(1);
-    let began = Instant::now();
-    rig.steps();
-    let waited = began.elapsed().as_millis();
-    assert!((1000..1400).contains(&waited), "{waited} ms for three attempts");
-}
