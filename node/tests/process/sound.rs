@@ -161,7 +161,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     assert_eq!(done.err.matches("output lost").count(), 1, "{}", done.err);
     heard.extend(recorder.finish());
     assert_kept_place(&places(&heard), frames, 20, 150);
-    let outputs = done.err.lines().filter_map(|line| line.strip_prefix("output "));
+    let outputs = done.err.lines().filter_map(|line| line.strip_prefix("output: "));
     outputs.map(|line| line.split(',').next().unwrap().to_owned()).collect()
 }
 
@@ -187,7 +187,7 @@ fn a_suspended_device_goes_on_where_it_stood() {
         pactl(&server, &["suspend-sink", "kitchen", "1"]);
         playing.line(|line| line.contains("has not moved for"));
         pactl(&server, &["suspend-sink", "kitchen", "0"]);
-        playing.line(|line| line.starts_with("output cpal:kitchen plays again"));
+        playing.line(|line| line.starts_with("output: cpal:kitchen plays again"));
     }
     let done = playing.finish_with(0);
     assert_eq!(done.err.matches("output lost").count(), 2, "{}", done.err);
