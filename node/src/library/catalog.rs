@@ -22,7 +22,7 @@ use crate::source::formats::is_audio;
 const FIRST_BATCH: usize = 64;
 
 /// The tracks in library order, shared by all users of this node. Each call works on an immutable
-/// [`Listing`]; no lock is held while a call reads the disk.
+/// `Listing`; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
     paths: Vec<PathBuf>,
