@@ -150,7 +150,7 @@ fn eighty_columns_have_room_for_the_whole_title() {
     let host = Host::serve(&tracks(&home, &[title]));
     let arguments = ["play", &host.ticket, "--codec", "opus", "--output", "null"];
     let mut screen = Screen::with_columns(&home, &arguments, 80);
-    screen.shows("playing 1: ", &[title, "(the one codec that this client offers"]);
+    screen.shows("playing 1: ", &[title, "the one codec that this client offers"]);
     screen.shows(&format!("▶ {title}  0:0"), &["/1:00  ", "  opus 96k"]);
     screen.press("q");
     screen.ends();
