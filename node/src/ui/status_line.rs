@@ -67,7 +67,9 @@ impl StatusLine {
         }
         let mut parts = leave_out(parts, &OPTIONAL, width);
         let excess = width_of(&parts).saturating_sub(width);
-        if let Some((_, title)) = parts.iter_mut().find(|(part, _)| *part == Part::Title) {
+        if excess > 0
+            && let Some((_, title)) = parts.iter_mut().find(|(part, _)| *part == Part::Title)
+        {
             let room = title.width().saturating_sub(excess);
             *title = if room < MIN_TITLE { String::new() } else { cut(title, room) };
         }
