@@ -80,9 +80,9 @@ fn known(names: &[String]) -> String {
 pub struct KnownNode {
     /// Text of the ticket. A secret.
     pub ticket: String,
-    /// When it was added, in seconds since 1970.
+    /// Time of its addition, in seconds since 1970.
     pub added: u64,
-    /// When a command last reached it, in seconds since 1970.
+    /// Time at which a command last reached it, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<u64>,
     /// Kind of the path that it was last reached by.

@@ -37,7 +37,7 @@ use crate::client::{
 /// Inputs of the session from the player.
 pub(crate) struct Inbox {
     pub(crate) orders: watch::Receiver<FetchOrders>,
-    /// From the playback thread, which waits for an [`Entry::Rewind`] or an [`Entry::Clear`] after each.
+    /// Failed decoders. After each, the playback thread waits for an [`Entry::Rewind`] or an [`Entry::Clear`].
     pub(crate) decoder_failures: mpsc::Receiver<DecoderFailed>,
 }
 
