@@ -59,7 +59,9 @@ impl StatusLine {
             self.since = now;
         }
         let parts = parts(snapshot);
-        if now.saturating_duration_since(self.since) < NEWS && snapshot.waiting.is_empty() {
+        // Nothing draws a paused line again, so a reason would stay in place of the other parts.
+        let is_news = now.saturating_duration_since(self.since) < NEWS;
+        if is_news && !snapshot.paused && snapshot.waiting.is_empty() {
             let with_news = leave_out(parts.clone(), &BELOW_NEWS, width);
             if width_of(&with_news) <= width {
                 return join(&with_news);

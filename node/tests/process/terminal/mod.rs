@@ -104,7 +104,7 @@ fn a_pause_drains_and_asks_for_nothing() {
     screen.press(" ");
     let paused = screen.position("⏸");
     let requests = settled(&home, &host);
-    let drained = seconds(&screen.shows("⏸", &["  0.0 s "]));
+    let drained = seconds(&screen.shows("⏸", &["[········]  0.0 s "]));
     assert!(drained > paused, "what was held is played out");
     assert_eq!(settled(&home, &host), requests);
     screen.press(" ");
