@@ -5,14 +5,17 @@
 pub mod client;
 pub mod commands;
 pub mod control;
+pub mod control_socket;
 pub mod convert;
 pub mod exit;
 pub mod files;
 pub mod identity;
 pub mod library;
+pub mod machine_identity;
 pub mod node_book;
 mod path_kind;
 pub mod plugins;
+pub mod process_lock;
 pub mod server;
 pub mod source;
 pub mod ui;

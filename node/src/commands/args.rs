@@ -49,6 +49,14 @@ pub(super) enum CliCommand {
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,
     },
+    /// Show the running node and its peers.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the running node read its configuration again: library, access and log.level.
+    Reload,
     /// Store the ticket of a node under a name, to use in place of the ticket.
     Add {
         /// Ticket of the node, a file that contains it, or - to read it from standard input.

@@ -9,7 +9,7 @@ use super::Context;
 use crate::{
     client::{NodeLink, RemoteLibrary},
     exit::{Exit, ExitContext, ExitError},
-    identity::Secret,
+    machine_identity::ProcessIdentity,
 };
 
 /// A connected node.
@@ -17,36 +17,37 @@ pub(super) struct NodeConnection {
     pub(super) link: Arc<NodeLink>,
     /// Id of the transport in use.
     pub(super) transport: String,
+    /// Keeps other processes from this identity.
+    _identity: ProcessIdentity,
 }
 
 impl NodeConnection {
-    /// Connects to the node of a ticket with the key of this node, or with one derived from it if it is the same node.
+    /// Connects to the node of a ticket with an identity of this process.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
-        let node = Self::open_with_key(context, ticket, context.key()?).await?;
+        let node = Self::open_as(context, ticket, context.client_identity()?).await?;
         context.note_seen(ticket, &node.link.path().kind.to_string());
         Ok(node)
     }
 
-    /// Connects to the node of a ticket with this key.
-    pub(super) async fn open_with_key(
+    /// Connects to the node of a ticket with this identity.
+    pub(super) async fn open_as(
         context: &Context,
         ticket: &Ticket,
-        mut key: Secret,
+        identity: ProcessIdentity,
     ) -> Result<Self, ExitError> {
         let (transport, route) = choose_route(context, ticket)?;
-        if transport.identity(&key.0) == route.peer {
-            key = Context::client_key(&key);
-        }
+        let own_id = transport.identity(&identity.key.0);
         let binding = Instant::now();
-        let endpoint = context.bind(transport.as_ref(), &key, refuse_all()).await?;
+        let endpoint = context.bind(transport.as_ref(), &identity.key, refuse_all()).await?;
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
         let link = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
         link.connection().await.map_err(|error| {
-            let message = format!("connecting to the node of the ticket: {error}{}", next_step(&error));
+            let message =
+                format!("connecting to the node of the ticket: {error}{}", next_step(&error, &own_id));
             ExitError::new(Exit::Unreachable, message)
         })?;
-        Ok(Self { link: Arc::new(link), transport: transport.info().id })
+        Ok(Self { link: Arc::new(link), transport: transport.info().id, _identity: identity })
     }
 
     /// The library of the node.
@@ -73,11 +74,11 @@ fn choose_route<'a>(
 }
 
 /// Advice for a client that was refused.
-fn next_step(error: &TransportError) -> &'static str {
-    let TransportError::Refused(code) = error else { return "" };
+fn next_step(error: &TransportError, own_id: &str) -> String {
+    let TransportError::Refused(code) = error else { return String::new() };
     match code.as_str() {
-        "invalid_token" => "; the ticket is old or another node's: ask for a new one",
-        "unauthorized" => "; its owner can allow this client's id (media-node id)",
-        _ => "",
+        "invalid_token" => "; the ticket is old or another node's: ask for a new one".into(),
+        "unauthorized" => format!("; its owner can allow this client's id: {own_id}"),
+        _ => String::new(),
     }
 }

@@ -3,9 +3,9 @@
 use super::{
     Context,
     args::PlayOptions,
+    bound_server::BoundServer,
     connection::NodeConnection,
     play::{self, Prepared},
-    serve::BoundServer,
     stdout::print,
     tracks,
 };
@@ -13,6 +13,7 @@ use crate::{
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
     library::Catalog,
+    machine_identity::ProcessIdentity,
     ui::sanitize,
 };
 
@@ -29,11 +30,13 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
     std::fs::write(&file, TRACK)
         .context(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
     let catalog = Catalog::scan(&[file], false).or_exit(Exit::Failed)?;
-    let (node_key, client_key) = (random_secret()?, random_secret()?);
+    let (node_key, client_key) =
+        (Secret::random().or_exit(Exit::Failed)?, Secret::random().or_exit(Exit::Failed)?);
+    let capability = Secret::random().or_exit(Exit::Failed)?;
     let transports = vec![context.transport(None)?];
-    let server = BoundServer::start(context, transports, &node_key, random_secret()?, catalog).await?;
+    let server = BoundServer::start(context, transports, &node_key, capability, catalog).await?;
     let serving = tokio::spawn(server.serve());
-    let node = NodeConnection::open_with_key(context, &server.ticket(), client_key).await?;
+    let node = NodeConnection::open_as(context, &server.ticket(), ProcessIdentity::of(client_key)).await?;
     let tracks = tracks::find(&node.library(), "").await?.tracks;
     let stats = play::play(context, tracks, prepared, node, options.start).await;
     server.server.stop();
@@ -53,10 +56,4 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
         return Ok(());
     }
     print(lines)
-}
-
-fn random_secret() -> Result<Secret, ExitError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context(Exit::Failed, "creating a random key")?;
-    Ok(Secret(bytes))
 }

@@ -1,6 +1,7 @@
 //! The commands of `media-node`, one file each: they turn arguments and configuration into a run of the other rooms.
 
 mod args;
+mod bound_server;
 mod codec_choice;
 mod config;
 mod connection;
@@ -8,13 +9,20 @@ mod context;
 mod demo;
 mod devices;
 mod id;
+mod library_watch;
+mod log;
 mod ls;
+mod node_control;
 mod nodes;
 mod play;
 mod plugins;
+mod reload;
+mod running;
 mod serve;
 mod signals;
 mod stats_writer;
+mod status;
+mod stderr;
 mod stdout;
 mod tracks;
 
@@ -62,13 +70,19 @@ pub fn run() -> Result<(), ExitError> {
         }
         _ => Vec::new(),
     });
-    let libraries = !matches!(arguments.command, CliCommand::Plugins(_) | CliCommand::Id);
+    // These commands use no plugin of a library, so they run none's code.
+    let libraries = !matches!(
+        arguments.command,
+        CliCommand::Plugins(_) | CliCommand::Id | CliCommand::Status { .. } | CliCommand::Reload
+    );
     let context = Context::load(arguments.config.as_deref(), flags, libraries)?;
     match arguments.command {
         CliCommand::Demo { options } => context.block_on(demo::run(&context, &options)),
         CliCommand::Serve { paths, ticket_file, .. } => {
             context.block_on(serve::run(&context, paths, ticket_file.as_deref()))
         }
+        CliCommand::Status { json } => status::run(&context, json),
+        CliCommand::Reload => reload::run(&context),
         CliCommand::Add { ticket, name } => nodes::add(&context, &ticket, &name),
         CliCommand::Nodes { json } => nodes::list(&context, json),
         CliCommand::Rename { name, new } => nodes::rename(&context, &name, &new),

@@ -1,38 +1,39 @@
 //! `serve`: serves files and folders to the holders of a ticket.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
-use media_config::{AccessMode, PluginKind};
-use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
-use media_protocol::{Route, Ticket};
 use tokio::{
-    task::{JoinHandle, JoinSet, spawn_blocking},
-    time::{Instant, sleep, timeout_at},
+    sync::mpsc,
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
 };
 
-use super::{Context, signals, stats_writer, stdout::print};
+use super::{
+    Context,
+    bound_server::BoundServer,
+    library_watch::{follow, scan, warn_of_skipped},
+    node_control::{NodeControl, open_socket},
+    signals::{Signal, Signals},
+    stats_writer::StatsWriter,
+    stderr::{note, warn},
+};
 use crate::{
+    control_socket::Call,
     exit::{Exit, ExitContext, ExitError},
-    files,
-    identity::Secret,
-    library::{Catalog, CatalogError, Skipped},
-    server::{Access, DiskCacheConfig, Server, ServerConfig},
-    ui::sanitize,
+    library::Catalog,
+    machine_identity::node_lock,
+    process_lock::{LockError, ProcessLock, ProcessRecord, Role},
 };
 
 /// Time that the first scan of the library has before the ticket is printed. If it takes longer, the node serves the tracks
 /// found so far.
 const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
-/// Divisor that limits the share of time spent on rescans: after one that took a second, the next waits at least 20 s. It
-/// matters on slow network drives.
-const RESCAN_SHARE: u32 = 20;
-/// Number of skipped files that a warning names one by one.
-const MAX_NAMED: usize = 5;
 
 /// Serves the paths, or those of the configuration, until a signal stops the process.
 pub(super) async fn run(
@@ -40,13 +41,16 @@ pub(super) async fn run(
     paths: Vec<PathBuf>,
     ticket_file: Option<&Path>,
 ) -> Result<(), ExitError> {
-    let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
+    let has_paths = !paths.is_empty();
+    let paths = if has_paths { paths } else { context.config.library.paths.clone() };
     if paths.is_empty() {
         let message =
             "nothing to serve; name a folder, as in `media-node serve ~/Music`, or set library.paths";
         return Err(ExitError::new(Exit::Usage, message));
     }
+    let mut signals = Signals::of_node();
     let key = context.key()?;
+    let mut lock = lock_node(context)?;
     let transports = context.transports()?;
     let first_scan_until = Instant::now() + FIRST_SCAN_WAIT;
     let library = &context.config.library;
@@ -63,265 +67,61 @@ pub(super) async fn run(
         scanned.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?;
         warn_of_skipped(&catalog, &mut warned);
     }
+    let (_socket, mut calls) = open_socket(context, lock.as_mut()).unzip();
+    let process = lock.as_ref().map_or_else(|| ProcessRecord::new(Role::Serve), |lock| lock.record().clone());
+    let (mut control, rescans) = NodeControl::new(context, &server, process, has_paths);
     server.announce(&context.config.node.name, is_complete, ticket_file)?;
-    let follow = follow(catalog, (!is_complete).then_some(first_scan), library.rescan.get(), warned);
-    let write_stats = stats_writer::start(context, &server.server).await?;
-    tokio::select! {
-        error = write_stats => Err(error),
-        error = server.serve() => Err(error),
-        error = follow => Err(error),
-        () = signals::stop() => {
-            server.stop().await;
-            stats_writer::write(context, &server.server)
-        }
-    }
-}
-
-/// A scan of the library. Returns whether the library has changed.
-type Scan = JoinHandle<Result<bool, CatalogError>>;
-
-fn scan(catalog: &Arc<Catalog>) -> Scan {
-    let catalog = Arc::clone(catalog);
-    spawn_blocking(move || catalog.rescan())
-}
-
-/// Waits for the first scan if it is not complete, then rescans the library at this interval; zero means never. Warns of each
-/// skipped file once. Returns only if the first scan finds nothing to serve.
-async fn follow(
-    catalog: Arc<Catalog>,
-    first_scan: Option<Scan>,
-    interval: Duration,
-    mut warned: HashSet<Skipped>,
-) -> ExitError {
-    if let Some(first_scan) = first_scan {
-        match first_scan.await.or_exit(Exit::Failed).and_then(|scanned| scanned.or_exit(Exit::NotFound)) {
-            Ok(_) => tracing::info!("serving {}: the whole library", count_of_tracks(catalog.len())),
-            Err(error) => return error,
-        }
-    }
-    let mut last_problem = String::new();
-    let mut wait = interval;
+    let mut follow = pin!(follow(catalog, (!is_complete).then_some(first_scan), rescans, warned));
+    let mut serving = pin!(server.serve());
+    let mut stats = StatsWriter::start(context, &server.server).await?;
     loop {
-        warn_of_skipped(&catalog, &mut warned);
-        if interval.is_zero() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            error = &mut serving => return Err(error),
+            error = &mut follow => return Err(error),
+            () = stats.write_when_due() => {}
+            call = next_call(&mut calls) => control.answer(call),
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                // The result is printed; a wrong configuration does not end the node.
+                Signal::Reload => drop(control.reload()),
+            },
         }
-        sleep(wait).await;
-        let began = Instant::now();
-        let scanned = scan(&catalog).await.map_err(|error| error.to_string());
-        wait = interval.max(began.elapsed() * RESCAN_SHARE);
-        let problem = match scanned.and_then(|scanned| scanned.map_err(|error| error.to_string())) {
-            Ok(changed) => {
-                if changed {
-                    tracing::info!("the library has changed: serving {}", count_of_tracks(catalog.len()));
-                }
-                String::new()
-            }
-            Err(error) => error,
-        };
-        // A lasting problem is reported once.
-        if !problem.is_empty() && problem != last_problem {
-            eprintln!("warning: {}", sanitize(&problem));
+    }
+    note("stopping");
+    server.stop().await;
+    stats.write();
+    Ok(())
+}
+
+/// Takes the lock of the node's key. `None` with a warning if the system cannot lock its file.
+fn lock_node(context: &Context) -> Result<Option<ProcessLock>, ExitError> {
+    let key = &context.config.node.key;
+    let path = node_lock(key);
+    match ProcessLock::take_persistently(&path, Role::Serve) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held(holder)) => {
+            let holder = holder.map_or("another process".into(), |holder| format!("process {}", holder.pid));
+            let message = format!(
+                "{holder} serves with the key {} already: stop it (`media-node status` shows it), or give this node \
+                 another key, as in --set node.key=FILE",
+                key.display()
+            );
+            Err(ExitError::new(Exit::Failed, message))
         }
-        last_problem = problem;
+        Err(LockError::Io(error)) => {
+            let path = path.display();
+            warn(format_args!("cannot lock {path}: {error}; a second `serve` with this key is not noticed"));
+            Ok(None)
+        }
     }
 }
 
-/// A server with its endpoints, one for each transport.
-pub(super) struct BoundServer {
-    pub(super) server: Server,
-    endpoints: Vec<BoundEndpoint>,
-    capability: Secret,
-}
-
-struct BoundEndpoint {
-    transport: String,
-    endpoint: Arc<dyn Endpoint>,
-}
-
-impl BoundServer {
-    /// Starts a server and binds every transport. It admits peers by the configuration, and clients of this same key.
-    pub(super) async fn start(
-        context: &Context,
-        transports: Vec<Arc<dyn Transport>>,
-        key: &Secret,
-        capability: Secret,
-        catalog: impl Into<Arc<Catalog>>,
-    ) -> Result<Self, ExitError> {
-        context.check_codec_options()?;
-        let server = Server::start(server_config(context), Arc::clone(&context.registry), catalog);
-        let server = server.context(Exit::Failed, "starting the encoder threads")?;
-        let mut endpoints = Vec::new();
-        for transport in transports {
-            let mut access = access(context, &capability);
-            access.ids.insert(transport.identity(&Context::client_key(key).0));
-            let endpoint = context.bind(transport.as_ref(), key, server.admit(access)).await?;
-            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint });
-        }
-        Ok(Self { server, endpoints, capability })
+/// Waits for a request of the control socket. Never returns without a socket. Cancel-safe.
+async fn next_call(calls: &mut Option<mpsc::Receiver<Call>>) -> Call {
+    if let Some(calls) = calls
+        && let Some(call) = calls.recv().await
+    {
+        return call;
     }
-
-    /// Serves all endpoints. Returns only if the transport closes one of them, or after [`BoundServer::stop`].
-    pub(super) fn serve(&self) -> impl Future<Output = ExitError> + use<> {
-        let mut serving = JoinSet::new();
-        for BoundEndpoint { transport, endpoint } in &self.endpoints {
-            let (transport, served) = (transport.clone(), self.server.serve(Arc::clone(endpoint)));
-            serving.spawn(async move {
-                served.await;
-                transport
-            });
-        }
-        async move {
-            let closed = match serving.join_next().await {
-                Some(Ok(transport)) => format!("the endpoint of the transport {transport} was closed"),
-                Some(Err(error)) => format!("serving an endpoint: {error}"),
-                None => "no transport to serve".into(),
-            };
-            ExitError::new(Exit::Failed, closed)
-        }
-    }
-
-    /// Stops the server and closes its endpoints.
-    pub(super) async fn stop(&self) {
-        self.server.stop();
-        for BoundEndpoint { endpoint, .. } in &self.endpoints {
-            endpoint.close().await;
-        }
-    }
-
-    /// Prints the ticket, and writes it to a file. `is_complete` tells whether the number of tracks is final.
-    fn announce(&self, name: &str, is_complete: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
-        let ticket = self.ticket().to_string();
-        if let Some(file) = ticket_file {
-            let writing = format!("writing the ticket to {}", file.display());
-            files::write(file, &format!("{ticket}\n"), true).context(Exit::Failed, writing)?;
-        }
-        let count = count_of_tracks(self.server.catalog().len());
-        let so_far = if is_complete { "" } else { " so far" };
-        let ids: Vec<_> = self.endpoints.iter().map(|bound| bound.endpoint.address().id).collect();
-        print([
-            format!("serving {count}{so_far} as {name} ({})", ids.join(", ")),
-            format!("ticket: {ticket}"),
-            "on another machine, paste the ticket into the first command:".into(),
-            "  media-node add - as home".into(),
-            "  media-node play home".into(),
-        ])
-    }
-
-    /// The ticket that admits a device, with a route for each transport in the order of `transport.use`.
-    pub(super) fn ticket(&self) -> Ticket {
-        let route = |BoundEndpoint { transport, endpoint }: &BoundEndpoint| {
-            let PeerAddress { id: peer, addresses } = endpoint.address();
-            Route { transport: transport.clone(), peer, addresses }
-        };
-        Ticket { routes: self.endpoints.iter().map(route).collect(), capability: self.capability.0 }
-    }
-}
-
-fn server_config(context: &Context) -> ServerConfig {
-    let server = &context.config.server;
-    let codec_options = context.registry.codecs().map(|codec| {
-        let id = codec.info().id;
-        let options = context.config.plugin_options(PluginKind::Codec, &id);
-        (id, options)
-    });
-    let disk_cache =
-        DiskCacheConfig { folder: server.disk_cache_dir.clone(), bytes: server.disk_cache.get() };
-    ServerConfig {
-        disk_cache: (disk_cache.bytes > 0).then_some(disk_cache),
-        cache: usize::try_from(server.cache.get()).unwrap_or(usize::MAX),
-        encoders: server.encoders.get() as usize,
-        max_peers: server.max_peers.get() as usize,
-        max_requests_per_peer: server.max_requests_per_peer.get() as usize,
-        encode_ahead: server.encode_ahead.get(),
-        codec_options: codec_options.collect::<BTreeMap<_, _>>(),
-    }
-}
-
-fn access(context: &Context, capability: &Secret) -> Access {
-    let config = &context.config.access;
-    let mut access = Access::default();
-    match config.mode {
-        AccessMode::Open => access.open = true,
-        AccessMode::List => access.ids.extend(config.allow.iter().map(|id| id.as_str().to_owned())),
-        AccessMode::Ticket => access.capability = Some(Ticket::token_of(&capability.0)),
-    }
-    access
-}
-
-/// Warns of the skipped files that are not in `warned`, then sets `warned` to the files that are skipped now.
-fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
-    let skipped: HashSet<_> = catalog.skipped().into_iter().collect();
-    let mut new: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
-    new.sort();
-    for line in new.iter().take(MAX_NAMED) {
-        eprintln!("warning: skipped {}", sanitize(line));
-    }
-    if new.len() > MAX_NAMED {
-        eprintln!("warning: skipped {} more files that cannot be read", new.len() - MAX_NAMED);
-    }
-    *warned = skipped;
-}
-
-fn count_of_tracks(count: usize) -> String {
-    if count == 1 { "1 track".into() } else { format!("{count} tracks") }
-}
-
-#[cfg(test)]
-#[cfg(feature = "fastn")]
-mod tests {
-    use media_config::{Config, Flag, Sources};
-
-    use super::{super::connection::NodeConnection, super::tracks, *};
-    use crate::plugins;
-
-    /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.
-    fn context(folder: &Path, keys: &[(&str, &str)]) -> Context {
-        let mut sources = Sources::bare(folder.join("config.toml"), folder.join("data"));
-        let local = [
-            ("transport.fastn.relay", "off"),
-            ("transport.fastn.mdns", "false"),
-            ("transport.fastn.bind", r#"["127.0.0.1:0"]"#),
-        ];
-        sources.flags = local.iter().chain(keys).map(|(key, value)| Flag::new("--set", key, value)).collect();
-        let config = Config::load(&sources).unwrap();
-        let search_path = plugins::search_path(&config, &sources);
-        let registry = plugins::loaded(&config, &search_path);
-        let config_file = sources.file;
-        Context { began: std::time::Instant::now(), config, config_file, search_path, registry }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_node_serves_on_every_transport_and_a_client_takes_the_first_that_it_has() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("demo.flac");
-        std::fs::write(&file, include_bytes!("../../assets/demo.flac")).unwrap();
-        let node = context(&folder.path().join("node"), &[("transport.use", "fastn,memory")]);
-        let (key, capability) = (node.key().unwrap(), node.capability().unwrap());
-        let catalog = Catalog::scan(&[file], false).unwrap();
-        let server = BoundServer::start(&node, node.transports().unwrap(), &key, capability, catalog);
-        let server = server.await.unwrap();
-        let serving = tokio::spawn(server.serve());
-        let ticket: Ticket = server.ticket().to_string().parse().unwrap();
-        let routes: Vec<_> = ticket.routes.iter().map(|route| route.transport.as_str()).collect();
-        assert_eq!(routes, ["fastn", "memory"]);
-        let mut partly_unknown = ticket.clone();
-        partly_unknown.routes[0].transport = "from-the-future".into();
-        let clients: [(&[_], &Ticket, _); 4] = [
-            (&[], &ticket, "fastn"),
-            (&[("transport.use", "memory,fastn")], &ticket, "fastn"),
-            (&[("transport.use", "memory")], &ticket, "memory"),
-            (&[], &partly_unknown, "memory"),
-        ];
-        for (n, (keys, ticket, transport)) in clients.into_iter().enumerate() {
-            let client = context(&folder.path().join(n.to_string()), keys);
-            let connection = NodeConnection::open(&client, ticket).await.unwrap();
-            assert_eq!(connection.transport, transport, "{keys:?}");
-            let found = tracks::find(&connection.library(), "").await.unwrap();
-            assert_eq!(found.tracks.len(), 1, "over {transport}");
-            connection.link.close().await;
-        }
-        server.stop().await;
-        serving.await.unwrap();
-    }
+    std::future::pending().await
 }

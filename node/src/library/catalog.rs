@@ -1,21 +1,20 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
+use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
     error::{CatalogError, Skipped},
-    index::Index,
+    folders::Folders,
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    scan::{folder_walk::walk, headers::read_headers},
+    scan::headers::read_headers,
     track_file::{FileEntry, ScannedEntry},
 };
-use crate::source::formats::is_audio;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that the cost of publishing stays in proportion to the scan.
@@ -25,9 +24,7 @@ const FIRST_BATCH: usize = 64;
 /// `Listing`; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
-    paths: Vec<PathBuf>,
-    follow_links: bool,
-    index: Option<Index>,
+    folders: RwLock<Arc<Folders>>,
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
     /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
@@ -56,22 +53,31 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
     pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
-        let real = |path: &PathBuf| {
-            path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
-        };
-        let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
-        let index = index.map(|folder| Index::new(folder, roots, follow_links));
-        let files = index.as_ref().map(Index::load).unwrap_or_default();
-        let scanned: Vec<_> = files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect();
+        let folders = Folders::new(paths, follow_links, index)?;
+        let scanned = folders.recall();
         let listing = Listing::new(scanned.iter(), Vec::new(), true);
         Ok(Self {
-            paths: paths.to_vec(),
-            follow_links,
-            index,
+            folders: RwLock::new(Arc::new(folders)),
             scanned: Mutex::new(scanned),
             listing: RwLock::new(Arc::new(listing)),
             open_files: OpenFiles::new(),
         })
+    }
+
+    /// Replaces the folders. The tracks stay as they are until the next [`Catalog::rescan`]. Asks the system for
+    /// the paths, and waits for no scan.
+    ///
+    /// # Errors
+    /// [`CatalogError::Unreadable`] if a path cannot be read; the catalog then keeps its folders.
+    pub fn set_folders(
+        &self,
+        paths: &[PathBuf],
+        follow_links: bool,
+        index: Option<&Path>,
+    ) -> Result<(), CatalogError> {
+        let folders = Arc::new(Folders::new(paths, follow_links, index)?);
+        *self.folders.write().unwrap_or_else(PoisonError::into_inner) = folders;
+        Ok(())
     }
 
     /// Scans the folders again: adds, removes and changes tracks while they are served. Files with unchanged
@@ -85,7 +91,10 @@ impl Catalog {
     /// [`CatalogError::Unreadable`] leaves all as it was; [`CatalogError::Empty`] if no track is left.
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entries, skipped) = self.find_files()?;
+        let folders = self.folders();
+        // Files in the index of new folders need not be opened again.
+        scanned.extend(folders.recall());
+        let (entries, skipped) = folders.find_files()?;
         let mut found = known_entries(&entries, &scanned);
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
         let is_unchanged = missing.is_empty() && found.len() == scanned.len();
@@ -104,7 +113,7 @@ impl Catalog {
             // Saving in between keeps the work of a long scan that is interrupted.
             if known >= 2 * saved.max(FIRST_BATCH) {
                 saved = known;
-                self.save(found.iter().flatten());
+                folders.save(found.iter().flatten());
             }
             let batch;
             (batch, rest) = rest.split_at(rest.len().min((known / 4).max(FIRST_BATCH)));
@@ -112,10 +121,10 @@ impl Catalog {
         }
         if self.is_empty() {
             // `scanned` and the index keep their entries: the disk may be away for a while only.
-            return Err(self.empty_error());
+            return Err(folders.empty_error(&self.skipped()));
         }
         if !is_unchanged {
-            self.save(found.iter().flatten());
+            folders.save(found.iter().flatten());
         }
         *scanned = found.into_iter().flatten().collect();
         Ok(true)
@@ -143,6 +152,12 @@ impl Catalog {
     #[must_use]
     pub fn list(&self, list: &List) -> ListPage {
         self.listing().page(list)
+    }
+
+    /// The entry of a track, with its place in the whole library. Does not access the disk.
+    #[must_use]
+    pub fn track(&self, id: &TrackId) -> Option<Track> {
+        Some(self.listing().find(id)?.1)
     }
 
     /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to
@@ -176,32 +191,8 @@ impl Catalog {
         *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
     }
 
-    fn find_files(&self) -> Result<(Vec<FileEntry>, Vec<Skipped>), CatalogError> {
-        let mut seen = HashSet::new();
-        let mut skipped = Vec::new();
-        let mut entries = Vec::new();
-        for path in &self.paths {
-            let found = walk(path, self.follow_links, is_audio, &mut seen, &mut skipped);
-            entries.extend(found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?);
-        }
-        Ok((entries, skipped))
-    }
-
-    fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) {
-        if let Some(index) = &self.index
-            && let Err(error) = index.save(scanned)
-        {
-            tracing::warn!("cannot save the library's index, so the next start takes longer: {error}");
-        }
-    }
-
-    fn empty_error(&self) -> CatalogError {
-        let paths: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
-        let skipped = match self.skipped().as_slice() {
-            [] => String::new(),
-            [first, ..] => format!(" ({} skipped, the first: {first})", self.skipped().len()),
-        };
-        CatalogError::Empty { paths: paths.join(", "), skipped }
+    fn folders(&self) -> Arc<Folders> {
+        Arc::clone(&self.folders.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -10,14 +10,16 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use self::connection_table::ConnectionTable;
+use self::{activity::ActivityTable, connection_table::ConnectionTable};
 use super::service::Service;
 
 mod access;
+mod activity;
 mod connection_table;
 mod session;
 
 pub use access::Access;
+pub use activity::ConnectionStatus;
 
 /// The peers of a server, over all its transports.
 pub(super) struct Peers {
@@ -27,6 +29,7 @@ pub(super) struct Peers {
     /// One permit for each connection that may still come in.
     peer_slots: Arc<Semaphore>,
     connections: Arc<ConnectionTable>,
+    activities: Arc<ActivityTable>,
     stopping: watch::Sender<bool>,
 }
 
@@ -42,6 +45,7 @@ impl Peers {
             max_peers,
             peer_slots: Arc::new(Semaphore::new(max_peers)),
             connections: Arc::default(),
+            activities: Arc::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -49,6 +53,12 @@ impl Peers {
     /// Number of connections.
     pub(super) fn connected(&self) -> usize {
         self.max_peers.saturating_sub(self.peer_slots.available_permits())
+    }
+
+    /// All connections as the node's owner sees them, oldest first.
+    pub(super) fn connections(&self) -> Vec<ConnectionStatus> {
+        let catalog = self.service.catalog();
+        self.activities.status(|id| catalog.track(id).map(|track| track.title))
     }
 
     /// Turns true when the server stops.
@@ -111,6 +121,7 @@ impl Peers {
         };
         counters.peers_served.add(1);
         let guard = self.connections.insert(&connection);
+        let active = self.activities.insert(&connection);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
         // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
@@ -119,7 +130,7 @@ impl Peers {
         let session = async move {
             let _held = (guard, slot);
             tracing::info!(path = %connection.path().kind, "a peer connected");
-            session::run(service, limits, Arc::clone(&connection)).await;
+            session::run(service, limits, Arc::clone(&connection), Arc::clone(&active.activity)).await;
             let reason = connection.closed().await;
             tracing::info!(%reason, "a peer disconnected");
         };

@@ -16,6 +16,7 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
+use super::activity::Activity;
 use crate::{
     path_kind::path_kind,
     server::{
@@ -46,12 +47,18 @@ fn send_timeout(bytes: u64) -> Duration {
 
 /// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
 /// another.
-pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
+pub(super) async fn run(
+    service: Arc<Service>,
+    limits: RequestLimits,
+    connection: Arc<dyn Connection>,
+    activity: Arc<Activity>,
+) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
         caller: Caller::peer(&connection.peer()),
         service,
         connection: Arc::clone(&connection),
+        activity,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
@@ -77,6 +84,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
+    activity: Arc<Activity>,
     machine: ServerSession,
     /// Streams, by number, whose request the state machine has not decided on.
     undecided: HashMap<u64, Stream>,
@@ -87,7 +95,8 @@ struct Session {
 
 impl Session {
     fn request(&mut self, number: u64, incoming: Incoming) {
-        let Incoming { protocol, data, stream } = incoming;
+        let Incoming { protocol, data, mut stream } = incoming;
+        stream.send = self.activity.counted(stream.send);
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
         self.machine.handle(ServerInput::Request { stream: number, protocol, data });
@@ -108,10 +117,14 @@ impl Session {
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
+                if get_info.then_chunk_at.is_some() {
+                    self.activity.note_chunk(&get_info.track);
+                }
                 let connection = Arc::clone(&self.connection);
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request } => {
+                self.activity.note_chunk(&request.rendition.track);
                 // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
                 let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
                 self.answer(stream, |stream| chunk.send(service, stream));
@@ -272,7 +285,7 @@ mod tests {
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
 
-    use super::*;
+    use super::{super::activity::ActivityTable, *};
     use crate::{library::Catalog, plugins, server::config::ServerConfig};
 
     #[test]
@@ -340,7 +353,10 @@ mod tests {
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
-        let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
+        let connection: Arc<dyn Connection> = Arc::new(Flood);
+        let active = Arc::new(ActivityTable::default()).insert(&connection);
+        let activity = Arc::clone(&active.activity);
+        let session = tokio::spawn(run(Arc::clone(&service), limits, connection, activity));
         for _ in 0..1000 {
             yield_now().await;
         }
