@@ -39,9 +39,9 @@ pub(crate) struct Jump {
 /// Orders to the playback thread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PlaybackOrders {
-    /// The play of the last jump. Audio of earlier plays is void.
+    /// The play of the last jump. Audio of earlier plays is dropped.
     pub(crate) jump: Option<PlayId>,
-    /// True to fall silent and keep all audio.
+    /// True while playback is paused. The buffer keeps its audio.
     pub(crate) paused: bool,
     /// True while the session requests audio. While it does not, an empty buffer is no underrun.
     pub(crate) expects_audio: bool,

@@ -39,7 +39,7 @@ pub struct SimulatedStats {
     /// Number of underruns.
     pub underruns: u64,
     /// Duration of all underruns.
-    pub dry: Duration,
+    pub underrun_time: Duration,
     /// Time from [`SimulatedListener::start`] to the first audio.
     pub first_audio: Option<Duration>,
     /// Reason of a failure that ended the session.
@@ -137,7 +137,7 @@ struct SimulatedOutput {
 
 impl SimulatedOutput {
     async fn run(self, began: Instant) {
-        let mut dry_since = None;
+        let mut underrun_since = None;
         loop {
             while !self.buffer.is_ready() {
                 sleep(POLL).await;
@@ -145,14 +145,14 @@ impl SimulatedOutput {
             let now = Instant::now();
             self.update(|stats| {
                 stats.first_audio.get_or_insert(now - began);
-                stats.dry += dry_since.map_or(Duration::ZERO, |since| now - since);
+                stats.underrun_time += underrun_since.map_or(Duration::ZERO, |since| now - since);
             });
             let ended = self.play(now).await;
             if ended {
                 return self.update(|stats| stats.ended = true);
             }
             self.update(|stats| stats.underruns += 1);
-            dry_since = Some(Instant::now());
+            underrun_since = Some(Instant::now());
         }
     }
 
@@ -239,6 +239,6 @@ mod tests {
         clock.await.unwrap();
         let heard = stats.lock().unwrap().clone();
         assert!(heard.ended && heard.underruns == 1 && heard.failed.is_none(), "{heard:?}");
-        assert!((450..=550).contains(&heard.dry.as_millis()), "{heard:?}");
+        assert!((450..=550).contains(&heard.underrun_time.as_millis()), "{heard:?}");
     }
 }

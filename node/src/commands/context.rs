@@ -12,7 +12,7 @@ use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::{
     AudioFormat, Limits, PluginError, SampleType, SourceFormat,
-    transport::{Admit, Bind, Endpoint, Transport, TransportError},
+    transport::{Admit, BindOptions, Endpoint, Transport, TransportError},
 };
 use media_protocol::Protocol;
 
@@ -117,7 +117,7 @@ impl Context {
         key: &Secret,
         admit: Admit,
     ) -> Result<Arc<dyn Endpoint>, ExitError> {
-        let bind = Bind {
+        let bind = BindOptions {
             secret_key: key.0,
             options: self.config.plugin_options(PluginKind::Transport, &transport.info().id),
             name: self.config.node.name.clone(),

@@ -12,7 +12,7 @@ use crate::client::{Event, UnderrunCause};
 /// Input of the state machine.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
-    /// A command, from whatever source.
+    /// A command from a key or another source.
     Command(Command),
     /// An event of the player.
     Event(Event),
@@ -254,7 +254,7 @@ impl PlayerState {
             }
             Event::OutputLost(reason) => {
                 self.waiting = "for an output";
-                self.warn(format!("output lost ({reason}); waiting for it or another one"));
+                self.warn(format!("output lost ({reason}); waiting for an output"));
             }
             Event::Retrying(reason) => {
                 self.waiting = "for the node";

@@ -115,11 +115,11 @@ impl Queue {
         self.pass(play).is_some_and(|pass| pass.index + 1 == self.tracks.len())
     }
 
-    /// A pass has failed, and the player has dropped all later ones: it waits to be told what follows. Returns the pass and the
-    /// one to play instead; `None` if the pass is unknown.
+    /// Marks a pass as failed. The player has dropped all later passes and waits for a new order. Returns the failed pass and
+    /// the one to play instead; `None` if the pass is unknown.
     ///
-    /// A later pass that the player has not begun to fetch keeps its name, as the player may have taken it up meanwhile. One that
-    /// the player had begun to fetch gets a new name.
+    /// A later pass that the player had begun to fetch gets a new id. One that it had not begun keeps its id, since the player
+    /// may have begun it meanwhile.
     pub(super) fn failed(&mut self, play: PlayId) -> Option<FailedPass> {
         let place = self.place(play)?;
         self.passes[place].failed = true;

@@ -67,7 +67,7 @@ impl OpenFiles {
         Ok(Arc::new(OpenTrack::new(track, opened)))
     }
 
-    /// Returns whether `file` is open, so that [`OpenFiles::open`] does not wait for it.
+    /// True if `file` is open, so that [`OpenFiles::open`] returns at once.
     pub(super) fn is_open(&self, file: &TrackFile) -> bool {
         self.lock().peek(&file.entry.path).is_some_and(|slot| slot.get().is_some_and(Result::is_ok))
     }

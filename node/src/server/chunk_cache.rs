@@ -41,8 +41,8 @@ pub(super) struct ChunkCache {
     /// Chunks of lossy codecs.
     costly: LruPart,
     /// Chunks of lossless codecs and passthrough. They are ten times as large and take a tenth of the time to
-    /// make. One listener requests hundreds of megabytes of them an hour, so only a
-    /// [`ChunkCache::BULK_SHARE`] of the capacity is reserved for them.
+    /// make. One listener requests hundreds of megabytes of them an hour. A share of the capacity,
+    /// [`ChunkCache::BULK_SHARE`], is reserved for them; beyond it they are evicted before costly chunks.
     bulk: LruPart,
     capacity: usize,
     stats: CacheStats,

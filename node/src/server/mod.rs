@@ -71,7 +71,7 @@ impl Server {
         Ok(Self { service, peers })
     }
 
-    /// The decision on peers for [`media_plugin_sdk::transport::Bind::admit`]: `access` must admit a peer,
+    /// The decision on peers for [`media_plugin_sdk::transport::BindOptions::admit`]: `access` must admit a peer,
     /// and the server must have a free slot.
     #[must_use]
     pub fn admit(&self, access: Access) -> Admit {

@@ -92,14 +92,13 @@ fn is_adts(bytes: &[u8], is_all: bool) -> bool {
     })
 }
 
-/// True if [`PROOF`] frames follow each other, or at least two that end with the file. `frame_bytes` returns the length
-/// of the frame at the beginning of a slice.
+/// True if `bytes` begins with [`PROOF`] frames in a row. Fewer are enough if `bytes` ends first: two frames, or one that
+/// ends exactly with a whole file (`is_all`). `frame_bytes` returns the length of the frame at the beginning of a slice.
 fn proves(bytes: &[u8], is_all: bool, frame_bytes: impl Fn(&[u8]) -> Option<u32>) -> bool {
     let mut at = 0;
     for frames in 0..PROOF {
         let rest = bytes.get(at..).unwrap_or_default();
         if rest.len() < ADTS_HEAD {
-            // The searched bytes end here. A file must have had two frames, or one that ends exactly with it.
             return frames > 1 || (is_all && frames == 1 && rest.is_empty());
         }
         match frame_bytes(rest) {

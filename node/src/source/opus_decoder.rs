@@ -116,13 +116,13 @@ impl AudioDecoder for OpusDecoder {
     }
 
     fn reset(&mut self) {
-        // It fails for an invalid decoder only, which `new` returns none of.
+        // The reset fails for an invalid decoder only, and `new` returns valid ones.
         let _ = self.decoder().reset_state();
     }
 
     fn decode_ref(&mut self, packet: &PacketRef<'_>) -> Result<GenericAudioBufferRef<'_>> {
         self.buffer.clear();
-        // An empty packet would stand for a lost one.
+        // libopus takes an empty packet for a lost one and would invent audio.
         let decoded = match packet.data.is_empty() {
             true => None,
             false => self.decode(packet.data),

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use media_plugin_sdk::transport::{
-    Admit, Bind, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
+    Admit, BindOptions, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
 };
 
 /// Result of a check; an error fails the test.
@@ -77,8 +77,8 @@ impl Subject {
         self.transport.bind(&self.settings(fresh_key(), admit)).await
     }
 
-    fn settings(&self, secret_key: [u8; 32], admit: Admit) -> Bind {
-        Bind {
+    fn settings(&self, secret_key: [u8; 32], admit: Admit) -> BindOptions {
+        BindOptions {
             secret_key,
             options: self.options.clone(),
             name: "conformance".into(),

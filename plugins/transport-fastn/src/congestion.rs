@@ -71,8 +71,8 @@ pub(crate) fn factory(choice: Congestion) -> Arc<dyn ControllerFactory + Send + 
 }
 
 /// Returns the least round trip that a path's controller has seen. Only [`AutoController`] keeps it.
-pub(crate) fn least_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
-    controller.into_any().downcast::<AutoController>().ok()?.least_rtt
+pub(crate) fn min_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
+    controller.into_any().downcast::<AutoController>().ok()?.min_rtt
 }
 
 struct AutoControllerFactory;
@@ -84,7 +84,7 @@ impl ControllerFactory for AutoControllerFactory {
             inner,
             mtu: current_mtu,
             uses_bbr: true,
-            least_rtt: None,
+            min_rtt: None,
             first_round_trip: FirstRoundTrip::Over,
             queue_bound: QueueBound::new(),
             path_growth: PathGrowth::default(),
@@ -114,9 +114,9 @@ impl FirstRoundTrip {
     /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet
     /// proves nothing: a few bytes may leave well before the bulk of a chunk. See the test
     /// `a_few_bytes_ahead_do_not_end_the_first_round_trip`.
-    fn on_acked(&mut self, sent: Instant, least_rtt: Duration) {
+    fn on_acked(&mut self, sent: Instant, min_rtt: Duration) {
         if let Self::Running(began) = *self
-            && sent >= began + least_rtt / 2
+            && sent >= began + min_rtt / 2
         {
             *self = Self::Over;
         }
@@ -131,7 +131,7 @@ struct AutoController {
     mtu: u16,
     /// `inner` is BBR3, not Cubic.
     uses_bbr: bool,
-    least_rtt: Option<Duration>,
+    min_rtt: Option<Duration>,
     first_round_trip: FirstRoundTrip,
     queue_bound: QueueBound,
     path_growth: PathGrowth,
@@ -144,7 +144,7 @@ impl AutoController {
     /// that happens once at most.
     fn observe_rtt(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
         let sample = rtt.min().min(now.saturating_duration_since(sent));
-        self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
+        self.min_rtt = Some(self.min_rtt.map_or(sample, |least| least.min(sample)));
         if self.uses_bbr && rtt.min() < NEAR_RTT {
             self.uses_bbr = false;
             self.inner = Arc::new(CubicConfig::default()).build(now, self.mtu);

@@ -59,7 +59,7 @@ impl Connection for MemoryConnection {
     }
 
     fn path(&self) -> Path {
-        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, min_rtt: None, loss: None }
     }
 
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {

@@ -65,8 +65,8 @@ impl StartLevel {
     }
 
     /// Sets the least round trip of the path.
-    pub fn set_rtt(&mut self, least_rtt: Duration) {
-        self.rtt = least_rtt;
+    pub fn set_rtt(&mut self, min_rtt: Duration) {
+        self.rtt = min_rtt;
     }
 
     /// Sets the bitrate of the stream, in bit/s.

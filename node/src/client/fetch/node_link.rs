@@ -150,7 +150,7 @@ impl NodeLink {
     /// Time from attempt `number` to the next: room for a handshake, growing to a bound. The random part keeps the clients of
     /// a node that returns from arriving at once.
     fn interval(&self, number: u32) -> Duration {
-        let handshake = self.least_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
+        let handshake = self.min_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
         spread(handshake.max((FIRST_INTERVAL * (1 + number / 4)).min(LATER_INTERVAL)))
     }
 
@@ -266,8 +266,8 @@ impl NodeLink {
 
     /// The least round trip measured on the present path. It is the path's own delay, while the smoothed round trip includes
     /// the wait in full queues, which can be seconds.
-    pub(super) fn least_rtt(&self) -> Option<Duration> {
-        self.history.least_rtt()
+    pub(super) fn min_rtt(&self) -> Option<Duration> {
+        self.history.min_rtt()
     }
 
     /// The present path, or the last one known.

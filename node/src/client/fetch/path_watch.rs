@@ -158,14 +158,14 @@ async fn probe_once(link: &NodeLink, watch: &mut Watch, silence: &watch::Sender<
         Err(error) => return wait_after(&error, &mut watch.retry).await,
     };
     watch.retry = RETRY;
-    let rtt = link.least_rtt().unwrap_or_default();
+    let rtt = link.min_rtt().unwrap_or_default();
     let probe_at = watch.probe_at(link.heard(), rtt);
     if probe_at > Instant::now() {
         publish(false);
         return watch.sleep_until(probe_at).await;
     }
     link.note_path(connection.as_ref());
-    let rtt = link.least_rtt().unwrap_or_default();
+    let rtt = link.min_rtt().unwrap_or_default();
     let began = Instant::now();
     let received = connection.received();
     let patience = patience(link.heard().max(watch.began), rtt);
@@ -246,7 +246,7 @@ async fn ping(
                     continue;
                 }
                 let connection = Arc::clone(connection);
-                // A late answer may be lost without the node's knowledge: a probe reveals that to it.
+                // The node may not know yet that a late answer was lost. The acknowledgement of a probe reveals it.
                 let is_late = watch.present == Demand::Pending && watch.since.elapsed() >= QUIET;
                 let sent = Instant::now();
                 watch.pinged = Some(sent);

@@ -178,12 +178,13 @@ impl FetchSession {
         if demand != Demand::Pending {
             self.input.supply.idle();
         }
-        self.input.start.set_rtt(self.link.least_rtt().unwrap_or_default());
+        self.input.start.set_rtt(self.link.min_rtt().unwrap_or_default());
         self.input.start.set_request_pending(self.began.elapsed(), demand == Demand::Pending);
         self.demand.send_if_modified(|before| std::mem::replace(before, demand) != demand);
     }
 
-    /// Feeds the machine with what is new. A pause comes first and its end last, so that no request leaves in between.
+    /// Passes each changed order to the protocol machine. A pause comes first and its end last, so that no request leaves in
+    /// between.
     fn on_orders(&mut self, orders: FetchOrders) {
         let before = std::mem::replace(&mut self.orders, orders.clone());
         if orders.paused && !before.paused {
@@ -313,7 +314,7 @@ impl FetchSession {
             counts.requests += 1;
             counts.requests_while_paused += u64::from(self.orders.paused);
         });
-        self.input.supply.request_sent(Instant::now(), self.link.least_rtt().unwrap_or_default());
+        self.input.supply.request_sent(Instant::now(), self.link.min_rtt().unwrap_or_default());
         TaskContext {
             link: Arc::clone(&self.link),
             request,

@@ -57,18 +57,19 @@ impl OutputFormats {
         formats
     }
 
-    /// The offer, as far as it is known.
+    /// Formats of the output. Without limits until the devices are listed.
     pub(crate) fn offer(&self) -> OutputOffer {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).offer.clone()
     }
 
-    /// Waits until the devices are listed. A device that is being listed may be busy for the player.
+    /// Waits until the devices are listed, at most [`Self::MAX_WAIT`]. A player that opens a device during the listing may find
+    /// it busy.
     pub(super) fn wait_until_listed(&self) {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.0.listed.wait_timeout_while(state, Self::MAX_WAIT, |state| state.is_listing));
     }
 
-    /// Removes all limits: another device plays.
+    /// Removes all limits, since another device plays now.
     pub(super) fn forget(&self) {
         self.set(OutputOffer::default());
     }
@@ -103,7 +104,7 @@ fn offer_of(devices: &[DeviceInfo], target: &str, options: &str) -> OutputOffer 
 mod tests {
     use std::time::Instant;
 
-    use media_plugin_sdk::{Open, Output, OutputInfo, PluginError};
+    use media_plugin_sdk::{OpenRequest, Output, OutputInfo, PluginError};
 
     use super::*;
 
@@ -158,7 +159,7 @@ mod tests {
             Ok(devices().into())
         }
 
-        fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        fn open(&self, _: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
             Err(PluginError::Failed("it does not play".into()))
         }
     }

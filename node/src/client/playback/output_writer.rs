@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
+use media_plugin_sdk::{AudioFormat, OpenRequest, Output, OutputPlugin, PluginError, SampleType};
 use media_protocol::Info;
 
 use super::{
@@ -134,7 +134,8 @@ impl OutputWriter {
     fn open(&mut self, target: &str) -> Result<String, PluginError> {
         let OutputChoice { plugin, options, formats, .. } = &self.choice;
         formats.wait_until_listed();
-        let output = plugin.open(&Open { target, format: self.wanted, sample: self.sample, options })?;
+        let output =
+            plugin.open(&OpenRequest { target, format: self.wanted, sample: self.sample, options })?;
         self.format = output.format();
         if !self.format.is_valid() {
             return Err(PluginError::Failed(format!("the output takes the invalid format {}", self.format)));

@@ -130,7 +130,7 @@ impl PlaybackThread {
             return Ok(());
         }
         if !orders.paused {
-            // A pause lasts until the buffer has the audio of the last jump, and what is older is dropped first.
+            // A pause lasts until the buffer holds audio of the last jump. Older audio is dropped first.
             let cleared = self.buffer.cleared_for();
             if cleared.max(self.state.jump) < orders.jump {
                 return Ok(());

@@ -141,7 +141,7 @@ impl TrackDecoder {
         Ok(())
     }
 
-    /// Continues in another rendition. Audio of the old one beyond a border fades into the new one.
+    /// Continues in another rendition. The old rendition's audio behind the chunk border fades into the new rendition.
     fn switch(&mut self, to: Arc<Rendition>, output: &mut OutputWriter) -> Result<(), PluginError> {
         let format = format_of(&to);
         let converter = Converter::new(format, output.format())?;

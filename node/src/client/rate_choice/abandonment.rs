@@ -58,7 +58,7 @@ pub(super) struct AbandonmentEstimate {
     pub(super) throughput: Throughput,
     /// True if the connection carries other bytes but none of this chunk: a packet of it was lost several times.
     pub(super) is_stuck: bool,
-    /// Rate of the chunk before.
+    /// Throughput of the chunk before.
     pub(super) rate_before: Option<f64>,
 }
 

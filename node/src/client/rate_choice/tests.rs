@@ -67,7 +67,7 @@ fn takes_what_the_kind_of_path_allows() {
 fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
     let registry = crate::plugins::registry();
     let unlimited = |choice, kind| {
-        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
         let offers = offers(&choice, 96_000, &path, &registry);
         offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
     };
@@ -111,7 +111,7 @@ fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
     let registry = crate::plugins::registry();
     let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
     for kind in [transport::PathKind::Loopback, transport::PathKind::Lan, transport::PathKind::Direct] {
-        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
         let mut offered = offers(&CodecChoice::Auto(Budget::NONE), 96_000, &path, &registry);
         offered.truncate(known.len());
         let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
@@ -291,7 +291,7 @@ fn with_nothing_held_takes_what_keeps_up() {
 #[test]
 fn each_wish_offers_what_is_within_it() {
     let registry = crate::plugins::registry();
-    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
     let offered = |choice: CodecChoice, kind| offers(&choice, 96_000, &path(kind), &registry);
     let lossless = offered(CodecChoice::Lossless, transport::PathKind::Relayed);
     assert!(!lossless.is_empty() && lossless.iter().all(|it| it.bitrate.is_none()), "{lossless:?}");
@@ -307,7 +307,7 @@ fn each_wish_offers_what_is_within_it() {
 #[test]
 fn the_first_offer_is_no_more_than_the_path_may_carry() {
     let registry = crate::plugins::registry();
-    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
     let first = |choice, kind, bitrate| offers(&choice, bitrate, &path(kind), &registry)[0].bitrate.unwrap();
     let auto = |kind, bitrate| first(CodecChoice::Auto(Budget::NONE), kind, bitrate);
     assert_eq!([64_000, 160_000].map(|it| auto(transport::PathKind::Relayed, it)), [64_000, 96_000]);

@@ -37,7 +37,7 @@ pub(super) fn answer<T: DeserializeOwned>(arguments: &[&OsStr], limit: Duration)
     }
     let printed = text(printed);
     let line = printed.lines().last().unwrap_or_default();
-    serde_json::from_str(line).map_err(|_| "it ended the process before there was an answer".into())
+    serde_json::from_str(line).map_err(|_| "its process ended without an answer".into())
 }
 
 /// Reads a pipe on a thread of its own. The receiver gets the text when the pipe is closed.
@@ -64,7 +64,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("it did not come back within {} s", limit.as_secs()));
+                return Err(format!("it did not answer within {} s", limit.as_secs()));
             }
             Err(error) => return Err(format!("cannot wait for its process: {error}")),
         }
@@ -76,6 +76,6 @@ fn failure(status: ExitStatus, errors: &str) -> String {
     let message = errors.lines().rev().find_map(|line| line.strip_prefix("media-node: "));
     match message {
         Some(message) if status.code().is_some() => message.into(),
-        _ => format!("it ended the process with {status}"),
+        _ => format!("its process ended with {status}"),
     }
 }

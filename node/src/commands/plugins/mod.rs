@@ -35,7 +35,7 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
             id: id.clone(),
             version: note.version.clone(),
             origin: PluginOrigin::Loaded(path.clone()),
-            description: format!("of {}", note.id),
+            description: format!("from {}", note.id),
         }));
     }
     if as_json {

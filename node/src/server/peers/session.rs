@@ -304,7 +304,7 @@ mod tests {
         }
 
         fn path(&self) -> Path {
-            Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+            Path { kind: PathKind::Memory, remote: String::new(), rtt: None, min_rtt: None, loss: None }
         }
 
         fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {

@@ -27,7 +27,8 @@ pub(super) struct Found {
 pub(super) struct Track {
     pub(super) is_audio: bool,
     pub(super) media_scale: u32,
-    /// Duration in the movie's time scale, or 0 for the rest of the track; start in the media's time scale.
+    /// Edit of the track. The first number is its duration in the movie's time scale, 0 for the rest of the track. The second
+    /// is its start in the media's time scale.
     pub(super) edit: Option<(u64, i64)>,
     /// Bodies of the boxes that describe the track.
     boxes: Vec<([u8; 4], Range<u64>)>,

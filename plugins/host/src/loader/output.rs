@@ -2,7 +2,7 @@ use std::{ffi::c_void, ptr, slice};
 
 use media_plugin_abi::{MN_MAX_STRING, mn_device, mn_device_list, mn_format, mn_open, mn_opened, mn_output};
 use media_plugin_sdk::{
-    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError, Result,
+    AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, PluginError, Result,
 };
 
 use super::{
@@ -140,7 +140,7 @@ impl OutputPlugin for LoadedOutputPlugin {
         devices.added.map_err(PluginError::Failed)
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let lend = |what: &str, text| {
             text::to_abi(text).ok_or_else(|| {
                 let (id, most) = (&self.info.id, MN_MAX_STRING);

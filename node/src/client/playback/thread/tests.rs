@@ -44,7 +44,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     let mut rig = Rig::new();
     let ago = |rig: &Rig| {
         let mut progress = rig.playback.progress.lock().unwrap();
-        let since = progress.dry_since.as_mut().expect("it is dry");
+        let since = progress.underrun_since.as_mut().expect("there is an underrun");
         *since = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
     };
     let seconds = |rig: &Rig| rig.playback.progress.lock().unwrap().underrun_time.as_secs();
@@ -57,7 +57,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
     rig.obey(|orders| orders.paused = true);
-    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
+    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().underrun_since), (9, None));
     rig.obey(|orders| orders.paused = false);
     ago(&rig);
     rig.arrive(4);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
+use media_plugin_sdk::{AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin};
 use media_protocol::ChunkIndex;
 use tokio::sync::mpsc;
 
@@ -57,7 +57,7 @@ impl OutputPlugin for Plugin {
         Ok(Vec::new())
     }
 
-    fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+    fn open(&self, _: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
         if self.0.away.load(Ordering::Relaxed) > 0 {
             self.0.away.fetch_sub(1, Ordering::Relaxed);
             return Err(PluginError::Lost("away".into()));
