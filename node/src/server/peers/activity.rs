@@ -146,7 +146,7 @@ mod tests {
         }
 
         fn path(&self) -> Path {
-            Path { kind: PathKind::Lan, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+            Path { kind: PathKind::Lan, remote: String::new(), rtt: None, min_rtt: None, loss: None }
         }
 
         fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {
