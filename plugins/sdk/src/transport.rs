@@ -83,6 +83,15 @@ pub struct PeerAddress {
     pub addresses: Vec<String>,
 }
 
+/// A node that announces itself on the local network. Anybody there can announce anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanNode {
+    /// Name of the node.
+    pub name: String,
+    /// Its identity and addresses. Only a connection shows that the node has this identity.
+    pub address: PeerAddress,
+}
+
 /// Settings of an endpoint.
 #[derive(Clone)]
 pub struct BindOptions {
@@ -153,6 +162,31 @@ pub trait Transport: Send + Sync {
 
     /// Returns the identity of a secret key, in this transport's text form.
     fn identity(&self, secret_key: &[u8; 32]) -> String;
+
+    /// Signs a message with a secret key. Returns ASCII text without spaces; `None` if the transport's
+    /// identities cannot sign.
+    fn sign(&self, secret_key: &[u8; 32], message: &[u8]) -> Option<String> {
+        let _ = (secret_key, message);
+        None
+    }
+
+    /// Returns whether [`Transport::sign`] made the signature with the secret key of this identity. Takes any
+    /// text.
+    fn verify(&self, identity: &str, message: &[u8], signature: &str) -> bool {
+        let _ = (identity, message, signature);
+        false
+    }
+
+    /// Listens for this time for named nodes that announce themselves on the local network, and announces
+    /// nothing. `options` are those of [`BindOptions::options`]. Returns a bounded number of nodes, and none if
+    /// the options turn announcements off.
+    ///
+    /// # Errors
+    /// `BadArgument`, `Bind`.
+    fn discover<'a>(&'a self, options: &'a str, time: Duration) -> BoxFuture<'a, Result<Vec<LanNode>>> {
+        let _ = (options, time);
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// Local endpoint of a node. Shared by tasks: any of them may call it, several at the same time.
@@ -185,6 +219,12 @@ pub trait Endpoint: Send + Sync {
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
         self.connect(peer, token)
+    }
+
+    /// Announces this node under a name on the local network, if the options permit announcements. Before, the
+    /// endpoint announces no name. A long name is cut.
+    fn announce(&self, name: &str) {
+        let _ = name;
     }
 
     /// Waits for the next admitted peer. Returns `None` once the endpoint is closed. Cancel-safe.
