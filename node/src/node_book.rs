@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -105,15 +104,12 @@ impl NodeBook {
     /// If the file cannot be read, or is not a file of this program.
     pub fn load(file: &Path) -> Result<Self, NodeBookError> {
         let failed = |error| NodeBookError::Io { doing: "reading", file: file.into(), error };
-        let text = match fs::metadata(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { version: VERSION, ..Self::default() });
-            }
-            Ok(metadata) if metadata.len() > MAX_BYTES => {
+        let text = match files::metadata(file).map_err(failed)? {
+            None => return Ok(Self { version: VERSION, ..Self::default() }),
+            Some(metadata) if metadata.len() > MAX_BYTES => {
                 return Err(Self::malformed(file, format!("it is larger than {MAX_BYTES} bytes")));
             }
-            Ok(_) => fs::read_to_string(file).map_err(failed)?,
-            Err(error) => return Err(failed(error)),
+            Some(_) => fs::read_to_string(file).map_err(failed)?,
         };
         let book: Self =
             serde_json::from_str(&text).map_err(|error| Self::malformed(file, error.to_string()))?;
@@ -228,13 +224,7 @@ impl NodeBook {
         change: impl FnOnce(&mut Self) -> Result<T, NodeBookError>,
     ) -> Result<T, NodeBookError> {
         let failed = |doing| move |error| NodeBookError::Io { doing, file: file.into(), error };
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(failed("writing"))?;
-        }
-        let mut lock_file = file.to_path_buf();
-        lock_file.as_mut_os_string().push(".lock");
-        let lock = File::create(&lock_file).map_err(failed("locking"))?;
-        lock.lock().map_err(failed("locking"))?;
+        let _locked = files::lock(file).map_err(failed("locking"))?;
         let mut book = Self::load(file)?;
         let result = change(&mut book)?;
         book.version = VERSION;
@@ -248,13 +238,19 @@ impl NodeBook {
     }
 }
 
-fn check_name(name: &str) -> Result<(), NodeBookError> {
+/// Tells if the text can name a node or a ticket: 1 to 40 letters, digits, `-`, `_` or `.`, beginning with a letter or
+/// digit.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     let is_inner = |char: char| char.is_alphanumeric() || "-_.".contains(char);
-    let is_valid = name.chars().count() <= MAX_NAME
-        && name.starts_with(char::is_alphanumeric)
-        && name.chars().all(is_inner)
-        && name.parse::<Ticket>().is_err();
-    if is_valid { Ok(()) } else { Err(NodeBookError::BadName(name.into())) }
+    text.chars().count() <= MAX_NAME
+        && text.starts_with(char::is_alphanumeric)
+        && text.chars().all(is_inner)
+        && text.parse::<Ticket>().is_err()
+}
+
+fn check_name(name: &str) -> Result<(), NodeBookError> {
+    if is_name(name) { Ok(()) } else { Err(NodeBookError::BadName(name.into())) }
 }
 
 fn now() -> u64 {
