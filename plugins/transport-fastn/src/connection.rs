@@ -54,7 +54,7 @@ impl Drop for AbortOnDrop {
 #[derive(Default)]
 pub(crate) struct Agreement {
     /// Slot among the `max_peers` of this node. `None` for a dialled connection.
-    pub(crate) peer_slot: Option<OwnedSemaphorePermit>,
+    pub(crate) _peer_slot: Option<OwnedSemaphorePermit>,
     /// The node's data about an accepted peer.
     pub(crate) grant: Option<Arc<dyn Any + Send + Sync>>,
     /// Facts that a dialled peer told.

@@ -208,7 +208,7 @@ async fn respond(
         Ok(Ok(admitted)) => {
             tracing::debug!(%peer, "admitted");
             let Admitted { peer_slot, grant, first_stream } = admitted;
-            let agreement = Agreement { peer_slot: Some(peer_slot), grant, ..Agreement::default() };
+            let agreement = Agreement { _peer_slot: Some(peer_slot), grant, ..Agreement::default() };
             Some(FastnConnection::start(connection, limit, agreement, first_stream))
         }
         Ok(Err(refusal)) => {
