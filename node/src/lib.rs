@@ -2,6 +2,7 @@
 //!
 //! `README.md` beside this crate describes the rooms; `docs/` has threads, queues and networks.
 
+pub mod access;
 pub mod client;
 pub mod commands;
 pub mod control;

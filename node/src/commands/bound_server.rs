@@ -1,14 +1,19 @@
-//! A server with its endpoints, and the ticket that leads to them.
+//! A server with its endpoints, and the tickets that lead to them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use media_config::{AccessMode, PluginKind};
-use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
+use media_config::{AccessMode, Config, PluginKind};
+use media_plugin_sdk::transport::{Admit, Endpoint, PeerAddress, Transport};
 use media_protocol::{Route, Ticket};
 use tokio::task::JoinSet;
 
 use super::{Context, library_watch::count_of_tracks, stderr::warn, stdout::print};
 use crate::{
+    access::AccessBook,
     exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
@@ -20,23 +25,37 @@ use crate::{
 /// A server with its endpoints, one for each transport.
 pub(super) struct BoundServer {
     pub(super) server: Server,
+    /// The tickets and allowed identities that it admits by.
+    pub(super) access: Arc<AccessBook>,
     endpoints: Vec<BoundEndpoint>,
-    capability: Secret,
 }
 
 struct BoundEndpoint {
     transport: String,
     endpoint: Arc<dyn Endpoint>,
+    /// Rules that do not depend on the configuration.
+    base: Access,
+    /// The present decision on peers.
+    rules: Arc<RwLock<Admit>>,
+}
+
+/// An admission rule that follows a present one.
+fn by_current(rules: &Arc<RwLock<Admit>>) -> Admit {
+    let rules = Arc::clone(rules);
+    Arc::new(move |peer, token| {
+        let current = Arc::clone(&rules.read().unwrap_or_else(PoisonError::into_inner));
+        current(peer, token)
+    })
 }
 
 impl BoundServer {
-    /// Starts a server and binds every transport. It admits peers by the configuration, and the clients of
-    /// this machine.
+    /// Starts a server and binds every transport. It admits peers by the book and the configuration, and the clients of this
+    /// machine.
     pub(super) async fn start(
         context: &Context,
         transports: Vec<Arc<dyn Transport>>,
         key: &Secret,
-        capability: Secret,
+        access_book: Arc<AccessBook>,
         catalog: impl Into<Arc<Catalog>>,
     ) -> Result<Self, ExitError> {
         context.check_codec_options()?;
@@ -44,18 +63,20 @@ impl BoundServer {
         let server = server.context(Exit::Failed, "starting the encoder threads")?;
         let mut endpoints = Vec::new();
         for transport in transports {
-            let mut access = access(context, &capability);
-            access.ids.extend(client_keys(key).map(|client| transport.identity(&client.0)));
-            let endpoint = context.bind(transport.as_ref(), key, server.admit(access)).await?;
-            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint });
+            let owners = client_keys(key).map(|client| transport.identity(&client.0)).collect();
+            let base = Access { owners, book: Some(Arc::clone(&access_book)), ..Access::default() };
+            let rules = Arc::new(RwLock::new(server.admit(with_config(&base, &context.config))));
+            let admit = by_current(&rules);
+            let endpoint = context.bind(transport.as_ref(), key, admit).await?;
+            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint, base, rules });
         }
-        Ok(Self { server, endpoints, capability })
+        Ok(Self { server, access: access_book, endpoints })
     }
 
     /// Serves all endpoints. Returns only if the transport closes one of them, or after [`BoundServer::stop`].
     pub(super) fn serve(&self) -> impl Future<Output = ExitError> + use<> {
         let mut serving = JoinSet::new();
-        for BoundEndpoint { transport, endpoint } in &self.endpoints {
+        for BoundEndpoint { transport, endpoint, .. } in &self.endpoints {
             let (transport, served) = (transport.clone(), self.server.serve(Arc::clone(endpoint)));
             serving.spawn(async move {
                 served.await;
@@ -70,6 +91,21 @@ impl BoundServer {
             };
             ExitError::new(Exit::Failed, closed)
         }
+    }
+
+    /// Takes over `access.*` of a configuration. Closes all connections; players connect again and are judged by the new
+    /// rules.
+    pub(super) fn set_access(&self, config: &Config) {
+        for BoundEndpoint { base, rules, .. } in &self.endpoints {
+            let admit = self.server.admit(with_config(base, config));
+            *rules.write().unwrap_or_else(PoisonError::into_inner) = admit;
+        }
+        self.server.disconnect_all("the access rules of the node have changed");
+    }
+
+    /// The node's identity and present addresses on each transport.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (&str, PeerAddress)> {
+        self.endpoints.iter().map(|bound| (bound.transport.as_str(), bound.endpoint.address()))
     }
 
     /// Stops the server and closes its endpoints.
@@ -87,18 +123,23 @@ impl BoundServer {
         is_complete: bool,
         ticket_file: Option<&Path>,
     ) -> Result<(), ExitError> {
-        let ticket = self.ticket().to_string();
-        if let Some(file) = ticket_file {
-            if let Err(error) = files::write(file, &format!("{ticket}\n"), true) {
-                let file = file.display();
-                warn(format_args!("writing the ticket to {file}: {error}; the node serves on"));
-            }
+        let ticket = self.first_ticket().map(|ticket| ticket.to_string());
+        if let (Some(file), Some(ticket)) = (ticket_file, &ticket)
+            && let Err(error) = files::write(file, &format!("{ticket}\n"), true)
+        {
+            let file = file.display();
+            warn(format_args!("writing the ticket to {file}: {error}; the node serves on"));
         }
         let count = count_of_tracks(self.server.catalog().len());
         let so_far = if is_complete { "" } else { " so far" };
         let ids: Vec<_> = self.endpoints.iter().map(|bound| bound.endpoint.address().id).collect();
+        let serving = format!("serving {count}{so_far} as {name} ({})", ids.join(", "));
+        let Some(ticket) = ticket else {
+            let line = "the first ticket was revoked; `media-node ticket new --for LABEL` makes another one";
+            return print([serving, line.into()]);
+        };
         print([
-            format!("serving {count}{so_far} as {name} ({})", ids.join(", ")),
+            serving,
             format!("ticket: {ticket}"),
             "on another machine, paste the ticket into the first command:".into(),
             "  media-node add - as home".into(),
@@ -106,18 +147,18 @@ impl BoundServer {
         ])
     }
 
-    /// The node's identity and present addresses on each transport.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = (&str, PeerAddress)> {
-        self.endpoints.iter().map(|bound| (bound.transport.as_str(), bound.endpoint.address()))
+    /// The first ticket; `None` if it was revoked.
+    pub(super) fn first_ticket(&self) -> Option<Ticket> {
+        self.access.first_ticket(&self.routes())
     }
 
-    /// The ticket that admits a device, with a route for each transport in the order of `transport.use`.
-    pub(super) fn ticket(&self) -> Ticket {
-        let route = |BoundEndpoint { transport, endpoint }: &BoundEndpoint| {
+    /// The routes of this node's tickets: one for each transport, in the order of `transport.use`.
+    pub(super) fn routes(&self) -> Vec<Route> {
+        let route = |BoundEndpoint { transport, endpoint, .. }: &BoundEndpoint| {
             let PeerAddress { id: peer, addresses } = endpoint.address();
             Route { transport: transport.clone(), peer, addresses }
         };
-        Ticket { routes: self.endpoints.iter().map(route).collect(), capability: self.capability.0 }
+        self.endpoints.iter().map(route).collect()
     }
 }
 
@@ -141,13 +182,17 @@ fn server_config(context: &Context) -> ServerConfig {
     }
 }
 
-fn access(context: &Context, capability: &Secret) -> Access {
-    let config = &context.config.access;
-    let mut access = Access::default();
+/// These rules with `access.*` of a configuration.
+fn with_config(base: &Access, config: &Config) -> Access {
+    let config = &config.access;
+    let mut access = base.clone();
     match config.mode {
         AccessMode::Open => access.open = true,
-        AccessMode::List => access.ids.extend(config.allow.iter().map(|id| id.as_str().to_owned())),
-        AccessMode::Ticket => access.capability = Some(Ticket::token_of(&capability.0)),
+        AccessMode::List => {
+            access.identities_only = true;
+            access.ids.extend(config.allow.iter().map(|id| id.as_str().to_owned()));
+        }
+        AccessMode::Ticket => {}
     }
     access
 }
@@ -157,10 +202,7 @@ fn access(context: &Context, capability: &Secret) -> Access {
 mod tests {
     use media_config::{Config, Flag, Sources};
 
-    use super::{
-        super::{connection::NodeConnection, log::Log, tracks},
-        *,
-    };
+    use super::{super::{connection::NodeConnection, log::Log, tracks}, *};
     use crate::plugins;
 
     /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.
@@ -186,12 +228,12 @@ mod tests {
         let file = folder.path().join("demo.flac");
         std::fs::write(&file, include_bytes!("../../assets/demo.flac")).unwrap();
         let node = context(&folder.path().join("node"), &[("transport.use", "fastn,memory")]);
-        let (key, capability) = (node.key().unwrap(), node.capability().unwrap());
+        let (key, book) = (node.key().unwrap(), node.access_book().unwrap());
         let catalog = Catalog::scan(&[file], false).unwrap();
-        let server = BoundServer::start(&node, node.transports().unwrap(), &key, capability, catalog);
+        let server = BoundServer::start(&node, node.transports().unwrap(), &key, book, catalog);
         let server = server.await.unwrap();
         let serving = tokio::spawn(server.serve());
-        let ticket: Ticket = server.ticket().to_string().parse().unwrap();
+        let ticket: Ticket = server.first_ticket().unwrap().to_string().parse().unwrap();
         let routes: Vec<_> = ticket.routes.iter().map(|route| route.transport.as_str()).collect();
         assert_eq!(routes, ["fastn", "memory"]);
         let mut partly_unknown = ticket.clone();

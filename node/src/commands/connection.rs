@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, refuse_all};
-use media_protocol::{Route, Ticket, TicketError};
+use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, Welcome, refuse_all};
+use media_protocol::{ErrorCode, Route, Ticket, TicketError};
 
 use super::Context;
 use crate::{
     client::{NodeLink, RemoteLibrary},
     exit::{Exit, ExitContext, ExitError},
     machine_identity::ProcessIdentity,
+    node_book::NodeBook,
 };
 
 /// A connected node.
@@ -17,6 +18,8 @@ pub(super) struct NodeConnection {
     pub(super) link: Arc<NodeLink>,
     /// Id of the transport in use.
     pub(super) transport: String,
+    /// Facts that the node told in the handshake.
+    pub(super) welcome: Welcome,
     /// Keeps other processes from this identity.
     _identity: ProcessIdentity,
 }
@@ -25,7 +28,14 @@ impl NodeConnection {
     /// Connects to the node of a ticket with an identity of this process.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
         let node = Self::open_as(context, ticket, context.client_identity()?).await?;
-        context.note_seen(ticket, &node.link.path().kind.to_string());
+        let welcome = &node.welcome;
+        let exchanged = welcome.auth_token.as_ref().and_then(|token| ticket.with_token(token));
+        if let Some(capability) = &exchanged {
+            let names = NodeBook::exchange(&context.node_book(), ticket, capability);
+            let names = names.or_exit(Exit::Failed)?.join(", ");
+            eprintln!("the ticket belongs to this device now; stored as {names}");
+        }
+        context.note_seen(exchanged.as_ref().unwrap_or(ticket), &node.link.path().kind.to_string(), welcome);
         Ok(node)
     }
 
@@ -42,12 +52,13 @@ impl NodeConnection {
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
         let link = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
-        link.connection().await.map_err(|error| {
+        let connection = link.connection().await.map_err(|error| {
             let message =
                 format!("connecting to the node of the ticket: {error}{}", next_step(&error, &own_id));
             ExitError::new(Exit::Unreachable, message)
         })?;
-        Ok(Self { link: Arc::new(link), transport: transport.info().id, _identity: identity })
+        let welcome = connection.welcome();
+        Ok(Self { link: Arc::new(link), transport: transport.info().id, welcome, _identity: identity })
     }
 
     /// The library of the node.
@@ -75,10 +86,15 @@ fn choose_route<'a>(
 
 /// Advice for a client that was refused.
 fn next_step(error: &TransportError, own_id: &str) -> String {
-    let TransportError::Refused(code) = error else { return String::new() };
-    match code.as_str() {
-        "invalid_token" => "; the ticket is old or another node's: ask for a new one".into(),
-        "unauthorized" => format!("; its owner can allow this client's id: {own_id}"),
-        _ => String::new(),
-    }
+    let TransportError::Refused(refusal) = error else { return String::new() };
+    let advice = match ErrorCode::from(refusal.code.as_str()) {
+        ErrorCode::InvalidToken => "the ticket is old or another node's: ask for a new one",
+        ErrorCode::Unauthorized => {
+            return format!("; its owner can allow this device's id: media-node allow {own_id} --for LABEL");
+        }
+        ErrorCode::Expired | ErrorCode::Revoked => "ask the owner for a new ticket",
+        ErrorCode::AlreadyUsed => "a ticket for one device stays with it: ask the owner for another one",
+        _ => return String::new(),
+    };
+    format!("; {advice}")
 }

@@ -122,6 +122,10 @@ impl<'a> NodeControl<'a> {
         if is_changed("library.") {
             self.reload_library(&new)?;
         }
+        if is_changed("access.") {
+            self.server.set_access(&new);
+            self.applied.access = new.access.clone();
+        }
         if is_changed("log.level") {
             self.context.log.set_level(&new).context(Exit::Failed, "changing the level of the log")?;
             self.applied.log = new.log.clone();

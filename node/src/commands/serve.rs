@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -10,8 +11,8 @@ use std::{
 
 use tokio::{
     sync::mpsc,
-    task::spawn_blocking,
-    time::{Instant, timeout_at},
+    task::{block_in_place, spawn_blocking},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     stderr::{note, warn},
 };
 use crate::{
+    access::AccessBook,
     control_socket::Call,
     exit::{Exit, ExitContext, ExitError},
     library::Catalog,
@@ -34,6 +36,8 @@ use crate::{
 /// Time that the first scan of the library has before the ticket is printed. If it takes longer, the node serves the tracks
 /// found so far.
 const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
+/// Interval at which the node writes the bytes and times of its tickets' use. A node that is killed forgets at most this much.
+const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the paths, or those of the configuration, until a signal stops the process.
 pub(super) async fn run(
@@ -59,7 +63,7 @@ pub(super) async fn run(
     let catalog = Arc::new(recalled.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?);
     let mut first_scan = scan(&catalog);
     let server =
-        BoundServer::start(context, transports, &key, context.capability()?, Arc::clone(&catalog)).await?;
+        BoundServer::start(context, transports, &key, context.access_book()?, Arc::clone(&catalog)).await?;
     let scanned = timeout_at(first_scan_until, &mut first_scan).await.ok();
     let is_complete = scanned.is_some();
     let mut warned = HashSet::new();
@@ -73,12 +77,14 @@ pub(super) async fn run(
     server.announce(&context.config.node.name, is_complete, ticket_file)?;
     let mut follow = pin!(follow(catalog, (!is_complete).then_some(first_scan), rescans, warned));
     let mut serving = pin!(server.serve());
+    let mut usage = pin!(write_usage(&server.access));
     let mut stats = StatsWriter::start(context, &server.server).await?;
     loop {
         tokio::select! {
             error = &mut serving => return Err(error),
             error = &mut follow => return Err(error),
             () = stats.write_when_due() => {}
+            never = &mut usage => match never {},
             call = next_call(&mut calls) => control.answer(call),
             signal = signals.next() => match signal {
                 Signal::Stop => break,
@@ -90,7 +96,18 @@ pub(super) async fn run(
     note("stopping");
     server.stop().await;
     stats.write();
-    Ok(())
+    server.access.flush().or_exit(Exit::Failed)
+}
+
+/// Writes the use of tickets at an interval. A failed write is logged and repeated at the next.
+async fn write_usage(access: &AccessBook) -> Infallible {
+    loop {
+        sleep(USAGE_INTERVAL).await;
+        // The file is small; a slow disk blocks only this thread of the runtime.
+        if let Err(error) = block_in_place(|| access.flush()) {
+            tracing::warn!("{error}");
+        }
+    }
 }
 
 /// Takes the lock of the node's key. `None` with a warning if the system cannot lock its file.

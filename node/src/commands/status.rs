@@ -93,7 +93,7 @@ fn row(connection: &ConnectionStatus, now: u64) -> Vec<String> {
     // The beginning of an id tells peers apart, as in the log.
     let short: String = peer.chars().take(8).collect();
     vec![
-        label.clone().unwrap_or_default(),
+        label.clone(),
         short,
         path.clone(),
         format!("for {}", span(now.saturating_sub(*since))),
@@ -131,9 +131,9 @@ mod tests {
             id: "abc".into(),
             addresses: vec!["1.2.3.4:5".into()],
         };
-        let connection = |label: Option<&str>, playing: Option<&str>| ConnectionStatus {
+        let connection = |label: &str, playing: Option<&str>| ConnectionStatus {
             peer: "0123456789".into(),
-            label: label.map(Into::into),
+            label: label.into(),
             path: "LAN".into(),
             since: 4_000,
             playing: playing.map(Into::into),
@@ -144,7 +144,7 @@ mod tests {
             name: "studio".into(),
             endpoints: vec![endpoint],
             tracks: 3,
-            connections: vec![connection(Some("phone"), Some("So What")), connection(None, None)],
+            connections: vec![connection("phone", Some("So What")), connection("owner", None)],
             stats: Value::Null,
         };
         let expected = [
@@ -155,7 +155,7 @@ mod tests {
             "tracks  3",
             "peers   2",
             "  phone  01234567  LAN  for 10 min  12.3 MB  playing So What",
-            "         01234567  LAN  for 10 min  12.3 MB  idle",
+            "  owner  01234567  LAN  for 10 min  12.3 MB  idle",
         ];
         assert_eq!(lines(&status, 4_600), expected);
         let json = serde_json::to_value(&status).unwrap();

@@ -13,6 +13,7 @@ use super::{
     open_files::OpenFiles,
     open_track::OpenTrack,
     scan::headers::read_headers,
+    scope::Scope,
     track_file::{FileEntry, ScannedEntry},
 };
 
@@ -151,7 +152,22 @@ impl Catalog {
     /// The requested page, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes.
     #[must_use]
     pub fn list(&self, list: &List) -> ListPage {
-        self.listing().page(list)
+        self.list_in(list, &Scope::All)
+    }
+
+    /// As [`Catalog::list`], for a caller that sees the tracks of `scope` only.
+    pub(crate) fn list_in(&self, list: &List, scope: &Scope) -> ListPage {
+        self.listing().page(list, scope)
+    }
+
+    /// The tracks below these folders, each below any of the catalog's paths or absolute. No folders mean all tracks.
+    pub(crate) fn scope(&self, folders: &[String]) -> Scope {
+        Scope::new(folders, self.folders().roots())
+    }
+
+    /// Tells if a track exists in `scope`. Does not access the disk.
+    pub(crate) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
+        self.listing().contains(id, scope)
     }
 
     /// The entry of a track, with its place in the whole library. Does not access the disk.
@@ -166,15 +182,18 @@ impl Catalog {
     /// # Errors
     /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
     pub(crate) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
-        let unknown =
-            || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
-        let (file, track) = self.listing().find(id).ok_or_else(unknown)?;
+        self.open_in(id, &Scope::All)
+    }
+
+    /// As [`Catalog::open`], for a caller that sees the tracks of `scope` only.
+    pub(crate) fn open_in(&self, id: &TrackId, scope: &Scope) -> Result<Arc<OpenTrack>, WireError> {
+        let (file, track) = self.listing().find(id, scope).ok_or_else(|| unknown_track(id))?;
         self.open_files.open(&file, &track)
     }
 
     /// Returns whether [`Catalog::open`] would find the track's file open already. Does not access the disk.
     pub(crate) fn is_open(&self, id: &TrackId) -> bool {
-        self.listing().find(id).is_some_and(|(file, _)| self.open_files.is_open(&file))
+        self.listing().find(id, &Scope::All).is_some_and(|(file, _)| self.open_files.is_open(&file))
     }
 
     /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not
@@ -194,6 +213,11 @@ impl Catalog {
     fn folders(&self) -> Arc<Folders> {
         Arc::clone(&self.folders.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The refusal for a track that does not exist, or that the caller may not see.
+pub(crate) fn unknown_track(id: &TrackId) -> WireError {
+    WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"))
 }
 
 /// The earlier result for each entry that did not change.

@@ -19,6 +19,8 @@ use crate::source::formats::is_audio;
 #[derive(Debug)]
 pub(super) struct Folders {
     paths: Vec<PathBuf>,
+    /// Real paths of `paths`.
+    roots: Vec<PathBuf>,
     follow_links: bool,
     index: Option<Index>,
     is_recalled: AtomicBool,
@@ -38,8 +40,13 @@ impl Folders {
             path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
         };
         let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
-        let index = index.map(|folder| Index::new(folder, roots, follow_links));
-        Ok(Self { paths: paths.to_vec(), follow_links, index, is_recalled: AtomicBool::new(false) })
+        let index = index.map(|folder| Index::new(folder, roots.clone(), follow_links));
+        Ok(Self { paths: paths.to_vec(), roots, follow_links, index, is_recalled: AtomicBool::new(false) })
+    }
+
+    /// The real paths of the files and folders.
+    pub(super) fn roots(&self) -> &[PathBuf] {
+        &self.roots
     }
 
     /// The tracks of the index, at the first call. None without an index, or with a damaged or foreign one.

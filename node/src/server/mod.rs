@@ -108,6 +108,11 @@ impl Server {
         self.peers.connections()
     }
 
+    /// Closes all connections with this reason. Players connect again.
+    pub fn disconnect_all(&self, reason: &str) {
+        self.peers.disconnect_all(reason);
+    }
+
     /// Serves [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the
     /// server stops. Returns the bound address; port 0 becomes a free port. Needs a Tokio runtime.
     ///

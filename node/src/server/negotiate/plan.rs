@@ -54,6 +54,11 @@ impl RenditionPlan {
     }
 }
 
+/// The codec's choice that a rendition's id names.
+pub(super) fn choice_of(id: &RenditionId) -> Choice {
+    Choice { format: AudioFormat { rate: id.rate, channels: id.channels }, params: id.params.clone() }
+}
+
 /// The rendition that a client sees of an encoding.
 pub(super) fn describe(
     codec: &dyn Codec,

@@ -22,8 +22,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(30);
 pub struct ConnectionStatus {
     /// Identity of the peer.
     pub peer: String,
-    /// Label of its ticket, if it has one.
-    pub label: Option<String>,
+    /// Label of its ticket or identity.
+    pub label: String,
     /// Kind of the network path now, such as `LAN`.
     pub path: String,
     /// Time of its connection, in seconds since 1970.
@@ -37,6 +37,7 @@ pub struct ConnectionStatus {
 /// The activity of one connection.
 pub(super) struct Activity {
     connection: Arc<dyn Connection>,
+    label: String,
     since: u64,
     last_chunk: Mutex<Option<(TrackId, Instant)>>,
     bytes_sent: Counter,
@@ -44,9 +45,9 @@ pub(super) struct Activity {
 
 impl Activity {
     /// The activity of a connection that begins now.
-    fn new(connection: Arc<dyn Connection>) -> Self {
+    fn new(connection: Arc<dyn Connection>, label: &str) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { connection, since, last_chunk: Mutex::default(), bytes_sent: Counter::default() }
+        Self { connection, label: label.into(), since, last_chunk: Mutex::default(), bytes_sent: Counter::default() }
     }
 
     /// Notes a request for a chunk of this track.
@@ -69,7 +70,7 @@ impl Activity {
     fn status(&self, title: impl Fn(&TrackId) -> Option<String>) -> ConnectionStatus {
         ConnectionStatus {
             peer: self.connection.peer(),
-            label: None,
+            label: self.label.clone(),
             path: self.connection.path_kind().to_string(),
             since: self.since,
             playing: self.playing().map(|track| title(&track).unwrap_or_else(|| track.to_string())),
@@ -104,10 +105,16 @@ pub(super) struct ActivityTable(Mutex<Vec<Arc<Activity>>>);
 
 impl ActivityTable {
     /// Adds a connection until the guard is dropped.
-    pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>) -> ActivityGuard {
-        let activity = Arc::new(Activity::new(Arc::clone(connection)));
+    pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>, label: &str) -> ActivityGuard {
+        let activity = Arc::new(Activity::new(Arc::clone(connection), label));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&activity));
         ActivityGuard { table: Arc::clone(self), activity }
+    }
+
+    /// Closes all connections.
+    pub(super) fn close_all(&self, reason: &str) {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        table.iter().for_each(|activity| activity.connection.close(reason));
     }
 
     /// The status of all connections. `title` names a track.
@@ -184,10 +191,10 @@ mod tests {
     async fn a_peer_plays_until_it_has_asked_for_nothing_for_30_s() {
         let table = Arc::new(ActivityTable::default());
         let connection: Arc<dyn Connection> = Arc::new(Peer);
-        let guard = table.insert(&connection);
+        let guard = table.insert(&connection, "phone");
         let activity = &guard.activity;
         let status = || table.status(|_| Some("So What".into())).remove(0);
-        assert_eq!((status().peer.as_str(), status().path.as_str()), ("friend", "LAN"));
+        assert_eq!((status().peer.as_str(), status().label.as_str(), status().path.as_str()), ("friend", "phone", "LAN"));
         assert_eq!(status().playing, None);
         activity.note_chunk(&"0".repeat(16).parse().unwrap());
         activity.counted(Box::new(Sink)).send(Bytes::from_static(b"12345")).await.unwrap();
