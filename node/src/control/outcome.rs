@@ -11,6 +11,8 @@ pub enum Outcome {
     Incomplete(String),
     /// The node was out of reach for too long. The reason.
     Unreachable(String),
+    /// The node does not serve this device any more. The reason.
+    Refused(String),
     /// The output cannot be opened or written to. The reason.
     Output(String),
     /// Another error. The reason.
