@@ -202,7 +202,10 @@ fn with_config(base: &Access, config: &Config) -> Access {
 mod tests {
     use media_config::{Config, Flag, Sources};
 
-    use super::{super::{connection::NodeConnection, log::Log, tracks}, *};
+    use super::{
+        super::{connection::NodeConnection, log::Log, tracks},
+        *,
+    };
     use crate::plugins;
 
     /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.

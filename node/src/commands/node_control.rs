@@ -2,7 +2,11 @@
 
 use media_config::Config;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    task::block_in_place,
+};
 
 use super::{
     Context,
@@ -12,6 +16,7 @@ use super::{
     stderr::{note, warn},
 };
 use crate::{
+    access::AccessRequest,
     control_socket::{Call, ControlSocket, Reply, open_folder, socket_name},
     exit::{Exit, ExitContext, ExitError},
     process_lock::{ProcessLock, ProcessRecord, Role},
@@ -98,10 +103,25 @@ impl<'a> NodeControl<'a> {
                 Ok(report) => serde_json::to_value(report).map_or_else(Reply::failed, Reply::Ok),
                 Err(error) => Reply::Error { code: error.exit as u8, message: error.message },
             },
+            "access" => self.answer_access(request.data),
             other => Reply::failed(format!("this node does not know the request {:.40?}", other)),
         };
         // An error means that the command did not wait.
         let _ = reply.send(answer);
+    }
+
+    /// Answers a request about tickets and allowed identities, which the owner makes on this machine.
+    fn answer_access(&self, data: Value) -> Reply {
+        let request: AccessRequest = match serde_json::from_value(data) {
+            Ok(request) => request,
+            Err(_) => return Reply::failed("this node does not know this request about tickets"),
+        };
+        // The file is small; a slow disk blocks only this thread of the runtime.
+        let answer = block_in_place(|| self.server.access.handle(request, &self.server.routes()));
+        match answer {
+            Ok(answer) => serde_json::to_value(answer).map_or_else(Reply::failed, Reply::Ok),
+            Err(error) => Reply::Error { code: Exit::Usage as u8, message: error.to_string() },
+        }
     }
 
     /// Reads the configuration again, takes over the keys that a running node can change, and prints the result. On an

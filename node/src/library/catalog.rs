@@ -173,7 +173,7 @@ impl Catalog {
     /// The entry of a track, with its place in the whole library. Does not access the disk.
     #[must_use]
     pub fn track(&self, id: &TrackId) -> Option<Track> {
-        Some(self.listing().find(id)?.1)
+        Some(self.listing().find(id, &Scope::All)?.1)
     }
 
     /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to

@@ -10,8 +10,8 @@ use iroh::{
     endpoint::{Connection as IrohConnection, presets},
 };
 use media_plugin_sdk::transport::{
-    Admission, Admit, BindOptions, Connection, Endpoint, Incoming, RecvStream, Result, Transport, TransportError,
-    refuse_all,
+    Admission, Admit, BindOptions, Connection, Endpoint, Incoming, RecvStream, Result, Transport,
+    TransportError, refuse_all,
 };
 use tokio::runtime::Runtime;
 use transport_fastn::FastnTransport;

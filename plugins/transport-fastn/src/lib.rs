@@ -89,7 +89,9 @@ mod tests {
         assert!(!transport.verify(&id, b"Message", &signature));
         assert!(!transport.verify(&transport.identity(&[2; 32]), b"message", &signature));
         for text in ["", "0", &signature[1..], &"0".repeat(128), "\u{fc}"] {
-            assert!(!transport.verify(&id, b"message", text) && !transport.verify(text, b"message", &signature));
+            assert!(
+                !transport.verify(&id, b"message", text) && !transport.verify(text, b"message", &signature)
+            );
         }
     }
 }

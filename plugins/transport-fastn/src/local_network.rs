@@ -58,7 +58,9 @@ impl Announcement {
             quic.address_lookup().map_err(|e| format!("{e:#}"))?.add(announcement.clone());
             Ok(announcement)
         })();
-        started.inspect_err(|why| tracing::warn!("cannot announce this node on the local network: {why}")).ok()
+        started
+            .inspect_err(|why| tracing::warn!("cannot announce this node on the local network: {why}"))
+            .ok()
     }
 
     /// Adds the node's name to the announcement.
@@ -167,10 +169,17 @@ mod tests {
         assert!(found.is_empty());
         note(&mut found, event(3, user_data("k\u{fc}che")));
         let node = found.values().next().unwrap().clone();
-        assert_eq!((node.name.as_str(), node.address.addresses), ("k\u{fc}che", vec!["192.168.1.3:4433".into()]));
+        assert_eq!(
+            (node.name.as_str(), node.address.addresses),
+            ("k\u{fc}che", vec!["192.168.1.3:4433".into()])
+        );
         note(&mut found, event(3, user_data(&"\u{fc}".repeat(500))));
         let name = found.values().next().unwrap().name.clone();
-        assert_eq!((name.len(), name.chars().all(|c| c == '\u{fc}')), (234, true), "245 bytes with the prefix");
+        assert_eq!(
+            (name.len(), name.chars().all(|c| c == '\u{fc}')),
+            (234, true),
+            "245 bytes with the prefix"
+        );
         for seed in 4..=255 {
             note(&mut found, event(seed, user_data("flood")));
         }

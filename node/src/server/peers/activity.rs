@@ -47,7 +47,13 @@ impl Activity {
     /// The activity of a connection that begins now.
     fn new(connection: Arc<dyn Connection>, label: &str) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { connection, label: label.into(), since, last_chunk: Mutex::default(), bytes_sent: Counter::default() }
+        Self {
+            connection,
+            label: label.into(),
+            since,
+            last_chunk: Mutex::default(),
+            bytes_sent: Counter::default(),
+        }
     }
 
     /// Notes a request for a chunk of this track.
@@ -194,7 +200,10 @@ mod tests {
         let guard = table.insert(&connection, "phone");
         let activity = &guard.activity;
         let status = || table.status(|_| Some("So What".into())).remove(0);
-        assert_eq!((status().peer.as_str(), status().label.as_str(), status().path.as_str()), ("friend", "phone", "LAN"));
+        assert_eq!(
+            (status().peer.as_str(), status().label.as_str(), status().path.as_str()),
+            ("friend", "phone", "LAN")
+        );
         assert_eq!(status().playing, None);
         activity.note_chunk(&"0".repeat(16).parse().unwrap());
         activity.counted(Box::new(Sink)).send(Bytes::from_static(b"12345")).await.unwrap();
