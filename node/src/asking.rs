@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// Beginning of a token that asks for access. No ticket's token begins so, since those are hexadecimal.
+/// Beginning of a token that asks for access. No ticket's token begins so, since those hold no colon.
 const PREFIX: &str = "ask:";
 /// Devices that the list holds. A further one takes the place of the one that asked first.
 const MAX_DEVICES: usize = 32;

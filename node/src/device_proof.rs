@@ -4,7 +4,7 @@
 //! it. Each of its processes connects with an identity of its own. The device's key signs the identity of the process, so
 //! the device's rights hold for it. The proof is no secret: it is worth nothing without the key of the process.
 
-/// Beginning of a token that holds a proof. No ticket's token begins so, since those are hexadecimal.
+/// Beginning of a token that holds a proof. No ticket's token begins so, since those hold no colon.
 const PREFIX: &str = "device:";
 /// Text before the identity of the process in the signed message, so that no other signature of the key fits.
 const CONTEXT: &str = "media-node 2026 a process of this device: ";

@@ -3,10 +3,12 @@
 //! `README.md` beside this crate describes the rooms; `docs/` has threads, queues and networks.
 
 pub mod access;
+pub mod asking;
 pub mod client;
 pub mod commands;
 pub mod control;
 pub mod control_socket;
+pub mod device_proof;
 pub mod convert;
 pub mod exit;
 pub mod files;

@@ -69,11 +69,22 @@ pub(super) enum CliCommand {
         #[arg(value_name = "as NAME", num_args = 0..=2)]
         name: Vec<String>,
     },
-    /// List the nodes that have a name.
+    /// List the nodes that have a name, and others on the local network.
     Nodes {
+        /// List the devices that ask the running node for access instead.
+        #[arg(long)]
+        asking: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Ask a node on the local network for access.
+    Ask {
+        /// Its name or id, as `media-node nodes` lists it.
+        node: String,
+        /// `as` and the name to store it under. Default: its own name.
+        #[arg(value_name = "as NAME", num_args = 0..=2)]
+        name: Vec<String>,
     },
     /// Give a node another name.
     Rename {

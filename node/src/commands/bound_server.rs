@@ -1,19 +1,16 @@
 //! A server with its endpoints, and the tickets that lead to them.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use media_config::{AccessMode, Config, PluginKind};
-use media_plugin_sdk::transport::{Admit, Endpoint, PeerAddress, Transport};
+use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::{Route, Ticket};
 use tokio::task::JoinSet;
 
-use super::{Context, library_watch::count_of_tracks, stderr::warn, stdout::print};
+use super::{Context, door::Door, library_watch::count_of_tracks, stderr::warn, stdout::print};
 use crate::{
     access::AccessBook,
+    asking::AskingList,
     exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
@@ -27,6 +24,8 @@ pub(super) struct BoundServer {
     pub(super) server: Server,
     /// The tickets and allowed identities that it admits by.
     pub(super) access: Arc<AccessBook>,
+    /// The devices that ask for access.
+    pub(super) asking: Arc<AskingList>,
     endpoints: Vec<BoundEndpoint>,
 }
 
@@ -35,17 +34,7 @@ struct BoundEndpoint {
     endpoint: Arc<dyn Endpoint>,
     /// Rules that do not depend on the configuration.
     base: Access,
-    /// The present decision on peers.
-    rules: Arc<RwLock<Admit>>,
-}
-
-/// An admission rule that follows a present one.
-fn by_current(rules: &Arc<RwLock<Admit>>) -> Admit {
-    let rules = Arc::clone(rules);
-    Arc::new(move |peer, token| {
-        let current = Arc::clone(&rules.read().unwrap_or_else(PoisonError::into_inner));
-        current(peer, token)
-    })
+    door: Door,
 }
 
 impl BoundServer {
@@ -61,16 +50,18 @@ impl BoundServer {
         context.check_codec_options()?;
         let server = Server::start(server_config(context), Arc::clone(&context.registry), catalog);
         let server = server.context(Exit::Failed, "starting the encoder threads")?;
+        let asking = Arc::new(AskingList::default());
         let mut endpoints = Vec::new();
         for transport in transports {
-            let owners = client_keys(key).map(|client| transport.identity(&client.0)).collect();
+            let own_keys = client_keys(key).chain([key.clone()]);
+            let owners = own_keys.map(|own| transport.identity(&own.0)).collect();
             let base = Access { owners, book: Some(Arc::clone(&access_book)), ..Access::default() };
-            let rules = Arc::new(RwLock::new(server.admit(with_config(&base, &context.config))));
-            let admit = by_current(&rules);
-            let endpoint = context.bind(transport.as_ref(), key, admit).await?;
-            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint, base, rules });
+            let rules = server.admit(with_config(&base, &context.config));
+            let door = Door::new(Arc::clone(&transport), rules, Arc::clone(&asking));
+            let endpoint = context.bind(transport.as_ref(), key, door.admit()).await?;
+            endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint, base, door });
         }
-        Ok(Self { server, access: access_book, endpoints })
+        Ok(Self { server, access: access_book, asking, endpoints })
     }
 
     /// Serves all endpoints. Returns only if the transport closes one of them, or after [`BoundServer::stop`].
@@ -96,9 +87,8 @@ impl BoundServer {
     /// Takes over `access.*` of a configuration. Closes all connections; players connect again and are judged by the new
     /// rules.
     pub(super) fn set_access(&self, config: &Config) {
-        for BoundEndpoint { base, rules, .. } in &self.endpoints {
-            let admit = self.server.admit(with_config(base, config));
-            *rules.write().unwrap_or_else(PoisonError::into_inner) = admit;
+        for BoundEndpoint { base, door, .. } in &self.endpoints {
+            door.set_rules(self.server.admit(with_config(base, config)));
         }
         self.server.disconnect_all("the access rules of the node have changed");
     }
@@ -116,13 +106,16 @@ impl BoundServer {
         }
     }
 
-    /// Prints the ticket, and writes it to a file. `is_complete` tells whether the number of tracks is final.
+    /// Announces the node's name on the local network. Prints the first ticket, and writes it to a file. `is_complete` tells whether the number of tracks is final.
     pub(super) fn announce(
         &self,
         name: &str,
         is_complete: bool,
         ticket_file: Option<&Path>,
     ) -> Result<(), ExitError> {
+        for BoundEndpoint { endpoint, .. } in &self.endpoints {
+            endpoint.announce(name);
+        }
         let ticket = self.first_ticket().map(|ticket| ticket.to_string());
         if let (Some(file), Some(ticket)) = (ticket_file, &ticket)
             && let Err(error) = files::write(file, &format!("{ticket}\n"), true)

@@ -1,16 +1,20 @@
 //! The connection of a client command to the node of a ticket.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, Welcome, refuse_all};
-use media_protocol::{ErrorCode, Route, Ticket, TicketError};
+use media_plugin_sdk::transport::{TransportError, Welcome};
+use media_protocol::Ticket;
 
-use super::Context;
+use super::{
+    Context,
+    dialer::{Dialer, is_unknown_there},
+};
 use crate::{
     client::{NodeLink, RemoteLibrary},
     exit::{Exit, ExitContext, ExitError},
-    machine_identity::ProcessIdentity,
+    machine_identity::{ProcessIdentity, node_lock},
     node_book::NodeBook,
+    process_lock::ProcessRecord,
 };
 
 /// A connected node.
@@ -27,7 +31,7 @@ pub(super) struct NodeConnection {
 impl NodeConnection {
     /// Connects to the node of a ticket with an identity of this process.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
-        let node = Self::open_as(context, ticket, context.client_identity()?).await?;
+        let node = Self::open_for_device(context, ticket).await?;
         let welcome = &node.welcome;
         let exchanged = welcome.auth_token.as_ref().and_then(|token| ticket.with_token(token));
         if let Some(capability) = &exchanged {
@@ -39,62 +43,53 @@ impl NodeConnection {
         Ok(node)
     }
 
-    /// Connects to the node of a ticket with this identity.
+    /// Connects to the node of a ticket with this identity alone.
     pub(super) async fn open_as(
         context: &Context,
         ticket: &Ticket,
         identity: ProcessIdentity,
     ) -> Result<Self, ExitError> {
-        let (transport, route) = choose_route(context, ticket)?;
-        let own_id = transport.identity(&identity.key.0);
-        let binding = Instant::now();
-        let endpoint = context.bind(transport.as_ref(), &identity.key, refuse_all()).await?;
-        let bind_time = binding.elapsed();
-        let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
-        let link = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
-        let connection = link.connection().await.map_err(|error| {
-            let message =
-                format!("connecting to the node of the ticket: {error}{}", next_step(&error, &own_id));
-            ExitError::new(Exit::Unreachable, message)
-        })?;
-        let welcome = connection.welcome();
-        Ok(Self { link: Arc::new(link), transport: transport.info().id, welcome, _identity: identity })
+        let dialer = Dialer::new(context, ticket)?;
+        let endpoint = dialer.bind(&identity.key).await?;
+        let connected = dialer.connect(&endpoint, dialer.token.clone()).await;
+        let (link, welcome) = connected.map_err(|error| dialer.unreachable(&error, &identity.key))?;
+        Ok(Self::new(&dialer, link, welcome, identity))
+    }
+
+    /// Connects by the ticket, or else by the right of this device, which its key proves.
+    ///
+    /// A node of version 0.1 does not know such proofs. The device's own identity is tried there, unless a node serves
+    /// with it.
+    async fn open_for_device(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
+        let dialer = Dialer::new(context, ticket)?;
+        let device = context.key()?;
+        let mut identity = context.client_identity()?;
+        let endpoint = dialer.bind(&identity.key).await?;
+        let mut connected = dialer.connect(&endpoint, dialer.token.clone()).await;
+        if matches!(connected, Err(TransportError::Refused(_)))
+            && let Some(proof) = dialer.prove(&device, &identity.key, dialer.token.as_deref())
+            && let Ok(proven) = dialer.connect(&endpoint, Some(proof)).await
+        {
+            connected = Ok(proven);
+        }
+        if connected.as_ref().is_err_and(is_unknown_there)
+            && ProcessRecord::of_holder(&node_lock(&context.config.node.key)).is_none()
+            && let Ok(own) = dialer.connect(&dialer.bind(&device).await?, dialer.token.clone()).await
+        {
+            connected = Ok(own);
+            identity = ProcessIdentity::of(device.clone());
+        }
+        let (link, welcome) = connected.map_err(|error| dialer.unreachable(&error, &device))?;
+        Ok(Self::new(&dialer, link, welcome, identity))
+    }
+
+    fn new(dialer: &Dialer<'_>, link: NodeLink, welcome: Welcome, identity: ProcessIdentity) -> Self {
+        let transport = dialer.transport.info().id;
+        Self { link: Arc::new(link), transport, welcome, _identity: identity }
     }
 
     /// The library of the node.
     pub(super) fn library(&self) -> RemoteLibrary {
         RemoteLibrary::new(Arc::clone(&self.link))
     }
-}
-
-/// Chooses a route: the ticket's first whose transport this program has and `transport.use` allows.
-///
-/// If there is none, the first transport that `transport.use` names is tried with the ticket's first route.
-fn choose_route<'a>(
-    context: &Context,
-    ticket: &'a Ticket,
-) -> Result<(Arc<dyn Transport>, &'a Route), ExitError> {
-    let chosen = &context.config.transport.chosen;
-    // The default of `transport.use` does not restrict the ticket's choice.
-    let is_restricted = context.config.origin("transport.use") != media_config::Origin::Default;
-    let is_allowed = |id: &str| !is_restricted || chosen.iter().any(|allowed| allowed.as_str() == id);
-    let route = ticket.route(|id| is_allowed(id) && context.registry.transport(id).is_ok());
-    let route = route.or(ticket.routes.first()).ok_or(TicketError::Damaged).or_exit(Exit::Usage)?;
-    let id = if is_allowed(&route.transport) { &route.transport } else { chosen.first().as_str() };
-    Ok((context.transport(Some(id))?, route))
-}
-
-/// Advice for a client that was refused.
-fn next_step(error: &TransportError, own_id: &str) -> String {
-    let TransportError::Refused(refusal) = error else { return String::new() };
-    let advice = match ErrorCode::from(refusal.code.as_str()) {
-        ErrorCode::InvalidToken => "the ticket is old or another node's: ask for a new one",
-        ErrorCode::Unauthorized => {
-            return format!("; its owner can allow this device's id: media-node allow {own_id} --for LABEL");
-        }
-        ErrorCode::Expired | ErrorCode::Revoked => "ask the owner for a new ticket",
-        ErrorCode::AlreadyUsed => "a ticket for one device stays with it: ask the owner for another one",
-        _ => return String::new(),
-    };
-    format!("; {advice}")
 }

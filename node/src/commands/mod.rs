@@ -1,6 +1,7 @@
 //! The commands of `media-node`, one file each: they turn arguments and configuration into a run of the other rooms.
 
 mod args;
+mod ask;
 mod bound_server;
 mod codec_choice;
 mod config;
@@ -8,6 +9,8 @@ mod connection;
 mod context;
 mod demo;
 mod devices;
+mod dialer;
+mod door;
 mod id;
 mod library_watch;
 mod log;
@@ -85,7 +88,9 @@ pub fn run() -> Result<(), ExitError> {
         CliCommand::Status { json } => status::run(&context, json),
         CliCommand::Reload => reload::run(&context),
         CliCommand::Add { ticket, name } => nodes::add(&context, &ticket, &name),
-        CliCommand::Nodes { json } => nodes::list(&context, json),
+        CliCommand::Nodes { asking: true, json } => nodes::asking(&context, json),
+        CliCommand::Nodes { json, .. } => context.block_on(nodes::list(&context, json)),
+        CliCommand::Ask { node, name } => context.block_on(ask::run(&context, &node, &name)),
         CliCommand::Rename { name, new } => nodes::rename(&context, &name, &new),
         CliCommand::Forget { name } => nodes::forget(&context, &name),
         CliCommand::Ticket(command) => ticket::run(&context, command),

@@ -103,6 +103,9 @@ impl<'a> NodeControl<'a> {
                 Ok(report) => serde_json::to_value(report).map_or_else(Reply::failed, Reply::Ok),
                 Err(error) => Reply::Error { code: error.exit as u8, message: error.message },
             },
+            "asking" => {
+                serde_json::to_value(self.server.asking.devices()).map_or_else(Reply::failed, Reply::Ok)
+            }
             "access" => self.answer_access(request.data),
             other => Reply::failed(format!("this node does not know the request {:.40?}", other)),
         };
@@ -116,10 +119,17 @@ impl<'a> NodeControl<'a> {
             Ok(request) => request,
             Err(_) => return Reply::failed("this node does not know this request about tickets"),
         };
+        let allowed = match &request {
+            AccessRequest::Create(new) => new.identity.clone(),
+            _ => None,
+        };
         // The file is small; a slow disk blocks only this thread of the runtime.
         let answer = block_in_place(|| self.server.access.handle(request, &self.server.routes()));
         match answer {
-            Ok(answer) => serde_json::to_value(answer).map_or_else(Reply::failed, Reply::Ok),
+            Ok(answer) => {
+                allowed.iter().for_each(|id| self.server.asking.remove(id));
+                serde_json::to_value(answer).map_or_else(Reply::failed, Reply::Ok)
+            }
             Err(error) => Reply::Error { code: Exit::Usage as u8, message: error.to_string() },
         }
     }

@@ -114,6 +114,8 @@ pub struct Welcome {
     pub rights: Vec<String>,
     /// Token that the peer must use from now on. A secret.
     pub auth_token: Option<String>,
+    /// Version of the node's program. The transport fills it at the dialling side.
+    pub version: String,
 }
 
 impl Welcome {
@@ -133,6 +135,9 @@ impl Welcome {
             names.truncate(Self::MAX_NAMES);
         }
         self.auth_token = self.auth_token.filter(is_name);
+        if !is_name(&self.version) {
+            self.version.clear();
+        }
         self
     }
 }
@@ -140,8 +145,9 @@ impl Welcome {
 /// Hides the token, which is a secret.
 impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { features, rights, auth_token: _ } = self;
-        f.debug_struct("Welcome").field("features", features).field("rights", rights).finish_non_exhaustive()
+        let Self { features, rights, auth_token: _, version } = self;
+        let mut shown = f.debug_struct("Welcome");
+        shown.field("features", features).field("rights", rights).field("version", version).finish_non_exhaustive()
     }
 }
 
@@ -495,9 +501,11 @@ mod tests {
             features: vec![longest.clone(); 100],
             rights: names().into(),
             auth_token: Some(token.into()),
+            version: "0.1\u{1b}".into(),
         };
         let bounded = welcome(&longest).bounded();
         assert_eq!((bounded.features.len(), bounded.rights), (64, vec!["listen".to_owned()]));
+        assert_eq!(bounded.version, "");
         assert_eq!(bounded.auth_token, Some(longest.clone()));
         assert_eq!(welcome("a\nb").bounded().auth_token, None);
         assert!(!format!("{:?}", welcome("secret")).contains("secret"));

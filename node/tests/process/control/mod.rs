@@ -3,6 +3,7 @@
 #![cfg(all(unix, feature = "fastn"))]
 
 mod identities;
+mod local_network;
 mod luck;
 mod signals;
 mod socket;
