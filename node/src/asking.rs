@@ -106,7 +106,8 @@ impl State {
         let refills = self.refilled.elapsed().as_secs() / REFILL.as_secs();
         if refills > 0 {
             self.refilled = Instant::now();
-            self.allowance = BURST.min(self.allowance.saturating_add(u32::try_from(refills).unwrap_or(BURST)));
+            self.allowance =
+                BURST.min(self.allowance.saturating_add(u32::try_from(refills).unwrap_or(BURST)));
         }
         let has_one = self.allowance > 0;
         self.allowance = self.allowance.saturating_sub(1);
@@ -134,7 +135,8 @@ mod tests {
     async fn a_flood_of_identities_is_bounded_in_number_and_rate() {
         let list = AskingList::default();
         assert_eq!(list.ask("honest", "phone"), Asked::New);
-        let accepted = |from: u32| (from..from + 1000).filter(|id| list.ask(&id.to_string(), "x") == Asked::New).count();
+        let accepted =
+            |from: u32| (from..from + 1000).filter(|id| list.ask(&id.to_string(), "x") == Asked::New).count();
         assert_eq!(accepted(0), 7);
         assert_eq!(list.ask("late", "tablet"), Asked::TooMany);
         assert_eq!(list.ask("honest", "phone"), Asked::Again, "a device in the list may always ask again");

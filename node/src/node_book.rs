@@ -101,7 +101,15 @@ pub struct KnownNode {
 
 impl KnownNode {
     fn new(ticket: String) -> Self {
-        Self { ticket, added: now(), last_seen: None, path: None, version: None, features: Vec::new(), rights: Vec::new() }
+        Self {
+            ticket,
+            added: now(),
+            last_seen: None,
+            path: None,
+            version: None,
+            features: Vec::new(),
+            rights: Vec::new(),
+        }
     }
 }
 

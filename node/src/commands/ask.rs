@@ -37,7 +37,9 @@ pub(super) async fn discover(context: &Context) -> Result<Vec<FoundNode>, ExitEr
         let id = transport.info().id;
         let options = context.config.plugin_options(PluginKind::Transport, &id);
         match transport.discover(&options, LISTEN_TIME).await {
-            Ok(nodes) => found.extend(nodes.into_iter().map(|node| FoundNode { transport: id.clone(), node })),
+            Ok(nodes) => {
+                found.extend(nodes.into_iter().map(|node| FoundNode { transport: id.clone(), node }))
+            }
             Err(error) => tracing::warn!("looking for nodes on the local network: {error}"),
         }
     }
@@ -85,7 +87,9 @@ fn choose<'a>(found: &'a [FoundNode], text: &str) -> Result<&'a FoundNode, ExitE
     let matching = if exact.is_empty() { found.iter().filter(begins).collect() } else { exact };
     let message = match matching.as_slice() {
         [one] => return Ok(one),
-        [] => format!("no node {text:?} answers on the local network; `media-node nodes` lists those that do"),
+        [] => {
+            format!("no node {text:?} answers on the local network; `media-node nodes` lists those that do")
+        }
         several => {
             let ids: Vec<_> = several.iter().map(|found| found.node.address.id.as_str()).collect();
             format!("several nodes are named so; write the id of one: {}", ids.join(", "))

@@ -5,9 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_plugin_sdk::transport::{
-    Endpoint, PeerAddress, Transport, TransportError, Welcome, refuse_all,
-};
+use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport, TransportError, Welcome, refuse_all};
 use media_protocol::{ErrorCode, Route, Ticket, TicketError};
 
 use super::Context;

@@ -88,11 +88,7 @@ mod tests {
     use media_plugin_sdk::transport::Admission;
 
     use super::*;
-    use crate::{
-        asking::asking_token,
-        device_proof::proven_token,
-        plugins,
-    };
+    use crate::{asking::asking_token, device_proof::proven_token, plugins};
 
     #[tokio::test]
     async fn a_process_comes_in_by_the_right_of_its_device_and_asks_in_its_name() {

@@ -146,7 +146,9 @@ pub(super) async fn list(context: &Context, as_json: bool) -> Result<(), ExitErr
     }
     let mut lines = table(&rows);
     if !others.is_empty() {
-        lines.push("on this network, without a ticket (`media-node ask NODE` asks the owner for access):".into());
+        lines.push(
+            "on this network, without a ticket (`media-node ask NODE` asks the owner for access):".into(),
+        );
         let row = |found: &&FoundNode| {
             let LanNode { name, address } = &found.node;
             vec![format!("  {}", sanitize(name)), sanitize(&address.id)]

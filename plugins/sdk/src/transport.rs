@@ -147,7 +147,11 @@ impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { features, rights, auth_token: _, version } = self;
         let mut shown = f.debug_struct("Welcome");
-        shown.field("features", features).field("rights", rights).field("version", version).finish_non_exhaustive()
+        shown
+            .field("features", features)
+            .field("rights", rights)
+            .field("version", version)
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,7 +37,8 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     let grant = there.grant().and_then(|grant| grant.downcast_ref::<u8>().copied());
     assert_eq!((grant, here.grant().is_none()), (Some(7), true), "the grant belongs to the accepting end");
     assert!(
-        Welcome { version: String::new(), ..here.welcome() } == welcome && there.welcome() == Welcome::default(),
+        Welcome { version: String::new(), ..here.welcome() } == welcome
+            && there.welcome() == Welcome::default(),
         "the welcome is for the dialling end"
     );
 
