@@ -18,7 +18,7 @@ pub(in super::super) struct Edit {
     start: i64,
     /// Number of frames; 0 for the rest of the track.
     frames: i64,
-    /// Rounding error of `frames`.
+    /// Greatest rounding error of `frames`.
     tolerance: i64,
 }
 
@@ -37,8 +37,8 @@ impl Edit {
 pub(in super::super) struct Outline {
     /// `None` if the whole track is presented, or if the edit list is damaged.
     pub(in super::super) edit: Option<Edit>,
-    /// True if fragments may follow the headers. No header gives the length then: `mdhd` covers the part before the
-    /// fragments, and `sidx` may cover the first one alone.
+    /// True if fragments may follow the headers. Then no header gives the length: `mdhd` covers only the part before the
+    /// fragments, and `sidx` perhaps only the first fragment.
     pub(in super::super) is_fragmented: bool,
     /// The end of the track according to its time table, in frames. `None` with fragments.
     pub(in super::super) table_end: Option<i64>,

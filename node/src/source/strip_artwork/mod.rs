@@ -1,9 +1,9 @@
 //! A view of a container without the artwork in it.
 //!
-//! Symphonia reads every picture when it opens a file and keeps it until the reader is dropped. Each listener, and each idle
-//! reader, would hold a copy. So a long head is replaced by a short one that describes the audio in the same way. The bytes
-//! of audio stay the same. A damaged head is left alone; Symphonia judges it. Unfragmented MP4, WAV and AIFF have readers
-//! of their own, which skip artwork.
+//! When Symphonia opens a file, it reads every picture and keeps it until the reader is dropped. Each listener, and each idle
+//! reader, would hold a copy. So the view replaces a long head by a short one that describes the audio in the same way. The
+//! bytes of audio stay the same. A damaged head stays as it is, and Symphonia reports the damage. MP4 without fragments, WAV
+//! and AIFF have readers of their own, which skip artwork.
 
 mod flac;
 mod head;
@@ -22,7 +22,7 @@ use head::read_array;
 use spliced_file::Part;
 pub(super) use spliced_file::SplicedFile;
 
-/// Wraps the bytes `range` of `file` as a stream that stands at its beginning.
+/// Wraps the view on the container in `range` of `file` as a stream for Symphonia's readers.
 ///
 /// # Errors
 /// If the file cannot be read.
