@@ -1,4 +1,4 @@
-//! Bound on work that waits for the disk, in all and for each caller.
+//! Bounds of the work that waits for the disk: one for all callers together, and one for each.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ const PER_CALLER: usize = 2;
 #[derive(Debug)]
 pub(super) struct DiskSlots {
     all: Arc<Semaphore>,
-    /// By caller: those with work that runs or waits, and some without.
+    /// Slots of each caller whose work runs or waits, and of some callers without work.
     by_caller: Mutex<HashMap<Caller, Arc<Semaphore>>>,
 }
 
@@ -33,8 +33,8 @@ impl DiskSlots {
         Self { all: Arc::new(Semaphore::new(TOTAL)), by_caller: Mutex::default() }
     }
 
-    /// Runs the `work` of `caller` on a blocking thread when it is its turn. Work that has begun runs to its
-    /// end and holds its slot until then, even if this future is dropped.
+    /// Runs the `work` of `caller` on a blocking thread when a slot is free. Work that has begun runs to its end
+    /// and holds its slot until then, even if this future is dropped.
     ///
     /// # Errors
     /// If the work panicked or the runtime shuts down.
@@ -55,7 +55,7 @@ impl DiskSlots {
 
     fn slots_of(&self, caller: &Caller) -> Arc<Semaphore> {
         let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        // Running and waiting work holds its caller's semaphore.
+        // Work that runs or waits holds a reference to its caller's semaphore. The others can go.
         by_caller.retain(|_, slots| Arc::strong_count(slots) > 1);
         let slots = by_caller.entry(caller.clone());
         Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(PER_CALLER))))
