@@ -42,9 +42,9 @@ impl fmt::Display for ExitError {
 
 impl std::error::Error for ExitError {}
 
-/// Conversion of any error into an [`ExitError`].
+/// Conversion of other errors into an [`ExitError`].
 pub trait ExitContext<T> {
-    /// Keeps the message of the error, which names the operation by itself.
+    /// Keeps the message of the error. For errors whose message names the operation.
     ///
     /// # Errors
     /// The converted error.
