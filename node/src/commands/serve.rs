@@ -275,7 +275,7 @@ mod tests {
     use super::{super::connection::NodeConnection, super::tracks, *};
     use crate::plugins;
 
-    /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.
+    /// Context of a command that uses only this machine, with a key of its own below `folder` and these configuration keys.
     fn context(folder: &Path, keys: &[(&str, &str)]) -> Context {
         let mut sources = Sources::bare(folder.join("config.toml"), folder.join("data"));
         let local = [

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(slots.all.available_permits(), TOTAL - PER_CALLER);
         assert_eq!(slots.run(&Caller::peer("modest"), || 7).await.unwrap(), 7);
         assert_eq!(begun.load(Ordering::Relaxed), PER_CALLER);
-        // The requests end, the work that has begun does not.
+        // The requests end, but the work that has begun continues.
         requests.abort_all();
         while requests.join_next().await.is_some() {}
         assert_eq!(slots.slots_of(&Caller::peer("greedy")).available_permits(), 0);

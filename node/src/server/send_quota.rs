@@ -103,7 +103,7 @@ mod tests {
     fn one_caller_gets_a_fifth_and_is_refused_as_busy_after_that() {
         let quota = Arc::<SendQuota>::default();
         let mut held = fill(&quota, "greedy");
-        // A quarter of the 205 MiB that are free beside 51 MiB.
+        // With 51 MiB reserved, 205 MiB are free, and a quarter of them is 51 MiB.
         assert_eq!(held.len(), 51);
         let error = quota.reserve(&Caller::peer("greedy"), MIB).unwrap_err();
         assert_eq!((error.code, error.retry_after_ms), (ErrorCode::Busy, Some(1000)));

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn band_replication_is_found_at_any_bit() {
         for shift in 0..8u32 {
-            // A fill element of three bytes, and the end.
+            // A fill element of three bytes, and the end element.
             let element = 0b11_0001_1110_1000_0111_1000_0101_0101_0111_u64;
             let number = u128::from(element) << (61 - shift);
             let mut packet = vec![0x21, 0x1a];

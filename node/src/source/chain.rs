@@ -285,7 +285,7 @@ mod tests {
         links.into_iter().map(|link| (link.range, link.packets)).collect()
     }
 
-    /// Frames of 417 bytes at 44.1 kHz, of 384 bytes at 48 kHz.
+    /// MP3 frames with this header. At 128 kbit/s, one has 417 bytes at 44.1 kHz and 384 bytes at 48 kHz.
     fn frames(header: [u8; 4], bytes: usize, count: usize) -> Vec<u8> {
         let mut frame = vec![0; bytes];
         frame[..4].copy_from_slice(&header);
@@ -316,7 +316,7 @@ mod tests {
             find_links(&[&*one, &id3v1, id3, &one].concat()),
             [(0..4170, Some(10)), (4316..8486, Some(10))]
         );
-        // Another rate makes a link; another number of channels and damage do not.
+        // Another rate begins a new link. Another number of channels, and damage, do not.
         let other = frames(AT_48, 384, 10);
         assert_eq!(find_links(&[&*one, &other].concat()), [(0..4170, Some(10)), (4170..8010, Some(10))]);
         let mono = frames(MONO, 417, 10);

@@ -106,7 +106,7 @@ mod tests {
         frames(&mut file, &(0..bytes.len() as u64)).unwrap()
     }
 
-    /// A stream with blocks of 4096 whose frame `number` has 100 frames.
+    /// A FLAC with blocks of 4096 frames, whose last FLAC frame has the number `number` and 100 frames.
     fn stream(number: u8) -> Vec<u8> {
         let mut frame = vec![0xff, 0xf8, 0x69, 0x08, number, 99];
         frame.push(crc8(&frame));

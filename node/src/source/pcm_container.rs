@@ -394,12 +394,12 @@ mod tests {
             let cut = &audio[..audio.len() - missing];
             assert!(samples(&wav(20_036, b"", 20_000, cut)) == audio[..cut.len() / 4 * 4], "{missing}");
         }
-        // A list whose own length is too long, or whose inner length is.
+        // The length of the list, or of the chunk in it, is larger than the file.
         for size in [10, 60_000, 0xffff_fff0] {
             let list = [b"LIST", &u32::to_le_bytes(size)[..], b"INFOIN\xff\xff\xff\x7f"].concat();
             assert!(samples(&wav(20_036, &list, 20_000, &audio)) == audio, "{size}");
         }
-        // Audio ends with its chunk.
+        // The chunk behind the data is no audio.
         let tagged = [&wav(20_036, b"", 20_000, &audio)[..], b"LIST\x04\0\0\0INFO"].concat();
         assert!(samples(&tagged) == audio);
     }

@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// Headers of blocks of 256 and 2048 with two modes, short and long, whose bits are shifted by `shift`.
+    /// Headers with blocks of 256 and 2048 frames and two modes, short and long. `shift` bits come before the modes.
     fn headers(shift: usize) -> Vec<u8> {
         let mut bits = vec![true; 100 + shift];
         let mut push =

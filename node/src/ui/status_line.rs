@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// A line whose reason for the codec is no news any more.
+    /// A line at a time at which the reason for the codec is no longer new.
     fn draw(snapshot: &Snapshot, width: usize) -> String {
         let now = Instant::now();
         let mut status = StatusLine::new(now);

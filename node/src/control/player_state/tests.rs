@@ -99,7 +99,7 @@ fn a_single_unplayable_track_ends_with_its_message() {
     assert_eq!(actions, [Action::Finish(Outcome::Incomplete(message))]);
 }
 
-/// The session may have taken up the successor before or after the failure, so it is named again.
+/// The fetch session may have begun the next track before or after the failure, so the state orders it again.
 #[test]
 fn a_successor_keeps_its_name_until_it_is_fetched() {
     let mut state = state(3);

@@ -132,7 +132,7 @@ mod tests {
         symlink("nowhere", tree.path().join("broken.wav")).unwrap();
         assert_eq!(names(tree.path(), false), (vec!["a.wav".into()], 0));
         let (followed, skipped) = names(tree.path(), true);
-        // Both links lead to the one file, which counts once; the loop and the broken link are skipped.
+        // Both links lead to the same file, which counts once. The loop and the broken link are skipped.
         assert_eq!((followed.len(), skipped), (2, 2));
     }
 }

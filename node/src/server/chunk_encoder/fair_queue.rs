@@ -83,7 +83,7 @@ mod tests {
                 let own = order.iter().enumerate().filter(|(_, (of, _))| *of == caller);
                 let (places, items): (Vec<_>, Vec<_>) = own.map(|(place, (_, item))| (place, *item)).unzip();
                 prop_assert!(items.is_sorted());
-                // Between two items of one caller comes at most one of each other.
+                // Between two items of one caller, each other caller has one item at most.
                 prop_assert!(places.windows(2).all(|pair| pair[1] - pair[0] <= 5), "{:?}", order);
             }
         }

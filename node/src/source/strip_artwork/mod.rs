@@ -80,8 +80,8 @@ mod tests {
         assert_eq!(view(&before), after);
     }
 
-    /// The view on a file that is cut within its head is the file. The view on a damaged one is no longer than the file and
-    /// ends like it.
+    /// If a file is cut within its head, the view equals the file. If the head is damaged, the view is no longer than the file
+    /// and has the same last bytes.
     #[test]
     fn a_cut_or_damaged_head_is_left_alone_or_read_in_bounds() {
         let ogg =
