@@ -19,9 +19,9 @@ use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
 
 /// Channels between a play session, the senders of its commands, and its views.
 pub struct Channels {
-    /// Commands. Any number of keys, scripts or remote controls can hold the sender.
+    /// Commands. Keys, signals and other senders each hold a clone of the sending end.
     pub commands: mpsc::Receiver<Command>,
-    /// The state after each change. Any number of views can hold a receiver.
+    /// The state after each change. Each view holds a receiver.
     pub snapshots: watch::Sender<Snapshot>,
     /// Notices for a log or a plain view. If the queue is full, further notices are dropped.
     pub notices: mpsc::Sender<Notice>,

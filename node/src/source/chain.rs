@@ -85,7 +85,7 @@ const MAX_SCANNED: u64 = 512 << 10;
 const SAMPLED_QUARTERS: [u64; 3] = [1, 2, 3];
 
 /// True if the file seems to be chained: if its last page is of another stream than the first, or if the numbers of pages
-/// do not grow evenly. Reads some pages only, or all of a short file. May be true for a single stream.
+/// do not grow evenly. Reads only some pages, or all pages of a short file. May be true for a single stream.
 pub(super) fn is_chained(file: &mut File, range: &Range<u64>) -> Result<bool> {
     let length = range.end - range.start;
     if length <= MAX_SCANNED {

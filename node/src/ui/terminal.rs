@@ -110,7 +110,7 @@ mod tests {
         let shell = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap());
         let mut shell = shell.args([test, "--exact", "--ignored", "--nocapture"]).spawn(terminal).unwrap();
         let (mut drawn, mut buffer) = (Vec::new(), [0; 1024]);
-        // When no process has the pseudo-terminal open, a read gives an error and not an end of file.
+        // A read from a pseudo-terminal that no process has open gives an error and not an end of file.
         while let Ok(read @ 1..) = pty.read(&mut buffer) {
             drawn.extend_from_slice(&buffer[..read]);
         }

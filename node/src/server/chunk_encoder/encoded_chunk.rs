@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
-/// Divisor of a second that gives the audio that may be missing at a track's end: 1/10 s. If more is missing, the
-/// node refuses the chunk as cut short. The length in headers is seldom exact. Tested by
-/// `a_tenth_of_a_second_may_be_missing_at_the_end`.
+/// Divisor of a second that gives the length of a last chunk that may have no audio at all: 1/10 s. The length in
+/// headers is seldom exact, so the file may end shortly before that chunk. The node refuses a longer chunk
+/// without audio as cut short. Tested by `a_tenth_of_a_second_may_be_missing_at_the_end`.
 const TOLERANCE: u32 = 10;
 
 /// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's

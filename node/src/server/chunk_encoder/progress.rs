@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(reader.refused(), None);
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
-        // When the node stops, it refuses chunks that a thread still encodes. The thread's end of the chunk then changes nothing.
+        // A stopping node refuses chunks that a thread still encodes. The end of that encoding then changes nothing.
         chunk.finish(Bytes::from_static(b"one two"));
         assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
         assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));

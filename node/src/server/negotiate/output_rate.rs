@@ -7,10 +7,10 @@ use super::plan::{RATES, USUAL_RATE};
 /// Returns the format that the node should give to a codec, for an output that takes these `rates`. An empty list
 /// sets no limit.
 ///
-/// The rate is the source's own if the output takes it. Otherwise it is the output's lowest rate above the
-/// source's, or the highest below it. A rate above [`USUAL_RATE`] is not chosen, since it would add bytes
-/// without audio. A source with an uncommon rate keeps it if the output has a lower and a higher rate: an output
-/// lists only common rates, and takes the others too.
+/// The rate is the source's own if the output takes it. Otherwise it is the output's lowest rate between the
+/// source's and [`USUAL_RATE`], since a higher one would add bytes without audio. If there is none, it is the
+/// output's highest rate below the source's. A source with an uncommon rate keeps it if the output lists a lower
+/// and a higher rate: an output lists only common rates, and takes those between them too.
 pub(super) fn for_output(source: SourceFormat, rates: &[u32]) -> SourceFormat {
     let own = source.format.rate;
     let usable = || rates.iter().copied().filter(|rate| RATES.contains(rate));

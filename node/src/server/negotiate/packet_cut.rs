@@ -25,7 +25,7 @@ pub(in crate::server) struct PacketCut {
 
 impl PacketCut {
     /// Divides a stream. A chunk lasts a whole number of packets, so all chunk borders lie at the same offset within
-    /// a packet. The lead-in of the first chunk reaches back to the first packet of the stream.
+    /// a packet. The lead-in of the first chunk reaches back at least to the first packet of the stream.
     pub(super) fn new(stream: OpusStream) -> Self {
         let OpusStream { packet_frames, skip, .. } = stream;
         let before = skip % packet_frames;

@@ -1,6 +1,6 @@
 //! A view of a container without the artwork in it.
 //!
-//! When Symphonia opens a file, it reads every picture and keeps it until the reader is dropped. Each listener, and each idle
+//! Symphonia reads every picture when it opens a file, and keeps it until the reader is dropped. Each listener, and each idle
 //! reader, would hold a copy. So the view replaces a long head by a short one that describes the audio in the same way. The
 //! bytes of audio stay the same. A damaged head stays as it is, and Symphonia reports the damage. MP4 without fragments, WAV
 //! and AIFF have readers of their own, which skip artwork.
