@@ -78,7 +78,7 @@ impl JitterBuffer {
     /// Largest chunk, in bytes: one may arrive while the buffer is nearly full.
     const LONGEST_CHUNK: usize = 64 * 1024 * 1024;
     /// A level below this, and below a sixth of the target, is nearly empty.
-    /// Fixed by `a_level_below_half_a_second_or_a_sixth_of_the_target_is_a_shortage`.
+    /// Tested by `a_level_below_half_a_second_or_a_sixth_of_the_target_is_a_shortage`.
     const LOW: Duration = Duration::from_millis(500);
 
     /// Creates an empty buffer with a target level, a start level and a bound in bytes.

@@ -35,17 +35,17 @@ pub struct StartLevel {
 
 impl StartLevel {
     /// Length of a span: the audio of one chunk.
-    /// Fixed by `what_happens_twice_in_a_minute_is_awaited_and_forgotten_after`, as is the number of spans.
+    /// Tested by `what_happens_twice_in_a_minute_is_awaited_and_forgotten_after`.
     const SPAN: Duration = Duration::from_secs(3);
     /// Number of spans: a minute. The second longest of 20 lags is their 95th percentile, so a single one does not count.
     const SPANS: usize = 20;
     /// Round trip that is not explained by the time of packets on a slow link.
-    /// Fixed by `a_long_path_asks_for_time_to_send_again_what_was_lost`.
+    /// Tested by `a_long_path_asks_for_time_to_send_again_what_was_lost`.
     const LONG: Duration = Duration::from_millis(100);
     /// Longest delay of two acknowledgements (RFC 9000, section 18.2).
     const ACK_DELAY: Duration = Duration::from_millis(2 * 25);
     /// Four packets of the size that every path takes, in bytes.
-    /// Fixed by `a_stream_that_probing_holds_up_asks_for_more`.
+    /// Tested by `a_stream_that_probing_holds_up_asks_for_more`.
     const PROBE_RTT: f64 = 4.0 * 1200.0;
 
     /// Creates a level of `least` that can rise up to `most`.

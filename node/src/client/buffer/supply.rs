@@ -29,7 +29,7 @@ struct Evidence {
 
 impl Supply {
     /// Shortest silence that counts as slow, and the same in round trips: a lost request is repeated within that.
-    /// Fixed by the test `a_node_is_slow_after_600_ms_or_four_round_trips`.
+    /// Tested by `a_node_is_slow_after_600_ms_or_four_round_trips`.
     const SLOW: Duration = Duration::from_millis(600);
     const SLOW_RTTS: u32 = 4;
 

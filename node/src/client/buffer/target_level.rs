@@ -30,12 +30,12 @@ pub struct TargetLevel {
 }
 
 impl TargetLevel {
-    /// One chunk. Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
+    /// One chunk. Tested by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
     const STEP: Duration = Duration::from_secs(3);
-    /// Time within which several signs of trouble are one. Fixed by `a_second_trouble_counts_after_ten_seconds`.
+    /// Time within which several signs of trouble are one. Tested by `a_second_trouble_counts_after_ten_seconds`.
     const ONE_TROUBLE: Duration = Duration::from_secs(10);
     /// Time without trouble after which the level is lowered.
-    /// Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
+    /// Tested by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
     const GOOD: Duration = Duration::from_secs(180);
 
     /// Creates a level of `least` that can rise up to `most`.

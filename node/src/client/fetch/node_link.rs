@@ -51,17 +51,17 @@ struct Unanswered {
 type Connected = Result<Arc<dyn Connection>, TransportError>;
 
 /// Timeout of every connection attempt but the first, which has the transport's own.
-/// Fixed by `an_attempt_after_the_first_ends_after_three_seconds`.
+/// Tested by `an_attempt_after_the_first_ends_after_three_seconds`.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between connection attempts on a path with a short round trip: at first, and from the fifth attempt on. A longer
 /// round trip widens it up to [`MAX_INTERVAL`], which also applies while no round trip is known.
-/// Fixed by `attempts_overlap_however_long_the_round_trip_has_grown`.
+/// Tested by `attempts_overlap_however_long_the_round_trip_has_grown`.
 const FIRST_INTERVAL: Duration = Duration::from_millis(200);
 const LATER_INTERVAL: Duration = Duration::from_millis(400);
 const MAX_INTERVAL: Duration = Duration::from_secs(1);
 /// Consecutive unanswered requests that end a connection. One can be a slow encoder. Two mean that packets are lost, and
 /// the node's next retransmission may be seconds away.
-/// Fixed by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
+/// Tested by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
 const MAX_UNANSWERED: u32 = 2;
 
 impl NodeLink {

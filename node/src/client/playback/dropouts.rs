@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 /// Silence between two observations of the output that counts as a dropout. An output's own statement of its delay is less
-/// exact than this. Fixed by `a_silence_counts_from_100_ms_on`.
+/// exact than this. Tested by `a_silence_counts_from_100_ms_on`.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Standstill of an output that is reported. Fixed by `an_output_that_stands_still_for_three_seconds_is_reported_once`.
+/// Standstill of an output that is reported. Tested by `an_output_that_stands_still_for_three_seconds_is_reported_once`.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// Detects that sound stopped while the playback thread did not run, because the process was suspended or had no processor.

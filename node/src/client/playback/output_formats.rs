@@ -26,7 +26,7 @@ struct State {
 
 impl OutputFormats {
     /// Longest wait for the list of devices before the output is opened. A plugin may take a second.
-    /// Fixed by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
+    /// Tested by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
     const MAX_WAIT: Duration = Duration::from_secs(2);
 
     /// Formats of the target among `devices`.

@@ -77,10 +77,10 @@ impl OutputWriter {
     /// Number of calls of [`Output::drain`] before an output is replaced, each up to 50 ms: 2 s.
     const DRAIN_CALLS: usize = 40;
     /// Duration of a fade-out before an underrun and of the fade-in after it, in milliseconds.
-    /// Fixed by `silence_that_could_not_be_helped_fades_out_and_in`.
+    /// Tested by `silence_that_could_not_be_helped_fades_out_and_in`.
     const FADE_MS: usize = 5;
     /// Delay of the output below which the fade-out is due. The playback thread and the device's callback move frames in steps
-    /// of about this size. Fixed by `a_fade_out_is_due_20_ms_before_the_end`.
+    /// of about this size. Tested by `a_fade_out_is_due_20_ms_before_the_end`.
     const LOW: Duration = Duration::from_millis(20);
 
     pub(crate) fn new(choice: OutputChoice, volume: f32, paced: Arc<AtomicBool>) -> Self {

@@ -13,7 +13,7 @@ pub(super) struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// Largest delay that is believed. Fixed by `it_keeps_what_the_output_may_hold_and_allocates_no_more_for_it`.
+    /// Largest delay that is believed. Tested by `it_keeps_what_the_output_may_hold_and_allocates_no_more_for_it`.
     const LIMIT: Duration = Duration::from_secs(6);
 
     /// Adds samples that the output took. Its delay is now `delay` frames.

@@ -63,9 +63,10 @@ impl Adaptive {
     /// this rendition keeps up from its first packet on.
     const KEEPS_UP: f64 = 2.0;
     /// Bitrate from which a lossy rendition is as good as any other, in bit/s.
-    /// Fixed by `converted_lossless_codecs_are_equally_good`.
+    /// Tested by `converted_lossless_codecs_are_equally_good`.
     const TRANSPARENT: u32 = 600_000;
-    /// Shortest time of a chunk for the calculation of its rate, in seconds. A faster chunk only proves a fast path.
+    /// Least time that a chunk counts as having taken, in seconds. A shorter measured time is raised to it, so that the rate
+    /// does not become absurd.
     const MIN_TIME: f64 = 0.002;
     /// Factor between the mean and the final rate of a chunk from which the final one counts: the rate fell.
     const FALL: f64 = 3.0;
@@ -162,7 +163,7 @@ impl Adaptive {
     /// Reason for a change, for a listener.
     fn reason(&self, level: Duration) -> String {
         let rate = self.rates[0].unwrap_or_default() / 1000.0;
-        format!("{rate:.0} kbit/s measured, {:.1} s buffered", level.as_secs_f64())
+        format!("the connection gave {rate:.0} kbit/s; {:.1} s buffered", level.as_secs_f64())
     }
 }
 

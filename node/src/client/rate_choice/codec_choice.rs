@@ -38,8 +38,9 @@ pub(crate) fn path_report(path: &Path, throughput: Option<u64>) -> PathReport {
     }
 }
 
-/// Returns the rate choice for a codec choice, and the throughput that it measures. A codec named by a person is never changed,
-/// nor is any codec while the output is not `paced`: a file waits.
+/// Returns the rate choice for a codec choice, and the throughput that it measures. `Lossless` and `Only` never change the
+/// rendition. `Auto` and `DataSaver` follow the throughput only while the output is `paced`, which means in real time. The limit
+/// of the path and the budget apply always.
 pub(crate) fn chooser(
     choice: &CodecChoice,
     paced: Arc<AtomicBool>,

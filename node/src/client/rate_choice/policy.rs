@@ -59,7 +59,7 @@ impl Policy {
     const HOUR: Duration = Duration::from_hours(1);
 
     /// No limit on a near path, 160 kbit/s on a direct one, 96 kbit/s and the budget on a relayed one.
-    /// Fixed by `each_kind_of_path_has_its_most`.
+    /// Tested by `each_kind_of_path_has_its_most`.
     #[must_use]
     pub fn auto(budget: Budget) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl Policy {
         }
     }
 
-    /// Highest bitrate of a data saver, in bit/s. Fixed by `each_kind_of_path_has_its_most`.
+    /// Highest bitrate of a data saver, in bit/s. Tested by `each_kind_of_path_has_its_most`.
     pub(super) const SAVER: u32 = 48_000;
 
     /// Highest bitrate on a path of this kind without the budget, in bit/s.
