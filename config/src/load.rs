@@ -20,9 +20,9 @@ use crate::{
 
 /// Variables that set no key: the log filter, the configuration file, the folders with plugins.
 const ENV_RESERVED: [&str; 3] = ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"];
-/// Greatest size of the file, in bytes (test `a_file_that_is_too_long_or_not_text_is_refused`).
+/// Greatest size of the file, in bytes. Tested by `a_file_that_is_too_long_or_not_text_is_refused`.
 const MAX_FILE: u64 = 1 << 20;
-/// Characters of a key or a value that an error quotes (test `an_error_quotes_80_characters`).
+/// Characters of a key or a value that an error quotes. Tested by `an_error_quotes_80_characters`.
 const MAX_QUOTED: usize = 80;
 
 /// A line of `config show`.

@@ -49,8 +49,8 @@ const ONE_ROUTE: u8 = 1;
 const SEVERAL_ROUTES: u8 = 2;
 /// Length of the checksum, in bytes: it detects mistyped characters.
 const CHECKSUM: usize = 4;
-/// Longest text, in bytes: more than a ticket takes whose fields all have their greatest length (test
-/// `routes_are_bounded_and_share_the_addresses`).
+/// Longest text, in bytes: more than a ticket takes whose fields all have their greatest length. Tested by
+/// `routes_are_bounded_and_share_the_addresses`.
 const MAX_TEXT: usize = 8192;
 /// Longest transport id, in bytes.
 const MAX_TRANSPORT: usize = 32;

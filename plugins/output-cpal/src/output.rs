@@ -10,12 +10,13 @@ use crate::{devices::forget_server, feeder::nanos, stream::DeviceStream};
 
 /// Time without a callback after which the sound server is taken to hang, so that the next opening makes a new connection.
 /// This output stays open with its frames, because a suspended device makes no callbacks either and resumes later.
-/// Between 2 and 4 s (`a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`).
+/// Between 2 and 4 s. Tested by `a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`.
 const STALL: Duration = Duration::from_secs(3);
 
 /// Gap between two calls of the playback thread after which the process is taken to have been stopped. A normal gap is about
 /// `MAX_WAIT`. In the gap the device played its buffer. The connection to PulseAudio may break then: `pulseaudio` 0.3.2
-/// treats the interrupted wait as an error (`what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it`).
+/// treats the interrupted wait as an error. Tested by
+/// `what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it`.
 const PROCESS_STOPPED: Duration = Duration::from_millis(200);
 
 /// Open sound device.

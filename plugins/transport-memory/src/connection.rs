@@ -10,8 +10,8 @@ use crate::{
     stream,
 };
 
-/// Limit of opened but not yet accepted streams, per connection and direction. At the limit `open` waits; see
-/// the test `opening_waits_while_256_streams_are_not_accepted`.
+/// Limit of opened but not yet accepted streams, per connection and direction. At the limit `open` waits. Tested by
+/// `opening_waits_while_256_streams_are_not_accepted`.
 const MAX_PENDING_STREAMS: usize = 256;
 /// Length limit of a protocol name, in bytes; see the conformance check `bounds_what_opens_a_stream`.
 const MAX_PROTOCOL: usize = 256;

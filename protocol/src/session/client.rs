@@ -37,14 +37,14 @@ pub use rate_choice::{Delivery, FixedRendition, RateChoice, Situation, Switch};
 /// Settings of a client's session.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
-    /// Buffer level below which the client requests the next chunk. Default: 3 s, one chunk (test
-    /// `the_next_chunk_is_requested_below_a_level_of_3_s`).
+    /// Buffer level below which the client requests the next chunk. Default: 3 s, one chunk. Tested by
+    /// `the_next_chunk_is_requested_below_a_level_of_3_s`.
     pub target: Duration,
-    /// Time without progress after which the client abandons a request and repeats it. Default: 8 s (test
-    /// `a_request_without_progress_is_abandoned_after_8_s`).
+    /// Time without progress after which the client abandons a request and repeats it. Default: 8 s. Tested by
+    /// `a_request_without_progress_is_abandoned_after_8_s`.
     pub timeout: Duration,
-    /// Time of failed retries after which the client gives the track up. Default: 3 minutes (test
-    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`).
+    /// Time of failed retries after which the client gives the track up. Default: 3 minutes. Tested by
+    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`.
     pub give_up: Duration,
 }
 
@@ -130,23 +130,23 @@ pub struct ClientSession {
 }
 
 impl ClientSession {
-    /// Greatest number of remembered infos (test `the_infos_of_the_last_four_tracks_are_remembered`).
+    /// Greatest number of remembered infos. Tested by `the_infos_of_the_last_four_tracks_are_remembered`.
     const MAX_INFOS: usize = 4;
-    /// Greatest number of remembered tracks that were started (test
-    /// `the_last_64_started_tracks_are_remembered`). A buffer of a few seconds holds fewer.
+    /// Greatest number of remembered tracks that were started. Tested by `the_last_64_started_tracks_are_remembered`. A buffer
+    /// of a few seconds holds fewer.
     const MAX_STARTED: usize = 64;
-    /// First wait before a retry. The wait doubles with each attempt (test
-    /// `waits_between_retries_double_from_100_to_500_ms`).
+    /// First wait before a retry. The wait doubles with each attempt. Tested by
+    /// `waits_between_retries_double_from_100_to_500_ms`.
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
     /// Longest wait before a retry (same test).
     const MAX_BACKOFF: Duration = Duration::from_millis(500);
-    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives
-    /// (test `a_chunk_in_flight_is_reconsidered_every_200_ms`).
+    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives. Tested by
+    /// `a_chunk_in_flight_is_reconsidered_every_200_ms`.
     const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
-    /// Bytes of a partial packet that count as progress, about one datagram (test
-    /// `a_thousand_bytes_of_a_packet_are_progress`).
+    /// Bytes of a partial packet that count as progress, about one datagram. Tested by
+    /// `a_thousand_bytes_of_a_packet_are_progress`.
     const PROGRESS_BYTES: u64 = 1000;
-    /// Longest wait that a busy node can demand (test `a_busy_node_is_asked_again_when_it_says`).
+    /// Longest wait that a busy node can demand. Tested by `a_busy_node_is_asked_again_when_it_says`.
     const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
     /// Returns a session that plays nothing yet.

@@ -8,8 +8,8 @@ use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
 use crate::{child_process::ChildProcess, options::PipeOptions, pipe_writer::PipeWriter, wav};
 
-/// Length of the queue: a tenth of a second. The writing thread holds as much again
-/// (`a_command_that_does_not_read_holds_up_nobody_and_is_ended`).
+/// Length of the queue: a tenth of a second. The writing thread holds as much again. Tested by
+/// `a_command_that_does_not_read_holds_up_nobody_and_is_ended`.
 const QUEUE: Duration = Duration::from_millis(100);
 
 /// Time in which a command that has closed its input must end. Its exit status then explains the failure. No less:

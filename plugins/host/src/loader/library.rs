@@ -41,9 +41,9 @@ pub struct LibraryDescription {
     pub plugins: Vec<Listing>,
 }
 
-/// Most codecs or outputs in one library (`each_costs_one_line` in tests/faults/description.rs).
+/// Most codecs or outputs in one library. Tested by `each_costs_one_line` in tests/faults/description.rs.
 const MAX_COUNT: u32 = 64;
-/// Largest distance between two descriptors, in bytes (`each_costs_one_line` in tests/faults/description.rs).
+/// Largest distance between two descriptors, in bytes. Tested by `each_costs_one_line` in tests/faults/description.rs.
 const MAX_STRIDE: u32 = 4096;
 
 /// Outcome of opening each library, so that its entry is called once in a process.
