@@ -187,7 +187,7 @@ impl Config {
     }
 }
 
-/// Parses the key of a plugin's option. A key below a key of the schema, such as `codec.prefer.x`, is none.
+/// Parses the key of a plugin's option. A key below a key of the schema, such as `codec.prefer.x`, is not one.
 fn option_key(name: &str) -> Option<OptionKey> {
     OptionKey::parse(name).filter(|option| !KEYS.iter().any(|key| key.name == option.plugin()))
 }
@@ -222,7 +222,7 @@ fn flatten(table: &DeTable<'_>, parent: &str, found: &mut Vec<(String, Given, us
     }
 }
 
-/// Tells if the table `key` holds keys or options. An unknown section counts too, so that the error names the
+/// True if the table `key` holds keys or options. An unknown section counts too, so that the error names the
 /// key in it; if it is empty, the error names the section.
 fn is_section(parent: &str, key: &str, table: &DeTable<'_>) -> bool {
     if parent.is_empty() {
