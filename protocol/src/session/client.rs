@@ -79,7 +79,7 @@ struct RequestInFlight {
 struct QueuedTrack {
     play: PlayId,
     track: TrackId,
-    /// Tells if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
+    /// True if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
     refetch: bool,
 }
 
@@ -105,9 +105,10 @@ pub struct ClientSession {
     previous: PreviousTrack,
     /// Tracks to fetch again before `next_track`.
     refetch: VecDeque<QueuedTrack>,
-    /// The last [`ClientInput::Play`].
+    /// Id of the last [`ClientInput::Play`]. Failures of decoders in earlier plays are ignored.
     first_play: PlayId,
-    /// The play that was taken up last, or that of the last failure: [`ClientInput::Follow`] has to name it.
+    /// The play that the session began to fetch last, or the one that failed last. [`ClientInput::Follow`] must
+    /// name it.
     last_play: PlayId,
     /// Codecs that failed, on either side; the last failure first.
     failed_codecs: Vec<String>,
@@ -138,7 +139,7 @@ impl ClientSession {
     /// First wait before a retry. The wait doubles with each attempt. Tested by
     /// `waits_between_retries_double_from_100_to_500_ms`.
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    /// Longest wait before a retry (same test).
+    /// Longest wait before a retry. Tested by `waits_between_retries_double_from_100_to_500_ms`.
     const MAX_BACKOFF: Duration = Duration::from_millis(500);
     /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives. Tested by
     /// `a_chunk_in_flight_is_reconsidered_every_200_ms`.
@@ -225,14 +226,14 @@ impl ClientSession {
         }
     }
 
-    /// Tells if the client needs data from the node: requested already, or to be requested once the buffer
+    /// True if the client needs data from the node: requested already, or to be requested once the buffer
     /// has room.
     #[must_use]
     pub fn has_demand(&self) -> bool {
         !self.paused && !matches!(self.fetch, Fetch::Nothing)
     }
 
-    /// Tells if a request is in flight or due to be retried.
+    /// True if a request is in flight or due to be retried.
     #[must_use]
     pub fn is_request_pending(&self) -> bool {
         self.request.is_some() || self.retry_at.is_some()
@@ -370,7 +371,7 @@ impl ClientSession {
         self.fetch = Fetch::Chunk(ChunkInFlight { resume_at, ..ChunkInFlight::new(track, index) });
     }
 
-    /// Tells if the client requests a track's first chunk together with its info. That saves a round trip,
+    /// True if the client should request a track's first chunk together with its info. That saves a round trip,
     /// but the chunk comes in the rendition that the node prefers; so the client does it only if it would
     /// choose that one.
     fn wants_first_chunk(&mut self) -> bool {
@@ -585,8 +586,8 @@ impl ClientSession {
         }
     }
 
-    /// Returns to the frame that the decoder could not give. From there on the client fetches in another
-    /// codec, also the parts of this and of later tracks that it has already.
+    /// Returns to the frame that the decoder could not give. From there on the client fetches everything in
+    /// another codec, also the parts of this and of later tracks that it has received already.
     fn on_decoder_failed(&mut self, DecoderFailed { play, rendition, at, reason }: DecoderFailed) {
         if play < self.first_play {
             return;
