@@ -74,7 +74,7 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Length of a fade, short enough to be heard as at once and long enough to avoid a click. Tested by
+    /// Length of a fade: short enough to sound immediate, long enough to avoid a click. Tested by
     /// `a_pause_fades_out_keeps_the_rest_and_fades_in`.
     const FADE: Duration = Duration::from_millis(5);
 

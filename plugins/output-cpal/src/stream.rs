@@ -132,7 +132,7 @@ impl DeviceStream {
         self.fault.get().map(String::as_str)
     }
 
-    /// Announces silence (`true`), after which the device may be suspended, or frames (`false`).
+    /// Announces silence (`true`) or frames (`false`). The device may be suspended during a long silence.
     pub(crate) fn set_idle(&self, idle: bool) {
         // A failed send means that the thread has ended, which sets `fault`.
         let _ = self.commands.send(if idle { StreamCommand::Idle } else { StreamCommand::Play });
@@ -147,8 +147,8 @@ impl Drop for DeviceStream {
     }
 }
 
-/// Body of the thread that controls the stream. Returns when the stream must be closed, which is also after its first error:
-/// an open stream would report the error again and again. Suspends the device after `idle_timeout` of silence.
+/// Body of the thread that controls the stream. Returns when the stream must be closed. That includes its first error, which
+/// an open stream would report again and again. Suspends the device after `idle_timeout` of silence.
 fn control(
     stream: &Stream,
     commands: &Receiver<StreamCommand>,

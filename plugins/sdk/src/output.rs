@@ -154,6 +154,7 @@ pub trait Output: Send {
 }
 
 impl dyn Output {
-    /// Longest time that any method of an output blocks. The tests of `output-null` check it.
+    /// Longest time that any method of an output blocks. Tested by `it_takes_a_buffer_at_once_and_then_plays_at_its_rate` and
+    /// `a_drain_waits_in_steps_until_all_is_heard`.
     pub const MAX_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 }

@@ -87,8 +87,8 @@ impl FastnConnection {
     }
 }
 
-/// Accepts streams until the connection ends. Each request is read in a task of its own, so a slow one delays
-/// no other.
+/// Accepts streams until the connection ends. Each request is read in a task of its own, so that a slow one
+/// delays no other.
 async fn accept_loop(
     quic: QuicConnection,
     limit: Duration,
