@@ -13,7 +13,7 @@ use super::*;
 use crate::client::test_support;
 use rig::{FADE, PACKET, RATE, Rig};
 
-/// Returns whether the samples are one fade, in or out.
+/// True if the samples are one fade, in or out.
 fn is_ramp(samples: &[f32], up: bool) -> bool {
     let steps = samples.windows(2).all(|pair| (pair[0] < pair[1]) == up);
     samples.len() == FADE && steps && samples.iter().all(|it| (0.0..=1.0).contains(it))
