@@ -229,7 +229,7 @@ mod tests {
         sleep(SECOND / 2).await;
         put(&buffer, 25);
         sleep(SECOND / 2 * 3).await;
-        // Dry for half a second.
+        // The buffer has been empty for half a second.
         let heard = stats.lock().unwrap().clone();
         assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
         let first = heard.first_audio.unwrap();
