@@ -6,15 +6,15 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// An operation failed.
+    /// An operation failed, or not every track could be played.
     Failed = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// The node cannot be reached, or refuses this client.
+    /// The node cannot be reached, or refuses this device.
     Unreachable = 3,
-    /// The track does not exist, or there is nothing to serve.
+    /// The track does not exist, or the paths to serve hold no audio file.
     NotFound = 4,
-    /// The output or its device does not exist, or cannot be opened.
+    /// The output or its device does not exist, or cannot be opened or written to.
     Output = 5,
 }
 

@@ -42,8 +42,7 @@ pub(super) async fn run(
 ) -> Result<(), ExitError> {
     let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
     if paths.is_empty() {
-        let message =
-            "nothing to serve; name a folder, as in `media-node serve ~/Music`, or set library.paths";
+        let message = "no folder to serve; name one, as in `media-node serve ~/Music`, or set library.paths";
         return Err(ExitError::new(Exit::Usage, message));
     }
     let key = context.key()?;

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
 
-/// Channels between a play session and the sources of its commands and its views.
+/// Channels between a play session, the senders of its commands, and its views.
 pub struct Channels {
-    /// Commands. Any number of sources share the sender.
+    /// Commands. Any number of keys, scripts or remote controls can hold the sender.
     pub commands: mpsc::Receiver<Command>,
-    /// The state after each change. Any number of views share the receiver.
+    /// The state after each change. Any number of views can hold a receiver.
     pub snapshots: watch::Sender<Snapshot>,
     /// Notices for a log or a plain view. If the queue is full, further notices are dropped.
     pub notices: mpsc::Sender<Notice>,

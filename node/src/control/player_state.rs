@@ -12,7 +12,7 @@ use crate::client::{Event, UnderrunCause};
 /// Input of the state machine.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
-    /// A command from a key or another source.
+    /// A command from a key or another sender.
     Command(Command),
     /// An event of the player.
     Event(Event),
@@ -22,7 +22,7 @@ pub(super) enum Input {
     Timeout,
 }
 
-/// Something to do, in this order.
+/// One thing to do. The owner carries out a returned list in its order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
     /// Drop everything and play a track from a position.
@@ -33,7 +33,7 @@ pub(super) enum Action {
     Pause(bool),
     /// Set the volume, in percent.
     Volume(u8),
-    /// Report [`Event::Drained`] when all audio of this series has been heard.
+    /// Report [`Event::Drained`] when all audio of the series that began with this play has been heard.
     Drain(PlayId),
     /// Tell the listener.
     Notify(Notice),
@@ -67,10 +67,10 @@ pub(super) struct PlayerState {
 }
 
 /// Time after the start of a track within which [`Command::Previous`] goes to the previous track.
-/// `previous_restarts_a_track_that_is_under_way` fixes it.
+/// Tested by `previous_restarts_a_track_that_is_under_way`.
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 /// Delay of the report of a dropout. The session usually raises the target level in answer to one, within milliseconds; both
-/// then make one line. `a_dropout_and_the_larger_buffer_make_one_line` fixes it.
+/// then make one line. Tested by `a_dropout_and_the_larger_buffer_make_one_line`.
 const DROPOUT_DELAY: Duration = Duration::from_millis(250);
 
 impl PlayerState {
@@ -154,7 +154,7 @@ impl PlayerState {
         self.target
     }
 
-    /// Reason for silence that is about to end by itself. Empty if there is none.
+    /// Words for the thing that the player waits for, as in `for the node`. Empty if it does not wait.
     pub(super) fn waiting(&self) -> &'static str {
         self.waiting
     }
@@ -254,7 +254,7 @@ impl PlayerState {
             }
             Event::OutputLost(reason) => {
                 self.waiting = "for an output";
-                self.warn(format!("output lost ({reason}); waiting for an output"));
+                self.warn(format!("no sound: {reason}; waiting for an output"));
             }
             Event::Retrying(reason) => {
                 self.waiting = "for the node";
@@ -300,7 +300,9 @@ impl PlayerState {
         match (self.failures.values().next(), self.failures.len()) {
             (None, _) => Outcome::Finished,
             (Some(only), _) if count == 1 => Outcome::Incomplete(only.clone()),
-            (_, failed) => Outcome::Incomplete(format!("{failed} of {count} tracks could not be played")),
+            (_, failed) => Outcome::Incomplete(format!(
+                "{failed} of {count} tracks could not be played, or not to their end"
+            )),
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) struct Pass {
 
 /// The tracks to play, and the passes that the player was told to make.
 ///
-/// A jump starts a new series of passes and voids the one before. Within a series, each pass is followed by that of the
-/// next track. An event that names a pass of an older series finds nothing here and is dropped.
+/// All passes since a jump are a series: one track after another. The next jump drops them and starts a new series. Events of
+/// an older series name passes that the queue no longer has, so they change nothing.
 #[derive(Debug)]
 pub(super) struct Queue {
     tracks: Vec<Track>,

@@ -36,13 +36,14 @@ pub(super) fn switched(to: &Rendition, reason: &str) -> String {
 }
 
 fn codec_and_bitrate(rendition: &Rendition) -> String {
-    format!("{}, {} kbit/s", rendition.id.codec, rendition.bitrate / 1000)
+    format!("{} at {} kbit/s", rendition.id.codec, rendition.bitrate / 1000)
 }
 
 /// The line for a start position that lies behind the end of its track.
 pub(super) fn starts_past_the_end(track: &Track) -> String {
-    let seconds = track.duration_ms / 1000;
-    format!("{} is only {}:{:02} long: nothing of it is played", title(track), seconds / 60, seconds % 60)
+    let (title, seconds) = (title(track), track.duration_ms / 1000);
+    let length = format!("{}:{:02}", seconds / 60, seconds % 60);
+    format!("{title} is {length} long and the start position lies behind its end: nothing of it is played")
 }
 
 /// The line for a new target level of the jitter buffer.

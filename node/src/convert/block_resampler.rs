@@ -5,8 +5,8 @@ use rubato::{
 
 use super::ConvertError;
 
-/// Frames of a block, approximately. 4096 leaves no shift between input and output, unlike 1024 (test
-/// `tones_come_through_clean`).
+/// Frames of a block, approximately. 4096 leaves no shift between input and output, unlike 1024. Tested by
+/// `tones_come_through_clean`.
 const BLOCK: usize = 4096;
 
 /// Resamples blocks of a fixed number of frames.

@@ -20,7 +20,7 @@ use crate::files;
 const VERSION: u32 = 1;
 /// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Number of indexes in the folder; the oldest are removed. Test `the_oldest_indexes_are_removed`.
+/// Number of indexes in the folder; the oldest are removed. Tested by `the_oldest_indexes_are_removed`.
 const MAX_INDEXES: usize = 16;
 /// File name ending of an index.
 const ENDING: &str = "index";

@@ -8,7 +8,7 @@ use super::{
     track_id::copy_id,
 };
 
-/// Bytes of an answer reserved for all but the tracks: the page's other fields and its envelope. Test
+/// Bytes of an answer reserved for all but the tracks: the page's other fields and its envelope. Tested by
 /// `a_page_of_the_longest_tracks_is_cut_to_one_answer`.
 const PAGE_OVERHEAD: usize = 1024;
 

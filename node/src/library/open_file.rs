@@ -7,10 +7,10 @@ use std::{
 use crate::source::{OpusStream, Reader, Source, SourceError};
 
 /// Number of idle readers over all files. Each holds a file descriptor, a decoder and buffers, about 300 kB.
-/// Test `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
+/// Tested by `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
 const MAX_IDLE: usize = 32;
 /// Track length in seconds from which the node builds the seek index as soon as the track is opened: on a
-/// disk drive that takes seconds. In shorter tracks the first distant seek builds it. Test
+/// disk drive that takes seconds. In shorter tracks the first distant seek builds it. Tested by
 /// `a_track_is_long_from_20_minutes_on`.
 const LONG_SECONDS: u64 = 1200;
 

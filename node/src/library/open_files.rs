@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry
-/// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
+/// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Tested by
 /// `the_least_recently_used_files_are_forgotten`.
 const MAX_REMEMBERED: usize = 1024;
 

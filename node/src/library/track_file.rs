@@ -11,7 +11,7 @@ use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
 
 /// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits
-/// into one answer. Test `a_tag_becomes_one_line_of_200_characters`.
+/// into one answer. Tested by `a_tag_becomes_one_line_of_200_characters`.
 const MAX_TEXT: usize = 200;
 
 /// A file that may be a track. A scan takes two equal entries for the same content and does not open the file

@@ -9,10 +9,10 @@ use media_protocol::{IdError, TrackId};
 
 use super::track_file::FileEntry;
 
-/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Test
+/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Tested by
 /// `ids_are_the_same_for_ever`.
 const ID_LENGTH: usize = 16;
-/// Length of each sample of a file's content, in bytes. Same test.
+/// Length of each part of a file's content that the hash reads, in bytes. Tested by `ids_are_the_same_for_ever`.
 const SAMPLE: u64 = 4096;
 /// Key derivation context of BLAKE3: keeps track ids apart from other hashes.
 const CONTEXT: &str = "media-node 2026-01 track id";

@@ -78,7 +78,7 @@ impl LruPart {
 impl ChunkCache {
     /// Bytes that each chunk counts beside its own: its key, twice, and the links of the list. An estimate.
     pub(super) const OVERHEAD: usize = 512;
-    /// Divisor of the capacity that gives the part reserved for bulk chunks. Test
+    /// Divisor of the capacity that gives the part reserved for bulk chunks. Tested by
     /// `bulk_chunks_are_evicted_first`.
     const BULK_SHARE: usize = 4;
 

@@ -13,10 +13,11 @@ use tokio::{
 use super::caller::Caller;
 
 /// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the
-/// processors to the encoders. More wait in the order of their arrival. Test
+/// processors to the encoders. More wait in the order of their arrival. Tested by
 /// `a_greedy_caller_does_not_delay_others`.
 const TOTAL: usize = 8;
-/// Those of one caller. Its further requests wait without taking a slot. Same test.
+/// Searches and openings of one caller at once. Its further requests wait without taking a slot.
+/// Tested by `a_greedy_caller_does_not_delay_others`.
 const PER_CALLER: usize = 2;
 
 /// Slots for work on blocking threads.

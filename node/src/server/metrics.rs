@@ -36,7 +36,7 @@ const MAX_CONNECTIONS: usize = 4;
 const MAX_HEAD: usize = 8 * 1024;
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
-/// Time within which a request's head must arrive. Test `a_connection_without_a_request_ends_after_5_s`.
+/// Time within which a request's head must arrive. Tested by `a_connection_without_a_request_ends_after_5_s`.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit of a whole connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);

@@ -16,11 +16,13 @@ use media_protocol::WireError;
 
 use super::caller::Caller;
 
-/// Bytes for all callers together. Test `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
+/// Bytes for all callers together. Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const CAPACITY: usize = 256 * 1024 * 1024;
-/// Divisor of the free bytes that gives one caller's limit. Same test.
+/// Divisor of the free bytes that gives one caller's limit.
+/// Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const SHARE: usize = 4;
-/// Time after which a refused caller may retry: a good part of its bytes is sent by then. Same test.
+/// Time after which a refused caller may retry: a good part of its bytes is sent by then.
+/// Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The bytes being sent.

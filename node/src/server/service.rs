@@ -87,7 +87,7 @@ impl Service {
     /// Opens a track and chooses its rendition. Ignores [`GetInfo::then_chunk_at`].
     ///
     /// # Errors
-    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node.
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
         let service = Arc::clone(self);
         let info = self.on_disk(caller, move || {

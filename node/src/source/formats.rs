@@ -309,8 +309,8 @@ const CODECS: &[Codec] = &[
         is_lossy: true,
         converges: false,
         // Opus predicts from all earlier packets, ever more faintly. The error was 59 dB below music of 128 kbit/s after
-        // 200 ms, 134 dB after 500 ms, and none after 1 s (measured; bounded by the test
-        // `restarted_codecs_come_close_to_reading_through`). RFC 7845, section 4.6, asks for 80 ms at least.
+        // 200 ms, 134 dB after 500 ms, and none after 1 s (measured). RFC 7845, section 4.6, asks for 80 ms at least. Tested
+        // by `restarted_codecs_come_close_to_reading_through`.
         pre_roll: |_| 48_000,
         ..INDEPENDENT
     },
@@ -323,7 +323,7 @@ pub(super) fn codec(id: AudioCodecId) -> Option<&'static Codec> {
 
 /// The main data of an MP3 frame may begin 511 bytes (MPEG-1) or 255 bytes (MPEG-2) earlier, in frames with at least 58
 /// bytes (32 kbit/s at 48 kHz) or 5 bytes (8 kbit/s at 24 kHz) of it. Three more frames fill the overlap of the
-/// transform and the filter bank. Test: `seeks_are_exact_where_mp3_frames_are_smallest`.
+/// transform and the filter bank. Tested by `seeks_are_exact_where_mp3_frames_are_smallest`.
 fn mp3_pre_roll(rate: u32) -> u32 {
     if rate >= 32_000 { 12 * 1152 } else { 54 * 576 }
 }

@@ -18,7 +18,8 @@ use super::{
 /// missing data becomes silence of the same length, so that later positions stay true. Links of a chained file follow
 /// each other without a gap, converted to the rate and channels of the first.
 ///
-/// For one user at a time, on a thread that may block on the disk. Holds the frames of one packet.
+/// For one user at a time, on a thread that may block on the disk. Holds the frames of one packet, and one block and a
+/// resampler while it converts a link.
 pub struct Reader {
     file: Arc<SourceFile>,
     /// Index of the current link.

@@ -12,7 +12,7 @@ const GAUGE: usize = 8;
 /// Shortest cut title, in columns. A shorter one says nothing and is left out.
 const MIN_TITLE: usize = 4;
 /// Time for which a new reason for the codec takes the place of less urgent parts.
-/// `a_new_reason_takes_the_place_of_other_parts_for_a_while` fixes it.
+/// Tested by `a_new_reason_takes_the_place_of_other_parts_for_a_while`.
 const NEWS: Duration = Duration::from_secs(8);
 
 /// A part of the status line, in the order of display.

@@ -165,7 +165,7 @@ impl Adaptive {
     /// Reason for a change, for a listener.
     fn reason(&self, level: Duration) -> String {
         let rate = self.rates[0].unwrap_or_default() / 1000.0;
-        format!("{rate:.0} kbit/s measured, {:.1} s buffered", level.as_secs_f64())
+        format!("the connection gave {rate:.0} kbit/s; {:.1} s buffered", level.as_secs_f64())
     }
 }
 

@@ -43,7 +43,7 @@ mod tests;
 mod writer;
 
 /// Number of chunks that wait to be written. Above it chunks are dropped, if the disk is slower than the
-/// encoders. Test `chunks_are_dropped_once_the_queue_is_full`.
+/// encoders. Tested by `chunks_are_dropped_once_the_queue_is_full`.
 const QUEUE: usize = 128;
 
 /// The readers' side of the cache. Dropping it ends the writer thread after the chunks in its queue.

@@ -11,7 +11,7 @@ use super::{
 use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
 /// Audio that may be missing at a track's end before the node reports a damaged file, as a fraction of a
-/// second: 1/10 s. The length in headers is seldom exact. Integration test
+/// second: 1/10 s. The length in headers is seldom exact. Tested by
 /// `a_tenth_of_a_second_may_be_missing_at_the_end`.
 const TOLERANCE: u32 = 10;
 

@@ -93,7 +93,7 @@ pub(super) struct PacketBatch<'a> {
 
 impl<'a> PacketBatch<'a> {
     /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a
-    /// player. Test `the_first_packet_goes_out_at_once_and_later_ones_together`.
+    /// player. Tested by `the_first_packet_goes_out_at_once_and_later_ones_together`.
     const SECOND: u32 = 3;
 
     /// A batch for the chunk that `writer` has begun. The first packet publishes the chunk's header too.

@@ -21,10 +21,10 @@ use crate::server::{
 };
 
 /// Number of requested chunks that wait for a thread. Above it a caller that has one in the queue is refused
-/// as busy, so each caller may exceed it by one at most. Test
+/// as busy, so each caller may exceed it by one at most. Tested by
 /// `a_full_queue_refuses_callers_that_wait_already`.
 const MAX_REQUESTED: usize = 512;
-/// Number of chunks that wait to be encoded ahead; a new one replaces the oldest. Test
+/// Number of chunks that wait to be encoded ahead; a new one replaces the oldest. Tested by
 /// `the_newest_chunks_ahead_replace_the_oldest`.
 const MAX_AHEAD: usize = 64;
 /// Time after which a caller that was refused as busy may retry: a good part of the queue is encoded by then.

@@ -15,7 +15,7 @@ use crate::{library::SourceFacts, source::OpusStream};
 const PARAMS: &str = "copy";
 /// Codec of the packets (RFC 6716).
 const CODEC: &str = "opus";
-/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1). Test
+/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1). Tested by
 /// `the_size_of_a_chunk_follows_from_its_name`.
 pub(super) const MAX_BITRATE: u32 = 510_000;
 
@@ -46,7 +46,7 @@ pub(super) fn proposed(
     facts: SourceFacts,
 ) -> Option<RenditionPlan> {
     let stream = facts.opus.filter(|_| codec.info().id == CODEC)?;
-    // Without a limit on the bitrate, the codec's choice shows the highest bitrate that the options allow.
+    // If the client sets no limit, `u32::MAX` makes the codec propose the highest bitrate that its options allow.
     let limits = Limits { bitrate: limits.bitrate.or(Some(u32::MAX)), ..limits.clone() };
     let choice = codec.propose(&facts.source, &limits, options).ok()?;
     let highest = codec.encoding(&choice).ok()?.bitrate;

@@ -6,7 +6,7 @@ use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_ch
 use super::packet_cut::PacketCut;
 use crate::{library::SourceFacts, source::Window};
 
-/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Test
+/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Tested by
 /// `formats_over_a_bound_are_refused`.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 /// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a
@@ -15,8 +15,9 @@ pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
-/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate
-/// add bytes without audio, so only a codec that chooses them itself gets them. Same test.
+/// Highest rate, in Hz, to which this node converts for any codec. A rate above it and above the source's own
+/// adds bytes without audio, so it is accepted only if the codec's own `propose` returns it.
+/// Tested by `formats_over_a_bound_are_refused`.
 pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.

@@ -6,7 +6,7 @@ use std::{
 use media_plugin_sdk::transport::Connection;
 
 /// Number of connections of one peer: one person's players side by side, and dead connections of players that
-/// moved to another network. Integration test `one_peer_does_not_take_all_places`.
+/// moved to another network. Tested by `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
 
 /// The connections of each peer, oldest first. A new connection over [`MAX_PER_PEER`] closes the peer's

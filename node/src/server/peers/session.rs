@@ -26,14 +26,14 @@ use crate::{
 };
 
 /// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
-/// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
+/// session accepts no further request. Tested by `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
 /// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
-/// outlasts a tunnel or a short sleep of the listener's machine. Test
+/// outlasts a tunnel or a short sleep of the listener's machine. Tested by
 /// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
 /// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
-/// below this rate plays them. Same test.
+/// below this rate plays them. Tested by `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const MIN_SEND_RATE: u64 = 8_000;
 
 /// Outcome of a stream. An error is the transport's and ends this stream only.

@@ -1,4 +1,5 @@
-//! Ogg (RFC 3533) with Vorbis or Opus. The view has an empty comment header.
+//! Stripped artwork in Ogg (RFC 3533) with Vorbis or Opus: a comment header of more than 16 KiB is replaced by
+//! an empty one.
 
 use std::{
     fs::File,

@@ -21,13 +21,13 @@ use super::{
     stats::DiskCounters,
 };
 
-/// Unit in which a file's size on disk is counted, in bytes. Test
+/// Unit in which a file's size on disk is counted, in bytes. Tested by
 /// `the_capacity_holds_and_recently_used_chunks_stay`.
 const BLOCK: u64 = 4096;
 /// Divisor of the capacity: gives the bytes written between two listings, and the bytes that a listing frees.
-/// Test `a_listing_frees_a_sixteenth`.
+/// Tested by `a_listing_frees_a_sixteenth`.
 const SHARE: u64 = 16;
-/// Age of a part file from which it counts as a leftover of a node that ended. Test
+/// Age of a part file from which it counts as a leftover of a node that ended. Tested by
 /// `leftovers_are_removed_and_other_files_stay`.
 const LEFTOVER_AGE: Duration = Duration::from_secs(10 * 60);
 
