@@ -91,7 +91,7 @@ impl JitterBuffer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Level for the session's decision to request more: at least the target if the bytes are at their bound.
+    /// Level by which the session decides whether to request more: at least the target level if the bytes are at their bound.
     pub(crate) fn fullness(&self) -> Duration {
         let state = self.lock();
         if state.bytes >= self.max_bytes { state.level.max(state.target) } else { state.level }

@@ -7,9 +7,9 @@
 //! most four packets in a round trip for 0.2 s (draft-ietf-ccwg-bbr-05, section 5.3.4.3). A stream that needs more than that
 //! falls behind meanwhile, so its start level covers four round trips.
 //!
-//! The second reason is lag: the received audio behind a continuous playout. The interarrival jitter of RFC 3550, section
-//! 6.4.1, is no measure here, since packets arrive in bursts, far ahead of their time. The lag is the relative arrival delay of
-//! NetEq (WebRTC, `modules/audio_coding/neteq`), and as there its 95th percentile counts.
+//! The second reason is lag: the delay of the received audio behind a continuous playout. The interarrival jitter of RFC 3550,
+//! section 6.4.1, is no measure here, since packets arrive in bursts, far ahead of their time. The lag is the relative arrival
+//! delay of NetEq (WebRTC, `modules/audio_coding/neteq`), and as there its 95th percentile counts.
 
 use std::time::Duration;
 

@@ -236,7 +236,8 @@ impl NodeLink {
         }
     }
 
-    /// Closes the connection and the endpoint. For a link that has its endpoint alone; a pool closes shared ones.
+    /// Closes the connection and the endpoint. For a link that does not share its endpoint; a pool closes shared endpoints
+    /// itself.
     pub async fn close(&self) {
         self.disconnect().await;
         self.endpoint.close().await;

@@ -1,6 +1,6 @@
 //! Watch over the path to a node: notices that it has fallen silent, and replaces the connection.
 //!
-//! On a path that swallows packets QUIC waits for tens of seconds. So the watch pings a node that owes an answer and sends
+//! On a path that loses all packets, QUIC waits for tens of seconds. So the watch pings a node that owes an answer and sends
 //! nothing. It also pings, less often, while the buffer is full and no answer is due. If the node does not answer, it is
 //! dialled again at all its addresses, while the old connection gets a grace period. No ping is sent while playback is paused
 //! or everything is fetched.
@@ -33,8 +33,9 @@ const LONG_RTT: Duration = Duration::from_millis(150);
 /// `on_a_long_path_a_ping_follows_a_request_whatever_else_waits`.
 const PING_AFTER_REQUEST: Duration = Duration::from_millis(20);
 /// Silence after which the node is pinged while no request is pending. The buffer then holds its target level, which is time
-/// enough to find a dead path. The silence is half a chunk, so that one ping lies between two requests. It is shorter if a ping
-/// may have to wait longer than the rest of [`SUSPECT`]. Tested by `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
+/// enough to find a dead path. The silence is half a chunk, so that one ping lies between two requests. It is shorter if the
+/// round trip is long, so that a ping has waited for [`PATIENCE_RTTS`] round trips when [`SUSPECT`] is over. Tested by
+/// `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
 const QUIET_RESTING: Duration = Duration::from_millis(1500);
 /// Silence after which a path is suspect, if a ping has waited for [`MIN_PATIENCE`] by then.
 /// Tested by `silence_is_told_within_two_seconds_on_a_long_path_too`.

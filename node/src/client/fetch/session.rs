@@ -57,7 +57,7 @@ pub(crate) struct FetchSession {
     events: SessionEvents,
     /// The orders that the session follows.
     orders: FetchOrders,
-    /// True if the last request failed because its connection was replaced. The outage was reported before that.
+    /// True if the last request failed because its connection was replaced. The path watch has reported that outage already.
     replaced: bool,
     jitter: RetryJitter,
     task: Option<RequestTask>,

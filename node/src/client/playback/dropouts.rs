@@ -12,8 +12,8 @@ pub(super) const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// Detects that sound stopped while the playback thread did not run, because the process was suspended or had no processor.
 ///
-/// An output that was suspended with the process still has the frames that it had before. A machine that sleeps stops this
-/// clock too, so its sleep does not count.
+/// An output that was suspended with the process still has the frames that it had before, so no silence counts. A machine that
+/// sleeps stops this clock too, so its sleep does not count.
 #[derive(Debug, Default)]
 pub(super) struct SilenceDetector {
     /// Last observation: its instant, and the frames in the output then and written since.

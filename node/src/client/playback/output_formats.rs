@@ -37,8 +37,8 @@ impl OutputFormats {
         formats
     }
 
-    /// Formats of the target among the plugin's devices. A thread lists them meanwhile: that can take a second, and must not
-    /// delay the connection to the node.
+    /// Formats of the target among the plugin's devices. A thread of its own lists them, because that can take a second and
+    /// must not delay the connection to the node.
     #[must_use]
     pub fn listed_by(plugin: &Arc<dyn OutputPlugin>, target: &str, options: &str) -> Self {
         let formats = Self::default();

@@ -33,13 +33,13 @@ pub enum OnLost {
 pub struct OutputChoice {
     /// Kind of output.
     pub plugin: Arc<dyn OutputPlugin>,
-    /// Target within it; empty for the default.
+    /// Target of the output; empty for the default one.
     pub target: String,
-    /// Its configuration table, as JSON.
+    /// Configuration table of the output, as JSON.
     pub options: String,
-    /// Reaction to its loss.
+    /// Reaction to the loss of the device.
     pub on_lost: OnLost,
-    /// Rates and channels of its device.
+    /// Rates and channels of the device.
     pub formats: OutputFormats,
 }
 

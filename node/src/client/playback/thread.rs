@@ -40,7 +40,7 @@ pub(crate) struct PlaybackThread {
     pub(crate) failures: Sender<DecoderFailed>,
     pub(crate) progress: Arc<Mutex<Progress>>,
     pub(crate) output: OutputWriter,
-    /// Start of [`Progress::first_audio`].
+    /// Instant from which [`Progress::first_audio`] counts.
     pub(crate) began: Instant,
     pub(crate) registry: Arc<Registry>,
     pub(crate) decoder: Option<TrackDecoder>,
@@ -90,7 +90,7 @@ enum ThreadEnd {
     Decoder(String),
 }
 
-/// Errors of the output. Those of a decoder are converted where they occur.
+/// Converts an error of the output. Those of a decoder are converted where they occur.
 impl From<PluginError> for ThreadEnd {
     fn from(error: PluginError) -> Self {
         Self::Output(error.to_string())
@@ -334,7 +334,7 @@ impl PlaybackThread {
         Ok(())
     }
 
-    /// The buffer is empty: an underrun, or the end of everything.
+    /// Handles an empty buffer: an underrun, or the end of all audio.
     fn on_dry(&mut self) -> Result<(), ThreadEnd> {
         let mid_track = self.decoder.is_some();
         if let Some(jump) = self.state.drain

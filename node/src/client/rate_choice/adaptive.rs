@@ -1,9 +1,9 @@
 //! Rate choice by a cautious prediction of the throughput and the level of the jitter buffer: the best rendition whose chunk
 //! arrives by about when the buffered audio has been played.
 //!
-//! It is related to RobustMPC (Yin et al., SIGCOMM 2015), which lowers its prediction by the errors of its last ones. The
-//! buffer-based algorithms (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) have little to steer by in this
-//! player. It requests a chunk of 3 s below a level of 3 s, so they see a full buffer or one about to run empty.
+//! It is related to RobustMPC (Yin et al., SIGCOMM 2015), which lowers a prediction by the errors of the last ones. The
+//! buffer-based algorithms (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) have little to steer by in
+//! this player. It requests a chunk of 3 s below a level of 3 s, so they see a full buffer or one about to run empty.
 //! `benches/rate_choice.rs` showed that two more rules matter. The greatest error is ignored, since a lasting drop of the rate
 //! causes exactly one. And a chunk is abandoned only if that means less silence, even with the time that the link needs to
 //! drain its queue. All constants are measured together; see `node/docs/rate-choice.md`.
