@@ -174,7 +174,7 @@ fn control(
                 is_idle = false;
                 is_suspended = false;
             }
-            // A device that cannot be suspended goes on playing silence.
+            // A device that cannot be suspended continues to play silence.
             Err(RecvTimeoutError::Timeout) => {
                 is_suspended = stream.pause().is_ok();
                 is_idle = is_suspended;
@@ -238,7 +238,8 @@ impl Callbacks {
                 if error.kind() == ErrorKind::Xrun {
                     state.xruns.fetch_add(1, Ordering::Relaxed);
                 }
-                // The first fatal error closes the stream; without that, PulseAudio through ALSA sent 1.5 million in 3 s.
+                // The first fatal error closes the stream; without that, PulseAudio through ALSA sent 1.5 million errors in 3
+                // s.
                 if is_fatal(error.kind()) && fault.set(format!("the sound device is gone: {error}")).is_ok() {
                     silence_alsa();
                     let _ = commands.send(StreamCommand::Close);

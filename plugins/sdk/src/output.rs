@@ -112,9 +112,9 @@ pub trait Output: Send {
 
     /// Returns the number of frames taken but not yet heard.
     ///
-    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry
-    /// takes no frames, so that the host sees the 0. After `Lost`, the result counts all frames that may not
-    /// have been heard. The host writes those again to the next output.
+    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs out
+    /// of frames takes none, so that the host sees the 0. After `Lost`, the result counts all frames that may
+    /// not have been heard. The host writes those again to the next output.
     ///
     /// Real time: returns at once.
     fn delay(&self) -> u64;

@@ -16,7 +16,7 @@
 //! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an
 //!   allowance for bursts. After a pause that allowance counts everything acknowledged before it.
 //! - [`queue_bound`]: a queue builds up before the narrowest link of the path.
-//! - [`path_growth`]: the round trip becomes longer, which BBR3 does not believe for 10 s.
+//! - [`path_growth`]: the round trip becomes longer, which BBR3 ignores for 10 s.
 //! - [`window_floor`]: the window falls below the bytes in flight, so the sender stops.
 //! - [`probe_allowance`]: the path loses all packets in flight.
 
@@ -127,7 +127,7 @@ struct AutoController {
     inner: Box<dyn Controller>,
     /// Packet size of the path, in bytes.
     mtu: u16,
-    /// `inner` is BBR3, not Cubic.
+    /// True if `inner` is BBR3, false if it is Cubic.
     uses_bbr: bool,
     min_rtt: Option<Duration>,
     first_round_trip: FirstRoundTrip,

@@ -83,7 +83,8 @@ struct QueuedTrack {
     refetch: bool,
 }
 
-/// The track fetched last. Tracks of one node are mostly alike, so it predicts the renditions of the next one.
+/// The track fetched last. Tracks of one node are mostly alike, so the client predicts from it which rendition
+/// it would choose for the next one.
 #[derive(Debug, Default)]
 struct PreviousTrack {
     track: Option<TrackInFlight>,
@@ -207,7 +208,7 @@ impl ClientSession {
         self.actions.pop_front()
     }
 
-    /// Returns the time at which to call with [`ClientInput::Timeout`], if no other input comes before.
+    /// Returns the time at which to pass [`ClientInput::Timeout`], if no other input comes before.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         if let Some(at) = self.retry_at {
