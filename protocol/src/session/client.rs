@@ -43,8 +43,8 @@ pub struct ClientConfig {
     /// Time without progress after which the client abandons a request and repeats it. Default: 8 s. Tested by
     /// `a_request_without_progress_is_abandoned_after_8_s`.
     pub timeout: Duration,
-    /// Time of failed retries after which the client gives the track up. Default: 3 minutes. Tested by
-    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`.
+    /// Time of failed retries after which the client gives the track up. Default: 3 minutes (test
+    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`).
     pub give_up: Duration,
 }
 
@@ -148,7 +148,7 @@ impl ClientSession {
     /// Bytes of a partial packet that count as progress, about one datagram. Tested by
     /// `a_thousand_bytes_of_a_packet_are_progress`.
     const PROGRESS_BYTES: u64 = 1000;
-    /// Longest wait that a busy node can demand. Tested by `a_busy_node_is_asked_again_when_it_says`.
+    /// Longest wait that a busy node can demand (test `a_busy_node_is_asked_again_when_it_says`).
     const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
     /// Returns a session that plays nothing yet.

@@ -37,7 +37,7 @@ pub(super) struct ChunkInFlight {
     pub(super) requested_at: Duration,
     /// Time when its header came.
     pub(super) header_at: Option<Duration>,
-    /// True if the connection carries bytes, but none that this request can read.
+    /// Tells if the connection carries bytes, but none that this request can read.
     pub(super) head_of_line_blocked: bool,
     /// True if [`ClientAction::ChunkStart`] was sent.
     pub(super) started: bool,
