@@ -1,7 +1,7 @@
 //! Link to one node: connects on first use, keeps the connection, and replaces it when it is lost.
 //!
 //! Connection attempts overlap. So a lost handshake packet costs a fraction of a second rather than the transport's timeout,
-//! and after an outage of any length the next attempt is near.
+//! and after an outage of any length the next attempt starts soon.
 
 use std::{
     sync::{
@@ -147,8 +147,8 @@ impl NodeLink {
         }
     }
 
-    /// Time from attempt `number` to the next: room for a handshake, growing to a bound. The random part keeps the clients of
-    /// a node that returns from arriving at once.
+    /// Time from attempt `number` to the next: enough for a handshake, and longer for later attempts, up to a bound. The random
+    /// part keeps the clients of a restarted node from connecting all at once.
     fn interval(&self, number: u32) -> Duration {
         let handshake = self.min_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
         spread(handshake.max((FIRST_INTERVAL * (1 + number / 4)).min(LATER_INTERVAL)))
@@ -184,7 +184,7 @@ impl NodeLink {
         }
     }
 
-    /// Counts a request that got nothing within its `patience`. Drops the connection at the second in a row. Requests that
+    /// Counts a request that got no byte within its `patience`. Drops the connection at the second in a row. Requests that
     /// waited at the same time count as one.
     pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>, patience: Duration) {
         let mut slot = self.connection.lock().await;
@@ -236,7 +236,8 @@ impl NodeLink {
         }
     }
 
-    /// Closes the connection and the endpoint. For a link that has its endpoint alone; a pool closes shared ones.
+    /// Closes the connection and the endpoint. For a link that does not share its endpoint; a pool closes shared endpoints
+    /// itself.
     pub async fn close(&self) {
         self.disconnect().await;
         self.endpoint.close().await;

@@ -39,8 +39,8 @@ pub(crate) fn path_report(path: &Path, throughput: Option<u64>) -> PathReport {
 }
 
 /// Returns the rate choice for a codec choice, and the throughput that it measures. `Lossless` and `Only` never change the
-/// rendition. `Auto` and `DataSaver` follow the throughput only while the output is `paced`, which means in real time. The limit
-/// of the path and the budget apply always.
+/// rendition. `Auto` and `DataSaver` follow the throughput only while the output is `paced`, that is, plays in real time; the
+/// limit of the path and the budget always apply.
 pub(crate) fn chooser(
     choice: &CodecChoice,
     paced: Arc<AtomicBool>,
