@@ -8,7 +8,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use bytes::Bytes;
 use iroh::endpoint::{Connection, ConnectionError};
 use media_plugin_sdk::transport::{
-    Admission, Admit, Bind, Refusal, Result, SendStream, TransportError, Welcome,
+    Admission, Admit, BindOptions, Refusal, Result, SendStream, TransportError, Welcome,
 };
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -68,7 +68,7 @@ impl Closing {
 }
 
 impl Handshake {
-    pub(crate) fn new(bind: &Bind, max_peers: usize) -> Self {
+    pub(crate) fn new(bind: &BindOptions, max_peers: usize) -> Self {
         Self {
             name: bind.name.clone(),
             version: bind.version.clone(),

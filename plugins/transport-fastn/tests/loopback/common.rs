@@ -8,7 +8,7 @@ use iroh::{
     endpoint::{Connection as IrohConnection, ConnectionError, RecvStream, SendStream, VarInt, presets},
 };
 use media_plugin_sdk::transport::{
-    Admission, Admit, Bind, Connection, Endpoint, Incoming, Result, Transport,
+    Admission, Admit, BindOptions, Connection, Endpoint, Incoming, Result, Transport,
 };
 use serde_json::{Value, json};
 use transport_fastn::FastnTransport;
@@ -30,7 +30,7 @@ pub(crate) async fn try_node(seed: u8, more: Value, admit: Admit) -> Result<Arc<
     for (key, value) in more.as_object().unwrap() {
         options[key] = value.clone();
     }
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: key(seed),
         options: options.to_string(),
         name: "test node".into(),
