@@ -98,7 +98,7 @@ impl Guarded {
 pub(super) fn library() -> Music {
     let music = Music::new();
     music.add("jazz/birdland", Kind::FlacS16, 44_100, 2, 4.0);
-    music.add("jazz/packets", Kind::Opus, 48_000, 2, 5.0);
+    music.add("jazz/packets", Kind::OpusLow, 48_000, 2, 5.0);
     music.add("rock/secret", Kind::FlacS16, 44_100, 2, 6.0);
     music
 }
@@ -141,7 +141,7 @@ pub(super) async fn renditions(owner: &Listener, track: &Track) -> Vec<Rendition
     for codec in offers(track).codecs {
         let request = media_protocol::GetInfo { codecs: vec![codec], ..offering(track, &[]) };
         let rendition = owner.get_info(&request).await.unwrap().rendition;
-        // A ticket without originals gets the encoded rendition in place of a passthrough; its name follows.
+        // A passthrough takes the place of these encoded renditions, which other grants get.
         let params = rendition.id.params.clone();
         if params == "copy" {
             for (params, bitrate) in [("k128c10", 128_000), ("k64c10", 64_000)] {
