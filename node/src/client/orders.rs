@@ -21,7 +21,7 @@ pub(crate) struct FetchOrders {
     pub(crate) jump: Option<Jump>,
     /// The play that follows another one: that play, and the next.
     pub(crate) follow: Option<(PlayId, Option<NextPlay>)>,
-    /// Number of follow orders so far. A repeated order counts again, since a failed track drops its successor.
+    /// Number of follow orders so far. A repeated order counts again, since the session drops the successor of a failed track.
     pub(crate) follows: u64,
     /// True to stop requests.
     pub(crate) paused: bool,
@@ -45,7 +45,7 @@ pub(crate) struct PlaybackOrders {
     pub(crate) paused: bool,
     /// True while the session requests audio. While it does not, an empty buffer is no underrun.
     pub(crate) expects_audio: bool,
-    /// 0 to 1.
+    /// Volume, 0 to 1.
     pub(crate) volume: f32,
     /// The jump after which [`super::Event::Drained`] is due, once everything is heard.
     pub(crate) drain: Option<PlayId>,

@@ -1,5 +1,5 @@
-//! Client that requests and buffers as a player does, but neither decodes nor plays. The duration of its audio passes in real
-//! time. It needs no thread and no decoder, so one process can simulate many listeners.
+//! Client that requests and buffers as a player does, but neither decodes nor plays. It consumes the audio in real time. It
+//! needs no thread and no decoder, so one process can simulate many listeners.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -130,7 +130,7 @@ async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStat
     }
 }
 
-/// Clock in place of the playback thread.
+/// Takes packets from the buffer in real time, in place of the playback thread.
 struct SimulatedOutput {
     buffer: Arc<JitterBuffer>,
     target: Duration,
@@ -158,11 +158,11 @@ impl SimulatedOutput {
         }
     }
 
-    /// Takes packets at their playback time until the buffer is empty. Returns whether the track has ended.
+    /// Takes packets at their playback time until the buffer is empty. Returns true at the end of the track.
     ///
-    /// Wakes when the level falls to the target and when the buffer would be empty, and takes the packets that were due.
+    /// Wakes when the level falls to the target and when the buffer would be empty, and then takes the packets that are due.
     async fn play(&self, mut now: Instant) -> bool {
-        // End of the packets taken.
+        // Instant at which the packets taken so far end.
         let mut taken_to = now;
         loop {
             while taken_to <= now {
@@ -231,7 +231,7 @@ mod tests {
         sleep(SECOND / 2).await;
         put(&buffer, 25);
         sleep(SECOND / 2 * 3).await;
-        // Dry for half a second.
+        // The buffer has been empty for half a second.
         let heard = stats.lock().unwrap().clone();
         assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
         let first = heard.first_audio.unwrap();

@@ -1,4 +1,4 @@
-//! The configuration and plugins that a command starts from.
+//! The configuration and the plugins that a command needs.
 
 use std::{
     collections::BTreeSet,
@@ -27,9 +27,9 @@ use crate::{
     ui::sanitize,
 };
 
-/// Id of the output for sound devices, which `auto` prefers.
+/// Id of the output for sound devices, which `auto` takes if there is a device.
 const SOUND: &str = "cpal";
-/// Id of the output that plays nothing, which `auto` takes without a sound device.
+/// Id of the output without sound, which `auto` takes if there is no sound device.
 const SILENT: &str = "null";
 
 /// Configuration and plugins of a command.
@@ -158,8 +158,8 @@ impl Context {
         unknown
     }
 
-    /// Checks the options of every codec, by a proposal for CD audio. Without it, a wrong option would only be found when a
-    /// client requests a track.
+    /// Checks the options of every codec, with a proposal for CD audio. Without this check, the node would find a wrong option
+    /// only when a client requests a track.
     pub(super) fn check_codec_options(&self) -> Result<(), ExitError> {
         let format = AudioFormat { rate: 44_100, channels: 2 };
         let source = SourceFormat { format, sample: SampleType::S16 };
@@ -175,8 +175,8 @@ impl Context {
         Ok(())
     }
 
-    /// The output that `output.use` names. `auto` means the default sound device; without one, nothing is audible and a line
-    /// says so.
+    /// The output that `output.use` names. `auto` means the default sound device. If there is none, returns the output without
+    /// sound and a line that says so.
     pub(super) fn output(&self) -> Result<(OutputChoice, Option<String>), ExitError> {
         let chosen = self.config.output.chosen.as_str();
         if chosen != "auto" {

@@ -24,11 +24,11 @@ use crate::{
     ui::sanitize,
 };
 
-/// Most bytes of a ticket that are read from a file or from standard input.
+/// Greatest number of bytes that are read for a ticket from a file or from standard input.
 const MAX_TICKET: u64 = 64 * 1024;
 
 impl Context {
-    /// The file of the named nodes, beside this node's key.
+    /// Path of the file with the named nodes, in the folder of this node's key.
     pub(super) fn node_book(&self) -> PathBuf {
         self.config.node.key.with_file_name("nodes.json")
     }
@@ -43,7 +43,8 @@ impl Context {
             Ok(ticket) => return Ok(ticket),
             Err(error) => error,
         };
-        // A long text is a ticket with a mistake in it. It is not repeated, since it may hold most of a secret.
+        // A long text is probably a ticket with a mistake in it. The error does not repeat it, since it may hold most of a
+        // secret.
         if text.len() > 100 {
             return Err(ExitError::new(Exit::Usage, not_a_ticket));
         }
@@ -74,7 +75,8 @@ impl Context {
         }
     }
 
-    /// Notes that the node of a ticket was reached. A failure is only logged: the command goes on without the note.
+    /// Stores the time at which the node of a ticket was reached, and the kind of path. Only logs a failure, so that the
+    /// command continues.
     pub(super) fn note_seen(&self, ticket: &Ticket, path: &str, welcome: &Welcome) {
         if let Err(error) = NodeBook::note_seen(&self.node_book(), ticket, path, welcome) {
             tracing::warn!("{error}");
@@ -82,7 +84,7 @@ impl Context {
     }
 }
 
-/// Reads a ticket from standard input: a line that a person types or pastes, or all of a pipe.
+/// Reads a ticket from standard input: one line of a terminal, or everything up to the end of a pipe.
 fn read_stdin() -> Result<Ticket, ExitError> {
     let stdin = io::stdin();
     let mut text = String::new();

@@ -33,13 +33,13 @@ use crate::{
     process_lock::{LockError, ProcessLock, ProcessRecord, Role},
 };
 
-/// Time that the first scan of the library has before the ticket is printed. If it takes longer, the node serves the tracks
-/// found so far.
+/// Longest time for which `serve` waits for the first scan of the library before it prints the ticket. If the scan takes longer,
+/// the node serves the tracks found so far.
 const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
 /// Interval at which the node writes the bytes and times of its tickets' use. A node that is killed forgets at most this much.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves the paths, or those of the configuration, until a signal stops the process.
+/// Serves the given paths, or those of the configuration if there are none, until a signal stops the process.
 pub(super) async fn run(
     context: &Context,
     paths: Vec<PathBuf>,
@@ -48,8 +48,7 @@ pub(super) async fn run(
     let has_paths = !paths.is_empty();
     let paths = if has_paths { paths } else { context.config.library.paths.clone() };
     if paths.is_empty() {
-        let message =
-            "nothing to serve; name a folder, as in `media-node serve ~/Music`, or set library.paths";
+        let message = "no folder to serve; name one, as in `media-node serve ~/Music`, or set library.paths";
         return Err(ExitError::new(Exit::Usage, message));
     }
     let mut signals = Signals::of_node();

@@ -7,7 +7,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::{Context, stderr::warn};
 use crate::{exit::ExitError, files, server::Server};
 
-/// Shortest time between two writes of the file, whatever `server.stats_interval` says.
+/// Shortest time between two writes of the file, even if `server.stats_interval` is shorter.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Writer of the statistics of a running node. A file or an address that cannot be used is warned of once; the node serves

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use media_config::{Bitrate, PluginKind, Size};
+use media_config::{Bitrate, Id52, PluginKind, Size};
 use media_protocol::Route;
 use qrcode::{QrCode, render::unicode::Dense1x2};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
     stdout::{print, print_json, table},
 };
 use crate::{
-    access::{AccessAnswer, AccessEntry, AccessRequest, Bounds, NewAccess, Rights, date},
+    access::{AccessAnswer, AccessEntry, AccessError, AccessRequest, Bounds, NewAccess, Rights, date},
     control_socket::Request,
     exit::{Exit, ExitContext, ExitError},
     ui::sanitize,
@@ -38,7 +38,8 @@ pub(super) fn run(context: &Context, command: TicketCommand) -> Result<(), ExitE
 
 /// `allow ID52 --for LABEL`.
 pub(super) fn allow(context: &Context, identity: &str, grant: GrantOptions) -> Result<(), ExitError> {
-    let identity = identity.trim().to_owned();
+    let wrong = || ExitError::new(Exit::Usage, AccessError::BadIdentity(identity.into()));
+    let identity = Id52::new(identity.trim()).ok_or_else(wrong)?.as_str().to_owned();
     warn_of_folders(context, &grant.folder);
     let request = AccessRequest::Create(NewAccess { identity: Some(identity), ..access(grant) });
     let AccessAnswer::Created { entry, .. } = ask(context, request)? else { return Err(unexpected()) };

@@ -67,7 +67,7 @@ impl Service {
         })
     }
 
-    /// This library as a [`Provider`] whose use counts for `caller`.
+    /// This library as a [`Provider`]. Its requests count towards the quotas of `caller`.
     #[must_use]
     pub fn for_caller(self: &Arc<Self>, caller: Caller) -> LocalLibrary {
         LocalLibrary { service: Arc::clone(self), caller }
@@ -97,7 +97,8 @@ impl Service {
     /// [`GetInfo::then_chunk_at`].
     ///
     /// # Errors
-    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; the refusals of [`Grant::check`].
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node; the refusals of
+    /// [`Grant::check`].
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
         if let Err(refusal) = caller.grant().check(Right::Listen) {
             return self.counted(Err(refused(&refusal)));
@@ -112,8 +113,8 @@ impl Service {
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
-    /// the request itself can come in the answer's bytes.
+    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded. If the request
+    /// itself is refused, the refusal can come in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded;
@@ -155,7 +156,7 @@ impl Service {
         self.catalog.scope(&caller.grant().bounds().folders)
     }
 
-    /// Returns whether this node has the codec.
+    /// True if this node has the codec.
     pub(super) fn has_codec(&self, id: &str) -> bool {
         self.registry.codec(id).is_ok()
     }
@@ -172,14 +173,14 @@ impl Service {
         &self.counters
     }
 
-    /// The statistics, without connected peers.
+    /// The statistics, without the number of connected peers.
     pub(super) fn stats(&self) -> ServerStats {
         let (encoder, cache, disk) = self.encoder.stats();
         let encode_time = self.encoder.encode_time();
         ServerStats { encode_time, encoder, cache, disk, ..self.counters.snapshot() }
     }
 
-    /// Refuses waiting chunks and lets the encoder threads end.
+    /// Refuses the chunks that wait, and lets the encoder threads end.
     pub(super) fn stop(&self) {
         self.encoder.stop();
     }
@@ -194,7 +195,7 @@ impl Service {
         self.disk_slots.run(caller, work).await.map_err(failed)?
     }
 
-    /// Counts a refusal.
+    /// Counts the refusal, if the answer is one.
     fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
         answer.inspect_err(|error| self.counters.refusal(error.code))
     }
@@ -205,7 +206,7 @@ pub(super) fn refused(refusal: &AccessRefusal) -> WireError {
     WireError::new(ErrorCode::from(refusal.code()), refusal.to_string())
 }
 
-/// One chunk for one caller, as it goes over the wire. Holds the caller's reservation until it is dropped.
+/// One chunk for one caller, as it goes over the wire. Holds its reservation in the send quota until it is dropped.
 pub(super) struct ChunkAnswer {
     stream: ChunkStream,
     grant: Grant,

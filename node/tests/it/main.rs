@@ -18,6 +18,7 @@ mod program;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod access;
 mod bench_page;
 mod borders;
 mod disk_cache;
@@ -41,3 +42,4 @@ mod scripts;
 mod server;
 mod source;
 mod stats;
+mod tickets;

@@ -34,7 +34,7 @@ const SOURCES: [SourceFormat; 3] = [
     SourceFormat { format: AudioFormat { rate: 96_000, channels: 6 }, sample: SampleType::S16 },
 ];
 
-/// Lowest signal-to-noise ratio of a lossy codec, in dB. Noise instead of the track stays below it.
+/// Lowest signal-to-noise ratio of a lossy codec, in dB. A codec that returns noise instead of the track stays below it.
 const MIN_LOSSY_SNR: f64 = 6.0;
 
 /// Runs a check of a codec on one case, with the seed of the damaged packets.

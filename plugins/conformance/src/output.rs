@@ -11,7 +11,7 @@ use crate::{
     signal,
 };
 
-/// Time after which an output is taken to hang. It measures nothing.
+/// Time after which an output is taken to hang. It is no limit of speed.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens an output behind the guard and plays 300 ms of noise in three parts, with a pause, a flush and a drain.

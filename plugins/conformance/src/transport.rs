@@ -18,7 +18,7 @@ use media_plugin_sdk::transport::{
 /// Result of a check; an error fails the test.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// Time after which a check is taken to hang.
+/// Time after which a check counts as hanging.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes one test for each check. `$subject` is an expression of type [`Subject`].

@@ -65,7 +65,8 @@ enum Content {
 
 impl Content {
     /// # Errors
-    /// `BadArgument` with all endings for another ending, and for none unless `path` is a pipe, a device or a link.
+    /// `BadArgument`, with the endings that exist, for any other ending, and for no ending unless `path` is a pipe, a device
+    /// or a link.
     fn of(path: &Path) -> Result<Self> {
         let existing = fs::symlink_metadata(path).ok();
         if existing.as_ref().is_some_and(fs::Metadata::is_dir) {

@@ -112,9 +112,9 @@ pub trait Output: Send {
 
     /// Returns the number of frames taken but not yet heard.
     ///
-    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry
-    /// takes no frames, so that the host sees the 0. After `Lost`, the result counts all frames that may not
-    /// have been heard. The host writes those again to the next output.
+    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs out
+    /// of frames takes none, so that the host sees the 0. After `Lost`, the result counts all frames that may
+    /// not have been heard. The host writes those again to the next output.
     ///
     /// Real time: returns at once.
     fn delay(&self) -> u64;
@@ -154,6 +154,7 @@ pub trait Output: Send {
 }
 
 impl dyn Output {
-    /// Longest time that any method of an output blocks. The tests of `output-null` check it.
+    /// Longest time that any method of an output blocks. Tested by `it_takes_a_buffer_at_once_and_then_plays_at_its_rate` and
+    /// `a_drain_waits_in_steps_until_all_is_heard`.
     pub const MAX_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 }

@@ -58,8 +58,7 @@ impl TransportError {
     /// Retry delay for a full peer that names none. A slot becomes free when another peer leaves, and each
     /// attempt costs the full peer a handshake.
     pub const FULL_RETRY: Duration = Duration::from_secs(5);
-    /// Longest retry delay that a peer can impose; see the test
-    /// `a_full_peer_cannot_keep_a_client_away_for_long`.
+    /// Longest retry delay that a peer can impose. Tested by `a_full_peer_cannot_keep_a_client_away_for_long`.
     const MAX_RETRY: Duration = Duration::from_secs(60);
 
     /// Returns the error for a refusal: `Full` for the code [`Self::FULL`], with the peer's retry delay,

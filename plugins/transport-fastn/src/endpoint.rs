@@ -92,7 +92,7 @@ impl FastnEndpoint {
         self.with_timeout(peer, dial).await
     }
 
-    /// Dials past the pool. The new connection replaces the pooled one.
+    /// Dials even if the pool has a connection. The new connection replaces the pooled one.
     async fn dial_new(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
         let connection = self.with_timeout(peer, self.dial(peer, token)).await?;
         // A caller that holds the lock is dialling as well, and puts its own connection into the pool.

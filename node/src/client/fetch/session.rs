@@ -58,7 +58,7 @@ pub(crate) struct FetchSession {
     events: SessionEvents,
     /// The orders that the session follows.
     orders: FetchOrders,
-    /// True if the last request failed because its connection was replaced. The outage was reported before that.
+    /// True if the last request failed because its connection was replaced. The path watch has reported that outage already.
     replaced: bool,
     jitter: RetryJitter,
     task: Option<RequestTask>,
@@ -81,7 +81,8 @@ impl FetchSession {
         let (reports, reports_out) = mpsc::channel(REPORTS);
         let (demand, demand_out) = watch::channel(Demand::Idle);
         let (silence, silence_out) = watch::channel(false);
-        // The highest level, so that events of every level inside it carry the peer. Eight characters tell nodes apart.
+        // A span of the highest level, so that log lines of every level within it name the peer. Eight characters tell nodes
+        // apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", link.peer()));
         let watch = path_watch::run(Arc::clone(&link), demand_out, silence, Arc::clone(&input.supply));
         tokio::spawn(watch.instrument(span.clone()));
@@ -161,7 +162,7 @@ impl FetchSession {
         self.machine.handle(self.began.elapsed(), input);
     }
 
-    /// Raises the buffer's target level after trouble, and lowers it after a good while.
+    /// Raises the buffer's target level after trouble, and lowers it after minutes without.
     async fn adapt_target(&mut self) {
         let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
         let change = self.input.adapt_target(

@@ -26,7 +26,7 @@ struct State {
 
 impl OutputFormats {
     /// Longest wait for the list of devices before the output is opened. A plugin may take a second.
-    /// Fixed by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
+    /// Tested by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
     const MAX_WAIT: Duration = Duration::from_secs(2);
 
     /// Formats of the target among `devices`.
@@ -37,8 +37,8 @@ impl OutputFormats {
         formats
     }
 
-    /// Formats of the target among the plugin's devices. A thread lists them meanwhile: that can take a second, and must not
-    /// delay the connection to the node.
+    /// Formats of the target among the plugin's devices. A thread of its own lists them, because that can take a second and
+    /// must not delay the connection to the node.
     #[must_use]
     pub fn listed_by(plugin: &Arc<dyn OutputPlugin>, target: &str, options: &str) -> Self {
         let formats = Self::default();
@@ -91,7 +91,7 @@ fn offer_of(devices: &[DeviceInfo], target: &str, options: &str) -> OutputOffer 
         target => target,
     };
     let is_meant = |info: &&DeviceInfo| match device {
-        // The default of another host is unknown here.
+        // The default device of another sound system (`host` in the options) is unknown here.
         "" | "default" => info.default && options["host"].as_str().unwrap_or_default().is_empty(),
         device => info.id == device || info.name == device,
     };

@@ -61,7 +61,7 @@ impl TrackDecoder {
     /// Largest number of frames in a packet.
     const MAX_FRAMES: usize = 65_536;
     /// Number of consecutive damaged packets after which the decoder has failed.
-    /// Fixed by `a_damaged_packet_becomes_silence_of_its_length`.
+    /// Tested by `a_damaged_packet_becomes_silence_of_its_length`.
     const MAX_DAMAGED: u32 = 5;
 
     /// Creates a decoder for a track from frame `from` on, into the output's present format.

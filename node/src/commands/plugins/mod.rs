@@ -1,5 +1,5 @@
-//! `plugins list`, `plugins inspect`, `plugins check`. A library runs its own code, so each of the latter two loads it in a
-//! child process.
+//! `plugins list`, `plugins inspect`, `plugins check`. A loaded library runs its own code, so `inspect` and `check` load it in
+//! a child process.
 
 mod child_process;
 

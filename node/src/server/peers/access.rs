@@ -76,7 +76,7 @@ impl Access {
             return Ok(unbounded(peer, Rights::LISTENER));
         }
         match (&self.capability, token) {
-            // BLAKE3 compares hashes in constant time, and hashing hides the capability's length.
+            // The comparison of two BLAKE3 hashes takes constant time and does not reveal the token's length.
             (Some(ours), Some(theirs))
                 if blake3::hash(ours.as_bytes()) == blake3::hash(theirs.as_bytes()) =>
             {

@@ -84,8 +84,8 @@ fn split(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
 }
 
-/// Replaces the placeholders of an argument. The values are digits or one of four format names, never text from a peer
-/// (`a_format_fills_a_place_with_digits_only`).
+/// Replaces the placeholders of an argument. The values are digits or one of four format names, never text from a peer. Tested
+/// by `a_format_fills_a_place_with_digits_only`.
 fn fill_in(argument: &str, format: AudioFormat, name: &str) -> String {
     argument
         .replace("{rate}", &format.rate.to_string())

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::bounds::{self, Checked};
 
-/// Most devices that an output may list (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
+/// Most devices that an output may list. Tested by `each_costs_that_call_and_no_more` in tests/faults/calls.rs.
 const MAX_DEVICES: usize = 1024;
-/// Most rates or channel counts of one device (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
+/// Most rates or channel counts of one device. Tested by `each_costs_that_call_and_no_more` in tests/faults/calls.rs.
 const MAX_FORMATS: u32 = 64;
 
 /// Output of a library. The guard in front of it checks the lengths that it returns.

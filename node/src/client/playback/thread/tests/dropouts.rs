@@ -38,7 +38,7 @@ fn the_position_is_that_of_what_is_heard_while_the_output_is_lost_and_after() {
     lose(&mut rig);
     let heard = 4 * PACKET - FADE - 200;
     rig.steps();
-    // The next output has all of its frames unheard.
+    // The next output has played nothing yet.
     assert_eq!(at(&rig), frame(heard));
     rig.device.left.store(120, Ordering::Relaxed);
     rig.arrive_of(7.0);
@@ -123,13 +123,13 @@ fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
         .find_map(|event| if let Event::Suspended(silence) = event { Some(silence) } else { None });
     assert_eq!(stopped, Some(seconds - Duration::from_millis(30)));
     assert_eq!(rig.playback.buffer.shortages(), dips, "the path is not to blame");
-    // The device runs empty before the next write: that is the same silence.
+    // The device runs empty before the next write. That silence is the same one and does not count again.
     rig.arrive(2);
     rig.run(0);
     assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().underrun_since), (1, None));
 }
 
-/// The process is suspended between a check and a write, or while it waits for a packet.
+/// Tries a suspension of the process between a check and a write, and during the wait for a packet.
 #[test]
 fn a_stop_that_the_underrun_shows_first_counts_once_and_not_as_the_path_s() {
     for waits in [false, true] {
