@@ -36,8 +36,8 @@ impl Request {
     }
 }
 
-/// Reply to a request.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+/// Reply to a request. `Debug` hides the result, which can be a ticket.
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// The operation succeeded, with this result.
@@ -49,6 +49,17 @@ pub enum Reply {
         /// One line for a person.
         message: String,
     },
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok(_) => f.write_str("Ok(…)"),
+            Self::Error { code, message } => {
+                f.debug_struct("Error").field("code", code).field("message", message).finish()
+            }
+        }
+    }
 }
 
 impl Reply {
