@@ -49,6 +49,10 @@ impl OutputPlugin for Cpal {
         Ok(devices::list())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::parse(options).map(drop)
+    }
+
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
             return Err(PluginError::BadArgument(format!("output cpal does not support {}", open.format)));

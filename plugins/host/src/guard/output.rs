@@ -36,6 +36,10 @@ impl OutputPlugin for GuardedOutputPlugin {
         caught(|| self.inner.devices())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        caught(|| self.inner.check_options(options))
+    }
+
     fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
         bounds::check_format(open.format)?;
         let inner = Instance::new(caught(|| self.inner.open(open))?);
