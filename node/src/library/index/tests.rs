@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use media_protocol::TrackSource;
 use proptest::prelude::*;
 
@@ -27,6 +25,10 @@ fn scanned(files: impl IntoIterator<Item = TrackFile>) -> Vec<ScannedEntry> {
     files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect()
 }
 
+fn skipped(number: u64, reason: SkipReason) -> ScannedEntry {
+    ScannedEntry::Skipped(Arc::new(SkippedFile { entry: file(number).entry, reason }))
+}
+
 /// `text` followed by its hash, as an index ends.
 fn sealed(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
@@ -37,16 +39,18 @@ fn sealed(text: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_saved_is_loaded_and_a_file_that_is_no_track_is_not_saved() {
+fn what_was_saved_is_loaded_with_the_files_that_are_skipped_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(&folder.path().join("not/yet"), "/music");
     assert_eq!(index.load(), []);
     let mut all = scanned([file(1), file(2)]);
-    all.push(ScannedEntry::Skipped(file(3).entry, "bad".into()));
+    all.push(skipped(3, SkipReason::Unsupported("WMA".into())));
+    all.push(skipped(4, SkipReason::Damaged("the file is damaged".into())));
+    all.push(skipped(5, SkipReason::Unreadable("permission denied".into())));
     index.save(all.iter()).unwrap();
-    assert_eq!(index.load(), [file(1), file(2)]);
+    assert_eq!(index.load(), all[..4]);
     index.save(scanned([file(4)]).iter()).unwrap();
-    assert_eq!(index.load(), [file(4)]);
+    assert_eq!(index.load(), scanned([file(4)]));
 }
 
 #[test]
@@ -68,7 +72,11 @@ fn nothing_outside_of_the_library_is_taken() {
     for path in ["/secret/1.flac", "relative.flac"] {
         let mut outside = file(1);
         outside.entry.path = path.into();
-        index.save(scanned([file(2), outside]).iter()).unwrap();
+        index.save(scanned([file(2), outside.clone()]).iter()).unwrap();
+        assert_eq!(index.load(), [], "{path}");
+        let reason = SkipReason::Unsupported("WMA".into());
+        let outside = SkippedFile { entry: outside.entry, reason };
+        index.save([ScannedEntry::Skipped(Arc::new(outside))].iter()).unwrap();
         assert_eq!(index.load(), [], "{path}");
     }
 }
