@@ -14,10 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    skipped::SkipReason,
-    track_file::{ScannedEntry, SkippedFile, TrackFile, is_bounded_text},
-};
+use super::track_file::{ScannedEntry, SkippedFile, TrackFile, is_bounded_text};
 use crate::files;
 
 /// Version of the format and of the descriptions in it. An index of another version is ignored. It rises if a kind of
@@ -38,20 +35,12 @@ struct Header {
     library: String,
 }
 
-/// A line that is read.
+/// A line of a file.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
     Track(TrackFile),
     Skipped(SkippedFile),
-}
-
-/// A line that is written.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum LineRef<'a> {
-    Track(&'a TrackFile),
-    Skipped(&'a SkippedFile),
 }
 
 /// The index of one library.
@@ -95,14 +84,12 @@ impl Index {
     /// # Errors
     /// The system's error, or that the index would be longer than [`MAX_BYTES`].
     pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
-        let files = scanned.filter_map(|entry| match entry {
-            ScannedEntry::Track(file) => Some(LineRef::Track(file)),
-            // A file that cannot be read at present may be readable at the next start.
-            ScannedEntry::Skipped(file) if matches!(file.reason, SkipReason::Unreadable(_)) => None,
-            ScannedEntry::Skipped(file) => Some(LineRef::Skipped(file)),
+        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start. A file that cannot be
+        // read at present may be readable at the next start.
+        let lines = scanned.filter(|entry| !entry.is_unreadable()).filter_map(|entry| match entry {
+            ScannedEntry::Track(file) => serde_json::to_string(&**file).ok(),
+            ScannedEntry::Skipped(file) => serde_json::to_string(&**file).ok(),
         });
-        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start.
-        let lines = files.filter_map(|line| serde_json::to_string(&line).ok());
         let mut text = serde_json::to_string(&self.header())? + "\n";
         for line in lines {
             text.push_str(&line);

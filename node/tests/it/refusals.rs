@@ -244,7 +244,8 @@ fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     let mut node = home.serve(&[&folder]);
     let wav = home.path("holed.wav");
     let output = format!("file:{}", wav.display());
-    home.ok(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
+    let play = home.run(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
+    assert!(play.code == FAILED && play.err.contains("s of holed were silent"), "{}", play.err);
     assert_eq!(crate::program::Wav::read(&wav).frames(), 5 * 44_100);
     node.process.line(|line| line.contains("became silence") && line.contains("holed"));
     assert_serves(&node, "good");

@@ -1,7 +1,10 @@
 use media_protocol::TrackSource;
 use proptest::prelude::*;
 
-use super::{super::track_file::FileEntry, *};
+use super::{
+    super::{skipped::SkipReason, track_file::FileEntry},
+    *,
+};
 
 fn file(number: u64) -> TrackFile {
     TrackFile {
