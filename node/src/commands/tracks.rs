@@ -11,9 +11,9 @@ use crate::{
     library::provider::{Provider, ProviderError},
 };
 
-/// Limit of the number of tracks that this client takes from a node. No real library reaches it.
+/// Greatest number of tracks that this client reads from a node. It bounds the memory; no real library reaches it.
 const MAX_TRACKS: usize = 1_000_000;
-/// Interval of requests to a node that is still scanning its library and has not found the tracks yet.
+/// Interval between requests to a node that is still scanning its library and has not found the selected tracks yet.
 const SCAN_POLL: Duration = Duration::from_millis(500);
 
 /// All tracks of a library that contain the words of `text`, requested page by page.
@@ -37,7 +37,7 @@ async fn page(library: &dyn Provider, text: &str, offset: u32, limit: u32) -> Re
     })
 }
 
-/// The tracks that the selectors name. Waits for a node that is still scanning its library until it has found them.
+/// The tracks that the selectors name. If the node is still scanning its library, waits until it has found them.
 pub(super) async fn select(library: &dyn Provider, selectors: &[String]) -> Result<Vec<Track>, ExitError> {
     let mut is_notified = false;
     loop {
@@ -59,8 +59,8 @@ pub(super) async fn select(library: &dyn Provider, selectors: &[String]) -> Resu
 
 /// A part of the node's tracks that contains every track that a selector matches.
 ///
-/// A small library is requested as a whole, in one page. A large one takes about a hundred pages, so only the matches of
-/// each selector are requested.
+/// Reads a small library as a whole, in one page. A large library would take about a hundred pages, so this function requests
+/// only the matches of each selector.
 async fn candidates(library: &dyn Provider, selectors: &[String]) -> Result<ListPage, ExitError> {
     let is_searchable = selectors.iter().all(|selector| selector.len() <= List::MAX_SEARCH);
     if selectors.is_empty() || !is_searchable {

@@ -1,4 +1,4 @@
-//! The door for peers: admits connections of any transport and runs a session for each.
+//! The connections of peers: admits them, over any transport, and runs a session for each.
 
 use std::{future::Future, sync::Arc};
 
@@ -24,7 +24,7 @@ pub(super) struct Peers {
     service: Arc<Service>,
     limits: RequestLimits,
     max_peers: usize,
-    /// One permit for each connection that may still come in.
+    /// One permit for each connection that the server can still accept.
     peer_slots: Arc<Semaphore>,
     connections: Arc<ConnectionTable>,
     stopping: watch::Sender<bool>,
@@ -51,7 +51,7 @@ impl Peers {
         self.max_peers.saturating_sub(self.peer_slots.available_permits())
     }
 
-    /// Turns true when the server stops.
+    /// Returns a receiver that becomes true when the server stops.
     pub(super) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
@@ -61,8 +61,8 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free.
-    /// [`Peers::serve`] takes the slot itself.
+    /// Returns the function that decides on a peer during its handshake. It admits the peer if `access` does and a
+    /// slot is free. It does not take the slot; [`Peers::serve`] does.
     pub(super) fn admit(&self, access: Access) -> Admit {
         let peer_slots = Arc::clone(&self.peer_slots);
         Arc::new(move |peer, token| {
@@ -113,8 +113,8 @@ impl Peers {
         let guard = self.connections.insert(&connection);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
-        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
-        // peers apart.
+        // The span has the level `error`, so that it is part of log lines of every level. The first 8 characters of
+        // the id are enough to tell peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
             let _held = (guard, slot);

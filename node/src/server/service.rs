@@ -63,7 +63,7 @@ impl Service {
         })
     }
 
-    /// This library as a [`Provider`] whose use counts for `caller`.
+    /// This library as a [`Provider`]. Its requests count towards the quotas of `caller`.
     #[must_use]
     pub fn for_caller(self: &Arc<Self>, caller: Caller) -> LocalLibrary {
         LocalLibrary { service: Arc::clone(self), caller }
@@ -87,7 +87,7 @@ impl Service {
     /// Opens a track and chooses its rendition. Ignores [`GetInfo::then_chunk_at`].
     ///
     /// # Errors
-    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node.
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
         let service = Arc::clone(self);
         let info = self.on_disk(caller, move || {
@@ -98,8 +98,8 @@ impl Service {
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded, with the loss
-    /// part if `report_loss`. A refusal of the request itself comes in the answer's bytes.
+    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded, with the loss part if
+    /// `report_loss`. If the request itself is refused, the refusal comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
@@ -119,12 +119,12 @@ impl Service {
         self.counted(answer)
     }
 
-    /// Encodes a chunk that will be requested soon, if no request waits.
+    /// Encodes a chunk that a client will probably request soon, once no requested chunk waits.
     pub(super) fn encode_ahead(&self, request: ChunkRequest) {
         self.encoder.encode_ahead(request);
     }
 
-    /// Returns whether this node has the codec.
+    /// True if this node has the codec.
     pub(super) fn has_codec(&self, id: &str) -> bool {
         self.registry.codec(id).is_ok()
     }
@@ -141,14 +141,14 @@ impl Service {
         &self.counters
     }
 
-    /// The statistics, without connected peers.
+    /// The statistics, without the number of connected peers.
     pub(super) fn stats(&self) -> ServerStats {
         let (encoder, cache, disk) = self.encoder.stats();
         let encode_time = self.encoder.encode_time();
         ServerStats { encode_time, encoder, cache, disk, ..self.counters.snapshot() }
     }
 
-    /// Refuses waiting chunks and lets the encoder threads end.
+    /// Refuses the chunks that wait, and lets the encoder threads end.
     pub(super) fn stop(&self) {
         self.encoder.stop();
     }
@@ -163,13 +163,13 @@ impl Service {
         self.disk_slots.run(caller, work).await.map_err(failed)?
     }
 
-    /// Counts a refusal.
+    /// Counts the refusal, if the answer is one.
     fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
         answer.inspect_err(|error| self.counters.refusal(error.code))
     }
 }
 
-/// One chunk for one caller, as it goes over the wire. Holds the caller's quota until it is dropped.
+/// One chunk for one caller, as it goes over the wire. Holds its reservation in the send quota until it is dropped.
 pub(super) struct ChunkAnswer {
     stream: ChunkStream,
     counters: Arc<ServerCounters>,

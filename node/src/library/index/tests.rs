@@ -32,7 +32,7 @@ fn skipped(number: u64, reason: SkipReason) -> ScannedEntry {
     ScannedEntry::Skipped(Arc::new(SkippedFile { entry: file(number).entry, reason }))
 }
 
-/// `text` followed by its hash, as an index ends.
+/// `text` as a file of the index: followed by a line end and its hash.
 fn sealed(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
     bytes.push(b'\n');

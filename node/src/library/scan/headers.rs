@@ -25,7 +25,7 @@ use crate::{
 /// Threads that read headers. They wait for the disk most of the time.
 const THREADS: usize = 4;
 
-/// Reads the headers of the `entries` at `positions`, and hands over each position with its result.
+/// Reads the headers of the `entries` at `positions`, and calls `take` with each position and its result.
 pub(in crate::library) fn read_headers(
     entries: &[FileEntry],
     positions: &[usize],
@@ -62,7 +62,7 @@ fn skipped(entry: &FileEntry, reason: SkipReason) -> ScannedEntry {
     ScannedEntry::Skipped(Arc::new(SkippedFile { entry: entry.clone(), reason }))
 }
 
-/// Parses one file. A parser that panics on a damaged file costs that file only.
+/// Parses one file. If the parser panics on a damaged file, only this file fails.
 fn parse_headers(path: &Path) -> Result<Scanned, SkipReason> {
     match catch_unwind(|| source::scan(path)) {
         Ok(scanned) => scanned.map_err(|error| SkipReason::of(&error)),

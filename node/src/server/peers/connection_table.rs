@@ -5,18 +5,18 @@ use std::{
 
 use media_plugin_sdk::transport::Connection;
 
-/// Number of connections of one peer: one person's players side by side, and dead connections of players that
-/// moved to another network. Integration test `one_peer_does_not_take_all_places`.
+/// Greatest number of connections of one peer. It allows several players of one person at once, and the dead
+/// connections of players that moved to another network. Tested by `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
 
-/// The connections of each peer, oldest first. A new connection over [`MAX_PER_PEER`] closes the peer's
-/// oldest one, since a player whose path died reconnects before the old connection has timed out. No peer
-/// thus takes all slots.
+/// The connections of each peer, oldest first. If a peer has [`MAX_PER_PEER`] connections, a new one closes its
+/// oldest one. That is usually dead: a player whose path died reconnects before the old connection has timed out.
+/// So no peer takes all slots.
 #[derive(Default)]
 pub(super) struct ConnectionTable(Mutex<HashMap<String, VecDeque<Arc<dyn Connection>>>>);
 
 impl ConnectionTable {
-    /// Adds a connection until the guard is dropped.
+    /// Adds a connection. It stays in the table until the returned guard is dropped.
     pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>) -> ConnectionGuard {
         self.change(connection, |connections| {
             connections.push_back(Arc::clone(connection));
