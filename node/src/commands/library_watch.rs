@@ -11,14 +11,12 @@ use tokio::{
 use super::stderr::warn;
 use crate::{
     exit::{Exit, ExitContext, ExitError},
-    library::{Catalog, CatalogError, Skipped},
+    library::{Catalog, CatalogError, Skipped, skipped},
 };
 
 /// Divisor that limits the share of time spent on rescans: after one that took a second, the next waits at least 20 s. It
 /// matters on slow network drives.
 const RESCAN_SHARE: u32 = 20;
-/// Number of skipped files that a warning names one by one.
-const MAX_NAMED: usize = 5;
 
 /// Settings of the rescans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +36,12 @@ pub(super) fn scan(catalog: &Arc<Catalog>) -> Scan {
     spawn_blocking(move || catalog.rescan())
 }
 
+/// Measures the tracks whose headers do not tell their length, on a thread of its own.
+fn measure_lengths(catalog: &Arc<Catalog>) {
+    let catalog = Arc::clone(catalog);
+    drop(spawn_blocking(move || catalog.measure_lengths()));
+}
+
 /// Waits for the first scan if it is not complete, then rescans the library as `rescans` says. Warns of each skipped file once.
 /// Returns only if the first scan finds nothing to serve.
 pub(super) async fn follow(
@@ -52,6 +56,7 @@ pub(super) async fn follow(
             Err(error) => return error,
         }
     }
+    measure_lengths(&catalog);
     let mut last_problem = String::new();
     let mut least = Duration::ZERO;
     let mut changes = 0;
@@ -64,6 +69,7 @@ pub(super) async fn follow(
         let problem = match scanned.and_then(|scanned| scanned.map_err(|error| error.to_string())) {
             Ok(changed) => {
                 if changed {
+                    measure_lengths(&catalog);
                     tracing::info!("the library has changed: serving {}", count_of_tracks(catalog.len()));
                 }
                 String::new()
@@ -101,16 +107,9 @@ async fn wait(rescans: &mut watch::Receiver<Rescans>, scanned_changes: u64, leas
 
 /// Warns of the skipped files that are not in `warned`, then sets `warned` to the files that are skipped now.
 pub(super) fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
-    let skipped: HashSet<_> = catalog.skipped().into_iter().collect();
-    let mut new: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
-    new.sort();
-    for line in new.iter().take(MAX_NAMED) {
-        warn(format_args!("skipped {line}"));
-    }
-    if new.len() > MAX_NAMED {
-        warn(format_args!("skipped {} more files that cannot be read", new.len() - MAX_NAMED));
-    }
-    *warned = skipped;
+    let now: HashSet<_> = catalog.skipped().into_iter().collect();
+    skipped::warnings(now.difference(warned)).iter().for_each(warn);
+    *warned = now;
 }
 
 /// The number of tracks, for a person.

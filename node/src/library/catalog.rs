@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -7,19 +7,23 @@ use std::{
 use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
-    error::{CatalogError, Skipped},
+    error::CatalogError,
     folders::Folders,
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    scan::headers::read_headers,
+    scan::headers::{measure, read_headers},
     scope::Scope,
-    track_file::{FileEntry, ScannedEntry},
+    skipped::Skipped,
+    track_file::{FileEntry, ScannedEntry, TrackFile},
 };
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
 const FIRST_BATCH: usize = 64;
+
+/// Number of files that [`Catalog::measure_lengths`] reads before it publishes their lengths.
+const MEASURED_BATCH: usize = 64;
 
 /// The tracks in library order, shared by all users of this node. Each call works on an immutable
 /// `Listing`; no lock is held while a call reads the disk.
@@ -29,6 +33,8 @@ pub struct Catalog {
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
     /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
+    /// Locked while lengths are measured.
+    measuring: Mutex<()>,
     listing: RwLock<Arc<Listing>>,
     open_files: OpenFiles,
 }
@@ -61,6 +67,7 @@ impl Catalog {
         Ok(Self {
             folders: RwLock::new(Arc::new(folders)),
             scanned: Mutex::new(scanned),
+            measuring: Mutex::default(),
             listing: RwLock::new(Arc::new(listing)),
             open_files: OpenFiles::new(),
         })
@@ -95,12 +102,12 @@ impl Catalog {
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         let folders = self.folders();
-        // Files in the index of new folders need not be opened again.
-        scanned.extend(folders.recall());
         let (entries, skipped) = folders.find_files()?;
-        let mut found = known_entries(&entries, &scanned);
+        // Files in the index of new folders need not be opened again.
+        let recalled = folders.recall();
+        let mut found = known_entries(&entries, scanned.iter().chain(&recalled));
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
-        let is_unchanged = missing.is_empty() && found.len() == scanned.len();
+        let is_unchanged = missing.is_empty() && recalled.is_empty() && found.len() == scanned.len();
         // If the disk was away for a while, the listing is empty although all files are known.
         if is_unchanged && !self.is_empty() && !self.listing().is_scanning() {
             return Ok(false);
@@ -131,6 +138,46 @@ impl Catalog {
         }
         *scanned = found.into_iter().flatten().collect();
         Ok(true)
+    }
+
+    /// Reads through the tracks whose headers do not tell their length, and publishes their lengths. Tracks that cannot be opened
+    /// become skipped files. Blocks on the disk. Scans run meanwhile, and the tracks that they add are measured too. Does nothing
+    /// while another call runs.
+    pub fn measure_lengths(&self) {
+        let Ok(_turn) = self.measuring.try_lock() else { return };
+        let mut tried = HashSet::new();
+        loop {
+            let batch = self.unmeasured(&tried);
+            if batch.is_empty() {
+                break;
+            }
+            let measured = batch.iter().map(|file| (file.entry.clone(), measure(file)));
+            let measured = measured.filter(|(_, entry)| !entry.is_unreadable()).collect();
+            tried.extend(batch.iter().map(|file| file.entry.clone()));
+            self.replace(measured);
+        }
+    }
+
+    /// Some of the tracks of unknown length that were not tried.
+    fn unmeasured(&self, tried: &HashSet<FileEntry>) -> Vec<Arc<TrackFile>> {
+        let scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracks = scanned.iter().filter_map(ScannedEntry::track);
+        let unknown = tracks.filter(|file| file.duration_ms == 0 && !tried.contains(&file.entry));
+        unknown.take(MEASURED_BATCH).cloned().collect()
+    }
+
+    /// Replaces the results for files that have not changed meanwhile, publishes and saves.
+    fn replace(&self, mut measured: HashMap<FileEntry, ScannedEntry>) {
+        let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in scanned.iter_mut() {
+            if let Some(new) = measured.remove(entry.entry()) {
+                *entry = new;
+            }
+        }
+        let listing = self.listing();
+        let folders = listing.unreadable_folders().to_vec();
+        self.publish(Listing::new(scanned.iter(), folders, listing.is_scanning()));
+        self.folders().save(scanned.iter());
     }
 
     /// Number of tracks.
@@ -224,7 +271,10 @@ pub(crate) fn unknown_track(id: &TrackId) -> WireError {
 }
 
 /// The earlier result for each entry that did not change.
-fn known_entries(entries: &[FileEntry], scanned: &[ScannedEntry]) -> Vec<Option<ScannedEntry>> {
-    let known: HashMap<_, _> = scanned.iter().map(|scanned| (scanned.entry(), scanned)).collect();
+fn known_entries<'a>(
+    entries: &[FileEntry],
+    scanned: impl Iterator<Item = &'a ScannedEntry>,
+) -> Vec<Option<ScannedEntry>> {
+    let known: HashMap<_, _> = scanned.map(|scanned| (scanned.entry(), scanned)).collect();
     entries.iter().map(|entry| known.get(entry).copied().cloned()).collect()
 }

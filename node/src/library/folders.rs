@@ -1,19 +1,17 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{
-    error::{CatalogError, Skipped},
+    error::CatalogError,
     index::Index,
     scan::folder_walk::walk,
+    skipped::Skipped,
     track_file::{FileEntry, ScannedEntry},
 };
-use crate::source::formats::is_audio;
+use crate::source::formats::by_ending;
 
 /// The files and folders of a catalog, and the index on disk of the tracks in them.
 #[derive(Debug)]
@@ -49,13 +47,12 @@ impl Folders {
         &self.roots
     }
 
-    /// The tracks of the index, at the first call. None without an index, or with a damaged or foreign one.
+    /// The results in the index, at the first call. None without an index, or with a damaged or foreign one.
     pub(super) fn recall(&self) -> Vec<ScannedEntry> {
         if self.is_recalled.swap(true, Ordering::Relaxed) {
             return Vec::new();
         }
-        let files = self.index.as_ref().map(Index::load).unwrap_or_default();
-        files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect()
+        self.index.as_ref().map(Index::load).unwrap_or_default()
     }
 
     /// Walks through the folders. Returns the files that are named like audio, in library order, and the folders that
@@ -68,7 +65,8 @@ impl Folders {
         let mut skipped = Vec::new();
         let mut entries = Vec::new();
         for path in &self.paths {
-            let found = walk(path, self.follow_links, is_audio, &mut seen, &mut skipped);
+            let is_named_like_audio = |path: &Path| by_ending(path).is_some();
+            let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
             entries.extend(found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?);
         }
         Ok((entries, skipped))
