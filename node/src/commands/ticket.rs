@@ -43,7 +43,7 @@ pub(super) fn allow(context: &Context, identity: &str, grant: GrantOptions) -> R
     warn_of_folders(context, &grant.folder);
     let request = AccessRequest::Create(NewAccess { identity: Some(identity), ..access(grant) });
     let AccessAnswer::Created { entry, .. } = ask(context, request)? else { return Err(unexpected()) };
-    print([format!("allowed as {}: {}", entry.label, describe(&entry))])
+    print([sanitize(&format!("allowed as {}: {}", entry.label, describe(&entry)))])
 }
 
 fn new(context: &Context, grant: GrantOptions, once: bool, qr: bool) -> Result<(), ExitError> {
@@ -51,7 +51,12 @@ fn new(context: &Context, grant: GrantOptions, once: bool, qr: bool) -> Result<(
     let request = AccessRequest::Create(NewAccess { once, ..access(grant) });
     let answer = ask(context, request)?;
     let AccessAnswer::Created { entry, ticket: Some(ticket) } = answer else { return Err(unexpected()) };
-    eprintln!("ticket for {}: {}; it is shown this once", entry.label, describe(&entry));
+    eprintln!(
+        "ticket for {}: {}; it is shown this once",
+        sanitize(&entry.label),
+        sanitize(&describe(&entry))
+    );
+    eprintln!("on that device, run `media-node add - as NAME` and paste it");
     if context.config.access.mode == media_config::AccessMode::List {
         eprintln!("warning: access.mode is \"list\", so this node ignores tickets; use `media-node allow`");
     }

@@ -62,10 +62,12 @@ fn a_ticket_has_its_folder_its_use_and_its_end() {
     listener.ok(&["play", "home", "--output", "null:fast"]);
     listener.run(&["play", "home", "secret", "--output", "null:fast"]).refused(4, &["no track \"secret\""]);
     assert!(listener.ok(&["nodes"]).out.contains("listen, originals"));
+    let (late, ended) = (addressed(&node, &late), addressed(&node, &ended));
+    while listener.run(&["ls", &late]).code == 0 {}
     for (ticket, words) in
         [(&late, ["expired on", "new ticket"]), (&ended, ["revoked by the owner", "new ticket"])]
     {
-        let done = listener.run(&["ls", &addressed(&node, ticket)]);
+        let done = listener.run(&["ls", ticket]);
         done.refused(UNREACHABLE, &words);
     }
     node.process.signal("INT");
