@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use media_protocol::{List, ListPage, Track, TrackId};
 
 use super::{
-    error::Skipped,
     scope::Scope,
+    skipped::Skipped,
     track_file::{ScannedEntry, TrackFile},
     track_id::copy_id,
 };
@@ -20,7 +20,10 @@ pub(super) struct Listing {
     rows: Vec<Row>,
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
+    /// Folders that could not be read, then files that are not tracks.
     skipped: Vec<Skipped>,
+    /// Number of the folders among `skipped`.
+    folders: usize,
     /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
 }
@@ -41,6 +44,7 @@ impl Listing {
         scanning: bool,
     ) -> Self {
         let mut rows = Vec::new();
+        let folders = skipped.len();
         let mut copies: HashMap<&TrackId, u64> = HashMap::new();
         for entry in scanned {
             match entry {
@@ -49,14 +53,14 @@ impl Listing {
                     rows.push(Row { file: Arc::clone(file), id: copy_id(&file.id, *copies_before) });
                     *copies_before += 1;
                 }
-                ScannedEntry::Skipped(file, reason) => {
-                    skipped.push(Skipped { path: file.path.clone(), reason: reason.clone() });
+                ScannedEntry::Skipped(file) => {
+                    skipped.push(Skipped { path: file.entry.path.clone(), reason: file.reason.clone() });
                 }
             }
         }
         let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
         by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
-        Self { rows, by_id, skipped, scanning }
+        Self { rows, by_id, skipped, folders, scanning }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,6 +69,10 @@ impl Listing {
 
     pub(super) fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    pub(super) fn unreadable_folders(&self) -> &[Skipped] {
+        self.skipped.get(..self.folders).unwrap_or_default()
     }
 
     pub(super) fn is_scanning(&self) -> bool {

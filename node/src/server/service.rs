@@ -113,19 +113,22 @@ impl Service {
         self.counted(info.await)
     }
 
-    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded. If the request
-    /// itself is refused, the refusal can come in the answer's bytes.
+    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded, with the loss part if
+    /// `report_loss`. If the request itself is refused, the refusal can come in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded;
-    /// `UnknownTrack` and `OutOfScope` for a track or a rendition beyond the caller's bounds; the refusals of
-    /// [`Grant::check`].
-    pub(super) fn chunk(&self, caller: &Caller, request: &ChunkRequest) -> Result<ChunkAnswer, WireError> {
+    pub(super) fn chunk(
+        &self,
+        caller: &Caller,
+        request: &ChunkRequest,
+        report_loss: bool,
+    ) -> Result<ChunkAnswer, WireError> {
         let permitted = self.permit_chunk(caller, &request.rendition);
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = permitted.and_then(|()| self.send_quota.reserve(caller, bytes));
         let answer = reservation.and_then(|reservation| {
-            let stream = self.encoder.request(caller, request)?;
+            let stream = self.encoder.request(caller, request)?.reporting_loss(report_loss);
             let (counters, grant) = (Arc::clone(&self.counters), caller.grant().clone());
             Ok(ChunkAnswer { stream, grant, counters, has_ended: false, _reservation: reservation })
         });
@@ -279,7 +282,7 @@ impl Provider for LocalLibrary {
     ) -> BoxFuture<'a, provider::Result<Box<dyn ChunkPackets>>> {
         Box::pin(async move {
             let request = ChunkRequest { rendition: rendition.id.clone(), index };
-            let answer = self.service.chunk(&self.caller, &request)?;
+            let answer = self.service.chunk(&self.caller, &request, false)?;
             let following = std::iter::successors(index.next(), |index| index.next());
             let following = following.take_while(|index| index.0 < rendition.chunks);
             for index in following.take(self.service.config.encode_ahead as usize) {

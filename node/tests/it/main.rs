@@ -30,6 +30,7 @@ mod figures;
 mod guide;
 mod lab;
 mod library;
+mod loss;
 mod mix;
 mod names;
 mod output_formats;
