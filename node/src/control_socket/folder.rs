@@ -75,11 +75,11 @@ mod tests {
     #[test]
     fn the_runtime_folder_comes_first_if_its_path_is_absolute() {
         let key = Path::new("/data/key");
-        let beside = PathBuf::from("/data/run");
-        assert_eq!(folders(key, None), [beside.clone()]);
-        assert_eq!(folders(key, Some("relative".into())), [beside.clone()]);
-        assert_eq!(folders(key, Some("".into())), [beside.clone()]);
-        assert_eq!(folders(key, Some("/run/user/7".into())), ["/run/user/7/media-node".into(), beside]);
+        let found = |runtime: Option<&str>| folders(key, runtime.map(PathBuf::from));
+        for runtime in [None, Some("relative"), Some("")] {
+            assert_eq!(found(runtime), [Path::new("/data/run")]);
+        }
+        assert_eq!(found(Some("/run/user/7")), ["/run/user/7/media-node", "/data/run"].map(Path::new));
     }
 
     #[test]
