@@ -313,7 +313,10 @@ impl MpegWalk<'_> {
             let mut left = MAX_LOST_PACKETS;
             for gap in &mut gaps {
                 let bytes = gap.bytes.end - gap.bytes.start;
-                let rounded = (bytes * self.packets + self.audio_bytes / 2).checked_div(self.audio_bytes);
+                let rounded = bytes
+                    .saturating_mul(self.packets)
+                    .saturating_add(self.audio_bytes / 2)
+                    .checked_div(self.audio_bytes);
                 gap.packets = rounded.unwrap_or(0).min(left);
                 left -= gap.packets;
             }
