@@ -16,6 +16,7 @@ use super::{
         folder_walk::walk,
         headers::{measure, read_headers},
     },
+    scope::Scope,
     skipped::Skipped,
     track_file::{FileEntry, ScannedEntry, TrackFile},
 };
@@ -33,6 +34,8 @@ const MEASURED_BATCH: usize = 64;
 #[derive(Debug)]
 pub struct Catalog {
     paths: Vec<PathBuf>,
+    /// Real paths of `paths`.
+    roots: Vec<PathBuf>,
     follow_links: bool,
     index: Option<Index>,
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
@@ -70,11 +73,12 @@ impl Catalog {
             path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
         };
         let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
-        let index = index.map(|folder| Index::new(folder, roots, follow_links));
+        let index = index.map(|folder| Index::new(folder, roots.clone(), follow_links));
         let scanned = index.as_ref().map(Index::load).unwrap_or_default();
         let listing = Listing::new(scanned.iter(), Vec::new(), true);
         Ok(Self {
             paths: paths.to_vec(),
+            roots,
             follow_links,
             index,
             scanned: Mutex::new(scanned),
@@ -193,7 +197,22 @@ impl Catalog {
     /// The requested page, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes.
     #[must_use]
     pub fn list(&self, list: &List) -> ListPage {
-        self.listing().page(list)
+        self.list_in(list, &Scope::All)
+    }
+
+    /// As [`Catalog::list`], for a caller that sees the tracks of `scope` only.
+    pub(crate) fn list_in(&self, list: &List, scope: &Scope) -> ListPage {
+        self.listing().page(list, scope)
+    }
+
+    /// The tracks below these folders, each below any of the catalog's paths or absolute. No folders mean all tracks.
+    pub(crate) fn scope(&self, folders: &[String]) -> Scope {
+        Scope::new(folders, &self.roots)
+    }
+
+    /// Tells if a track exists in `scope`. Does not access the disk.
+    pub(crate) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
+        self.listing().contains(id, scope)
     }
 
     /// Opens a track. Users of the same file share the result. Blocks on the disk, and for some formats reads the
@@ -202,16 +221,19 @@ impl Catalog {
     /// # Errors
     /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
     pub(crate) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
-        let unknown =
-            || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
-        let (file, track) = self.listing().find(id).ok_or_else(unknown)?;
+        self.open_in(id, &Scope::All)
+    }
+
+    /// As [`Catalog::open`], for a caller that sees the tracks of `scope` only.
+    pub(crate) fn open_in(&self, id: &TrackId, scope: &Scope) -> Result<Arc<OpenTrack>, WireError> {
+        let (file, track) = self.listing().find(id, scope).ok_or_else(|| unknown_track(id))?;
         self.open_files.open(&file, &track)
     }
 
     /// True if the track's file is open already, so that [`Catalog::open`] returns at once. Does not access the
     /// disk.
     pub(crate) fn is_open(&self, id: &TrackId) -> bool {
-        self.listing().find(id).is_some_and(|(file, _)| self.open_files.is_open(&file))
+        self.listing().find(id, &Scope::All).is_some_and(|(file, _)| self.open_files.is_open(&file))
     }
 
     /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not
@@ -256,6 +278,11 @@ impl Catalog {
         };
         CatalogError::Empty { paths: paths.join(", "), skipped }
     }
+}
+
+/// The refusal for a track that does not exist, or that the caller may not see.
+pub(crate) fn unknown_track(id: &TrackId) -> WireError {
+    WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"))
 }
 
 /// The earlier result for each entry that did not change.

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
-use media_protocol::session::server::RequestLimits;
+use media_protocol::{ACCESS_ENDED, session::server::RequestLimits};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -11,7 +11,8 @@ use tokio::{
 use tracing::Instrument as _;
 
 use self::connection_table::ConnectionTable;
-use super::service::Service;
+use super::{caller::Caller, service::Service};
+use crate::access::Grant;
 
 mod access;
 mod connection_table;
@@ -66,11 +67,11 @@ impl Peers {
     pub(super) fn admit(&self, access: Access) -> Admit {
         let peer_slots = Arc::clone(&self.peer_slots);
         Arc::new(move |peer, token| {
-            access.check(peer, token)?;
+            let admission = access.admit(peer, token)?;
             if peer_slots.available_permits() == 0 {
                 return Err(TransportError::FULL.into());
             }
-            Ok(())
+            Ok(admission)
         })
     }
 
@@ -101,9 +102,16 @@ impl Peers {
         sessions.shutdown().await;
     }
 
-    /// The session of a new connection. Closes the connection and returns `None` if no slot is free.
+    /// The session of a new connection, which ends with the peer's grant. Closes the connection and returns `None` if no slot
+    /// is free.
     fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
         let counters = self.service.counters();
+        let grant = connection.grant().and_then(|grant| grant.downcast::<Grant>().ok());
+        let Some(grant) = grant else {
+            tracing::error!("a connection without a grant: the transport dropped it");
+            connection.close("internal_error");
+            return None;
+        };
         let Ok(slot) = Arc::clone(&self.peer_slots).try_acquire_owned() else {
             counters.peers_turned_away.add(1);
             connection.close(TransportError::FULL);
@@ -118,10 +126,19 @@ impl Peers {
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
             let _held = (guard, slot);
-            tracing::info!(path = %connection.path().kind, "a peer connected");
-            session::run(service, limits, Arc::clone(&connection)).await;
-            let reason = connection.closed().await;
-            tracing::info!(%reason, "a peer disconnected");
+            tracing::info!(path = %connection.path().kind, ticket = grant.label(), "a peer connected");
+            let caller = Caller::new(&connection.peer(), grant.as_ref().clone());
+            let session = async {
+                session::run(service, limits, caller, Arc::clone(&connection)).await;
+                connection.closed().await
+            };
+            tokio::select! {
+                reason = session => tracing::info!(%reason, "a peer disconnected"),
+                refusal = grant.ended() => {
+                    connection.close(&format!("{ACCESS_ENDED}{}", refusal.code()));
+                    tracing::info!(reason = %refusal, "disconnected a peer");
+                }
+            }
         };
         Some(session.instrument(span))
     }
@@ -141,7 +158,8 @@ mod tests {
         let peers = Peers::new(Arc::new(service));
         let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
         let admit = peers.admit(access);
-        assert_eq!(admit("friend", None), Err("server_full".into()));
-        assert_eq!(admit("stranger", None), Err("unauthorized".into()));
+        let code = |peer| admit(peer, None).err().map(|refusal| refusal.code);
+        assert_eq!(code("friend").as_deref(), Some("server_full"));
+        assert_eq!(code("stranger").as_deref(), Some("unauthorized"));
     }
 }

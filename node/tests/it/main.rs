@@ -18,6 +18,7 @@ mod program;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod access;
 mod bench_page;
 mod borders;
 mod disk_cache;
@@ -43,3 +44,4 @@ mod scripts;
 mod server;
 mod source;
 mod stats;
+mod tickets;
