@@ -534,7 +534,7 @@ fn bytes_read() -> u64 {
 #[test]
 fn junk_behind_a_good_beginning_costs_few_bytes_in_a_scan() {
     const JUNK: u64 = 256 << 20;
-    const MOST: u64 = 4 << 20;
+    const MOST: u64 = 20 << 20;
     let files = Files::new();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let mut slow = Vec::new();
