@@ -200,7 +200,7 @@ prefer = ["flac=built-in"]
         sources.file_is_named = true;
         match Config::load(&sources) {
             Ok(config) => {
-                config.entries();
+                assert!(!config.entries().is_empty());
                 for transport in registry.transports() {
                     let id = transport.info().id;
                     let options = config.plugin_options(media_config::PluginKind::Transport, &id);

@@ -304,7 +304,7 @@ mod tests {
             r#""Ping""#.into(),
         ];
         let seeds: Vec<Vec<u8>> = lines.iter().flat_map(|lines| lines.lines()).map(Into::into).collect();
-        super::mutation::run("opening_lines", &seeds, |input| {
+        mutation::run("opening_lines", &seeds, |input| {
             let line = String::from_utf8_lossy(input);
             if let Some(Header::Legacy(name)) = Header::parse(&line) {
                 assert!((1..=MAX_PROTOCOL).contains(&name.len()));
