@@ -4,23 +4,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
+use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
     error::CatalogError,
-    index::Index,
+    folders::Folders,
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    scan::{
-        folder_walk::walk,
-        headers::{measure, read_headers},
-    },
+    scan::headers::{measure, read_headers},
     scope::Scope,
     skipped::Skipped,
     track_file::{FileEntry, ScannedEntry, TrackFile},
 };
-use crate::source::formats::by_ending;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
@@ -33,11 +29,7 @@ const MEASURED_BATCH: usize = 64;
 /// `Listing`; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
-    paths: Vec<PathBuf>,
-    /// Real paths of `paths`.
-    roots: Vec<PathBuf>,
-    follow_links: bool,
-    index: Option<Index>,
+    folders: RwLock<Arc<Folders>>,
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
     /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
@@ -69,23 +61,32 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
     pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
-        let real = |path: &PathBuf| {
-            path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
-        };
-        let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
-        let index = index.map(|folder| Index::new(folder, roots.clone(), follow_links));
-        let scanned = index.as_ref().map(Index::load).unwrap_or_default();
+        let folders = Folders::new(paths, follow_links, index)?;
+        let scanned = folders.recall();
         let listing = Listing::new(scanned.iter(), Vec::new(), true);
         Ok(Self {
-            paths: paths.to_vec(),
-            roots,
-            follow_links,
-            index,
+            folders: RwLock::new(Arc::new(folders)),
             scanned: Mutex::new(scanned),
             measuring: Mutex::default(),
             listing: RwLock::new(Arc::new(listing)),
             open_files: OpenFiles::new(),
         })
+    }
+
+    /// Replaces the folders. The tracks stay as they are until the next [`Catalog::rescan`]. Asks the system for
+    /// the paths, and waits for no scan.
+    ///
+    /// # Errors
+    /// [`CatalogError::Unreadable`] if a path cannot be read; the catalog then keeps its folders.
+    pub fn set_folders(
+        &self,
+        paths: &[PathBuf],
+        follow_links: bool,
+        index: Option<&Path>,
+    ) -> Result<(), CatalogError> {
+        let folders = Arc::new(Folders::new(paths, follow_links, index)?);
+        *self.folders.write().unwrap_or_else(PoisonError::into_inner) = folders;
+        Ok(())
     }
 
     /// Scans the folders again: adds, removes and changes tracks while they are served. Does not open files with
@@ -100,10 +101,13 @@ impl Catalog {
     /// [`CatalogError::Empty`] if no track is left.
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entries, skipped) = self.find_files()?;
-        let mut found = known_entries(&entries, &scanned);
+        let folders = self.folders();
+        let (entries, skipped) = folders.find_files()?;
+        // Files in the index of new folders need not be opened again.
+        let recalled = folders.recall();
+        let mut found = known_entries(&entries, scanned.iter().chain(&recalled));
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
-        let is_unchanged = missing.is_empty() && found.len() == scanned.len();
+        let is_unchanged = missing.is_empty() && recalled.is_empty() && found.len() == scanned.len();
         // If the disk was away for a while, the listing is empty although all files are known.
         if is_unchanged && !self.is_empty() && !self.listing().is_scanning() {
             return Ok(false);
@@ -119,7 +123,7 @@ impl Catalog {
             // If somebody interrupts a long scan, the next one continues from the last save.
             if known >= 2 * saved.max(FIRST_BATCH) {
                 saved = known;
-                self.save(found.iter().flatten());
+                folders.save(found.iter().flatten());
             }
             let batch;
             (batch, rest) = rest.split_at(rest.len().min((known / 4).max(FIRST_BATCH)));
@@ -127,10 +131,10 @@ impl Catalog {
         }
         if self.is_empty() {
             // `scanned` and the index keep their entries, since the disk may come back.
-            return Err(self.empty_error());
+            return Err(folders.empty_error(&self.skipped()));
         }
         if !is_unchanged {
-            self.save(found.iter().flatten());
+            folders.save(found.iter().flatten());
         }
         *scanned = found.into_iter().flatten().collect();
         Ok(true)
@@ -173,7 +177,7 @@ impl Catalog {
         let listing = self.listing();
         let folders = listing.unreadable_folders().to_vec();
         self.publish(Listing::new(scanned.iter(), folders, listing.is_scanning()));
-        self.save(scanned.iter());
+        self.folders().save(scanned.iter());
     }
 
     /// Number of tracks.
@@ -207,12 +211,18 @@ impl Catalog {
 
     /// The tracks below these folders, each below any of the catalog's paths or absolute. No folders mean all tracks.
     pub(crate) fn scope(&self, folders: &[String]) -> Scope {
-        Scope::new(folders, &self.roots)
+        Scope::new(folders, self.folders().roots())
     }
 
     /// Tells if a track exists in `scope`. Does not access the disk.
     pub(crate) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
         self.listing().contains(id, scope)
+    }
+
+    /// The entry of a track, with its place in the whole library. Does not access the disk.
+    #[must_use]
+    pub fn track(&self, id: &TrackId) -> Option<Track> {
+        Some(self.listing().find(id, &Scope::All)?.1)
     }
 
     /// Opens a track. Users of the same file share the result. Blocks on the disk, and for some formats reads the
@@ -250,33 +260,8 @@ impl Catalog {
         *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
     }
 
-    fn find_files(&self) -> Result<(Vec<FileEntry>, Vec<Skipped>), CatalogError> {
-        let mut seen = HashSet::new();
-        let mut skipped = Vec::new();
-        let mut entries = Vec::new();
-        for path in &self.paths {
-            let is_named_like_audio = |path: &Path| by_ending(path).is_some();
-            let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
-            entries.extend(found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?);
-        }
-        Ok((entries, skipped))
-    }
-
-    fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) {
-        if let Some(index) = &self.index
-            && let Err(error) = index.save(scanned)
-        {
-            tracing::warn!("cannot save the library's index, so the next start takes longer: {error}");
-        }
-    }
-
-    fn empty_error(&self) -> CatalogError {
-        let paths: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
-        let skipped = match self.skipped().as_slice() {
-            [] => String::new(),
-            [first, ..] => format!(" ({} skipped, the first: {first})", self.skipped().len()),
-        };
-        CatalogError::Empty { paths: paths.join(", "), skipped }
+    fn folders(&self) -> Arc<Folders> {
+        Arc::clone(&self.folders.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -286,7 +271,10 @@ pub(crate) fn unknown_track(id: &TrackId) -> WireError {
 }
 
 /// The earlier result for each entry that did not change.
-fn known_entries(entries: &[FileEntry], scanned: &[ScannedEntry]) -> Vec<Option<ScannedEntry>> {
-    let known: HashMap<_, _> = scanned.iter().map(|scanned| (scanned.entry(), scanned)).collect();
+fn known_entries<'a>(
+    entries: &[FileEntry],
+    scanned: impl Iterator<Item = &'a ScannedEntry>,
+) -> Vec<Option<ScannedEntry>> {
+    let known: HashMap<_, _> = scanned.map(|scanned| (scanned.entry(), scanned)).collect();
     entries.iter().map(|entry| known.get(entry).copied().cloned()).collect()
 }

@@ -10,15 +10,17 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use self::connection_table::ConnectionTable;
+use self::{activity::ActivityTable, connection_table::ConnectionTable};
 use super::{caller::Caller, service::Service};
 use crate::access::Grant;
 
 mod access;
+mod activity;
 mod connection_table;
 mod session;
 
 pub use access::Access;
+pub use activity::ConnectionStatus;
 
 /// The peers of a server, over all its transports.
 pub(super) struct Peers {
@@ -28,6 +30,7 @@ pub(super) struct Peers {
     /// One permit for each connection that the server can still accept.
     peer_slots: Arc<Semaphore>,
     connections: Arc<ConnectionTable>,
+    activities: Arc<ActivityTable>,
     stopping: watch::Sender<bool>,
 }
 
@@ -43,6 +46,7 @@ impl Peers {
             max_peers,
             peer_slots: Arc::new(Semaphore::new(max_peers)),
             connections: Arc::default(),
+            activities: Arc::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -50,6 +54,17 @@ impl Peers {
     /// Number of connections.
     pub(super) fn connected(&self) -> usize {
         self.max_peers.saturating_sub(self.peer_slots.available_permits())
+    }
+
+    /// All connections as the node's owner sees them, oldest first.
+    pub(super) fn connections(&self) -> Vec<ConnectionStatus> {
+        let catalog = self.service.catalog();
+        self.activities.status(|id| catalog.track(id).map(|track| track.title))
+    }
+
+    /// Closes all connections.
+    pub(super) fn disconnect_all(&self, reason: &str) {
+        self.activities.close_all(reason);
     }
 
     /// Returns a receiver that becomes true when the server stops.
@@ -119,6 +134,7 @@ impl Peers {
         };
         counters.peers_served.add(1);
         let guard = self.connections.insert(&connection);
+        let active = self.activities.insert(&connection, grant.label());
         let service = Arc::clone(&self.service);
         let limits = self.limits;
         // The span has the level `error`, so that it is part of log lines of every level. The first 8 characters of
@@ -129,7 +145,8 @@ impl Peers {
             tracing::info!(path = %connection.path().kind, ticket = grant.label(), "a peer connected");
             let caller = Caller::new(&connection.peer(), grant.as_ref().clone());
             let session = async {
-                session::run(service, limits, caller, Arc::clone(&connection)).await;
+                let activity = Arc::clone(&active.activity);
+                session::run(service, limits, caller, Arc::clone(&connection), activity).await;
                 connection.closed().await
             };
             tokio::select! {

@@ -16,6 +16,7 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
+use super::activity::Activity;
 use crate::{
     path_kind::path_kind,
     server::{
@@ -51,12 +52,14 @@ pub(super) async fn run(
     limits: RequestLimits,
     caller: Caller,
     connection: Arc<dyn Connection>,
+    activity: Arc<Activity>,
 ) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
         caller,
         service,
         connection: Arc::clone(&connection),
+        activity,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
@@ -82,6 +85,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
+    activity: Arc<Activity>,
     machine: ServerSession,
     /// Streams, by number, on whose request the state machine has not decided yet.
     undecided: HashMap<u64, Stream>,
@@ -92,7 +96,8 @@ struct Session {
 
 impl Session {
     fn request(&mut self, number: u64, incoming: Incoming) {
-        let Incoming { protocol, data, stream } = incoming;
+        let Incoming { protocol, data, mut stream } = incoming;
+        stream.send = self.activity.counted(stream.send);
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
         self.machine.handle(ServerInput::Request { stream: number, protocol, data });
@@ -113,10 +118,14 @@ impl Session {
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
+                if get_info.then_chunk_at.is_some() {
+                    self.activity.note_chunk(&get_info.track);
+                }
                 let connection = Arc::clone(&self.connection);
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request, report_loss } => {
+                self.activity.note_chunk(&request.rendition.track);
                 // The request must come before the chunks that are encoded ahead, so it is made here and not in the task.
                 let connection = self.connection.as_ref();
                 let chunk = OutgoingChunk::request(&service, &caller, connection, &request, report_loss);
@@ -299,7 +308,7 @@ mod tests {
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
 
-    use super::*;
+    use super::{super::activity::ActivityTable, *};
     use crate::{library::Catalog, plugins, server::config::ServerConfig};
 
     #[test]
@@ -367,8 +376,11 @@ mod tests {
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
+        let connection: Arc<dyn Connection> = Arc::new(Flood);
+        let active = Arc::new(ActivityTable::default()).insert(&connection, "");
+        let activity = Arc::clone(&active.activity);
         let caller = Caller::peer("flood");
-        let session = tokio::spawn(run(Arc::clone(&service), limits, caller, Arc::new(Flood)));
+        let session = tokio::spawn(run(Arc::clone(&service), limits, caller, connection, activity));
         for _ in 0..1000 {
             yield_now().await;
         }
