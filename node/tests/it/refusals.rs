@@ -252,6 +252,28 @@ fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     assert_serves(&node, "good");
 }
 
+/// The node stops in the middle of the track, so that the player waits for it when the person quits.
+#[test]
+fn a_file_is_completed_with_what_was_played_if_a_person_quits() {
+    let home = Home::new();
+    let seconds = 240;
+    let file = encode(&home.path("tmp"), Kind::WavS16, 44_100, 1, &music(44_100, 1, f64::from(seconds)));
+    let node = home.serve(&[&file]);
+    let wav = home.path("out.wav");
+    let output = format!("file:{}", wav.display());
+    let mut command = home.command(&["play", &node.ticket, "--codec", "pcm", "--output", &output]);
+    let mut player = crate::program::Running::start(&mut command);
+    player.line(|line| line.starts_with("playing 1"));
+    node.process.signal("STOP");
+    player.signal("INT");
+    let done = player.finish();
+    node.process.signal("CONT");
+    assert_eq!(done.code, 0, "{}", done.err);
+    let frames = crate::program::Wav::read(&wav).frames();
+    assert!((1..44_100 * seconds as usize).contains(&frames), "{frames}");
+    assert!(!home.path("out.wav.part").exists());
+}
+
 #[test]
 fn a_file_cut_short_is_played_as_far_as_it_goes() {
     let home = Home::new();
