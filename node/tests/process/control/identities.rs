@@ -52,7 +52,7 @@ fn the_players_of_a_machine_need_no_right_at_its_node() {
     // Another machine does.
     let other = crate::program::Home::new();
     let refused = other.run(&["ls", &node.ticket]);
-    refused.refused(3, &["unauthorized", "its owner can allow"]);
+    refused.refused(3, &["does not know this device", "its owner can allow"]);
 }
 
 /// Command lines and environments of all processes are readable by every user of a machine.
