@@ -27,6 +27,7 @@ mod exact;
 mod examples;
 mod fallback;
 mod figures;
+mod fuzz;
 mod guide;
 mod lab;
 mod library;
