@@ -76,9 +76,9 @@ mod tests {
     fn the_runtime_folder_comes_first_if_its_path_is_absolute() {
         let key = Path::new("/data/key");
         let beside = PathBuf::from("/data/run");
-        assert_eq!(folders(key, None), [beside.clone()]);
-        assert_eq!(folders(key, Some("relative".into())), [beside.clone()]);
-        assert_eq!(folders(key, Some("".into())), [beside.clone()]);
+        assert_eq!(folders(key, None), std::slice::from_ref(&beside));
+        assert_eq!(folders(key, Some("relative".into())), std::slice::from_ref(&beside));
+        assert_eq!(folders(key, Some("".into())), std::slice::from_ref(&beside));
         assert_eq!(folders(key, Some("/run/user/7".into())), ["/run/user/7/media-node".into(), beside]);
     }
 

@@ -57,6 +57,7 @@ impl Cables {
 
     /// As [`Cables::lay`]. Without the right to make namespaces, prints a line and returns `None`, or fails if all tests
     /// are wanted.
+    #[allow(clippy::explicit_write, reason = "`eprintln!` would be captured in a passing test")]
     pub(crate) fn lay_or_skip() -> Option<Self> {
         match Self::lay() {
             Ok(cables) => Some(cables),
@@ -64,7 +65,6 @@ impl Cables {
                 panic!("no network namespaces: {why}")
             }
             Err(why) => {
-                // `eprintln!` would be captured in a passing test.
                 writeln!(stderr(), "skipped: no network namespaces here: {why}").unwrap();
                 None
             }
