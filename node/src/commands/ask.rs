@@ -38,7 +38,7 @@ pub(super) async fn discover(context: &Context) -> Result<Vec<FoundNode>, ExitEr
         let options = context.config.plugin_options(PluginKind::Transport, &id);
         match transport.discover(&options, LISTEN_TIME).await {
             Ok(nodes) => {
-                found.extend(nodes.into_iter().map(|node| FoundNode { transport: id.clone(), node }))
+                found.extend(nodes.into_iter().map(|node| FoundNode { transport: id.clone(), node }));
             }
             Err(error) => tracing::warn!("looking for nodes on the local network: {error}"),
         }

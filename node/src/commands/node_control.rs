@@ -107,7 +107,7 @@ impl<'a> NodeControl<'a> {
                 serde_json::to_value(self.server.asking.devices()).map_or_else(Reply::failed, Reply::Ok)
             }
             "access" => self.answer_access(request.data),
-            other => Reply::failed(format!("this node does not know the request {:.40?}", other)),
+            other => Reply::failed(format!("this node does not know the request {other:.40?}")),
         };
         // An error means that the command did not wait.
         let _ = reply.send(answer);

@@ -66,7 +66,7 @@ async fn receive(signal: &mut Option<tokio::signal::unix::Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Returns whether SIGHUP is ignored, by the text of `/proc/self/status`.

@@ -57,6 +57,7 @@ impl Cables {
 
     /// As [`Cables::lay`]. Without the right to make namespaces, prints a line and returns `None`, or fails if all tests
     /// are wanted.
+    #[allow(clippy::explicit_write, reason = "`eprintln!` would be captured in a passing test")]
     pub(crate) fn lay_or_skip() -> Option<Self> {
         match Self::lay() {
             Ok(cables) => Some(cables),

@@ -255,24 +255,6 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_line_of_the_server_is_parsed_or_refused(
-            line in prop::sample::select(vec![
-                r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"],"features":["rights"],"rights":["listen"],"auth_token":"abc"}"#,
-                r#"{"status":"failure","code":"server_full","reason":"full","retry_after_ms":5000}"#,
-            ]),
-            at in any::<prop::sample::Index>(),
-            text in r#"[ -~]{0,3}|null|7|"a""#,
-        ) {
-            let at = at.index(line.len());
-            for damaged in [format!("{}{text}{}", &line[..at], &line[at..]), format!("{}{text}", &line[..at])] {
-                if let Ok(hello) = serde_json::from_str::<ServerHello>(&damaged) {
-                    let again = serde_json::to_string(&hello).unwrap();
-                    prop_assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
-                }
-            }
-        }
-
-        #[test]
         fn requests_survive_the_wire(protocol in ".{1,60}", text in ".*", number in any::<i64>()) {
             let data = serde_json::to_string_pretty(&json!({ "text": text, "list": [number, null] })).unwrap();
             let lines = session_lines(&protocol, &data).unwrap();
@@ -300,6 +282,9 @@ mod tests {
             r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"]}"#
                 .into(),
             r#"{"status":"failure","code":"server_full","retry_after_ms":2000}"#.into(),
+            r#"{"status":"failure","code":"over_quota","reason":"over quota until 2026-12-01"}"#.into(),
+            r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":[],"features":["rights"],"rights":["listen"],"auth_token":"abc"}"#
+                .into(),
             r#"{"Generic":{"Say":1}}"#.into(),
             r#""Ping""#.into(),
         ];
@@ -319,7 +304,7 @@ mod tests {
             }
             if let Ok(hello) = serde_json::from_str::<ServerHello>(&line) {
                 let again = serde_json::to_string(&hello).unwrap();
-                assert_eq!(serde_json::from_str::<ServerHello>(&again).unwrap(), hello);
+                assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
             }
         });
     }

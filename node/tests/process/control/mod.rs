@@ -7,6 +7,7 @@ mod local_network;
 mod luck;
 mod signals;
 mod socket;
+mod tickets;
 
 use std::{
     fs,
