@@ -187,7 +187,8 @@ fn a_port_in_use() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let held = UdpSocket::bind(taken).unwrap();
     let bind = format!("transport.fastn.bind=[\"{taken}\"]");
-    let done = home.run(&["serve", "music", "--set", &bind]);
+    // A node of its own, since two nodes cannot have one key.
+    let done = home.run(&["serve", "music", "--set", "node.key=other", "--set", &bind]);
     done.refused(FAILED, &[&taken.to_string(), "in use"]);
     drop(held);
     assert_serves(&node, "good");

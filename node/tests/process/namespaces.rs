@@ -8,6 +8,7 @@
 use std::{
     io::{Write, stderr},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use crate::fixtures::{Kind, encode, music, stored};
@@ -33,7 +34,9 @@ impl Cables {
     /// Creates both namespaces and two cables. Cable `n` has `10.77.n.1` at the node and `10.77.n.2` at the
     /// listener, and carries 6 Mbit/s each way.
     pub(crate) fn lay() -> Result<Self, String> {
-        let name = |side: &str| format!("media-node-{}-{side}", std::process::id());
+        static LAID: AtomicU32 = AtomicU32::new(0);
+        let number = LAID.fetch_add(1, Ordering::Relaxed);
+        let name = |side: &str| format!("media-node-{}-{number}-{side}", std::process::id());
         let cables = Self { a: name("a"), b: name("b") };
         let Self { a, b } = &cables;
         for side in [a, b] {
