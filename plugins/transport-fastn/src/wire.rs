@@ -304,7 +304,8 @@ mod tests {
             }
             if let Ok(hello) = serde_json::from_str::<ServerHello>(&line) {
                 let again = serde_json::to_string(&hello).unwrap();
-                assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
+                let twice = serde_json::from_str::<ServerHello>(&again).unwrap();
+                assert_eq!(serde_json::to_string(&twice).unwrap(), again);
             }
         });
     }
