@@ -19,6 +19,7 @@ use super::{
     config::ServerConfig,
     disk_slots::DiskSlots,
     negotiate,
+    openings::Openings,
     send_quota::{SendQuota, SendReservation},
     stats::{ServerCounters, ServerStats},
 };
@@ -32,7 +33,8 @@ pub struct Service {
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
     send_quota: Arc<SendQuota>,
-    disk_slots: DiskSlots,
+    list_slots: DiskSlots,
+    openings: Arc<Openings>,
 }
 
 impl Service {
@@ -59,7 +61,8 @@ impl Service {
             encoder,
             counters: Arc::default(),
             send_quota: Arc::default(),
-            disk_slots: DiskSlots::new(),
+            list_slots: DiskSlots::new(),
+            openings: Arc::new(Openings::new()),
         })
     }
 
@@ -78,8 +81,10 @@ impl Service {
             let message = format!("the search is over {} bytes", List::MAX_SEARCH);
             Err(WireError::new(ErrorCode::BadRequest, message))
         } else {
-            let service = Arc::clone(self);
-            self.on_disk(caller, move || Ok(service.catalog.list(&list))).await
+            let catalog = Arc::clone(&self.catalog);
+            let failed =
+                |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
+            self.list_slots.run(caller, move || catalog.list(&list)).await.map_err(failed)
         };
         self.counted(page)
     }
@@ -89,13 +94,14 @@ impl Service {
     /// # Errors
     /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
-        let service = Arc::clone(self);
-        let info = self.on_disk(caller, move || {
-            let track = service.catalog.open(&request.track)?;
-            let options = &service.codec_options;
-            negotiate::choose(&service.registry, options, &request, track.track(), track.facts())
+        let catalog = Arc::clone(&self.catalog);
+        let id = request.track.clone();
+        let track = self.openings.open(caller, &request.track, move || catalog.open(&id)).await;
+        let info = track.and_then(|track| {
+            let options = &self.codec_options;
+            negotiate::choose(&self.registry, options, &request, track.track(), track.facts())
         });
-        self.counted(info.await)
+        self.counted(info)
     }
 
     /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of the request itself
@@ -142,16 +148,6 @@ impl Service {
     /// Refuses waiting chunks and lets the encoder threads end.
     pub(super) fn stop(&self) {
         self.encoder.stop();
-    }
-
-    /// Runs work that waits for the disk on a blocking thread, within the caller's slots.
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
-    ) -> Result<T, WireError> {
-        let failed = |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
-        self.disk_slots.run(caller, work).await.map_err(failed)?
     }
 
     /// Counts a refusal.
@@ -245,5 +241,48 @@ impl ChunkPackets for LocalPackets {
                 self.reader.push(self.answer.next().await.ok_or_else(stopped)?);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+    use crate::plugins;
+
+    #[tokio::test]
+    async fn listing_does_not_wait_for_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
+        let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let (shut, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (begun, mut openings) = (Arc::new(Mutex::new(0)), JoinSet::new());
+        // Four peers open as many files as they may at once, and wait.
+        for number in 0..8 {
+            let (service, gate, begun) = (service.clone(), gate.clone(), begun.clone());
+            let track = format!("t{number}").parse().unwrap();
+            let open = move || {
+                *begun.lock().unwrap() += 1;
+                // Blocks until `shut` is dropped.
+                let _ = gate.lock().unwrap().recv();
+                Err(WireError::new(ErrorCode::Unreadable, "zeros"))
+            };
+            let caller = Caller::peer(&(number % 4).to_string());
+            openings.spawn(async move { service.openings.open(&caller, &track, open).await.is_err() });
+        }
+        while *begun.lock().unwrap() < 8 {
+            yield_now().await;
+        }
+        for caller in ["0", "another"] {
+            let list = List { offset: 0, limit: 10, search: "a".into() };
+            assert!(service.list(&Caller::peer(caller), list).await.is_ok());
+        }
+        drop(shut);
+        assert!(openings.join_all().await.into_iter().all(|refused| refused));
     }
 }
