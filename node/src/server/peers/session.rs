@@ -15,6 +15,7 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
+use super::connection_table::ConnectionGuard;
 use crate::{
     path_kind::path_kind,
     server::{
@@ -43,12 +44,19 @@ fn send_timeout(bytes: u64) -> Duration {
 }
 
 /// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
-pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
+/// Notes each request in `guard`.
+pub(super) async fn run(
+    service: Arc<Service>,
+    limits: RequestLimits,
+    connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
+) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
         caller: Caller::peer(&connection.peer()),
         service,
         connection: Arc::clone(&connection),
+        guard,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
@@ -74,6 +82,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
     machine: ServerSession,
     /// Streams, by number, whose request the state machine has not decided on.
     undecided: HashMap<u64, Stream>,
@@ -99,9 +108,11 @@ impl Session {
         match action {
             ServerAction::EncodeAhead(request) => service.encode_ahead(request),
             ServerAction::List { stream, list } => {
+                self.guard.note_request(false);
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
             }
             ServerAction::Info { stream, mut get_info } => {
+                self.guard.note_request(get_info.then_chunk_at.is_some());
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
@@ -109,6 +120,7 @@ impl Session {
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request } => {
+                self.guard.note_request(true);
                 // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
                 let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
                 self.answer(stream, |stream| chunk.send(service, stream));
@@ -270,7 +282,11 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
-    use crate::{library::Catalog, plugins, server::config::ServerConfig};
+    use crate::{
+        library::Catalog,
+        plugins,
+        server::{config::ServerConfig, peers::connection_table::ConnectionTable},
+    };
 
     #[test]
     fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
@@ -337,7 +353,9 @@ mod tests {
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
-        let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
+        let flood: Arc<dyn Connection> = Arc::new(Flood);
+        let guard = Arc::new(ConnectionTable::new(1)).insert(&flood).unwrap();
+        let session = tokio::spawn(run(Arc::clone(&service), limits, flood, Arc::new(guard)));
         for _ in 0..1000 {
             yield_now().await;
         }
