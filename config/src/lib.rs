@@ -1,8 +1,8 @@
 //! The configuration of a media node: schema, defaults, loading, errors.
 //!
-//! Four sources can set a value. In rising precedence: its default, the file, the environment (`MEDIA_NODE_…`), a flag.
-//! Each value keeps its [`Origin`]. `schema.rs` declares the keys; parsing, [`Config::show`], the suggestion in an error
-//! and the table in `README.md` derive from it.
+//! Four sources can set a value. In rising precedence: its default, the file, the environment
+//! (`MEDIA_NODE_…`), a flag. Each value keeps its [`Origin`]. `schema.rs` declares the keys; parsing,
+//! [`Config::show`], the suggestion in an error and the table in `README.md` derive from it.
 //!
 //! ```
 //! use media_config::{Config, Flag, Sources};

@@ -96,8 +96,8 @@ impl Config {
         self.options.locate_error(kind, id, message)
     }
 
-    /// Returns each plugin that has options, with the origin of its first option, so that the caller can report a plugin
-    /// that does not exist.
+    /// Returns each plugin that has options, with the origin of its first option, so that the caller can
+    /// report a plugin that does not exist.
     pub fn configured_plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &Origin)> {
         self.options.plugins()
     }
@@ -208,8 +208,8 @@ fn read(sources: &Sources) -> Result<Option<String>, ConfigError> {
     Ok(Some(text))
 }
 
-/// Lists the keys of `table`, each with its value and its offset in bytes. It enters sections and the tables of plugins;
-/// any other table is a value.
+/// Lists the keys of `table`, each with its value and its offset in bytes. It enters sections and the tables
+/// of plugins; any other table is a value.
 fn flatten(table: &DeTable<'_>, parent: &str, found: &mut Vec<(String, Given, usize)>) {
     for (name, value) in table {
         let offset = name.span().start;
@@ -222,8 +222,8 @@ fn flatten(table: &DeTable<'_>, parent: &str, found: &mut Vec<(String, Given, us
     }
 }
 
-/// Tells if the table `key` holds keys or options. An unknown section counts too, so that the error names the key in it;
-/// if it is empty, the error names the section.
+/// Tells if the table `key` holds keys or options. An unknown section counts too, so that the error names the
+/// key in it; if it is empty, the error names the section.
 fn is_section(parent: &str, key: &str, table: &DeTable<'_>) -> bool {
     if parent.is_empty() {
         let is_known = KEYS.iter().any(|known| known.name.split('.').next() == Some(key));
@@ -249,7 +249,8 @@ fn one_line(text: &str) -> String {
     short
 }
 
-/// Returns the most similar name of `known`. A name without a section is compared to the part after the section too.
+/// Returns the most similar name of `known`. A name without a section is compared to the part after the
+/// section too.
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
     let similarity = |known: &String| {
         let end = known.split_once('.').filter(|_| !name.contains('.')).map_or("", |(_, end)| end);

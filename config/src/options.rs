@@ -1,5 +1,5 @@
-//! Options of plugins: the tables `[codec.ID]`, `[output.ID]` and `[transport.ID]`. Only the plugin knows its options, so
-//! the configuration carries them as data.
+//! Options of plugins: the tables `[codec.ID]`, `[output.ID]` and `[transport.ID]`. Only the plugin knows its
+//! options, so the configuration carries them as data.
 
 use std::collections::BTreeMap;
 

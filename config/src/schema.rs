@@ -1,5 +1,6 @@
-//! The table of keys. Each line has the key's description, its field (`as "name"` if the key is not a Rust identifier), its
-//! type and its default (`shown` gives the text for the reference if the default depends on the machine).
+//! The table of keys. Each line has the key's description, its field (`as "name"` if the key is not a Rust
+//! identifier), its type and its default (`shown` gives the text for the reference if the default depends on
+//! the machine).
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -189,7 +190,8 @@ schema! {
     node: Node {
         /// Name of this node, as other people see it.
         name: String = |_| host_name(), shown "the host's name, else `media-node`";
-        /// File with this node's secret key. The node creates a missing file, and refuses one that other users can read.
+        /// File with this node's secret key. The node creates a missing file, and refuses one that other
+        /// users can read.
         key: PathBuf = |sources| sources.data_dir.join("key"), shown "`key` in the platform's data directory";
     }
     /// The audio files to serve.
@@ -198,14 +200,16 @@ schema! {
         paths: Vec<PathBuf> = |_| Vec::new();
         /// Follows symbolic links inside the folders. A link can lead out of its folder.
         follow_links: bool = |_| false;
-        /// Interval between scans for new, changed and removed files; `0s` disables them. A scan opens only new and changed files.
+        /// Interval between scans for new, changed and removed files; `0s` disables them. A scan opens only
+        /// new and changed files.
         rescan: Time = |_| Time::from_millis(60_000);
         /// Folder for the results of the last scan, which make the next start faster.
         index: Option<PathBuf> = |sources| Some(sources.cache_dir.join("library")), shown "`library` in the platform's cache directory";
     }
     /// Admission of peers.
     access: Access {
-        /// Admits the holders of the ticket (`ticket`), the nodes in `access.allow` (`list`), or everybody (`open`).
+        /// Admits the holders of the ticket (`ticket`), the nodes in `access.allow` (`list`), or everybody
+        /// (`open`).
         mode: AccessMode = |_| AccessMode::Ticket;
         /// Nodes to admit if `access.mode` is `list`.
         allow: Vec<Id52> = |_| Vec::new();
@@ -220,28 +224,31 @@ schema! {
         disk_cache_dir: PathBuf = |sources| sources.cache_dir.join("chunks"), shown "`chunks` in the platform's cache directory";
         /// Number of encoder threads; `0` is one per core.
         encoders: Number<0, 256> = |_| Number::clamped(0);
-        /// Greatest number of connected peers; each takes about 150 kB of memory. The node tells further peers when to retry.
+        /// Greatest number of connected peers; each takes about 150 kB of memory. The node tells further
+        /// peers when to retry.
         max_peers: Number<1, 65535> = |_| Number::clamped(512);
         /// Greatest number of requests that the node answers for one peer at the same time.
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);
         /// Number of chunks to encode in advance, after each requested one.
         encode_ahead: Number<0, 16> = |_| Number::clamped(1);
-        /// File for the statistics of a serving node, as JSON. The node writes it at intervals and when it ends.
+        /// File for the statistics of a serving node, as JSON. The node writes it at intervals and when it
+        /// ends.
         stats: Option<PathBuf> = |_| None;
         /// Interval at which the node writes `server.stats`.
         stats_interval: Time = |_| Time::from_millis(10_000);
-        /// Address for metrics in the format of Prometheus, at `http://ADDRESS/metrics`. Only this machine can reach it.
+        /// Address for metrics in the format of Prometheus, at `http://ADDRESS/metrics`. Only this machine
+        /// can reach it.
         metrics: Local = |_| Local(None);
     }
     /// Codecs that a player requests.
     codec: Codec {
-        /// Codecs by id, the preferred one first; or one word: `auto` chooses by the path, `lossless` waits rather than use a
-        /// lossy codec, `data-saver` uses at most 48 kbit/s.
+        /// Codecs by id, the preferred one first; or one word: `auto` chooses by the path, `lossless` waits
+        /// rather than use a lossy codec, `data-saver` uses at most 48 kbit/s.
         prefer: Vec<PluginId> = |_| vec![PluginId("auto".into())];
         /// Bitrate to request from a lossy codec.
         bitrate: Bitrate = |_| Bitrate::from_bits(96_000);
-        /// Audio that one player may receive per hour over a relay, with `auto`. The bitrate falls near the end of the budget,
-        /// to the lowest one.
+        /// Audio that one player may receive per hour over a relay, with `auto`. The bitrate falls near the
+        /// end of the budget, to the lowest one.
         relay_budget: Size = |_| Size::from_bytes(50_000_000);
         /// Audio that one player may receive per hour on any path, with `data-saver`.
         saver_budget: Size = |_| Size::from_bytes(20_000_000);
@@ -250,11 +257,14 @@ schema! {
     buffer: Buffer {
         /// The player requests the next chunk while the buffer holds less than this.
         target: Time = |_| Time::from_millis(3000);
-        /// Highest target on a bad connection. The target rises by 3 s at a time, and never if this is not above `buffer.target`.
+        /// Highest target on a bad connection. The target rises by 3 s at a time, and never if this is not
+        /// above `buffer.target`.
         max: Time = |_| Time::from_millis(12_000);
-        /// Audio to receive before playback starts. The player waits for more, up to the target, on a long path or a slow one.
+        /// Audio to receive before playback starts. The player waits for more, up to the target, on a long
+        /// path or a slow one.
         start: Time = |_| Time::from_millis(120);
-        /// The player requests nothing while the buffer has this many bytes or more, even if they last only a short time.
+        /// The player requests nothing while the buffer has this many bytes or more, even if they last only a
+        /// short time.
         max_bytes: Size = |_| Size::from_bytes(64 << 20);
     }
     /// Playback.
@@ -263,7 +273,8 @@ schema! {
         pause: Pause = |_| Pause::Hold;
         /// Volume in percent.
         volume: Number<0, 100> = |_| Number::clamped(100);
-        /// Reaction to the loss of the output device: continue on the default device (`follow`), or wait for it (`wait`).
+        /// Reaction to the loss of the output device: continue on the default device (`follow`), or wait for
+        /// it (`wait`).
         on_lost: OnLost = |_| OnLost::Follow;
         /// Time to retry an unreachable node before playback ends; `0s` retries without end.
         give_up: Time = |_| Time::from_millis(180_000);
@@ -272,7 +283,8 @@ schema! {
     }
     /// Output of a player.
     output: Output {
-        /// The output as `NAME` or `NAME:TARGET`; `auto` is the default sound device, or `null` if there is none.
+        /// The output as `NAME` or `NAME:TARGET`; `auto` is the default sound device, or `null` if there is
+        /// none.
         chosen as "use": String = |_| "auto".into();
     }
     /// Connections between nodes.
@@ -282,11 +294,13 @@ schema! {
     }
     /// Plugins from shared libraries. Their code has all rights of the node's process.
     plugins: Plugins {
-        /// Folders with libraries, or single libraries. The node loads them after those of `MEDIA_NODE_PLUGIN_PATH`.
+        /// Folders with libraries, or single libraries. The node loads them after those of
+        /// `MEDIA_NODE_PLUGIN_PATH`.
         paths: Vec<PathBuf> = |_| Vec::new();
         /// Ids of codecs, outputs and libraries to leave out, built in or loaded.
         disable: Vec<String> = |_| Vec::new();
-        /// Provider of a codec or output that several provide. The default is the built-in one, then the first one found.
+        /// Provider of a codec or output that several provide. The default is the built-in one, then the
+        /// first one found.
         prefer: Vec<Pin> = |_| Vec::new();
     }
     /// Statistics of a player.

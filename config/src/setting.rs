@@ -22,7 +22,8 @@ pub(crate) trait Setting: Sized {
         Self::from_text(value.as_str()?)
     }
 
-    /// Returns the value in the form that the file has. JSON of strings, numbers, booleans and lists of them is TOML too.
+    /// Returns the value in the form that the file has. JSON of strings, numbers, booleans and lists of them
+    /// is TOML too.
     fn to_json(&self) -> Value;
 }
 

@@ -29,7 +29,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Returns sources with an optional file, and without variables or flags. The cache folder is below the data folder.
+    /// Returns sources with an optional file, and without variables or flags. The cache folder is below the
+    /// data folder.
     #[must_use]
     pub fn bare(file: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
@@ -45,8 +46,9 @@ impl Sources {
 
     /// Returns the environment of this process and the platform's folders.
     ///
-    /// The file is `named` (from `--config`), or else the one in `MEDIA_NODE_CONFIG`, or else `media-node/config.toml` in the
-    /// platform's folder for configurations. Variables that are not UTF-8 get U+FFFD for the invalid bytes.
+    /// The file is `named` (from `--config`), or else the one in `MEDIA_NODE_CONFIG`, or else
+    /// `media-node/config.toml` in the platform's folder for configurations. Variables that are not UTF-8 get
+    /// U+FFFD for the invalid bytes.
     ///
     /// # Errors
     /// [`ConfigError::NoHome`].

@@ -40,12 +40,15 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
-            let (mut rest, mut units, mut total) = (text, Self::UNITS, 0_u64);
+            let mut rest = text;
+            let mut units = Self::UNITS;
+            let mut total = 0_u64;
             loop {
                 let (number, unit, after) = split_piece(rest)?;
                 let at = units.iter().position(|(name, _)| *name == unit)?;
                 total = total.checked_add(scale(number, units[at].1)?)?;
-                (rest, units) = (after, &units[at + 1..]);
+                rest = after;
+                units = &units[at + 1..];
                 if rest.is_empty() {
                     return Some(Self(total));
                 }
@@ -163,7 +166,8 @@ fn split_piece(text: &str) -> Option<(&str, &str, &str)> {
     Some((number, unit, rest))
 }
 
-/// Multiplies `number`, which can have a decimal point, by `unit`; `None` unless the product is a whole number that fits.
+/// Multiplies `number`, which can have a decimal point, by `unit`; `None` unless the product is a whole
+/// number that fits.
 fn scale(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let mut value = whole.parse::<u64>().ok()?.checked_mul(unit)?;

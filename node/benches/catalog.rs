@@ -118,10 +118,10 @@ fn measure(count: usize) -> Vec<Figure> {
 /// Measures pages over an open connection.
 fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let dial = runtime.block_on(dial(&ticket.parse().unwrap()));
+    let node_link = runtime.block_on(node_link(&ticket.parse().unwrap()));
     let mut page = |what, offset: usize, search: &str| {
         let list = List { offset: offset as u32, limit: List::MAX, search: search.into() };
-        let ask = || runtime.block_on(client::list(&dial, &list)).unwrap().tracks.len();
+        let ask = || runtime.block_on(client::list(&node_link, &list)).unwrap().tracks.len();
         let came = ask();
         let (what, time, number) = took(what, median(20, ask));
         figures.push((what, format!("{time}, {came} tracks"), number));
@@ -130,10 +130,10 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     page("last page, connected", count.saturating_sub(PER_ARTIST), "");
     page("page of a word, connected", 0, word);
     page("page of a word that is nowhere, connected", 0, "nowhere");
-    runtime.block_on(dial.close());
+    runtime.block_on(node_link.close());
 }
 
-async fn dial(ticket: &Ticket) -> Arc<NodeLink> {
+async fn node_link(ticket: &Ticket) -> Arc<NodeLink> {
     let bind = Bind {
         secret_key: [9; 32],
         options: LOOPBACK.into(),
@@ -145,9 +145,9 @@ async fn dial(ticket: &Ticket) -> Arc<NodeLink> {
     let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
     let peer =
         PeerAddress { id: ticket.routes[0].peer.clone(), addresses: ticket.routes[0].addresses.clone() };
-    let dial = NodeLink::new(endpoint, peer, Some(ticket.token()));
-    dial.connection().await.unwrap();
-    Arc::new(dial)
+    let node_link = NodeLink::new(endpoint, peer, Some(ticket.token()));
+    node_link.connection().await.unwrap();
+    Arc::new(node_link)
 }
 
 fn median<T>(times: usize, run: impl Fn() -> T) -> Duration {

@@ -67,7 +67,7 @@ impl Node {
         Self { registry, server, endpoint, track }
     }
 
-    async fn dial(&self, key: u8) -> Arc<NodeLink> {
+    async fn node_link(&self, key: u8) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, key, refuse_all()).await;
         Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None))
     }
@@ -96,8 +96,8 @@ impl Node {
     }
 
     /// Returns the time from `began` to the first frame that is written to the output.
-    async fn first_audio(&self, dial: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
-        let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(dial)).unwrap();
+    async fn first_audio(&self, node_link: &Arc<NodeLink>, codec: &str, began: Instant) -> Duration {
+        let (player, mut events) = Player::start(self.setup(codec, began), Arc::clone(node_link)).unwrap();
         player.play(self.track.clone(), Position::START).await;
         loop {
             match tokio::time::timeout(Duration::from_millis(1), events.recv()).await {
@@ -127,9 +127,9 @@ fn first_audio(criterion: &mut Criterion) {
                     for _ in 0..times {
                         let node = Node::start(&file).await;
                         let began = Instant::now();
-                        let dial = node.dial(2).await;
-                        sum += node.first_audio(&dial, codec, began).await;
-                        dial.close().await;
+                        let node_link = node.node_link(2).await;
+                        sum += node.first_audio(&node_link, codec, began).await;
+                        node_link.close().await;
                         node.server.stop();
                     }
                     sum
@@ -140,13 +140,13 @@ fn first_audio(criterion: &mut Criterion) {
             bench.iter_custom(|times| {
                 runtime.block_on(async {
                     let node = Node::start(&file).await;
-                    let dial = node.dial(3).await;
-                    node.first_audio(&dial, codec, Instant::now()).await;
+                    let node_link = node.node_link(3).await;
+                    node.first_audio(&node_link, codec, Instant::now()).await;
                     let mut sum = Duration::ZERO;
                     for _ in 0..times {
-                        sum += node.first_audio(&dial, codec, Instant::now()).await;
+                        sum += node.first_audio(&node_link, codec, Instant::now()).await;
                     }
-                    dial.close().await;
+                    node_link.close().await;
                     node.server.stop();
                     sum
                 })

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod files;
 pub mod identity;
 pub mod library;
+pub mod node_book;
 mod path_kind;
 pub mod plugins;
 pub mod server;

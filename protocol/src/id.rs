@@ -40,8 +40,8 @@ impl TrackId {
 
 /// Id of one track in one codec format: `track.codec.rate.channels.params`.
 ///
-/// The id contains all parameters that change the bytes. So a node can answer a chunk request from the id alone, even after a
-/// restart.
+/// The id contains all parameters that change the bytes. So a node can answer a chunk request from the id
+/// alone, even after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RenditionId {

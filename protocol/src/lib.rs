@@ -1,12 +1,14 @@
-//! The wire protocol of a media node: messages, chunk coding, tickets, and both ends of a session as state machines.
+//! The wire protocol of a media node: messages, chunk coding, tickets, and both ends of a session as state
+//! machines.
 //!
 //! The crate does no I/O, reads no clock and starts no thread. `README.md` beside it is the specification.
 //!
 //! # Goals
 //!
-//! The client drives: it learns the format once, then requests one chunk at a time. A chunk is 3 s of a track in every codec,
-//! a pure function of (track, rendition, index), and decodable alone. So a chunk can be cached, checked, resumed, and fetched
-//! from any node. The crate checks every size from a peer before it allocates memory for it.
+//! The client drives: it learns the format once, then requests one chunk at a time. A chunk is 3 s of a track
+//! in every codec, a pure function of (track, rendition, index), and decodable alone. So a chunk can be
+//! cached, checked, resumed, and fetched from any node. The crate checks every size from a peer before it
+//! allocates memory for it.
 //!
 //! # Non-goals
 //!

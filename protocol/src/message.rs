@@ -34,8 +34,8 @@ impl FromStr for Protocol {
     type Err = WireError;
 
     fn from_str(name: &str) -> Result<Self, WireError> {
-        Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|it| it.name()).collect();
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|protocol| protocol.name()).collect();
             let message = format!("unknown protocol {name:?}; this node has {}", known.join(", "));
             WireError::new(crate::ErrorCode::BadRequest, message)
         })
@@ -119,7 +119,8 @@ pub struct Track {
     /// Album from the tags, or else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub album: String,
-    /// Duration in milliseconds. It comes from the file's headers and may be slightly wrong until the node opens the track.
+    /// Duration in milliseconds. It comes from the file's headers and may be slightly wrong until the node
+    /// opens the track.
     pub duration_ms: u64,
     /// Format of the file.
     pub source: TrackSource,
@@ -162,8 +163,8 @@ pub struct GetInfo {
     /// Path between client and node, as the client knows it.
     #[serde(default)]
     pub path: PathReport,
-    /// Requests the chunk that contains this instant too, in the rendition that the node chooses. It follows the answer on the
-    /// same stream, so playback starts one round trip earlier.
+    /// Requests the chunk that contains this instant too, in the rendition that the node chooses. It follows
+    /// the answer on the same stream, so playback starts one round trip earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then_chunk_at: Option<Position>,
 }
@@ -263,7 +264,8 @@ pub struct Info {
     pub track: Track,
     /// The rendition that the node chose.
     pub rendition: Rendition,
-    /// Other renditions that the client can request: one for each other codec and bitrate that it offered and the node has.
+    /// Other renditions that the client can request: one for each other codec and bitrate that it offered and
+    /// the node has.
     #[serde(default)]
     pub alternatives: Vec<Rendition>,
     /// Reason for the choice, in words.

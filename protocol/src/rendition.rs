@@ -25,17 +25,19 @@ pub struct Rendition {
     pub packet_frames: u32,
     /// Number of decoded frames to drop at the start of each chunk.
     pub lead_in: u32,
-    /// Number of decoded frames after each chunk's end that crossfade into the next chunk. The last chunk has none.
+    /// Number of decoded frames after each chunk's end that crossfade into the next chunk. The last chunk has
+    /// none.
     pub crossfade: u32,
-    /// Tells if the chunks are cut from one stream of packets, each of `packet_frames`. Then a decoder that played the previous
-    /// chunk skips the packets that it has decoded already and continues without a crossfade.
+    /// Tells if the chunks are cut from one stream of packets, each of `packet_frames`. Then a decoder that
+    /// played the previous chunk skips the packets that it has decoded already and continues without a
+    /// crossfade.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
 }
 
 /// Reason why a client refuses a rendition from a peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the node describes an impossible rendition: {0}")]
+#[error("the node sent an invalid rendition: {0}")]
 pub struct RenditionError(&'static str);
 
 impl Rendition {
@@ -55,18 +57,18 @@ impl Rendition {
     pub fn check(&self) -> Result<(), RenditionError> {
         let RenditionId { rate, channels, .. } = self.id;
         let fits = |ok, what| if ok { Ok(()) } else { Err(RenditionError(what)) };
-        fits((1..=Self::MAX_RATE).contains(&rate), "its rate")?;
-        fits((1..=Self::MAX_CHANNELS).contains(&channels), "its channels")?;
-        fits(self.config.len() <= Self::MAX_CONFIG, "its configuration is too long")?;
-        fits(self.frames_per_chunk == frames_per_chunk(rate), "its chunks are not 3 s")?;
-        fits(Some(self.chunks) == chunk_count(self.frames, rate), "its number of chunks")?;
-        fits((1..=Self::MAX_PACKET_FRAMES).contains(&self.packet_frames), "its packets' length")?;
-        fits(u64::from(self.lead_in) <= u64::from(rate), "its lead-in is over 1 s")?;
-        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "its crossfade is over 0.5 s")?;
+        fits((1..=Self::MAX_RATE).contains(&rate), "rate out of range")?;
+        fits((1..=Self::MAX_CHANNELS).contains(&channels), "number of channels out of range")?;
+        fits(self.config.len() <= Self::MAX_CONFIG, "configuration too long")?;
+        fits(self.frames_per_chunk == frames_per_chunk(rate), "chunks are not 3 s long")?;
+        fits(Some(self.chunks) == chunk_count(self.frames, rate), "wrong number of chunks")?;
+        fits((1..=Self::MAX_PACKET_FRAMES).contains(&self.packet_frames), "packet length out of range")?;
+        fits(u64::from(self.lead_in) <= u64::from(rate), "lead-in over 1 s")?;
+        fits(u64::from(self.crossfade) <= u64::from(rate) / 2, "crossfade over 0.5 s")?;
         let shared = u64::from(self.lead_in) + u64::from(self.crossfade);
         let whole = |frames: u64| frames.is_multiple_of(u64::from(self.packet_frames));
         let meet = !self.continuous || whole(shared) && whole(self.frames_per_chunk);
-        fits(meet, "its chunks do not meet between packets")
+        fits(meet, "chunks do not meet between packets")
     }
 
     /// Returns the chunk that contains an instant; `None` past the end.
@@ -89,8 +91,8 @@ impl Rendition {
         index.0.saturating_add(1) >= self.chunks
     }
 
-    /// Returns an upper bound for the bytes of a chunk of this rendition: its frames as `f32`, 4 bytes more a frame for packet
-    /// lengths, and 64 KiB. It never exceeds 64 MiB.
+    /// Returns an upper bound for the bytes of a chunk of this rendition: its frames as `f32`, 4 bytes more a
+    /// frame for packet lengths, and 64 KiB. It never exceeds 64 MiB.
     #[must_use]
     pub fn max_chunk_bytes(&self) -> usize {
         let spare = u64::from(self.lead_in) + u64::from(self.crossfade) + 65_536;
@@ -133,27 +135,52 @@ mod tests {
     fn each_bad_field_is_refused() {
         assert_eq!(rendition().check(), Ok(()));
         type Spoil = fn(&mut Rendition);
-        let bad: [(&str, Spoil); 13] = [
-            ("its rate", |it| it.id.rate = 0),
-            ("its rate", |it| it.id.rate = 768_001),
-            ("its channels", |it| it.id.channels = 0),
-            ("its channels", |it| it.id.channels = 33),
-            ("its configuration is too long", |it| it.config = vec![0; 4097]),
-            ("its chunks are not 3 s", |it| it.frames_per_chunk = 144_001),
-            ("its number of chunks", |it| it.chunks = 1),
-            ("its number of chunks", |it| it.frames = u64::MAX),
-            ("its packets' length", |it| it.packet_frames = 0),
-            ("its lead-in is over 1 s", |it| it.lead_in = 48_001),
-            ("its crossfade is over 0.5 s", |it| it.crossfade = 24_001),
-            ("its chunks do not meet between packets", |it| it.continuous = true),
-            ("its chunks do not meet between packets", |it| {
-                (it.continuous, it.packet_frames, it.crossfade) = (true, 3840, 2568);
+        let bad: [(&str, Spoil); 14] = [
+            ("rate out of range", |it| it.id.rate = 0),
+            ("rate out of range", |it| it.id.rate = 768_001),
+            ("number of channels out of range", |it| it.id.channels = 0),
+            ("number of channels out of range", |it| it.id.channels = 33),
+            ("configuration too long", |it| it.config = vec![0; 4097]),
+            ("chunks are not 3 s long", |it| it.frames_per_chunk = 144_001),
+            ("wrong number of chunks", |it| it.chunks = 1),
+            ("wrong number of chunks", |it| it.frames = u64::MAX),
+            ("packet length out of range", |it| it.packet_frames = 0),
+            ("packet length out of range", |it| it.packet_frames = 65_537),
+            ("lead-in over 1 s", |it| it.lead_in = 48_001),
+            ("crossfade over 0.5 s", |it| it.crossfade = 24_001),
+            ("chunks do not meet between packets", |it| it.continuous = true),
+            ("chunks do not meet between packets", |it| {
+                it.continuous = true;
+                it.packet_frames = 3840;
+                it.crossfade = 2568;
             }),
         ];
         for (what, spoil) in bad {
             let mut rendition = rendition();
             spoil(&mut rendition);
             assert_eq!(rendition.check(), Err(RenditionError(what)));
+        }
+    }
+
+    #[test]
+    fn each_field_may_reach_its_bound() {
+        type Stretch = fn(&mut Rendition);
+        let at_the_bound: [Stretch; 6] = [
+            |it| it.id.channels = Rendition::MAX_CHANNELS,
+            |it| it.config = vec![0; Rendition::MAX_CONFIG],
+            |it| it.packet_frames = 65_536,
+            |it| it.lead_in = 48_000,
+            |it| it.crossfade = 24_000,
+            |it| {
+                it.id.rate = Rendition::MAX_RATE;
+                it.frames_per_chunk = frames_per_chunk(Rendition::MAX_RATE);
+                it.chunks = 1;
+            },
+        ];
+        for stretch in at_the_bound {
+            let mut rendition = rendition();
+            stretch(&mut rendition);
+            assert_eq!(rendition.check(), Ok(()), "{rendition:?}");
         }
     }
 
@@ -177,11 +204,18 @@ mod tests {
     fn a_chunk_of_pcm_fits_into_what_is_taken_for_one() {
         for (rate, channels) in [(8000, 1), (44_100, 2), (192_000, 8)] {
             let mut rendition = rendition();
-            (rendition.id.rate, rendition.id.channels) = (rate, channels);
+            rendition.id.rate = rate;
+            rendition.id.channels = channels;
             rendition.frames_per_chunk = frames_per_chunk(rate);
             let pcm = 3 * rate as usize * usize::from(channels) * 4;
             assert!((pcm + 16 + 150 * 4 + 36..64 * 1024 * 1024).contains(&rendition.max_chunk_bytes()));
         }
+    }
+
+    #[test]
+    fn a_chunk_has_room_for_f32_with_a_length_for_each_frame() {
+        let frames = 144_000 + 1272 + 240 + 65_536;
+        assert_eq!(rendition().max_chunk_bytes(), frames * (2 * 4 + 4) + 65_536);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use data_encoding::BASE32_NOPAD;
 
 /// Text that admits a device: the routes to a node, and the capability that lets the holder listen.
 ///
-/// `README.md` specifies the text. [`fmt::Display`] writes it. It is a secret: print it only if a person asks for it.
+/// `README.md` specifies the text. [`fmt::Display`] writes it. It is a secret: print it only if a person asks
+/// for it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// The routes to the node, the preferred one first: 1 to [`Ticket::MAX_ROUTES`], of which any further are not written.
-    /// A ticket without a route has no valid text.
+    /// The routes to the node, the preferred one first: 1 to [`Ticket::MAX_ROUTES`], of which any further are
+    /// not written. A ticket without a route has no valid text.
     pub routes: Vec<Route>,
     /// The secret that the node checks before it lets the holder in.
     pub capability: [u8; 32],
@@ -21,8 +22,8 @@ pub struct Route {
     pub transport: String,
     /// The node's identity in the transport's text form, such as an ID52; 1 to 128 bytes.
     pub peer: String,
-    /// Addresses to try first. They are hints: the ticket's text drops any over 255 bytes, and those beyond the route's
-    /// share of [`Ticket::MAX_ADDRESSES`].
+    /// Addresses to try first. They are hints: the ticket's text drops any over 255 bytes, and those beyond
+    /// the route's share of [`Ticket::MAX_ADDRESSES`].
     pub addresses: Vec<String>,
 }
 
@@ -31,10 +32,10 @@ pub struct Route {
 #[non_exhaustive]
 pub enum TicketError {
     /// The text does not begin like a ticket.
-    #[error("not a ticket: one begins with {PREFIX}")]
+    #[error("not a ticket: a ticket begins with {PREFIX}")]
     NotATicket,
     /// The text begins like a ticket, but characters are missing or wrong.
-    #[error("the ticket is cut short or mistyped; copy it again as a whole")]
+    #[error("the ticket is cut short or mistyped; copy all of it again")]
     Damaged,
     /// The ticket has a version that this node does not know.
     #[error("the ticket was made by a newer version of media-node; update this one")]
@@ -46,9 +47,10 @@ const PREFIX: &str = "medianode1";
 const ONE_ROUTE: u8 = 1;
 /// Version of a ticket with two or more routes.
 const SEVERAL_ROUTES: u8 = 2;
-/// Length of the checksum, in bytes.
+/// Length of the checksum, in bytes: it detects mistyped characters.
 const CHECKSUM: usize = 4;
-/// Longest text, in bytes: more than a ticket takes whose fields all have their greatest length.
+/// Longest text, in bytes: more than a ticket takes whose fields all have their greatest length (test
+/// `routes_are_bounded_and_share_the_addresses`).
 const MAX_TEXT: usize = 8192;
 /// Longest transport id, in bytes.
 const MAX_TRANSPORT: usize = 32;
@@ -141,12 +143,14 @@ fn address_share(routes: usize) -> usize {
     Ticket::MAX_ADDRESSES / routes.max(1)
 }
 
-/// Tells if `text` can be a field: not empty, and printable ASCII without spaces, so that a node can show and log it.
+/// Tells if `text` can be a field: not empty, and printable ASCII without spaces, so that a node can show and
+/// log it.
 fn is_text(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Appends a length byte and the text. A field over 255 bytes, which no transport makes, makes the ticket invalid.
+/// Appends a length byte and the text. A field over 255 bytes, which no transport makes, makes the ticket
+/// invalid.
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
     bytes.extend(text.as_bytes());
@@ -156,7 +160,7 @@ fn take_text(bytes: &mut &[u8], longest: usize) -> Option<String> {
     let (length, rest) = bytes.split_first()?;
     let (text, rest) = rest.split_at_checked((*length).into())?;
     *bytes = rest;
-    let text = std::str::from_utf8(text).ok().filter(|it| is_text(it, longest))?;
+    let text = std::str::from_utf8(text).ok().filter(|text| is_text(text, longest))?;
     Some(text.into())
 }
 
@@ -298,10 +302,9 @@ mod tests {
         assert_eq!(many.routes[0].addresses.len(), Ticket::MAX_ADDRESSES);
         let long = with(|it| it.addresses = vec!["a".repeat(256), "b".into()]).unwrap();
         assert_eq!(long.routes[0].addresses, ["b"]);
-        assert_eq!(
-            (PREFIX.to_owned() + &"a".repeat(MAX_TEXT)).parse::<Ticket>(),
-            Err(TicketError::NotATicket)
-        );
+        let of_length = |length: usize| (PREFIX.to_owned() + &"a".repeat(length - 10)).parse::<Ticket>();
+        assert_eq!(of_length(8192), Err(TicketError::Damaged));
+        assert_eq!(of_length(8193), Err(TicketError::NotATicket));
     }
 
     #[test]

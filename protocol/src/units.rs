@@ -11,7 +11,8 @@ pub fn frames_per_chunk(rate: u32) -> u64 {
     u64::from(rate) * u64::from(CHUNK_SECONDS)
 }
 
-/// Returns the number of chunks in `frames` frames at `rate`; `None` if there are more than an index can number, or if `rate` is 0.
+/// Returns the number of chunks in `frames` frames at `rate`; `None` if there are more than an index can
+/// number, or if `rate` is 0.
 #[must_use]
 pub fn chunk_count(frames: u64, rate: u32) -> Option<u32> {
     if rate == 0 {
@@ -51,7 +52,8 @@ impl fmt::Display for ChunkIndex {
 pub struct FrameIndex(pub u64);
 
 impl FrameIndex {
-    /// Returns the chunk that contains this frame at `rate`; `None` if no index can number it, or if `rate` is 0.
+    /// Returns the chunk that contains this frame at `rate`; `None` if no index can number it, or if `rate`
+    /// is 0.
     #[must_use]
     pub fn chunk(self, rate: u32) -> Option<ChunkIndex> {
         if rate == 0 {
@@ -63,8 +65,8 @@ impl FrameIndex {
 
 /// Instant of a track in microseconds from its start, the same in every rendition.
 ///
-/// A microsecond is shorter than a frame at any rate up to the limit (768 kHz: 1.3 µs). So the position of a frame converts back
-/// to the same frame.
+/// A microsecond is shorter than a frame at any rate up to the limit (768 kHz: 1.3 µs). So the position of a
+/// frame converts back to the same frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(pub u64);

@@ -176,6 +176,27 @@ fn longest(is_taken: impl Fn(&str) -> bool) -> usize {
 }
 
 #[test]
+fn a_chunk_and_a_refusal_have_the_bytes_of_the_table() {
+    let mut writer = ChunkWriter::new(ChunkIndex(40), 144_000, true);
+    writer.packet(b"abc").unwrap();
+    let mut expected = b"MNCH\x01\x01\0\0".to_vec();
+    for number in [40, 144_000, 3_u32] {
+        expected.extend(number.to_le_bytes());
+    }
+    expected.extend(b"abc");
+    let hash = blake3::hash(&expected);
+    expected.extend([0; 4]);
+    expected.extend(hash.as_bytes());
+    assert_eq!(writer.finish(), expected);
+
+    let json = r#"{"code":"busy","message":"wait; try again in 2 s","retry_after_ms":2000}"#;
+    let length = u16::try_from(json.len()).unwrap().to_le_bytes();
+    let expected = [&[0xff; 4][..], &length, json.as_bytes()].concat();
+    let error = WireError::busy("wait", std::time::Duration::from_secs(2));
+    assert_eq!(chunk::refusal(&error), expected);
+}
+
+#[test]
 fn bytes_per_chunk_of_pcm_are_as_listed() {
     let rows = rows("<!-- bytes per chunk -->");
     let pcm: Vec<_> = rows.iter().filter(|row| row[0] == "pcm").collect();

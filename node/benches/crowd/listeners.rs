@@ -104,13 +104,13 @@ impl Process {
                 self.marked = self.heard();
             }
             "report" => return serde_json::to_string(&self.since()).unwrap(),
-            other => panic!("told to {other}"),
+            other => panic!("unknown command {other}"),
         }
         "ok".into()
     }
 
     /// Creates a connection to the node with its own key and endpoint.
-    async fn dial(&mut self) -> Arc<NodeLink> {
+    async fn node_link(&mut self) -> Arc<NodeLink> {
         self.born += 1;
         self.dial_again().await
     }
@@ -136,19 +136,20 @@ impl Process {
 
     async fn meet(&mut self, ticket: &str) {
         self.ticket = Some(ticket.parse().unwrap());
-        let dial = self.dial().await;
-        let page = client::list(&dial, &List { offset: 0, limit: 1, search: String::new() }).await.unwrap();
+        let node_link = self.node_link().await;
+        let page =
+            client::list(&node_link, &List { offset: 0, limit: 1, search: String::new() }).await.unwrap();
         self.track = Some(page.tracks[0].clone());
-        dial.close().await;
+        node_link.close().await;
     }
 
     async fn listen(&mut self, bitrate: u32, at: u64, target: Duration) -> SimulatedListener {
-        let dial = self.dial().await;
+        let node_link = self.node_link().await;
         let track = self.track.as_ref().unwrap().id.clone();
         let codec = CodecChoice::Only(vec!["opus".into()]);
         let at = Position::START.moved(at as f64 / 1000.0);
         let registry = Arc::clone(&self.registry);
-        SimulatedListener::start(registry, dial, (codec, bitrate), (track, at), (target, START)).await
+        SimulatedListener::start(registry, node_link, (codec, bitrate), (track, at), (target, START)).await
     }
 
     /// Makes the node encode the whole track.
@@ -185,9 +186,9 @@ impl Process {
 
     async fn idle(&mut self, many: usize, millis: usize) {
         for _ in 0..many {
-            let dial = self.dial().await;
-            dial.connection().await.unwrap();
-            self.idle.push(dial);
+            let node_link = self.node_link().await;
+            node_link.connection().await.unwrap();
+            self.idle.push(node_link);
             sleep(Duration::from_millis((millis / many.max(1)) as u64)).await;
         }
     }
@@ -214,20 +215,20 @@ impl Process {
     async fn greedy(&mut self, many: usize, reads: bool) {
         let (rendition, chunks) = self.rendition(128_000).await;
         for connection in 0..many * CONNECTIONS {
-            let dial = match connection % CONNECTIONS {
-                0 => self.dial().await,
+            let node_link = match connection % CONNECTIONS {
+                0 => self.node_link().await,
                 _ => self.dial_again().await,
             };
             for part in 0..GREED as u32 {
-                let (dial, id) = (Arc::clone(&dial), rendition.id.clone());
+                let (node_link, id) = (Arc::clone(&node_link), rendition.id.clone());
                 self.tasks.push(tokio::spawn(async move {
                     let mut unread = Vec::new();
                     for index in (0..chunks).cycle().skip((part * 20) as usize) {
                         let request = ChunkRequest { rendition: id.clone(), index: ChunkIndex(index) };
                         match reads {
-                            true => drop(whole(&dial, Protocol::RequestChunk, &request).await),
+                            true => drop(whole(&node_link, Protocol::RequestChunk, &request).await),
                             false if unread.len() < 4 => {
-                                unread.push(ask(&dial, Protocol::RequestChunk, &request).await);
+                                unread.push(ask(&node_link, Protocol::RequestChunk, &request).await);
                             }
                             false => std::future::pending().await,
                         }
@@ -239,7 +240,7 @@ impl Process {
 
     /// Returns the track's Opus rendition, with its number of chunks.
     async fn rendition(&mut self, bitrate: u32) -> (Rendition, u32) {
-        let dial = self.dial().await;
+        let node_link = self.node_link().await;
         let request = GetInfo {
             track: self.track.as_ref().unwrap().id.clone(),
             codecs: vec![CodecOffer { id: "opus".into(), bitrate: Some(bitrate) }],
@@ -247,8 +248,8 @@ impl Process {
             path: PathReport::default(),
             then_chunk_at: None,
         };
-        let answer = whole(&dial, Protocol::GetInfo, &request).await;
-        dial.close().await;
+        let answer = whole(&node_link, Protocol::GetInfo, &request).await;
+        node_link.close().await;
         let info: Answer<Info> = serde_json::from_slice(&answer).unwrap();
         let rendition = Result::from(info).unwrap().rendition;
         let chunks = rendition.chunks;
@@ -262,12 +263,12 @@ impl Process {
         }
         self.probing = true;
         let (rendition, chunks) = self.rendition(self.bitrate).await;
-        let (dial, waits) = (self.dial().await, Arc::clone(&self.waits));
+        let (node_link, waits) = (self.node_link().await, Arc::clone(&self.waits));
         self.tasks.push(tokio::spawn(async move {
             for index in (0..chunks).cycle() {
                 let request = ChunkRequest { rendition: rendition.id.clone(), index: ChunkIndex(index) };
                 let asked = Instant::now();
-                whole(&dial, Protocol::RequestChunk, &request).await;
+                whole(&node_link, Protocol::RequestChunk, &request).await;
                 waits.lock().unwrap().push(asked.elapsed().as_secs_f64() * 1000.0);
                 sleep(Duration::from_millis(100)).await;
             }
@@ -306,8 +307,8 @@ impl Process {
 }
 
 /// Sends a request by hand.
-async fn ask<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Stream {
-    let connection = dial.connection().await.unwrap();
+async fn ask<Q: Serialize>(node_link: &NodeLink, protocol: Protocol, request: &Q) -> Stream {
+    let connection = node_link.connection().await.unwrap();
     let data = serde_json::to_string(request).unwrap();
     let mut stream = connection.open(protocol.name(), &data).await.unwrap();
     stream.send.finish().unwrap();
@@ -315,8 +316,8 @@ async fn ask<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> 
 }
 
 /// Sends a request by hand, and reads the answer to its end.
-async fn whole<Q: Serialize>(dial: &NodeLink, protocol: Protocol, request: &Q) -> Vec<u8> {
-    let mut stream = ask(dial, protocol, request).await;
+async fn whole<Q: Serialize>(node_link: &NodeLink, protocol: Protocol, request: &Q) -> Vec<u8> {
+    let mut stream = ask(node_link, protocol, request).await;
     let mut answer = Vec::new();
     while let Some(bytes) = stream.recv.recv(64 * 1024).await.unwrap() {
         answer.extend_from_slice(&bytes);

@@ -132,7 +132,7 @@ pub(crate) fn tell(row: &Row, run: usize, played: &Played) {
         row.name,
         heard.progress.underruns + played.underruns
     );
-    heard.told.iter().for_each(|told| eprintln!("    {told}"));
+    heard.messages.iter().for_each(|message| eprintln!("    {message}"));
     for pair in heard.recording.writes.windows(2) {
         let gap = pair[1].0 - pair[0].0;
         if gap > Duration::from_millis(150) {

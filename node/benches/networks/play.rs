@@ -46,11 +46,11 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
         [Relay::start(address, seed, row.link).await, Relay::start(address, seed + 1, row.link).await];
     let paths = relays.each_ref().map(|relay| relay.address);
     let paths = if matches!(row.event, Event::Dead) { &paths[..] } else { &paths[..1] };
-    let dial = serving.tune().dial(paths).await;
-    dial.connection().await.unwrap();
+    let node_link = serving.tune().node_link(paths).await;
+    node_link.connection().await.unwrap();
     let (mut first_audio, mut underruns, mut dry) = (Vec::new(), 0, Duration::ZERO);
     for _ in 1..STARTS {
-        let mut start = Listener::start(serving.tune(), dial.clone(), row.listen).await;
+        let mut start = Listener::start(serving.tune(), node_link.clone(), row.listen).await;
         start.until(BEGINNING).await;
         let progress = start.player.progress();
         first_audio.extend(progress.first_audio);
@@ -59,7 +59,7 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
         start.leave().await;
         tokio::time::sleep(REST).await;
     }
-    let mut listener = Listener::start(serving.tune(), dial, row.listen).await;
+    let mut listener = Listener::start(serving.tune(), node_link, row.listen).await;
     listener.until(1).await;
     let (whole, moved) = happen(row, run, &mut serving, &relays, &listener).await;
     let heard = listener.finish().await;
@@ -121,11 +121,11 @@ async fn happen(
         }
         (Event::Dead, _) => {
             tokio::time::sleep(moment).await;
-            let used = listener.dial.path().remote;
+            let used = listener.node_link.path().remote;
             let dead = relays.iter().find(|relay| relay.address.to_string() == used).unwrap();
             dead.change(QUIET);
             let died = Instant::now();
-            while listener.dial.path().remote == used && died.elapsed() < STUCK {
+            while listener.node_link.path().remote == used && died.elapsed() < STUCK {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             (None, Some(died.elapsed()))

@@ -44,7 +44,7 @@ fn address(ticket: &Ticket) -> PeerAddress {
 }
 
 /// Creates a connection to the node for a player.
-pub(crate) async fn dial(registry: &Registry, ticket: &str) -> Arc<NodeLink> {
+pub(crate) async fn node_link(registry: &Registry, ticket: &str) -> Arc<NodeLink> {
     let ticket: Ticket = ticket.parse().unwrap();
     Arc::new(NodeLink::new(bind(registry).await, address(&ticket), Some(ticket.token())))
 }

@@ -150,7 +150,7 @@ fn coded(stage: &Stage, ending: &str) -> PathBuf {
 struct Seeker {
     player: Player,
     events: tokio::sync::mpsc::Receiver<Event>,
-    dial: Arc<media_node::client::NodeLink>,
+    node_link: Arc<media_node::client::NodeLink>,
     track: TrackId,
     began: mpsc::Receiver<Instant>,
 }
@@ -182,9 +182,9 @@ impl Seeker {
             registry: Arc::clone(&registry),
             began: Instant::now(),
         };
-        let dial = listener::dial(&registry, ticket).await;
-        let (player, events) = Player::start(setup, Arc::clone(&dial)).unwrap();
-        let mut seeker = Self { player, events, dial, track, began };
+        let node_link = listener::node_link(&registry, ticket).await;
+        let (player, events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
+        let mut seeker = Self { player, events, node_link, track, began };
         seeker.seek(0.0).await;
         seeker
     }
@@ -213,7 +213,7 @@ impl Seeker {
 
     async fn close(self) {
         self.player.close(self.events).await;
-        self.dial.close().await;
+        self.node_link.close().await;
     }
 }
 

@@ -103,17 +103,17 @@ pub(crate) fn first_sound_of<R: Read + Send + 'static>(open: impl FnOnce() -> R)
 }
 
 fn not_zero(began: Instant, mut pipe: impl Read + Send + 'static) -> Option<Duration> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(read @ 1..) = pipe.read(&mut bytes) {
             if bytes[..read].iter().any(|byte| *byte != 0) {
-                let _ = tell.send(began.elapsed());
+                let _ = sender.send(began.elapsed());
                 return;
             }
         }
     });
-    told.recv_timeout(Duration::from_secs(60)).ok()
+    receiver.recv_timeout(Duration::from_secs(60)).ok()
 }
 
 /// Kills a child process and waits for it.

@@ -214,7 +214,7 @@ pub(crate) fn alone(files: &[String]) {
 /// CPU time of this thread in seconds; wall time if the system does not tell.
 fn thread_time() -> f64 {
     static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    let told = fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = told.and_then(|it| it.split_whitespace().next()?.parse::<f64>().ok());
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = schedstat.and_then(|it| it.split_whitespace().next()?.parse::<f64>().ok());
     nanos.map_or_else(|| BEGAN.elapsed().as_secs_f64(), |it| it / 1e9)
 }

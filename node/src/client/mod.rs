@@ -11,6 +11,7 @@ mod playback;
 mod player;
 mod rate_choice;
 mod remote_library;
+#[cfg(feature = "simulation")]
 mod simulated_listener;
 mod stats;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use playback::{OnLost, OutputChoice, OutputFormats, Progress};
 pub use player::{Player, Setup};
 pub use rate_choice::{Adaptive, Budget, CodecChoice, Policy};
 pub use remote_library::RemoteLibrary;
+#[cfg(feature = "simulation")]
 pub use simulated_listener::{SimulatedListener, SimulatedStats};
 pub use stats::{
     Counts, EventLog, LevelHistogram, RenditionChange, TargetChange, UnderrunCause, UnderrunCounts,

@@ -199,7 +199,58 @@ impl Player {
 
 #[cfg(test)]
 mod tests {
+    use media_plugin_sdk::DeviceInfo;
+    use media_protocol::{CodecOffer, GetInfo};
+
     use super::*;
+    use crate::client::{OnLost, OutputFormats, test_support::scripted_node::ScriptedNode};
+
+    fn setup(formats: OutputFormats) -> Setup {
+        let registry = crate::plugins::registry();
+        Setup {
+            output: OutputChoice {
+                plugin: registry.output("null").unwrap(),
+                target: String::new(),
+                options: String::new(),
+                on_lost: OnLost::Wait,
+                formats,
+            },
+            codec: CodecChoice::Only(vec!["pcm".into()]),
+            bitrate: 96_000,
+            target: Duration::from_secs(3),
+            max: Duration::from_secs(3),
+            max_bytes: 1 << 20,
+            start: Duration::from_millis(200),
+            give_up: Duration::ZERO,
+            pause: PauseMode::Hold,
+            volume: 1.0,
+            registry,
+            began: Instant::now(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_for_a_track_carries_the_formats_of_the_output() {
+        let device = DeviceInfo {
+            id: "dac".into(),
+            name: "DAC".into(),
+            default: true,
+            rates: vec![48_000],
+            channels: vec![1, 2],
+        };
+        for (devices, rates, channels) in
+            [(vec![device], vec![48_000], Some(2)), (Vec::new(), Vec::new(), None)]
+        {
+            let node = ScriptedNode::new(&[]);
+            let (player, events) =
+                Player::start(setup(OutputFormats::of(&devices, "", "")), node.link()).unwrap();
+            player.play("0123456789abcdef".parse().unwrap(), Position::START).await;
+            let sent: GetInfo = serde_json::from_str(&node.first_request().await.1).unwrap();
+            assert_eq!((sent.output.rates, sent.output.channels), (rates, channels));
+            assert_eq!(sent.codecs, [CodecOffer { id: "pcm".into(), bitrate: None }]);
+            player.close(events).await;
+        }
+    }
 
     #[test]
     fn a_session_gives_up_when_the_configuration_says() {

@@ -1,5 +1,5 @@
-//! A listener without ears: asks, waits and holds as a player does, and lets the time of what it holds pass stats. Costs
-//! neither a thread nor a decoder, so one process can be a crowd.
+//! Client that requests and buffers as a player does, but neither decodes nor plays. The duration of its audio passes in real
+//! time. It needs no thread and no decoder, so one process can simulate many listeners.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -27,27 +27,27 @@ use super::{
     stats::Counts,
 };
 
-/// How often it looks for sound while it has none.
-const LOOK: Duration = Duration::from_millis(5);
+/// Interval at which an empty buffer is polled.
+const POLL: Duration = Duration::from_millis(5);
 
-/// What a mute listener would have heard.
+/// Statistics of a simulated listener.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedStats {
-    /// Time of the track that passed.
+    /// Audio played.
     pub played: Duration,
-    /// How often it ran dry in the middle of a track.
+    /// Number of underruns.
     pub underruns: u64,
-    /// For how long in all.
+    /// Duration of all underruns.
     pub dry: Duration,
-    /// From [`SimulatedListener::start`] to the first sound.
+    /// Time from [`SimulatedListener::start`] to the first audio.
     pub first_audio: Option<Duration>,
-    /// Why it will hear no more.
+    /// Reason of a failure that ended the session.
     pub failed: Option<String>,
-    /// Whether it heard the track to its end.
+    /// True if the track was played to its end.
     pub ended: bool,
 }
 
-/// Listens to one track. Dropping it ends that.
+/// Client that plays one track without a sound. Dropping it ends the session.
 pub struct SimulatedListener {
     stats: Arc<Mutex<SimulatedStats>>,
     counts: Arc<Mutex<Counts>>,
@@ -56,8 +56,8 @@ pub struct SimulatedListener {
 }
 
 impl SimulatedListener {
-    /// Listens from `at` on, in `codec` at `bitrate` bit/s, holding `target` and sounding once it holds `start`, both of the
-    /// time of sound. Must be called within a tokio runtime.
+    /// Starts to play at a position, with a codec choice, the highest bitrate of a lossy codec in bit/s, a target level and a
+    /// start level. Must be called within a tokio runtime.
     pub async fn start(
         registry: Arc<Registry>,
         link: Arc<NodeLink>,
@@ -81,7 +81,7 @@ impl SimulatedListener {
             supply: Arc::default(),
             paced,
         };
-        // Nothing is decoded, so nothing fails at that.
+        // Nothing is decoded, so no decoder fails.
         let inbox = Inbox { commands: commands_out, decoder_failures: mpsc::channel(1).1 };
         FetchSession::spawn(machine, link, offer, input, Arc::clone(&counts), events, inbox);
         let stats = Arc::<Mutex<SimulatedStats>>::default();
@@ -92,18 +92,18 @@ impl SimulatedListener {
         Self { stats, counts, tasks: [clock, watch], commands }
     }
 
-    /// Asks for nothing more, or goes on; what is held passes all the same.
+    /// Stops or resumes requests. The buffered audio continues to play.
     pub async fn pause(&self, paused: bool) {
         let _ = self.commands.send(FetchCommand::Pause(paused)).await;
     }
 
-    /// What was heard so far.
+    /// Statistics so far.
     #[must_use]
     pub fn stats(&self) -> SimulatedStats {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was counted.
+    /// Counters of the session.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -124,7 +124,7 @@ async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStat
     }
 }
 
-/// In the place of the playback thread.
+/// Clock in place of the playback thread.
 struct SimulatedOutput {
     buffer: Arc<JitterBuffer>,
     target: Duration,
@@ -136,28 +136,27 @@ impl SimulatedOutput {
         let mut dry_since = None;
         loop {
             while !self.buffer.is_ready() {
-                sleep(LOOK).await;
+                sleep(POLL).await;
             }
             let now = Instant::now();
-            self.note(|it| {
-                it.first_audio.get_or_insert(now - began);
-                it.dry += dry_since.map_or(Duration::ZERO, |since| now - since);
+            self.update(|stats| {
+                stats.first_audio.get_or_insert(now - began);
+                stats.dry += dry_since.map_or(Duration::ZERO, |since| now - since);
             });
             let ended = self.play(now).await;
             if ended {
-                return self.note(|it| it.ended = true);
+                return self.update(|stats| stats.ended = true);
             }
-            self.note(|it| it.underruns += 1);
+            self.update(|stats| stats.underruns += 1);
             dry_since = Some(Instant::now());
         }
     }
 
-    /// Lets what is held pass in the time that it takes, until there is no more. Returns whether the track has ended.
+    /// Takes packets at their playback time until the buffer is empty. Returns whether the track has ended.
     ///
-    /// Wakes when the level falls to the target and when it would fall to nothing, and takes what was due: packets that
-    /// came in between are what the next wait is for.
+    /// Wakes when the level falls to the target and when the buffer would be empty, and takes the packets that were due.
     async fn play(&self, mut now: Instant) -> bool {
-        // Up to where the packets that were taken reach.
+        // End of the packets taken.
         let mut taken_to = now;
         loop {
             while taken_to <= now {
@@ -165,20 +164,20 @@ impl SimulatedOutput {
                     Some((Entry::TrackEnd, _)) => return true,
                     Some((_, length)) => {
                         taken_to += length;
-                        self.note(|it| it.played += length);
+                        self.update(|stats| stats.played += length);
                     }
                     None => return false,
                 }
             }
             let level = self.buffer.level();
-            let until_target = level.checked_sub(self.target).filter(|it| !it.is_zero());
+            let until_target = level.checked_sub(self.target).filter(|until| !until.is_zero());
             sleep_until(taken_to + until_target.unwrap_or(level)).await;
             now = Instant::now();
         }
     }
 
-    fn note(&self, what: impl FnOnce(&mut SimulatedStats)) {
-        what(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update(&self, change: impl FnOnce(&mut SimulatedStats)) {
+        change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -230,7 +229,7 @@ mod tests {
         let heard = stats.lock().unwrap().clone();
         assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
         let first = heard.first_audio.unwrap();
-        assert!((SECOND..SECOND + 2 * LOOK).contains(&first), "{first:?}");
+        assert!((SECOND..SECOND + 2 * POLL).contains(&first), "{first:?}");
         put(&buffer, 10);
         buffer.push(Entry::TrackEnd).unwrap();
         clock.await.unwrap();

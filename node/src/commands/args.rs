@@ -23,9 +23,10 @@ const EXAMPLES: &str = "\
 Examples:
   media-node demo                              play a bundled track
   media-node serve ~/Music                     serve a folder and print its ticket
-  media-node ls TICKET                         list the tracks of a node
-  media-node play TICKET blue in green         play the tracks that match these words
-  media-node play TICKET 3 --codec opus:64     play track 3 as Opus at 64 kbit/s";
+  media-node add - as home                     store a ticket, pasted on standard input, as `home`
+  media-node ls home                           list the tracks of that node
+  media-node play home blue in green           play the tracks that match these words
+  media-node play home 3 --codec opus:64       play track 3 as Opus at 64 kbit/s";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
@@ -48,9 +49,36 @@ pub(super) enum CliCommand {
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,
     },
+    /// Store the ticket of a node under a name, to use in place of the ticket.
+    Add {
+        /// Ticket of the node, a file that contains it, or - to read it from standard input.
+        ticket: String,
+        /// `as` and the name. Default: a name made from the node's identity.
+        #[arg(value_name = "as NAME", num_args = 0..=2)]
+        name: Vec<String>,
+    },
+    /// List the nodes that have a name.
+    Nodes {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a node another name.
+    Rename {
+        /// Its name, or the beginning of its name.
+        name: String,
+        /// The new name.
+        new: String,
+    },
+    /// Remove a node's name and ticket from this machine.
+    Forget {
+        /// Its name.
+        name: String,
+    },
     /// List the tracks of a node.
     Ls {
-        /// Ticket of the node, or a file that contains it.
+        /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
+        #[arg(value_name = "NODE")]
         ticket: String,
         /// Words in the title, artist or album of the tracks to list. Default: all tracks.
         words: Vec<String>,
@@ -60,7 +88,8 @@ pub(super) enum CliCommand {
     },
     /// Play tracks of a node.
     Play {
-        /// Ticket of the node, or a file that contains it.
+        /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
+        #[arg(value_name = "NODE")]
         ticket: String,
         /// Tracks to play: numbers, ids, or words of a title, artist or album. Default: all tracks.
         tracks: Vec<String>,

@@ -134,6 +134,7 @@ impl Context {
             let message = format!("connecting to the node of the ticket: {error}{next}");
             ExitError::new(Exit::Unreachable, message)
         })?;
+        self.note_seen(ticket, &dial.path().kind.to_string());
         Ok((Arc::new(dial), transport.info().id))
     }
 
@@ -259,21 +260,6 @@ fn what_next(error: &TransportError) -> &'static str {
 
 /// The most tracks that a client takes from a node: a bound, not a limit anybody meets.
 const MAX_TRACKS: usize = 1_000_000;
-
-/// A ticket as it is, or the name of a file that holds one.
-pub(super) fn ticket(text: &str) -> Result<Ticket, ExitError> {
-    let error = match text.parse() {
-        Ok(ticket) => return Ok(ticket),
-        Err(error) => error,
-    };
-    let file = Path::new(text);
-    if !file.is_file() {
-        return Err(ExitError::new(Exit::Usage, error));
-    }
-    // A ticket is a few hundred bytes.
-    let held = std::fs::read_to_string(file).context(Exit::Usage, format!("reading the ticket in {text}"))?;
-    held.parse().context(Exit::Usage, format!("reading the ticket in {text}"))
-}
 
 /// Logs to standard error, by `log.level` or, finer, by `MEDIA_NODE_LOG`.
 fn start_log(config: &Config) -> Result<(), ExitError> {

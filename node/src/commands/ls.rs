@@ -2,14 +2,13 @@ use media_protocol::{ListPage, Track};
 
 use super::{
     Context,
-    context::ticket,
     stdout::{print, print_json, table},
 };
 use crate::{exit::ExitError, ui::sanitize};
 
 /// `ls TICKET`.
 pub(super) async fn run(context: &Context, text: &str, words: &str, as_json: bool) -> Result<(), ExitError> {
-    let (dial, _) = context.dial(&ticket(text)?).await?;
+    let (dial, _) = context.dial(&context.ticket(text)?).await?;
     let found = Context::catalog(&dial, words).await;
     dial.close().await;
     let ListPage { tracks, scanning, .. } = found?;

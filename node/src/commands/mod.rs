@@ -8,6 +8,7 @@ mod demo;
 mod devices;
 mod id;
 mod ls;
+mod nodes;
 mod play;
 mod plugins;
 mod serve;
@@ -65,6 +66,10 @@ pub fn run() -> Result<(), ExitError> {
         CliCommand::Serve { paths, ticket_file, .. } => {
             context.block_on(serve::run(&context, paths, ticket_file.as_deref()))
         }
+        CliCommand::Add { ticket, name } => nodes::add(&context, &ticket, &name),
+        CliCommand::Nodes { json } => nodes::list(&context, json),
+        CliCommand::Rename { name, new } => nodes::rename(&context, &name, &new),
+        CliCommand::Forget { name } => nodes::forget(&context, &name),
         CliCommand::Ls { ticket, words, json } => {
             context.block_on(ls::run(&context, &ticket, &words.join(" "), json))
         }

@@ -6,7 +6,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Context, args::PlayOptions, codec_choice, context::ticket};
+use super::{Context, args::PlayOptions, codec_choice};
 use crate::{
     client::{NodeLink, PauseMode, Setup},
     control::{self, Channels, Command, Notice, Outcome, PlaySession, Snapshot, Stats},
@@ -21,7 +21,7 @@ pub(super) async fn run(
     wanted: &[String],
     options: &PlayOptions,
 ) -> Result<(), ExitError> {
-    let ticket = ticket(text)?;
+    let ticket = context.ticket(text)?;
     let setup = setup(context)?;
     let (dial, transport) = context.dial(&ticket).await?;
     let tracks = select(&dial, wanted).await?;

@@ -162,8 +162,9 @@ impl BoundServer {
         print([
             format!("serving {count}{so_far} as {name} ({})", self.endpoint.address().id),
             format!("ticket: {ticket}"),
-            "listen on another machine:".into(),
-            format!("  media-node play {ticket}"),
+            "on another machine, paste the ticket into the first command:".into(),
+            "  media-node add - as home".into(),
+            "  media-node play home".into(),
         ])
     }
 

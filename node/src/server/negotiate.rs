@@ -14,6 +14,7 @@ use self::{
 };
 use crate::library::SourceFacts;
 
+mod output_rate;
 pub(super) mod packet_cut;
 mod passthrough;
 pub(super) mod plan;
@@ -112,7 +113,8 @@ fn propose(
     if let Some(plan) = passthrough::proposed(&codec, &limits, options, &track.id, facts) {
         return Ok(plan);
     }
-    let choice = codec.propose(&facts.source, &limits, options).map_err(|error| error.to_string());
+    let source = output_rate::for_output(facts.source, &output.rates);
+    let choice = codec.propose(&source, &limits, options).map_err(|error| error.to_string());
     choice
         .and_then(|choice| RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts))
         .map_err(|why| format!("{} cannot carry it ({why})", offer.id))

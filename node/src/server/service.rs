@@ -9,7 +9,7 @@ use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::BoxFuture;
 use media_protocol::{
-    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, WireError,
+    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, WireError,
     chunk::{ChunkEvent, ChunkReader},
 };
 
@@ -29,6 +29,7 @@ use crate::library::{Catalog, ChunkPackets, Provider, ProviderError, provider};
 pub struct Service {
     registry: Arc<Registry>,
     codec_options: BTreeMap<String, String>,
+    encode_ahead: u32,
     catalog: Arc<Catalog>,
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
@@ -57,6 +58,7 @@ impl Service {
         Ok(Self {
             registry,
             codec_options: config.codec_options.clone(),
+            encode_ahead: config.encode_ahead,
             catalog,
             encoder,
             counters: Arc::default(),
@@ -201,7 +203,11 @@ impl Provider for LocalLibrary {
     }
 
     fn info<'a>(&'a self, request: &'a GetInfo) -> BoxFuture<'a, provider::Result<Info>> {
-        Box::pin(async move { Ok(self.service.info(&self.caller, request.clone()).await?) })
+        let mut request = request.clone();
+        if request.path.kind == PathKind::Unknown {
+            request.path.kind = PathKind::Memory;
+        }
+        Box::pin(async move { Ok(self.service.info(&self.caller, request).await?) })
     }
 
     fn chunk<'a>(
@@ -212,6 +218,11 @@ impl Provider for LocalLibrary {
         Box::pin(async move {
             let request = ChunkRequest { rendition: rendition.id.clone(), index };
             let answer = self.service.chunk(&self.caller, &request)?;
+            let following = std::iter::successors(index.next(), |index| index.next());
+            let following = following.take_while(|index| index.0 < rendition.chunks);
+            for index in following.take(self.service.encode_ahead as usize) {
+                self.service.encode_ahead(ChunkRequest { index, ..request.clone() });
+            }
             let frames = rendition.frames_in(index);
             let reader = ChunkReader::new(index, frames, rendition.max_chunk_bytes());
             let packets: Box<dyn ChunkPackets> = Box::new(LocalPackets { answer, reader });

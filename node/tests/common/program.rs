@@ -135,9 +135,9 @@ impl Running {
 
     /// Wraps a started child, and reads those of its pipes that are still there.
     pub fn of(mut child: Child) -> Self {
-        let (tell, said) = mpsc::channel();
-        child.stdout.take().into_iter().for_each(|pipe| relay(pipe, false, tell.clone()));
-        child.stderr.take().into_iter().for_each(|pipe| relay(pipe, true, tell.clone()));
+        let (sender, said) = mpsc::channel();
+        child.stdout.take().into_iter().for_each(|pipe| relay(pipe, false, sender.clone()));
+        child.stderr.take().into_iter().for_each(|pipe| relay(pipe, true, sender.clone()));
         Self { child, said, out: String::new(), err: String::new() }
     }
 
@@ -200,11 +200,11 @@ impl Drop for Running {
     }
 }
 
-fn relay(pipe: impl Read + Send + 'static, is_err: bool, tell: Sender<(bool, String)>) {
+fn relay(pipe: impl Read + Send + 'static, is_err: bool, sender: Sender<(bool, String)>) {
     thread::spawn(move || {
         let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
         while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let _ = tell.send((is_err, String::from_utf8_lossy(&line).into_owned()));
+            let _ = sender.send((is_err, String::from_utf8_lossy(&line).into_owned()));
             line.clear();
         }
     });

@@ -66,8 +66,8 @@ fn a_whole_library_plays_in_both_codecs() {
     assert_eq!(listed.len(), TRACKS.len());
     for (n, (track, (name, _, rate, channels, seconds))) in listed.iter().zip(TRACKS).enumerate() {
         assert_eq!(track["number"], n + 1, "{name}");
-        let told = [&track["source"]["rate"], &track["source"]["channels"]];
-        assert_eq!(told, [&Value::from(rate), &channels.into()], "{name}");
+        let format = [&track["source"]["rate"], &track["source"]["channels"]];
+        assert_eq!(format, [&Value::from(rate), &channels.into()], "{name}");
         let difference = track["duration_ms"].as_f64().unwrap() - seconds * 1000.0;
         assert!(difference.abs() < 60.0, "{name}: {track}");
     }

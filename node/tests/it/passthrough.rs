@@ -100,9 +100,9 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
         began: Instant::now(),
     };
     let endpoint = registry.transport("memory").unwrap().bind(&crate::rig::bind(refuse_all())).await.unwrap();
-    let dial = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
+    let node_link = Arc::new(NodeLink::new(endpoint, rig.address.clone(), None));
     let track = rig.listener().await.track().await.id;
-    let (player, mut events) = Player::start(setup, Arc::clone(&dial)).unwrap();
+    let (player, mut events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
     player.play(track, at).await;
     loop {
         match events.recv().await.expect("the player goes on") {
@@ -113,7 +113,7 @@ async fn played(rig: &Rig, codec: CodecChoice, bitrate: u32, at: Position) -> (V
     }
     let counts = player.counts();
     player.close(events).await;
-    dial.close().await;
+    node_link.close().await;
     let samples = std::mem::take(&mut recording.lock().unwrap().samples);
     (samples, counts)
 }

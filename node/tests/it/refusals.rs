@@ -49,7 +49,7 @@ fn wrong_words_of_a_command_line() {
         (&["--codec", "mp4"], USAGE, &["no codec \"mp4\"", "opus, pcm"]),
         (&["--codec", "opus:much"], USAGE, &["--codec", "much"]),
         (&["--codec", "opus:9999"], USAGE, &["--codec", "9999kbit", "opus takes 510 kbit/s at most"]),
-        (&["--codec", "opus:5"], USAGE, &["--codec", "5kbit", "6 kbit/s at least"]),
+        (&["--codec", "opus:5"], USAGE, &["--codec", "5kbit", "at least 6 kbit/s"]),
         (&["--codec", "pcm:64"], USAGE, &["--codec", "64kbit", "lossless", "leave it out"]),
         (&["--transport", "pigeon"], USAGE, &["no transport \"pigeon\"", "fastn, memory"]),
         (&["--set", "bufer.target=3s"], USAGE, &["bufer.target", "buffer.target"]),

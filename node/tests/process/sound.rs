@@ -187,7 +187,7 @@ fn a_suspended_device_goes_on_where_it_stood() {
         pactl(&server, &["suspend-sink", "kitchen", "1"]);
         playing.line(|line| line.contains("has not moved for"));
         pactl(&server, &["suspend-sink", "kitchen", "0"]);
-        playing.line(|line| line.starts_with("output cpal:kitchen moves again"));
+        playing.line(|line| line.starts_with("output cpal:kitchen plays again"));
     }
     let done = playing.finish_with(0);
     assert_eq!(done.err.matches("the output does not play").count(), 2, "{}", done.err);

@@ -16,14 +16,14 @@ impl Failure {
     }
 }
 
-/// Names the rule that a plugin's error breaks.
+/// Names the rule that an error of the plugin breaks.
 pub(crate) trait Breaks<T> {
     fn breaks(self, rule: &'static str) -> Result<T, Failure>;
 }
 
 impl<T> Breaks<T> for Result<T, PluginError> {
     fn breaks(self, rule: &'static str) -> Result<T, Failure> {
-        self.map_err(|e| Failure::new(rule, e.to_string()))
+        self.map_err(|e| Failure::new(rule, format!("it returned an error: {e}")))
     }
 }
 

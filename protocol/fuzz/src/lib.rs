@@ -28,8 +28,8 @@ const INDEX: ChunkIndex = ChunkIndex(3);
 const FRAMES: u32 = 144_000;
 const MAX_CHUNK: usize = 4096;
 
-/// Reads a chunk's stream, first as it is, then behind a valid header. The first byte is the length of the pieces. The reader
-/// accepts exactly the streams that a writer writes.
+/// Reads a chunk's stream, first as it is, then behind a valid header. The first byte is the length of the
+/// pieces. The reader accepts exactly the streams that a writer writes.
 pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
     let header = ChunkWriter::new(INDEX, FRAMES, false).take();
@@ -67,7 +67,8 @@ fn encode(events: &[ChunkEvent]) -> Vec<u8> {
     writer.finish().to_vec()
 }
 
-/// Reads a ticket, first from text, then from bytes with a right checksum. The text of a ticket reads as the same ticket.
+/// Reads a ticket, first from text, then from bytes with a right checksum. The text of a ticket reads as the
+/// same ticket.
 pub fn ticket(data: &[u8]) {
     let sealed = [data, &blake3::hash(data).as_bytes()[..4]].concat();
     let sealed = format!("medianode1{}", BASE32_NOPAD.encode(&sealed));
@@ -133,8 +134,8 @@ fn is_line(error: &WireError) {
     assert!(!error.message.contains(char::is_control));
 }
 
-/// Runs a server's session. Each line is a request, or the end of all requests; its first byte selects. Each request gets one
-/// action, and admitted requests are within the limits.
+/// Runs a server's session. Each line is a request, or the end of all requests; its first byte selects. Each
+/// request gets one action, and admitted requests are within the limits.
 pub fn server(data: &[u8]) {
     let limits = RequestLimits { requests: 3, encode_ahead: 2 };
     let mut server = ServerSession::new(limits);

@@ -99,8 +99,8 @@ enum State {
 
 /// Reads one chunk from pieces of its stream.
 ///
-/// After each push, call [`ChunkReader::next`] until it returns `None`. Then the reader holds at most one partial packet. A packet
-/// that lies within one push is a slice of it, not a copy.
+/// After each push, call [`ChunkReader::next`] until it returns `None`. Then the reader holds at most one
+/// partial packet. A packet that lies within one push is a slice of it, not a copy.
 #[derive(Debug)]
 pub struct ChunkReader {
     index: ChunkIndex,
@@ -118,8 +118,8 @@ pub struct ChunkReader {
 impl ChunkReader {
     /// Returns a reader for chunk `index`.
     ///
-    /// `frames` is its number of frames ([`crate::Rendition::frames_in`]). `max_bytes` limits the stream, header and trailer
-    /// included ([`crate::Rendition::max_chunk_bytes`]).
+    /// `frames` is its number of frames ([`crate::Rendition::frames_in`]). `max_bytes` limits the stream,
+    /// header and trailer included ([`crate::Rendition::max_chunk_bytes`]).
     #[must_use]
     pub fn new(index: ChunkIndex, frames: u64, max_bytes: usize) -> Self {
         Self {
@@ -134,7 +134,8 @@ impl ChunkReader {
         }
     }
 
-    /// Takes bytes from the stream. If they exceed the limit, the reader drops them and [`ChunkReader::next`] fails.
+    /// Takes bytes from the stream. If they exceed the limit, the reader drops them and [`ChunkReader::next`]
+    /// fails.
     pub fn push(&mut self, bytes: Bytes) {
         self.received = self.received.saturating_add(bytes.len());
         if matches!(self.state, State::Failed(_)) {
@@ -170,8 +171,8 @@ impl ChunkReader {
         self.received
     }
 
-    /// Returns the number of bytes received of a partial packet; 0 between packets. Call it after [`ChunkReader::next`] has
-    /// returned `None`.
+    /// Returns the number of bytes received of a partial packet; 0 between packets. Call it after
+    /// [`ChunkReader::next`] has returned `None`.
     #[must_use]
     pub fn partial_packet(&self) -> usize {
         if let State::Packet(_) = self.state { self.head.len() } else { 0 }

@@ -8,7 +8,8 @@ use crate::{ChunkIndex, WireError};
 #[error("a packet of {0} bytes does not fit into a chunk: 1 to {MAX_PACKET} allowed")]
 pub struct PacketLength(pub usize);
 
-/// Writes one chunk. The bytes that [`ChunkWriter::take`] and then [`ChunkWriter::finish`] return, put together, are the chunk.
+/// Writes one chunk. The bytes that [`ChunkWriter::take`] and then [`ChunkWriter::finish`] return, put
+/// together, are the chunk.
 #[derive(Debug)]
 pub struct ChunkWriter {
     /// Hash of the bytes taken so far. BLAKE3 is several times as fast on kilobytes as on single packets.
@@ -18,7 +19,8 @@ pub struct ChunkWriter {
 }
 
 impl ChunkWriter {
-    /// Starts chunk `index` and writes its header. A client keeps `frames` frames of it. `last` marks the last chunk of a track.
+    /// Starts chunk `index` and writes its header. A client keeps `frames` frames of it. `last` marks the
+    /// last chunk of a track.
     #[must_use]
     pub fn new(index: ChunkIndex, frames: u32, last: bool) -> Self {
         let mut written = BytesMut::with_capacity(HEADER);

@@ -4,13 +4,14 @@
 //!
 //! - At most one request is in flight.
 //! - No request leaves while playback is paused, or while the buffer holds its target level.
-//! - Every packet of a chunk is delivered once and in order, even if the chunk is requested several times. A chunk has the
-//!   same bytes each time, so the session skips the packets that it delivered before.
-//! - A node cannot hold the session for ever, or make it spend bytes without end. A third damaged copy of a chunk, or a
-//!   multiple of a chunk's bytes without the chunk, ends its rendition for the track. Only a complete answer ends the count
-//!   of [`ClientConfig::give_up`].
-//! - A codec that failed, on the node or in the client, is not requested again. The track resumes in another codec from the
-//!   frame where it failed, and all that was fetched beyond that frame is fetched again in the same order.
+//! - Every packet of a chunk is delivered once and in order, even if the chunk is requested several times. A
+//!   chunk has the same bytes each time, so the session skips the packets that it delivered before.
+//! - A node cannot hold the session for ever, or make it spend bytes without end. A third damaged copy of a
+//!   chunk, or a multiple of a chunk's bytes without the chunk, ends its rendition for the track. Only a
+//!   complete answer ends the count of [`ClientConfig::give_up`].
+//! - A codec that failed, on the node or in the client, is not requested again. The track resumes in another
+//!   codec from the frame where it failed, and all that was fetched beyond that frame is fetched again in the
+//!   same order.
 
 mod action;
 mod in_flight;
@@ -39,12 +40,17 @@ pub use rate_choice::{Delivery, FixedRendition, RateChoice, Situation, Switch};
 /// Settings of a client's session.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
-    /// Buffer level below which the client requests the next chunk.
+    /// Buffer level below which the client requests the next chunk. Default: 3 s, one chunk (test
+    /// `the_next_chunk_is_requested_below_a_level_of_3_s`).
     pub target: Duration,
-    /// Time without progress after which the client abandons a request and repeats it.
+    /// Time without progress after which the client abandons a request and repeats it. Default: 8 s (test
+    /// `a_request_without_progress_is_abandoned_after_8_s`).
     pub timeout: Duration,
-    /// Time of failed retries after which the client stops, counted from the first failure since the last complete answer. A
-    /// request whose answer is incomplete stops it too, but not within the first minute.
+    /// Time of failed retries after which the client stops, counted from the first failure since the last
+    /// complete answer. Default: 3 minutes (tests
+    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`,
+    /// `only_a_whole_chunk_ends_the_count_of_3_minutes`). A request whose answer is incomplete stops the client
+    /// too, but not within the first minute (test `an_answer_that_drips_is_abandoned_after_3_minutes`).
     pub give_up: Duration,
 }
 
@@ -107,15 +113,16 @@ struct PreviousTrack {
     buffer_level: Duration,
 }
 
-/// State machine of one client. Feed it with [`ClientSession::handle`], then call [`ClientSession::poll`] until it returns
-/// `None`.
+/// State machine of one client. Feed it with [`ClientSession::handle`], then call [`ClientSession::poll`]
+/// until it returns `None`.
 #[derive(Debug)]
 pub struct ClientSession {
     config: ClientConfig,
     now: Duration,
     fetch: Fetch,
     next_track: Option<TrackId>,
-    /// Tracks started since the last [`ClientInput::Play`], oldest first. The listener may not have heard all of them yet.
+    /// Tracks started since the last [`ClientInput::Play`], oldest first. The listener may not have heard all
+    /// of them yet.
     started: VecDeque<(PlayId, TrackInFlight)>,
     previous: PreviousTrack,
     /// Tracks to fetch again before `next_track`.
@@ -140,25 +147,32 @@ pub struct ClientSession {
 }
 
 impl ClientSession {
-    /// Greatest number of remembered infos.
+    /// Greatest number of remembered infos (test `the_infos_of_the_last_four_tracks_are_remembered`).
     const MAX_INFOS: usize = 4;
-    /// Greatest number of remembered tracks that were started. A buffer of a few seconds holds fewer.
+    /// Greatest number of remembered tracks that were started (test
+    /// `the_last_64_started_tracks_are_remembered`). A buffer of a few seconds holds fewer.
     const MAX_STARTED: usize = 64;
-    /// First wait before a retry; it doubles with each attempt, up to [`ClientSession::MAX_BACKOFF`].
+    /// First wait before a retry. The wait doubles with each attempt (test
+    /// `waits_between_retries_double_from_100_to_500_ms`).
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+    /// Longest wait before a retry (same test).
     const MAX_BACKOFF: Duration = Duration::from_millis(500);
-    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives.
+    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives
+    /// (test `a_chunk_in_flight_is_reconsidered_every_200_ms`).
     const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
-    /// Bytes of a partial packet that count as progress.
+    /// Bytes of a partial packet that count as progress, about one datagram (test
+    /// `a_thousand_bytes_of_a_packet_are_progress`).
     const PROGRESS_BYTES: u64 = 1000;
-    /// Damaged copies of an answer after which the session does not request it again.
+    /// Damaged copies of an answer after which the session does not request it again (test
+    /// `the_third_damaged_copy_of_a_chunk_ends_its_rendition_and_then_the_track`).
     const MAX_DAMAGED: u32 = 3;
-    /// Bytes of failed copies of a chunk after which the session does not request it again in this rendition, in multiples of
-    /// [`Rendition::max_chunk_bytes`].
+    /// Bytes of failed copies of a chunk after which the session does not request it again in this rendition, in
+    /// multiples of [`Rendition::max_chunk_bytes`] (test `copies_that_break_off_cost_at_most_8_chunks_bytes`).
     const MAX_WASTED_CHUNKS: u64 = 8;
-    /// Least time for a complete answer, for a short [`ClientConfig::give_up`] and a slow path.
+    /// Least time for a complete answer, for a short [`ClientConfig::give_up`] and a slow path (test
+    /// `an_answer_that_drips_is_abandoned_after_3_minutes`).
     const MIN_ANSWER_TIME: Duration = Duration::from_secs(60);
-    /// Longest wait that a busy node can demand.
+    /// Longest wait that a busy node can demand (test `a_busy_node_is_asked_again_when_it_says`).
     const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
     /// Returns a session that plays nothing yet.
@@ -238,7 +252,8 @@ impl ClientSession {
         }
     }
 
-    /// Returns the time at which to reconsider the rendition of the chunk in flight, if nothing of it arrives before.
+    /// Returns the time at which to reconsider the rendition of the chunk in flight, if nothing of it arrives
+    /// before.
     fn reconsider_at(&self) -> Duration {
         match &self.fetch {
             Fetch::Chunk(_) if !self.paused => self.reconsidered_at + Self::RECONSIDER_INTERVAL,
@@ -246,7 +261,8 @@ impl ClientSession {
         }
     }
 
-    /// Tells if the client needs data from the node: requested already, or to be requested once the buffer has room.
+    /// Tells if the client needs data from the node: requested already, or to be requested once the buffer
+    /// has room.
     #[must_use]
     pub fn has_demand(&self) -> bool {
         !self.paused && !matches!(self.fetch, Fetch::Nothing)
@@ -258,8 +274,8 @@ impl ClientSession {
         self.request.is_some() || self.retries.at.is_some()
     }
 
-    /// The codecs that failed, on the node or in the client: the last [`GetInfo::MAX_CODECS`] of them. The client no longer
-    /// offers these.
+    /// The codecs that failed, on the node or in the client: the last [`GetInfo::MAX_CODECS`] of them. The
+    /// client no longer offers these.
     #[must_use]
     pub fn failed_codecs(&self) -> &[String] {
         &self.failed_codecs
@@ -382,8 +398,9 @@ impl ClientSession {
         self.fetch = Fetch::Chunk(ChunkInFlight { resume_at, ..ChunkInFlight::new(track, index) });
     }
 
-    /// Tells if the client requests a track's first chunk together with its info. That saves a round trip, but the chunk
-    /// comes in the rendition that the node prefers; so the client does it only if it would choose that one.
+    /// Tells if the client requests a track's first chunk together with its info. That saves a round trip,
+    /// but the chunk comes in the rendition that the node prefers; so the client does it only if it would
+    /// choose that one.
     fn wants_first_chunk(&mut self) -> bool {
         self.previous.buffer_level = self.buffer_level;
         let Some(track) = self.previous.track.take() else { return true };
@@ -397,8 +414,8 @@ impl ClientSession {
         }
     }
 
-    /// Abandons the chunk that comes with the info, if its bitrate is above the one that the client would choose: the track
-    /// is not like the one before, or the path has changed.
+    /// Abandons the chunk that comes with the info, if its bitrate is above the one that the client would
+    /// choose: the track is not like the one before, or the path has changed.
     fn check_first_chunk(&mut self) {
         let Fetch::Chunk(chunk) = &self.fetch else { return };
         let track = chunk.track.clone();
@@ -409,7 +426,8 @@ impl ClientSession {
 
     /// Compares the bitrate that the client would choose to the track's own; `None` if it would keep that one.
     ///
-    /// Both comparisons of a track use the buffer level at its `get_info`, so they agree unless track or path differ.
+    /// Both comparisons of a track use the buffer level at its `get_info`, so they agree unless track or path
+    /// differ.
     fn compare_choice(&mut self, track: &TrackInFlight) -> Option<Ordering> {
         let buffer_level = self.previous.buffer_level;
         let situation = track.situation(self.now, buffer_level, self.config.target, &self.path);
@@ -609,7 +627,8 @@ impl ClientSession {
         }
     }
 
-    /// Forgets the request in flight, whose chunk is incomplete, and tells the rate choice how many bytes of it came.
+    /// Forgets the request in flight, whose chunk is incomplete, and tells the rate choice how many bytes of
+    /// it came.
     fn end_request(&mut self) -> Option<RequestId> {
         let request = self.request.take()?;
         if let Fetch::Chunk(chunk) = &mut self.fetch {
@@ -645,8 +664,8 @@ impl ClientSession {
         }
     }
 
-    /// Returns to the frame that the decoder could not give. From there on the client fetches in another codec, also the
-    /// parts of this and of later tracks that it has already.
+    /// Returns to the frame that the decoder could not give. From there on the client fetches in another
+    /// codec, also the parts of this and of later tracks that it has already.
     fn on_decoder_failed(&mut self, DecoderFailed { play, rendition, at, reason }: DecoderFailed) {
         if play < self.first_play {
             return;
@@ -721,7 +740,8 @@ impl ClientSession {
         self.actions.push_back(ClientAction::Switched { from: Arc::clone(failed), to, reason });
     }
 
-    /// Excludes the codec from now on, and forgets the infos that use it: the client negotiates these tracks again.
+    /// Excludes the codec from now on, and forgets the infos that use it: the client negotiates these tracks
+    /// again.
     fn note_failed_codec(&mut self, rendition: &Rendition) {
         let codec = &rendition.id.codec;
         self.infos.retain(|info| info.rendition.id.codec != *codec);

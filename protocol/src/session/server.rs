@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - A request in a `List`, `Info` or `Chunk` action is within every limit of the specification.
-//! - At most [`RequestLimits::requests`] such actions are in progress at a time, each until [`ServerInput::Served`].
+//! - At most [`RequestLimits::requests`] such actions are in progress at a time, each until
+//!   [`ServerInput::Served`].
 //! - Every request gets exactly one of the actions `List`, `Info`, `Chunk` and `Refuse`.
 
 use std::{
@@ -23,9 +24,10 @@ mod tests;
 /// Limits for the requests of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Greatest number of requests in progress. The session refuses more as busy.
+    /// Greatest number of requests in progress. The session refuses more as busy. Default: 16 (specification).
     pub requests: usize,
-    /// Number of chunks to encode ahead, after each requested one.
+    /// Number of chunks to encode ahead, after each requested one. Default: 1 (test
+    /// `one_chunk_is_encoded_ahead_by_default`).
     pub encode_ahead: u32,
 }
 
@@ -80,7 +82,8 @@ pub enum ServerAction {
     },
     /// Encode this chunk, which the client will probably request next. It may be past the end.
     EncodeAhead(ChunkRequest),
-    /// Refuse the request: with [`crate::chunk::refusal`] if it is for a chunk, or else with an [`crate::Answer`].
+    /// Refuse the request: with [`crate::chunk::refusal`] if it is for a chunk, or else with an
+    /// [`crate::Answer`].
     Refuse {
         /// Id of the stream.
         stream: u64,
@@ -91,8 +94,8 @@ pub enum ServerAction {
     },
 }
 
-/// State machine of one connection. Feed it with [`ServerSession::handle`], then call [`ServerSession::poll`] until it returns
-/// `None`.
+/// State machine of one connection. Feed it with [`ServerSession::handle`], then call [`ServerSession::poll`]
+/// until it returns `None`.
 #[derive(Debug, Default)]
 pub struct ServerSession {
     limits: RequestLimits,
@@ -105,8 +108,8 @@ pub struct ServerSession {
 impl ServerSession {
     /// Greatest length of a request, in bytes of JSON.
     pub const MAX_REQUEST: usize = 64 * 1024;
-    /// Wait that a busy refusal demands: in this time the node encodes a chunk or sends a large part of one (test
-    /// `requests_in_progress_are_limited`).
+    /// Wait that a busy refusal demands: in this time the node encodes a chunk or sends a large part of one
+    /// (test `requests_in_progress_are_limited`).
     const RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// Returns a session without requests.

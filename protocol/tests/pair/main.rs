@@ -34,7 +34,9 @@ fn however_long_an_album_is_no_more_is_remembered() {
         let _seed = Seed(seed);
         let remembered = [100, 400].map(|tracks| {
             let mut world = World::new(seed, fickle(seed));
-            (world.album, world.decoder_fails, world.encoder_fails) = (tracks, 0, 0);
+            world.album = tracks;
+            world.decoder_fails = 0;
+            world.encoder_fails = 0;
             world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
             world.run();
             assert_eq!(world.listener.ended, tracks + 1);
@@ -50,7 +52,9 @@ fn a_long_pause_is_not_held_against_the_node() {
     let worlds = (0..).map(|seed| (seed, World::new(seed, fickle(seed))));
     let (seed, mut world) = worlds.into_iter().find(|(_, it)| it.node.infos[0].rendition.chunks > 8).unwrap();
     let _seed = Seed(seed);
-    (world.encoder_fails, world.decoder_fails, world.album) = (0, 0, 0);
+    world.encoder_fails = 0;
+    world.decoder_fails = 0;
+    world.album = 0;
     let second = Duration::from_secs(1);
     world.act(Duration::ZERO, Act::Play("a".parse().unwrap(), Position::START));
     world.act(5 * second, Act::Outage(10 * second));

@@ -23,7 +23,7 @@ pub(crate) struct BufferInput {
     pub(crate) start: StartLevel,
     /// Evidence for the cause of an empty buffer.
     pub(crate) supply: Arc<Supply>,
-    /// Whether the output plays in real time. A file takes frames as fast as they arrive, so its buffer is always low.
+    /// True if the output plays in real time. A file takes frames as fast as they arrive, so its buffer is always low.
     pub(crate) paced: Arc<AtomicBool>,
 }
 

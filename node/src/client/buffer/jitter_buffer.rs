@@ -44,7 +44,7 @@ struct State {
     peak: Duration,
     target: Duration,
     start: Duration,
-    /// Whether the target was reached since the last restart or dip.
+    /// True if the target was reached since the last restart or dip.
     was_full: bool,
     /// Number of times that the buffer was nearly empty after that, or the output had an underrun.
     shortages: u64,
@@ -133,7 +133,7 @@ impl JitterBuffer {
         self.lock().peak
     }
 
-    /// Whether sound can start: the buffer holds its start level, the rest of a track, or its bound in bytes.
+    /// Returns whether sound can start: the buffer holds its start level, the rest of a track, or its bound in bytes.
     pub(crate) fn is_ready(&self) -> bool {
         self.lock().is_ready(self.max_bytes)
     }
@@ -149,17 +149,17 @@ impl JitterBuffer {
         !state.entries.is_empty() && !state.starts_with_packet()
     }
 
-    /// Whether there is no entry.
+    /// Returns whether there is no entry.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().entries.is_empty()
     }
 
-    /// Whether the next entry is a packet.
+    /// Returns whether the next entry is a packet.
     pub(crate) fn starts_with_packet(&self) -> bool {
         self.lock().starts_with_packet()
     }
 
-    /// Whether the next entry voids all earlier audio.
+    /// Returns whether the next entry voids all earlier audio.
     pub(crate) fn is_cleared(&self) -> bool {
         matches!(self.lock().entries.front(), Some((Entry::Clear, _)))
     }

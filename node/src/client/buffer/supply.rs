@@ -19,11 +19,11 @@ struct Evidence {
     /// Last progress of the pending request, or the instant when it was first sent. `None`: nothing is pending.
     quiet_since: Option<Instant>,
     rtt: Duration,
-    /// Whether a ping that left after `quiet_since` was answered.
+    /// True if a ping that left after `quiet_since` was answered.
     ping_answered: bool,
-    /// Whether other bytes arrived on the connection since: then the answer waits behind them, or for a lost packet.
+    /// True if other bytes arrived on the connection since: then the answer waits behind them, or for a lost packet.
     blocked: bool,
-    /// Whether the node's last answer was a refusal, after which the request is repeated.
+    /// True if the node's last answer was a refusal, after which the request is repeated.
     refused: bool,
 }
 

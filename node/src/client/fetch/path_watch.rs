@@ -102,7 +102,7 @@ impl Watch {
         }
     }
 
-    /// Whether a lost request must be revealed as soon as possible.
+    /// Returns whether a lost request must be revealed as soon as possible.
     fn is_urgent(&self, rtt: Duration) -> bool {
         self.present == Demand::Pending && rtt >= LONG_RTT
     }

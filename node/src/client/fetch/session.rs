@@ -66,7 +66,7 @@ pub(crate) struct FetchSession {
     counts: Arc<Mutex<Counts>>,
     events: SessionEvents,
     paused: bool,
-    /// Whether the last request failed because its connection was replaced. The outage was reported before that.
+    /// True if the last request failed because its connection was replaced. The outage was reported before that.
     replaced: bool,
     jitter: RetryJitter,
     task: Option<RequestTask>,

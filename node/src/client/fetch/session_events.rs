@@ -7,7 +7,7 @@ use crate::client::event::Event;
 /// Sends events. Reports an outage of the node once, and its end once.
 pub(super) struct SessionEvents {
     events: mpsc::Sender<Event>,
-    /// Whether [`Event::Retrying`] was sent and [`Event::Recovered`] is still due.
+    /// True if [`Event::Retrying`] was sent and [`Event::Recovered`] is still due.
     retrying: bool,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct ChunkJoiner {
     /// Frames that follow the end of the present chunk.
     next_tail: Vec<f32>,
     present: Option<ChunkIndex>,
-    /// Whether the last chunk ended with all of its frames.
+    /// True if the last chunk ended with all of its frames.
     is_complete: bool,
 }
 
@@ -42,7 +42,7 @@ impl ChunkJoiner {
         }
     }
 
-    /// Whether chunk `index` continues the stream of the chunk before, so that its decoder must not be reset.
+    /// Returns whether chunk `index` continues the stream of the chunk before, so that its decoder must not be reset.
     pub(crate) fn continues_with(&self, index: ChunkIndex) -> bool {
         self.continuous && self.is_complete && self.present.and_then(ChunkIndex::next) == Some(index)
     }

@@ -43,7 +43,7 @@ impl SilenceDetector {
         self.last = None;
     }
 
-    /// Whether there is a last observation.
+    /// Returns whether there is a last observation.
     pub(super) fn is_running(&self) -> bool {
         self.last.is_some()
     }

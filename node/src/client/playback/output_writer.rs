@@ -174,17 +174,17 @@ impl OutputWriter {
         self.xruns + self.output.as_ref().map_or(0, |output| output.xruns())
     }
 
-    /// Whether a real-time output has no frames.
+    /// Returns whether a real-time output has no frames.
     pub(crate) fn is_dry(&self) -> bool {
         self.realtime && self.delay() == 0
     }
 
-    /// Whether a real-time output has frames.
+    /// Returns whether a real-time output has frames.
     pub(crate) fn holds(&self) -> bool {
         self.realtime && self.delay() > 0
     }
 
-    /// Whether a real-time output is about to have no frames.
+    /// Returns whether a real-time output is about to have no frames.
     pub(crate) fn is_low(&self) -> bool {
         self.realtime && self.above_low().is_zero()
     }
@@ -218,7 +218,7 @@ impl OutputWriter {
         }
     }
 
-    /// Whether there are frames to write. While `more` of the track is expected, the last frames are kept back for a fade-out
+    /// Returns whether there are frames to write. While `more` of the track is expected, the last frames are kept back for a fade-out
     /// in case it does not arrive.
     pub(crate) fn has_pending(&self, more: bool) -> bool {
         self.written < self.writable(more)

@@ -34,7 +34,7 @@ pub struct Progress {
     pub underrun_time: Duration,
     /// Start of the present underrun.
     pub(crate) dry_since: Option<Instant>,
-    /// Whether an underrun was interrupted by the present pause.
+    /// True if an underrun was interrupted by the present pause.
     dry_before_pause: bool,
     /// Number of times that the sound system itself reported missing frames. Late frames also show in `underruns`.
     pub xruns: u64,

@@ -36,7 +36,7 @@ use crate::client::{
 pub(crate) enum PlaybackCommand {
     /// Fall silent and keep all audio, or resume.
     Pause(bool),
-    /// Whether the session requests audio. While it does not, an empty buffer is no underrun.
+    /// True if the session requests audio. While it does not, an empty buffer is no underrun.
     ExpectAudio(bool),
     /// Set the volume, 0 to 1.
     Volume(f32),
@@ -66,13 +66,13 @@ pub(crate) struct PlaybackThread {
 #[derive(Debug, Default)]
 pub(crate) struct ThreadState {
     paused: bool,
-    /// Whether the session requests nothing, because of a draining pause.
+    /// True if the session requests nothing, because of a draining pause.
     drains_for_pause: bool,
     /// A track that became audible without an [`Event::Began`] yet.
     unannounced: Option<Arc<Info>>,
-    /// Whether the buffer has reached its start level.
+    /// True if the buffer has reached its start level.
     primed: bool,
-    /// Whether the output has frames and must not run out of them.
+    /// True if the output has frames and must not run out of them.
     sounding: bool,
     draining: bool,
     /// Instant at which a lost output was last opened again.
@@ -81,11 +81,11 @@ pub(crate) struct ThreadState {
     standstill: StandstillDetector,
     /// Frames of the present track written so far, at the output's rate, less earlier frames that are still to be written.
     written: i64,
-    /// Whether the decoder failed and the session has not gone back yet. Until then all entries are void.
+    /// True if the decoder failed and the session has not gone back yet. Until then all entries are void.
     stalled: bool,
-    /// Whether a chunk is fetched again after a decoder failure.
+    /// True if a chunk is fetched again after a decoder failure.
     recovering: bool,
-    /// Whether the buffer was empty when the last entry was due.
+    /// True if the buffer was empty when the last entry was due.
     starved: bool,
 }
 
@@ -188,7 +188,7 @@ impl PlaybackThread {
         self.take_entry()
     }
 
-    /// Whether the first frames of sound are still being collected. All of the start level is written at once: after a single
+    /// Returns whether the first frames of sound are still being collected. All of the start level is written at once: after a single
     /// packet the output would be empty again unless this thread ran within the packet's duration.
     fn is_gathering(&self) -> bool {
         let begins = self.output.is_realtime() && !self.state.sounding;

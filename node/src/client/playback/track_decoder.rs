@@ -54,7 +54,7 @@ pub(crate) struct TrackDecoder {
     pending_silence: u32,
     /// Packets replaced by silence since the caller last took this count.
     pub(crate) damaged: u64,
-    /// Whether the track has ended.
+    /// True if the track has ended.
     pub(crate) ended: bool,
 }
 

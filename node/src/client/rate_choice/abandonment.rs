@@ -1,8 +1,9 @@
-//! Whether a chunk that is coming is better given up for a smaller one: the silence on either way, compared.
+//! Abandonment of a chunk for a smaller one, by comparing the silence on either way.
 //!
-//! What was given up goes on to come for as long as the link's queue holds some of it, and the smaller chunk comes behind it
-//! and from its beginning. So giving up costs silence too, and up to a queue's worth it saves none. Where it costs none yet,
-//! it is put off for as long as that stays so: most fades end by themselves.
+//! Bytes of an abandoned chunk continue to arrive while the link's queue holds them, and the smaller chunk arrives behind them,
+//! from its beginning. So an abandonment costs silence too, and within one queue's worth of bytes it saves none. While it costs
+//! nothing yet, it is put off: most fades end by themselves. All constants are measured together; see
+//! `node/docs/rate-choice.md`.
 
 use std::sync::Arc;
 
@@ -10,149 +11,153 @@ use media_protocol::Rendition;
 
 use super::{policy::Limit, throughput::Throughput};
 
-/// A chunk, in seconds.
+/// Duration of a chunk, in seconds.
 pub(super) const CHUNK: f64 = 3.0;
-/// What a link's queue is taken to hold, in bits.
+/// Assumed size of the link's queue, in bits.
 const QUEUE: f64 = 48_000.0 * 8.0;
-/// Before a chunk is given up, this many seconds of it must have been measured, and so many at about the present rate.
+/// Seconds of a chunk that must be measured before it is abandoned, and seconds at about its present rate.
 const MEASURED: f64 = 0.4;
 const STEADY: f64 = 0.2;
-/// What is given up for being slow has come in the last so many seconds.
+/// Longest silence before a slow chunk is abandoned, in seconds. A longer one may be a tunnel, in which nothing else arrives
+/// either.
 const QUIET: f64 = 0.1;
-/// What was known before the chunk counts as much as this many seconds at the present rate, as most fades end by themselves;
-/// less where clearly more is left than the queue holds, as every moment puts more of it into the queue.
+/// Weight of the rate before this chunk, in seconds at the present rate, since most fades end by themselves. It is less if
+/// clearly more is left than the queue holds, as every moment adds to the queue.
 const PRIOR: f64 = 0.8;
 const PRIOR_IN_HASTE: f64 = 0.1;
 const CLEARLY: f64 = 1.5;
-/// What is asked for in place of a chunk comes at this part of what is hoped for that chunk, at worst.
-const LEAST: f64 = 4.0;
-/// The share of a rate that is left for chance where another chunk is asked for.
+/// Divisor of the hoped rate of a chunk that gives the lowest rate of its replacement.
+const PESSIMISM: f64 = 4.0;
+/// Share of a rate that a replacement may use. The rest is for chance.
 const SHARE: f64 = 0.9;
-/// What can still be given up without silence is looked at again before so many seconds are over.
+/// Seconds before which a chunk that can still be abandoned without silence is looked at again.
 const SOON: f64 = 0.25;
-/// Sound begins again with this many seconds, so a link that carries less than the rendition stutters.
+/// Seconds with which sound starts again. A link that carries less than the rendition stutters at this interval.
 const STUTTER: f64 = 0.2;
-/// What an underrun is worth beside its silence, and what a change must gain, in seconds.
+/// Cost of an underrun beside its silence, and least gain of a change, in seconds.
 const UNDERRUN: f64 = 0.8;
 const CHANGE: f64 = 0.3;
 
-/// What a chunk of this bitrate takes of a path, in bits, with what is put around its packets.
+/// Bits that a chunk of this bitrate takes of a path, with the headers of its packets.
 pub(super) fn bits(bitrate: u32) -> f64 {
     (f64::from(bitrate) * 1.06 + 2000.0) * CHUNK
 }
 
-/// A chunk that is under way, as it looks now; times in seconds, rates in bit/s.
+/// State of a chunk that is being received. Times in seconds, rates in bit/s.
 pub(super) struct AbandonmentEstimate {
-    /// What came of it included.
-    pub(super) held: f64,
-    /// Nothing is asked for while more than this is held.
+    /// Level of the jitter buffer, with the received part of this chunk.
+    pub(super) level: f64,
+    /// Target level, above which nothing is requested.
     pub(super) target: f64,
     pub(super) rtt: f64,
     pub(super) bitrate: u32,
-    /// Bits that came, and the time it took, from when they might have come.
-    pub(super) came: f64,
+    /// Bits received, and the time since the first could have arrived.
+    pub(super) received: f64,
     pub(super) took: f64,
-    /// What it comes at now.
-    pub(super) pace: Throughput,
-    /// Whether other bytes come and none of it that can be read: some of it was lost, and lost again.
+    /// Present throughput.
+    pub(super) throughput: Throughput,
+    /// True if the connection carries other bytes but none of this chunk: a packet of it was lost several times.
     pub(super) is_stuck: bool,
-    /// What the chunk before came at.
-    pub(super) before: Option<f64>,
+    /// Rate of the chunk before.
+    pub(super) rate_before: Option<f64>,
 }
 
 impl AbandonmentEstimate {
-    /// Of the chunk, 0 to 1.
+    /// Received share of the chunk, 0 to 1.
     fn share(&self) -> f64 {
-        (self.came / (f64::from(self.bitrate) * CHUNK)).min(1.0)
+        (self.received / (f64::from(self.bitrate) * CHUNK)).min(1.0)
     }
 
-    /// Bits that are still to come.
+    /// Bits that are missing.
     fn left(&self) -> f64 {
         bits(self.bitrate) * (1.0 - self.share())
     }
 
-    /// What it comes at, with caution.
+    /// Cautious rate of the chunk.
     pub(super) fn measured(&self) -> f64 {
-        self.pace.rate.min(self.came / self.took).max(1.0)
+        self.throughput.rate.min(self.received / self.took).max(1.0)
     }
 
-    /// What the rest of it may come at: between what is measured and what was known, as parts of each other.
+    /// Hoped rate of the rest of the chunk: the geometric mean of the measured rate and the rate before, by their weights.
     fn hoped(&self) -> f64 {
-        // Where nothing is known, or much, what the rendition needs is what is to be lost.
-        let before = self.before.unwrap_or_default().min(f64::from(self.bitrate));
+        // A rate above the rendition's own gains nothing.
+        let before = self.rate_before.unwrap_or_default().min(f64::from(self.bitrate));
         let weight = if self.left() > QUEUE * CLEARLY { PRIOR_IN_HASTE } else { PRIOR };
         let measured = self.measured();
-        let times = (before / measured).powf(weight / (self.pace.steady + weight));
-        measured * times.max(1.0)
+        let factor = (before / measured).powf(weight / (self.throughput.steady + weight));
+        measured * factor.max(1.0)
     }
 
-    /// What is asked for in place of the chunk comes at this, at worst.
-    fn least(&self) -> f64 {
-        self.measured().max(self.hoped() / LEAST)
+    /// Lowest rate of a replacement.
+    fn lowest(&self) -> f64 {
+        self.measured().max(self.hoped() / PESSIMISM)
     }
 
-    /// From when what is held has ended until what is sent now comes, behind what the queue holds.
-    fn before(&self, rate: f64) -> f64 {
+    /// Time from the end of the buffered audio to the arrival of bytes requested now, behind the link's queue at this rate.
+    fn delay(&self, rate: f64) -> f64 {
         let drained = self.left().min(QUEUE) / rate;
-        self.rtt + drained.max(self.held - self.target) - self.held
+        self.rtt + drained.max(self.level - self.target) - self.level
     }
 
-    /// Silence if it goes on at this rate.
-    fn dry_at(&self, rate: f64) -> f64 {
-        (self.left() / rate - self.held - CHUNK * (1.0 - self.share())).max(0.0)
+    /// Silence if the chunk continues at this rate.
+    fn silence_at(&self, rate: f64) -> f64 {
+        (self.left() / rate - self.level - CHUNK * (1.0 - self.share())).max(0.0)
     }
 
-    /// Silence if it goes on.
-    fn dry(&self) -> f64 {
+    /// Silence if the chunk continues.
+    fn silence(&self) -> f64 {
         if self.is_stuck {
-            // What was lost is sent now, as something else would be, and the rest after what is in the queue.
-            let rest = (self.left() - QUEUE).max(0.0) / self.least();
-            return (self.before(self.least()) + rest - CHUNK * (1.0 - self.share())).max(0.0);
+            // The lost packet arrives with the bytes that are sent now; the rest follows the queue.
+            let rest = (self.left() - QUEUE).max(0.0) / self.lowest();
+            return (self.delay(self.lowest()) + rest - CHUNK * (1.0 - self.share())).max(0.0);
         }
-        self.dry_at(self.hoped())
+        self.silence_at(self.hoped())
     }
 
-    /// Silence if it is given up for one of another bitrate, which comes at this rate: the first packet of use must be there
-    /// before what is held has ended, the last before the chunk has. Below zero, how long before.
-    fn late_with(&self, bitrate: u32, rate: f64) -> f64 {
-        let (before, rate) = (self.before(rate), rate * SHARE);
-        let first = before + bits(bitrate) * self.share() / rate;
-        let last = before + bits(bitrate) / rate - CHUNK * (1.0 - self.share());
+    /// Silence if the chunk is replaced by one of another bitrate that arrives at this rate. Its first useful packet must arrive
+    /// before the buffered audio ends, its last before the chunk ends. Negative if there is time left.
+    fn silence_with(&self, bitrate: u32, rate: f64) -> f64 {
+        let delay = self.delay(rate);
+        let rate = rate * SHARE;
+        let first = delay + bits(bitrate) * self.share() / rate;
+        let last = delay + bits(bitrate) / rate - CHUNK * (1.0 - self.share());
         first.max(last)
     }
 
-    /// The place of the rendition within `limit` that the chunk is better given up for.
+    /// Index of the rendition within `limit` that should replace the chunk.
     pub(super) fn replacement(&self, all: &[Arc<Rendition>], limit: &Limit) -> Option<usize> {
-        // If it stays as it is.
-        let dry = self.dry_at(self.measured());
-        if dry <= 0.0 || self.took < MEASURED || self.pace.steady < STEADY {
+        let is_late = self.silence_at(self.measured()) > 0.0;
+        if !is_late || self.took < MEASURED || self.throughput.steady < STEADY {
             return None;
         }
-        // It may be a tunnel, in which nothing else comes either.
-        if self.pace.quiet > QUIET && self.came > 0.0 && !self.is_stuck {
+        if self.throughput.quiet > QUIET && self.received > 0.0 && !self.is_stuck {
             return None;
         }
-        let smaller =
-            || all.iter().enumerate().filter(|(_, it)| it.bitrate < self.bitrate && limit.allows(it));
-        let early = |it: &Rendition| -self.late_with(it.bitrate, self.measured());
-        let safe = smaller().filter(|(_, it)| early(it) >= 0.0).max_by_key(|(_, it)| it.bitrate);
-        match safe {
-            Some((to, it)) => (early(it) <= SOON).then_some(to),
-            None => self.less_silent(smaller()),
+        let is_smaller = |rendition: &Rendition| rendition.bitrate < self.bitrate && limit.allows(rendition);
+        let smaller = || all.iter().enumerate().filter(|(_, rendition)| is_smaller(rendition));
+        let spare = |rendition: &Rendition| -self.silence_with(rendition.bitrate, self.measured());
+        let without_silence = smaller()
+            .filter(|(_, rendition)| spare(rendition) >= 0.0)
+            .max_by_key(|(_, rendition)| rendition.bitrate);
+        match without_silence {
+            Some((to, rendition)) => (spare(rendition) <= SOON).then_some(to),
+            None => self.least_silent(smaller()),
         }
     }
 
-    /// The place of the one of `smaller` with the least silence, where it is worth while, in hope.
-    fn less_silent<'a>(&self, smaller: impl Iterator<Item = (usize, &'a Arc<Rendition>)>) -> Option<usize> {
-        let dry = self.dry();
-        let silence = |it: &Rendition| self.late_with(it.bitrate, self.least()).max(0.0);
-        let (to, it) = smaller.min_by(|(_, a), (_, b)| {
-            silence(a).total_cmp(&silence(b)).then_with(|| b.bitrate.cmp(&a.bitrate))
+    /// Index of the rendition among `smaller` with the least silence, if it is worth the change.
+    fn least_silent<'a>(&self, smaller: impl Iterator<Item = (usize, &'a Arc<Rendition>)>) -> Option<usize> {
+        let silence_with =
+            |rendition: &Rendition| self.silence_with(rendition.bitrate, self.lowest()).max(0.0);
+        let (to, rendition) = smaller.min_by(|(_, a), (_, b)| {
+            let by_silence = silence_with(a).total_cmp(&silence_with(b));
+            by_silence.then_with(|| b.bitrate.cmp(&a.bitrate))
         })?;
-        let stutters = dry * self.hoped() / (STUTTER * f64::from(self.bitrate));
-        let goes_on = dry + UNDERRUN * stutters.max(1.0);
-        let silence = silence(it);
-        let given_up = silence + if silence > 0.0 { UNDERRUN } else { 0.0 };
-        (dry > 0.0 && given_up + CHANGE < goes_on).then_some(to)
+        let silence = self.silence();
+        let stutters = silence * self.hoped() / (STUTTER * f64::from(self.bitrate));
+        let cost_of_continuing = silence + UNDERRUN * stutters.max(1.0);
+        let replaced = silence_with(rendition);
+        let cost_of_replacing = replaced + if replaced > 0.0 { UNDERRUN } else { 0.0 };
+        (silence > 0.0 && cost_of_replacing + CHANGE < cost_of_continuing).then_some(to)
     }
 }

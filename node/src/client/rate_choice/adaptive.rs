@@ -1,12 +1,12 @@
-//! The choice by a cautious prediction of throughput, with what is held as the time that there is: the best rendition whose
-//! chunk is there by about when what is held has been played.
+//! Rate choice by a cautious prediction of the throughput and the level of the jitter buffer: the best rendition whose chunk
+//! arrives by about when the buffered audio has been played.
 //!
-//! It is kin to RobustMPC (Yin et al., SIGCOMM 2015), which lowers its prediction by the errors of the last ones. What the
-//! buffer-based algorithms steer by (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) is not there in this
-//! player: it asks below 3 s for chunks of 3 s, so it sees a full buffer, or one about to run dry. What
-//! `benches/rate_choice.rs` showed to matter beside: the greatest error is forgiven, for one error is what a lasting fall looks
-//! like; and a chunk is given up only where that means less silence, the time counted that the link takes to get rid of what
-//! was given up.
+//! It is related to RobustMPC (Yin et al., SIGCOMM 2015), which lowers its prediction by the errors of its last ones. The
+//! buffer-based algorithms (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) have little to steer by in this
+//! player. It requests a chunk of 3 s below a level of 3 s, so they see a full buffer or one about to run empty.
+//! `benches/rate_choice.rs` showed two more things to matter. The greatest error is forgiven, since a lasting fall of the rate
+//! causes exactly one. And a chunk is abandoned only if that means less silence, with the time that the link needs to drain its
+//! queue. All constants are measured together; see `node/docs/rate-choice.md`.
 
 use std::{
     collections::VecDeque,
@@ -28,58 +28,60 @@ use super::{
     throughput::{MeasuredThroughput, ThroughputMeter},
 };
 
-/// See the module.
+/// Rate choice by throughput, within a policy.
 #[derive(Debug)]
 pub struct Adaptive {
-    /// Whether the output plays in real time.
+    /// True if the output plays in real time.
     paced: Arc<AtomicBool>,
     policy: Policy,
-    /// What the last two chunks came at, in bit/s; the later one first.
-    came: [Option<f64>; 2],
-    /// What the chunk that is under way was expected to come at, in bit/s.
+    /// Rates of the last two chunks, in bit/s, the later one first.
+    rates: [Option<f64>; 2],
+    /// Expected rate of the chunk being received, in bit/s.
     expected: Option<f64>,
-    /// By how much of what came the expectations of the last chunks were too high, 0 where they were not.
+    /// Relative errors of the last expectations, latest first; 0 if the chunk was faster than expected.
     errors: VecDeque<f64>,
-    /// The path's round trip, as last seen.
+    /// Last known round trip of the path.
     rtt: Duration,
     meter: ThroughputMeter,
     measured: MeasuredThroughput,
 }
 
 impl Adaptive {
-    /// Expectations that are remembered.
+    /// Number of errors that are remembered.
     const ERRORS: usize = 12;
-    /// Twice the second greatest error is held against a prediction, and no more than this.
-    const WORST: f64 = 3.0;
-    /// The share of a prediction that is left for chance.
+    /// Upper bound of twice the second greatest error, by which a prediction is lowered.
+    const MAX_ERROR: f64 = 3.0;
+    /// Share of a prediction that a chunk may use. The rest is for chance.
     const SHARE: f64 = 0.95;
-    /// What comes so many times as fast as expected comes over another path, or one that has changed: the errors of before
-    /// say nothing of it.
-    const BETTER: f64 = 8.0;
-    /// A rendition that needs this small a part of what the last chunk came at fits, whatever the errors were.
-    const WIDE: f64 = 8.0;
-    /// A chunk may take so many times as long as what is held lasts: its beginning plays while its end comes.
-    const LONGER: f64 = 1.1;
-    /// With nothing held, after a seek or a pause that drained, all is late alike; what comes so many times faster than it
-    /// plays keeps up from its first packet on.
+    /// Factor between rate and expectation from which the path must have changed, so that earlier errors say nothing.
+    const CHANGED_PATH: f64 = 8.0;
+    /// Divisor of the last rate that gives a rate which is relied on in spite of all errors.
+    const ERROR_FLOOR: f64 = 8.0;
+    /// Time that a chunk may take, in durations of the buffered audio. Its beginning plays while its end arrives.
+    const OVERLAP: f64 = 1.1;
+    /// Speed relative to playback from which a rendition fits an empty buffer, as after a seek. Everything is late then, and
+    /// this rendition keeps up from its first packet on.
     const KEEPS_UP: f64 = 2.0;
-    /// A chunk that comes faster than this says only that the path is fast.
-    const SHORTEST: f64 = 0.002;
-    /// Where a chunk came so many times as fast on the whole as in the end, the rate fell: the end counts.
-    const FELL: f64 = 3.0;
-    /// A chunk of which nothing has come for so long, or for so many round trips, is late.
+    /// Bitrate from which a lossy rendition is as good as any other, in bit/s.
+    /// Fixed by `converted_lossless_codecs_are_equally_good`.
+    const TRANSPARENT: u32 = 600_000;
+    /// Shortest time of a chunk for the calculation of its rate, in seconds. A faster chunk only proves a fast path.
+    const MIN_TIME: f64 = 0.002;
+    /// Factor between the mean and the final rate of a chunk from which the final one counts: the rate fell.
+    const FALL: f64 = 3.0;
+    /// Wait for the first byte of a chunk, as a time and in round trips, after which the chunk is late.
     const LATE: Duration = Duration::from_millis(600);
     const LATE_RTTS: u32 = 4;
-    /// Nothing is given up for being late while more than this is held.
+    /// Buffer level above which a late chunk is not abandoned.
     const CALM: Duration = Duration::from_millis(2200);
 
-    /// Chooses within `policy`; by throughput only while `paced` says that the output plays in real time.
+    /// Creates a rate choice within `policy`. It goes by throughput only while the output is `paced`, that is in real time.
     #[must_use]
     pub fn new(policy: Policy, paced: Arc<AtomicBool>) -> Self {
         Self {
             paced,
             policy,
-            came: [None; 2],
+            rates: [None; 2],
             expected: None,
             errors: VecDeque::new(),
             rtt: Duration::ZERO,
@@ -97,65 +99,70 @@ impl Adaptive {
         self.paced.load(Ordering::Relaxed)
     }
 
-    /// The best rendition within `limit` that is there in time at `throughput`, in bit/s, else the smallest.
+    /// Index of the best rendition within `limit` that arrives in time at `throughput`, in bit/s; otherwise of the smallest.
     pub(super) fn best(situation: &Situation<'_>, limit: &Limit, throughput: f64) -> Option<usize> {
         let all = || situation.all.iter().enumerate();
-        let carried = all().filter(|(_, it)| limit.allows(it) && Self::fits(situation, it, throughput));
-        let smallest = || all().min_by_key(|(_, it)| it.bitrate);
-        // The first of equals, in the order of the offer.
-        carried.rev().max_by_key(|(_, it)| Self::quality(it)).or_else(smallest).map(|(place, _)| place)
+        let is_usable =
+            |rendition: &Rendition| limit.allows(rendition) && Self::fits(situation, rendition, throughput);
+        let smallest = || all().min_by_key(|(_, rendition)| rendition.bitrate);
+        // Of equal renditions `max_by_key` takes the last, which is the first of the offer.
+        let usable = all().filter(|(_, rendition)| is_usable(rendition)).rev();
+        let best = usable.max_by_key(|(_, rendition)| Self::quality(rendition));
+        best.or_else(smallest).map(|(index, _)| index)
     }
 
-    /// Whether a chunk is there by about when what is held has been played.
-    fn fits(situation: &Situation<'_>, it: &Rendition, throughput: f64) -> bool {
+    /// Returns whether a chunk arrives by about when the buffered audio has been played.
+    fn fits(situation: &Situation<'_>, rendition: &Rendition, throughput: f64) -> bool {
         let rtt = round_trip(situation).unwrap_or_default().as_secs_f64();
-        let takes = bits(it.bitrate) / throughput;
-        let keeps_up = situation.buffer_level.is_zero() && takes * Self::KEEPS_UP <= CHUNK;
-        keeps_up || takes + rtt <= situation.buffer_level.as_secs_f64() * Self::LONGER
+        let time = bits(rendition.bitrate) / throughput;
+        let keeps_up = situation.buffer_level.is_zero() && time * Self::KEEPS_UP <= CHUNK;
+        keeps_up || time + rtt <= situation.buffer_level.as_secs_f64() * Self::OVERLAP
     }
 
-    /// The more the better. What is lossless is equally good, whatever it takes.
+    /// Rank of a rendition; the higher the better. Lossless renditions are equal, and so are lossy ones of a transparent
+    /// bitrate, such as PCM and FLAC at the output's rate.
     fn quality(rendition: &Rendition) -> (bool, u32) {
-        (rendition.lossless, if rendition.lossless { 0 } else { rendition.bitrate })
+        (rendition.lossless, if rendition.lossless { 0 } else { rendition.bitrate.min(Self::TRANSPARENT) })
     }
 
-    /// What the next chunk is expected to come at, and what of that is relied on, in bit/s.
+    /// Expected rate of the next chunk, and the part of it that is relied on, in bit/s.
     fn predict(&self) -> Option<(f64, f64)> {
-        let latest = self.came[0]?;
-        let expected = latest.min(self.came[1].unwrap_or(latest));
+        let latest = self.rates[0]?;
+        let expected = latest.min(self.rates[1].unwrap_or(latest));
         let mut errors: Vec<_> = self.errors.iter().copied().collect();
         errors.sort_by(|a, b| b.total_cmp(a));
         let error = 2.0 * errors.get(1).copied().unwrap_or_default();
-        let relied = expected * Self::SHARE / (1.0 + error.min(Self::WORST));
-        Some((expected, relied.max(latest / Self::WIDE)))
+        let relied = expected * Self::SHARE / (1.0 + error.min(Self::MAX_ERROR));
+        Some((expected, relied.max(latest / Self::ERROR_FLOOR)))
     }
 
-    /// What a delivery took. What it waited for longer than a round trip, it waited for others in the queue.
+    /// Time that a delivery took. A wait of more than a round trip for its first byte counts: the link's queue was full.
     fn took(&self, delivery: Delivery) -> Duration {
         delivery.took + delivery.waited.saturating_sub(self.rtt)
     }
 
-    /// Whether a chunk of which nothing came for so long is looked at: the node may have to encode it first.
-    fn is_late(&self, held: Duration, waited: Duration) -> bool {
-        held < Self::CALM && waited > Self::LATE.max(self.rtt * Self::LATE_RTTS)
+    /// Returns whether a chunk without a byte is late. The node may have to encode it first.
+    fn is_late(&self, level: Duration, waited: Duration) -> bool {
+        level < Self::CALM && waited > Self::LATE.max(self.rtt * Self::LATE_RTTS)
     }
 
-    /// Takes in what a chunk came at.
-    fn note(&mut self, came: f64) {
+    /// Records the rate of a chunk, in bit/s.
+    fn note(&mut self, rate: f64) {
         if let Some(expected) = self.expected.take() {
-            if came > expected * Self::BETTER {
+            if rate > expected * Self::CHANGED_PATH {
                 self.errors.clear();
             }
-            self.errors.push_front((expected / came - 1.0).max(0.0));
+            self.errors.push_front((expected / rate - 1.0).max(0.0));
             self.errors.truncate(Self::ERRORS);
         }
-        self.measured.set(came);
-        self.came = [Some(came), self.came[0]];
+        self.measured.set(rate);
+        self.rates = [Some(rate), self.rates[0]];
     }
 
-    fn words(&self, held: Duration) -> String {
-        let came = self.came[0].unwrap_or_default() / 1000.0;
-        format!("{came:.0} kbit/s measured, {:.1} s held", held.as_secs_f64())
+    /// Reason for a change, for a listener.
+    fn reason(&self, level: Duration) -> String {
+        let rate = self.rates[0].unwrap_or_default() / 1000.0;
+        format!("{rate:.0} kbit/s measured, {:.1} s buffered", level.as_secs_f64())
     }
 }
 
@@ -171,18 +178,19 @@ impl RateChoice for Adaptive {
         self.expected = prediction.map(|(expected, _)| expected);
         let relied = prediction.map_or(f64::MAX, |(_, relied)| relied);
         let to = Self::best(situation, &limit, relied)?;
-        let (it, current) = (&situation.all[to], situation.current);
-        if it.id == current.id {
+        let best = &situation.all[to];
+        let current = situation.current;
+        if best.id == current.id {
             return None;
         }
         if !limit.allows(current) {
             let reason = limit.reason.unwrap_or_else(|| format!("{} path", situation.path.kind));
             return Some(Switch { to, reason });
         }
-        if Self::quality(it) == Self::quality(current) && Self::fits(situation, current, relied) {
+        if Self::quality(best) == Self::quality(current) && Self::fits(situation, current, relied) {
             return None;
         }
-        prediction.map(|_| Switch { to, reason: self.words(situation.buffer_level) })
+        prediction.map(|_| Switch { to, reason: self.reason(situation.buffer_level) })
     }
 
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch> {
@@ -190,33 +198,33 @@ impl RateChoice for Adaptive {
         if so_far.bytes == 0 && !self.is_late(situation.buffer_level, so_far.waited) {
             return None;
         }
-        let pace = self.meter.measure(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
+        let throughput = self.meter.measure(situation.now, took, so_far.bytes).filter(|_| self.is_paced())?;
         let estimate = AbandonmentEstimate {
-            held: situation.buffer_level.as_secs_f64(),
+            level: situation.buffer_level.as_secs_f64(),
             target: situation.target.as_secs_f64(),
             rtt: self.rtt.as_secs_f64(),
             bitrate: situation.current.bitrate,
-            came: so_far.bytes as f64 * 8.0,
+            received: so_far.bytes as f64 * 8.0,
             took: took.as_secs_f64(),
-            pace,
+            throughput,
             is_stuck: situation.buffer_level < Self::CALM && so_far.head_of_line_blocked,
-            before: self.came[0],
+            rate_before: self.rates[0],
         };
         let limit = self.policy.limit(situation.path.kind, situation.now);
         let to = estimate.replacement(situation.all, &limit)?;
         self.note(estimate.measured());
         Some(Switch {
             to,
-            reason: format!("the chunk would come too late: {}", self.words(situation.buffer_level)),
+            reason: format!("the chunk would arrive too late: {}", self.reason(situation.buffer_level)),
         })
     }
 
     fn delivered(&mut self, delivery: Delivery) {
         self.policy.spend(delivery.bytes);
-        let took = self.took(delivery).as_secs_f64().max(Self::SHORTEST);
-        let whole = delivery.bytes as f64 * 8.0 / took;
-        let end = self.meter.end().unwrap_or(whole);
-        self.note(if whole > end * Self::FELL { end } else { whole });
+        let took = self.took(delivery).as_secs_f64().max(Self::MIN_TIME);
+        let mean = delivery.bytes as f64 * 8.0 / took;
+        let last = self.meter.end().unwrap_or(mean);
+        self.note(if mean > last * Self::FALL { last } else { mean });
     }
 
     fn abandoned(&mut self, bytes: u64) {

@@ -1,45 +1,46 @@
-//! What a rendition may cost on a path, whatever the path carries.
+//! Limits of the bitrate by the kind of path and by a budget.
 
 use std::time::Duration;
 
 use media_protocol::{PathKind, Rendition};
 
-/// How many bytes of audio an hour may take. It begins with the first chunk and is renewed every hour; what is spoilt by
-/// seeks counts, headers of packets do not.
+/// Bytes of audio per hour. The first hour begins with the first chunk. Audio that a seek makes useless counts, packet headers
+/// do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget(pub u64);
 
 impl Budget {
-    /// No bound.
+    /// No limit.
     pub const NONE: Self = Self(u64::MAX);
 }
 
-/// See the module.
+/// Limits of the bitrate.
 #[derive(Debug)]
 pub struct Policy {
-    /// The most on a path that is neither near nor relayed, in bit/s.
+    /// Limit on a path that is neither near nor relayed, in bit/s.
     direct: u32,
+    /// Limit on a relayed path, in bit/s.
     relayed: u32,
-    /// Whether near paths, which cost nothing, are like any other.
-    everywhere: bool,
-    /// Whether the budget is for direct paths too.
+    /// True if the limit of a direct path also applies to near paths, which cost nothing.
+    limits_near_paths: bool,
+    /// True if the budget also applies to paths without a relay.
     all_metered: bool,
     budget: Budget,
-    /// When the present hour began, and what was spent in it.
+    /// Start of the present hour, and the bytes received in it.
     began: Option<Duration>,
     spent: u64,
-    /// Whether the last path that was looked at is one that the budget is for.
+    /// True if the budget applies to the last path.
     metered: bool,
 }
 
-/// The most that a rendition may have.
+/// Limit of a rendition at an instant.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Limit {
-    /// In bit/s.
+    /// Highest bitrate, in bit/s.
     pub(super) bitrate: u32,
-    /// The same for what passes through as it lies in the file, which would lose by being encoded again.
+    /// The same for packets that pass through unchanged, since encoding again would lose quality.
     pub(super) passthrough_bitrate: u32,
-    /// In words, where the budget makes it less than it would be.
+    /// Reason in words, if the budget lowers the limit.
     pub(super) reason: Option<String>,
 }
 
@@ -49,7 +50,7 @@ impl Limit {
     }
 }
 
-/// Whether a path of this kind carries PCM with ease.
+/// Returns whether a path of this kind carries PCM easily.
 pub(super) const fn is_near(kind: PathKind) -> bool {
     matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
 }
@@ -57,13 +58,14 @@ pub(super) const fn is_near(kind: PathKind) -> bool {
 impl Policy {
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// All that a near path carries, up to 160 kbit/s on a direct one, up to 96 and the budget on a relayed one.
+    /// No limit on a near path, 160 kbit/s on a direct one, 96 kbit/s and the budget on a relayed one.
+    /// Fixed by `each_kind_of_path_has_its_most`.
     #[must_use]
     pub fn auto(budget: Budget) -> Self {
         Self {
             direct: 160_000,
             relayed: 96_000,
-            everywhere: false,
+            limits_near_paths: false,
             all_metered: false,
             budget,
             began: None,
@@ -72,27 +74,32 @@ impl Policy {
         }
     }
 
-    /// Up to 48 kbit/s and the budget on every path.
+    /// 48 kbit/s and the budget on every path.
     #[must_use]
     pub fn data_saver(budget: Budget) -> Self {
-        let (direct, relayed) = (Self::SAVER, Self::SAVER);
-        Self { direct, relayed, everywhere: true, all_metered: true, ..Self::auto(budget) }
+        Self {
+            direct: Self::SAVER,
+            relayed: Self::SAVER,
+            limits_near_paths: true,
+            all_metered: true,
+            ..Self::auto(budget)
+        }
     }
 
-    /// The most that a data-saver takes, in bit/s.
+    /// Highest bitrate of a data saver, in bit/s. Fixed by `each_kind_of_path_has_its_most`.
     pub(super) const SAVER: u32 = 48_000;
 
-    /// The most on a path of this kind, whatever of the budget is left, in bit/s.
+    /// Highest bitrate on a path of this kind without the budget, in bit/s.
     pub(super) fn most(&self, kind: PathKind) -> u32 {
         match kind {
-            near if is_near(near) && !self.everywhere => u32::MAX,
+            near if is_near(near) && !self.limits_near_paths => u32::MAX,
             PathKind::Relayed => self.relayed,
             _ => self.direct,
         }
     }
 
-    /// The same of what passes through: where a budget is kept a tenth more, as a node counts it, for the mean of a file is no
-    /// round number; elsewhere whatever was offered.
+    /// The same for packets that pass through. With a budget a tenth more, since the mean of a file is no round number; the node
+    /// counts so too. Without one, no limit.
     fn max_passthrough_bitrate(&self, kind: PathKind) -> u32 {
         let most = self.most(kind);
         if self.is_metered(kind) { most.saturating_add(most / 10) } else { u32::MAX }
@@ -102,17 +109,19 @@ impl Policy {
         self.all_metered || kind == PathKind::Relayed
     }
 
-    /// What a path of this kind may carry at `now`, which counts from any fixed instant.
+    /// Limit on a path of this kind at `now`, counted from any fixed instant.
     pub(super) fn limit(&mut self, kind: PathKind, now: Duration) -> Limit {
         let most = self.most(kind);
         self.metered = self.is_metered(kind);
         let began = *self.began.get_or_insert(now);
         let mut ends = began + Self::HOUR;
         if now >= ends {
-            (self.began, self.spent, ends) = (Some(now), 0, now + Self::HOUR);
+            self.began = Some(now);
+            self.spent = 0;
+            ends = now + Self::HOUR;
         }
         let Budget(budget) = self.budget;
-        // The first three quarters are free, the last one is spread over what is left of the hour.
+        // The first three quarters have no further limit. The last quarter is spread over the rest of the hour.
         if !self.metered || self.spent < budget / 4 * 3 {
             return Limit {
                 bitrate: most,
@@ -122,13 +131,14 @@ impl Policy {
         }
         let left = budget.saturating_sub(self.spent) as f64 * 8.0 / (ends - now).as_secs_f64();
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
-        let (spent, budget) = (megabytes(self.spent), megabytes(budget));
+        let spent = megabytes(self.spent);
+        let budget = megabytes(budget);
         let reason = || format!("{spent:.1} MB of this hour's {budget:.1} MB are used");
         let bitrate = most.min(left as u32);
         Limit { bitrate, passthrough_bitrate: bitrate, reason: (left < f64::from(most)).then(reason) }
     }
 
-    /// So many bytes of audio came.
+    /// Counts received bytes of audio.
     pub(super) fn spend(&mut self, bytes: u64) {
         if self.metered {
             self.spent = self.spent.saturating_add(bytes);
@@ -142,7 +152,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    /// What is allowed once `bytes` were spent after so many minutes on a path of this kind.
+    /// Limit after a number of minutes and bytes on a path of this kind.
     fn after(mut policy: Policy, kind: PathKind, minutes: u32, bytes: u64) -> Limit {
         policy.limit(kind, Duration::ZERO);
         policy.spend(bytes);

@@ -31,7 +31,7 @@ fn ladder() -> Vec<Arc<Rendition>> {
     std::iter::once(rendition(1_536_000, true)).chain(LADDER.map(|it| rendition(it, false))).collect()
 }
 
-/// Bitrates of 30 chunks on a path of this kind and rate, in bit/s, that starts with `first` of the ladder.
+/// Bitrates of 30 chunks on a path of this kind. `rate` gives its rate per chunk in bit/s, `first` the rendition at the start.
 fn run(kind: PathKind, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
     let (all, path) = (ladder(), PathReport { kind, ..PathReport::default() });
     let (mut choice, mut current) = (adaptive(true), Arc::clone(&all[first]));
@@ -99,7 +99,7 @@ fn what_passes_through_is_kept_where_the_path_carries_it() {
         [1e6, 120e3].map(|throughput| best(PathKind::Direct, 170_000, throughput)),
         [Some(1), Some(0)]
     );
-    // Over a relay up to the cap, and a tenth more.
+    // A relay takes a tenth more than its limit.
     assert_eq!(
         [96_000, 105_000, 130_000].map(|it| best(PathKind::Relayed, it, 1e6)),
         [Some(1), Some(1), Some(0)]
@@ -151,6 +151,29 @@ fn one_lossless_codec_is_not_left_for_another() {
     }
 }
 
+/// PCM and FLAC converted to the rate of the output.
+#[test]
+fn converted_lossless_codecs_are_equally_good() {
+    let path = PathReport { kind: PathKind::Lan, ..PathReport::default() };
+    let rendition = |bitrate: u32| Rendition { bitrate, lossless: false, ..(*ladder()[0]).clone() };
+    for (first, other, is_kept) in [(900_000, 1_536_000, true), (599_000, 1_536_000, false)] {
+        let mut pcm = rendition(other);
+        pcm.id.params = "pcm".into();
+        let all = [Arc::new(rendition(first)), Arc::new(pcm)];
+        let mut choice = adaptive(true);
+        choice.delivered(Delivery { bytes: 600_000, took: SECOND / 10, ..Delivery::default() });
+        let situation = Situation {
+            now: Duration::ZERO,
+            buffer_level: 3 * SECOND,
+            target: 3 * SECOND,
+            current: &all[0],
+            all: &all,
+            path: &path,
+        };
+        assert_eq!(choice.choose(&situation).is_none(), is_kept, "{first} bit/s");
+    }
+}
+
 #[test]
 fn goes_down_at_once_and_up_again_within_five_chunks() {
     let chosen = run(PathKind::Direct, 3, |chunk| if (10..20).contains(&chunk) { 100e3 } else { 10e6 });
@@ -159,7 +182,7 @@ fn goes_down_at_once_and_up_again_within_five_chunks() {
     assert_eq!(chosen[25], 160_000, "{chosen:?}");
 }
 
-/// Two errors of the fall would else be held against what the path brings after it.
+/// A fall causes two errors. They must not lower the prediction after it.
 #[test]
 fn takes_the_best_on_the_third_chunk_after_a_rate_has_returned() {
     let chosen = run(PathKind::Lan, 0, |chunk| match chunk {
@@ -189,7 +212,7 @@ fn gives_a_chunk_up_that_would_come_too_late() {
         all: &all,
         path: &path,
     };
-    // A tenth of 576 kB came in one second: nine more to go.
+    // A tenth of 576 kB arrived in one second: nine more seconds are missing.
     let so_far = Delivery { bytes: 57_600, waited: SECOND / 20, took: SECOND, ..Delivery::default() };
     let mut choice = adaptive(true);
     assert_eq!(choice.reconsider(&situation(12 * SECOND), so_far), None, "there is time");
@@ -210,7 +233,7 @@ fn gives_a_chunk_up_that_would_come_too_late() {
 #[test]
 fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
     let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
-    // So much of a chunk came in 100 ms, then nothing any more; other bytes from 2 s on.
+    // A share of a chunk arrives in 100 ms, then nothing; bytes of others from 2 s on.
     let switch_after = |share: f64, seconds: f64, is_behind: bool| {
         let mut choice = adaptive(true);
         choice.delivered(Delivery {
@@ -300,12 +323,12 @@ fn what_is_abandoned_is_spent_too() {
     let current = all.iter().find(|it| it.bitrate == 96_000).unwrap();
     let situation = Situation { now, buffer_level: now, target: 3 * SECOND, current, all: &all, path: &path };
     assert_eq!(choice.choose(&situation), None);
-    // A person jumps about: of no chunk comes more than a part.
+    // After each seek only a part of a chunk arrives.
     (0..75).for_each(|_| choice.abandoned(10_000));
     assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
 }
 
-/// The node hands on what any of the offers allows for, so the first chunk that comes may be more than the path's kind does.
+/// The node takes any of the offers, so its first chunk can exceed the limit of the path's kind.
 #[test]
 fn what_passes_through_above_the_cap_of_a_relay_is_left_before_anything_is_known() {
     let low = Arc::clone(&ladder()[3]);
@@ -350,12 +373,11 @@ fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
         choice.delivered(Delivery { bytes, waited: SECOND / 20, took: SECOND / 10, ..Delivery::default() });
     }
     assert_eq!(told, [(12_000, "0.8 MB of this hour's 1.0 MB are used".to_owned())]);
-    // From three quarters on the lowest is left: 12 kbit/s, 5.4 MB in the whole hour.
+    // After three quarters only the lowest rendition remains: 12 kbit/s, 5.4 MB in an hour.
     assert!(spent < 750_000 + 5_400_000, "{spent}");
 }
 
-/// What came of a chunk after so many seconds on a path of 10 Mbit/s that carries 128 kbit/s from 0.3 s on, datagram by
-/// datagram.
+/// Bytes of a chunk received after `seconds`, in whole datagrams, on a path of 10 Mbit/s that falls to 128 kbit/s at 0.3 s.
 fn fallen(seconds: f64) -> u64 {
     let bits = if seconds < 0.3 { 10e6 * seconds } else { 3e6 + 128e3 * (seconds - 0.3) };
     (bits / 8.0) as u64 / 1200 * 1200
@@ -367,7 +389,7 @@ fn a_rate_that_has_just_fallen_is_known_at_once() {
     for step in 1..=10_u32 {
         let took = SECOND / 20 * step;
         pace = meter.measure(10 * SECOND + took, took, fallen(took.as_secs_f64()));
-        // The fast datagrams are in all that is looked at for the first 0.15 s.
+        // For 0.15 s every stretch includes some of the fast datagrams.
         let rate = pace.map_or(f64::MAX, |it| it.rate);
         assert!(rate > 100e3 && (rate < 200e3 || step < 10), "{took:?}: {pace:?}");
     }
@@ -386,7 +408,7 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
         all: &all,
         path: &path,
     };
-    // The rest fits into what is held.
+    // The rest arrives while the buffer lasts.
     let mut took = Duration::ZERO;
     while took < 2 * SECOND {
         took += SECOND / 20;
@@ -394,12 +416,12 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
         assert_eq!(choice.reconsider(&situation(took, 20 * SECOND), so_far), None);
     }
     choice.delivered(Delivery { bytes: fallen(2.0), took, ..Delivery::default() });
-    // 1.6 Mbit/s as a whole.
+    // The mean is 1.6 Mbit/s.
     let switch = choice.choose(&situation(took, 2 * SECOND)).unwrap();
     assert!(all[switch.to].bitrate < 128_000, "{switch:?}");
 }
 
-/// Whatever a pause of the path lasts, nothing else would come in it either.
+/// No other chunk would arrive during a pause of the path either.
 #[test]
 fn a_pause_of_the_path_gives_no_chunk_up() {
     let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
@@ -411,7 +433,7 @@ fn a_pause_of_the_path_gives_no_chunk_up() {
         for step in 1..300_u32 {
             let took = SECOND / 100 * step;
             let bytes = 5e6 / 8.0 * took.as_secs_f64().min(paused_at);
-            // A look after each packet, and 0.2 s after the last.
+            // The session reconsiders after each packet, and every 0.2 s without one.
             if took.as_secs_f64() > paused_at + 0.01 && step % 20 != 0 {
                 continue;
             }

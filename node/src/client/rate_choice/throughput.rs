@@ -1,7 +1,8 @@
-//! What a chunk that is coming comes at in the last moments.
+//! Throughput of a chunk that is being received.
 //!
-//! At first it may have come well. So it is the least that any stretch up to now allows: once a rate has fallen, the stretch
-//! since then says so. A datagram more is allowed for in each, or two that come apart would look like a fall.
+//! The meter takes the lowest rate over any stretch up to now. A chunk that began fast and then slowed down is so measured by
+//! the stretch since the fall. One datagram is added to each stretch: otherwise two datagrams that arrive apart would look like
+//! a fall.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// Throughput of the last chunk, shared between the rate choice, which measures it, and the session, which reports it.
+/// Throughput of the last chunk. The rate choice measures it, and the session reports it to the node.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MeasuredThroughput(Arc<AtomicU64>);
 
@@ -27,87 +28,103 @@ impl MeasuredThroughput {
     }
 }
 
-/// What a chunk comes at now.
+/// Present throughput of a chunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Throughput {
     /// In bit/s.
     pub(super) rate: f64,
-    /// For how long it has been about that, in seconds.
+    /// Time for which the rate has been about this, in seconds.
     pub(super) steady: f64,
-    /// For how long nothing has come, in seconds.
+    /// Time without a byte up to now, in seconds.
     pub(super) quiet: f64,
 }
 
-/// See the module.
+/// Bytes received by an instant.
+#[derive(Debug, Default, Clone, Copy)]
+struct Mark {
+    at: Duration,
+    bytes: u64,
+}
+
+/// Meter of one chunk after the other. All constants are measured together; see `node/docs/rate-choice.md`.
 #[derive(Debug, Default)]
 pub(super) struct ThroughputMeter {
-    /// When the chunk began.
+    /// Start of the present chunk.
     began: Duration,
-    /// When something came last, and the bytes that had come then.
-    grew: (Duration, u64),
-    /// Instants, the oldest first, and the bytes that had come by then.
-    marks: VecDeque<(Duration, u64)>,
-    pace: Option<Throughput>,
+    /// Last arrival of bytes.
+    last_arrival: Mark,
+    /// Marks along the chunk, oldest first.
+    marks: VecDeque<Mark>,
+    latest: Option<Throughput>,
 }
 
 impl ThroughputMeter {
-    /// Between two marks, at least.
-    const APART: Duration = Duration::from_millis(50);
-    /// What a rate is taken from, at least and at most, in seconds, and what is looked back over to see since when it is that.
-    const SHORTEST: f64 = 0.15;
-    const LONGEST: f64 = 1.0;
-    const KEPT: Duration = Duration::from_secs(4);
-    /// The bytes of a datagram, which come at once: the next may be about to.
+    /// Shortest time between two marks.
+    const MARK_INTERVAL: Duration = Duration::from_millis(50);
+    /// Shortest and longest stretch over which a rate is taken, in seconds.
+    const MIN_STRETCH: f64 = 0.15;
+    const MAX_STRETCH: f64 = 1.0;
+    /// Time for which marks are kept, to find how long a rate has lasted.
+    const HISTORY: Duration = Duration::from_secs(4);
+    /// Size of a datagram, in bytes.
     const DATAGRAM: f64 = 1200.0;
-    /// Where nothing came for so many seconds, none is; for less, that says nothing.
-    const NOTHING: f64 = 0.4;
-    /// What came in so many datagrams did not come slowly by chance.
-    const SEVERAL: f64 = 3.0;
-    /// A rate that is no more than so many times another is about the same.
-    const ABOUT: f64 = 1.5;
+    /// Shortest stretch without a byte that counts as a rate of zero, in seconds.
+    const MIN_SILENCE: f64 = 0.4;
+    /// Number of datagrams from which a low rate is no accident.
+    const MIN_DATAGRAMS: f64 = 3.0;
+    /// Factor within which two rates are about the same.
+    const SAME_RATE: f64 = 1.5;
 
-    /// Takes in how much of a chunk came in so long; the least that it came at over any of the last moments, up to now. `None`
-    /// before so much of the chunk was seen.
+    /// Takes the bytes of the chunk received within `took` up to `now`. Returns the present throughput; `None` if the chunk is
+    /// too short for that.
     pub(super) fn measure(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Throughput> {
-        let began = now.saturating_sub(took);
-        if self.marks.is_empty() || self.began < began || self.marks.back().is_some_and(|it| bytes < it.1) {
-            *self = Self { began, grew: (began, 0), marks: [(began, 0)].into(), pace: None };
-        }
-        if bytes > self.grew.1 {
-            self.grew = (now, bytes);
-        }
-        let quiet = now.saturating_sub(self.grew.0).as_secs_f64();
-        while self.marks.front().is_some_and(|it| it.0 + Self::KEPT < now) {
-            self.marks.pop_front();
-        }
-        let rates = self.marks.iter().filter_map(|(at, before)| {
-            let time = now.saturating_sub(*at).as_secs_f64();
-            let came = bytes.saturating_sub(*before) as f64;
-            let rate = match came > 0.0 {
-                true => (came + Self::DATAGRAM) * 8.0 / time,
-                false if time < Self::NOTHING => return None,
+        self.advance(now, took, bytes);
+        let quiet = now.saturating_sub(self.last_arrival.at).as_secs_f64();
+        let rates = self.marks.iter().filter_map(|mark| {
+            let time = now.saturating_sub(mark.at).as_secs_f64();
+            let received = bytes.saturating_sub(mark.bytes) as f64;
+            let rate = match received > 0.0 {
+                true => (received + Self::DATAGRAM) * 8.0 / time,
+                false if time < Self::MIN_SILENCE => return None,
                 false => 0.0,
             };
             Some((rate, time))
         });
-        let mut seen = rates.clone().filter(|(_, time)| *time >= Self::SHORTEST);
-        // The oldest first, and the last of all, however long ago it was.
-        let least = seen.clone().filter(|(_, time)| *time <= Self::LONGEST).chain(seen.next_back());
-        let least = least.map(|(rate, _)| rate).min_by(f64::total_cmp);
-        self.pace = least.and_then(|rate| {
-            let steady = rates.map(|(it, time)| if it <= rate * Self::ABOUT { time } else { 0.0 });
-            Some(Throughput { rate, steady: steady.max_by(f64::total_cmp)?, quiet })
+        let mut stretches = rates.clone().filter(|(_, time)| *time >= Self::MIN_STRETCH);
+        // The shortest stretch counts even if it is longer than the limit.
+        let recent = stretches.clone().filter(|(_, time)| *time <= Self::MAX_STRETCH);
+        let lowest = recent.chain(stretches.next_back()).map(|(rate, _)| rate).min_by(f64::total_cmp);
+        self.latest = lowest.and_then(|lowest| {
+            let is_same = |rate| rate <= lowest * Self::SAME_RATE;
+            let steady = rates.map(|(rate, time)| if is_same(rate) { time } else { 0.0 });
+            Some(Throughput { rate: lowest, steady: steady.max_by(f64::total_cmp)?, quiet })
         });
-        if self.marks.back().is_none_or(|it| it.0 + Self::APART <= now) {
-            self.marks.push_back((now, bytes));
+        if self.marks.back().is_none_or(|mark| mark.at + Self::MARK_INTERVAL <= now) {
+            self.marks.push_back(Mark { at: now, bytes });
         }
-        self.pace
+        self.latest
     }
 
-    /// What the chunk that came came at in the end, where that lasted: one packet may have been lost, and late.
+    /// Starts again at a new chunk, and drops old marks.
+    fn advance(&mut self, now: Duration, took: Duration, bytes: u64) {
+        let began = now.saturating_sub(took);
+        let is_new = self.began < began || self.marks.back().is_some_and(|mark| bytes < mark.bytes);
+        if self.marks.is_empty() || is_new {
+            let start = Mark { at: began, bytes: 0 };
+            *self = Self { began, last_arrival: start, marks: [start].into(), latest: None };
+        }
+        if bytes > self.last_arrival.bytes {
+            self.last_arrival = Mark { at: now, bytes };
+        }
+        while self.marks.front().is_some_and(|mark| mark.at + Self::HISTORY < now) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Ends the chunk. Returns its final rate, in bit/s. `None` if that did not last, so that one late packet does not count.
     pub(super) fn end(&mut self) -> Option<f64> {
-        let pace = std::mem::take(self).pace?;
-        let datagrams = pace.rate / 8.0 * pace.steady / Self::DATAGRAM - 1.0;
-        (pace.steady >= Self::LONGEST && datagrams >= Self::SEVERAL).then_some(pace.rate)
+        let Throughput { rate, steady, .. } = std::mem::take(self).latest?;
+        let datagrams = rate / 8.0 * steady / Self::DATAGRAM - 1.0;
+        (steady >= Self::MAX_STRETCH && datagrams >= Self::MIN_DATAGRAMS).then_some(rate)
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted of a playing by its fetching side.
+//! Counters of the session.
 
 use std::{
     sync::Arc,
@@ -9,49 +9,49 @@ use media_protocol::Rendition;
 
 use super::event_log::EventLog;
 
-/// What was counted, apart from [`crate::client::Progress`].
+/// Counters of the session. [`crate::client::Progress`] has those of the playback thread.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Requests sent.
     pub requests: u64,
-    /// Chunks received whole.
+    /// Complete chunks received.
     pub chunks: u64,
-    /// Bytes of chunks received, framing included.
+    /// Bytes of chunks received, with their framing.
     pub bytes_received: u64,
-    /// Requests sent while paused; always 0 unless there is a bug.
+    /// Requests sent while paused. Anything but 0 is a bug.
     pub requests_while_paused: u64,
-    /// Requests that failed and were made again.
+    /// Requests that were repeated after a failure.
     pub retries: u64,
-    /// Those of them that were given up because nothing came for too long.
+    /// Requests abandoned by a timeout.
     pub stalls: u64,
     /// Changes of rendition within a track.
     pub switches: EventLog<RenditionChange>,
-    /// Changes of the target.
+    /// Changes of the target level.
     pub targets: EventLog<TargetChange>,
-    /// The most that the buffer held.
+    /// Highest level of the jitter buffer.
     pub peak_buffer: Duration,
 }
 
-/// A change of rendition within a track.
+/// Change of rendition within a track.
 #[derive(Debug, Clone)]
 pub struct RenditionChange {
-    /// When it was decided.
+    /// Instant of the decision.
     pub at: Instant,
-    /// In what the track came before.
+    /// Rendition before.
     pub from: Arc<Rendition>,
-    /// In what it comes from the next chunk on.
+    /// Rendition of the next chunk.
     pub to: Arc<Rendition>,
-    /// Why, in words.
+    /// Reason, in words.
     pub reason: String,
 }
 
-/// A change of how much is held.
+/// Change of the target level.
 #[derive(Debug, Clone)]
 pub struct TargetChange {
-    /// When.
+    /// Instant of the change.
     pub at: Instant,
-    /// The new target.
+    /// The new target level.
     pub target: Duration,
-    /// Why, in words.
+    /// Reason, in words.
     pub reason: &'static str,
 }

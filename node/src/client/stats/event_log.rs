@@ -1,11 +1,11 @@
-//! The last things that happened, bounded.
+//! Bounded log of events.
 
 use std::collections::VecDeque;
 
-/// How many are remembered.
+/// Number of events kept. Fixed by `remembers_the_last_and_counts_all`.
 const KEPT: usize = 256;
 
-/// The last 256 of something, the oldest first, and how many there were in all.
+/// The last 256 events, oldest first, and the number of all events.
 #[derive(Debug, Clone)]
 pub struct EventLog<T> {
     last: VecDeque<T>,
@@ -27,13 +27,13 @@ impl<T> EventLog<T> {
         self.last.push_back(item);
     }
 
-    /// How many there were, those that are forgotten included.
+    /// Number of all events, including those no longer kept.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.total
     }
 
-    /// Those remembered, the oldest first.
+    /// The events kept, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.last.iter()
     }
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn remembers_the_last_and_counts_all() {
-        let mut recent = EventLog::default();
-        (0..1000).for_each(|number| recent.push(number));
-        assert_eq!(recent.total(), 1000);
-        assert_eq!(recent.iter().copied().collect::<Vec<_>>(), (744..1000).collect::<Vec<_>>());
+        let mut log = EventLog::default();
+        (0..1000).for_each(|number| log.push(number));
+        assert_eq!(log.total(), 1000);
+        assert_eq!(log.iter().copied().collect::<Vec<_>>(), (744..1000).collect::<Vec<_>>());
     }
 }

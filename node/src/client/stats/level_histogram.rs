@@ -1,28 +1,28 @@
-//! How much was held while sound went out: time on the playback clock, by the jitter buffer's level.
+//! Histogram of the jitter buffer's level over playback time.
 
 use std::time::Duration;
 
-/// For how long the jitter buffer held so much. Time passes with the frames handed to the output, and while the output is dry
-/// in the middle of a track, with nothing held.
+/// Playback time per level of the jitter buffer. Time passes with the frames written to the output. During an underrun it passes
+/// at an empty buffer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LevelHistogram([Duration; LevelHistogram::BELOW.len() + 2]);
 
 impl LevelHistogram {
-    /// The upper bounds between "nothing" and "more than all of these".
+    /// Upper bounds of the classes between an empty buffer and a level above all of these.
     pub const BELOW: [Duration; 4] =
         [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 
-    /// `time` went by with `held` in the buffer.
-    pub(crate) fn spend(&mut self, held: Duration, time: Duration) {
-        let place = if held.is_zero() {
+    /// Adds playback `time` at a buffer level.
+    pub(crate) fn spend(&mut self, level: Duration, time: Duration) {
+        let class = if level.is_zero() {
             0
         } else {
-            Self::BELOW.iter().position(|bound| held < *bound).unwrap_or(Self::BELOW.len()) + 1
+            Self::BELOW.iter().position(|bound| level < *bound).unwrap_or(Self::BELOW.len()) + 1
         };
-        self.0[place] = self.0[place].saturating_add(time);
+        self.0[class] = self.0[class].saturating_add(time);
     }
 
-    /// With nothing held; below each of [`LevelHistogram::BELOW`] and not below the one before; with more.
+    /// Time with an empty buffer, in the class below each bound of [`LevelHistogram::BELOW`], and above all of them.
     #[must_use]
     pub const fn times(&self) -> [Duration; Self::BELOW.len() + 2] {
         self.0

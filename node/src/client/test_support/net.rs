@@ -28,7 +28,7 @@ const PONG: u64 = 40;
 pub(crate) struct Net {
     /// Number of breaks. A connection works until the next break.
     pub(crate) breaks: watch::Sender<u64>,
-    /// Whether attempts to connect get no answer.
+    /// True if attempts to connect get no answer.
     pub(crate) silent: watch::Sender<bool>,
     pub(crate) pings: AtomicU64,
     pub(crate) dials: AtomicU64,
@@ -39,7 +39,7 @@ pub(crate) struct Net {
     pub(crate) swallows: AtomicU64,
     /// Received bytes per millisecond beside the answers to pings.
     pub(crate) bytes_per_ms: AtomicU64,
-    /// Whether the node has the same address after a break.
+    /// True if the node has the same address after a break.
     pub(crate) stays: AtomicBool,
     /// Results of the next attempts to connect.
     pub(crate) fates: Mutex<VecDeque<Fate>>,

@@ -17,17 +17,34 @@ use crate::client::NodeLink;
 pub(crate) struct ScriptedNode {
     answers: Mutex<VecDeque<Bytes>>,
     requests: Mutex<Vec<(String, String)>>,
+    /// Time before each piece of an answer.
+    gap: Duration,
 }
 
 impl ScriptedNode {
     pub(crate) fn new(answers: &[&[u8]]) -> Arc<Self> {
+        Self::slow(answers, Duration::ZERO)
+    }
+
+    /// A node that waits before each seven bytes.
+    pub(crate) fn slow(answers: &[&[u8]], gap: Duration) -> Arc<Self> {
         let answers = answers.iter().map(|answer| Bytes::copy_from_slice(answer)).collect();
-        Arc::new(Self { answers: Mutex::new(answers), requests: Mutex::default() })
+        Arc::new(Self { answers: Mutex::new(answers), requests: Mutex::default(), gap })
     }
 
     /// Protocol and data of each request.
     pub(crate) fn requests(&self) -> Vec<(String, String)> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Waits for the first request.
+    pub(crate) async fn first_request(&self) -> (String, String) {
+        loop {
+            if let Some(request) = self.requests().first() {
+                return request.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub(crate) fn link(self: &Arc<Self>) -> Arc<NodeLink> {
@@ -76,7 +93,9 @@ impl Connection for ScriptedConnection {
         Box::pin(async move {
             self.0.requests.lock().unwrap().push((protocol.into(), data.into()));
             let answer = self.0.answers.lock().unwrap().pop_front();
-            let recv = Box::new(Answer { is_silent: answer.is_none(), rest: answer.unwrap_or_default() });
+            let gap = self.0.gap;
+            let recv =
+                Box::new(Answer { is_silent: answer.is_none(), rest: answer.unwrap_or_default(), gap });
             Ok(Stream { send: Box::new(Ignored), recv })
         })
     }
@@ -112,6 +131,7 @@ impl SendStream for Ignored {
 struct Answer {
     is_silent: bool,
     rest: Bytes,
+    gap: Duration,
 }
 
 impl RecvStream for Answer {
@@ -119,6 +139,9 @@ impl RecvStream for Answer {
         Box::pin(async move {
             if self.is_silent {
                 std::future::pending::<()>().await;
+            }
+            if !self.gap.is_zero() {
+                tokio::time::sleep(self.gap).await;
             }
             let piece = self.rest.split_to(self.rest.len().min(max).min(7));
             Ok((!piece.is_empty()).then_some(piece))

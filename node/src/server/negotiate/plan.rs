@@ -11,13 +11,13 @@ use crate::{library::SourceFacts, source::Window};
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 /// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a resampler between two
 /// rates without a common divisor needs much memory.
-const RATES: [u32; 16] = [
+pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
 /// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate add bytes
 /// without audio, so only a codec that chooses them itself gets them. Same test.
-const USUAL_RATE: u32 = 48_000;
+pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.
 pub(in crate::server) struct RenditionPlan {

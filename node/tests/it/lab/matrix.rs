@@ -53,12 +53,13 @@ impl Lab {
         for seed in 0..relays {
             started.push(Relay::start(node.address(), seed, link).await);
         }
-        let dial = node.tune.dial(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
+        let node_link =
+            node.tune.node_link(&started.iter().map(|relay| relay.address).collect::<Vec<_>>()).await;
         if listen.codec == "auto" {
             // With a known path, `auto` starts with a lossless codec, which can be compared with the source.
-            dial.connection().await.unwrap();
+            node_link.connection().await.unwrap();
         }
-        let listener = Listener::start(&node.tune, dial, listen).await;
+        let listener = Listener::start(&node.tune, node_link, listen).await;
         Self { node, relays: started, listener }
     }
 
@@ -76,7 +77,7 @@ impl Lab {
                 self.relays[0].play(&brief);
             }
             Event::Dead => {
-                let used = self.listener.dial.path().remote;
+                let used = self.listener.node_link.path().remote;
                 let dead = self.relays.iter().find(|relay| relay.address.to_string() == used).unwrap();
                 dead.change(QUIET);
             }
@@ -99,7 +100,7 @@ async fn hear(music: &Music, link: Link, script: &[(Duration, Change)]) -> Heard
 }
 
 fn assert_exact(row: &str, listen: Listen, heard: &Heard, expected: &[f32]) {
-    assert_eq!(exact::wrong(listen, heard, expected), None, "{row}, {}: {:?}", listen.codec, heard.told);
+    assert_eq!(exact::wrong(listen, heard, expected), None, "{row}, {}: {:?}", listen.codec, heard.messages);
     // Without real time there is no underrun, so nothing may be faded.
     assert!(listen.realtime || heard.progress.underruns == 0);
 }
@@ -141,7 +142,7 @@ async fn assert_row(row: &Row, music: &Music, expected: &[f32]) {
         assert!(heard.counts.switches.iter().next().is_some(), "{}", row.name);
     }
     if costs_the_connection(&row.event) {
-        assert!(heard.reconnects > 0, "{}: {:?}", row.name, heard.told);
+        assert!(heard.reconnects > 0, "{}: {:?}", row.name, heard.messages);
     }
 }
 
@@ -226,8 +227,8 @@ async fn after_a_long_silence_more_is_held() {
     // An underrun is faded, so not all samples equal the track's.
     assert_eq!(heard.recording.samples.len(), music.expected(PCM).await.len());
     let targets = &heard.counts.targets;
-    let first = targets.iter().next().unwrap_or_else(|| panic!("{:?}", heard.told));
-    assert_eq!((first.target, first.reason), (Duration::from_secs(6), "the path proved bad"));
+    let first = targets.iter().next().unwrap_or_else(|| panic!("{:?}", heard.messages));
+    assert_eq!((first.target, first.reason), (Duration::from_secs(6), "slow connection"));
     // With a target of 3 s the level stays below 6 s.
     assert!(heard.counts.peak_buffer > Duration::from_secs(6), "{:?}", heard.counts);
 }

@@ -52,9 +52,9 @@ impl Music {
         }
         let node = self.node().await;
         let relay = Relay::start(node.address(), 1, Link::default()).await;
-        let dial = node.tune.dial(&[relay.address]).await;
+        let node_link = node.tune.node_link(&[relay.address]).await;
         let whole =
-            Listener::start(&node.tune, dial, Listen { realtime: false, ..listen }).await.finish().await;
+            Listener::start(&node.tune, node_link, Listen { realtime: false, ..listen }).await.finish().await;
         node.stop().await;
         whole.recording.samples
     }

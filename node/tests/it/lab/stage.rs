@@ -151,7 +151,7 @@ impl Tune {
     }
 
     /// Creates a connection to the node, by these addresses only.
-    pub async fn dial(&self, addresses: &[SocketAddr]) -> Arc<NodeLink> {
+    pub async fn node_link(&self, addresses: &[SocketAddr]) -> Arc<NodeLink> {
         let endpoint = bind(&self.registry, 2, &["127.0.0.1:0".into()], refuse_all()).await;
         let addresses = addresses.iter().map(ToString::to_string).collect();
         let peer = PeerAddress { id: self.peer.clone(), addresses };
@@ -214,7 +214,7 @@ pub struct Listener {
     pub player: Player,
     pub recording: Arc<Mutex<Recording>>,
     pub began: Instant,
-    pub dial: Arc<NodeLink>,
+    pub node_link: Arc<NodeLink>,
     events: tokio::sync::mpsc::Receiver<Event>,
 }
 
@@ -226,12 +226,12 @@ pub struct Heard {
     pub counts: Counts,
     pub reconnects: u64,
     /// Events that a listener sees, except the ordinary ones of a playback.
-    pub told: Vec<String>,
+    pub messages: Vec<String>,
 }
 
 impl Listener {
     /// Starts to play from the beginning.
-    pub async fn start(tune: &Tune, dial: Arc<NodeLink>, listen: Listen) -> Self {
+    pub async fn start(tune: &Tune, node_link: Arc<NodeLink>, listen: Listen) -> Self {
         let recording = Arc::<Mutex<Recording>>::default();
         let plugin = Recorder { recording: Arc::clone(&recording), realtime: listen.realtime };
         let began = Instant::now();
@@ -258,9 +258,9 @@ impl Listener {
             registry: Arc::clone(&tune.registry),
             began,
         };
-        let (player, events) = Player::start(setup, Arc::clone(&dial)).unwrap();
+        let (player, events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
         player.play(tune.track.clone(), Position::START).await;
-        Self { player, recording, began, dial, events }
+        Self { player, recording, began, node_link, events }
     }
 
     /// Waits until this number of frames was written to the output.
@@ -278,7 +278,7 @@ impl Listener {
 
     /// Plays to the end of the track.
     pub async fn finish(mut self) -> Heard {
-        let mut told = Vec::new();
+        let mut messages = Vec::new();
         loop {
             match self.events.recv().await.expect("the player goes on") {
                 Event::Ended(_) => break,
@@ -287,15 +287,15 @@ impl Listener {
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)
                 | Event::Unreachable(_)) => panic!("{bad:?}"),
-                other => told.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
+                other => messages.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
             }
         }
-        let Self { player, recording, began, dial, events } = self;
+        let Self { player, recording, began, node_link, events } = self;
         let (progress, counts) = (player.progress(), player.counts());
         player.close(events).await;
-        let reconnects = dial.reconnects();
-        dial.close().await;
+        let reconnects = node_link.reconnects();
+        node_link.close().await;
         let recording = std::mem::take(&mut *recording.lock().unwrap());
-        Heard { recording, began, progress, counts, reconnects, told }
+        Heard { recording, began, progress, counts, reconnects, messages }
     }
 }

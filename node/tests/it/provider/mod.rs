@@ -65,7 +65,32 @@ async fn remote(music: &Music) -> Subject {
 }
 
 mod local_library {
+    use media_node::library::Provider as _;
+    use media_protocol::ChunkIndex;
+
+    use super::*;
+    use crate::rig::offering;
+
     provider_tests!(super::local);
+
+    #[tokio::test]
+    async fn the_next_chunk_is_encoded_ahead() {
+        let music = suite::music();
+        let server = Server::start(ServerConfig::default(), plugins::registry(), music.catalog()).unwrap();
+        let library = server.service().for_caller(Caller::peer("suite"));
+        let track = library.list(0, 1).await.unwrap().tracks.remove(0);
+        let info = library.info(&offering(&track, &["opus"])).await.unwrap();
+        assert!(info.reason.ends_with("(path memory)"), "{}", info.reason);
+        assert_eq!(info.rendition.chunks, 3);
+        let mut chunk = library.chunk(&info.rendition, ChunkIndex(1)).await.unwrap();
+        while chunk.next().await.unwrap().is_some() {}
+        while server.stats().encoder.ahead == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The last chunk has no successor.
+        drop(library.chunk(&info.rendition, ChunkIndex(2)).await.unwrap());
+        assert_eq!(server.stats().encoder.encoded, 2);
+    }
 }
 
 mod remote_library {

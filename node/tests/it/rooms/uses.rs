@@ -89,7 +89,8 @@ struct Code<'a> {
 impl Code<'_> {
     fn take(&mut self, path: &[String]) {
         // A single name may be a local variable. If it is imported by name, its `use` counts already.
-        if !path.is_empty() && !(path.len() == 1 && self.bound.contains(&path[0])) {
+        let is_local = matches!(path, [name] if self.bound.contains(name));
+        if !is_local {
             self.found.push(resolve(self.modules, self.module, path, self.is_test));
         }
     }

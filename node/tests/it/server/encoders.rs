@@ -202,7 +202,7 @@ async fn a_codec_that_fails_ends_its_own_chunk_only() {
             assert_eq!(error.code, ErrorCode::CodecFailed);
             assert!(error.message.contains("scripted cannot encode chunk 0 of \"track\""), "{error}");
         }
-        assert_eq!(rig.server.stats().refusals["codec_failed"], 2, "one for each that was told");
+        assert_eq!(rig.server.stats().refusals["codec_failed"], 2, "one for each listener");
         let pcm = other.rendition("pcm").await;
         assert!(other.chunk(&pcm, 0).await.is_ok());
         // A failed chunk is encoded again on the next request.

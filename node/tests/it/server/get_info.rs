@@ -85,7 +85,7 @@ async fn what_is_passed_over_is_told() {
     let info = listener.get_info(&request).await.unwrap();
     assert_eq!(info.rendition.id.codec, "opus");
     let words = ": this client's choice number 3, 44100 Hz, 2 channels converted to 48000 Hz, 2 channels; \
-                 this node has no vorbis; pcm cannot carry it (PCM at 44100 Hz, 2 channels takes 1411200 bit/s";
+                 this node has no vorbis; pcm cannot carry it (PCM at 44100 Hz, 2 channels needs 1411200 bit/s";
     assert!(info.reason.contains(words), "{}", info.reason);
 }
 

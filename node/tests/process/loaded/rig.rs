@@ -114,7 +114,7 @@ impl Node {
         (id, target, options): To<'_>,
     ) -> Result<Info, String> {
         let endpoint = bind(listener, self.key + 100, refuse_all()).await;
-        let dial = Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None));
+        let node_link = Arc::new(NodeLink::new(endpoint, self.endpoint.address(), None));
         let setup = Setup {
             output: OutputChoice {
                 plugin: listener.output(id).unwrap(),
@@ -136,7 +136,7 @@ impl Node {
             registry: Arc::clone(listener),
             began: Instant::now(),
         };
-        let (player, mut events) = Player::start(setup, Arc::clone(&dial)).unwrap();
+        let (player, mut events) = Player::start(setup, Arc::clone(&node_link)).unwrap();
         player.play(self.track.clone(), Position::START).await;
         let mut info = None;
         let heard = loop {
@@ -152,7 +152,7 @@ impl Node {
             }
         };
         player.close(events).await;
-        dial.close().await;
+        node_link.close().await;
         heard
     }
 

@@ -49,12 +49,12 @@ impl Screen {
             shell.current_dir(home.path("")).env_clear().envs(home.environment()).env("TERM", "xterm");
         let shell = shell.spawn(terminal).unwrap();
         let mut pipe = std::fs::File::from(std::os::fd::AsFd::as_fd(&keys).try_clone_to_owned().unwrap());
-        let (tell, drawn) = mpsc::channel();
+        let (sender, drawn) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             // A terminal without a reader gives an error instead of an end of file.
             while let Ok(read @ 1..) = pipe.read(&mut buffer) {
-                let _ = tell.send(buffer[..read].to_vec());
+                let _ = sender.send(buffer[..read].to_vec());
             }
         });
         Self { shell, keys, drawn, rest: Vec::new(), last: String::new() }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use media_plugin_host::guard_codec;
-use media_plugin_sdk::{Choice, Codec, Encoding, PluginError};
+use media_plugin_sdk::{Choice, Codec, Decoder, Encoder, Encoding, PluginError};
 
 use super::case::Case;
 use crate::{
@@ -67,6 +67,26 @@ impl Suite {
         vec![0.0; self.encoding.packet_frames as usize * self.channels()]
     }
 
+    fn encoder(&self) -> Result<Box<dyn Encoder>, Failure> {
+        self.codec.encoder(&self.encoding.choice).breaks("encoder() makes an encoder")
+    }
+
+    fn decoder(&self) -> Result<Box<dyn Decoder>, Failure> {
+        self.codec
+            .decoder(self.encoding.choice.format, &self.encoding.config)
+            .breaks("decoder() makes a decoder")
+    }
+
+    /// Encodes the second chunk of the track.
+    fn encode(&self, encoder: &mut dyn Encoder) -> Result<Vec<Vec<u8>>, Failure> {
+        chunks::encode(encoder, &self.encoding, &self.track, self.second, 2 * self.second)
+            .breaks("encode() encodes a chunk")
+    }
+
+    fn decode(&self, decoder: &mut dyn Decoder, packets: &[Vec<u8>]) -> Result<Vec<f32>, Failure> {
+        chunks::decode(decoder, &self.encoding, packets).breaks("decode() decodes the encoder's packets")
+    }
+
     fn check_round_trip(&self, min_snr: f64) -> Result<(), Failure> {
         let (copy, _) = chunks::round_trip(self.codec.as_ref(), &self.encoding, &self.track, self.second)
             .breaks("encodes and decodes chunk by chunk")?;
@@ -74,7 +94,9 @@ impl Suite {
         let observed = format!("{encoded} samples were encoded, {decoded} decoded");
         require(decoded == encoded, "the decoded track is as long as the encoded one", observed)?;
         let snr = signal::snr(&self.track, &copy);
-        let observed = format!("{snr:.1} dB, at least {min_snr} dB are required");
+        let required =
+            if min_snr.is_finite() { format!("at least {min_snr} dB") } else { "every sample exact".into() };
+        let observed = format!("it has {snr:.1} dB; required is {required}");
         require(snr >= min_snr, "the decoded track has the required signal-to-noise ratio", observed)?;
         let is_as_declared = !self.codec.info().lossless || copy == self.track;
         let observed = format!("it differs from the encoded track, at {snr:.1} dB");
@@ -86,13 +108,8 @@ impl Suite {
     fn check_lookahead(&self) -> Result<(), Failure> {
         const SEARCH: usize = 400;
         let rule = "the declared lead_in and lookahead are the codec's delay";
-        let mut encoder = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
-        let packets =
-            chunks::encode(encoder.as_mut(), &self.encoding, &self.track, self.second, 2 * self.second)
-                .breaks(rule)?;
-        let mut decoder =
-            self.codec.decoder(self.encoding.choice.format, &self.encoding.config).breaks(rule)?;
-        let chunk = chunks::decode(decoder.as_mut(), &self.encoding, &packets).breaks(rule)?;
+        let packets = self.encode(self.encoder()?.as_mut())?;
+        let chunk = self.decode(self.decoder()?.as_mut(), &packets)?;
         let Some(chunk) = chunk.get(..8_192.min(self.second) * self.channels()) else { return Ok(()) };
         let correlation_at = |offset: usize| {
             let shifted = &self.track[(self.second + offset - SEARCH) * self.channels()..];
@@ -104,23 +121,21 @@ impl Suite {
         // The filters of a lossy codec may shift the phase by 0.1 ms.
         let tolerance =
             if self.codec.info().lossless { 0 } else { self.encoding.choice.format.rate as usize / 10_000 };
-        let observed = format!("the decoded chunk lies {error} frames beside its declared place");
+        let observed = format!("the decoded chunk lies {error} frames away from its declared place");
         require(error <= tolerance || correlation < 0.5, rule, observed)
     }
 
     fn check_same_bytes(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let rule = "the same frames give the same packets";
-        let (start, end) = (self.second, 2 * self.second);
-        let mut first = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
-        let packets = chunks::encode(first.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
-        let mut second = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
-        let other = chunks::encode(second.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
+        let mut first = self.encoder()?;
+        let packets = self.encode(first.as_mut())?;
+        let mut second = self.encoder()?;
+        let other = self.encode(second.as_mut())?;
         require(other == packets, rule, "two new encoders wrote different packets")?;
         let rule = "reset() clears all state";
         for encoder in [&mut second, &mut first] {
             encoder.reset().breaks(rule)?;
-            let other =
-                chunks::encode(encoder.as_mut(), &self.encoding, &self.track, start, end).breaks(rule)?;
+            let other = self.encode(encoder.as_mut())?;
             require(other == packets, rule, "after a reset the encoder wrote different packets")?;
         }
         Ok(packets)
@@ -128,15 +143,13 @@ impl Suite {
 
     fn check_same_samples(&self, packets: &[Vec<u8>]) -> Result<Vec<f32>, Failure> {
         let rule = "the same packets give the same samples";
-        let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
-        let pcm = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
-        let mut second = self.codec.decoder(format, config).breaks(rule)?;
-        let other = chunks::decode(second.as_mut(), &self.encoding, packets).breaks(rule)?;
+        let mut decoder = self.decoder()?;
+        let pcm = self.decode(decoder.as_mut(), packets)?;
+        let other = self.decode(self.decoder()?.as_mut(), packets)?;
         require(pcm == other, rule, "two new decoders returned different samples")?;
         let rule = "reset() clears all state";
         decoder.reset().breaks(rule)?;
-        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
+        let again = self.decode(decoder.as_mut(), packets)?;
         require(pcm == again, rule, "after a reset the decoder returned different samples")?;
         Ok(pcm)
     }
@@ -147,23 +160,21 @@ impl Suite {
             let observed = format!("{call} returned {result:?}");
             require(matches!(result, Err(PluginError::NoSpace { .. })), rule, observed)
         };
-        let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
+        let mut decoder = self.decoder()?;
         let mut pcm = self.pcm_buffer();
         let all = pcm.len();
         let one_frame_less = &mut pcm[..all - self.channels()];
         refused("decode() into one frame less than a packet", decoder.decode(packet, one_frame_less))?;
         refused("decode() into an empty buffer", decoder.decode(packet, &mut []))?;
         decoder.decode(packet, &mut pcm).breaks("decode() works after NoSpace")?;
-        let mut encoder = self.codec.encoder(&self.encoding.choice).breaks(rule)?;
+        let mut encoder = self.encoder()?;
         refused("encode() into an empty buffer", encoder.encode(&self.track[..all], &mut []))
     }
 
     /// Damaged and random packets are refused or decode to finite samples, and a reset clears their effect.
     fn check_damaged_packets(&self, packets: &[Vec<u8>], pcm: &[f32], seed: u64) -> Result<(), Failure> {
         let rule = "damaged packets are refused or decode to finite samples";
-        let (format, config) = (self.encoding.choice.format, &self.encoding.config);
-        let mut decoder = self.codec.decoder(format, config).breaks(rule)?;
+        let mut decoder = self.decoder()?;
         let mut random = Random::new(seed);
         let mut buffer = self.pcm_buffer();
         for round in 0..DAMAGED_PACKETS {
@@ -189,8 +200,8 @@ impl Suite {
                 }
             }
         }
-        decoder.reset().breaks(rule)?;
-        let again = chunks::decode(decoder.as_mut(), &self.encoding, packets).breaks(rule)?;
+        decoder.reset().breaks("reset() works after damaged packets")?;
+        let again = self.decode(decoder.as_mut(), packets)?;
         let observed = "after damaged packets and a reset the decoder returned different samples";
         require(again == pcm, "reset() clears all state", observed)
     }

@@ -29,9 +29,12 @@ pub fn check_leaks(codec: &Arc<dyn Codec>, case: &Case<'_>) -> Result<(), Failur
     let mut pcm = vec![0.0; samples];
     let mut run = || -> Result<(), Failure> {
         for _ in 0..INSTANCES {
-            let mut encoder = codec.encoder(&encoding.choice).breaks(rule)?;
-            let len = encoder.encode(&track[..samples.min(track.len())], &mut packet).breaks(rule)?;
-            let mut decoder = codec.decoder(encoding.choice.format, &encoding.config).breaks(rule)?;
+            let mut encoder = codec.encoder(&encoding.choice).breaks("encoder() makes an encoder")?;
+            let audio = &track[..samples.min(track.len())];
+            let len = encoder.encode(audio, &mut packet).breaks("encode() writes a packet")?;
+            let mut decoder = codec
+                .decoder(encoding.choice.format, &encoding.config)
+                .breaks("decoder() makes a decoder")?;
             decoder.decode(&packet[..len.max(1)], &mut pcm).ok();
             // Calls that fail, because errors may leak too.
             decoder.decode(&packet[..len / 2], &mut []).ok();

@@ -55,7 +55,8 @@ pub enum ClientAction {
     },
     /// Drop all audio in the buffer.
     Clear,
-    /// Drop all audio that is not decoded. Resume with the packets that follow, at the frame where the decoder failed.
+    /// Drop all audio that is not decoded. Resume with the packets that follow, at the frame where the
+    /// decoder failed.
     Rewind,
     /// A track starts.
     TrackStart {
@@ -68,8 +69,8 @@ pub enum ClientAction {
         /// Tells if the track started once before, and [`ClientAction::Rewind`] dropped it.
         refetch: bool,
     },
-    /// A chunk starts; its packets follow. It can start again before its end, in another rendition: then `from` is the frame
-    /// after the last one delivered.
+    /// A chunk starts; its packets follow. It can start again before its end, in another rendition: then
+    /// `from` is the frame after the last one delivered.
     ChunkStart {
         /// Index of the chunk in its track.
         index: ChunkIndex,
@@ -93,8 +94,8 @@ pub enum ClientAction {
         /// Wait before the retry.
         after: Duration,
     },
-    /// The session gave a track up. If the track had started, its [`ClientAction::TrackEnd`] came before. The session waits for
-    /// [`super::ClientInput::Play`] or [`super::ClientInput::Follow`].
+    /// The session gave a track up. If the track had started, its [`ClientAction::TrackEnd`] came before. The
+    /// session waits for [`super::ClientInput::Play`] or [`super::ClientInput::Follow`].
     Failed {
         /// The track.
         track: TrackId,

@@ -41,13 +41,14 @@ pub(super) struct ChunkInFlight {
     pub(super) head_of_line_blocked: bool,
     /// Tells if [`ClientAction::ChunkStart`] was sent.
     pub(super) started: bool,
-    /// Time from the chunk's border that is delivered already, in other renditions. Not a number of frames, which each change
-    /// of rate would round.
+    /// Time from the chunk's border that is delivered already, in other renditions. Not a number of frames,
+    /// which each change of rate would round.
     pub(super) resume_at: Position,
 }
 
 impl TrackInFlight {
-    /// Returns the track without renditions of a failed codec, and without malformed ones or ones with other chunks.
+    /// Returns the track without renditions of a failed codec, and without malformed ones or ones with other
+    /// chunks.
     pub(super) fn new(info: &Info, failed_codecs: &[String]) -> Self {
         let rendition = Arc::new(info.rendition.clone());
         let fits = |other: &&Rendition| {

@@ -41,16 +41,16 @@ pub enum ClientInput {
         /// The event, as [`crate::chunk::ChunkReader`] returns it.
         event: ChunkEvent,
     },
-    /// Part of a packet was received. A large packet takes seconds on a slow path. These bytes count as received, though the
-    /// client cannot play them yet.
+    /// Part of a packet was received. A large packet takes seconds on a slow path. These bytes count as
+    /// received, though the client cannot play them yet.
     PartialPacket {
         /// The request that it answers.
         request: RequestId,
         /// Bytes received of the packet; never fewer than the time before.
         bytes: u64,
     },
-    /// The connection carries bytes, but none that this request can read: other data is ahead of it, or a lost part of it is
-    /// being sent again.
+    /// The connection carries bytes, but none that this request can read: other data is ahead of it, or a
+    /// lost part of it is being sent again.
     HeadOfLineBlocked {
         /// The request.
         request: RequestId,
@@ -69,15 +69,16 @@ pub enum ClientInput {
         /// The reason in words.
         reason: String,
     },
-    /// The answer violates the protocol: a wrong hash, a wrong length, other framing. Transports deliver bytes unchanged, so the
-    /// node sent it like this.
+    /// The answer violates the protocol: a wrong hash, a wrong length, other framing. Transports deliver bytes
+    /// unchanged, so the node sent it like this.
     Damaged {
         /// The request.
         request: RequestId,
         /// The reason in words.
         reason: String,
     },
-    /// The decoder failed. Playback stops until [`super::ClientAction::Rewind`] or [`super::ClientAction::Clear`].
+    /// The decoder failed. Playback stops until [`super::ClientAction::Rewind`] or
+    /// [`super::ClientAction::Clear`].
     DecoderFailed(DecoderFailed),
     /// The time that [`super::ClientSession::timeout`] returned has come.
     Timeout,

@@ -1,4 +1,5 @@
-//! The choice of a rendition for each chunk. The session knows when to choose; an implementation of [`RateChoice`] decides.
+//! The choice of a rendition for each chunk. The session knows when to choose; an implementation of
+//! [`RateChoice`] decides.
 
 use std::{fmt, time::Duration};
 
@@ -30,7 +31,8 @@ pub struct Delivery {
     pub waited: Duration,
     /// Time from the header until now. Zero before the header.
     pub took: Duration,
-    /// Tells if the connection carries bytes, but none of this chunk ([`super::ClientInput::HeadOfLineBlocked`]).
+    /// Tells if the connection carries bytes, but none of this chunk
+    /// ([`super::ClientInput::HeadOfLineBlocked`]).
     pub head_of_line_blocked: bool,
 }
 
@@ -48,17 +50,18 @@ pub trait RateChoice: fmt::Debug + Send + Sync {
     /// Returns the change of rendition to make before the next chunk is requested, if any.
     fn choose(&mut self, situation: &Situation<'_>) -> Option<Switch>;
 
-    /// Returns the rendition in which to request the rest of the chunk in flight, if that is better than to wait for it.
+    /// Returns the rendition in which to request the rest of the chunk in flight, if that is better than to
+    /// wait for it.
     ///
-    /// The session calls it after each packet, after each part of a large packet, and every 200 ms while nothing arrives.
-    /// `so_far` is the delivery up to now.
+    /// The session calls it after each packet, after each part of a large packet, and every 200 ms while
+    /// nothing arrives. `so_far` is the delivery up to now.
     fn reconsider(&mut self, situation: &Situation<'_>, so_far: Delivery) -> Option<Switch>;
 
     /// Notes that a chunk was received whole.
     fn delivered(&mut self, delivery: Delivery);
 
-    /// Notes that `bytes` of a chunk's packets were received before its request failed or was abandoned: for another rendition
-    /// or for a seek. If the client requests the chunk again, all of its bytes count again.
+    /// Notes that `bytes` of a chunk's packets were received before its request failed or was abandoned: for
+    /// another rendition or for a seek. If the client requests the chunk again, all of its bytes count again.
     fn abandoned(&mut self, bytes: u64);
 }
 

@@ -263,6 +263,16 @@ fn a_large_packet_may_come_slowly_and_must_not_come_by_drops() {
 }
 
 #[test]
+fn the_next_chunk_is_requested_below_a_level_of_3_s() {
+    for (level, is_requested) in [(2999, true), (3000, false)] {
+        let mut rig = Rig::playing(&["a"]);
+        rig.feed(ClientInput::BufferLevel(Duration::from_millis(level)));
+        let actions = rig.chunk(ChunkEvent::End);
+        assert_eq!(requested(&actions).is_some(), is_requested, "{level} ms: {actions:?}");
+    }
+}
+
+#[test]
 fn a_thousand_bytes_of_a_packet_are_progress() {
     for (bytes, is_progress) in [(999, false), (1000, true)] {
         let mut rig = Rig::playing(&["a"]);

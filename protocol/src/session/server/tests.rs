@@ -37,6 +37,12 @@ fn a_chunk_request_has_the_next_chunks_encoded_ahead() {
 }
 
 #[test]
+fn one_chunk_is_encoded_ahead_by_default() {
+    let actions = request(&mut ServerSession::default(), 1, "audio.request_chunk", CHUNK);
+    assert!(matches!(actions[..], [ServerAction::Chunk { .. }, ServerAction::EncodeAhead(_)]), "{actions:?}");
+}
+
+#[test]
 fn requests_in_progress_are_limited() {
     let mut server = ServerSession::new(RequestLimits { requests: 2, encode_ahead: 0 });
     let list = r#"{"limit":1}"#;
@@ -91,11 +97,14 @@ fn a_get_info_is_bounded() {
     };
     let ServerAction::Info { get_info, .. } = sound(32, "opus", "") else { panic!("refused") };
     assert_eq!(get_info.path, PathReport::default());
+    assert!(matches!(sound(1, &"o".repeat(32), ""), ServerAction::Info { .. }));
+    let rates = format!(r#","output":{{"rates":{:?}}}"#, [768_000; 64]);
+    assert!(matches!(sound(1, "opus", &rates), ServerAction::Info { .. }));
     let path = r#","path":{"kind":"a b","rtt_ms":-1,"loss":1.5,"throughput":7}"#;
     let ServerAction::Info { get_info, .. } = sound(1, "opus", path) else { panic!("refused") };
     assert_eq!(get_info.path, PathReport { throughput: Some(7), ..PathReport::default() });
     let bad = [
-        sound(33, "opus", ""),
+        sound(33, &"o".repeat(32), ""),
         sound(1, "", ""),
         sound(1, "Opus", ""),
         sound(1, &"o".repeat(33), ""),

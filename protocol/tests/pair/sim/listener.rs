@@ -107,7 +107,8 @@ impl Listener {
             self.queue.pop_front();
         }
         self.dips += u64::from(self.sounds && self.track.is_some());
-        (self.played, self.sounds) = (Duration::ZERO, false);
+        self.played = Duration::ZERO;
+        self.sounds = false;
     }
 
     fn is_ready(&self, start: Duration) -> bool {
@@ -123,7 +124,8 @@ impl Listener {
         Some(DecoderFailed { play, rendition, at, reason: "it panicked".into() })
     }
 
-    /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one that follows.
+    /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one
+    /// that follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
         if self.next.is_none() {
             let next = self.refetch.pop_front().or_else(|| self.follow.take().map(|it| (it, false)));
@@ -215,7 +217,8 @@ impl Listener {
             }
             (_, error) => panic!("{track} failed: {error}"),
         }
-        (self.follow, self.given_up) = (None, self.given_up + 1);
+        self.follow = None;
+        self.given_up += 1;
         self.refetch.clear();
     }
 
@@ -246,7 +249,9 @@ impl Listener {
         self.refetch = begun.chain(self.refetch.iter().cloned()).collect();
         self.next_is_refetch = false;
         self.queue.clear();
-        (self.held, self.played, self.sounds) = (Duration::ZERO, Duration::ZERO, false);
+        self.held = Duration::ZERO;
+        self.played = Duration::ZERO;
+        self.sounds = false;
         self.rewinds += 1;
         let rate = rendition.id.rate;
         // If the decoder failed past the last frame, no frame is left to come.

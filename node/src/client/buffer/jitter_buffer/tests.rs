@@ -1,8 +1,9 @@
-//! What the level counts, and when it asks for more.
+//! Level, room and shortages of the jitter buffer.
 
 use super::*;
 use crate::client::test_support;
 
+const MILLI: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const NOW: Duration = Duration::ZERO;
 
@@ -43,7 +44,7 @@ fn level_returns_to_zero_and_asks_for_more_on_the_way() {
     assert!(Future::poll(has_room, &mut context).is_ready());
 }
 
-/// Takes all; how often it said that it was all but dry.
+/// Takes all entries. Returns the number of shortages.
 fn shortages_of(buffer: &JitterBuffer) -> u64 {
     while buffer.take(NOW).is_some() {}
     buffer.shortages()
@@ -58,7 +59,7 @@ fn running_dry_counts_once_it_was_full_and_not_at_the_end_of_a_track() {
     assert_eq!(shortages_of(&ending), 0);
     let buffer = filled(0, 152);
     buffer.set_target(4 * SECOND);
-    assert_eq!(shortages_of(&buffer), 1, "what is more asks no more of the past");
+    assert_eq!(shortages_of(&buffer), 1, "a higher target does not undo that it was full");
 }
 
 #[test]
@@ -82,4 +83,19 @@ fn is_ready_at_the_start_level_or_at_the_end_of_a_track() {
     assert!(!buffer.is_ready());
     buffer.restart(Entry::Clear);
     assert_eq!(buffer.start(), SECOND / 2);
+}
+
+#[test]
+fn a_level_below_half_a_second_or_a_sixth_of_the_target_is_a_shortage() {
+    for (target, threshold) in [(6000, 500), (3000, 500), (600, 100)].map(|(a, b)| (a * MILLI, b * MILLI)) {
+        let buffer = filled(0, 152);
+        buffer.set_target(target);
+        let mut before = buffer.level();
+        while buffer.shortages() == 0 {
+            before = buffer.level();
+            buffer.take(NOW);
+        }
+        let at = buffer.level();
+        assert!(at < threshold && threshold <= before, "{at:?} after {before:?} of {target:?}");
+    }
 }

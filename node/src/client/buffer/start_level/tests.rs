@@ -1,4 +1,4 @@
-//! Made arrivals, on time that the test owns.
+//! Synthetic arrivals in virtual time.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A path, and the time on it.
+/// A path and its clock.
 struct Path {
     start: StartLevel,
     now: Duration,
@@ -25,7 +25,7 @@ impl Path {
         Self { start, now: Duration::ZERO }
     }
 
-    /// So many packets, each this long after the one before.
+    /// Packets arrive, each `gap` after the one before.
     fn packets(&mut self, many: u32, gap: Duration) {
         for _ in 0..many {
             self.now += gap;
@@ -33,7 +33,7 @@ impl Path {
         }
     }
 
-    /// A chunk as a burst, with a wait in its middle.
+    /// A chunk arrives in a burst, with a wait in its middle.
     fn chunk(&mut self, wait: Duration) {
         self.packets(75, ms(1));
         self.now += wait;
@@ -74,7 +74,7 @@ fn a_stream_that_probing_holds_up_asks_for_more() {
 fn bursts_far_ahead_of_their_time_are_no_lag() {
     let mut path = Path::new();
     assert_eq!(path.level(), 200);
-    // A second before the first packet is what it took to begin.
+    // The second before the first packet is the start-up.
     path.now += ms(1000);
     for wait in [0, 150, 0, 190, 20] {
         path.chunk(ms(wait));
@@ -90,7 +90,7 @@ fn what_happens_twice_in_a_minute_is_awaited_and_forgotten_after() {
     path.chunk(ms(900));
     assert_eq!(path.level(), 200, "once proves nothing");
     path.chunk(ms(700));
-    // The packet after the wait was due 20 ms after the one before, and came 701.
+    // The packet after the wait arrives 701 ms after the one before.
     assert_eq!(path.level(), 701);
     (0..17).for_each(|_| path.chunk(ms(0)));
     assert_eq!(path.level(), 701);
@@ -144,8 +144,8 @@ fn on_a_path_that_is_too_thin_it_rises_to_the_most_and_no_further() {
 }
 
 proptest! {
-    /// Whatever pattern of arrivals repeats itself, after two rounds of it sound may begin at any packet with no more held
-    /// than `level` says, and does not run dry.
+    /// For any repeated pattern of arrivals: after two rounds, sound that starts at any packet with the start level in the
+    /// buffer never runs out of audio.
     #[test]
     fn what_repeats_itself_does_not_run_dry(gaps in prop::collection::vec(0_u64..30, 150), stall in 0_u64..1000) {
         let mut gaps: Vec<_> = gaps.into_iter().map(ms).collect();
@@ -156,7 +156,7 @@ proptest! {
         }
         let total: Duration = gaps.iter().sum();
         prop_assert!((LEAST..=MOST).contains(&path.start.level()));
-        // A path that is too thin must run dry.
+        // A path slower than real time runs out of audio.
         prop_assume!(total <= 150 * PACKET);
         for first in 0..150 {
             let mut held = path.start.level();

@@ -1,15 +1,15 @@
-//! On time that the test owns, with a node that never answers a request.
+//! In virtual time, with a node that never answers a request, or slowly.
 
 use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::client::test_support::net::Net;
+use crate::client::test_support::{net::Net, scripted_node::ScriptedNode};
 
 const ASKED: List = List { offset: 0, limit: 1, search: String::new() };
 
-/// How long it took to give up.
+/// Sends a request that gets no answer. Returns the time until it fails.
 async fn silent(link: &NodeLink) -> Duration {
     let began = Instant::now();
     let answer = timeout(Duration::from_secs(60), list(link, &ASKED)).await.expect("given up");
@@ -17,7 +17,7 @@ async fn silent(link: &NodeLink) -> Duration {
     began.elapsed()
 }
 
-/// Pings as the watch does.
+/// Pings as the path watch does.
 fn pinged(link: &Arc<NodeLink>) {
     let link = Arc::clone(link);
     tokio::spawn(async move {
@@ -101,5 +101,30 @@ async fn patience_grows_with_the_least_round_trip_to_a_bound() {
         net.rtt_ms.store(behind_a_queue, Ordering::Relaxed);
         link.note_path(connection.as_ref());
         assert_eq!(silent(&link).await.as_millis(), patience);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_behind_others_is_abandoned_after_16_timeouts() {
+    let net = Arc::new(Net::default());
+    // 2,000 bytes within each stall timeout.
+    net.bytes_per_ms.store(1, Ordering::Relaxed);
+    let link = net.link();
+    let (connection, mut stream) = open(&link, Protocol::List, &ASKED).await.unwrap();
+    let began = Instant::now();
+    let answer = read(&link, &connection, &mut stream, None).await;
+    assert!(matches!(answer, Err(FetchError::Silent(_))), "{answer:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(32));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_has_a_millisecond_more_for_each_byte() {
+    let page = format!("{{\"ok\": {{\"total\": 0, \"tracks\": []}}}}{}", " ".repeat(7000));
+    // Pieces of seven bytes.
+    for (gap, is_complete) in [(36, true), (38, false)] {
+        let node = ScriptedNode::slow(&[page.as_bytes()], Duration::from_millis(gap));
+        let answer = list(&node.link(), &ASKED).await;
+        assert_eq!(answer.is_ok(), is_complete, "{answer:?} with {gap} ms between pieces");
+        assert!(is_complete || matches!(answer, Err(FetchError::Slow(..))), "{answer:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! On time that the test owns.
+//! In virtual time.
 
 use super::*;
 use crate::client::test_support::net::{Fate, Net};
@@ -34,36 +34,38 @@ async fn only_the_connection_that_failed_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_somebody_looks_at_is_forgotten_right_after() {
+async fn a_connection_in_use_is_forgotten_right_after() {
     let (_, link, old) = connected().await;
-    let looks = link.connection.lock().await;
+    let locked = link.connection.lock().await;
     link.forget_soon(&Arc::downgrade(&old));
     tokio::task::yield_now().await;
-    drop(looks);
+    drop(locked);
     tokio::task::yield_now().await;
     let new = link.connection().await.unwrap();
     assert!(!Arc::ptr_eq(&old, &new));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_thrown_away_does_not_count() {
+async fn a_connection_that_is_dropped_at_once_does_not_count() {
     let (net, link, old) = connected().await;
-    // The one that the move makes is there first, and waits for the place.
+    // The replacement connects first, and waits for the lock.
     net.fates.lock().unwrap().extend([Fate::Succeeds(100 * MILLI), Fate::Succeeds(150 * MILLI)]);
-    let moving = link.replace(&old, Duration::from_secs(1));
+    let replacing = link.replace(&old, Duration::from_secs(1));
     let meanwhile = async {
         link.forget(&old).await;
         link.connection().await.unwrap()
     };
-    let (moved, kept) = tokio::join!(moving, meanwhile);
-    moved.unwrap();
+    let (replaced, kept) = tokio::join!(replacing, meanwhile);
+    replaced.unwrap();
     assert!(Arc::ptr_eq(&link.connection().await.unwrap(), &kept));
     assert_eq!((net.dials.load(Ordering::Relaxed), link.reconnects()), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn attempts_overlap_however_long_the_round_trip_has_grown() {
-    for (least, gap) in [(50, 200), (100, 300), (5_000, 1_000)] {
+    for (least, number, interval) in
+        [(50, 0, 200), (50, 3, 200), (50, 4, 400), (50, 40, 400), (100, 0, 300), (5_000, 0, 1_000)]
+    {
         let net = Arc::new(Net::default());
         net.rtt_ms.store(least, Ordering::Relaxed);
         let link = net.link();
@@ -71,8 +73,24 @@ async fn attempts_overlap_however_long_the_round_trip_has_grown() {
         net.rtt_ms.store(5_000, Ordering::Relaxed);
         link.note_path(connection.as_ref());
         for _ in 0..20 {
-            let found = link.interval(0).as_millis();
-            assert!((gap * 8 / 10..=gap).contains(&found), "{found} ms with {least} ms");
+            let found = link.interval(number).as_millis();
+            let range = interval * 8 / 10..=interval;
+            assert!(range.contains(&found), "{found} ms after attempt {number} with {least} ms");
         }
+    }
+    let unknown = Arc::new(Net::default()).link().interval(0).as_millis();
+    assert!((800..=1000).contains(&unknown), "{unknown} ms without a known round trip");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_after_the_first_ends_after_three_seconds() {
+    let net = Arc::new(Net::default());
+    net.silent.send_replace(true);
+    let link = net.link();
+    for (number, seconds) in [(0, 10), (1, 3), (7, 3)] {
+        let began = Instant::now();
+        let (attempt, result) = link.attempt(number).await;
+        assert!(attempt == number && result.is_err());
+        assert_eq!(began.elapsed(), Duration::from_secs(seconds));
     }
 }

@@ -1,4 +1,4 @@
-//! On time that the test owns, with a node that answers or does not.
+//! In virtual time, with a node that answers pings or does not.
 
 use std::sync::atomic::Ordering;
 
@@ -13,12 +13,12 @@ struct Rig {
 }
 
 impl Rig {
-    /// Connected, and wanted.
+    /// A connected link with a pending request, on a path of 50 ms.
     async fn new() -> Self {
         Self::at(Duration::from_millis(50)).await
     }
 
-    /// The same with this round trip.
+    /// The same on a path with this round trip.
     async fn at(rtt: Duration) -> Self {
         let net = Arc::new(Net::default());
         net.rtt_ms.store(rtt.as_millis() as u64, Ordering::Relaxed);
@@ -30,13 +30,27 @@ impl Rig {
         Self { net, link, demand, silence: silence_out }
     }
 
-    /// Connections that are there stop to work, and none can be made while `silent`.
+    /// Breaks the present connection. No other can be made while `silent`.
     fn breaks(&self, silent: bool) {
         self.net.breaks.send_modify(|breaks| *breaks += 1);
         self.net.silent.send_replace(silent);
     }
 
-    /// How long it takes until there is one connection more.
+    /// Runs for a time. Returns the milliseconds from its start to each ping.
+    async fn pings_within(&self, time: Duration) -> Vec<u128> {
+        let began = Instant::now();
+        let mut seen = self.net.pings.load(Ordering::Relaxed);
+        let mut pings = Vec::new();
+        while began.elapsed() < time {
+            sleep(Duration::from_millis(1)).await;
+            let now = self.net.pings.load(Ordering::Relaxed);
+            (seen..now).for_each(|_| pings.push(began.elapsed().as_millis()));
+            seen = now;
+        }
+        pings
+    }
+
+    /// Waits for another connection. Returns the time that it took.
     async fn time_to_reconnect(&self) -> Duration {
         let (began, before) = (Instant::now(), self.link.reconnects());
         while self.link.reconnects() == before {
@@ -164,7 +178,7 @@ async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
         let pings = || rig.net.pings.load(Ordering::Relaxed);
         let before = pings();
         rig.demand.send_replace(Demand::Pending);
-        sleep(PING_AFTER_REQUEST - Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(19)).await;
         assert_eq!(pings(), before, "after {moment} ms");
         sleep(Duration::from_millis(3)).await;
         assert_eq!(pings(), before + 1, "after {moment} ms");
@@ -289,5 +303,107 @@ async fn after_a_pause_a_node_has_as_long_for_its_answer_as_ever() {
     let mut silence = rig.silence.clone();
     let began = Instant::now();
     silence.wait_for(|silent| *silent).await.unwrap();
-    assert_eq!(began.elapsed(), MAX_PATIENCE);
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_on_a_long_path_a_ping_follows_a_request() {
+    for (rtt, follows) in [(149, None), (150, Some(20))] {
+        let rig = Rig::at(Duration::from_millis(rtt)).await;
+        rig.net.pong_after_ms.store(rtt, Ordering::Relaxed);
+        rig.demand.send_replace(Demand::Resting);
+        sleep(Duration::from_secs(10)).await;
+        rig.link.note_heard();
+        rig.demand.send_replace(Demand::Pending);
+        let pings = rig.pings_within(Duration::from_millis(100)).await;
+        let first = pings.first().map(|ping| (20..=22).contains(ping));
+        assert_eq!(first, follows.map(|_| true), "at {rtt} ms: {pings:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_owes_an_answer_is_pinged_after_half_a_second_of_silence() {
+    let rig = Rig::new().await;
+    sleep(Duration::from_secs(10)).await;
+    rig.link.note_heard();
+    let pings = rig.pings_within(Duration::from_millis(1100)).await;
+    assert!(matches!(pings[..], [500..=502, 1000..=1004]), "{pings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_node_is_pinged_after_a_second_and_a_half_of_silence() {
+    let rig = Rig::new().await;
+    rig.demand.send_replace(Demand::Resting);
+    rig.link.note_heard();
+    let pings = rig.pings_within(Duration::from_millis(3100)).await;
+    assert!(matches!(pings[..], [1500..=1502, 3000..=3004]), "{pings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_waits_for_its_answer_by_silence_and_round_trip() {
+    sleep(Duration::from_secs(10)).await;
+    let ms = Duration::from_millis;
+    for (silence, rtt, expected) in [
+        (0, 0, 1000),
+        (999, 0, 1000),
+        (1400, 0, 600),
+        (1500, 0, 500),
+        (5000, 0, 500),
+        (1500, 200, 800),
+        (0, 300, 1200),
+        (5000, 600, 2000),
+    ] {
+        let heard = Instant::now() - ms(silence);
+        assert_eq!(patience(heard, ms(rtt)), ms(expected), "after {silence} ms at {rtt} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_repeated_until_a_burst_of_loss_is_over() {
+    for (rtt, overdue, repeat) in [(20, 130, 30), (50, 175, 30), (100, 250, 50)] {
+        let rig = Rig::at(Duration::from_millis(rtt)).await;
+        sleep(Duration::from_secs(10)).await;
+        rig.link.note_heard();
+        rig.net.swallows.store(u64::MAX, Ordering::Relaxed);
+        let pings = rig.pings_within(Duration::from_millis(950)).await;
+        let gaps: Vec<_> = pings.windows(2).map(|pair| pair[1] - pair[0]).take(4).collect();
+        assert_eq!(gaps, [overdue, repeat, repeat, repeat], "at {rtt} ms: {pings:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_stays_for_a_grace_period() {
+    for (rtt, grace) in [(50, 400), (200, 600), (500, 1000)] {
+        let mut rig = Rig::at(Duration::from_millis(rtt)).await;
+        rig.net.pong_after_ms.store(rtt, Ordering::Relaxed);
+        sleep(Duration::from_secs(10)).await;
+        rig.breaks(true);
+        rig.silence.wait_for(|silent| *silent).await.unwrap();
+        let began = Instant::now();
+        assert!(rig.net.goodbyes.lock().unwrap().is_empty());
+        while rig.net.goodbyes.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let stayed = began.elapsed().as_millis();
+        assert!((grace..=grace + 2).contains(&stayed), "{stayed} ms at {rtt} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_to_connect_are_spaced() {
+    let mut retry = RETRY;
+    let mut wait = async |error: TransportError| {
+        let began = Instant::now();
+        wait_after(&error, &mut retry).await;
+        began.elapsed().as_millis()
+    };
+    let unreachable = wait(TransportError::Unreachable(String::new())).await;
+    assert!((160..=201).contains(&unreachable), "{unreachable}");
+    for longest in [200, 400, 800, 1600, 2000, 2000] {
+        let closed = wait(TransportError::Closed(String::new())).await;
+        assert!((longest * 8 / 10..=longest + 1).contains(&closed), "{closed} of {longest}");
+    }
+    let full = wait(TransportError::Full { retry_after: Duration::from_secs(4) }).await;
+    assert!((4000..=5001).contains(&full), "{full}");
+    assert_eq!(wait(TransportError::Refused("no".into())).await, 2000);
 }

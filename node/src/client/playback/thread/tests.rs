@@ -1,4 +1,4 @@
-//! The thread's steps, on an output whose time is the test's.
+//! Steps of the playback thread on an output with a delay set by the test.
 
 mod dropouts;
 mod rig;
@@ -12,7 +12,7 @@ use super::*;
 use crate::client::test_support;
 use rig::{FADE, PACKET, RATE, Rig};
 
-/// As long as a fade, from full to nothing or the other way.
+/// Returns whether the samples are one fade, in or out.
 fn is_ramp(samples: &[f32], up: bool) -> bool {
     let steps = samples.windows(2).all(|pair| (pair[0] < pair[1]) == up);
     samples.len() == FADE && steps && samples.iter().all(|it| (0.0..=1.0).contains(it))
@@ -22,7 +22,7 @@ fn is_ramp(samples: &[f32], up: bool) -> bool {
 fn silence_that_could_not_be_helped_fades_out_and_in() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // 10 ms are left.
+    // The output has 10 ms.
     rig.run(80);
     assert_eq!(rig.given(), vec![1.0; 4 * PACKET - FADE], "the last 5 ms are kept back");
     assert!(rig.playback.step().is_ok());
@@ -51,7 +51,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     rig.run(0);
     rig.steps();
     ago(&rig);
-    // Somebody who quits now is told of it.
+    // The statistics at this moment include the present underrun.
     let mut progress = rig.playback.progress.lock().unwrap().clone();
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
@@ -72,7 +72,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
 #[test]
 fn a_packet_that_comes_while_it_waits_is_kept_until_there_is_enough_for_sound() {
     let packet = Duration::from_millis(20);
-    // More than once, as it may come before the wait.
+    // Several times, since the packet may arrive before the wait begins.
     for _ in 0..16 {
         let mut rig = Rig::new();
         rig.playback.buffer.set_start(2 * packet);
@@ -101,7 +101,7 @@ fn what_sound_begins_with_is_handed_over_at_once() {
         rig.given().len() - before
     };
     assert_eq!(first(&mut rig), 4 * PACKET - FADE);
-    // It sounds: the next goes at once, however little it is.
+    // The output plays: the next packet is written at once.
     assert_eq!(first(&mut rig), PACKET);
 }
 
@@ -222,7 +222,7 @@ fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there(
     assert!(failed.reason.contains("corrupt"), "{}", failed.reason);
     assert_eq!(rig.given(), vec![1.0; 2 * PACKET - FADE], "nothing of what came behind it");
 
-    // What came is void until the session has gone back; then the chunk comes from its beginning, in 16 bits.
+    // Entries are void until the session has gone back. Then the chunk arrives from its beginning, in 16 bits.
     rig.arrive(3);
     rig.steps();
     rig.playback.buffer.restart(Entry::Rewind);
@@ -292,7 +292,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
         rendition: Arc::new(rendition.clone()),
         reason: "60 kbit/s measured".into(),
     };
-    // The change lies in the buffer already, and the first chunk is heard.
+    // The change is in the buffer while the first chunk plays.
     rig.playback.buffer.push(start(ChunkIndex(1))).unwrap();
     while told(&mut rig) != ["began 0123456789abcdef"] {
         assert!(rig.playback.step().is_ok());
@@ -301,7 +301,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
     rig.steps();
     assert_eq!(told(&mut rig), ["s16: 60 kbit/s measured"]);
     assert_eq!(shown(&rig), ("s16".into(), "60 kbit/s measured".into()));
-    // The next chunk is like it.
+    // The next chunk has the same rendition.
     rig.playback.buffer.push(start(ChunkIndex(2))).unwrap();
     rig.steps();
     assert!(told(&mut rig).is_empty());
@@ -321,4 +321,97 @@ fn a_seek_does_not_wait_for_what_is_pending() {
     }
     assert_eq!(rig.given().len(), given);
     assert!(!rig.playback.output.has_pending(false), "what was void stays");
+}
+
+/// Causes of the underruns since the last call.
+fn causes(rig: &mut Rig) -> Vec<UnderrunCause> {
+    let events = std::iter::from_fn(|| rig.events.try_recv().ok());
+    events.filter_map(|event| if let Event::Underrun(cause) = event { Some(cause) } else { None }).collect()
+}
+
+#[test]
+fn an_empty_buffer_is_the_fault_of_the_network() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(80);
+    let shortages = rig.playback.buffer.shortages();
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+    assert_eq!(rig.playback.buffer.shortages(), shortages + 1);
+    let causes = rig.playback.progress.lock().unwrap().underrun_causes;
+    assert_eq!((causes.of(UnderrunCause::Network), causes.total()), (1, 1));
+}
+
+#[test]
+fn an_empty_buffer_is_the_fault_of_a_node_that_sends_nothing_on_a_good_path() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(80);
+    let sent = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+    rig.playback.supply.request_sent(sent, Duration::from_millis(50));
+    rig.playback.supply.ping_answered(sent + Duration::from_millis(500));
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Node]);
+}
+
+#[test]
+fn audio_that_is_there_and_written_late_is_the_fault_of_this_machine() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(800);
+    let shortages = rig.playback.buffer.shortages();
+    rig.arrive(2);
+    // The thread did not run for as long as the output had frames.
+    rig.device.left.store(0, Ordering::Relaxed);
+    rig.run(800);
+    assert_eq!(causes(&mut rig), [UnderrunCause::ThisMachine]);
+    assert_eq!(rig.playback.buffer.shortages(), shortages, "a larger buffer would not help");
+}
+
+#[test]
+fn audio_that_arrives_just_too_late_is_the_fault_of_the_network() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    // The output has 50 ms, so the thread waits for the next packet.
+    rig.run(400);
+    let buffer = Arc::clone(&rig.playback.buffer);
+    let device = Arc::clone(&rig.device);
+    let arrival = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        device.left.store(0, Ordering::Relaxed);
+        buffer.push(Entry::Packet(rig::packet())).unwrap();
+    });
+    assert!(rig.playback.step().is_ok());
+    arrival.join().unwrap();
+    assert!(rig.playback.step().is_ok());
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+}
+
+#[test]
+fn an_underrun_while_a_failed_codec_is_replaced_is_the_fault_of_the_decoder() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    (0..5).for_each(|_| rig.damage_arrives());
+    rig.run(80);
+    rig.playback.buffer.restart(Entry::Rewind);
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Decoder]);
+    // The next packet ends the recovery.
+    let failed = rig.failed.try_recv().unwrap();
+    let (index, from, rendition) = (ChunkIndex(0), failed.at, failed.rendition);
+    rig.playback.buffer.push(Entry::ChunkStart { index, from, rendition, reason: "".into() }).unwrap();
+    rig.arrive(8);
+    rig.run(80);
+    rig.steps();
+    assert_eq!(causes(&mut rig), [UnderrunCause::Network]);
+}
+
+#[test]
+fn a_fade_out_is_due_20_ms_before_the_end() {
+    for (left, is_low) in [(161, false), (160, true)] {
+        let mut rig = Rig::new();
+        rig.arrive(4);
+        rig.run(left);
+        assert_eq!(rig.playback.output.is_low(), is_low, "{left} frames of 8 kHz");
+    }
 }

@@ -1,4 +1,4 @@
-//! Into a stream that passes through and out of it again, at the borders of chunks and in the middle of one.
+//! Switches between a stream that passes through and encoded chunks, at borders and in the middle of a chunk.
 
 use bytes::Bytes;
 use media_plugin_sdk::{AudioFormat, Choice, Codec};
@@ -9,16 +9,16 @@ use crate::client::{OnLost, OutputChoice, OutputFormats, test_support};
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 const CHUNK: usize = 144_000;
-/// Five chunks, the last not whole.
+/// Five chunks, the last one shorter.
 const FRAMES: usize = 4 * CHUNK + 100_000;
 const PACKET: usize = 960;
-/// Frames that the stream's packets hold before the track.
+/// Frames of the stream before the track.
 const SKIP: usize = 312;
 /// Encoding that `server/negotiate/passthrough.rs` gives for such a stream.
 const LEAD_IN: usize = 4 * PACKET + SKIP;
 const TAIL: usize = 2 * PACKET - SKIP;
 
-/// A track, once as one stream of packets and once encoded chunk by chunk from what that decodes to.
+/// A track in two renditions: one stream of packets, and the decoded stream encoded chunk by chunk.
 struct Track {
     codec: Arc<dyn Codec>,
     stream: Vec<Vec<u8>>,
@@ -75,7 +75,7 @@ fn choice() -> Choice {
     Choice { format: FORMAT, params: "k96c10".into() }
 }
 
-/// The frames from `start` on by one encoder, `frames` of them and as many more as fill the last packet.
+/// Encodes `frames` frames from `start` on with one encoder. The last packet is filled up with more.
 fn encode(codec: &dyn Codec, sound: &[f32], start: i64, frames: usize) -> Vec<Vec<u8>> {
     let mut encoder = codec.encoder(&choice()).unwrap();
     let mut packet = vec![0; codec.encoding(&choice()).unwrap().max_packet_bytes as usize];
@@ -100,7 +100,7 @@ fn decode(codec: &dyn Codec, packets: &[Vec<u8>]) -> Vec<f32> {
     packets.iter().flat_map(one).collect()
 }
 
-/// Plays pieces of chunks, each from a packet on and for so many of them, into a file. Returns what is in that.
+/// Plays pieces of chunks, each from a packet and with a number of packets, into a file. Returns its samples.
 fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Vec<f32> {
     let (folder, registry) = (TempDir::new().unwrap(), crate::plugins::registry());
     let path = folder.path().join("heard.wav");
@@ -135,7 +135,7 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
     hound::WavReader::open(path).unwrap().samples::<f32>().map(Result::unwrap).collect()
 }
 
-/// The sharpest bend of the left channel between two frames.
+/// Largest second difference of the left channel between two frames.
 fn bend(sound: &[f32], from: usize, to: usize) -> f32 {
     let left: Vec<f32> = sound[from * 2..to * 2].iter().step_by(2).copied().collect();
     left.windows(3).map(|it| (it[0] - 2.0 * it[1] + it[2]).abs()).fold(0.0, f32::max)
@@ -145,7 +145,7 @@ fn bend(sound: &[f32], from: usize, to: usize) -> f32 {
 fn a_stream_is_exact_and_joins_what_is_encoded_without_a_click() {
     let track = Track::new();
     let (copy, encoded, all) = (&track.copy, &track.encoded, usize::MAX);
-    // The last chunk changes in its middle, after 60 packets.
+    // The rendition of the last chunk changes after 60 packets.
     let had = 60 * PACKET - LEAD_IN;
     let pieces = [
         (0, copy, 0, all),
@@ -164,7 +164,7 @@ fn a_stream_is_exact_and_joins_what_is_encoded_without_a_click() {
         let sharpest = bend(&error, border - 1000, border + 2000);
         assert!(sharpest < 0.1 * own, "at frame {border}: {sharpest}, the sound itself bends by {own}");
     }
-    // Half a second after the decoder began it has forgotten that, and so has the stream's next border.
+    // Half a second after its reset the decoder has settled, and the stream's next border is exact again.
     let settled = &error[(3 * CHUNK + 24_000) * 2..(4 * CHUNK + had) * 2];
     let loudest = settled.iter().fold(0.0, |most: f32, it| most.max(it.abs()));
     assert!(loudest < 1e-4, "{loudest}");

@@ -1,8 +1,8 @@
-//! An output that goes away, or stands still.
+//! An output that is lost or stands still.
 
 use super::*;
 
-/// Four packets, of which the output has not played the last 200 frames, and two that it was not given; then it is gone.
+/// Writes four packets, of which the output has not played the last 200 frames. Then it is lost, with two more packets waiting.
 fn lose(rig: &mut Rig) {
     (1..=4_u8).for_each(|sample| rig.arrive_of(f32::from(sample)));
     rig.run(200);
@@ -38,7 +38,7 @@ fn the_position_is_that_of_what_is_heard_while_the_output_is_lost_and_after() {
     lose(&mut rig);
     let heard = 4 * PACKET - FADE - 200;
     rig.steps();
-    // All that was given to the next one is in it.
+    // The next output has all of its frames unheard.
     assert_eq!(at(&rig), frame(heard));
     rig.device.left.store(120, Ordering::Relaxed);
     rig.arrive_of(7.0);
@@ -110,7 +110,7 @@ fn that_an_output_stands_still_is_said_once_and_that_it_moves_again() {
 fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // 50 ms are left, of which the device had 30 when all was stopped.
+    // The device plays 30 of its 50 ms. Then the process is suspended.
     rig.run(400);
     let (began, dips) = (Instant::now(), rig.playback.buffer.shortages());
     rig.playback.check_silence(began);
@@ -123,13 +123,13 @@ fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
         .find_map(|event| if let Event::Suspended(silence) = event { Some(silence) } else { None });
     assert_eq!(stopped, Some(seconds - Duration::from_millis(30)));
     assert_eq!(rig.playback.buffer.shortages(), dips, "the path is not to blame");
-    // What the device runs dry of before it is given more is the same silence.
+    // The device runs empty before the next write: that is the same silence.
     rig.arrive(2);
     rig.run(0);
     assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().dry_since), (1, None));
 }
 
-/// As where the process is stopped after it looked and before it writes, or while it waits for more.
+/// The process is suspended between a check and a write, or while it waits for a packet.
 #[test]
 fn a_stop_that_the_underrun_shows_first_counts_once_and_not_as_the_path_s() {
     for waits in [false, true] {
@@ -166,4 +166,18 @@ fn an_output_that_stands_still_is_no_underrun_nor_is_a_pause() {
     assert!(rig.playback.on_command(PlaybackCommand::Pause(false)).is_ok());
     rig.playback.check_silence(began + Duration::from_secs(9));
     assert_eq!(rig.underruns(), 0);
+}
+
+#[test]
+fn a_lost_output_is_tried_again_each_half_second() {
+    let mut rig = Rig::new();
+    rig.arrive(4);
+    rig.run(200);
+    rig.device.lost.store(true, Ordering::Relaxed);
+    rig.device.away.store(2, Ordering::Relaxed);
+    rig.arrive(1);
+    let began = Instant::now();
+    rig.steps();
+    let waited = began.elapsed().as_millis();
+    assert!((1000..1400).contains(&waited), "{waited} ms for three attempts");
 }

@@ -1,4 +1,4 @@
-//! The thread without its loop, and a device whose time is the test's.
+//! The playback thread without its loop, and an output with a delay set by the test.
 
 use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,20 +19,20 @@ pub(super) const PACKET: usize = 160;
 /// 5 ms.
 pub(super) const FADE: usize = 40;
 
-/// What the output was given, and how many frames of it are not yet heard.
+/// Frames written to the output, and its state.
 #[derive(Default)]
 pub(super) struct Device {
     given: Mutex<Vec<f32>>,
     pub(super) left: AtomicU64,
     pub(super) xruns: AtomicU64,
-    /// The one that is open is gone.
+    /// True if the open output is lost.
     pub(super) lost: AtomicBool,
-    /// How often opening it fails.
+    /// Number of failures to open it.
     pub(super) away: AtomicU64,
-    /// It takes nothing.
+    /// True if it takes no frames.
     pub(super) still: AtomicBool,
     pub(super) paused: AtomicBool,
-    /// It takes whatever comes, as a file does.
+    /// True if it is not in real time.
     pub(super) unpaced: AtomicBool,
 }
 
@@ -122,14 +122,14 @@ fn packet_of(sample: f32) -> Bytes {
 pub(super) struct Rig {
     pub(super) playback: PlaybackThread,
     pub(super) device: Arc<Device>,
-    /// What the session is told of the decoder.
+    /// Failures of the decoder, for the session.
     pub(super) failed: mpsc::Receiver<DecoderFailed>,
     pub(super) orders: SyncSender<PlaybackCommand>,
     pub(super) events: mpsc::Receiver<Event>,
 }
 
 impl Rig {
-    /// At the beginning of a track of one chunk of PCM.
+    /// A thread at the start of a track of one chunk of PCM.
     pub(super) fn new() -> Self {
         let device = Arc::<Device>::default();
         let plugin = Arc::new(Plugin(Arc::clone(&device)));
@@ -172,7 +172,7 @@ impl Rig {
         Self { playback, device, failed, orders, events }
     }
 
-    /// So many packets of ones arrive.
+    /// Packets of ones arrive.
     pub(super) fn arrive(&self, packets: usize) {
         for _ in 0..packets {
             self.playback.buffer.push(Entry::Packet(packet())).unwrap();
@@ -184,7 +184,7 @@ impl Rig {
         self.playback.buffer.push(Entry::Packet(packet_of(sample))).unwrap();
     }
 
-    /// What the thread told of its output and of the end since this was last asked for.
+    /// Events about the output and the end since the last call.
     pub(super) fn told(&mut self) -> Vec<String> {
         let events = std::iter::from_fn(|| self.events.try_recv().ok());
         let line = |event| match event {
@@ -196,7 +196,7 @@ impl Rig {
         events.filter_map(line).collect()
     }
 
-    /// A packet arrives that is none of this codec.
+    /// A damaged packet arrives.
     pub(super) fn damage_arrives(&self) {
         self.playback.buffer.push(Entry::Packet(Bytes::from_static(b"odd"))).unwrap();
     }
@@ -205,7 +205,7 @@ impl Rig {
         (0..20).for_each(|_| assert!(self.playback.step().is_ok()));
     }
 
-    /// The thread does what there is to do; then there are `left` frames in the device.
+    /// Runs until all frames are written. Then the device has `left` frames.
     pub(super) fn run(&mut self, left: u64) {
         while self.playback.buffer.level() > Duration::ZERO || self.playback.output.has_pending(true) {
             assert!(self.playback.step().is_ok());

@@ -1,0 +1,177 @@
+//! The commands about named nodes, and the argument that takes a name in place of a ticket.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Read},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use media_protocol::Ticket;
+use serde_json::json;
+
+use super::{
+    Context,
+    stdout::{print, print_json, table},
+};
+use crate::{
+    exit::{Exit, ExitContext, ExitError},
+    node_book::{NodeBook, NodeBookError},
+    ui::sanitize,
+};
+
+/// Most bytes of a ticket that are read from a file or from standard input.
+const MAX_TICKET: u64 = 64 * 1024;
+
+impl Context {
+    /// The file of the named nodes, beside this node's key.
+    pub(super) fn node_book(&self) -> PathBuf {
+        self.config.node.key.with_file_name("nodes.json")
+    }
+
+    /// The ticket that an argument stands for: the ticket itself, `-` for standard input, a stored name, a file that holds
+    /// a ticket, or the beginning of a stored name, in this order.
+    pub(super) fn ticket(&self, text: &str) -> Result<Ticket, ExitError> {
+        if text == "-" {
+            return read_stdin();
+        }
+        let not_a_ticket = match text.parse() {
+            Ok(ticket) => return Ok(ticket),
+            Err(error) => error,
+        };
+        // A long text is a ticket with a mistake in it. It is not repeated, since it may hold most of a secret.
+        if text.len() > 100 {
+            return Err(ExitError::new(Exit::Usage, not_a_ticket));
+        }
+        let book = NodeBook::load(&self.node_book()).or_exit(Exit::Failed)?;
+        let found = book.find(text);
+        let is_file = Path::new(text).is_file();
+        match found {
+            Ok((name, node)) if name == text || !is_file => {
+                node.ticket.parse().context(Exit::Failed, format!("reading the stored ticket of {name}"))
+            }
+            _ if is_file => {
+                let file = std::fs::File::open(text)
+                    .context(Exit::Usage, format!("reading the ticket in {text}"))?;
+                let mut held = String::new();
+                file.take(MAX_TICKET)
+                    .read_to_string(&mut held)
+                    .context(Exit::Usage, format!("reading the ticket in {text}"))?;
+                held.parse().context(Exit::Usage, format!("reading the ticket in {text}"))
+            }
+            Ok(_) => Err(ExitError::new(Exit::Usage, not_a_ticket)),
+            Err(unknown @ NodeBookError::Unknown { .. }) => {
+                let message = format!(
+                    "{not_a_ticket}; {unknown}; a file with a ticket or - for standard input will do too"
+                );
+                Err(ExitError::new(Exit::Usage, message))
+            }
+            Err(error) => Err(ExitError::new(Exit::Usage, error)),
+        }
+    }
+
+    /// Notes that the node of a ticket was reached. A failure is only logged: the command goes on without the note.
+    pub(super) fn note_seen(&self, ticket: &Ticket, path: &str) {
+        if let Err(error) = NodeBook::note_seen(&self.node_book(), ticket, path) {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// Reads a ticket from standard input: a line that a person types or pastes, or all of a pipe.
+fn read_stdin() -> Result<Ticket, ExitError> {
+    let stdin = io::stdin();
+    let mut text = String::new();
+    let read = if stdin.is_terminal() {
+        eprintln!("paste the ticket and press ENTER:");
+        stdin.lock().take(MAX_TICKET).read_line(&mut text)
+    } else {
+        stdin.lock().take(MAX_TICKET).read_to_string(&mut text)
+    };
+    read.context(Exit::Usage, "reading the ticket from standard input")?;
+    text.trim().parse().context(Exit::Usage, "reading the ticket from standard input")
+}
+
+/// `add TICKET [as NAME]`.
+pub(super) fn add(context: &Context, text: &str, name: &[String]) -> Result<(), ExitError> {
+    let name = match name {
+        [] => None,
+        [word, name] if word == "as" => Some(name.clone()),
+        _ => return Err(ExitError::new(Exit::Usage, "write `media-node add TICKET as NAME`")),
+    };
+    let ticket = context.ticket(text)?;
+    let peer = ticket.routes.first().map(|route| route.peer.as_str()).unwrap_or_default();
+    let name = name.unwrap_or_else(|| format!("node-{}", peer.chars().take(4).collect::<String>()));
+    NodeBook::add(&context.node_book(), &name, &ticket).or_exit(Exit::Usage)?;
+    print([format!("stored as {name}; try `media-node ls {name}` or `media-node play {name}`")])
+}
+
+/// `nodes`.
+pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
+    let book = NodeBook::load(&context.node_book()).or_exit(Exit::Failed)?;
+    // The ticket of each node stays out of both forms, since it is a secret.
+    let id = |ticket: &str| {
+        let ticket = ticket.parse::<Ticket>().ok();
+        ticket.and_then(|ticket| Some(ticket.routes.first()?.peer.clone())).unwrap_or_default()
+    };
+    if as_json {
+        let nodes = book.nodes().map(|(name, node)| {
+            json!({
+                "name": name, "id": id(&node.ticket), "added": node.added, "last_seen": node.last_seen,
+                "path": node.path,
+            })
+        });
+        return print_json(&nodes.collect::<Vec<_>>());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let row = |(name, node): (&str, &crate::node_book::KnownNode)| {
+        let seen = node.last_seen.map_or("never reached".into(), |at| ago(now.saturating_sub(at)));
+        vec![sanitize(name), seen, sanitize(node.path.as_deref().unwrap_or("")), sanitize(&id(&node.ticket))]
+    };
+    let rows: Vec<_> = book.nodes().map(row).collect();
+    if rows.is_empty() {
+        eprintln!("no nodes yet: `media-node add - as NAME` stores a ticket under a name");
+    }
+    print(table(&rows))
+}
+
+/// `rename NAME NEW`.
+pub(super) fn rename(context: &Context, from: &str, to: &str) -> Result<(), ExitError> {
+    let from = NodeBook::rename(&context.node_book(), from, to).or_exit(Exit::Usage)?;
+    print([format!("{from} is now {to}")])
+}
+
+/// `forget NAME`.
+pub(super) fn forget(context: &Context, name: &str) -> Result<(), ExitError> {
+    NodeBook::forget(&context.node_book(), name).or_exit(Exit::Usage)?;
+    print([format!("{name} is forgotten, and its ticket removed from this machine")])
+}
+
+/// A time span for people, as in `5 min ago`.
+fn ago(seconds: u64) -> String {
+    let time = Duration::from_secs(seconds).as_secs();
+    match time {
+        0..60 => "just now".into(),
+        60..3600 => format!("{} min ago", time / 60),
+        3600..86_400 => format!("{} h ago", time / 3600),
+        _ => format!("{} days ago", time / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_rounded_down_to_one_unit() {
+        let spans = [
+            (0, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (7199, "1 h ago"),
+            (200_000, "2 days ago"),
+        ];
+        for (seconds, text) in spans {
+            assert_eq!(ago(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Facts about an opened source.
+
+use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
+
+/// Facts about a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Rate and channels. Channels are in WAVE order.
+    pub format: AudioFormat,
+    /// The smallest sample type that holds the samples exactly; `F32` for a lossy codec.
+    pub sample: SampleType,
+    /// Exact length in frames, without encoder delay and padding; at least 1.
+    pub frames: u64,
+    /// The codec: `flac`, `mp3`, `vorbis`, `opus`, `aac`, `alac`, `pcm`, `alaw`, `mulaw`.
+    pub codec: String,
+    /// The container, in Symphonia's short names: `wave`, `ogg`, `isomp4`, `flac`, `mp3`, ...
+    pub container: String,
+    /// Mean bitrate of the whole file, in bit/s.
+    pub bitrate: Option<u32>,
+    /// True if the codec is lossy.
+    pub lossy: bool,
+}
+
+impl SourceInfo {
+    /// The facts on which the choice of an encoding depends.
+    #[must_use]
+    pub fn source_format(&self) -> SourceFormat {
+        SourceFormat { format: self.format, sample: self.sample }
+    }
+}
