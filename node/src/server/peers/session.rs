@@ -11,7 +11,7 @@ use media_protocol::{
 use serde::Serialize;
 use tokio::{
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{Instrument as _, Span};
 
@@ -28,6 +28,9 @@ use crate::{
 /// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the session accepts no
 /// further request. Test `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
+/// Time for which a session with that many answers waits for the peer to read one, then it closes the connection: the default time of
+/// a handshake. Same test.
+const FULL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
 /// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
@@ -70,6 +73,10 @@ pub(super) async fn run(
                 biased;
                 Some(ended) = session.answers.join_next_with_id() => session.end_answer(ended),
                 incoming = &mut next, if session.answers.len() < max_answers => break incoming,
+                () = sleep(FULL_TIMEOUT), if session.answers.len() >= max_answers => {
+                    connection.close("too many requests whose answers were not read");
+                    return;
+                }
             }
         };
         let Some(incoming) = incoming else { break };
@@ -200,7 +207,7 @@ struct OutgoingChunk {
 
 impl OutgoingChunk {
     fn request(
-        service: &Service,
+        service: &Arc<Service>,
         caller: &Caller,
         connection: &dyn Connection,
         request: &ChunkRequest,
@@ -276,7 +283,7 @@ async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, sync::Mutex};
 
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
@@ -296,7 +303,10 @@ mod tests {
     }
 
     /// A peer that sends unknown requests without end and reads no answer.
-    struct Flood;
+    #[derive(Default)]
+    struct Flood {
+        closed: Mutex<Option<String>>,
+    }
 
     impl Connection for Flood {
         fn peer(&self) -> String {
@@ -325,7 +335,9 @@ mod tests {
             Box::pin(pending())
         }
 
-        fn close(&self, _: &str) {}
+        fn close(&self, reason: &str) {
+            *self.closed.lock().unwrap() = Some(reason.into());
+        }
     }
 
     struct Unread;
@@ -346,21 +358,26 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn refusals_that_nobody_reads_stop_further_requests() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
-        let flood: Arc<dyn Connection> = Arc::new(Flood);
-        let guard = Arc::new(ConnectionTable::new(1)).insert(&flood).unwrap();
-        let session = tokio::spawn(run(Arc::clone(&service), limits, flood, Arc::new(guard)));
+        let flood = Arc::new(Flood::default());
+        let connection: Arc<dyn Connection> = flood.clone();
+        let guard = Arc::new(ConnectionTable::new(1)).insert(&connection).unwrap();
+        let session = tokio::spawn(run(Arc::clone(&service), limits, connection, Arc::new(guard)));
         for _ in 0..1000 {
             yield_now().await;
         }
         // 4 refusals beside each of the 2 requests.
         assert_eq!(service.counters().snapshot().requests.unknown, 10);
-        session.abort();
+        assert_eq!(*flood.closed.lock().unwrap(), None);
+        sleep(Duration::from_secs(10)).await;
+        session.await.unwrap();
+        let reason = "too many requests whose answers were not read";
+        assert_eq!(flood.closed.lock().unwrap().as_deref(), Some(reason));
     }
 }
