@@ -44,7 +44,9 @@ impl Openings {
             Entry::Vacant(place) => {
                 let (opening, result) = watch::channel(None);
                 let opening = Arc::clone(place.insert(Arc::new(opening)));
-                let (openings, caller, track) = (Arc::clone(self), caller.clone(), track.clone());
+                let openings = Arc::clone(self);
+                let caller = caller.clone();
+                let track = track.clone();
                 tokio::spawn(async move { openings.run(&caller, &track, &opening, open).await });
                 result
             }

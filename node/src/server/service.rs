@@ -10,7 +10,7 @@ use media_plugin_host::Registry;
 use media_plugin_sdk::transport::BoxFuture;
 use media_protocol::{
     ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, WireError,
-    chunk::{ChunkEvent, ChunkReader},
+    chunk::{self, ChunkEvent, ChunkReader},
 };
 
 use super::{
@@ -111,15 +111,41 @@ impl Service {
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
-    pub(super) fn chunk(&self, caller: &Caller, request: &ChunkRequest) -> Result<ChunkAnswer, WireError> {
+    pub(super) fn chunk(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &ChunkRequest,
+    ) -> Result<ChunkAnswer, WireError> {
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = self.send_quota.reserve(caller, bytes);
         let answer = reservation.and_then(|reservation| {
-            let stream = self.encoder.request(caller, request)?;
+            let stream = if self.catalog.is_open(&request.rendition.track) {
+                AnswerStream::Encoder(self.encoder.request(caller, request)?)
+            } else {
+                AnswerStream::Opening(self.open_and_request(caller, request))
+            };
             let counters = Arc::clone(&self.counters);
             Ok(ChunkAnswer { stream, counters, has_ended: false, _reservation: reservation })
         });
         self.counted(answer)
+    }
+
+    /// Opens the chunk's track before the chunk is queued, so that no encoder thread waits for an opening.
+    fn open_and_request(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &ChunkRequest,
+    ) -> BoxFuture<'static, Result<ChunkStream, WireError>> {
+        let service = Arc::clone(self);
+        let caller = caller.clone();
+        let request = request.clone();
+        Box::pin(async move {
+            let catalog = Arc::clone(&service.catalog);
+            let id = request.rendition.track.clone();
+            let open = move || catalog.open(&id);
+            service.openings.open(&caller, &request.rendition.track, open).await?;
+            service.encoder.request(&caller, &request)
+        })
     }
 
     /// Encodes a chunk that will be requested soon, if no request waits.
@@ -160,7 +186,7 @@ impl Service {
 
 /// One chunk for one caller, as it goes over the wire. Holds the caller's quota until it is dropped.
 pub(super) struct ChunkAnswer {
-    stream: ChunkStream,
+    stream: AnswerStream,
     counters: Arc<ServerCounters>,
     has_ended: bool,
     _reservation: SendReservation,
@@ -169,15 +195,35 @@ pub(super) struct ChunkAnswer {
 impl ChunkAnswer {
     /// Returns the next bytes as soon as they are encoded; `None` at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        let next = self.stream.next().await;
+        if let AnswerStream::Opening(opening) = &mut self.stream {
+            match opening.await {
+                Ok(stream) => self.stream = AnswerStream::Encoder(stream),
+                Err(error) => {
+                    self.stream = AnswerStream::Refused;
+                    self.counters.refusal(error.code);
+                    return Some(chunk::refusal(&error));
+                }
+            }
+        }
+        let AnswerStream::Encoder(stream) = &mut self.stream else { return None };
+        let next = stream.next().await;
         if next.is_none() && !self.has_ended {
             self.has_ended = true;
-            if let Some(code) = self.stream.refused() {
+            if let Some(code) = stream.refused() {
                 self.counters.refusal(code);
             }
         }
         next
     }
+}
+
+/// Origin of a chunk's bytes.
+enum AnswerStream {
+    /// The track is being opened. Then the chunk is requested from the encoder.
+    Opening(BoxFuture<'static, Result<ChunkStream, WireError>>),
+    Encoder(ChunkStream),
+    /// The refusal was returned.
+    Refused,
 }
 
 /// The tracks of this machine as a [`Provider`], for one caller.
@@ -272,7 +318,8 @@ mod tests {
         let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
         let (shut, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let (begun, mut openings) = (Arc::new(Mutex::new(0)), JoinSet::new());
+        let begun = Arc::new(Mutex::new(0));
+        let mut openings = JoinSet::new();
         // Four peers open as many files as they may at once, and wait.
         for number in 0..8 {
             let (service, gate, begun) = (service.clone(), gate.clone(), begun.clone());
