@@ -10,8 +10,9 @@ use super::{
     error::unreadable,
     open_file::{IdleReaders, OpenFile},
     open_track::OpenTrack,
-    track_file::TrackFile,
+    track_file::{FileEntry, TrackFile},
 };
+use crate::source::SourceError;
 
 /// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry
 /// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
@@ -19,7 +20,28 @@ use super::{
 const MAX_REMEMBERED: usize = 1024;
 
 /// A file that is open or being opened. Users that come meanwhile wait for the one that opens it.
-type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
+type Slot = Arc<OnceLock<Result<Arc<OpenFile>, FailedOpening>>>;
+
+/// A file that could not be opened.
+#[derive(Debug, Clone)]
+struct FailedOpening {
+    refusal: WireError,
+    /// The file as it was, if its content is at fault. A disk that fails may recover.
+    damaged: Option<FileEntry>,
+}
+
+impl FailedOpening {
+    fn new(file: &TrackFile, error: &SourceError) -> Self {
+        let is_lasting = !matches!(error, SourceError::Io { .. } | SourceError::Changed { .. });
+        let damaged = FileEntry::read(&file.entry.path).filter(|_| is_lasting);
+        Self { refusal: unreadable(&file.title, error), damaged }
+    }
+
+    /// Returns whether the file would fail again, since it has not changed.
+    fn is_current(&self) -> bool {
+        self.damaged.as_ref().is_some_and(|entry| FileEntry::read(&entry.path).as_ref() == Some(entry))
+    }
+}
 
 /// The most recently used files, each opened once.
 #[derive(Debug)]
@@ -42,7 +64,7 @@ impl OpenFiles {
         Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 
-    /// Opens the `track` in `file`. Neither failures nor vanished files are remembered.
+    /// Opens the `track` in `file`. A damaged file is remembered until it changes, since reading through it may take minutes.
     ///
     /// # Errors
     /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.
@@ -55,16 +77,22 @@ impl OpenFiles {
             {
                 let _ = self.long.send(Arc::downgrade(opened));
             }
-            opened.map_err(|error| unreadable(&file.title, &error))
+            opened.map_err(|error| FailedOpening::new(file, &error))
         };
-        let opened = check_unchanged(file).and_then(|()| slot.get_or_init(open).clone());
-        let is_current = opened.as_ref().is_ok_and(|opened| opened.source.is_current());
+        check_unchanged(file).inspect_err(|_| self.forget(&file.entry.path, &slot))?;
+        let is_remembered = slot.get().is_some();
+        let opened = slot.get_or_init(open).clone();
+        let is_current = match &opened {
+            Ok(opened) => opened.source.is_current(),
+            Err(failed) => failed.is_current(),
+        };
         if !is_current {
             self.forget(&file.entry.path, &slot);
         }
         // The slot holds an earlier file of the same size: open the present one.
-        let opened = if opened.is_ok() && !is_current { open() } else { opened }?;
-        Ok(Arc::new(OpenTrack::new(track, opened)))
+        let is_earlier = !is_current && (opened.is_ok() || is_remembered);
+        let opened = if is_earlier { open() } else { opened };
+        opened.map(|opened| Arc::new(OpenTrack::new(track, opened))).map_err(|failed| failed.refusal)
     }
 
     /// Returns whether `file` is open, so that [`OpenFiles::open`] does not wait for it.

@@ -6,20 +6,19 @@ use std::{
 };
 
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, spawn_blocking},
 };
 
 use super::caller::Caller;
 
-/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the
-/// processors to the encoders. More wait in the order of their arrival. Test
-/// `a_greedy_caller_does_not_delay_others`.
+/// Works at once: enough to keep a slow disk busy, few enough to leave the processors to the
+/// encoders. More wait in the order of their arrival. Test `a_greedy_caller_does_not_delay_others`.
 const TOTAL: usize = 8;
 /// Those of one caller. Its further requests wait without taking a slot. Same test.
 const PER_CALLER: usize = 2;
 
-/// Slots for work on blocking threads.
+/// Slots for work of one kind on blocking threads: searches, or openings of tracks. No kind waits for another.
 #[derive(Debug)]
 pub(super) struct DiskSlots {
     all: Arc<Semaphore>,
@@ -42,14 +41,20 @@ impl DiskSlots {
         caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
-        let own_slot = self.slots_of(caller).acquire_owned().await.ok();
-        let slot = Arc::clone(&self.all).acquire_owned().await.ok();
+        let slot = self.acquire(caller).await;
         let work = move || {
-            let _held = (own_slot, slot);
+            let _held = slot;
             work()
         };
         spawn_blocking(work).await
+    }
+
+    /// Waits for the turn of `caller`. Work may run until the slot is dropped.
+    pub(super) async fn acquire(&self, caller: &Caller) -> DiskSlot {
+        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
+        let own = self.slots_of(caller).acquire_owned().await.ok();
+        let all = Arc::clone(&self.all).acquire_owned().await.ok();
+        DiskSlot { _held: (own, all) }
     }
 
     fn slots_of(&self, caller: &Caller) -> Arc<Semaphore> {
@@ -59,6 +64,12 @@ impl DiskSlots {
         let slots = by_caller.entry(caller.clone());
         Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(PER_CALLER))))
     }
+}
+
+/// A slot for one work, of its caller and of all.
+#[derive(Debug)]
+pub(super) struct DiskSlot {
+    _held: (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>),
 }
 
 #[cfg(test)]

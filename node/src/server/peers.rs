@@ -4,10 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
 use media_protocol::session::server::RequestLimits;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
 
 use self::connection_table::ConnectionTable;
@@ -23,32 +20,25 @@ pub use access::Access;
 pub(super) struct Peers {
     service: Arc<Service>,
     limits: RequestLimits,
-    max_peers: usize,
-    /// One permit for each connection that may still come in.
-    peer_slots: Arc<Semaphore>,
     connections: Arc<ConnectionTable>,
     stopping: watch::Sender<bool>,
 }
 
 impl Peers {
-    pub(super) fn new(service: Arc<Service>) -> Self {
-        let config = service.config();
-        let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
+    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
         let requests = config.max_requests_per_peer.max(1);
         let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
         Self {
             service,
-            limits,
-            max_peers,
-            peer_slots: Arc::new(Semaphore::new(max_peers)),
-            connections: Arc::default(),
+            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
+            connections: Arc::new(ConnectionTable::new(config.max_peers)),
             stopping: watch::Sender::new(false),
         }
     }
 
     /// Number of connections.
     pub(super) fn connected(&self) -> usize {
-        self.max_peers.saturating_sub(self.peer_slots.available_permits())
+        self.connections.len()
     }
 
     /// Turns true when the server stops.
@@ -61,13 +51,13 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it and a slot must be free.
-    /// [`Peers::serve`] takes the slot itself.
+    /// The decision on a peer during its handshake: `access` must admit it, and a place must be free or held by a connection that
+    /// gives way. [`Peers::serve`] takes the place itself.
     pub(super) fn admit(&self, access: Access) -> Admit {
-        let peer_slots = Arc::clone(&self.peer_slots);
+        let connections = Arc::clone(&self.connections);
         Arc::new(move |peer, token| {
             access.check(peer, token)?;
-            if peer_slots.available_permits() == 0 {
+            if !connections.has_room() {
                 return Err(TransportError::FULL.into());
             }
             Ok(())
@@ -101,26 +91,26 @@ impl Peers {
         sessions.shutdown().await;
     }
 
-    /// The session of a new connection. Closes the connection and returns `None` if no slot is free.
+    /// The session of a new connection. Closes the connection and returns `None` if it gets no place.
     fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
         let counters = self.service.counters();
-        let Ok(slot) = Arc::clone(&self.peer_slots).try_acquire_owned() else {
+        let Some(guard) = self.connections.insert(&connection) else {
             counters.peers_turned_away.add(1);
             connection.close(TransportError::FULL);
             return None;
         };
         counters.peers_served.add(1);
-        let guard = self.connections.insert(&connection);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
         // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
         // peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
-            let _held = (guard, slot);
+            let guard = Arc::new(guard);
             tracing::info!(path = %connection.path().kind, "a peer connected");
-            session::run(service, limits, Arc::clone(&connection)).await;
+            session::run(service, limits, Arc::clone(&connection), Arc::clone(&guard)).await;
             let reason = connection.closed().await;
+            drop(guard);
             tracing::info!(%reason, "a peer disconnected");
         };
         Some(session.instrument(span))

@@ -10,7 +10,7 @@ use media_plugin_host::Registry;
 use media_plugin_sdk::transport::BoxFuture;
 use media_protocol::{
     ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, WireError,
-    chunk::{ChunkEvent, ChunkReader},
+    chunk::{self, ChunkEvent, ChunkReader},
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     config::ServerConfig,
     disk_slots::DiskSlots,
     negotiate,
+    openings::Openings,
     send_quota::{SendQuota, SendReservation},
     stats::{ServerCounters, ServerStats},
 };
@@ -32,7 +33,8 @@ pub struct Service {
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
     send_quota: Arc<SendQuota>,
-    disk_slots: DiskSlots,
+    list_slots: DiskSlots,
+    openings: Arc<Openings>,
 }
 
 impl Service {
@@ -59,7 +61,8 @@ impl Service {
             encoder,
             counters: Arc::default(),
             send_quota: Arc::default(),
-            disk_slots: DiskSlots::new(),
+            list_slots: DiskSlots::new(),
+            openings: Arc::new(Openings::new()),
         })
     }
 
@@ -78,8 +81,10 @@ impl Service {
             let message = format!("the search is over {} bytes", List::MAX_SEARCH);
             Err(WireError::new(ErrorCode::BadRequest, message))
         } else {
-            let service = Arc::clone(self);
-            self.on_disk(caller, move || Ok(service.catalog.list(&list))).await
+            let catalog = Arc::clone(&self.catalog);
+            let failed =
+                |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
+            self.list_slots.run(caller, move || catalog.list(&list)).await.map_err(failed)
         };
         self.counted(page)
     }
@@ -89,13 +94,14 @@ impl Service {
     /// # Errors
     /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
-        let service = Arc::clone(self);
-        let info = self.on_disk(caller, move || {
-            let track = service.catalog.open(&request.track)?;
-            let options = &service.config.codec_options;
-            negotiate::choose(&service.registry, options, &request, track.track(), track.facts())
+        let catalog = Arc::clone(&self.catalog);
+        let id = request.track.clone();
+        let track = self.openings.open(caller, &request.track, move || catalog.open(&id)).await;
+        let info = track.and_then(|track| {
+            let options = &self.codec_options;
+            negotiate::choose(&self.registry, options, &request, track.track(), track.facts())
         });
-        self.counted(info.await)
+        self.counted(info)
     }
 
     /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
@@ -103,15 +109,41 @@ impl Service {
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
-    pub(super) fn chunk(&self, caller: &Caller, request: &ChunkRequest) -> Result<ChunkAnswer, WireError> {
+    pub(super) fn chunk(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &ChunkRequest,
+    ) -> Result<ChunkAnswer, WireError> {
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = self.send_quota.reserve(caller, bytes);
         let answer = reservation.and_then(|reservation| {
-            let stream = self.encoder.request(caller, request)?;
+            let stream = if self.catalog.is_open(&request.rendition.track) {
+                AnswerStream::Encoder(self.encoder.request(caller, request)?)
+            } else {
+                AnswerStream::Opening(self.open_and_request(caller, request))
+            };
             let counters = Arc::clone(&self.counters);
             Ok(ChunkAnswer { stream, counters, has_ended: false, _reservation: reservation })
         });
         self.counted(answer)
+    }
+
+    /// Opens the chunk's track before the chunk is queued, so that no encoder thread waits for an opening.
+    fn open_and_request(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &ChunkRequest,
+    ) -> BoxFuture<'static, Result<ChunkStream, WireError>> {
+        let service = Arc::clone(self);
+        let caller = caller.clone();
+        let request = request.clone();
+        Box::pin(async move {
+            let catalog = Arc::clone(&service.catalog);
+            let id = request.rendition.track.clone();
+            let open = move || catalog.open(&id);
+            service.openings.open(&caller, &request.rendition.track, open).await?;
+            service.encoder.request(&caller, &request)
+        })
     }
 
     /// Encodes a chunk that will be requested soon, if no request waits.
@@ -148,16 +180,6 @@ impl Service {
         self.encoder.stop();
     }
 
-    /// Runs work that waits for the disk on a blocking thread, within the caller's slots.
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
-    ) -> Result<T, WireError> {
-        let failed = |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
-        self.disk_slots.run(caller, work).await.map_err(failed)?
-    }
-
     /// Counts a refusal.
     fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
         answer.inspect_err(|error| self.counters.refusal(error.code))
@@ -166,7 +188,7 @@ impl Service {
 
 /// One chunk for one caller, as it goes over the wire. Holds the caller's quota until it is dropped.
 pub(super) struct ChunkAnswer {
-    stream: ChunkStream,
+    stream: AnswerStream,
     counters: Arc<ServerCounters>,
     has_ended: bool,
     _reservation: SendReservation,
@@ -175,15 +197,35 @@ pub(super) struct ChunkAnswer {
 impl ChunkAnswer {
     /// Returns the next bytes as soon as they are encoded; `None` at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        let next = self.stream.next().await;
+        if let AnswerStream::Opening(opening) = &mut self.stream {
+            match opening.await {
+                Ok(stream) => self.stream = AnswerStream::Encoder(stream),
+                Err(error) => {
+                    self.stream = AnswerStream::Refused;
+                    self.counters.refusal(error.code);
+                    return Some(chunk::refusal(&error));
+                }
+            }
+        }
+        let AnswerStream::Encoder(stream) = &mut self.stream else { return None };
+        let next = stream.next().await;
         if next.is_none() && !self.has_ended {
             self.has_ended = true;
-            if let Some(code) = self.stream.refused() {
+            if let Some(code) = stream.refused() {
                 self.counters.refusal(code);
             }
         }
         next
     }
+}
+
+/// Origin of a chunk's bytes.
+enum AnswerStream {
+    /// The track is being opened. Then the chunk is requested from the encoder.
+    Opening(BoxFuture<'static, Result<ChunkStream, WireError>>),
+    Encoder(ChunkStream),
+    /// The refusal was returned.
+    Refused,
 }
 
 /// The tracks of this machine as a [`Provider`], for one caller.
@@ -258,5 +300,49 @@ impl ChunkPackets for LocalPackets {
                 self.reader.push(self.answer.next().await.ok_or_else(stopped)?);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+    use crate::plugins;
+
+    #[tokio::test]
+    async fn listing_does_not_wait_for_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
+        let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let (shut, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let begun = Arc::new(Mutex::new(0));
+        let mut openings = JoinSet::new();
+        // Four peers open as many files as they may at once, and wait.
+        for number in 0..8 {
+            let (service, gate, begun) = (service.clone(), gate.clone(), begun.clone());
+            let track = format!("t{number}").parse().unwrap();
+            let open = move || {
+                *begun.lock().unwrap() += 1;
+                // Blocks until `shut` is dropped.
+                let _ = gate.lock().unwrap().recv();
+                Err(WireError::new(ErrorCode::Unreadable, "zeros"))
+            };
+            let caller = Caller::peer(&(number % 4).to_string());
+            openings.spawn(async move { service.openings.open(&caller, &track, open).await.is_err() });
+        }
+        while *begun.lock().unwrap() < 8 {
+            yield_now().await;
+        }
+        for caller in ["0", "another"] {
+            let list = List { offset: 0, limit: 10, search: "a".into() };
+            assert!(service.list(&Caller::peer(caller), list).await.is_ok());
+        }
+        drop(shut);
+        assert!(openings.join_all().await.into_iter().all(|refused| refused));
     }
 }

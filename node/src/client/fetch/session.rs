@@ -235,6 +235,9 @@ impl FetchSession {
             FetchError::Transport(TransportError::Full { retry_after }) => {
                 WireError::busy("the node is full", not_before(retry_after))
             }
+            invalid @ FetchError::Invalid(..) => {
+                return ClientInput::Damaged { request, reason: invalid.to_string() };
+            }
             other => {
                 let stalled = matches!(other, FetchError::Silent(_));
                 self.count(|counts| counts.stalls += u64::from(stalled));

@@ -1,7 +1,6 @@
 use media_protocol::TrackSource;
 
 use super::*;
-use crate::library::track_file::FileEntry;
 
 /// A mono file of 100 frames, all with the same sample value, and its track.
 fn file(folder: &Path, number: u8) -> (TrackFile, Track) {
@@ -118,4 +117,26 @@ fn a_track_is_long_from_20_minutes_on() {
         OpenFiles::new().open(&file, &track).unwrap().file.is_long()
     };
     assert!(!is_long(1, 1199) && is_long(2, 1200));
+}
+
+#[test]
+fn a_damaged_file_is_opened_once_until_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut file, track) = file(folder.path(), 1);
+    let path = file.entry.path.clone();
+    let sound = std::fs::read(&path).unwrap();
+    std::fs::write(&path, vec![0; sound.len()]).unwrap();
+    file.entry.size = sound.len() as u64;
+    let open_files = OpenFiles::new();
+    let first = open_files.open(&file, &track).unwrap_err();
+    let slot = open_files.slot(&path);
+    assert!(slot.get().is_some_and(Result::is_err), "the failure is remembered");
+    assert_eq!(open_files.open(&file, &track).unwrap_err(), first);
+    assert!(Arc::ptr_eq(&slot, &open_files.slot(&path)));
+    // The same size at another time.
+    std::fs::write(&path, sound).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_modified(later).unwrap();
+    assert!(open_files.open(&file, &track).is_ok());
+    assert!(open_files.open(&file, &track).is_ok());
 }

@@ -12,10 +12,11 @@ use media_protocol::{
 use serde::Serialize;
 use tokio::{
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{Instrument as _, Span};
 
+use super::connection_table::ConnectionGuard;
 use crate::{
     path_kind::path_kind,
     server::{
@@ -28,9 +29,11 @@ use crate::{
 /// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
 /// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
-/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
-/// outlasts a tunnel or a short sleep of the listener's machine. Test
-/// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+/// Time for which a session with that many answers waits for the peer to read one, then it closes the connection: the default time of
+/// a handshake. Same test.
+const FULL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
+/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
 /// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
 /// below this rate plays them. Same test.
@@ -44,14 +47,20 @@ fn send_timeout(bytes: u64) -> Duration {
     SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
 }
 
-/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
-/// another.
-pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection: Arc<dyn Connection>) {
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
+/// Notes each request in `guard`.
+pub(super) async fn run(
+    service: Arc<Service>,
+    limits: RequestLimits,
+    connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
+) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
         caller: Caller::peer(&connection.peer()),
         service,
         connection: Arc::clone(&connection),
+        guard,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
@@ -65,6 +74,10 @@ pub(super) async fn run(service: Arc<Service>, limits: RequestLimits, connection
                 biased;
                 Some(ended) = session.answers.join_next_with_id() => session.end_answer(ended),
                 incoming = &mut next, if session.answers.len() < max_answers => break incoming,
+                () = sleep(FULL_TIMEOUT), if session.answers.len() >= max_answers => {
+                    connection.close("too many requests whose answers were not read");
+                    return;
+                }
             }
         };
         let Some(incoming) = incoming else { break };
@@ -77,6 +90,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
     machine: ServerSession,
     /// Streams, by number, whose request the state machine has not decided on.
     undecided: HashMap<u64, Stream>,
@@ -102,9 +116,11 @@ impl Session {
         match action {
             ServerAction::EncodeAhead(request) => service.encode_ahead(request),
             ServerAction::List { stream, list } => {
+                self.guard.note_request(false);
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
             }
             ServerAction::Info { stream, mut get_info } => {
+                self.guard.note_request(get_info.then_chunk_at.is_some());
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
@@ -112,6 +128,7 @@ impl Session {
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request } => {
+                self.guard.note_request(true);
                 // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
                 let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
                 self.answer(stream, |stream| chunk.send(service, stream));
@@ -191,7 +208,7 @@ struct OutgoingChunk {
 
 impl OutgoingChunk {
     fn request(
-        service: &Service,
+        service: &Arc<Service>,
         caller: &Caller,
         connection: &dyn Connection,
         request: &ChunkRequest,
@@ -267,13 +284,17 @@ async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, sync::Mutex};
 
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
 
     use super::*;
-    use crate::{library::Catalog, plugins, server::config::ServerConfig};
+    use crate::{
+        library::Catalog,
+        plugins,
+        server::{config::ServerConfig, peers::connection_table::ConnectionTable},
+    };
 
     #[test]
     fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
@@ -283,7 +304,10 @@ mod tests {
     }
 
     /// A peer that sends unknown requests without end and reads no answer.
-    struct Flood;
+    #[derive(Default)]
+    struct Flood {
+        closed: Mutex<Option<String>>,
+    }
 
     impl Connection for Flood {
         fn peer(&self) -> String {
@@ -312,7 +336,9 @@ mod tests {
             Box::pin(pending())
         }
 
-        fn close(&self, _: &str) {}
+        fn close(&self, reason: &str) {
+            *self.closed.lock().unwrap() = Some(reason.into());
+        }
     }
 
     struct Unread;
@@ -333,19 +359,26 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn refusals_that_nobody_reads_stop_further_requests() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
-        let session = tokio::spawn(run(Arc::clone(&service), limits, Arc::new(Flood)));
+        let flood = Arc::new(Flood::default());
+        let connection: Arc<dyn Connection> = flood.clone();
+        let guard = Arc::new(ConnectionTable::new(1)).insert(&connection).unwrap();
+        let session = tokio::spawn(run(Arc::clone(&service), limits, connection, Arc::new(guard)));
         for _ in 0..1000 {
             yield_now().await;
         }
         // 4 refusals beside each of the 2 requests.
         assert_eq!(service.counters().snapshot().requests.unknown, 10);
-        session.abort();
+        assert_eq!(*flood.closed.lock().unwrap(), None);
+        sleep(Duration::from_secs(10)).await;
+        session.await.unwrap();
+        let reason = "too many requests whose answers were not read";
+        assert_eq!(flood.closed.lock().unwrap().as_deref(), Some(reason));
     }
 }
