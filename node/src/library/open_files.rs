@@ -64,7 +64,8 @@ impl OpenFiles {
         Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 
-    /// Opens the `track` in `file`. A damaged file is remembered until it changes, since reading through it may take minutes.
+    /// Opens the `track` in `file`. A damaged file is remembered until it changes, since reading through it
+    /// may take minutes.
     ///
     /// # Errors
     /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.

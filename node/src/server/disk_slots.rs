@@ -18,7 +18,8 @@ const TOTAL: usize = 8;
 /// Those of one caller. Its further requests wait without taking a slot. Same test.
 const PER_CALLER: usize = 2;
 
-/// Slots for work of one kind on blocking threads: searches, or openings of tracks. No kind waits for another.
+/// Slots for work of one kind on blocking threads: searches, or openings of tracks. No kind waits for
+/// another.
 #[derive(Debug)]
 pub(super) struct DiskSlots {
     all: Arc<Semaphore>,

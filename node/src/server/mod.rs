@@ -12,10 +12,11 @@
 //!
 //! # Bounds
 //!
-//! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of a connection,
-//! searches that wait for the disk, openings that do, chunks that wait for an encoder, open files, bytes of cached chunks. A chunk
-//! that has left the cache stays in memory while an answer sends it: `send_quota` bounds those bytes for each caller and in all,
-//! and a session abandons an answer that the peer does not read. An opening that has begun is bounded by its file only.
+//! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of
+//! a connection, searches that wait for the disk, openings that do, chunks that wait for an encoder, open
+//! files, bytes of cached chunks. A chunk that has left the cache stays in memory while an answer sends it:
+//! `send_quota` bounds those bytes for each caller and in all, and a session abandons an answer that the peer
+//! does not read. An opening that has begun is bounded by its file only.
 
 mod caller;
 mod chunk_cache;

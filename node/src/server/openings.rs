@@ -27,9 +27,10 @@ impl Openings {
         Self { slots: DiskSlots::new(), in_progress: Mutex::default() }
     }
 
-    /// Returns the result of `open`, or of the opening of the same track that is in progress already. Only the first caller takes
-    /// a slot. If this future and those of all other callers are dropped before the opening has begun, it is cancelled; one that
-    /// has begun runs to its end, and who comes meanwhile joins it.
+    /// Returns the result of `open`, or of the opening of the same track that is in progress already. Only
+    /// the first caller takes a slot. If this future and those of all other callers are dropped before the
+    /// opening has begun, it is cancelled; one that has begun runs to its end, and who comes meanwhile joins
+    /// it.
     ///
     /// # Errors
     /// Those of `open`; `Internal` if it panicked.

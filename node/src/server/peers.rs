@@ -25,15 +25,12 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(config: &ServerConfig, service: Arc<Service>) -> Self {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        let config = service.config();
         let requests = config.max_requests_per_peer.max(1);
         let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
-        Self {
-            service,
-            limits: RequestLimits { requests, encode_ahead: config.encode_ahead },
-            connections: Arc::new(ConnectionTable::new(config.max_peers)),
-            stopping: watch::Sender::new(false),
-        }
+        let connections = Arc::new(ConnectionTable::new(config.max_peers));
+        Self { service, limits, connections, stopping: watch::Sender::new(false) }
     }
 
     /// Number of connections.
@@ -51,8 +48,8 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it, and a place must be free or held by a connection that
-    /// gives way. [`Peers::serve`] takes the place itself.
+    /// The decision on a peer during its handshake: `access` must admit it, and a place must be free or held
+    /// by a connection that gives way. [`Peers::serve`] takes the place itself.
     pub(super) fn admit(&self, access: Access) -> Admit {
         let connections = Arc::clone(&self.connections);
         Arc::new(move |peer, token| {

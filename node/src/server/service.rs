@@ -98,7 +98,7 @@ impl Service {
         let id = request.track.clone();
         let track = self.openings.open(caller, &request.track, move || catalog.open(&id)).await;
         let info = track.and_then(|track| {
-            let options = &self.codec_options;
+            let options = &self.config.codec_options;
             negotiate::choose(&self.registry, options, &request, track.track(), track.facts())
         });
         self.counted(info)
@@ -317,7 +317,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
-        let service = Arc::new(Service::start(&config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let (shut, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let begun = Arc::new(Mutex::new(0));

@@ -9,15 +9,16 @@ use media_plugin_sdk::transport::{Connection, Path};
 /// Number of connections of one peer: one person's players side by side, and dead connections of players that
 /// moved to another network. Integration test `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
-/// Time after a chunk's request during which a connection counts as playing. A player with a full buffer requests a chunk every 3
-/// seconds. Test `a_connection_that_plays_is_never_evicted`.
+/// Time after a chunk's request during which a connection counts as playing. A player with a full buffer
+/// requests a chunk every 3 seconds. Test `a_connection_that_plays_is_never_evicted`.
 const PLAYING: Duration = Duration::from_secs(60);
 
 /// The connections of all peers.
 ///
-/// A new connection over [`MAX_PER_PEER`] closes the peer's oldest one, since a player whose path died reconnects before the old
-/// connection has timed out. If all places are taken, a new connection evicts another one, see [`Places::victim`]. So neither a peer
-/// nor many identities of one machine keep the others out.
+/// A new connection over [`MAX_PER_PEER`] closes the peer's oldest one, since a player whose path died
+/// reconnects before the old connection has timed out. If all places are taken, a new connection evicts
+/// another one, see [`Places::victim`]. So neither a peer nor many identities of one machine keep the others
+/// out.
 pub(super) struct ConnectionTable(Mutex<Places<Arc<dyn Connection>>>);
 
 impl ConnectionTable {
@@ -37,7 +38,8 @@ impl ConnectionTable {
         places.max > 0 && (places.entries.len() < places.max || places.victim(Instant::now()).is_some())
     }
 
-    /// Adds a connection until the guard is dropped. Returns `None` if all places are taken by connections that play.
+    /// Adds a connection until the guard is dropped. Returns `None` if all places are taken by connections
+    /// that play.
     pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>) -> Option<ConnectionGuard> {
         let now = Instant::now();
         let address = address(&connection.path());
@@ -132,8 +134,9 @@ impl<C> Places<C> {
         }
     }
 
-    /// Returns the connection that gives way to a new one: one that never requested anything, else one that does not play. Of
-    /// several, one of the peer or the address with the most connections; of these, the one that has been idle longest.
+    /// Returns the connection that gives way to a new one: one that never requested anything, else one that
+    /// does not play. Of several, one of the peer or the address with the most connections; of these, the one
+    /// that has been idle longest.
     fn victim(&self, now: Instant) -> Option<u64> {
         let mut by_peer = HashMap::<&str, usize>::new();
         let mut by_address = HashMap::<&str, usize>::new();

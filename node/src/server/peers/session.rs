@@ -29,11 +29,12 @@ use crate::{
 /// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
 /// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
-/// Time for which a session with that many answers waits for the peer to read one, then it closes the connection: the default time of
-/// a handshake. Same test.
+/// Time for which a session with that many answers waits for the peer to read one, then it closes the
+/// connection: the default time of a handshake. Same test.
 const FULL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It outlasts a tunnel or a
-/// short sleep of the listener's machine. Test `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
+/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
+/// outlasts a tunnel or a short sleep of the listener's machine. Test
+/// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
 /// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
 /// below this rate plays them. Same test.
@@ -47,8 +48,8 @@ fn send_timeout(bytes: u64) -> Duration {
     SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
 }
 
-/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for another.
-/// Notes each request in `guard`.
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
+/// another. Notes each request in `guard`.
 pub(super) async fn run(
     service: Arc<Service>,
     limits: RequestLimits,
