@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
 };
 
 use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
@@ -146,15 +146,19 @@ impl Catalog {
     }
 
     /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to
-    /// the end the first time.
+    /// the end the first time. Another thread ends the opening by setting `cancelled`.
     ///
     /// # Errors
     /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
-    pub(crate) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
+    pub(crate) fn open(
+        &self,
+        id: &TrackId,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenTrack>, WireError> {
         let unknown =
             || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
         let (file, track) = self.listing().find(id).ok_or_else(unknown)?;
-        self.open_files.open(&file, &track)
+        self.open_files.open(&file, &track, cancelled)
     }
 
     /// Returns whether [`Catalog::open`] would find the track's file open already. Does not access the disk.

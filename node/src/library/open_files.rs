@@ -1,6 +1,6 @@
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool, mpsc},
 };
 
 use lru::LruCache;
@@ -12,7 +12,7 @@ use super::{
     open_track::OpenTrack,
     track_file::{FileEntry, TrackFile},
 };
-use crate::source::SourceError;
+use crate::source::{ReadStop, SourceError};
 
 /// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry
 /// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
@@ -32,7 +32,11 @@ struct FailedOpening {
 
 impl FailedOpening {
     fn new(file: &TrackFile, error: &SourceError) -> Self {
-        let is_lasting = !matches!(error, SourceError::Io { .. } | SourceError::Changed { .. });
+        let is_lasting = match error {
+            SourceError::Io { .. } | SourceError::Changed { .. } => false,
+            SourceError::Stopped { stop, .. } => matches!(stop, ReadStop::Bytes(_)),
+            _ => true,
+        };
         let damaged = FileEntry::read(&file.entry.path).filter(|_| is_lasting);
         Self { refusal: unreadable(&file.title, error), damaged }
     }
@@ -64,36 +68,50 @@ impl OpenFiles {
         Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 
-    /// Opens the `track` in `file`. A damaged file is remembered until it changes, since reading through it
-    /// may take minutes.
+    /// Opens the `track` in `file`. Another thread ends the opening by setting `cancelled`. A damaged file is remembered
+    /// until it changes, since reading through it may take minutes.
     ///
     /// # Errors
     /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.
-    pub(super) fn open(&self, file: &TrackFile, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
+    pub(super) fn open(
+        &self,
+        file: &TrackFile,
+        track: &Track,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenTrack>, WireError> {
         let slot = self.slot(&file.entry.path);
-        let open = || {
-            let opened = OpenFile::open(&file.entry.path, &self.idle).map(Arc::new);
-            if let Ok(opened) = &opened
-                && opened.is_long()
-            {
-                let _ = self.long.send(Arc::downgrade(opened));
-            }
-            opened.map_err(|error| FailedOpening::new(file, &error))
-        };
+        let open = || self.open_now(file, cancelled);
         check_unchanged(file).inspect_err(|_| self.forget(&file.entry.path, &slot))?;
-        let is_remembered = slot.get().is_some();
-        let opened = slot.get_or_init(open).clone();
-        let is_current = match &opened {
+        let mut is_ours = false;
+        let opened = slot.get_or_init(|| {
+            is_ours = true;
+            open()
+        });
+        let is_current = match opened {
             Ok(opened) => opened.source.is_current(),
             Err(failed) => failed.is_current(),
         };
         if !is_current {
             self.forget(&file.entry.path, &slot);
         }
-        // The slot holds an earlier file of the same size: open the present one.
-        let is_earlier = !is_current && (opened.is_ok() || is_remembered);
-        let opened = if is_earlier { open() } else { opened };
+        // The slot holds an earlier file of the same size, a failure of the disk, or another user's cancelled opening.
+        let is_outdated = !is_current && (opened.is_ok() || !is_ours);
+        let opened = if is_outdated { open() } else { opened.clone() };
         opened.map(|opened| Arc::new(OpenTrack::new(track, opened))).map_err(|failed| failed.refusal)
+    }
+
+    fn open_now(
+        &self,
+        file: &TrackFile,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenFile>, FailedOpening> {
+        let opened = OpenFile::open(&file.entry.path, &self.idle, cancelled).map(Arc::new);
+        if let Ok(opened) = &opened
+            && opened.is_long()
+        {
+            let _ = self.long.send(Arc::downgrade(opened));
+        }
+        opened.map_err(|error| FailedOpening::new(file, &error))
     }
 
     /// Returns whether `file` is open, so that [`OpenFiles::open`] does not wait for it.

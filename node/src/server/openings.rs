@@ -2,15 +2,26 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use media_protocol::{ErrorCode, TrackId, WireError};
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use super::{caller::Caller, disk_slots::DiskSlots};
 use crate::library::OpenTrack;
 
+/// Time for which an opening that has begun continues although nobody waits for it. A client whose patience ends
+/// after some seconds repeats its request within one; without this time a large file on a slow disk would never be
+/// opened. Test `an_opening_that_nobody_waits_for_is_cancelled_after_5_s`.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Set to end an opening.
+type CancelFlag = Arc<AtomicBool>;
 /// Result of an opening.
 type Opened = Result<Arc<OpenTrack>, WireError>;
 
@@ -27,10 +38,9 @@ impl Openings {
         Self { slots: DiskSlots::new(), in_progress: Mutex::default() }
     }
 
-    /// Returns the result of `open`, or of the opening of the same track that is in progress already. Only
-    /// the first caller takes a slot. If this future and those of all other callers are dropped before the
-    /// opening has begun, it is cancelled; one that has begun runs to its end, and who comes meanwhile joins
-    /// it.
+    /// Returns the result of `open`, or of the opening of the same track that is in progress already. Only the
+    /// first caller takes a slot. If this future and those of all other callers are dropped, the opening is
+    /// cancelled: at once if it has not begun, else by the flag that `open` is given, after [`LINGER`].
     ///
     /// # Errors
     /// Those of `open`; `Internal` if it panicked.
@@ -38,7 +48,7 @@ impl Openings {
         self: &Arc<Self>,
         caller: &Caller,
         track: &TrackId,
-        open: impl FnOnce() -> Opened + Send + 'static,
+        open: impl FnOnce(&CancelFlag) -> Opened + Send + 'static,
     ) -> Opened {
         let mut result = match self.lock().entry(track.clone()) {
             Entry::Occupied(opening) => opening.get().subscribe(),
@@ -61,33 +71,59 @@ impl Openings {
         caller: &Caller,
         track: &TrackId,
         opening: &watch::Sender<Option<Opened>>,
-        open: impl FnOnce() -> Opened + Send + 'static,
+        open: impl FnOnce(&CancelFlag) -> Opened + Send + 'static,
     ) {
         let slot = loop {
             tokio::select! {
                 slot = self.slots.acquire(caller) => break slot,
                 () = opening.closed() => {
-                    let mut in_progress = self.lock();
-                    // Nobody joins here, since that takes the lock.
-                    if opening.receiver_count() == 0 {
-                        in_progress.remove(track);
+                    if self.remove_unwanted(track, opening) {
                         return;
                     }
                 }
             }
         };
-        let opened = spawn_blocking(move || {
+        let cancelled = CancelFlag::default();
+        let flag = Arc::clone(&cancelled);
+        let mut opened = spawn_blocking(move || {
             let _held = slot;
-            open()
+            open(&flag)
         });
-        let opened = opened.await.unwrap_or_else(|_| Err(failed()));
+        let opened = loop {
+            tokio::select! {
+                opened = &mut opened => break opened,
+                () = unwanted(opening) => {
+                    if self.remove_unwanted(track, opening) {
+                        cancelled.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                }
+            }
+        };
         self.lock().remove(track);
-        opening.send_replace(Some(opened));
+        opening.send_replace(Some(opened.unwrap_or_else(|_| Err(failed()))));
+    }
+
+    /// Removes an opening that nobody waits for. Returns whether it did.
+    fn remove_unwanted(&self, track: &TrackId, opening: &watch::Sender<Option<Opened>>) -> bool {
+        let mut in_progress = self.lock();
+        // Nobody joins here, since that takes the lock.
+        let is_unwanted = opening.receiver_count() == 0;
+        if is_unwanted {
+            in_progress.remove(track);
+        }
+        is_unwanted
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TrackId, Arc<watch::Sender<Option<Opened>>>>> {
         self.in_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until nobody has waited for the opening for [`LINGER`].
+async fn unwanted(opening: &watch::Sender<Option<Opened>>) {
+    opening.closed().await;
+    sleep(LINGER).await;
 }
 
 fn failed() -> WireError {
@@ -96,16 +132,16 @@ fn failed() -> WireError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    };
+    use std::sync::{atomic::AtomicUsize, mpsc};
 
-    use tokio::task::{JoinSet, yield_now};
+    use tokio::{
+        task::{JoinSet, yield_now},
+        time::advance,
+    };
 
     use super::*;
 
-    fn refusal() -> Opened {
+    fn refusal(_: &CancelFlag) -> Opened {
         Err(WireError::new(ErrorCode::Unreadable, "zeros"))
     }
 
@@ -124,11 +160,11 @@ mod tests {
         for number in 0..100 {
             let (openings, gate, begun) = (openings.clone(), gate.clone(), begun.clone());
             let bad = bad.clone();
-            let open = move || {
+            let open = move |cancelled: &CancelFlag| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 // Blocks until `shut` is dropped.
                 let _ = gate.lock().unwrap().recv();
-                refusal()
+                refusal(cancelled)
             };
             waiting.spawn(async move { openings.open(&caller(number), &bad, open).await.unwrap_err().code });
         }
@@ -157,10 +193,10 @@ mod tests {
         for number in 0..10 {
             let (openings, gate, begun) = (openings.clone(), gate.clone(), begun.clone());
             let track: TrackId = format!("t{number}").parse().unwrap();
-            let open = move || {
+            let open = move |cancelled: &CancelFlag| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 let _ = gate.lock().unwrap().recv();
-                refusal()
+                refusal(cancelled)
             };
             waiting.spawn(async move { openings.open(&caller(0), &track, open).await });
         }
@@ -176,5 +212,50 @@ mod tests {
             yield_now().await;
         }
         assert_eq!(begun.load(Ordering::Relaxed), 2, "the caller has two slots");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_opening_that_nobody_waits_for_is_cancelled_after_5_s() {
+        let openings = Arc::new(Openings::new());
+        let track: TrackId = "endless".parse().unwrap();
+        let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+        // Reads without an end until it is cancelled.
+        let endless = move |cancelled: &CancelFlag| {
+            begun.send(()).unwrap();
+            while !cancelled.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            refusal(cancelled)
+        };
+        let wait = |open: Box<dyn FnOnce(&CancelFlag) -> Opened + Send>| {
+            let (openings, track) = (openings.clone(), track.clone());
+            tokio::spawn(async move { openings.open(&caller(0), &track, open).await })
+        };
+        let first = wait(Box::new(endless));
+        begins.recv().await.unwrap();
+        first.abort();
+        assert!(first.await.is_err());
+        // The client repeats its request within the time, and joins the opening.
+        advance(Duration::from_secs(4)).await;
+        let second = wait(Box::new(refusal));
+        while openings.lock()[&track].receiver_count() == 0 {
+            yield_now().await;
+        }
+        advance(Duration::from_secs(60)).await;
+        assert!(!second.is_finished());
+        second.abort();
+        assert!(second.await.is_err());
+        // The task notices that nobody waits.
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        advance(Duration::from_millis(4900)).await;
+        yield_now().await;
+        assert_eq!(openings.lock().len(), 1);
+        advance(Duration::from_millis(200)).await;
+        while !openings.lock().is_empty() {
+            yield_now().await;
+        }
+        // The blocking thread ends, or the runtime would wait for it for ever.
     }
 }

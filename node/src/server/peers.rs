@@ -57,6 +57,7 @@ impl Peers {
             if !connections.has_room() {
                 return Err(TransportError::FULL.into());
             }
+            connections.note_admitted(peer, token);
             Ok(())
         })
     }

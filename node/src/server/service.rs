@@ -3,7 +3,7 @@
 //! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a
 //! peer, or other code of this node through [`LocalLibrary`], which is a [`Provider`].
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use bytes::Bytes;
 use media_plugin_host::Registry;
@@ -96,7 +96,8 @@ impl Service {
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
         let catalog = Arc::clone(&self.catalog);
         let id = request.track.clone();
-        let track = self.openings.open(caller, &request.track, move || catalog.open(&id)).await;
+        let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
+        let track = self.openings.open(caller, &request.track, open).await;
         let info = track.and_then(|track| {
             let options = &self.config.codec_options;
             negotiate::choose(&self.registry, options, &request, track.track(), track.facts())
@@ -140,7 +141,7 @@ impl Service {
         Box::pin(async move {
             let catalog = Arc::clone(&service.catalog);
             let id = request.rendition.track.clone();
-            let open = move || catalog.open(&id);
+            let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
             service.openings.open(&caller, &request.rendition.track, open).await?;
             service.encoder.request(&caller, &request)
         })
@@ -326,7 +327,7 @@ mod tests {
         for number in 0..8 {
             let (service, gate, begun) = (service.clone(), gate.clone(), begun.clone());
             let track = format!("t{number}").parse().unwrap();
-            let open = move || {
+            let open = move |_: &Arc<AtomicBool>| {
                 *begun.lock().unwrap() += 1;
                 // Blocks until `shut` is dropped.
                 let _ = gate.lock().unwrap().recv();

@@ -90,7 +90,7 @@ impl Worker {
             tracing::debug!("not encoded ahead: the track is still being opened");
             return Ok(None);
         }
-        let track = self.catalog.open(&request.rendition.track)?;
+        let track = self.catalog.open(&request.rendition.track, &Arc::default())?;
         let plan = negotiate::plan(&self.registry, &request.rendition, track.facts())?;
         let is_current = key.modified == Some(track.modified());
         let stored =

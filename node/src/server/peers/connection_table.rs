@@ -1,9 +1,12 @@
 use std::{
     collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use lru::LruCache;
 use media_plugin_sdk::transport::{Connection, Path};
 
 /// Number of connections of one peer: one person's players side by side, and dead connections of players that
@@ -12,6 +15,9 @@ const MAX_PER_PEER: usize = 16;
 /// Time after a chunk's request during which a connection counts as playing. A player with a full buffer
 /// requests a chunk every 3 seconds. Test `a_connection_that_plays_is_never_evicted`.
 const PLAYING: Duration = Duration::from_secs(60);
+
+/// Number of admitted peers whose ticket is remembered until their connection arrives, which takes a moment.
+const MAX_ADMITTED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// The connections of all peers.
 ///
@@ -38,12 +44,18 @@ impl ConnectionTable {
         places.max > 0 && (places.entries.len() < places.max || places.victim(Instant::now()).is_some())
     }
 
+    /// Notes the token of a peer that was admitted, whose connection comes next.
+    pub(super) fn note_admitted(&self, peer: &str, token: Option<&str>) {
+        let ticket = token.map(|token| *blake3::hash(token.as_bytes()).as_bytes());
+        self.lock().tickets.put(peer.to_owned(), ticket);
+    }
+
     /// Adds a connection until the guard is dropped. Returns `None` if all places are taken by connections
     /// that play.
     pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>) -> Option<ConnectionGuard> {
         let now = Instant::now();
-        let address = address(&connection.path());
-        let (id, closed) = self.lock().insert(now, &connection.peer(), address, Arc::clone(connection))?;
+        let network = network(&connection.path());
+        let (id, closed) = self.lock().insert(now, &connection.peer(), network, Arc::clone(connection))?;
         for (connection, reason) in closed {
             connection.close(reason);
         }
@@ -55,10 +67,14 @@ impl ConnectionTable {
     }
 }
 
-/// Returns the remote address without its port. Empty in memory.
-fn address(path: &Path) -> String {
-    let address = path.remote.parse::<std::net::SocketAddr>();
-    address.map_or_else(|_| path.remote.clone(), |address| address.ip().to_string())
+/// Returns the network of a direct path's remote end: its IPv4 address, or the first 64 bits of its IPv6 address, which
+/// one site has. `None` for a relay, behind which anybody may be, and in memory.
+fn network(path: &Path) -> Option<IpAddr> {
+    let address = path.remote.parse::<SocketAddr>().ok()?.ip().to_canonical();
+    Some(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    })
 }
 
 /// Keeps a connection in the table until it is dropped.
@@ -86,13 +102,17 @@ struct Places<C> {
     max: usize,
     next_id: u64,
     entries: HashMap<u64, Place<C>>,
+    /// By admitted peer: hash of the token of its ticket, if it has one.
+    tickets: LruCache<String, Option<[u8; 32]>>,
 }
 
 struct Place<C> {
     connection: C,
     peer: String,
-    /// Remote address without the port, or a relay's name.
-    address: String,
+    /// See [`network`].
+    network: Option<IpAddr>,
+    /// Hash of the token of its ticket.
+    ticket: Option<[u8; 32]>,
     /// Time of the last request.
     requested: Option<Instant>,
     /// Time of the last request for a chunk.
@@ -104,11 +124,17 @@ type Inserted<C> = (u64, Vec<(C, &'static str)>);
 
 impl<C> Places<C> {
     fn new(max: usize) -> Self {
-        Self { max, next_id: 0, entries: HashMap::new() }
+        Self { max, next_id: 0, entries: HashMap::new(), tickets: LruCache::new(MAX_ADMITTED) }
     }
 
     /// Adds a connection. Returns `None` if there is no place and nobody to evict.
-    fn insert(&mut self, now: Instant, peer: &str, address: String, connection: C) -> Option<Inserted<C>> {
+    fn insert(
+        &mut self,
+        now: Instant,
+        peer: &str,
+        network: Option<IpAddr>,
+        connection: C,
+    ) -> Option<Inserted<C>> {
         let mut closed = Vec::new();
         let of_peer = self.entries.iter().filter(|(_, place)| place.peer == peer);
         let oldest = of_peer.clone().map(|(id, _)| *id).min().filter(|_| of_peer.count() >= MAX_PER_PEER);
@@ -122,8 +148,9 @@ impl<C> Places<C> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.entries
-            .insert(id, Place { connection, peer: peer.into(), address, requested: None, played: None });
+        let ticket = self.tickets.get(peer).copied().flatten();
+        let place = Place { connection, peer: peer.into(), network, ticket, requested: None, played: None };
+        self.entries.insert(id, place);
         Some((id, closed))
     }
 
@@ -134,23 +161,31 @@ impl<C> Places<C> {
         }
     }
 
-    /// Returns the connection that gives way to a new one: one that never requested anything, else one that
-    /// does not play. Of several, one of the peer or the address with the most connections; of these, the one
-    /// that has been idle longest.
+    /// Returns the connection that gives way to a new one: one that never requested anything, else one that does
+    /// not play. Of several, one whose peer, network and ticket together have the most connections; of these, the
+    /// one that has been idle longest.
     fn victim(&self, now: Instant) -> Option<u64> {
-        let mut by_peer = HashMap::<&str, usize>::new();
-        let mut by_address = HashMap::<&str, usize>::new();
+        let mut of_peer = HashMap::<&str, usize>::new();
+        let mut of_network = HashMap::<IpAddr, usize>::new();
+        let mut of_ticket = HashMap::<&[u8], usize>::new();
         for place in self.entries.values() {
-            *by_peer.entry(&place.peer).or_default() += 1;
-            // Connections in memory have no address.
-            *by_address.entry(&place.address).or_default() += usize::from(!place.address.is_empty());
+            *of_peer.entry(&place.peer).or_default() += 1;
+            place.network.iter().for_each(|network| *of_network.entry(*network).or_default() += 1);
+            place.ticket.iter().for_each(|ticket| *of_ticket.entry(ticket).or_default() += 1);
         }
-        let held = |place: &Place<C>| by_peer[place.peer.as_str()].max(by_address[place.address.as_str()]);
+        // The sum, so that a crowd behind one address goes before others with the same ticket, and a crowd with one
+        // ticket before others behind one address.
+        let crowd = |place: &Place<C>| {
+            let of_network = place.network.and_then(|network| of_network.get(&network));
+            let of_ticket = place.ticket.as_ref().and_then(|ticket| of_ticket.get(ticket.as_slice()));
+            let all = [of_peer.get(place.peer.as_str()), of_network, of_ticket];
+            all.into_iter().flatten().sum::<usize>()
+        };
         let plays =
             |place: &Place<C>| place.played.is_some_and(|at| now.saturating_duration_since(at) < PLAYING);
         let idle = self.entries.iter().filter(|(_, place)| !plays(place));
         let order = |(id, place): &(&u64, &Place<C>)| {
-            (place.requested.is_some(), std::cmp::Reverse(held(place)), place.requested, **id)
+            (place.requested.is_some(), std::cmp::Reverse(crowd(place)), place.requested, **id)
         };
         idle.min_by_key(order).map(|(id, _)| *id)
     }
@@ -174,7 +209,8 @@ mod tests {
 
         /// Connects `connection`. Returns the closed ones, or `None` if it is turned away.
         fn connect(&mut self, connection: u32, peer: &str, address: &str) -> Option<Vec<u32>> {
-            let (id, closed) = self.places.insert(self.now, peer, address.into(), connection)?;
+            let network = address.parse().ok();
+            let (id, closed) = self.places.insert(self.now, peer, network, connection)?;
             self.ids.insert(connection, id);
             Some(closed.into_iter().map(|(connection, _)| connection).collect())
         }
@@ -265,17 +301,56 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_compared_without_its_port() {
-        use media_plugin_sdk::transport::PathKind;
-        let path = |remote: &str| Path {
-            kind: PathKind::Direct,
-            remote: remote.into(),
-            rtt: None,
-            least_rtt: None,
-            loss: None,
+    fn a_crowd_with_one_ticket_gives_way_before_a_household() {
+        let mut rig = Rig::new(12);
+        let mut connect = |connection: u32, ticket: &str, address: &str| {
+            let peer = format!("p{connection}");
+            let hash = *blake3::hash(ticket.as_bytes()).as_bytes();
+            rig.places.tickets.put(peer.clone(), Some(hash));
+            let closed = rig.connect(connection, &peer, address);
+            rig.request(connection, false);
+            closed
         };
-        assert_eq!(address(&path("192.0.2.7:4433")), "192.0.2.7");
-        assert_eq!(address(&path("[2001:db8::1]:4433")), "2001:db8::1");
-        assert_eq!(address(&path("https://relay.example./")), "https://relay.example./");
+        // Five devices behind one address.
+        for connection in 0..5 {
+            connect(connection, "family", "9.9.9.9");
+        }
+        // Seven identities with one ticket, each from an address of its own.
+        for connection in 5..12 {
+            connect(connection, "leaked", &format!("1.1.1.{connection}"));
+        }
+        for connection in 12..100 {
+            let closed = connect(connection, "leaked", &format!("1.1.1.{connection}")).unwrap();
+            assert!(closed[0] >= 5, "{closed:?}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_behind_one_address_gives_way_before_others_with_its_ticket() {
+        let mut rig = Rig::new(8);
+        for connection in 0..8 {
+            let peer = format!("p{connection}");
+            rig.places.tickets.put(peer.clone(), Some([1; 32]));
+            let address = if connection < 4 { format!("9.9.9.{connection}") } else { "1.1.1.1".into() };
+            rig.connect(connection, &peer, &address);
+            rig.request(connection, false);
+        }
+        assert_eq!(rig.connect(8, "new", "2.2.2.2"), Some(vec![4]));
+    }
+
+    #[test]
+    fn a_network_is_an_address_without_its_port_or_64_bits() {
+        use media_plugin_sdk::transport::PathKind;
+        let network = |remote: &str| {
+            let kind = PathKind::Direct;
+            let remote = remote.into();
+            network(&Path { kind, remote, rtt: None, least_rtt: None, loss: None })
+        };
+        assert_eq!(network("192.0.2.7:4433"), Some([192, 0, 2, 7].into()));
+        assert_eq!(network("[::ffff:192.0.2.7]:4433"), Some([192, 0, 2, 7].into()));
+        assert_eq!(network("[2001:db8:0:1::1]:4433"), network("[2001:db8:0:1:9::2]:1"));
+        assert_ne!(network("[2001:db8:0:1::1]:4433"), network("[2001:db8:0:2::1]:4433"));
+        assert_eq!(network("https://relay.example./"), None);
+        assert_eq!(network(""), None);
     }
 }
