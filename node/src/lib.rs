@@ -15,4 +15,5 @@ mod path_kind;
 pub mod plugins;
 pub mod server;
 pub mod source;
+mod text_line;
 pub mod ui;

@@ -1,7 +1,6 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ const MAX_PER_PEER: usize = 16;
 const PLAYING: Duration = Duration::from_secs(60);
 
 /// Number of admitted peers whose ticket is remembered until their connection arrives, which takes a moment.
-const MAX_ADMITTED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const MAX_ADMITTED: usize = 1024;
 
 /// The connections of all peers.
 ///
@@ -47,7 +46,11 @@ impl ConnectionTable {
     /// Notes the token of a peer that was admitted, whose connection comes next.
     pub(super) fn note_admitted(&self, peer: &str, token: Option<&str>) {
         let ticket = token.map(|token| *blake3::hash(token.as_bytes()).as_bytes());
-        self.lock().tickets.put(peer.to_owned(), ticket);
+        let tickets = &mut self.lock().tickets;
+        tickets.put(peer.to_owned(), ticket);
+        if tickets.len() > MAX_ADMITTED {
+            tickets.pop_lru();
+        }
     }
 
     /// Adds a connection until the guard is dropped. Returns `None` if all places are taken by connections
@@ -124,7 +127,7 @@ type Inserted<C> = (u64, Vec<(C, &'static str)>);
 
 impl<C> Places<C> {
     fn new(max: usize) -> Self {
-        Self { max, next_id: 0, entries: HashMap::new(), tickets: LruCache::new(MAX_ADMITTED) }
+        Self { max, next_id: 0, entries: HashMap::new(), tickets: LruCache::unbounded() }
     }
 
     /// Adds a connection. Returns `None` if there is no place and nobody to evict.
