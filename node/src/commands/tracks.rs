@@ -62,9 +62,14 @@ fn too_long() -> ExitError {
 
 /// All tracks of a library that contain the words of `text`, as many as fit into [`MAX_BYTES`].
 pub(super) async fn find(library: &dyn Provider, text: &str) -> Result<ListPage, ExitError> {
+    let mut room = MAX_BYTES;
+    find_within(library, text, &mut room).await
+}
+
+/// The same, as many as fit into `room` bytes. Reduces `room` by their bytes.
+async fn find_within(library: &dyn Provider, text: &str, room: &mut usize) -> Result<ListPage, ExitError> {
     let mut pages = Pages::new(library, text);
     let mut found = ListPage::default();
-    let mut room = MAX_BYTES;
     while let Some(page) = pages.next().await? {
         (found.total, found.scanning) = (page.total, page.scanning);
         for track in page.tracks {
@@ -73,7 +78,7 @@ pub(super) async fn find(library: &dyn Provider, text: &str) -> Result<ListPage,
                 eprintln!("warning: the node has {} tracks; only the first {count} are taken", found.total);
                 return Ok(found);
             };
-            room = left;
+            *room = left;
             found.tracks.push(track);
         }
     }
@@ -105,7 +110,10 @@ async fn select_in_time(library: &dyn Provider, selectors: &[String]) -> Result<
     let mut is_notified = false;
     loop {
         let ListPage { total, tracks, scanning } = candidates(library, selectors).await?;
-        let selected = control::select(&tracks, total, selectors).or_exit(Exit::NotFound);
+        let selected = match selectors {
+            [] => Ok(tracks),
+            _ => control::select(&tracks, total, selectors).or_exit(Exit::NotFound),
+        };
         match selected {
             Ok(tracks) if !tracks.is_empty() => return Ok(tracks),
             _ if scanning.is_some() => {
@@ -133,11 +141,13 @@ async fn candidates(library: &dyn Provider, selectors: &[String]) -> Result<List
     if found.tracks.len() >= found.total as usize {
         return Ok(found);
     }
+    // The selection is a copy.
+    let mut room = MAX_BYTES / 2;
     for selector in selectors {
         if let Some(offset) = selector.parse::<u32>().ok().and_then(|number| number.checked_sub(1)) {
             found.tracks.extend(page(library, "", offset, 1).await?.tracks);
         }
-        found.tracks.extend(find(library, selector).await?.tracks);
+        found.tracks.extend(find_within(library, selector, &mut room).await?.tracks);
     }
     found.tracks.sort_by_key(|track| track.number);
     found.tracks.dedup_by(|a, b| a.id == b.id);

@@ -35,7 +35,8 @@ pub(crate) struct HostileNode {
 impl HostileNode {
     /// Starts a node on the loopback interface that admits everybody.
     pub(crate) fn start(reply: impl Fn(Protocol, &str) -> Reply + Send + Sync + 'static) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&requests);
         let reply = Arc::new(move |protocol, data: &str| {
@@ -69,7 +70,10 @@ impl HostileNode {
     }
 }
 
-async fn serve(connection: Arc<dyn Connection>, reply: Arc<impl Fn(Protocol, &str) -> Reply + Send + Sync + 'static>) {
+async fn serve(
+    connection: Arc<dyn Connection>,
+    reply: Arc<impl Fn(Protocol, &str) -> Reply + Send + Sync + 'static>,
+) {
     while let Some(Incoming { protocol, data, mut stream }) = connection.accept().await {
         let reply = Arc::clone(&reply);
         tokio::spawn(async move {

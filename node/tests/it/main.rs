@@ -9,6 +9,8 @@
 
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/hostile_node.rs"]
+mod hostile_node;
 #[path = "../common/net/mod.rs"]
 mod net;
 #[path = "../common/ogg.rs"]
@@ -27,6 +29,7 @@ mod examples;
 mod fallback;
 mod figures;
 mod guide;
+mod hostile;
 mod lab;
 mod library;
 mod mix;
