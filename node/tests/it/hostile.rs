@@ -99,11 +99,11 @@ fn long_titles_are_cut_and_invisible_ones_replaced() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn endless_lists_take_bounded_memory_and_end() {
-    // As many tracks as the client takes from a node, with long titles.
-    let pages = |request: &List| page(2_000_000, request.offset + 1, &vec!["é".repeat(200); 500]);
+fn long_lists_take_bounded_memory() {
+    // Over 30 MB of titles.
+    let pages = |request: &List| page(60_000, request.offset + 1, &vec!["é".repeat(200); 500]);
     let (done, peak) = list(&["ls"], pages);
-    assert_eq!((done.code, done.out.lines().count()), (0, 1_000_000), "{}", done.err);
+    assert_eq!((done.code, done.out.lines().count()), (0, 60_000), "{}", done.err);
     assert!((1..64).contains(&peak), "{peak} MB");
     let (done, peak) = list(&["play", "--output", "null:fast"], pages);
     assert!(done.err.contains("only the first"), "{done:?}");
