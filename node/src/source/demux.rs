@@ -118,12 +118,12 @@ impl Demuxer {
                 if self.opener.id == FORMAT_ID_CAF {
                     *format = self.opener.open()?;
                 }
-                let seek = || seek_back(format.as_mut(), self.track, self.clock, frame);
+                let mut seek = || seek_back(format.as_mut(), self.track, self.clock, frame);
                 if !matches!(self.opener.id, FORMAT_ID_FLAC | FORMAT_ID_OGG) {
                     return seek();
                 }
                 let sought = ReadLimits::of_bytes(MAX_SEARCHED).run(seek);
-                sought.unwrap_or_else(|_| Err(ErrorKind::UnexpectedEof.into()))
+                sought.unwrap_or_else(|_| Err(Error::IoError(ErrorKind::UnexpectedEof.into())))
             }
             Packets::Rounded(format, timeline) => {
                 if !guarded(|| timeline.seek(format.as_mut(), self.track, frame))? {
