@@ -31,21 +31,21 @@ pub(super) async fn run(
 async fn print_tracks(library: &dyn Provider, words: &str, as_json: bool) -> Result<(), ExitError> {
     let mut pages = Pages::new(library, words);
     let mut listing =
-        if as_json { Printed::Json { last: String::new() } } else { Printed::Rows(Table::default()) };
+        if as_json { ListFormat::Json { last: String::new() } } else { ListFormat::Rows(Table::default()) };
     let mut is_notified = false;
     while let Some(ListPage { tracks, scanning, .. }) = pages.next().await? {
         if let Some(count) = scanning.filter(|_| !std::mem::replace(&mut is_notified, true)) {
             eprintln!("the node is still scanning its library: {count} tracks so far");
         }
-        if !print_part(listing.lines(&tracks)?)? {
+        if !print_part(format.lines(&tracks)?)? {
             return Ok(());
         }
     }
-    print_part(listing.end()).map(drop)
+    print_part(format.end()).map(drop)
 }
 
 /// The form in which tracks are printed.
-enum Printed {
+enum ListFormat {
     Rows(Table),
     /// One array, in the form that `serde_json` gives to a whole one. Whether a comma follows its last line is open.
     Json {
@@ -53,7 +53,7 @@ enum Printed {
     },
 }
 
-impl Printed {
+impl ListFormat {
     /// The lines of the next tracks.
     fn lines(&mut self, tracks: &[Track]) -> Result<Vec<String>, ExitError> {
         let last = match self {
@@ -113,15 +113,15 @@ mod tests {
     #[test]
     fn pages_make_up_one_json_array() {
         for pages in [vec![], vec![0], vec![1], vec![2, 0, 1]] {
-            let mut printed = Printed::Json { last: String::new() };
+            let mut format = ListFormat::Json { last: String::new() };
             let mut lines = Vec::new();
             let mut all = Vec::new();
             for count in pages {
                 let page: Vec<_> = (0..count).map(track).collect();
-                lines.extend(printed.lines(&page).unwrap());
+                lines.extend(format.lines(&page).unwrap());
                 all.extend(page);
             }
-            lines.extend(printed.end());
+            lines.extend(format.end());
             assert_eq!(lines.join("\n"), serde_json::to_string_pretty(&all).unwrap());
         }
     }

@@ -118,7 +118,9 @@ impl Service {
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = self.send_quota.reserve(caller, bytes);
         let answer = reservation.and_then(|reservation| {
-            let stream = if self.catalog.is_open(&request.rendition.track) {
+            // A chunk in the cache outlives its file.
+            let is_ready = self.encoder.is_cached(request) || self.catalog.is_open(&request.rendition.track);
+            let stream = if is_ready {
                 AnswerStream::Encoder(self.encoder.request(caller, request)?)
             } else {
                 AnswerStream::Opening(self.open_and_request(caller, request))

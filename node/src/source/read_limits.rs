@@ -11,8 +11,8 @@ use std::{
 };
 
 thread_local! {
-    /// The limits of the calls that this thread is in, the outermost first.
-    static IN_FORCE: RefCell<Vec<InForce>> = const { RefCell::new(Vec::new()) };
+    /// The limits of the calls that run on this thread, the outermost first.
+    static RUNNING: RefCell<Vec<RunningLimits>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Limits of one call. After the first read beyond one of them, every read of the call fails.
@@ -41,7 +41,7 @@ pub enum ReadStop {
 }
 
 #[derive(Debug)]
-struct InForce {
+struct RunningLimits {
     limits: ReadLimits,
     began: Instant,
     read: u64,
@@ -69,20 +69,20 @@ impl ReadLimits {
         struct Entered;
         impl Drop for Entered {
             fn drop(&mut self) {
-                IN_FORCE.with_borrow_mut(Vec::pop);
+                RUNNING.with_borrow_mut(Vec::pop);
             }
         }
-        let limits = InForce { limits: self.clone(), began: Instant::now(), read: 0, stop: None };
-        IN_FORCE.with_borrow_mut(|all| all.push(limits));
+        let limits = RunningLimits { limits: self.clone(), began: Instant::now(), read: 0, stop: None };
+        RUNNING.with_borrow_mut(|all| all.push(limits));
         let entered = Entered;
         let result = call();
-        let stop = IN_FORCE.with_borrow(|all| all.last().and_then(|innermost| innermost.stop));
+        let stop = RUNNING.with_borrow(|all| all.last().and_then(|innermost| innermost.stop));
         drop(entered);
         (result, stop)
     }
 }
 
-impl InForce {
+impl RunningLimits {
     fn note(&mut self, bytes: u64) -> Result<()> {
         self.read = self.read.saturating_add(bytes);
         let ReadLimits { bytes, time, cancelled } = &self.limits;
@@ -103,7 +103,7 @@ impl InForce {
 /// # Errors
 /// The limit in force on this thread that was reached.
 pub(super) fn note_read(bytes: usize) -> Result<()> {
-    IN_FORCE.with_borrow_mut(|all| all.iter_mut().try_for_each(|limits| limits.note(bytes as u64)))
+    RUNNING.with_borrow_mut(|all| all.iter_mut().try_for_each(|limits| limits.note(bytes as u64)))
 }
 
 #[cfg(test)]

@@ -133,6 +133,11 @@ impl Schedule {
         Ok(stream)
     }
 
+    /// Returns whether the chunk is in the cache.
+    pub(super) fn is_cached(&self, key: &ChunkKey) -> bool {
+        self.lock().cache.contains(key)
+    }
+
     /// Schedules a chunk that will be requested soon, for a time without requested ones.
     pub(super) fn encode_ahead(&self, key: ChunkKey) {
         let mut state = self.lock();

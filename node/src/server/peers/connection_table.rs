@@ -165,8 +165,8 @@ impl<C> Places<C> {
     }
 
     /// Returns the connection that gives way to a new one: one that never requested anything, else one that does
-    /// not play. Of several, one whose peer, network and ticket together have the most connections; of these, the
-    /// one that has been idle longest.
+    /// not play. Of several, one whose peer, network or ticket has the most connections; of these, one for which they
+    /// have the most together, and then the one that has been idle longest.
     fn victim(&self, now: Instant) -> Option<u64> {
         let mut of_peer = HashMap::<&str, usize>::new();
         let mut of_network = HashMap::<IpAddr, usize>::new();
@@ -176,13 +176,13 @@ impl<C> Places<C> {
             place.network.iter().for_each(|network| *of_network.entry(*network).or_default() += 1);
             place.ticket.iter().for_each(|ticket| *of_ticket.entry(ticket).or_default() += 1);
         }
-        // The sum, so that a crowd behind one address goes before others with the same ticket, and a crowd with one
-        // ticket before others behind one address.
+        // The sum tells a crowd behind one address from others with the same ticket.
         let crowd = |place: &Place<C>| {
             let of_network = place.network.and_then(|network| of_network.get(&network));
             let of_ticket = place.ticket.as_ref().and_then(|ticket| of_ticket.get(ticket.as_slice()));
             let all = [of_peer.get(place.peer.as_str()), of_network, of_ticket];
-            all.into_iter().flatten().sum::<usize>()
+            let all = all.into_iter().flatten().copied();
+            (all.clone().max(), all.sum::<usize>())
         };
         let plays =
             |place: &Place<C>| place.played.is_some_and(|at| now.saturating_duration_since(at) < PLAYING);

@@ -35,7 +35,7 @@ pub(super) fn resolver() -> DnsResolver {
 
 /// A kind of record, and the name it is looked up for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Question {
+enum NameRequest {
     Ipv4(String),
     Ipv6(String),
     Txt(String),
@@ -43,17 +43,17 @@ enum Question {
 
 /// The records that a name server has.
 #[derive(Debug, Clone)]
-enum Records {
+enum NameAnswer {
     Addresses(Vec<IpAddr>),
     Texts(Vec<TxtRecordData>),
 }
 
 /// Result of a lookup. `Ok(None)`: a name server answered that there is no such name.
-type Outcome = Result<Option<Records>, String>;
+type Outcome = Result<Option<NameAnswer>, String>;
 
 /// The source of answers.
 trait NameServers: std::fmt::Debug + Send + Sync + 'static {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Outcome>;
+    fn ask(&self, question: NameRequest) -> BoxFuture<'static, Outcome>;
 
     /// Forgets the network of before.
     fn reset(&self);
@@ -64,15 +64,15 @@ trait NameServers: std::fmt::Debug + Send + Sync + 'static {
 struct System(DnsResolver);
 
 impl NameServers for System {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Outcome> {
+    fn ask(&self, question: NameRequest) -> BoxFuture<'static, Outcome> {
         let resolver = self.0.clone();
         Box::pin(async move {
             let found = match question {
-                Question::Ipv4(name) => resolver.lookup_ipv4(name, LOOKUP_TIMEOUT).await.map(addresses),
-                Question::Ipv6(name) => resolver.lookup_ipv6(name, LOOKUP_TIMEOUT).await.map(addresses),
-                Question::Txt(name) => {
+                NameRequest::Ipv4(name) => resolver.lookup_ipv4(name, LOOKUP_TIMEOUT).await.map(addresses),
+                NameRequest::Ipv6(name) => resolver.lookup_ipv6(name, LOOKUP_TIMEOUT).await.map(addresses),
+                NameRequest::Txt(name) => {
                     let found = resolver.lookup_txt(name, LOOKUP_TIMEOUT).await;
-                    found.map(|found| Records::Texts(found.collect()))
+                    found.map(|found| NameAnswer::Texts(found.collect()))
                 }
             };
             match found {
@@ -88,8 +88,8 @@ impl NameServers for System {
     }
 }
 
-fn addresses(found: impl Iterator<Item = IpAddr>) -> Records {
-    Records::Addresses(found.collect())
+fn addresses(found: impl Iterator<Item = IpAddr>) -> NameAnswer {
+    NameAnswer::Addresses(found.collect())
 }
 
 /// A resolver whose lookups of the same name share one.
@@ -107,7 +107,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    in_progress: HashMap<Question, watch::Receiver<Option<Outcome>>>,
+    in_progress: HashMap<NameRequest, watch::Receiver<Option<Outcome>>>,
     /// True if the last lookup was answered.
     is_answering: bool,
     /// Lookups in a row without an answer.
@@ -127,7 +127,7 @@ impl NameResolver {
     }
 
     /// Looks a name up, or joins the lookup of it in progress.
-    async fn look_up(self, question: Question) -> Result<Records, DnsError> {
+    async fn look_up(self, question: NameRequest) -> Result<NameAnswer, DnsError> {
         let mut outcome = self.start(question);
         let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
         let failed = |text: String| DnsError::from(AnyError::from_string(text));
@@ -139,7 +139,7 @@ impl NameResolver {
         }
     }
 
-    fn start(&self, question: Question) -> watch::Receiver<Option<Outcome>> {
+    fn start(&self, question: NameRequest) -> watch::Receiver<Option<Outcome>> {
         let mut state = self.0.lock();
         if let Some(outcome) = state.in_progress.get(&question) {
             return outcome.clone();
@@ -157,7 +157,7 @@ impl NameResolver {
 }
 
 impl Shared {
-    async fn run(&self, question: Question) -> Outcome {
+    async fn run(&self, question: NameRequest) -> Outcome {
         let is_answering = self.lock().is_answering;
         let trial = if is_answering { None } else { Some(self.trial.lock().await) };
         // The trial before this one may have been answered.
@@ -194,34 +194,34 @@ impl Shared {
 
 /// The addresses of one family.
 fn of_family<A: Send + 'static>(
-    records: Records,
+    records: NameAnswer,
     family: impl Fn(IpAddr) -> Option<A> + Send + 'static,
 ) -> BoxIter<A> {
     match records {
-        Records::Addresses(addresses) => Box::new(addresses.into_iter().filter_map(family)),
-        Records::Texts(_) => Box::new(std::iter::empty()),
+        NameAnswer::Addresses(addresses) => Box::new(addresses.into_iter().filter_map(family)),
+        NameAnswer::Texts(_) => Box::new(std::iter::empty()),
     }
 }
 
 impl Resolver for NameResolver {
     fn lookup_ipv4(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
-        let found = self.clone().look_up(Question::Ipv4(host));
+        let found = self.clone().look_up(NameRequest::Ipv4(host));
         let family = |address| if let IpAddr::V4(address) = address { Some(address) } else { None };
         Box::pin(async move { found.await.map(|records| of_family(records, family)) })
     }
 
     fn lookup_ipv6(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
-        let found = self.clone().look_up(Question::Ipv6(host));
+        let found = self.clone().look_up(NameRequest::Ipv6(host));
         let family = |address| if let IpAddr::V6(address) = address { Some(address) } else { None };
         Box::pin(async move { found.await.map(|records| of_family(records, family)) })
     }
 
     fn lookup_txt(&self, host: String) -> BoxFuture<'static, Result<BoxIter<TxtRecordData>, DnsError>> {
-        let found = self.clone().look_up(Question::Txt(host));
+        let found = self.clone().look_up(NameRequest::Txt(host));
         Box::pin(async move {
             let texts: BoxIter<_> = match found.await? {
-                Records::Texts(texts) => Box::new(texts.into_iter()),
-                Records::Addresses(_) => Box::new(std::iter::empty()),
+                NameAnswer::Texts(texts) => Box::new(texts.into_iter()),
+                NameAnswer::Addresses(_) => Box::new(std::iter::empty()),
             };
             Ok(texts)
         })

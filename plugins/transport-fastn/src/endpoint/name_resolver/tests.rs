@@ -30,7 +30,7 @@ impl Servers {
 }
 
 impl NameServers for Servers {
-    fn ask(&self, _: Question) -> BoxFuture<'static, Outcome> {
+    fn ask(&self, _: NameRequest) -> BoxFuture<'static, Outcome> {
         /// Counts a question until it is answered or abandoned.
         struct Open(Arc<Counts>);
         impl Drop for Open {
@@ -48,7 +48,7 @@ impl NameServers for Servers {
                 0 => std::future::pending().await,
                 delay => sleep(Duration::from_millis(delay.into())).await,
             }
-            Ok(Some(Records::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
+            Ok(Some(NameAnswer::Addresses(vec![Ipv4Addr::LOCALHOST.into()])))
         })
     }
 
@@ -86,7 +86,7 @@ async fn lookups_without_an_answer_back_off() {
     assert!((8..16).contains(&asked) && at_once == 1, "{asked} {at_once}");
     // After a change of the network one lookup comes at once.
     drop(resolver.reset());
-    let found = resolver.clone().look_up(Question::Ipv4("relay".into())).await;
+    let found = resolver.clone().look_up(NameRequest::Ipv4("relay".into())).await;
     assert!(found.is_err());
     assert_eq!(servers.asked(), (1, 1));
 }
