@@ -2,6 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
+    time::Duration,
 };
 
 use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
@@ -12,8 +13,9 @@ use super::{
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    scan::{folder_walk::walk, headers::read_headers},
-    track_file::{FileEntry, ScannedEntry},
+    root::Root,
+    scan::{folder_walk::walk, headers::read_headers, natural_order::compare_paths},
+    track_file::{FileEntry, ScannedEntry, TrackFile},
 };
 use crate::source::formats::is_audio;
 
@@ -21,11 +23,17 @@ use crate::source::formats::is_audio;
 /// quarter of the files known by then, so that the cost of publishing stays in proportion to the scan.
 const FIRST_BATCH: usize = 64;
 
+/// Time after which a client may retry a track whose disk is away. Its player retries as long as its
+/// `playback.give_up` says.
+const AWAY_RETRY: Duration = Duration::from_secs(2);
+
 /// The tracks in library order, shared by all users of this node. Each call works on an immutable
 /// `Listing`; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
     paths: Vec<PathBuf>,
+    /// The same places without symbolic links.
+    roots: Vec<Root>,
     follow_links: bool,
     index: Option<Index>,
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
@@ -33,6 +41,15 @@ pub struct Catalog {
     scanned: Mutex<Vec<ScannedEntry>>,
     listing: RwLock<Arc<Listing>>,
     open_files: OpenFiles,
+}
+
+/// The files below the owner's folders.
+struct FoundFiles {
+    /// In library order.
+    entries: Vec<FileEntry>,
+    skipped: Vec<Skipped>,
+    /// Folders whose disk is away. Their files are those of the last scan.
+    away: Vec<PathBuf>,
 }
 
 impl Catalog {
@@ -56,16 +73,18 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
     pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
-        let real = |path: &PathBuf| {
-            path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
+        let root = |path: &PathBuf| {
+            Root::new(path).map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
         };
-        let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
-        let index = index.map(|folder| Index::new(folder, roots, follow_links));
+        let roots = paths.iter().map(root).collect::<Result<Vec<_>, _>>()?;
+        let root_paths = roots.iter().map(|root| root.path.clone()).collect();
+        let index = index.map(|folder| Index::new(folder, root_paths, follow_links));
         let files = index.as_ref().map(Index::load).unwrap_or_default();
         let scanned: Vec<_> = files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect();
-        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         Ok(Self {
             paths: paths.to_vec(),
+            roots,
             follow_links,
             index,
             scanned: Mutex::new(scanned),
@@ -79,24 +98,29 @@ impl Catalog {
     /// change. New tracks appear in batches, in library order. During the first scan a published track number
     /// is final; later numbers shift as tracks come and go before them.
     ///
+    /// If a folder cannot be read, or one of `paths` is gone or empty, its disk may be away for a while. Its
+    /// tracks stay listed, marked as away.
+    ///
     /// Blocks on the disk. One scan runs at a time, other callers wait. Returns whether anything changed.
     ///
     /// # Errors
-    /// [`CatalogError::Unreadable`] leaves all as it was; [`CatalogError::Empty`] if no track is left.
+    /// [`CatalogError::Unreadable`] for a path without known tracks leaves all as it was;
+    /// [`CatalogError::Empty`] if no track is left.
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entries, skipped) = self.find_files()?;
+        let FoundFiles { entries, skipped, away } = self.find_files(&scanned)?;
         let mut found = known_entries(&entries, &scanned);
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
         let is_unchanged = missing.is_empty() && found.len() == scanned.len();
-        // After the disk was away the listing is empty although all files are known.
-        if is_unchanged && !self.is_empty() && !self.listing().is_scanning() {
+        let before = self.listing();
+        if is_unchanged && !before.is_scanning() && before.len() > 0 && before.away() == away {
             return Ok(false);
         }
         let mut rest = missing.as_slice();
         let mut saved = found.len() - rest.len();
         loop {
-            self.publish(Listing::new(found.iter().flatten(), skipped.clone(), !rest.is_empty()));
+            let is_scanning = !rest.is_empty();
+            self.publish(Listing::new(found.iter().flatten(), skipped.clone(), away.clone(), is_scanning));
             if rest.is_empty() {
                 break;
             }
@@ -111,7 +135,6 @@ impl Catalog {
             read_headers(&entries, batch, |position, entry| found[position] = Some(entry));
         }
         if self.is_empty() {
-            // `scanned` and the index keep their entries: the disk may be away for a while only.
             return Err(self.empty_error());
         }
         if !is_unchanged {
@@ -133,6 +156,12 @@ impl Catalog {
         self.len() == 0
     }
 
+    /// Number of tracks whose disk was away at the last scan.
+    #[must_use]
+    pub fn away(&self) -> usize {
+        self.listing().away_len()
+    }
+
     /// The files that are named like audio and not served.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
@@ -149,7 +178,8 @@ impl Catalog {
     /// the end the first time. Another thread ends the opening by setting `cancelled`.
     ///
     /// # Errors
-    /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
+    /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded;
+    /// `Busy` if its disk is away.
     pub(crate) fn open(
         &self,
         id: &TrackId,
@@ -158,7 +188,26 @@ impl Catalog {
         let unknown =
             || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
         let (file, track) = self.listing().find(id).ok_or_else(unknown)?;
-        self.open_files.open(&file, &track, cancelled)
+        self.open_files.open(&file, &track, cancelled).map_err(|error| self.or_away(&file, error))
+    }
+
+    /// Returns the refusal for a track that cannot be read: `Busy` if its disk is away, or else `error`.
+    /// Accesses the disk.
+    pub(crate) fn unless_away(&self, id: &TrackId, error: WireError) -> WireError {
+        match self.listing().find(id) {
+            Some((file, _)) => self.or_away(&file, error),
+            None => error,
+        }
+    }
+
+    fn or_away(&self, file: &TrackFile, error: WireError) -> WireError {
+        let path = &file.entry.path;
+        let root = self.roots.iter().find(|root| path.starts_with(&root.path));
+        let is_of_file = matches!(error.code, ErrorCode::UnknownTrack | ErrorCode::Unreadable);
+        if !is_of_file || !root.is_some_and(|root| root.is_file_away(path)) {
+            return error;
+        }
+        WireError::busy(format!("the disk with {:?} is away from the node", file.title), AWAY_RETRY)
     }
 
     /// Returns whether [`Catalog::open`] would find the track's file open already. Does not access the disk.
@@ -180,15 +229,44 @@ impl Catalog {
         *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
     }
 
-    fn find_files(&self) -> Result<(Vec<FileEntry>, Vec<Skipped>), CatalogError> {
+    fn find_files(&self, scanned: &[ScannedEntry]) -> Result<FoundFiles, CatalogError> {
         let mut seen = HashSet::new();
-        let mut skipped = Vec::new();
-        let mut entries = Vec::new();
-        for path in &self.paths {
+        let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
+        for (path, root) in self.paths.iter().zip(&self.roots) {
+            let mut skipped = Vec::new();
             let found = walk(path, self.follow_links, is_audio, &mut seen, &mut skipped);
-            entries.extend(found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?);
+            let is_away = found.as_ref().map_or(true, Vec::is_empty) && root.is_away();
+            let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };
+            missing.extend(skipped.iter().map(|skipped| skipped.path.clone()));
+            let mut entries = Vec::new();
+            for folder in missing {
+                let known =
+                    scanned.iter().map(ScannedEntry::entry).filter(|file| file.path.starts_with(&folder));
+                let kept: Vec<_> = known.filter(|file| seen.insert(file.path.clone())).cloned().collect();
+                if kept.is_empty() {
+                    continue;
+                }
+                skipped.retain(|skipped| skipped.path != folder);
+                let reason = format!("its disk is away; its {} files stay listed", kept.len());
+                skipped.push(Skipped { path: folder.clone(), reason });
+                all.away.push(folder);
+                entries.extend(kept);
+            }
+            match found {
+                Ok(found) if entries.is_empty() => entries = found,
+                Ok(found) => {
+                    entries.extend(found);
+                    entries.sort_by(|a, b| compare_paths(&a.path, &b.path));
+                }
+                Err(cause) if entries.is_empty() => {
+                    return Err(CatalogError::Unreadable { path: path.clone(), cause });
+                }
+                Err(_) => {}
+            }
+            all.entries.extend(entries);
+            all.skipped.extend(skipped);
         }
-        Ok((entries, skipped))
+        Ok(all)
     }
 
     fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) {

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use media_protocol::{List, ListPage, Track, TrackId};
 
@@ -20,6 +20,8 @@ pub(super) struct Listing {
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
     skipped: Vec<Skipped>,
+    /// Folders whose disk was away at the scan.
+    away: Vec<PathBuf>,
     /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
 }
@@ -29,14 +31,18 @@ struct Row {
     file: Arc<TrackFile>,
     /// The file's id, or another one for a further copy of the same content.
     id: TrackId,
+    /// True if the file was not found at the scan, since its disk is away.
+    is_away: bool,
 }
 
 impl Listing {
     /// A listing of scanned files in library order. Copies of the same content get ids by their order.
-    /// `skipped` holds the folders that could not be read; files that are not tracks are added to it.
+    /// `skipped` holds the folders that could not be read; files that are not tracks are added to it. Tracks in
+    /// the folders `away` are marked.
     pub(super) fn new<'a>(
         scanned: impl Iterator<Item = &'a ScannedEntry>,
         mut skipped: Vec<Skipped>,
+        away: Vec<PathBuf>,
         scanning: bool,
     ) -> Self {
         let mut rows = Vec::new();
@@ -45,7 +51,9 @@ impl Listing {
             match entry {
                 ScannedEntry::Track(file) => {
                     let copies_before = copies.entry(&file.id).or_default();
-                    rows.push(Row { file: Arc::clone(file), id: copy_id(&file.id, *copies_before) });
+                    let id = copy_id(&file.id, *copies_before);
+                    let is_away = away.iter().any(|folder| file.entry.path.starts_with(folder));
+                    rows.push(Row { file: Arc::clone(file), id, is_away });
                     *copies_before += 1;
                 }
                 ScannedEntry::Skipped(file, reason) => {
@@ -55,7 +63,7 @@ impl Listing {
         }
         let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
         by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
-        Self { rows, by_id, skipped, scanning }
+        Self { rows, by_id, skipped, away, scanning }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,6 +72,15 @@ impl Listing {
 
     pub(super) fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    pub(super) fn away(&self) -> &[PathBuf] {
+        &self.away
+    }
+
+    /// Number of tracks that are away.
+    pub(super) fn away_len(&self) -> usize {
+        self.rows.iter().filter(|row| row.is_away).count()
     }
 
     pub(super) fn is_scanning(&self) -> bool {
@@ -147,7 +164,7 @@ mod tests {
     #[test]
     fn a_page_of_the_longest_tracks_is_cut_to_one_answer() {
         let scanned: Vec<_> = (0..1000).map(longest).collect();
-        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() });
         let mut joined = Vec::new();
         while joined.len() < 1000 {

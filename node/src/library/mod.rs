@@ -12,6 +12,7 @@ mod open_file;
 mod open_files;
 mod open_track;
 pub mod provider;
+mod root;
 mod scan;
 mod source_facts;
 mod track_file;

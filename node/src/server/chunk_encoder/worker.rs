@@ -103,7 +103,9 @@ impl Worker {
         }
         tracing::debug!(ahead, "encoding");
         let is_abandoned = || self.schedule.abandon_if_unwanted(job);
-        let Some(trailer) = encode(&track, &plan, request.index, progress, is_abandoned)? else {
+        let encoded = encode(&track, &plan, request.index, progress, is_abandoned);
+        let encoded = encoded.map_err(|error| self.catalog.unless_away(&request.rendition.track, error));
+        let Some(trailer) = encoded? else {
             tracing::debug!("abandoned: no client waits for it any more");
             return Ok(None);
         };
