@@ -30,7 +30,7 @@ pub(super) async fn run(
 /// Prints each page as it comes.
 async fn print_tracks(library: &dyn Provider, words: &str, as_json: bool) -> Result<(), ExitError> {
     let mut pages = Pages::new(library, words);
-    let mut listing =
+    let mut format =
         if as_json { ListFormat::Json { last: String::new() } } else { ListFormat::Rows(Table::default()) };
     let mut is_notified = false;
     while let Some(ListPage { tracks, scanning, .. }) = pages.next().await? {

@@ -25,8 +25,8 @@ impl Root {
     /// Returns whether the root's folder does not exist, cannot be read, or is empty, as a mount point without its disk is.
     pub(super) fn is_away(&self) -> bool {
         let folder = if self.is_file { self.path.parent() } else { Some(self.path.as_path()) };
-        let entries = folder.map(fs::read_dir);
-        !matches!(entries, Some(Ok(mut entries)) if entries.next().is_some_and(|first| first.is_ok()))
+        let first = folder.and_then(|folder| fs::read_dir(folder).ok()?.next()?.ok());
+        first.is_none()
     }
 
     /// Returns whether a file in this root cannot be reached because of its disk, and was not just deleted.
