@@ -20,9 +20,9 @@ use crate::{
 
 /// Variables that set no key: the log filter, the configuration file, the folders with plugins.
 const ENV_RESERVED: [&str; 3] = ["MEDIA_NODE_LOG", "MEDIA_NODE_CONFIG", "MEDIA_NODE_PLUGIN_PATH"];
-/// Greatest size of the file, in bytes (test `a_file_that_is_too_long_or_not_text_is_refused`).
+/// Greatest size of the file, in bytes. Tested by `a_file_that_is_too_long_or_not_text_is_refused`.
 const MAX_FILE: u64 = 1 << 20;
-/// Characters of a key or a value that an error quotes (test `an_error_quotes_80_characters`).
+/// Characters of a key or a value that an error quotes. Tested by `an_error_quotes_80_characters`.
 const MAX_QUOTED: usize = 80;
 
 /// A line of `config show`.
@@ -187,7 +187,7 @@ impl Config {
     }
 }
 
-/// Parses the key of a plugin's option. A key below a key of the schema, such as `codec.prefer.x`, is none.
+/// Parses the key of a plugin's option. A key below a key of the schema, such as `codec.prefer.x`, is not one.
 fn option_key(name: &str) -> Option<OptionKey> {
     OptionKey::parse(name).filter(|option| !KEYS.iter().any(|key| key.name == option.plugin()))
 }
@@ -222,7 +222,7 @@ fn flatten(table: &DeTable<'_>, parent: &str, found: &mut Vec<(String, Given, us
     }
 }
 
-/// Tells if the table `key` holds keys or options. An unknown section counts too, so that the error names the
+/// True if the table `key` holds keys or options. An unknown section counts too, so that the error names the
 /// key in it; if it is empty, the error names the section.
 fn is_section(parent: &str, key: &str, table: &DeTable<'_>) -> bool {
     if parent.is_empty() {

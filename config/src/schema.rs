@@ -22,7 +22,7 @@ pub struct Key {
     pub name: &'static str,
     doc: &'static str,
     allowed: fn() -> String,
-    /// The default in words; empty if the default itself is the text.
+    /// The default in words; empty if the reference shows the default value itself.
     shown_default: &'static str,
     /// Sets the key. Returns false if the key does not accept the value.
     pub(crate) set: fn(&mut Config, &Given) -> bool,

@@ -179,7 +179,7 @@ impl<T: Setting> Setting for Vec<T> {
 pub struct Number<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Number<MIN, MAX> {
-    /// Returns `value`, or the limit of the range next to it.
+    /// Returns `value`, or the nearest limit of the range.
     pub(crate) fn clamped(value: u32) -> Self {
         Self(value.clamp(MIN, MAX))
     }

@@ -16,7 +16,7 @@ const FILE: &str = "config.toml";
 pub struct Sources {
     /// The file.
     pub file: PathBuf,
-    /// Tells if somebody named the file, so that it must exist.
+    /// True if somebody named the file, so that it must exist.
     pub file_is_named: bool,
     /// Folder for the node's key, by default.
     pub data_dir: PathBuf,

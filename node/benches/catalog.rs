@@ -35,7 +35,7 @@ use std::{
 
 use fixtures::Kind;
 use media_node::{client, client::NodeLink, plugins};
-use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
+use media_plugin_sdk::transport::{BindOptions, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
 use table::{Goal, Row};
@@ -134,7 +134,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
 }
 
 async fn node_link(ticket: &Ticket) -> Arc<NodeLink> {
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [9; 32],
         options: LOOPBACK.into(),
         name: "bench".into(),

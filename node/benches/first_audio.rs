@@ -31,14 +31,14 @@ use media_node::{
     server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
+use media_plugin_sdk::transport::{Admit, BindOptions, Endpoint, refuse_all};
 use media_protocol::{List, Position, TrackId};
 use tokio::runtime::Runtime;
 
 const LOOPBACK: &str = r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#;
 
 async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [key; 32],
         options: LOOPBACK.into(),
         name: "bench".into(),

@@ -27,7 +27,7 @@ use model::Heard;
 use table::{Goal, Row};
 
 const HEAD: &str = "\
-| path | choice | dry for | underruns | mean bitrate | switches |
+| path | choice | without audio | underruns | mean bitrate | switches |
 |---|---|---:|---:|---:|---:|";
 
 /// Lines of the table, and the same figures as rows of the history.
@@ -41,9 +41,10 @@ impl Results {
     /// Prints and keeps the result of one choice on one kind of path.
     fn add(&mut self, kind: &str, name: &str, seeds: u64, heard: &Heard) {
         let bitrate = heard.bits / heard.played / 1000.0;
-        let Heard { dry, underruns, switches, .. } = heard;
-        let line =
-            format!("| {kind} | {name} | {dry:.1} s | {underruns} | {bitrate:.0} kbit/s | {switches} |");
+        let Heard { underrun_time, underruns, switches, .. } = heard;
+        let line = format!(
+            "| {kind} | {name} | {underrun_time:.1} s | {underruns} | {bitrate:.0} kbit/s | {switches} |"
+        );
         println!("{line}");
         self.lines.push(line);
         self.rows.extend(rows(kind, name, seeds, heard));
@@ -55,7 +56,7 @@ fn rows(kind: &str, name: &str, seeds: u64, heard: &Heard) -> [Row; 4] {
         Row::alone(&format!("{kind}, {name}, {seeds} of each kind: {what}"), unit, value, Goal::None)
     };
     [
-        row("dry", "s", heard.dry),
+        row("without audio", "s", heard.underrun_time),
         row("underruns", "", heard.underruns.into()),
         row("mean bitrate", "kbit/s", heard.bits / heard.played / 1000.0),
         row("switches", "", heard.switches.into()),

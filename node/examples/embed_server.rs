@@ -16,7 +16,7 @@ use media_node::{
     plugins,
     server::{Access, Server, ServerConfig},
 };
-use media_plugin_sdk::transport::{Bind, PeerAddress};
+use media_plugin_sdk::transport::{BindOptions, PeerAddress};
 use media_protocol::{Protocol, Route, Ticket};
 
 const TRANSPORT: &str = "fastn";
@@ -43,7 +43,7 @@ async fn main() -> anyhow::Result<()> {
     // The endpoint: this node's identity on the network, and the decision on who may connect.
     let capability = random()?;
     let access = Access { capability: Some(Ticket::token_of(&capability)), ..Access::default() };
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: random()?,
         options: options.into(),
         name: "embed_server".into(),

@@ -22,7 +22,7 @@ use media_node::{
     plugins,
 };
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Bind, PeerAddress, refuse_all};
+use media_plugin_sdk::transport::{BindOptions, PeerAddress, refuse_all};
 use media_protocol::{Position, Protocol, Ticket};
 
 /// Options of the transport that keep it on this machine.
@@ -75,7 +75,7 @@ async fn connect(registry: &Registry, ticket: &Ticket, options: &str) -> anyhow:
     let route = route.context("this build has none of the ticket's transports")?;
     let mut secret_key = [0; 32];
     getrandom::fill(&mut secret_key).context("reading random bytes from the system")?;
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key,
         options: options.into(),
         name: "play_from_ticket".into(),

@@ -6,15 +6,15 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// An operation failed.
+    /// An operation failed, or not every track could be played.
     Failed = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// The node cannot be reached, or refuses this client.
+    /// The node cannot be reached, or refuses this device.
     Unreachable = 3,
-    /// The track does not exist, or there is nothing to serve.
+    /// The track does not exist, or the paths to serve hold no audio file.
     NotFound = 4,
-    /// The output or its device does not exist, or cannot be opened.
+    /// The output or its device does not exist, or cannot be opened or written to.
     Output = 5,
 }
 
@@ -42,9 +42,9 @@ impl fmt::Display for ExitError {
 
 impl std::error::Error for ExitError {}
 
-/// Conversion of any error into an [`ExitError`].
+/// Conversion of other errors into an [`ExitError`].
 pub trait ExitContext<T> {
-    /// Keeps the message of the error, which names the operation by itself.
+    /// Keeps the message of the error. For errors whose message names the operation.
     ///
     /// # Errors
     /// The converted error.

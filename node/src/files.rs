@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// Writes `text` to `file`. A regular file is replaced in one step, so that a reader never finds half of it. With
-/// `private`, only its owner can read it. A pipe or a device is written to directly.
+/// Writes `text` to `file`. Replaces a regular file in one step, so that a reader never finds half of it. With
+/// `private`, only its owner can read the file. Writes to a pipe or a device directly.
 ///
 /// # Errors
 /// Errors of the system. No temporary file is left behind.
 pub fn write(file: &Path, text: &str, private: bool) -> io::Result<()> {
-    // The target of a symbolic link is replaced, not the link itself.
+    // If `file` is a symbolic link, the rename must replace its target and not the link.
     let target = file.canonicalize().unwrap_or_else(|_| file.into());
     if target.exists() && !target.is_file() {
         return File::create(&target)?.write_all(text.as_bytes());

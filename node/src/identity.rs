@@ -1,5 +1,5 @@
-//! Secrets of a node: its key, which is its identity, and the capability in its tickets. Each is a file that only its owner
-//! can read.
+//! Secrets of a node: its key, which gives it its identity, and the capability in its tickets. Each secret has a file that
+//! only its owner can read.
 
 use std::{
     fs,
@@ -73,7 +73,7 @@ impl Secret {
             return Err(SecretError::Exposed(file.into()));
         }
         let mut text = String::new();
-        // One byte more than a key and its line end, so that a longer file is recognised.
+        // 66 bytes are one more than a secret and its line end, so that a longer file is found malformed.
         open.take(66).read_to_string(&mut text).map_err(failed)?;
         let bytes = HEXLOWER.decode(text.trim_end().as_bytes()).ok();
         bytes
@@ -82,15 +82,15 @@ impl Secret {
             .ok_or_else(|| SecretError::Malformed(file.into()))
     }
 
-    /// Derives another secret from this one and `context`. This one cannot be computed from it.
+    /// Derives another secret from this one and `context`. Nobody can compute this one from the derived one.
     #[must_use]
     pub fn derive(&self, context: &str) -> Self {
         Self(blake3::derive_key(context, &self.0))
     }
 }
 
-/// Creates the file of a secret. It is written under a temporary name and linked into place, so that a reader never finds
-/// half a key.
+/// Creates the file of a secret. Writes it under a temporary name and then links it to its name, so that a reader never finds
+/// half a secret.
 fn create(file: &Path, secret: &[u8; 32]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;

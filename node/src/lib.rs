@@ -1,6 +1,6 @@
 //! A media node: serves a person's audio files to their other devices, and plays audio that another node serves.
 //!
-//! `README.md` beside this crate describes the rooms; `docs/` has threads, queues and networks.
+//! The `README.md` of this crate describes the rooms. `docs/` has pages about threads, networks and other subjects.
 
 pub mod client;
 pub mod commands;

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// Version of the file. A higher one is refused, so that an older program does not lose what a newer one wrote.
+/// Version of the file's format. The program refuses a higher version, so that it does not lose data of a newer program.
 const VERSION: u32 = 1;
-/// The longest name, in characters.
+/// Longest name, in characters.
 const MAX_NAME: usize = 40;
-/// Most bytes of the file that are read. A ticket is a few hundred bytes, so this is some thousand nodes.
+/// Largest file that is read, in bytes. A ticket has a few hundred bytes, so this is room for thousands of nodes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Error about the named nodes. Each message is one line.
@@ -49,12 +49,12 @@ pub enum NodeBookError {
     /// The name is in use for another node.
     #[error("{0:?} is in use for another node: choose another name, or run `media-node forget {0}` first")]
     Taken(String),
-    /// No node has the name, or a name that begins so.
+    /// No node has this name, or a name that begins with it.
     #[error("no node named {name:?}{}", known(.names))]
     Unknown {
         /// The text that was given.
         name: String,
-        /// The names there are.
+        /// All stored names.
         names: Vec<String>,
     },
     /// Several names begin with the text.
@@ -75,23 +75,23 @@ fn known(names: &[String]) -> String {
     }
 }
 
-/// A node under its name.
+/// A node that has a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownNode {
     /// Text of the ticket. A secret.
     pub ticket: String,
-    /// Time of its addition, in seconds since 1970.
+    /// Time at which the node was added, in seconds since 1970.
     pub added: u64,
     /// Time at which a command last reached it, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<u64>,
-    /// Kind of the path that it was last reached by.
+    /// Kind of the path over which a command last reached it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
-/// All named nodes. Changes are written by the functions that make them, under a lock, so that two commands at once lose
-/// nothing.
+/// All named nodes. Each function that changes them writes the file at once, under a lock, so that two commands at the same
+/// time do not lose each other's changes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NodeBook {
     version: u32,
@@ -175,7 +175,7 @@ impl NodeBook {
         })
     }
 
-    /// Notes that the node of a ticket was reached now, over a path of this kind. A ticket without a name is ignored.
+    /// Stores that the node of a ticket was reached now, over a path of this kind. Does nothing for a ticket without a name.
     ///
     /// # Errors
     /// If the file cannot be read or written.
@@ -222,7 +222,7 @@ impl NodeBook {
         self.nodes.keys().cloned().collect()
     }
 
-    /// Reads the file, changes it, and writes it, under a lock that other commands respect.
+    /// Reads the file, changes the nodes, and writes the file. Holds a lock meanwhile, which other commands wait for.
     fn change<T>(
         file: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, NodeBookError>,

@@ -1,7 +1,7 @@
 //! The available plugins: built-in ones, and libraries in the plugin folders.
 //!
-//! This is the only file that names the built-in plugins. The linker drops a crate that no code names, and its registration
-//! with it.
+//! This is the only file that names the built-in plugins. Each needs a `use` here: the linker drops a crate that no code
+//! names, and the plugin's registration with it.
 
 use std::{env, path::PathBuf, sync::Arc};
 
@@ -27,7 +27,7 @@ pub fn registry() -> Arc<Registry> {
     Arc::new(Registry::built_in())
 }
 
-/// The built-in plugins, and those of the libraries of this user and of the system. Loading a library runs its code.
+/// The built-in plugins, and those of the libraries in the folders of `search_path`. Loading a library runs its code.
 #[must_use]
 pub fn loaded(config: &Config, search_path: &SearchPath) -> Arc<Registry> {
     let plugins = &config.plugins;

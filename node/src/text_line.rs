@@ -43,7 +43,7 @@ pub(crate) fn text_line(text: &str, columns: usize) -> String {
     line
 }
 
-/// Returns whether a person would see anything of the text.
+/// True if a person would see anything of the text.
 pub(crate) fn is_visible(text: &str) -> bool {
     // Fillers and the Braille pattern without dots have a width.
     let is_blank = |c: char| {

@@ -19,7 +19,7 @@ pub enum ErrorCode {
     NoCommonCodec,
     /// The node cannot read or decode the file.
     Unreadable,
-    /// The codec failed at this chunk. Another one may work.
+    /// The codec failed at this chunk. Another codec may work.
     CodecFailed,
     /// The node has too many requests. The client can retry.
     Busy,
@@ -65,7 +65,7 @@ impl WireError {
     }
 }
 
-/// Bounds a message from a peer in the same way, because a terminal prints it.
+/// Bounds a message from a peer as [`WireError::new`] does, because a terminal prints it.
 fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let message = String::deserialize(deserializer)?;
     Ok(WireError::new(ErrorCode::Unknown, message).message)

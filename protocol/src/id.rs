@@ -14,7 +14,7 @@ pub(crate) fn is_word(text: &str, longest: usize) -> bool {
     text.len() <= longest && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// Id of a track within a node: 1 to 64 of `[a-z0-9-]`. It does not reveal the place of the file.
+/// Id of a track within a node: 1 to 64 characters of `[a-z0-9-]`. It does not reveal the place of the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TrackId(String);
@@ -47,13 +47,13 @@ impl TrackId {
 pub struct RenditionId {
     /// The track.
     pub track: TrackId,
-    /// Id of the codec, 1 to 32 of `[a-z0-9-]`.
+    /// Id of the codec, 1 to 32 characters of `[a-z0-9-]`.
     pub codec: String,
     /// Frames per second.
     pub rate: u32,
     /// Samples per frame.
     pub channels: u16,
-    /// Parameters that the codec defines, 0 to 32 of `[a-z0-9-]`.
+    /// Parameters as the codec defines them: one text of 0 to 32 characters of `[a-z0-9-]`.
     pub params: String,
 }
 

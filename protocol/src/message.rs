@@ -264,8 +264,9 @@ pub struct Info {
     pub track: Track,
     /// The rendition that the node chose.
     pub rendition: Rendition,
-    /// Other renditions that the client can request: one for each other codec and bitrate that it offered and
-    /// the node has.
+    /// Other renditions that the client can request, in the order of its offers. Left out are offers that the
+    /// node cannot make or that give the same rendition again, lossless ones beside a passthrough, and the last
+    /// ones if the answer would grow too large.
     #[serde(default)]
     pub alternatives: Vec<Rendition>,
     /// Reason for the choice, in words.

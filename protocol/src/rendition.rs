@@ -10,7 +10,7 @@ pub struct Rendition {
     pub id: RenditionId,
     /// Nominal bitrate, in bit/s.
     pub bitrate: u32,
-    /// Tells if the listener gets exactly the samples that the source's own decoder gives.
+    /// True if the listener gets exactly the samples that the source's own decoder gives.
     pub lossless: bool,
     /// Configuration of the decoder, at most 4096 bytes; base64 on the wire.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64", default)]
@@ -85,7 +85,7 @@ impl Rendition {
         self.frames.saturating_sub(first).min(self.frames_per_chunk)
     }
 
-    /// Tells if chunk `index` is the last one, or past it.
+    /// True if chunk `index` is the last one, or past it.
     #[must_use]
     pub fn is_last(&self, index: ChunkIndex) -> bool {
         index.0.saturating_add(1) >= self.chunks

@@ -8,8 +8,8 @@ use data_encoding::BASE32_NOPAD;
 /// for it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// The routes to the node, the preferred one first: 1 to [`Ticket::MAX_ROUTES`], of which any further are
-    /// not written. A ticket without a route has no valid text.
+    /// The routes to the node, the preferred one first: 1 to [`Ticket::MAX_ROUTES`]. The text omits any further
+    /// ones. A ticket without a route has no valid text.
     pub routes: Vec<Route>,
     /// The secret that the node checks before it lets the holder in.
     pub capability: [u8; 32],
@@ -49,8 +49,8 @@ const ONE_ROUTE: u8 = 1;
 const SEVERAL_ROUTES: u8 = 2;
 /// Length of the checksum, in bytes: it detects mistyped characters.
 const CHECKSUM: usize = 4;
-/// Longest text, in bytes: more than a ticket takes whose fields all have their greatest length (test
-/// `routes_are_bounded_and_share_the_addresses`).
+/// Longest text, in bytes. A ticket whose fields all have their greatest length takes less. Tested by
+/// `routes_are_bounded_and_share_the_addresses`.
 const MAX_TEXT: usize = 8192;
 /// Longest transport id, in bytes.
 const MAX_TRANSPORT: usize = 32;
@@ -143,7 +143,7 @@ fn address_share(routes: usize) -> usize {
     Ticket::MAX_ADDRESSES / routes.max(1)
 }
 
-/// Tells if `text` can be a field: not empty, and printable ASCII without spaces, so that a node can show and
+/// True if `text` can be a field: not empty, and printable ASCII without spaces, so that a node can show and
 /// log it.
 fn is_text(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())

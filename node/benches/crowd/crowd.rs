@@ -22,7 +22,7 @@ pub(crate) struct Heard {
     pub(crate) failed: usize,
     pub(crate) underruns: u64,
     /// Total silence, in seconds.
-    pub(crate) dry: f64,
+    pub(crate) underrun_time: f64,
     /// Total playing time, in seconds.
     pub(crate) played: f64,
     pub(crate) bytes: u64,
@@ -87,7 +87,7 @@ fn sum(all: Heard, one: Heard) -> Heard {
         listeners: all.listeners + one.listeners,
         failed: all.failed + one.failed,
         underruns: all.underruns + one.underruns,
-        dry: all.dry + one.dry,
+        underrun_time: all.underrun_time + one.underrun_time,
         played: all.played + one.played,
         bytes: all.bytes + one.bytes,
         retries: all.retries + one.retries,

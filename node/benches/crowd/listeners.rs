@@ -14,7 +14,7 @@ use media_node::{
     plugins,
 };
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Bind, PeerAddress, Stream, refuse_all};
+use media_plugin_sdk::transport::{BindOptions, PeerAddress, Stream, refuse_all};
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, CodecOffer, GetInfo, Info, List, OutputOffer, PathReport, Position,
     Protocol, Rendition, Ticket, Track,
@@ -119,7 +119,7 @@ impl Process {
     async fn dial_again(&self) -> Arc<NodeLink> {
         let mut secret_key = [7; 32];
         secret_key[..8].copy_from_slice(&(self.index << 32 | self.born).to_le_bytes());
-        let bind = Bind {
+        let bind = BindOptions {
             secret_key,
             options: LOOPBACK.into(),
             name: "crowd".into(),
@@ -282,7 +282,7 @@ impl Process {
             let (unheard, counts) = (listener.stats(), listener.counts());
             heard.failed += usize::from(unheard.failed.is_some());
             heard.underruns += unheard.underruns;
-            heard.dry += unheard.dry.as_secs_f64();
+            heard.underrun_time += unheard.underrun_time.as_secs_f64();
             heard.played += unheard.played.as_secs_f64();
             heard.bytes += counts.bytes_received;
             heard.retries += counts.retries;
@@ -296,7 +296,7 @@ impl Process {
         waits.sort_by(f64::total_cmp);
         Heard {
             underruns: now.underruns - then.underruns,
-            dry: now.dry - then.dry,
+            underrun_time: now.underrun_time - then.underrun_time,
             played: now.played - then.played,
             bytes: now.bytes - then.bytes,
             retries: now.retries - then.retries,

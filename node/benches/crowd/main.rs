@@ -224,7 +224,7 @@ fn many(home: &Home, track: &Path, table: &mut Table) {
     let cores = |cost: &Cost| cost.cpu.as_secs_f64() / cost.wall.as_secs_f64() * 100.0;
     let name = |what: &str| format!("{many} listeners, Opus 64: {what}");
     table.add(row(&name("underruns"), "", heard.underruns as f64, None, Goal::AtMost(0.0)));
-    table.add(row(&name("dry, all together"), "s", heard.dry, None, Goal::None));
+    table.add(row(&name("without audio, all together"), "s", heard.underrun_time, None, Goal::None));
     table.add(row(&name("listeners that failed"), "", heard.failed as f64, None, Goal::AtMost(0.0)));
     table.add(row(&name("a chunk whole, 99th percentile"), "ms", heard.chunk_p99, None, Goal::None));
     table.add(row(&name("the node's CPU"), "% of a core", cores(&cost), None, Goal::None));

@@ -9,13 +9,13 @@ use crate::{
 };
 
 pub(crate) const HEAD: &str = "\
-| network | codec | playings | underruns | dry for, at most | first audio, warm, median | after the event, at most | new connections, retries | frames | goal | met |
+| network | codec | runs | underruns | without audio, at most | first audio, warm, median | after the event, at most | new connections, retries | frames | goal | met |
 |---|---|---:|---:|---:|---:|---|---|---|---|---|";
 
 /// Sums, worst values and medians over a row's playbacks.
 pub(crate) struct Figures {
     underruns: u64,
-    dry: Duration,
+    underrun_time: Duration,
     start: Duration,
     after: Option<Duration>,
     goal: String,
@@ -25,7 +25,8 @@ pub(crate) struct Figures {
 /// Computes the figures; `whole` if every frame was right.
 pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
     let underruns = played.iter().map(|it| it.heard.progress.underruns + it.underruns).sum();
-    let dry = most(played, |it| Some(it.heard.progress.underrun_time.max(it.dry))).unwrap_or_default();
+    let underrun_time =
+        most(played, |it| Some(it.heard.progress.underrun_time.max(it.underrun_time))).unwrap_or_default();
     let mut starts: Vec<_> = played.iter().flat_map(|it| it.first_audio.iter().copied()).collect();
     starts.sort();
     let start = starts.get(starts.len() / 2).copied().unwrap_or_default();
@@ -41,9 +42,11 @@ pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
             let goal = format!("no underrun; the best again within {}", words(Some(within)));
             (again, goal, underruns == 0 && again.is_some_and(|it| it <= within))
         }
-        Goal::Dry(within) => {
-            (most(played, best_again), format!("dry for at most {}", words(Some(within))), dry <= within)
-        }
+        Goal::Dry(within) => (
+            most(played, best_again),
+            format!("without audio for at most {}", words(Some(within))),
+            underrun_time <= within,
+        ),
         Goal::Sound(within) => {
             let again = most(played, sound_again);
             let goal = format!("sound within {}", words(Some(within)));
@@ -56,7 +59,7 @@ pub(crate) fn figures(row: &Row, played: &[Played], whole: bool) -> Figures {
         }
         Goal::Exact => (most(played, sound_again), "goes on from the exact frame".into(), true),
     };
-    Figures { underruns, dry, start, after, goal, met: met && whole }
+    Figures { underruns, underrun_time, start, after, goal, met: met && whole }
 }
 
 impl Figures {
@@ -70,7 +73,7 @@ impl Figures {
             played.len(),
             row.seconds,
             self.underruns,
-            words(Some(self.dry)),
+            words(Some(self.underrun_time)),
             self.start.as_millis(),
             words(self.after),
             sum(|it| it.heard.reconnects),
@@ -89,10 +92,10 @@ impl Figures {
         };
         let mut underruns = alone("underruns", "", self.underruns as f64);
         (underruns.goal, underruns.met) = (self.goal.clone(), Some(self.met));
-        let dry = alone("dry for, at most", "s", self.dry.as_secs_f64());
+        let underrun_time = alone("without audio, at most", "s", self.underrun_time.as_secs_f64());
         let start = alone("first audio, warm, median", "ms", self.start.as_secs_f64() * 1000.0);
         let after = self.after.map(|it| alone("after the event, at most", "s", it.as_secs_f64()));
-        [underruns, dry, start].into_iter().chain(after).collect()
+        [underruns, underrun_time, start].into_iter().chain(after).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Played {
     /// Underruns during the starts that were stopped.
     pub(crate) underruns: u64,
     /// Longest silence of them.
-    pub(crate) dry: Duration,
+    pub(crate) underrun_time: Duration,
     /// Time at which the network was back.
     pub(crate) whole: Option<Instant>,
     /// Time from a path's death to the use of the other path.
@@ -48,14 +48,14 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let paths = if matches!(row.event, Event::Dead) { &paths[..] } else { &paths[..1] };
     let node_link = serving.tune().node_link(paths).await;
     node_link.connection().await.unwrap();
-    let (mut first_audio, mut underruns, mut dry) = (Vec::new(), 0, Duration::ZERO);
+    let (mut first_audio, mut underruns, mut underrun_time) = (Vec::new(), 0, Duration::ZERO);
     for _ in 1..STARTS {
         let mut start = Listener::start(serving.tune(), node_link.clone(), row.listen).await;
         start.until(BEGINNING).await;
         let progress = start.player.progress();
         first_audio.extend(progress.first_audio);
         underruns += progress.underruns;
-        dry = dry.max(progress.underrun_time);
+        underrun_time = underrun_time.max(progress.underrun_time);
         start.leave().await;
         tokio::time::sleep(REST).await;
     }
@@ -65,7 +65,7 @@ pub(crate) async fn play(row: &Row, music: &Music, run: u32) -> Played {
     let heard = listener.finish().await;
     first_audio.extend(heard.progress.first_audio);
     serving.stop().await;
-    Played { heard, first_audio, underruns, dry, whole, moved }
+    Played { heard, first_audio, underruns, underrun_time, whole, moved }
 }
 
 /// The node that serves the track.

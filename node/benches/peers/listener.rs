@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use media_node::{client::NodeLink, plugins};
 use media_plugin_host::Registry;
-use media_plugin_sdk::transport::{Bind, Connection, Endpoint, PeerAddress, RecvStream, refuse_all};
+use media_plugin_sdk::transport::{BindOptions, Connection, Endpoint, PeerAddress, RecvStream, refuse_all};
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, Rendition, Ticket, Track,
 };
@@ -28,7 +28,7 @@ pub(crate) struct Listener {
 /// An endpoint on this machine alone, with a key that is unique in this process.
 async fn bind(registry: &Registry) -> Arc<dyn Endpoint> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [NEXT.fetch_add(1, Ordering::Relaxed); 32],
         options: r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#.into(),
         name: "bench".into(),

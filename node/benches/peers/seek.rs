@@ -11,7 +11,7 @@ use std::{
 use media_node::client::{
     CodecChoice, Event, OnLost, OutputChoice, OutputFormats, PauseMode, PlayId, Player, Setup,
 };
-use media_plugin_sdk::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError};
+use media_plugin_sdk::{DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, PluginError};
 use media_protocol::{Position, TrackId};
 use output_null::{RealTime, SystemClock};
 use tokio::runtime::Runtime;
@@ -235,7 +235,7 @@ impl OutputPlugin for Watched {
         Ok(Vec::new())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
         let output = RealTime::new(open.format, SystemClock::default());
         Ok(Box::new(Watch { output, tell: self.0.clone(), silent: true }))
     }

@@ -18,7 +18,7 @@ pub enum PauseMode {
 /// Something that happened in a player. One loop, the owner of the player, receives the events in order.
 ///
 /// An event about a track names the play that it belongs to, as the owner named it. The owner ignores an event of a play that
-/// it has replaced meanwhile. The other events are about the output or the connection, whatever they play.
+/// it has replaced meanwhile. The other events are about the output or the connection and belong to no play.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The session has begun to fetch the track of a play. The owner should now name the next one with

@@ -21,7 +21,7 @@ pub(crate) struct FetchOrders {
     pub(crate) jump: Option<Jump>,
     /// The play that follows another one: that play, and the next.
     pub(crate) follow: Option<(PlayId, Option<NextPlay>)>,
-    /// Number of follow orders so far. A repeated order counts again, since a failed track drops its successor.
+    /// Number of follow orders so far. A repeated order counts again, since the session drops the successor of a failed track.
     pub(crate) follows: u64,
     /// True to stop requests.
     pub(crate) paused: bool,
@@ -39,13 +39,13 @@ pub(crate) struct Jump {
 /// Orders to the playback thread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PlaybackOrders {
-    /// The play of the last jump. Audio of earlier plays is void.
+    /// The play of the last jump. Audio of earlier plays is dropped.
     pub(crate) jump: Option<PlayId>,
-    /// True to fall silent and keep all audio.
+    /// True while playback is paused. The buffer keeps its audio.
     pub(crate) paused: bool,
     /// True while the session requests audio. While it does not, an empty buffer is no underrun.
     pub(crate) expects_audio: bool,
-    /// 0 to 1.
+    /// Volume, 0 to 1.
     pub(crate) volume: f32,
     /// The jump after which [`super::Event::Drained`] is due, once everything is heard.
     pub(crate) drain: Option<PlayId>,

@@ -38,7 +38,7 @@ pub struct Setup {
     pub max_bytes: usize,
     /// Lowest start level: sound starts when the buffer holds this much. The session raises it up to the target.
     pub start: Duration,
-    /// Time for which an unreachable node is retried; zero is without end.
+    /// Time for which an unreachable node is retried; zero means for ever.
     pub give_up: Duration,
     /// Effect of a pause.
     pub pause: PauseMode,
@@ -46,7 +46,7 @@ pub struct Setup {
     pub volume: f32,
     /// Available codecs.
     pub registry: Arc<Registry>,
-    /// Start of the time to first audio.
+    /// Instant from which the time to first audio counts.
     pub began: Instant,
 }
 
@@ -138,8 +138,8 @@ impl Player {
 
     /// Plays a track after another, without a gap. `None` plays nothing after it.
     ///
-    /// Does nothing unless `after` is the play that the session began to fetch last, or that failed last. So an answer to an
-    /// event may be late, and may be repeated.
+    /// Does nothing unless `after` is the play that the session began to fetch last, or that failed last. So the owner's answer
+    /// to an event may be late or repeated.
     pub fn follow(&self, after: PlayId, next: Option<NextPlay>) {
         self.session.send_modify(|orders| {
             orders.follow = Some((after, next));

@@ -59,7 +59,7 @@ impl Provider for RemoteLibrary {
             if info.track.id != request.track || info.rendition.id.track != request.track {
                 return Err(ProviderError::BrokenAnswer("it is about another track".into()));
             }
-            // An invalid alternative is one choice less.
+            // Without an invalid alternative the client has one choice less, but the answer is still good.
             info.alternatives
                 .retain(|rendition| rendition.check().is_ok() && rendition.id.track == request.track);
             Ok(info)

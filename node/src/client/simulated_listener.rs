@@ -1,5 +1,5 @@
-//! Client that requests and buffers as a player does, but neither decodes nor plays. The duration of its audio passes in real
-//! time. It needs no thread and no decoder, so one process can simulate many listeners.
+//! Client that requests and buffers as a player does, but neither decodes nor plays. It consumes the audio in real time. It
+//! needs no thread and no decoder, so one process can simulate many listeners.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -39,7 +39,7 @@ pub struct SimulatedStats {
     /// Number of underruns.
     pub underruns: u64,
     /// Duration of all underruns.
-    pub dry: Duration,
+    pub underrun_time: Duration,
     /// Time from [`SimulatedListener::start`] to the first audio.
     pub first_audio: Option<Duration>,
     /// Reason of a failure that ended the session.
@@ -128,7 +128,7 @@ async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStat
     }
 }
 
-/// Clock in place of the playback thread.
+/// Takes packets from the buffer in real time, in place of the playback thread.
 struct SimulatedOutput {
     buffer: Arc<JitterBuffer>,
     target: Duration,
@@ -137,7 +137,7 @@ struct SimulatedOutput {
 
 impl SimulatedOutput {
     async fn run(self, began: Instant) {
-        let mut dry_since = None;
+        let mut underrun_since = None;
         loop {
             while !self.buffer.is_ready() {
                 sleep(POLL).await;
@@ -145,22 +145,22 @@ impl SimulatedOutput {
             let now = Instant::now();
             self.update(|stats| {
                 stats.first_audio.get_or_insert(now - began);
-                stats.dry += dry_since.map_or(Duration::ZERO, |since| now - since);
+                stats.underrun_time += underrun_since.map_or(Duration::ZERO, |since| now - since);
             });
             let ended = self.play(now).await;
             if ended {
                 return self.update(|stats| stats.ended = true);
             }
             self.update(|stats| stats.underruns += 1);
-            dry_since = Some(Instant::now());
+            underrun_since = Some(Instant::now());
         }
     }
 
-    /// Takes packets at their playback time until the buffer is empty. Returns whether the track has ended.
+    /// Takes packets at their playback time until the buffer is empty. Returns true at the end of the track.
     ///
-    /// Wakes when the level falls to the target and when the buffer would be empty, and takes the packets that were due.
+    /// Wakes when the level falls to the target and when the buffer would be empty, and then takes the packets that are due.
     async fn play(&self, mut now: Instant) -> bool {
-        // End of the packets taken.
+        // Instant at which the packets taken so far end.
         let mut taken_to = now;
         loop {
             while taken_to <= now {
@@ -229,7 +229,7 @@ mod tests {
         sleep(SECOND / 2).await;
         put(&buffer, 25);
         sleep(SECOND / 2 * 3).await;
-        // Dry for half a second.
+        // The buffer has been empty for half a second.
         let heard = stats.lock().unwrap().clone();
         assert_eq!((heard.underruns, heard.played.as_micros()), (1, 2_473_500));
         let first = heard.first_audio.unwrap();
@@ -239,6 +239,6 @@ mod tests {
         clock.await.unwrap();
         let heard = stats.lock().unwrap().clone();
         assert!(heard.ended && heard.underruns == 1 && heard.failed.is_none(), "{heard:?}");
-        assert!((450..=550).contains(&heard.dry.as_millis()), "{heard:?}");
+        assert!((450..=550).contains(&heard.underrun_time.as_millis()), "{heard:?}");
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use media_config::Flag;
 
-/// Listen to your own music anywhere: serves audio files to your other devices, peer to peer and encrypted.
+/// Listen to your own music anywhere: serves your audio files to your other devices and plays them there, peer to peer
+/// and encrypted.
 #[derive(Debug, Parser)]
 #[command(name = "media-node", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -42,10 +43,10 @@ pub(super) enum CliCommand {
         /// File to write the ticket to, readable by you only.
         #[arg(long, value_name = "FILE")]
         ticket_file: Option<PathBuf>,
-        /// File to write statistics to as JSON, every 10 s and at the end.
+        /// File to write statistics to as JSON, at the interval `server.stats_interval` (10 s by default) and at the end.
         #[arg(long, value_name = "FILE")]
         stats: Option<String>,
-        /// Transports to listen on, by id, separated by commas.
+        /// Ids of the transports to listen on, separated by commas (see `plugins list`). Default: transport.use.
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,
     },
@@ -65,14 +66,14 @@ pub(super) enum CliCommand {
     },
     /// Give a node another name.
     Rename {
-        /// Its name, or the beginning of its name.
+        /// Name of the node, or the beginning of it.
         name: String,
-        /// The new name.
+        /// New name of the node.
         new: String,
     },
     /// Remove a node's name and ticket from this machine.
     Forget {
-        /// Its name.
+        /// Whole name of the node.
         name: String,
     },
     /// List the tracks of a node.
@@ -121,9 +122,9 @@ pub(super) enum PluginsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show the plugins of a library. The library is loaded in a separate process.
+    /// Show the plugins in a shared library (.so). The library is loaded in a separate process.
     Inspect {
-        /// Library file.
+        /// File of the shared library.
         file: PathBuf,
         /// Print JSON.
         #[arg(long)]
@@ -135,18 +136,18 @@ pub(super) enum PluginsCommand {
         #[arg(long, hide = true)]
         here: bool,
     },
-    /// Run the conformance checks on the plugins of a library, each in a separate process.
+    /// Run the conformance checks on the plugins in a shared library, each in a separate process.
     Check(CheckOptions),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckOptions {
-    /// Library file.
+    /// File of the shared library.
     pub(super) file: PathBuf,
     /// Seed of the random damage to packets, to repeat an earlier run.
     #[arg(long)]
     pub(super) seed: Option<u32>,
-    /// Target that outputs open. Default: the output's own default.
+    /// Target to open, for outputs: a device or a path. Default: the one that the output chooses.
     #[arg(long, default_value = "")]
     pub(super) target: String,
     /// Options of the codec or output, as a JSON object.
@@ -180,19 +181,21 @@ pub(super) enum ConfigCommand {
 /// Options of the commands that play.
 #[derive(Debug, Args)]
 pub(super) struct PlayOptions {
-    /// Codec to request: auto, lossless, data-saver, or a codec with an optional bitrate (pcm, opus, opus:64).
+    /// Codec to request: auto, lossless, data-saver, or a codec with an optional bitrate (pcm, opus, opus:64). Default:
+    /// codec.prefer (auto).
     #[arg(long, value_name = "CODEC[:KBIT]")]
     pub(super) codec: Option<String>,
-    /// Output to play on: auto, cpal, cpal:DEVICE, file:PATH, stdout, null, null:fast.
+    /// Output to play on: auto, cpal, cpal:DEVICE, file:PATH, stdout, null (no sound, in real time), null:fast (no sound, as
+    /// fast as possible). Default: output.use (auto).
     #[arg(long, value_name = "NAME[:TARGET]")]
     pub(super) output: Option<String>,
-    /// Start position in the first track: 90, 1:30, 1:02:03, 2.5.
+    /// Start position in the first track, as seconds (90, 2.5) or clock time (1:30, 1:02:03).
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
     pub(super) start: f64,
     /// File to write statistics to as JSON, at the end.
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<String>,
-    /// Transport to reach the node with, by id. Default: the first one of the ticket that this program has.
+    /// Id of the transport to use. Default: the first one in the ticket that this program supports.
     #[arg(long, value_name = "NAME")]
     pub(super) transport: Option<String>,
 }

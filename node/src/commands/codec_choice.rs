@@ -1,4 +1,4 @@
-//! The codecs that `codec.prefer` and `codec.bitrate` ask for.
+//! The codecs that the settings `codec.prefer` and `codec.bitrate` choose.
 
 use media_config::Origin;
 use media_plugin_sdk::{AudioFormat, Choice, Codec, Limits, SampleType, SourceFormat};
@@ -9,7 +9,7 @@ use crate::{
     exit::{Exit, ExitContext, ExitError},
 };
 
-/// The choice that `codec.prefer` names, after a check of `codec.bitrate` against its codecs.
+/// The choice that `codec.prefer` names. Also checks that its codecs can use `codec.bitrate`.
 pub(super) fn codec_choice(context: &Context) -> Result<CodecChoice, ExitError> {
     let config = &context.config.codec;
     let ids: Vec<_> = config.prefer.iter().map(|id| id.as_str().to_owned()).collect();
@@ -46,15 +46,15 @@ fn check_bitrate(context: &Context, choice: &CodecChoice) -> Result<(), ExitErro
             is_lossy = true;
             propose(codec.as_ref(), bitrate.get()).map_err(&error)?;
             let highest = propose(codec.as_ref(), u32::MAX).map_err(&error)?;
-            // A codec of one fixed bitrate refuses the half. Its bitrate may be higher at other sample rates, so a higher
-            // setting is no mistake there.
+            // A codec with one fixed bitrate refuses half of it. At other rates that bitrate may be higher, so a setting
+            // above it is no mistake.
             let is_variable = propose(codec.as_ref(), highest / 2).is_ok();
             if is_variable && highest < bitrate.get() {
                 return Err(error(format!("{id} takes {} kbit/s at most", highest / 1000)));
             }
         }
     }
-    // A bitrate in a file may be meant for other runs; one in the flag that names the codec is meant for this run.
+    // A bitrate in the configuration file may be meant for other runs. A bitrate in `--codec` is meant for this codec.
     if !is_lossy && matches!(origin, Origin::Flag(_)) && origin == context.config.origin("codec.prefer") {
         return Err(error("a lossless codec has no bitrate to choose; leave it out".into()));
     }

@@ -30,7 +30,7 @@ pub(super) fn show(context: &Context, as_json: bool) -> Result<(), ExitError> {
     print(table(&entries.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Checks that the configuration, which is loaded already, names only plugins that exist, with options that they accept.
+/// Checks that the loaded configuration names only plugins that exist, and has only options that they accept.
 pub(super) fn check(context: &Context) -> Result<(), ExitError> {
     if !context.unknown_plugins().is_empty() {
         let message = "the configuration has options for plugins that do not exist; see the warnings above";

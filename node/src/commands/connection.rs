@@ -20,14 +20,15 @@ pub(super) struct NodeConnection {
 }
 
 impl NodeConnection {
-    /// Connects to the node of a ticket with the key of this node, or with one derived from it if it is the same node.
+    /// Connects to the node of a ticket with the key of this machine's node. If the ticket is of that same node, connects with
+    /// a key derived from it.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
         let node = Self::open_with_key(context, ticket, context.key()?).await?;
         context.note_seen(ticket, &node.link.path().kind.to_string());
         Ok(node)
     }
 
-    /// Connects to the node of a ticket with this key.
+    /// Connects to the node of a ticket with the given key. If the node has the same key, connects with one derived from it.
     pub(super) async fn open_with_key(
         context: &Context,
         ticket: &Ticket,
@@ -55,15 +56,16 @@ impl NodeConnection {
     }
 }
 
-/// Chooses a route: the ticket's first whose transport this program has and `transport.use` allows.
+/// Chooses the ticket's first route whose transport this program has and `transport.use` allows.
 ///
-/// If there is none, the first transport that `transport.use` names is tried with the ticket's first route.
+/// If there is no such route, takes the ticket's first route. Its transport is then the route's own if `transport.use` allows
+/// that one, and otherwise the first that `transport.use` names.
 fn choose_route<'a>(
     context: &Context,
     ticket: &'a Ticket,
 ) -> Result<(Arc<dyn Transport>, &'a Route), ExitError> {
     let chosen = &context.config.transport.chosen;
-    // The default of `transport.use` does not restrict the ticket's choice.
+    // If `transport.use` has its default, any transport of the ticket is allowed.
     let is_restricted = context.config.origin("transport.use") != media_config::Origin::Default;
     let is_allowed = |id: &str| !is_restricted || chosen.iter().any(|allowed| allowed.as_str() == id);
     let route = ticket.route(|id| is_allowed(id) && context.registry.transport(id).is_ok());
@@ -72,7 +74,7 @@ fn choose_route<'a>(
     Ok((context.transport(Some(id))?, route))
 }
 
-/// Advice for a client that was refused.
+/// Advice for a person whose client was refused.
 fn next_step(error: &TransportError) -> &'static str {
     let TransportError::Refused(code) = error else { return "" };
     match code.as_str() {

@@ -1,4 +1,4 @@
-//! The configuration and plugins that a command starts from.
+//! The configuration and the plugins that a command needs.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::{
     AudioFormat, Limits, PluginError, SampleType, SourceFormat,
-    transport::{Admit, Bind, Endpoint, Transport, TransportError},
+    transport::{Admit, BindOptions, Endpoint, Transport, TransportError},
 };
 use media_protocol::Protocol;
 
@@ -24,9 +24,9 @@ use crate::{
     ui::sanitize,
 };
 
-/// Id of the output for sound devices, which `auto` prefers.
+/// Id of the output for sound devices, which `auto` takes if there is a device.
 const SOUND: &str = "cpal";
-/// Id of the output that plays nothing, which `auto` takes without a sound device.
+/// Id of the output without sound, which `auto` takes if there is no sound device.
 const SILENT: &str = "null";
 
 /// Configuration and plugins of a command.
@@ -99,7 +99,8 @@ impl Context {
         Secret::load_or_create(&file).or_exit(Exit::Failed)
     }
 
-    /// The key of a client that connects to the node with this same key. A transport refuses a connection to oneself.
+    /// The key of a client that connects to the node with the key `key`. It must differ, since a transport refuses a connection
+    /// of an identity to itself.
     pub(super) fn client_key(key: &Secret) -> Secret {
         key.derive("media-node 2026 a listener beside its own node")
     }
@@ -111,7 +112,7 @@ impl Context {
         key: &Secret,
         admit: Admit,
     ) -> Result<Arc<dyn Endpoint>, ExitError> {
-        let bind = Bind {
+        let bind = BindOptions {
             secret_key: key.0,
             options: self.config.plugin_options(PluginKind::Transport, &transport.info().id),
             name: self.config.node.name.clone(),
@@ -145,8 +146,8 @@ impl Context {
         unknown
     }
 
-    /// Checks the options of every codec, by a proposal for CD audio. Without it, a wrong option would only be found when a
-    /// client requests a track.
+    /// Checks the options of every codec, with a proposal for CD audio. Without this check, the node would find a wrong option
+    /// only when a client requests a track.
     pub(super) fn check_codec_options(&self) -> Result<(), ExitError> {
         let format = AudioFormat { rate: 44_100, channels: 2 };
         let source = SourceFormat { format, sample: SampleType::S16 };
@@ -162,8 +163,8 @@ impl Context {
         Ok(())
     }
 
-    /// The output that `output.use` names. `auto` means the default sound device; without one, nothing is audible and a line
-    /// says so.
+    /// The output that `output.use` names. `auto` means the default sound device. If there is none, returns the output without
+    /// sound and a line that says so.
     pub(super) fn output(&self) -> Result<(OutputChoice, Option<String>), ExitError> {
         let chosen = self.config.output.chosen.as_str();
         if chosen != "auto" {
@@ -203,15 +204,15 @@ impl Context {
     }
 }
 
-/// Starts the log on standard error, with the levels of `MEDIA_NODE_LOG`, or else that of `log.level`.
+/// Starts the log on standard error. `MEDIA_NODE_LOG` sets the filter; without it, `log.level` sets the level.
 fn start_log(config: &Config) -> Result<(), ExitError> {
     use tracing_subscriber::EnvFilter;
     let filter = match std::env::var("MEDIA_NODE_LOG") {
         Ok(filter) => EnvFilter::try_new(filter).context(Exit::Usage, "reading MEDIA_NODE_LOG")?,
-        // Messages of the libraries below are for developers, so only the node's own are shown.
+        // Messages of the libraries that the node uses are for developers, so the log shows only the node's own.
         Err(_) => EnvFilter::new(format!("off,media_node={}", config.log.level.as_str())),
     };
-    // An error means that this process has a log already, as in a test that runs several commands.
+    // An error means that this process has a log already, as in a test that loads several contexts.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     Ok(())
 }

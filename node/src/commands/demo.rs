@@ -19,7 +19,7 @@ use crate::{
 /// The bundled track. `assets/README.md` describes how it was made.
 const TRACK: &[u8] = include_bytes!("../../assets/demo.flac");
 
-/// Runs a node and a client with a key each, over the configured transport, and prints measurements at the end.
+/// Runs a node and a client, each with a random key, over the first configured transport. Prints measurements at the end.
 pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), ExitError> {
     let prepared = play::prepare(context)?;
     let Prepared { setup, .. } = &prepared;

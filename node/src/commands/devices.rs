@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{exit::ExitError, ui::sanitize};
 
-/// Prints every output with its devices. An output that cannot list its devices is a warning.
+/// Prints every output with its devices. Warns of an output that cannot list its devices.
 pub(super) fn run(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let mut rows = Vec::new();
     let mut values = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<(), ExitError> {
     if as_json { print_json(&values) } else { print(table(&rows)) }
 }
 
-/// Formats values with their unit, as `44100/48000 Hz`; no values mean any.
+/// Formats values with their unit, as `44100/48000 Hz`. Returns `any` if there are no values, which means no limit.
 fn join_or_any<T: ToString>(values: &[T], unit: &str, any: &str) -> String {
     if values.is_empty() {
         return any.into();

@@ -1,4 +1,4 @@
-//! The commands of `media-node`, one file each: they turn arguments and configuration into a run of the other rooms.
+//! The commands of `media-node`, one file each. A command reads arguments and configuration, and calls the other rooms.
 
 mod args;
 mod codec_choice;
@@ -36,7 +36,7 @@ pub fn run() -> Result<(), ExitError> {
     if let CliCommand::Config(ConfigCommand::Path) = arguments.command {
         return config::path(arguments.config.as_deref());
     }
-    // These commands work on one library, so they run without the configuration, which may name a broken one.
+    // These two commands examine one plugin library. They do not load the configuration, which may name a broken library.
     match &arguments.command {
         CliCommand::Plugins(PluginsCommand::Inspect { file, json, timeout, here }) => {
             let limit = Duration::from_secs(*timeout);

@@ -19,11 +19,11 @@ use crate::{
     ui::sanitize,
 };
 
-/// Most bytes of a ticket that are read from a file or from standard input.
+/// Greatest number of bytes that are read for a ticket from a file or from standard input.
 const MAX_TICKET: u64 = 64 * 1024;
 
 impl Context {
-    /// The file of the named nodes, beside this node's key.
+    /// Path of the file with the named nodes, in the folder of this node's key.
     pub(super) fn node_book(&self) -> PathBuf {
         self.config.node.key.with_file_name("nodes.json")
     }
@@ -38,7 +38,8 @@ impl Context {
             Ok(ticket) => return Ok(ticket),
             Err(error) => error,
         };
-        // A long text is a ticket with a mistake in it. It is not repeated, since it may hold most of a secret.
+        // A long text is probably a ticket with a mistake in it. The error does not repeat it, since it may hold most of a
+        // secret.
         if text.len() > 100 {
             return Err(ExitError::new(Exit::Usage, not_a_ticket));
         }
@@ -69,7 +70,8 @@ impl Context {
         }
     }
 
-    /// Notes that the node of a ticket was reached. A failure is only logged: the command goes on without the note.
+    /// Stores the time at which the node of a ticket was reached, and the kind of path. Only logs a failure, so that the
+    /// command continues.
     pub(super) fn note_seen(&self, ticket: &Ticket, path: &str) {
         if let Err(error) = NodeBook::note_seen(&self.node_book(), ticket, path) {
             tracing::warn!("{error}");
@@ -77,7 +79,7 @@ impl Context {
     }
 }
 
-/// Reads a ticket from standard input: a line that a person types or pastes, or all of a pipe.
+/// Reads a ticket from standard input: one line of a terminal, or everything up to the end of a pipe.
 fn read_stdin() -> Result<Ticket, ExitError> {
     let stdin = io::stdin();
     let mut text = String::new();
@@ -108,7 +110,7 @@ pub(super) fn add(context: &Context, text: &str, name: &[String]) -> Result<(), 
 /// `nodes`.
 pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let book = NodeBook::load(&context.node_book()).or_exit(Exit::Failed)?;
-    // The ticket of each node stays out of both forms, since it is a secret.
+    // A ticket is a secret, so neither the table nor the JSON has it.
     let id = |ticket: &str| {
         let ticket = ticket.parse::<Ticket>().ok();
         ticket.and_then(|ticket| Some(ticket.routes.first()?.peer.clone())).unwrap_or_default()

@@ -35,7 +35,7 @@ pub(super) struct Prepared {
     notice: Option<String>,
 }
 
-/// Configures the player. Fails on a wrong configuration before any node is asked for anything.
+/// Configures the player. To be called before the connection, so that a wrong configuration fails first.
 pub(super) fn prepare(context: &Context) -> Result<Prepared, ExitError> {
     let config = &context.config;
     let (output, notice) = context.output()?;
@@ -59,9 +59,9 @@ pub(super) fn prepare(context: &Context) -> Result<Prepared, ExitError> {
     Ok(Prepared { setup, notice })
 }
 
-/// Capacity of the notice queue. If a view hangs, further notices are dropped and the player continues.
+/// Capacity of the notice queue. If a view hangs and the queue is full, further notices are dropped and the player continues.
 const NOTICES: usize = 256;
-/// Capacity of the command queue. All sources of commands share it; a source waits while it is full.
+/// Capacity of the command queue, which all senders of commands share. A sender waits while it is full.
 const COMMANDS: usize = 16;
 
 /// Plays tracks with keys and a status line, then writes the statistics of `--stats`.
@@ -89,7 +89,7 @@ pub(super) async fn play(
         let _ = command_sender.send(Command::Quit).await;
     });
     let (outcome, stats) = session.run(Position::START.moved(start_seconds)).await;
-    // The view has shown all notices now. An error of the view means that the terminal is gone, which is no failure.
+    // Waits until the view has shown all notices. An error means that the terminal is gone, which is no failure.
     let _ = view.await;
     if let Some(file) = &context.config.stats.file {
         let writing = format!("writing the statistics to {}", file.display());

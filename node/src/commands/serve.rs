@@ -25,16 +25,16 @@ use crate::{
     ui::sanitize,
 };
 
-/// Time that the first scan of the library has before the ticket is printed. If it takes longer, the node serves the tracks
-/// found so far.
+/// Longest time for which `serve` waits for the first scan of the library before it prints the ticket. If the scan takes longer,
+/// the node serves the tracks found so far.
 const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
-/// Divisor that limits the share of time spent on rescans: after one that took a second, the next waits at least 20 s. It
-/// matters on slow network drives.
+/// Divisor that limits the share of time spent on rescans. After a scan that took 1 s, the next one begins after 20 s or more.
+/// This matters on slow network drives.
 const RESCAN_SHARE: u32 = 20;
 /// Number of skipped files that a warning names one by one.
 const MAX_NAMED: usize = 5;
 
-/// Serves the paths, or those of the configuration, until a signal stops the process.
+/// Serves the given paths, or those of the configuration if there are none, until a signal stops the process.
 pub(super) async fn run(
     context: &Context,
     paths: Vec<PathBuf>,
@@ -42,8 +42,7 @@ pub(super) async fn run(
 ) -> Result<(), ExitError> {
     let paths = if paths.is_empty() { context.config.library.paths.clone() } else { paths };
     if paths.is_empty() {
-        let message =
-            "nothing to serve; name a folder, as in `media-node serve ~/Music`, or set library.paths";
+        let message = "no folder to serve; name one, as in `media-node serve ~/Music`, or set library.paths";
         return Err(ExitError::new(Exit::Usage, message));
     }
     let key = context.key()?;
@@ -77,7 +76,7 @@ pub(super) async fn run(
     }
 }
 
-/// A scan of the library. Returns whether the library has changed.
+/// A scan of the library on a thread of its own. Its result is true if the library has changed.
 type Scan = JoinHandle<Result<bool, CatalogError>>;
 
 fn scan(catalog: &Arc<Catalog>) -> Scan {
@@ -85,8 +84,8 @@ fn scan(catalog: &Arc<Catalog>) -> Scan {
     spawn_blocking(move || catalog.rescan())
 }
 
-/// Waits for the first scan if it is not complete, then rescans the library at this interval; zero means never. Warns of each
-/// skipped file once. Returns only if the first scan finds nothing to serve.
+/// Waits for the first scan if it still runs, then rescans the library at this interval. 0 means that it never rescans. Warns
+/// once of each skipped file. Returns only if the first scan finds no track.
 async fn follow(
     catalog: Arc<Catalog>,
     first_scan: Option<Scan>,
@@ -119,7 +118,7 @@ async fn follow(
             }
             Err(error) => error,
         };
-        // A lasting problem is reported once.
+        // A problem that stays the same is reported once.
         if !problem.is_empty() && problem != last_problem {
             eprintln!("warning: {}", sanitize(&problem));
         }
@@ -140,7 +139,8 @@ struct BoundEndpoint {
 }
 
 impl BoundServer {
-    /// Starts a server and binds every transport. It admits peers by the configuration, and clients of this same key.
+    /// Starts a server and binds every transport. The server admits the peers that `access.mode` allows, and clients on this
+    /// machine that have the same key file.
     pub(super) async fn start(
         context: &Context,
         transports: Vec<Arc<dyn Transport>>,
@@ -189,7 +189,7 @@ impl BoundServer {
         }
     }
 
-    /// Prints the ticket, and writes it to a file. `is_complete` tells whether the number of tracks is final.
+    /// Prints the ticket, and writes it to a file if there is one. `is_complete` is true if the number of tracks is final.
     fn announce(&self, name: &str, is_complete: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
         let ticket = self.ticket().to_string();
         if let Some(file) = ticket_file {
@@ -275,7 +275,7 @@ mod tests {
     use super::{super::connection::NodeConnection, super::tracks, *};
     use crate::plugins;
 
-    /// A command on this machine alone, with a key of its own below `folder` and these configuration keys.
+    /// Context of a command that uses only this machine, with a key of its own below `folder` and these configuration keys.
     fn context(folder: &Path, keys: &[(&str, &str)]) -> Context {
         let mut sources = Sources::bare(folder.join("config.toml"), folder.join("data"));
         let local = [

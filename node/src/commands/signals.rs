@@ -1,6 +1,6 @@
 //! Signals that end the process.
 
-/// Waits for Ctrl-C, or for another signal of the system to stop.
+/// Waits for Ctrl-C or, on Unix, for SIGTERM or SIGHUP.
 pub(super) async fn stop() {
     #[cfg(unix)]
     {

@@ -9,7 +9,7 @@ use crate::{
     server::Server,
 };
 
-/// Shortest time between two writes of the file, whatever `server.stats_interval` says.
+/// Shortest time between two writes of the file, even if `server.stats_interval` is shorter.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Opens the address of `server.metrics` and writes the file of `server.stats` once, if they are configured.
@@ -27,7 +27,7 @@ pub(super) async fn start<'a>(
     Ok(async move {
         loop {
             tokio::time::sleep(interval).await;
-            // The file has a few hundred bytes; a slow disk blocks only this thread of the runtime.
+            // The file is small. A slow disk blocks only this thread of the runtime.
             if let Err(error) = tokio::task::block_in_place(|| write(context, server)) {
                 return error;
             }

@@ -1,4 +1,4 @@
-//! Standard output of the commands that print and end.
+//! Standard output of the commands that print something and end.
 
 use std::io::{self, Write};
 

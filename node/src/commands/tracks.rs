@@ -11,7 +11,7 @@ use crate::{
     library::provider::{Provider, ProviderError},
 };
 
-/// Number of tracks that this client takes from a node, at most. No real library reaches it.
+/// Greatest number of tracks that this client reads from a node. It bounds the memory; no real library reaches it.
 const MAX_TRACKS: usize = 1_000_000;
 /// Bytes of memory for the tracks of a command that needs them all at once: about 80,000 tracks. Test
 /// `a_list_for_the_player_is_cut_at_24_mb`.
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 24 << 20;
 /// Time for all pages of a command, with the time in which a node scans its library. Test
 /// `a_node_that_answers_for_ever_is_given_10_minutes`.
 const MAX_TIME: Duration = Duration::from_secs(600);
-/// Interval of requests to a node that is still scanning its library and has not found the tracks yet.
+/// Interval between requests to a node that is still scanning its library and has not found the selected tracks yet.
 const SCAN_POLL: Duration = Duration::from_millis(500);
 
 /// The pages of a listing, one after the other.
@@ -99,8 +99,7 @@ async fn page(library: &dyn Provider, text: &str, offset: u32, limit: u32) -> Re
     })
 }
 
-/// The tracks that the selectors name. Waits for a node that is still scanning its library until it has found them, for
-/// [`MAX_TIME`] at most.
+/// The tracks that the selectors name. If the node is still scanning its library, waits until it has found them.
 pub(super) async fn select(library: &dyn Provider, selectors: &[String]) -> Result<Vec<Track>, ExitError> {
     let until = Instant::now() + MAX_TIME;
     timeout_at(until, select_in_time(library, selectors)).await.unwrap_or_else(|_| Err(too_long()))
@@ -130,8 +129,8 @@ async fn select_in_time(library: &dyn Provider, selectors: &[String]) -> Result<
 
 /// A part of the node's tracks that contains every track that a selector matches.
 ///
-/// A small library is requested as a whole, in one page. A large one takes about a hundred pages, so only the matches of
-/// each selector are requested.
+/// Reads a small library as a whole, in one page. A large library would take about a hundred pages, so this function requests
+/// only the matches of each selector.
 async fn candidates(library: &dyn Provider, selectors: &[String]) -> Result<ListPage, ExitError> {
     let is_searchable = selectors.iter().all(|selector| selector.len() <= List::MAX_SEARCH);
     if selectors.is_empty() || !is_searchable {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Ends a pause. `resume` is another name for it in JSON.
+    /// Ends a pause. In JSON, this command can also be called `resume`.
     #[serde(alias = "resume")]
     Play,
     /// Pauses.
@@ -36,7 +36,7 @@ pub enum Command {
     },
     /// Plays the next track. Does nothing on the last track.
     Next,
-    /// Plays the current track from its start, or the previous track if the current one has just begun.
+    /// Plays the current track from its start, or the previous track if the current one began less than 3 s ago.
     Previous,
     /// Plays another track of the queue from its start.
     GoTo {

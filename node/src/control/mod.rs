@@ -1,6 +1,7 @@
-//! Control of a player: [`Command`]s from any source and events from the player change one [`Snapshot`] that any view draws.
+//! Control of a player: [`Command`]s from any sender and events of the player change one [`Snapshot`], which any view can
+//! draw.
 //!
-//! `PlayerState` decides, as a state machine without I/O; [`PlaySession`] carries out its decisions.
+//! `PlayerState` is a state machine without I/O that decides. [`PlaySession`] carries out its decisions.
 
 mod command;
 mod outcome;
@@ -24,6 +25,6 @@ pub use stats::Stats;
 pub enum Notice {
     /// An expected event.
     Info(String),
-    /// A problem that does not end the playing.
+    /// A problem. The player goes on.
     Warning(String),
 }

@@ -5,14 +5,14 @@
 pub enum Outcome {
     /// All tracks were played.
     Finished,
-    /// A [`super::Command::Quit`] came, or no source of commands is left.
+    /// A [`super::Command::Quit`] came, or all senders of commands are gone.
     Quit,
-    /// Some tracks could not be played. A message.
+    /// Some tracks could not be played, or not to their end. Holds a message for a person.
     Incomplete(String),
-    /// The node was out of reach for too long. The reason.
+    /// The node was out of reach for too long. Holds the reason.
     Unreachable(String),
-    /// The output cannot be opened or written to. The reason.
+    /// The output cannot be opened or written to. Holds the reason.
     Output(String),
-    /// Another error. The reason.
+    /// Another error. Holds the reason.
     Failed(String),
 }

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
 
-/// Channels between a play session and the sources of its commands and its views.
+/// Channels between a play session, the senders of its commands, and its views.
 pub struct Channels {
-    /// Commands. Any number of sources share the sender.
+    /// Commands. Keys, signals and other senders each hold a clone of the sending end.
     pub commands: mpsc::Receiver<Command>,
-    /// The state after each change. Any number of views share the receiver.
+    /// The state after each change. Each view holds a receiver.
     pub snapshots: watch::Sender<Snapshot>,
     /// Notices for a log or a plain view. If the queue is full, further notices are dropped.
     pub notices: mpsc::Sender<Notice>,
@@ -36,11 +36,11 @@ pub struct PlaySession {
     channels: Channels,
     /// Id of the transport in use.
     transport: String,
-    /// Start of the times in the statistics, and of the state's clock.
+    /// Instant from which the times in the statistics count, and those that [`PlayerState`] gets.
     began: Instant,
 }
 
-/// Interval at which a view gets the position and the buffer level.
+/// Interval at which the session publishes a snapshot with the present position and buffer level.
 const REFRESH: Duration = Duration::from_millis(200);
 
 impl PlaySession {
@@ -63,7 +63,7 @@ impl PlaySession {
         Ok(Self { state, player, events, link, channels, transport, began })
     }
 
-    /// Plays the list, the first track from `start` on, until its end or [`Command::Quit`].
+    /// Plays the list until its end or [`Command::Quit`]. The first track begins at `start`.
     pub async fn run(mut self, start: Position) -> (Outcome, Stats) {
         let mut refresh = tokio::time::interval(REFRESH);
         let actions = self.state.start(start);
@@ -77,7 +77,7 @@ impl PlaySession {
                 },
                 command = self.channels.commands.recv() => Input::Command(command.unwrap_or(Command::Quit)),
                 () = sleep_until(timeout.unwrap_or_else(TokioInstant::now)), if timeout.is_some() => Input::Timeout,
-                // Without a view, nothing needs these wake-ups.
+                // Without a view, nobody needs snapshots at intervals.
                 _ = refresh.tick(), if !self.channels.snapshots.is_closed() => Input::Timeout,
             };
             outcome = self.handle(input);
@@ -89,7 +89,7 @@ impl PlaySession {
         (outcome.unwrap_or(Outcome::Quit), stats)
     }
 
-    /// Feeds the state with the audible position, then with an input.
+    /// Gives the audible position to the state, then an input. Returns the outcome if the session is at its end.
     fn handle(&mut self, input: Input) -> Option<Outcome> {
         let now = self.began.elapsed();
         let progress = self.player.progress();
@@ -139,7 +139,7 @@ impl PlaySession {
         let progress = self.player.progress();
         let shown = self.state.shown();
         let track = shown.and_then(|pass| self.state.tracks().get(pass.index));
-        // Details from the playback thread apply only if it plays the track that is shown.
+        // The playback thread's details may belong to another track than the shown one. They then do not count.
         let info = progress.track.filter(|_| shown.is_some_and(|pass| progress.play == Some(pass.play)));
         let rendition = progress.rendition.filter(|_| info.is_some());
         let length = match &info {

@@ -12,7 +12,7 @@ use crate::client::{Event, UnderrunCause};
 /// Input of the state machine.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
-    /// A command, from whatever source.
+    /// A command from a key or another sender.
     Command(Command),
     /// An event of the player.
     Event(Event),
@@ -22,7 +22,7 @@ pub(super) enum Input {
     Timeout,
 }
 
-/// Something to do, in this order.
+/// One thing to do. The owner carries out a returned list in its order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
     /// Drop everything and play a track from a position.
@@ -33,7 +33,7 @@ pub(super) enum Action {
     Pause(bool),
     /// Set the volume, in percent.
     Volume(u8),
-    /// Report [`Event::Drained`] when all audio of this series has been heard.
+    /// Report [`Event::Drained`] when all audio of the series that began with this play has been heard.
     Drain(PlayId),
     /// Tell the listener.
     Notify(Notice),
@@ -43,10 +43,11 @@ pub(super) enum Action {
 
 /// The state of playing a list of tracks, as a state machine without I/O and without a clock.
 ///
-/// Invariants, which `tests` checks against a model of the player:
+/// Invariants, which `tests` checks with a model of the player:
 /// - The track that is shown is the audible one, or the next one to become audible.
-/// - An event of a pass that is no longer scheduled changes nothing.
-/// - Once the last track has ended or failed, the player is told to drain, and its report finishes the list.
+/// - An event of a pass that is no longer in the queue changes nothing.
+/// - When the last track has ended or failed, the state asks the player to drain. The player's report of that ends the
+///   session.
 #[derive(Debug)]
 pub(super) struct PlayerState {
     queue: Queue,
@@ -59,7 +60,7 @@ pub(super) struct PlayerState {
     paused_time: Duration,
     target: Duration,
     waiting: &'static str,
-    /// A dropout that is not reported yet, and the time of it.
+    /// Cause and time of a dropout that is not reported yet.
     dropout: Option<(UnderrunCause, Duration)>,
     /// Message for each track that could not be played, by index.
     failures: BTreeMap<usize, String>,
@@ -67,10 +68,10 @@ pub(super) struct PlayerState {
 }
 
 /// Time after the start of a track within which [`Command::Previous`] goes to the previous track.
-/// `previous_restarts_a_track_that_is_under_way` fixes it.
+/// Tested by `previous_restarts_a_track_that_is_under_way`.
 const RESTART_AFTER: Duration = Duration::from_secs(3);
-/// Delay of the report of a dropout. The session usually raises the target level in answer to one, within milliseconds; both
-/// then make one line. `a_dropout_and_the_larger_buffer_make_one_line` fixes it.
+/// Delay of the report of a dropout. The fetch session usually raises the target level a few milliseconds after a dropout. With
+/// this delay, one line reports both. Tested by `a_dropout_and_the_larger_buffer_make_one_line`.
 const DROPOUT_DELAY: Duration = Duration::from_millis(250);
 
 impl PlayerState {
@@ -96,7 +97,8 @@ impl PlayerState {
         std::mem::take(&mut self.actions)
     }
 
-    /// Takes an input at `now`, which counts from any fixed instant, and returns the actions to carry out.
+    /// Takes an input at the time `now`, and returns the actions to carry out. All times count from one fixed instant, which
+    /// the caller chooses.
     pub(super) fn handle(&mut self, now: Duration, input: Input) -> Vec<Action> {
         match input {
             Input::Command(command) => self.on_command(now, command),
@@ -154,7 +156,7 @@ impl PlayerState {
         self.target
     }
 
-    /// Reason for silence that is about to end by itself. Empty if there is none.
+    /// Words for the thing that the player waits for, as in `for the node`. Empty if it does not wait.
     pub(super) fn waiting(&self) -> &'static str {
         self.waiting
     }
@@ -254,7 +256,7 @@ impl PlayerState {
             }
             Event::OutputLost(reason) => {
                 self.waiting = "for an output";
-                self.warn(format!("output lost ({reason}); waiting for it or another one"));
+                self.warn(format!("no sound: {reason}; waiting for an output"));
             }
             Event::Retrying(reason) => {
                 self.waiting = "for the node";
@@ -275,11 +277,11 @@ impl PlayerState {
         }
     }
 
-    /// Skips a track, or the rest of it.
+    /// Skips a track, or the rest of it, after a failure.
     fn on_failed(&mut self, play: PlayId, reason: &str) {
         let Some(FailedPass { pass, next }) = self.queue.failed(play) else { return };
         let name = self.queue.track(pass.index).map(text::title).unwrap_or_default();
-        // The message about a single track is the command's error.
+        // If there is only one track, the command reports its failure as an error.
         if self.queue.tracks().len() > 1 {
             let rest = if pass.fetching { "the rest of " } else { "" };
             self.warn(format!("skipped {rest}{name}: {reason}"));
@@ -300,7 +302,9 @@ impl PlayerState {
         match (self.failures.values().next(), self.failures.len()) {
             (None, _) => Outcome::Finished,
             (Some(only), _) if count == 1 => Outcome::Incomplete(only.clone()),
-            (_, failed) => Outcome::Incomplete(format!("{failed} of {count} tracks could not be played")),
+            (_, failed) => Outcome::Incomplete(format!(
+                "{failed} of {count} tracks could not be played, or not to their end"
+            )),
         }
     }
 

@@ -5,34 +5,34 @@ use media_protocol::{Position, Track, session::client::PlayId};
 /// One track as it passes through the player, from the request to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pass {
-    /// Name of this pass in commands to the player and in its events.
+    /// Id of this pass in orders to the player and in the player's events.
     pub(super) play: PlayId,
     /// Index of the track in the queue.
     pub(super) index: usize,
-    /// Position in the track at which it is heard first.
+    /// Position in the track at which the pass begins.
     pub(super) start: Position,
-    /// Set once the player has begun to fetch it.
+    /// True once the player has begun to fetch it.
     pub(super) fetching: bool,
-    /// Set once it has become audible.
+    /// True once it has become audible.
     pub(super) heard: bool,
-    /// Set once it has failed, at its start or later.
+    /// True once it has failed, at its start or later.
     pub(super) failed: bool,
 }
 
 /// The tracks to play, and the passes that the player was told to make.
 ///
-/// A jump starts a new series of passes and voids the one before. Within a series, each pass is followed by that of the
-/// next track. An event that names a pass of an older series finds nothing here and is dropped.
+/// All passes since a jump are a series: one track after another. The next jump drops them and starts a new series. Events of
+/// an older series name passes that the queue no longer has, so they change nothing.
 #[derive(Debug)]
 pub(super) struct Queue {
     tracks: Vec<Track>,
-    /// Passes of the current series that are not over, the oldest first. At most one lies behind the one that is fetched.
+    /// Passes of the current series that have not ended, the oldest first. At most one follows the pass that the player fetches.
     passes: VecDeque<Pass>,
-    /// The first pass of the current series.
+    /// Id of the first pass of the current series.
     series: PlayId,
-    /// The name of the next pass.
+    /// Id of the next pass.
     next: PlayId,
-    /// The pass that is shown: the audible one, or the first to become audible.
+    /// Id of the pass that is shown: the audible one, or the first to become audible.
     shown: Option<PlayId>,
 }
 
@@ -57,7 +57,7 @@ impl Queue {
         self.tracks.get(index)
     }
 
-    /// The first pass of the current series, which names the series in [`crate::client::Player::drain`].
+    /// Id of the first pass of the current series. It stands for the series in [`crate::client::Player::drain`].
     pub(super) fn series(&self) -> PlayId {
         self.series
     }
@@ -90,7 +90,7 @@ impl Queue {
         pass
     }
 
-    /// The player has begun to fetch a pass. Returns the pass that is to follow it, if that is new.
+    /// Notes that the player has begun to fetch a pass. Returns the pass that is to follow it, if that is new.
     pub(super) fn fetching(&mut self, play: PlayId) -> Option<Pass> {
         let place = self.place(play)?;
         let is_last = place + 1 == self.passes.len();
@@ -100,7 +100,7 @@ impl Queue {
         (is_new && is_last && index < self.tracks.len()).then(|| self.append(index, Position::START))
     }
 
-    /// A pass has become audible. Returns it as it was before; `None` if it is unknown.
+    /// Notes that a pass has become audible. Returns the pass as it was before; `None` if it is unknown.
     pub(super) fn heard(&mut self, play: PlayId) -> Option<Pass> {
         let place = self.place(play)?;
         self.passes.drain(..place);
@@ -110,16 +110,16 @@ impl Queue {
         Some(before)
     }
 
-    /// Returns true if a pass is that of the last track.
+    /// True if a pass plays the last track.
     pub(super) fn is_last(&self, play: PlayId) -> bool {
         self.pass(play).is_some_and(|pass| pass.index + 1 == self.tracks.len())
     }
 
-    /// A pass has failed, and the player has dropped all later ones: it waits to be told what follows. Returns the pass and the
-    /// one to play instead; `None` if the pass is unknown.
+    /// Marks a pass as failed. The player has dropped all later passes and waits for a new order. Returns the failed pass and
+    /// the pass to play instead; `None` if the failed pass is unknown.
     ///
-    /// A later pass that the player has not begun to fetch keeps its name, as the player may have taken it up meanwhile. One that
-    /// the player had begun to fetch gets a new name.
+    /// If the player had begun to fetch the next pass, that one gets a new id. Otherwise it keeps its id, since the player may
+    /// have begun to fetch it meanwhile.
     pub(super) fn failed(&mut self, play: PlayId) -> Option<FailedPass> {
         let place = self.place(play)?;
         self.passes[place].failed = true;

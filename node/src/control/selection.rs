@@ -2,7 +2,7 @@
 
 use media_protocol::Track;
 
-/// A selector matches no track.
+/// Error for a selector that matches no track.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no track {selector:?} on this node; give a number from 1 to {count}, an id, or words of its title (see `media-node ls`)"
@@ -15,7 +15,7 @@ pub struct NoSuchTrack {
 /// Selects tracks of a catalog, in the order of the selectors. A selector is a number, an id, or words of title, artist and
 /// album; words may match several tracks. Without selectors, all tracks are selected.
 ///
-/// `catalog` may be a part of the node's tracks; `count` is the number of all of them.
+/// `catalog` may hold only some of the node's tracks. `count` is the number of all its tracks, for the error message.
 ///
 /// # Errors
 /// The first selector that matches no track.

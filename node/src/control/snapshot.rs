@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// State of the player at one instant, complete enough to draw a view from it.
+/// State of the player at one instant, with everything that a view needs.
 ///
 /// In JSON, durations are whole milliseconds in fields that end in `_ms`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub volume: u8,
     /// True while the player is paused.
     pub paused: bool,
-    /// Reason for silence that is about to end by itself, as `for the node`. Empty if there is none.
+    /// Words for the thing that the player waits for, as in `for the node`. Empty if it does not wait.
     pub waiting: String,
 }
 

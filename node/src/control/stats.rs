@@ -24,7 +24,7 @@ pub struct Stats {
     pub codec: String,
     /// Nominal bitrate of that codec, in bit/s.
     pub bitrate: u32,
-    /// Reason for that codec: the node's, or that of the last change.
+    /// Reason for that codec: the node's reason, or the reason for the last change.
     pub reason: String,
     /// Time to create the local endpoint of the transport.
     pub bind_ms: f64,
@@ -40,13 +40,13 @@ pub struct Stats {
     pub chunks: u64,
     /// Requests sent for tracks and chunks.
     pub requests: u64,
-    /// Received bytes of chunks, framing included.
+    /// Received bytes of chunks, with their headers and trailers.
     pub bytes_received: u64,
     /// Number of times the output had no frames in the middle of a track.
     pub underruns: u64,
     /// Total duration of the underruns.
     pub underrun_ms: f64,
-    /// Number of underruns that the sound system reported by itself.
+    /// Number of underruns that the sound system reported.
     pub xruns: u64,
     /// Total duration of pauses.
     pub paused_ms: f64,
@@ -62,7 +62,7 @@ pub struct Stats {
     pub paths: Vec<PathChange>,
     /// Connections made after the first.
     pub reconnects: u64,
-    /// Requests that were repeated after a failure.
+    /// Retries scheduled after a failed request.
     pub retries: u64,
     /// Requests that were abandoned because no byte arrived within the stall timeout.
     pub stalls: u64,
@@ -151,8 +151,8 @@ impl Target {
     }
 }
 
-/// Playback time (of frames written to the output, and of underruns) by the level of the jitter buffer at that time. At the end
-/// of the last track, the buffer runs empty as it should.
+/// Playback time, by the level of the jitter buffer at that time, in milliseconds. It consists of the frames written to the
+/// output and of the underruns. At the end of the last track the buffer runs empty, which is no problem.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LevelTimes {
     /// Empty.
@@ -176,7 +176,7 @@ impl LevelTimes {
     }
 }
 
-/// Converts a duration to milliseconds, with a resolution of 1 us.
+/// Converts a duration to milliseconds, in steps of 1 µs.
 pub(super) fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }

@@ -20,8 +20,8 @@ pub(super) fn codec(rendition: &Rendition) -> String {
     format!("{} {}k", rendition.id.codec, rendition.bitrate / 1000)
 }
 
-/// The line for a track that has become audible. The node's reason names the codec that the node chose; the reason for a
-/// choice of this client does not, so the codec comes before it.
+/// The line for a track that has become audible. If the node chose the codec, its reason begins with the codec's name. The
+/// reason for a choice of this client does not, so this function puts the codec before it.
 pub(super) fn now_playing_line(info: &Info, rendition: &Rendition, reason: &str) -> String {
     let Track { number, source, .. } = &info.track;
     let title = title(&info.track);
@@ -36,13 +36,14 @@ pub(super) fn switched(to: &Rendition, reason: &str) -> String {
 }
 
 fn codec_and_bitrate(rendition: &Rendition) -> String {
-    format!("{}, {} kbit/s", rendition.id.codec, rendition.bitrate / 1000)
+    format!("{} at {} kbit/s", rendition.id.codec, rendition.bitrate / 1000)
 }
 
 /// The line for a start position that lies behind the end of its track.
 pub(super) fn starts_past_the_end(track: &Track) -> String {
-    let seconds = track.duration_ms / 1000;
-    format!("{} is only {}:{:02} long: nothing of it is played", title(track), seconds / 60, seconds % 60)
+    let (title, seconds) = (title(track), track.duration_ms / 1000);
+    let length = format!("{}:{:02}", seconds / 60, seconds % 60);
+    format!("{title} is {length} long and the start position lies behind its end: nothing of it is played")
 }
 
 /// The line for a new target level of the jitter buffer.
@@ -50,7 +51,7 @@ pub(super) fn buffering(target: Duration, reason: &str) -> String {
     format!("buffering {} s from now on ({reason})", target.as_secs_f32())
 }
 
-/// The line for a dropout that changed nothing else.
+/// The line for a dropout after which the target level stays the same.
 pub(super) fn dropped_out(cause: UnderrunCause, lossless: bool) -> String {
     if lossless && cause == UnderrunCause::Network {
         "audio dropped out (connection too slow for lossless audio; --codec auto adapts to it)".into()

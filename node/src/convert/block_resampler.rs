@@ -5,16 +5,16 @@ use rubato::{
 
 use super::ConvertError;
 
-/// Frames of a block, approximately. 4096 leaves no shift between input and output, unlike 1024 (test
-/// `tones_come_through_clean`).
+/// Approximate length of a block, in frames. With 1024 the output would be shifted against the input; with 4096 it is not.
+/// Tested by `tones_come_through_clean`.
 const BLOCK: usize = 4096;
 
 /// Resamples blocks of a fixed number of frames.
 ///
 /// Input block `k` holds the frames from `k * frames_in()` on. Output block `k` holds the frames from
 /// `k * frames_out() - delay()` on. It depends, bit for bit, on the input blocks `k - 1` and `k` alone. So a resampler
-/// that begins at a whole block in the middle of a track, and whose first output block is dropped, returns exactly the
-/// frames of one that began at frame 0.
+/// can begin at any block of a track. If the caller drops its first output block, the others equal those of a resampler
+/// that began at frame 0.
 ///
 /// For one user at a time. [`BlockResampler::process`] neither allocates nor blocks.
 pub struct BlockResampler {
@@ -33,7 +33,7 @@ impl BlockResampler {
             return Err(error());
         }
         let (rate_in, rate_out, channels) = (from as usize, to as usize, usize::from(channels));
-        // With an even multiple of the rates' ratio, the filter's centre falls on a frame on either side.
+        // If a block is an even multiple of the rates' ratio, the filter's delay is a whole number of frames at both rates.
         let step = 2 * rate_in / gcd(rate_in, rate_out);
         let block = BLOCK.div_ceil(step) * step;
         let window = WindowFunction::BlackmanHarris2;

@@ -50,7 +50,7 @@ impl Converter {
         }
     }
 
-    /// Appends the frames that are still inside, at the end of the stream.
+    /// Appends the frames that the resampler still holds. To be called at the end of the stream.
     pub fn flush(&mut self, out: &mut Vec<f32>) {
         if let Some(resampler) = &mut self.resampler {
             resampler.flush(out);

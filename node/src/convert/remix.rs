@@ -18,7 +18,7 @@ const FOLD: [[f32; 2]; 6] = [
     [0.0, HALF_POWER],
 ];
 
-/// The same for channels 3 and 4 of quadraphonic sound, its rear pair. It has no centre.
+/// Factors for channels 3 and 4 of quadraphonic sound, which has no centre: they are its rear pair.
 const FOLD_QUAD: [[f32; 2]; 2] = [[HALF_POWER, 0.0], [0.0, HALF_POWER]];
 
 /// Changes the number of channels of interleaved frames in WAVE order.

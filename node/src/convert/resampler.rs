@@ -64,7 +64,7 @@ impl Resampler {
         }
     }
 
-    /// Appends the frames that are still inside and resets the resampler.
+    /// Appends the frames that the resampler still holds, and resets it.
     pub fn flush(&mut self, out: &mut Vec<f32>) {
         let total = round_div(u128::from(self.frames_in) * u128::from(self.to), self.from);
         while self.blocks.is_some() && self.frames_out < total {
@@ -74,7 +74,7 @@ impl Resampler {
         self.reset();
     }
 
-    /// Drops the frames that are inside. The next frames begin a new stream.
+    /// Drops the frames that the resampler still holds. The next frames begin a new stream.
     pub fn reset(&mut self) {
         self.filled = 0;
         self.frames_in = 0;

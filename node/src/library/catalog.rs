@@ -20,7 +20,7 @@ use super::{
 use crate::source::formats::is_audio;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
-/// quarter of the files known by then, so that the cost of publishing stays in proportion to the scan.
+/// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
 const FIRST_BATCH: usize = 64;
 
 /// Time after which a client may retry a track whose disk is away. Its player retries as long as its
@@ -53,8 +53,8 @@ struct FoundFiles {
 }
 
 impl Catalog {
-    /// Finds the tracks below `paths`, files or folders, in the order given and in natural order within each.
-    /// Reads headers and tags only, on a few threads. Blocks on the disk.
+    /// Finds the tracks below `paths`, which are files or folders. Keeps the order of `paths`, with natural order
+    /// within each folder. Reads only headers and tags, on a few threads. Blocks on the disk.
     ///
     /// Nothing outside of `paths` is ever served. Names that begin with a dot are skipped; symbolic links are
     /// followed only with `follow_links`.
@@ -67,8 +67,9 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// The tracks of `paths` from the index in the folder `index`, or no tracks without one. They can be
-    /// served at once; [`Catalog::rescan`] then brings them and the index up to date. Reads one file.
+    /// The tracks of `paths` from the index in the folder `index`. Without an index, there are no tracks yet. The
+    /// node can serve the tracks at once; [`Catalog::rescan`] then brings them and the index up to date. Reads
+    /// one file.
     ///
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
@@ -93,18 +94,15 @@ impl Catalog {
         })
     }
 
-    /// Scans the folders again: adds, removes and changes tracks while they are served. Files with unchanged
-    /// path, size and time of change are not opened; a file that could not be read is retried only after a
-    /// change. New tracks appear in batches, in library order. During the first scan a published track number
-    /// is final; later numbers shift as tracks come and go before them.
+    /// Scans the folders again: adds, removes and changes tracks while they are served. Does not open files with
+    /// unchanged path, size and time of change, and so retries an unreadable file only after a change. New
+    /// tracks appear in batches, in library order. During the first scan, a published track number stays the
+    /// same. In later scans, numbers shift when tracks before them come or go.
     ///
-    /// If a folder cannot be read, or one of `paths` is gone or empty, its disk may be away for a while. Its
-    /// tracks stay listed, marked as away.
-    ///
-    /// Blocks on the disk. One scan runs at a time, other callers wait. Returns whether anything changed.
+    /// Blocks on the disk. One scan runs at a time, other callers wait. Returns true if anything changed.
     ///
     /// # Errors
-    /// [`CatalogError::Unreadable`] for a path without known tracks leaves all as it was;
+    /// [`CatalogError::Unreadable`] if a path cannot be read; the tracks then stay as they were.
     /// [`CatalogError::Empty`] if no track is left.
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +123,7 @@ impl Catalog {
                 break;
             }
             let known = found.len() - rest.len();
-            // Saving in between keeps the work of a long scan that is interrupted.
+            // If somebody interrupts a long scan, the next one continues from the last save.
             if known >= 2 * saved.max(FIRST_BATCH) {
                 saved = known;
                 self.save(found.iter().flatten());
@@ -135,6 +133,7 @@ impl Catalog {
             read_headers(&entries, batch, |position, entry| found[position] = Some(entry));
         }
         if self.is_empty() {
+            // `scanned` and the index keep their entries, since the disk may come back.
             return Err(self.empty_error());
         }
         if !is_unchanged {
@@ -150,7 +149,7 @@ impl Catalog {
         self.listing().len()
     }
 
-    /// Returns whether there are no tracks.
+    /// True if there are no tracks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -162,7 +161,7 @@ impl Catalog {
         self.listing().away_len()
     }
 
-    /// The files that are named like audio and not served.
+    /// Files with the name of an audio file that the node does not serve.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
         self.listing().skipped().to_vec()
@@ -174,8 +173,8 @@ impl Catalog {
         self.listing().page(list)
     }
 
-    /// Opens a track; users of the same file share the result. Blocks on the disk; some formats are read to
-    /// the end the first time. Another thread ends the opening by setting `cancelled`.
+    /// Opens a track. Users of the same file share the result. Blocks on the disk, and for some formats reads the
+    /// whole file the first time.
     ///
     /// # Errors
     /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded;
@@ -210,13 +209,14 @@ impl Catalog {
         WireError::busy(format!("the disk with {:?} is away from the node", file.title), AWAY_RETRY)
     }
 
-    /// Returns whether [`Catalog::open`] would find the track's file open already. Does not access the disk.
+    /// True if the track's file is open already, so that [`Catalog::open`] returns at once. Does not access the
+    /// disk.
     pub(crate) fn is_open(&self, id: &TrackId) -> bool {
         self.listing().find(id).is_some_and(|(file, _)| self.open_files.is_open(&file))
     }
 
     /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not
-    /// say. `None` for an unknown track. Does not access the disk.
+    /// tell. `None` for an unknown track. Does not access the disk.
     pub(crate) fn modified(&self, id: &TrackId) -> Option<u64> {
         self.listing().modified(id)
     }

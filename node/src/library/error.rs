@@ -4,7 +4,7 @@ use media_protocol::{ErrorCode, WireError};
 
 use crate::source::{SourceError, formats};
 
-/// A file that is named like audio and is not served.
+/// A file with the name of an audio file that the node does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Skipped {
     /// The file.

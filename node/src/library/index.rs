@@ -1,9 +1,9 @@
-//! The index: described tracks on disk, so that the next start need not read all headers again.
+//! The index: descriptions of the tracks on disk, so that the next start need not read all headers again.
 //!
-//! One file for each library, in the owner's cache folder. It has lines of JSON: a header, one line a track,
-//! and the BLAKE3 hash of all lines before. A damaged index is ignored as a whole. The hash detects damage,
-//! not tampering: only the owner can write to the folder. Nevertheless any bytes are parsed in bounded
-//! memory, and paths outside of the library are rejected.
+//! Each library has one file in the owner's cache folder. The file has lines of JSON: a header, one line a
+//! track, and the BLAKE3 hash of all lines before. The node ignores a damaged index as a whole. The hash
+//! detects damage. It does not detect tampering, since only the owner can write to the folder. Still, the
+//! parser accepts any bytes in bounded memory, and rejects paths outside of the library.
 
 use std::{
     fs::{self, File},
@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::track_file::{ScannedEntry, TrackFile, is_bounded_text};
 use crate::files;
 
-/// Version of the format and of the descriptions in it. An index of another version is ignored.
+/// Version of the format and of the descriptions in it. The node ignores an index of another version.
 const VERSION: u32 = 1;
 /// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Number of indexes in the folder; the oldest are removed. Test `the_oldest_indexes_are_removed`.
+/// Greatest number of indexes in the folder. The node removes the oldest ones. Tested by
+/// `the_oldest_indexes_are_removed`.
 const MAX_INDEXES: usize = 16;
 /// File name ending of an index.
 const ENDING: &str = "index";
@@ -39,12 +40,12 @@ pub(super) struct Index {
     folder: PathBuf,
     /// Hash that names the library's folders.
     library: String,
-    /// Folders that tracks must lie below; empty if links are followed, since they may lead anywhere.
+    /// Folders below which every track must lie. Empty if the scan follows links, since these may lead anywhere.
     roots: Vec<PathBuf>,
 }
 
 impl Index {
-    /// The index of the library below `roots`, which are real paths.
+    /// The index of the library below `roots`, which are absolute paths without symbolic links.
     pub(super) fn new(folder: &Path, roots: Vec<PathBuf>, follow_links: bool) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         for root in &roots {
@@ -69,10 +70,10 @@ impl Index {
         }
     }
 
-    /// Replaces the index atomically: another node that shares the folder never reads half of it.
+    /// Replaces the index atomically, so that another node that shares the folder never reads half of it.
     ///
     /// # Errors
-    /// The system's error, or that the index would be longer than [`MAX_BYTES`].
+    /// The system's error, or an error if the index would be longer than [`MAX_BYTES`].
     pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
         let tracks = scanned.filter_map(|entry| match entry {
             ScannedEntry::Track(file) => Some(file),
@@ -109,7 +110,7 @@ impl Index {
         Ok(bytes)
     }
 
-    /// Parses any bytes, in memory of a small multiple of their length.
+    /// Parses any bytes. Takes at most a small multiple of their length in memory.
     fn parse(&self, bytes: &[u8]) -> Option<Vec<TrackFile>> {
         let end = bytes.iter().rposition(|byte| *byte == b'\n')? + 1;
         let (text, hash) = bytes.split_at(end);
@@ -139,7 +140,7 @@ impl Index {
         let mut indexes = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            // Includes leftovers of interrupted writes.
+            // This includes leftovers of interrupted writes.
             let is_ours = entry.file_name().to_string_lossy().contains(&format!(".{ENDING}"));
             if let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified())
                 && is_ours
@@ -149,7 +150,7 @@ impl Index {
         }
         indexes.sort_by(|a, b| b.cmp(a));
         for (_, path) in indexes.into_iter().skip(MAX_INDEXES) {
-            // Another node may have removed it already.
+            // An error is harmless: another node may have removed the file already.
             let _ = fs::remove_file(path);
         }
         Ok(())

@@ -8,14 +8,14 @@ use super::{
     track_id::copy_id,
 };
 
-/// Bytes of an answer reserved for all but the tracks: the page's other fields and its envelope. Test
-/// `a_page_of_the_longest_tracks_is_cut_to_one_answer`.
+/// Bytes of an answer that are reserved for everything but the tracks: the page's other fields, and the `ok`
+/// around the page. Tested by `a_page_of_the_longest_tracks_is_cut_to_one_answer`.
 const PAGE_OVERHEAD: usize = 1024;
 
 /// The tracks at one moment. A listing never changes; [`super::Catalog`] replaces it by the next.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// In library order: the first row is track number 1.
+    /// Tracks in library order. The first row is track number 1.
     rows: Vec<Row>,
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
@@ -29,16 +29,15 @@ pub(super) struct Listing {
 #[derive(Debug)]
 struct Row {
     file: Arc<TrackFile>,
-    /// The file's id, or another one for a further copy of the same content.
+    /// Id of the content. If an earlier row has the same content, another id.
     id: TrackId,
     /// True if the file was not found at the scan, since its disk is away.
     is_away: bool,
 }
 
 impl Listing {
-    /// A listing of scanned files in library order. Copies of the same content get ids by their order.
-    /// `skipped` holds the folders that could not be read; files that are not tracks are added to it. Tracks in
-    /// the folders `away` are marked.
+    /// A listing of scanned files in library order. Copies of the same content get different ids by their order.
+    /// `skipped` holds the folders that the scan could not read; the files that are not tracks are added to it.
     pub(super) fn new<'a>(
         scanned: impl Iterator<Item = &'a ScannedEntry>,
         mut skipped: Vec<Skipped>,

@@ -1,5 +1,6 @@
-//! The tracks on this machine: found below the owner's folders, described from their headers, followed as
-//! files change, and opened for decoding. Above `source`, below `server`, `client` and `control`.
+//! The tracks on this machine. The library finds them below the owner's folders, describes them from their
+//! headers, notices changed files, and opens files for decoding. It imports `source`; `server` imports all of
+//! it, and `client` and `control` only the trait [`Provider`].
 //!
 //! [`Catalog`] holds the tracks. [`Provider`] is the interface of any library, local or remote. Code that
 //! lists, searches or plays tracks needs a `Provider` and nothing else.

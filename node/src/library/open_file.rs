@@ -7,8 +7,8 @@ use std::{
 
 use crate::source::{OpusStream, ReadLimits, Reader, Source, SourceError};
 
-/// Number of idle readers over all files. Each holds a file descriptor, a decoder and buffers, about 300 kB.
-/// Test `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
+/// Greatest number of idle readers, for all files together. Each holds a file descriptor, a decoder and buffers,
+/// about 300 kB. Tested by `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
 const MAX_IDLE: usize = 32;
 /// Number of times that an opening may read through the file: an MP3 is walked twice, an Opus file is read once more
 /// for its packets. Test `an_opening_ends_when_nobody_waits_or_it_reads_too_much`.
@@ -17,8 +17,8 @@ const MAX_PASSES: u64 = 4;
 const MAX_EXTRA_BYTES: u64 = 256 << 20;
 /// Time that an opening may take: reading 2 GB from a slow network disk, twice.
 const MAX_TIME: Duration = Duration::from_secs(120);
-/// Track length in seconds from which the node builds the seek index as soon as the track is opened: on a
-/// disk drive that takes seconds. In shorter tracks the first distant seek builds it. Test
+/// Track length, in seconds, from which the node builds the seek index as soon as it opens the track, since that
+/// takes seconds on a disk drive. In shorter tracks the first distant seek builds the index. Tested by
 /// `a_track_is_long_from_20_minutes_on`.
 const LONG_SECONDS: u64 = 1200;
 
@@ -64,14 +64,14 @@ impl OpenFile {
     }
 }
 
-/// Readers that nobody uses at the moment, the most recently used last. Reusing one saves up to milliseconds
+/// Readers that nobody uses at the moment, the most recently used last. To use one again saves some milliseconds
 /// for opening and seeking.
 #[derive(Debug, Default)]
 pub(super) struct IdleReaders(Mutex<VecDeque<(Weak<OpenFile>, Reader)>>);
 
 impl IdleReaders {
-    /// Takes the reader of `file` nearest to `frame`: the next chunk starts at the end of the last, or
-    /// slightly before it.
+    /// Takes the reader of `file` whose position is nearest to `frame`. The reader of the chunk before is usually
+    /// there already, since the next chunk starts at the end of that one or slightly before it.
     pub(super) fn take(&self, file: &Arc<OpenFile>, frame: u64) -> Option<Reader> {
         let mut readers = self.lock();
         let of_file = readers
@@ -84,7 +84,7 @@ impl IdleReaders {
 
     pub(super) fn put(&self, file: &Arc<OpenFile>, reader: Reader) {
         let mut readers = self.lock();
-        // Readers of closed files are of no use.
+        // Drops the readers of files that nobody holds open any more.
         readers.retain(|(owner, _)| owner.strong_count() > 0);
         if readers.len() == MAX_IDLE {
             readers.pop_front();

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::source::{ReadStop, SourceError};
 
-/// Number of files whose opening is remembered; opening some formats means reading the whole file. An entry
-/// takes a few kilobytes, about 50 for the seek index of a long MP3, and no file descriptor. Test
+/// Greatest number of open files that are kept, since opening some formats means reading the whole file. An entry
+/// takes a few kilobytes, or about 50 kB with the seek index of a long MP3, and no file descriptor. Tested by
 /// `the_least_recently_used_files_are_forgotten`.
 const MAX_REMEMBERED: usize = 1024;
 
-/// A file that is open or being opened. Users that come meanwhile wait for the one that opens it.
+/// A file that is open or that a user is opening. Other users of the file wait for that one.
 type Slot = Arc<OnceLock<Result<Arc<OpenFile>, FailedOpening>>>;
 
 /// A file that could not be opened.
@@ -41,7 +41,7 @@ impl FailedOpening {
         Self { refusal: unreadable(&file.title, error), damaged }
     }
 
-    /// Returns whether the file would fail again, since it has not changed.
+    /// True if the file would fail again, since it has not changed.
     fn is_current(&self) -> bool {
         self.damaged.as_ref().is_some_and(|entry| FileEntry::read(&entry.path).as_ref() == Some(entry))
     }
@@ -52,8 +52,8 @@ impl FailedOpening {
 pub(super) struct OpenFiles {
     slots: Mutex<LruCache<PathBuf, Slot>>,
     idle: Arc<IdleReaders>,
-    /// Long tracks for the thread that builds their seek indexes, one at a time. The thread ends with this
-    /// sender.
+    /// Sends long tracks to the thread that builds their seek indexes, one at a time. The thread ends when this
+    /// sender is dropped.
     long: mpsc::Sender<Weak<OpenFile>>,
 }
 
@@ -63,13 +63,12 @@ impl OpenFiles {
         let build = move || {
             opened.iter().filter_map(|file| file.upgrade()).for_each(|file| file.build_seek_index());
         };
-        // Without this thread the first distant seek builds the index.
+        // If the thread cannot start, the first distant seek in a track builds the index.
         let _ = std::thread::Builder::new().name("seek-index".into()).spawn(build);
         Self { slots: Mutex::new(LruCache::unbounded()), idle: Arc::default(), long }
     }
 
-    /// Opens the `track` in `file`. Another thread ends the opening by setting `cancelled`. A damaged file is remembered
-    /// until it changes, since reading through it may take minutes.
+    /// Opens the `track` in `file`. Keeps neither failures nor files that are gone, so the next call tries again.
     ///
     /// # Errors
     /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.
@@ -114,7 +113,7 @@ impl OpenFiles {
         opened.map_err(|error| FailedOpening::new(file, &error))
     }
 
-    /// Returns whether `file` is open, so that [`OpenFiles::open`] does not wait for it.
+    /// True if `file` is open, so that [`OpenFiles::open`] returns at once.
     pub(super) fn is_open(&self, file: &TrackFile) -> bool {
         self.lock().peek(&file.entry.path).is_some_and(|slot| slot.get().is_some_and(Result::is_ok))
     }

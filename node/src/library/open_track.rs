@@ -6,8 +6,7 @@ use media_protocol::{CHUNK_SECONDS, ChunkIndex, ErrorCode, Track, TrackSource, W
 use super::{error::unreadable, open_file::OpenFile, source_facts::SourceFacts, track_file::nanos};
 use crate::source::{OpusPackets, OpusStream, Reader, SourceError, SourceInfo, Window};
 
-/// A track with its open file. Its error messages contain the track's title and never a path, since peers
-/// read them.
+/// A track with its open file. Peers read its error messages, so these name the title and never a path.
 #[derive(Debug)]
 pub(crate) struct OpenTrack {
     track: Track,
@@ -35,22 +34,23 @@ impl OpenTrack {
         SourceFacts { source: info.source_format(), frames: info.frames, opus: self.file.opus }
     }
 
-    /// The file's size in bytes and time of change at opening; `None` if the system does not say.
+    /// The file's size in bytes and time of change when it was opened; `None` if the system does not tell.
     pub(crate) fn stamp(&self) -> Option<(u64, SystemTime)> {
         self.file.source.stamp()
     }
 
-    /// Time of change of the file at opening, comparable with [`super::Catalog::modified`].
+    /// Time of change of the file when it was opened, in the unit of [`super::Catalog::modified`].
     pub(crate) fn modified(&self) -> u64 {
         nanos(self.stamp().map(|(_, modified)| modified))
     }
 
-    /// Returns whether the file is unchanged since it was opened. Accesses the disk.
+    /// True if the file is unchanged since it was opened. Accesses the disk.
     pub(crate) fn is_current(&self) -> bool {
         self.file.source.is_current()
     }
 
-    /// A reader for frames from `first` on at `rate`, for exclusive use. Its position is undefined.
+    /// A reader for the frames from `first` on, counted at `rate`, for exclusive use. It may stand at any position,
+    /// so the caller must seek.
     ///
     /// # Errors
     /// `Unreadable`.
@@ -63,7 +63,7 @@ impl OpenTrack {
         }
     }
 
-    /// Takes a reader back for the next user.
+    /// Takes a reader back, for the next user of this file.
     pub(crate) fn keep(&self, reader: Reader) {
         self.file.idle.put(&self.file, reader);
     }
@@ -107,7 +107,7 @@ impl OpenTrack {
     }
 }
 
-/// Replaces the headers' claims by the results of opening the file.
+/// Replaces the length and the format that the headers claim by those that opening the file has found.
 fn with_exact_length(track: &Track, info: &SourceInfo) -> Track {
     let rate = u128::from(info.format.rate).max(1);
     let millis = (u128::from(info.frames) * 1000 + rate / 2) / rate;

@@ -23,12 +23,11 @@ pub type Result<T> = std::result::Result<T, ProviderError>;
 /// Reason for which a provider gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// The library refused the request. Its code says whether to retry: only
-    /// [`media_protocol::ErrorCode::Busy`] passes by itself.
+    /// The library refused the request. A retry helps only if the code is [`media_protocol::ErrorCode::Busy`].
     #[error(transparent)]
     Refused(#[from] WireError),
     /// The library cannot be reached, or the answer stopped before its end. A later retry may succeed. A
-    /// local library fails so only when it is stopped.
+    /// local library returns this only while it stops.
     #[error("cannot reach the library: {0}; try again")]
     Unreachable(String),
     /// The answer violates the protocol. A retry gives the same answer unless it was damaged on the way.
@@ -36,7 +35,7 @@ pub enum ProviderError {
     BrokenAnswer(String),
 }
 
-/// Separates a refusal in a chunk's stream from an invalid stream.
+/// Tells a refusal in a chunk's stream from an invalid stream.
 impl From<ChunkError> for ProviderError {
     fn from(error: ChunkError) -> Self {
         match error {
@@ -93,9 +92,9 @@ pub trait Provider: Send + Sync {
 
 /// The packets of one chunk, in order, as they arrive.
 ///
-/// Only `Ok(None)` proves the chunk: it means that all packets were returned and that the hash at the chunk's
-/// end matches. Packets before that may be damaged, so a decoder must accept any bytes, and a cache stores
-/// nothing before the end.
+/// `Ok(None)` means that all packets were returned and that the hash at the chunk's end matches. Packets that
+/// were returned before may be damaged, so a decoder must accept any bytes, and a cache must store nothing
+/// before `Ok(None)`.
 pub trait ChunkPackets: Send {
     /// Returns the next packet, `None` after the last packet of a verified chunk. Cancel-safe. After an error
     /// or `None`, further calls give the same result.

@@ -22,14 +22,14 @@ impl Root {
         Ok(Self { is_file: path.is_file(), path })
     }
 
-    /// Returns whether the root's folder does not exist, cannot be read, or is empty, as a mount point without its disk is.
+    /// True if the root's folder does not exist, cannot be read, or is empty, as a mount point without its disk is.
     pub(super) fn is_away(&self) -> bool {
         let folder = if self.is_file { self.path.parent() } else { Some(self.path.as_path()) };
         let first = folder.and_then(|folder| fs::read_dir(folder).ok()?.next()?.ok());
         first.is_none()
     }
 
-    /// Returns whether a file in this root cannot be reached because of its disk, and was not just deleted.
+    /// True if a file in this root cannot be reached because of its disk, and was not just deleted.
     pub(super) fn is_file_away(&self, file: &Path) -> bool {
         match file.metadata().map_err(|error| error.kind()) {
             Ok(_) | Err(ErrorKind::PermissionDenied) => false,

@@ -10,12 +10,12 @@ use std::{
 use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
 
-/// Longest title, artist or album, in characters. A page of [`media_protocol::List::MAX`] tracks then fits
-/// into one answer. Test `a_tag_becomes_one_line_of_200_characters`.
+/// Longest title, artist or album, in characters. With this limit, a page of [`media_protocol::List::MAX`] tracks
+/// fits into one answer. Tested by `a_tag_becomes_one_line_of_200_characters`.
 const MAX_TEXT: usize = 200;
 
-/// A file that may be a track. A scan takes two equal entries for the same content and does not open the file
-/// again.
+/// A file that may be a track. If the entry of a file equals that of the last scan, the scan does not open the
+/// file again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct FileEntry {
     /// Absolute path without symbolic links.
@@ -37,7 +37,7 @@ impl FileEntry {
     }
 }
 
-/// A file's time of change in nanoseconds since 1970; 0 if the system does not say or 64 bits do not hold it.
+/// A file's time of change in nanoseconds since 1970; 0 if the system does not tell or 64 bits cannot hold it.
 pub(super) fn nanos(modified: Option<SystemTime>) -> u64 {
     let since_epoch = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
     since_epoch.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
@@ -82,7 +82,7 @@ impl TrackFile {
     }
 }
 
-/// Result of reading a file's headers. It holds until the file's [`FileEntry`] changes.
+/// Result of reading a file's headers. It is valid until the file's [`FileEntry`] changes.
 #[derive(Debug, Clone)]
 pub(super) enum ScannedEntry {
     /// The file is a track.
@@ -105,7 +105,7 @@ pub(super) fn bounded_text(tag: &str) -> String {
     tag.chars().take(MAX_TEXT).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// Returns whether [`bounded_text`] would leave the text as it is.
+/// True if [`bounded_text`] would leave the text as it is.
 pub(super) fn is_bounded_text(text: &str) -> bool {
     text.chars().take(MAX_TEXT + 1).count() <= MAX_TEXT && !text.chars().any(char::is_control)
 }

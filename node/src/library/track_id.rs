@@ -9,12 +9,12 @@ use media_protocol::{IdError, TrackId};
 
 use super::track_file::FileEntry;
 
-/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Test
+/// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Tested by
 /// `ids_are_the_same_for_ever`.
 const ID_LENGTH: usize = 16;
-/// Length of each sample of a file's content, in bytes. Same test.
+/// Length of each part of a file's content that the hash reads, in bytes. Tested by `ids_are_the_same_for_ever`.
 const SAMPLE: u64 = 4096;
-/// Key derivation context of BLAKE3: keeps track ids apart from other hashes.
+/// Key derivation context of BLAKE3, which makes track ids differ from other hashes of the same bytes.
 const CONTEXT: &str = "media-node 2026-01 track id";
 
 /// The id of a file's content.
@@ -31,8 +31,8 @@ pub(super) fn copy_id(first: &TrackId, copies_before: u64) -> TrackId {
     hashed_id(first.as_str().as_bytes(), copies_before).unwrap_or_else(|_| first.clone())
 }
 
-/// Hashes a file's size and samples of its head, middle and tail, which hold tags and audio. Hashing whole
-/// files would make the first start with a large library take minutes.
+/// Hashes a file's size, and [`SAMPLE`] bytes at its beginning, middle and end, which hold tags and audio. To hash
+/// whole files would make the first start with a large library take minutes.
 fn fingerprint(file: &FileEntry) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     hasher.update(&file.size.to_le_bytes());
@@ -44,7 +44,7 @@ fn fingerprint(file: &FileEntry) -> blake3::Hash {
         }
         Ok(())
     };
-    // A file that cannot be read was skipped before, or is refused when a client plays it.
+    // An error is harmless: the scan has skipped such a file already, or the node refuses it when a client plays it.
     let _ = add_samples();
     hasher.finalize()
 }

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-/// Identity that quotas and fair shares are counted for. All connections of one peer are one caller.
+/// Identity to which the server counts quotas and fair shares. All connections of one peer are one caller.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Caller(Arc<str>);
 

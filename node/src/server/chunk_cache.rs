@@ -21,12 +21,12 @@ pub struct CacheStats {
     pub evictions: u64,
     /// Chunks in the cache.
     pub chunks: usize,
-    /// Bytes in the cache, including half a kilobyte of overhead for each chunk.
+    /// Bytes in the cache, with half a kilobyte of overhead for each chunk.
     pub bytes: usize,
 }
 
-/// A chunk of one version of a file. The request alone is not enough: a track's id depends on samples of the
-/// file, so a change in between leaves the id as it is.
+/// A chunk of one version of a file. The request alone is not enough, since a track's id depends on some parts of
+/// the file only, and a change of other parts leaves it as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ChunkKey {
     pub(super) request: ChunkRequest,
@@ -41,8 +41,8 @@ pub(super) struct ChunkCache {
     /// Chunks of lossy codecs.
     costly: LruPart,
     /// Chunks of lossless codecs and passthrough. They are ten times as large and take a tenth of the time to
-    /// make. One listener requests hundreds of megabytes of them an hour, so only a
-    /// [`ChunkCache::BULK_SHARE`] of the capacity is reserved for them.
+    /// make. One listener requests hundreds of megabytes of them an hour. They have a reserved share of the
+    /// capacity ([`ChunkCache::BULK_SHARE`]). If they take more, they are evicted before costly chunks.
     bulk: LruPart,
     capacity: usize,
     stats: CacheStats,
@@ -67,7 +67,7 @@ impl LruPart {
         }
     }
 
-    /// Removes the least recently used chunk. Returns whether there was one.
+    /// Removes the least recently used chunk. Returns true if there was one.
     fn evict(&mut self) -> bool {
         let oldest = self.chunks.pop_lru();
         self.bytes -= oldest.as_ref().map_or(0, |(_, (_, chunk))| chunk.len() + ChunkCache::OVERHEAD);
@@ -76,18 +76,18 @@ impl LruPart {
 }
 
 impl ChunkCache {
-    /// Bytes that each chunk counts beside its own: its key, twice, and the links of the list. An estimate.
+    /// Estimated overhead of a chunk, in bytes: its key, twice, and the links of the list.
     pub(super) const OVERHEAD: usize = 512;
-    /// Divisor of the capacity that gives the part reserved for bulk chunks. Test
+    /// Divisor of the capacity that gives the part reserved for bulk chunks. Tested by
     /// `bulk_chunks_are_evicted_first`.
     const BULK_SHARE: usize = 4;
 
-    /// An empty cache of `capacity` bytes; 0 turns it off.
+    /// An empty cache with a capacity in bytes; 0 turns it off.
     pub(super) fn new(capacity: usize) -> Self {
         Self { costly: LruPart::new(), bulk: LruPart::new(), capacity, stats: CacheStats::default() }
     }
 
-    /// Returns whether the cache is turned off.
+    /// True if the cache is turned off.
     pub(super) fn is_off(&self) -> bool {
         self.capacity == 0
     }
@@ -104,7 +104,7 @@ impl ChunkCache {
         found
     }
 
-    /// Returns whether the chunk is in the cache. Neither counts nor marks it as used.
+    /// True if the chunk is in the cache. Does not mark it as used, and counts neither a hit nor a miss.
     pub(super) fn contains(&self, key: &ChunkKey) -> bool {
         let request = &key.request;
         let cached = self.costly.chunks.peek(request).or_else(|| self.bulk.chunks.peek(request));

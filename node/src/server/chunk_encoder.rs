@@ -1,4 +1,4 @@
-//! Encoding of chunks on threads of its own: each chunk once for all its callers, through the caches.
+//! Encoding of chunks on the encoder threads, with the caches. A chunk that several callers request is encoded once.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -54,8 +54,8 @@ impl ChunkEncoder {
         Ok(encoder)
     }
 
-    /// Returns a reader of the chunk: from the cache, of an encoding in progress, or of one that begins at
-    /// `caller`'s turn. A refusal of the request itself comes through the reader.
+    /// Returns a reader of the chunk. The chunk comes from the cache, from an encoding in progress, or from one that
+    /// begins at `caller`'s turn. A refusal of the request itself comes through the reader.
     ///
     /// # Errors
     /// `Busy` if too many chunks wait.
@@ -63,12 +63,12 @@ impl ChunkEncoder {
         self.worker.schedule.request(caller, request, self.worker.catalog.modified(&request.rendition.track))
     }
 
-    /// Returns whether the chunk is in the cache in memory.
+    /// True if the chunk is in the cache in memory.
     pub(super) fn is_cached(&self, request: &ChunkRequest) -> bool {
         self.worker.schedule.is_cached(&self.key(request.clone()))
     }
 
-    /// Encodes a chunk that will be requested soon, if no request waits.
+    /// Encodes a chunk that a client will probably request soon, once no requested chunk waits.
     pub(super) fn encode_ahead(&self, request: ChunkRequest) {
         self.worker.schedule.encode_ahead(self.key(request));
     }
@@ -83,7 +83,7 @@ impl ChunkEncoder {
         self.worker.busy_time()
     }
 
-    /// Refuses waiting chunks and lets the threads end.
+    /// Refuses the chunks that wait, and lets the threads end.
     pub(super) fn stop(&self) {
         self.worker.schedule.stop();
     }

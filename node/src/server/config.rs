@@ -11,11 +11,10 @@ pub struct ServerConfig {
     pub disk_cache: Option<DiskCacheConfig>,
     /// Number of encoder threads; 0 means one per core.
     pub encoders: usize,
-    /// Number of connections at once. A further one displaces a connection that never asked for anything, or
-    /// else one that does not play. If all play, the server turns it away as `server_full`, with a time to
-    /// retry after.
+    /// Greatest number of connections at once. The server turns further peers away as `server_full`, with a time
+    /// after which they may retry.
     pub max_peers: usize,
-    /// Number of requests at once over one connection. The server refuses more as busy.
+    /// Greatest number of requests at once over one connection. The server refuses more as busy.
     pub max_requests_per_peer: usize,
     /// Number of chunks that are encoded ahead of a requested one.
     pub encode_ahead: u32,

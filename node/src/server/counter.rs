@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows. Nothing else depends on its value, so relaxed memory order is enough.
+/// A number that only grows. No other memory access depends on its value, so relaxed memory order is enough.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! Bound on work that waits for the disk, in all and for each caller.
+//! Bounds of the work that waits for the disk: one for all callers together, and one for each.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,12 @@ use tokio::{
 
 use super::caller::Caller;
 
-/// Works at once: enough to keep a slow disk busy, few enough to leave the processors to the
-/// encoders. More wait in the order of their arrival. Test `a_greedy_caller_does_not_delay_others`.
+/// Searches and openings of tracks at once: enough to keep a slow disk busy, few enough to leave the
+/// processors to the encoders. More wait in the order of their arrival. Tested by
+/// `a_greedy_caller_does_not_delay_others`.
 const TOTAL: usize = 8;
-/// Those of one caller. Its further requests wait without taking a slot. Same test.
+/// Searches and openings of one caller at once. Its further requests wait without taking a slot.
+/// Tested by `a_greedy_caller_does_not_delay_others`.
 const PER_CALLER: usize = 2;
 
 /// Slots for work of one kind on blocking threads: searches, or openings of tracks. No kind waits for
@@ -23,7 +25,7 @@ const PER_CALLER: usize = 2;
 #[derive(Debug)]
 pub(super) struct DiskSlots {
     all: Arc<Semaphore>,
-    /// By caller: those with work that runs or waits, and some without.
+    /// Slots of each caller whose work runs or waits, and of some callers without work.
     by_caller: Mutex<HashMap<Caller, Arc<Semaphore>>>,
 }
 
@@ -32,8 +34,8 @@ impl DiskSlots {
         Self { all: Arc::new(Semaphore::new(TOTAL)), by_caller: Mutex::default() }
     }
 
-    /// Runs the `work` of `caller` on a blocking thread when it is its turn. Work that has begun runs to its
-    /// end and holds its slot until then, even if this future is dropped.
+    /// Runs the `work` of `caller` on a blocking thread when a slot is free. Work that has begun runs to its end
+    /// and holds its slot until then, even if this future is dropped.
     ///
     /// # Errors
     /// If the work panicked or the runtime shuts down.
@@ -60,7 +62,7 @@ impl DiskSlots {
 
     fn slots_of(&self, caller: &Caller) -> Arc<Semaphore> {
         let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        // Running and waiting work holds its caller's semaphore.
+        // Work that runs or waits holds a reference to its caller's semaphore. The others can go.
         by_caller.retain(|_, slots| Arc::strong_count(slots) > 1);
         let slots = by_caller.entry(caller.clone());
         Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(PER_CALLER))))
@@ -109,7 +111,7 @@ mod tests {
         assert_eq!(slots.all.available_permits(), TOTAL - PER_CALLER);
         assert_eq!(slots.run(&Caller::peer("modest"), || 7).await.unwrap(), 7);
         assert_eq!(begun.load(Ordering::Relaxed), PER_CALLER);
-        // The requests end, the work that has begun does not.
+        // The requests end, but the work that has begun continues.
         requests.abort_all();
         while requests.join_next().await.is_some() {}
         assert_eq!(slots.slots_of(&Caller::peer("greedy")).available_permits(), 0);

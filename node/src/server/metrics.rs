@@ -1,9 +1,9 @@
 //! The server's statistics over HTTP in the text format of Prometheus (OpenMetrics 1.0), for this machine
 //! only.
 //!
-//! Limits: connections at once, bytes and lines of a request's head, time of a connection. Each connection
-//! serves one request. Labels come from closed lists: protocols, codecs of the registry, kinds of path,
-//! refusal codes.
+//! Limited are the connections at once, the bytes and lines of a request's head, and the time of a connection.
+//! Each connection serves one request. All labels come from fixed lists, so their number is bounded: protocols,
+//! codecs of the registry, kinds of path, refusal codes.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,13 +30,13 @@ use tokio::{
 
 use super::stats::ServerStats;
 
-/// Connections at once; more wait in the system's queue. One scraper uses one.
+/// Greatest number of connections at once. Further ones wait in the system's queue. One scraper uses one.
 const MAX_CONNECTIONS: usize = 4;
-/// Longest head of a request in bytes: the least that hyper accepts as a buffer.
+/// Longest head of a request, in bytes. hyper accepts no smaller buffer.
 const MAX_HEAD: usize = 8 * 1024;
-/// Most header lines of a request.
+/// Greatest number of header lines of a request.
 const MAX_HEADERS: usize = 64;
-/// Time within which a request's head must arrive. Test `a_connection_without_a_request_ends_after_5_s`.
+/// Time within which a request's head must arrive. Tested by `a_connection_without_a_request_ends_after_5_s`.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit of a whole connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ fn page(stats: ServerStats) -> Result<String, fmt::Error> {
     Ok(page)
 }
 
-/// Answers requests with the present `stats` until `stopping` turns true.
+/// Answers each request with what `stats` returns at that moment, until `stopping` becomes true.
 pub(super) async fn serve(
     stats: impl Fn() -> ServerStats + Send + Sync + 'static,
     mut stopping: watch::Receiver<bool>,
@@ -200,7 +200,7 @@ fn answer(
     Ok(response)
 }
 
-/// Binds the address.
+/// Listens on the address.
 ///
 /// # Errors
 /// If it is not a loopback address, or is in use.

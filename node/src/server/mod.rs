@@ -1,22 +1,22 @@
-//! The serving half of a node: encodes the tracks of the library for peers and for this machine, and sends
+//! The serving half of a node. It encodes the tracks of the library for peers and for this machine, and sends
 //! them to peers.
 //!
-//! [`Service`] answers any caller; [`Server`] adds the door for peers and the metrics.
+//! [`Service`] answers any caller. [`Server`] adds the connections of peers, and the metrics.
 //!
 //! # Threads
 //!
-//! A session is an async task for each connection and one for each of its requests. Session tasks never
+//! Each connection has an async task for its session, and one for each of its requests. These tasks never
 //! access the disk: opening a track and searching the catalog run on the runtime's blocking threads.
-//! [`ServerConfig::encoders`] threads encode, and read the disk cache; one more thread writes it. A slow peer
-//! delays its own streams only.
+//! [`ServerConfig::encoders`] threads encode chunks and read the disk cache. One more thread writes the disk
+//! cache. A slow peer delays only its own streams.
 //!
 //! # Bounds
 //!
 //! [`ServerConfig`] or a named constant limits each of these: connections, connections of a peer, requests of
-//! a connection, searches that wait for the disk, openings that do, chunks that wait for an encoder, open
-//! files, bytes of cached chunks. A chunk that has left the cache stays in memory while an answer sends it:
-//! `send_quota` bounds those bytes for each caller and in all, and a session abandons an answer that the peer
-//! does not read. An opening that has begun is bounded by its file only.
+//! a connection, requests that wait for the disk, chunks that wait for an encoder, open files, bytes of
+//! cached chunks. A chunk that was evicted from the cache stays in memory while an answer sends it. `send_quota`
+//! bounds the bytes being sent, for each caller and in all. A session abandons an answer that the peer does not
+//! read.
 
 mod caller;
 mod chunk_cache;
@@ -72,15 +72,15 @@ impl Server {
         Ok(Self { service, peers })
     }
 
-    /// The decision on peers for [`media_plugin_sdk::transport::Bind::admit`]: `access` must admit a peer,
-    /// and the server must have a free slot.
+    /// Returns a function for [`media_plugin_sdk::transport::BindOptions::admit`]. It admits a peer if `access` does
+    /// and the server has a free place.
     #[must_use]
     pub fn admit(&self, access: Access) -> Admit {
         self.peers.admit(access)
     }
 
-    /// Serves the peers of `endpoint` until the endpoint is closed or the server stops, then closes it. May
-    /// run for several endpoints at once; they share all limits. Needs a Tokio runtime.
+    /// Serves the peers of `endpoint` until the endpoint is closed or the server stops. Then closes the endpoint.
+    /// Can run for several endpoints at once, which share all limits. Needs a Tokio runtime.
     pub fn serve(&self, endpoint: Arc<dyn Endpoint>) -> impl Future<Output = ()> + Send + 'static {
         Arc::clone(&self.peers).serve(endpoint)
     }

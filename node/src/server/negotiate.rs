@@ -20,8 +20,8 @@ mod passthrough;
 pub(super) mod plan;
 mod reason;
 
-/// Chooses the first of the client's codecs that this node has and that can carry the track. Packets that can
-/// pass through take precedence over all codecs. `options` holds each codec's own options by its id.
+/// Chooses the first of the client's codecs that this node has and that can carry the track. If the file's own
+/// packets can pass through, they come before all codecs. `options` holds the options of each codec by its id.
 ///
 /// # Errors
 /// `NoCommonCodec` with the node's codecs in the message; `BadRequest` for too many offered codecs.
@@ -39,7 +39,7 @@ pub(super) fn choose(
     let mut plans: Vec<(usize, RenditionPlan)> = Vec::new();
     let mut rejected = Vec::new();
     for (place, offer) in request.codecs.iter().enumerate() {
-        // A client may offer one codec at several bitrates, to change between them; equal offers count once.
+        // A client can offer one codec at several bitrates, to switch between them. Equal offers count once.
         if request.codecs[..place].contains(offer) {
             continue;
         }
@@ -63,7 +63,7 @@ pub(super) fn choose(
 /// The plan for a rendition that a client names. It depends on the name and the track only.
 ///
 /// # Errors
-/// `UnknownRendition` if this node lacks the codec or does not encode so.
+/// `UnknownRendition` if this node lacks the codec or cannot make the rendition.
 pub(super) fn plan(
     registry: &Registry,
     id: &RenditionId,
@@ -80,7 +80,7 @@ pub(super) fn plan(
     })
 }
 
-/// Approximate size of a chunk in bytes, from its rendition's name alone. 0 if no codec makes it.
+/// Approximate size of a chunk in bytes, computed from its rendition's name alone. 0 if no codec can make it.
 pub(super) fn chunk_bytes(registry: &Registry, id: &RenditionId) -> usize {
     let bitrate = match is_passthrough(id) {
         true => MAX_BITRATE,

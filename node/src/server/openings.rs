@@ -104,7 +104,7 @@ impl Openings {
         opening.send_replace(Some(opened.unwrap_or_else(|_| Err(failed()))));
     }
 
-    /// Removes an opening that nobody waits for. Returns whether it did.
+    /// Removes an opening that nobody waits for. Returns true if it did.
     fn remove_unwanted(&self, track: &TrackId, opening: &watch::Sender<Option<Opened>>) -> bool {
         let mut in_progress = self.lock();
         // Nobody joins here, since that takes the lock.

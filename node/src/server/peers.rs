@@ -1,4 +1,4 @@
-//! The door for peers: admits connections of any transport and runs a session for each.
+//! The connections of peers: admits them, over any transport, and runs a session for each.
 
 use std::{future::Future, sync::Arc};
 
@@ -38,7 +38,7 @@ impl Peers {
         self.connections.len()
     }
 
-    /// Turns true when the server stops.
+    /// Returns a receiver that becomes true when the server stops.
     pub(super) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
@@ -48,8 +48,8 @@ impl Peers {
         self.stopping.send_replace(true);
     }
 
-    /// The decision on a peer during its handshake: `access` must admit it, and a place must be free or held
-    /// by a connection that gives way. [`Peers::serve`] takes the place itself.
+    /// Returns the function that decides on a peer during its handshake. It admits the peer if `access` does and a
+    /// slot is free. It does not take the slot; [`Peers::serve`] does.
     pub(super) fn admit(&self, access: Access) -> Admit {
         let connections = Arc::clone(&self.connections);
         Arc::new(move |peer, token| {
@@ -100,8 +100,8 @@ impl Peers {
         counters.peers_served.add(1);
         let service = Arc::clone(&self.service);
         let limits = self.limits;
-        // The span has the highest level, so that log lines of every level carry it. The id's beginning tells
-        // peers apart.
+        // The span has the level `error`, so that it is part of log lines of every level. The first 8 characters of
+        // the id are enough to tell peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
             let guard = Arc::new(guard);

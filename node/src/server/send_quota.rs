@@ -1,10 +1,11 @@
-//! Bound on the bytes of chunks that are being sent, in all and for each caller.
+//! Bounds of the bytes of chunks that are being sent: one for all callers together, and one for each.
 //!
-//! A chunk that has left the cache stays in memory while an answer sends it, and a peer that never reads
-//! keeps its answers open. So a caller may hold at most a [`SHARE`] of the free bytes, over all its
-//! connections: a fifth of [`CAPACITY`] when it is alone, less beside others, so that some greedy callers
-//! leave room for new ones (dynamic thresholds: Choudhury and Hahne, 1998). One chunk is always allowed, so
-//! no caller starves. A chunk counts for each answer that sends it, although answers share its bytes.
+//! A chunk that was evicted from the cache stays in memory while an answer sends it, and a peer that never reads
+//! keeps its answers open. So the bytes of one caller, over all its connections, may be at most a quarter
+//! ([`SHARE`]) of the free bytes. A caller that is alone gets a fifth of [`CAPACITY`]. Beside others it gets
+//! less, so that greedy callers leave room for new ones (dynamic thresholds: Choudhury and Hahne, 1998). One chunk
+//! is always allowed, so no caller starves. A chunk counts once for each answer that sends it, although all
+//! these answers share its bytes.
 
 use std::{
     collections::HashMap,
@@ -16,11 +17,13 @@ use media_protocol::WireError;
 
 use super::caller::Caller;
 
-/// Bytes for all callers together. Test `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
+/// Bytes that all callers together share. Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const CAPACITY: usize = 256 * 1024 * 1024;
-/// Divisor of the free bytes that gives one caller's limit. Same test.
+/// Divisor of the free bytes that gives one caller's limit.
+/// Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const SHARE: usize = 4;
-/// Time after which a refused caller may retry: a good part of its bytes is sent by then. Same test.
+/// Time after which a refused caller may retry. Much of its bytes is sent by then.
+/// Tested by `one_caller_gets_a_fifth_and_is_refused_as_busy_after_that`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The bytes being sent.
@@ -30,11 +33,11 @@ pub(super) struct SendQuota(Mutex<Reserved>);
 #[derive(Debug, Default)]
 struct Reserved {
     total: usize,
-    /// By caller, without those that have none.
+    /// Reserved bytes by caller. Callers without reserved bytes have no entry.
     by_caller: HashMap<Caller, usize>,
 }
 
-/// The bytes of one answer. Dropping it frees them.
+/// Reserved bytes of one answer. They are free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct SendReservation {
     quota: Arc<SendQuota>,
@@ -63,7 +66,7 @@ impl SendQuota {
         Ok(SendReservation { quota: Arc::clone(self), caller: caller.clone(), bytes })
     }
 
-    /// The state is consistent between any two statements, so a poisoned lock is usable.
+    /// Locks the sums. They are consistent after every call, so the lock is usable even after a panic.
     fn lock(&self) -> MutexGuard<'_, Reserved> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,7 +103,7 @@ mod tests {
     fn one_caller_gets_a_fifth_and_is_refused_as_busy_after_that() {
         let quota = Arc::<SendQuota>::default();
         let mut held = fill(&quota, "greedy");
-        // A quarter of the 205 MiB that are free beside 51 MiB.
+        // With 51 MiB reserved, 205 MiB are free, and a quarter of them is 51 MiB.
         assert_eq!(held.len(), 51);
         let error = quota.reserve(&Caller::peer("greedy"), MIB).unwrap_err();
         assert_eq!((error.code, error.retry_after_ms), (ErrorCode::Busy, Some(1000)));

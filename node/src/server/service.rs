@@ -66,7 +66,7 @@ impl Service {
         })
     }
 
-    /// This library as a [`Provider`] whose use counts for `caller`.
+    /// This library as a [`Provider`]. Its requests count towards the quotas of `caller`.
     #[must_use]
     pub fn for_caller(self: &Arc<Self>, caller: Caller) -> LocalLibrary {
         LocalLibrary { service: Arc::clone(self), caller }
@@ -92,7 +92,7 @@ impl Service {
     /// Opens a track and chooses its rendition. Ignores [`GetInfo::then_chunk_at`].
     ///
     /// # Errors
-    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`.
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node.
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
         let catalog = Arc::clone(&self.catalog);
         let id = request.track.clone();
@@ -105,8 +105,8 @@ impl Service {
         self.counted(info)
     }
 
-    /// Requests a chunk and returns at once; the answer delivers its bytes as they are encoded. A refusal of
-    /// the request itself comes in the answer's bytes.
+    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded. If the request
+    /// itself is refused, the refusal comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
@@ -154,7 +154,7 @@ impl Service {
         self.encoder.encode_ahead(request);
     }
 
-    /// Returns whether this node has the codec.
+    /// True if this node has the codec.
     pub(super) fn has_codec(&self, id: &str) -> bool {
         self.registry.codec(id).is_ok()
     }
@@ -171,25 +171,25 @@ impl Service {
         &self.counters
     }
 
-    /// The statistics, without connected peers.
+    /// The statistics, without the number of connected peers.
     pub(super) fn stats(&self) -> ServerStats {
         let (encoder, cache, disk) = self.encoder.stats();
         let encode_time = self.encoder.encode_time();
         ServerStats { encode_time, encoder, cache, disk, ..self.counters.snapshot() }
     }
 
-    /// Refuses waiting chunks and lets the encoder threads end.
+    /// Refuses the chunks that wait, and lets the encoder threads end.
     pub(super) fn stop(&self) {
         self.encoder.stop();
     }
 
-    /// Counts a refusal.
+    /// Counts the refusal, if the answer is one.
     fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
         answer.inspect_err(|error| self.counters.refusal(error.code))
     }
 }
 
-/// One chunk for one caller, as it goes over the wire. Holds the caller's quota until it is dropped.
+/// One chunk for one caller, as it goes over the wire. Holds its reservation in the send quota until it is dropped.
 pub(super) struct ChunkAnswer {
     stream: AnswerStream,
     counters: Arc<ServerCounters>,

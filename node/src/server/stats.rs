@@ -36,11 +36,12 @@ pub struct ChunkBytes {
     pub codec: String,
     /// Kind of path at the time of sending: `memory`, `loopback`, `LAN`, `direct`, `relayed`, `unknown`.
     pub path: &'static str,
-    /// Bytes handed to the transport, including the framing of chunks.
+    /// Bytes handed to the transport, with the chunks' headers and trailers.
     pub bytes: u64,
 }
 
-/// Statistics since the server's start. The figures are read one after another, not at one instant.
+/// Statistics since the server's start. The server reads the figures one after another, so they may belong to slightly
+/// different instants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ServerStats {
     /// Number of connections now.
@@ -53,10 +54,10 @@ pub struct ServerStats {
     pub requests: Requests,
     /// Bytes of answers handed to the transport.
     pub bytes_sent: u64,
-    /// The part of them that is chunks, by codec and kind of path.
+    /// The part of these bytes that belongs to chunks, by codec and kind of path.
     pub chunk_bytes: Vec<ChunkBytes>,
-    /// Refusals by `ErrorCode` as on the wire. A chunk that fails counts once for each peer that requested
-    /// it, and once in [`EncoderStats::failed`].
+    /// Number of refusals by `ErrorCode`, named as on the wire. A chunk that fails counts here once for each peer that
+    /// requested it, and once in [`EncoderStats::failed`].
     pub refusals: BTreeMap<&'static str, u64>,
     /// Time that all encoder threads spent on chunks. In JSON: `encode_ms`, in milliseconds.
     #[serde(rename = "encode_ms", serialize_with = "millis")]
@@ -65,7 +66,7 @@ pub struct ServerStats {
     pub encoder: EncoderStats,
     /// The cache in memory.
     pub cache: CacheStats,
-    /// The cache on disk; zeros without [`super::ServerConfig::disk_cache`].
+    /// The cache on disk. All figures are 0 without [`super::ServerConfig::disk_cache`].
     pub disk: DiskStats,
 }
 
@@ -78,7 +79,8 @@ pub(super) struct ServerCounters {
     requests: [Counter; Protocol::ALL.len()],
     unknown: Counter,
     refusals: [Counter; CODES.len()],
-    /// By codec and kind of path. Bounded, since codecs are those of the registry.
+    /// Bytes of chunks by codec and kind of path. The number of entries is bounded, since only codecs of the registry
+    /// have one.
     chunks: Mutex<BTreeMap<(String, &'static str), Arc<Counter>>>,
 }
 
@@ -95,14 +97,14 @@ impl ServerCounters {
         self.refusals[position.unwrap_or(CODES.len() - 1)].add(1);
     }
 
-    /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers
-    /// use it once a chunk.
+    /// The counter of chunk bytes for a codec of the registry and a kind of path. Takes a lock, so callers should call
+    /// it once a chunk, not once a packet.
     pub(super) fn chunk_bytes(&self, codec: &str, path: PathKind) -> Arc<Counter> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(chunks.entry((codec.to_owned(), path.as_str())).or_default())
     }
 
-    /// The statistics, with defaults for those counted elsewhere.
+    /// The statistics that are counted here. All others have their defaults.
     pub(super) fn snapshot(&self) -> ServerStats {
         let count = |protocol: Protocol| self.requests.get(protocol as usize).map_or(0, Counter::get);
         let requests = Requests {

@@ -1,8 +1,9 @@
 //! The kinds of AAC. The node decodes AAC-LC of one and two channels.
 
-/// Packets at the beginning of a stream that are examined for spectral band replication.
+/// Number of packets at the beginning of a stream that the node examines for spectral band replication (SBR), the mark of
+/// HE-AAC.
 pub(super) const EXAMINED_PACKETS: usize = 16;
-/// The highest rate of a stream that may carry band replication, which doubles it.
+/// Highest rate, in Hz, of a stream that may carry SBR. SBR doubles the rate, so the decoded one is 48 kHz at most.
 pub(super) const MAX_CORE_RATE: u32 = 24_000;
 
 /// Reads numbers of up to 32 bits, most significant bit first.
@@ -20,7 +21,7 @@ impl Bits<'_> {
         Some(number)
     }
 
-    /// An object type of 5 bits, or of 11 after an escape.
+    /// Reads an object type: 5 bits, or 11 if the first 5 are an escape.
     fn object_type(&mut self) -> Option<u32> {
         match self.take(5)? {
             31 => Some(32 + self.take(6)?),
@@ -28,7 +29,7 @@ impl Bits<'_> {
         }
     }
 
-    /// A rate index. An escaped rate is skipped.
+    /// Reads a rate index. Skips the rate of 24 bits that follows index 15.
     fn rate_index(&mut self) -> Option<u32> {
         let index = self.take(4)?;
         if index == 15 {
@@ -63,7 +64,7 @@ pub(super) fn unsupported_kind(config: &[u8]) -> Option<String> {
     if let Some(kind) = unsupported_channels(channels) {
         return Some(kind.into());
     }
-    // GASpecificConfig of AAC-LC: frame length, core coder, extension.
+    // GASpecificConfig of AAC-LC: the flags for the frame length, for a core coder with its delay, and for an extension.
     let is_short = bits.take(1)?;
     if bits.take(1)? == 1 {
         bits.take(14)?;
@@ -72,7 +73,7 @@ pub(super) fn unsupported_kind(config: &[u8]) -> Option<String> {
     if is_short == 1 {
         return Some("AAC with 960 frames a packet".into());
     }
-    // A backward compatible extension follows.
+    // An extension at the end marks HE-AAC in a form that old decoders ignore.
     let is_extended =
         bits.take(11) == Some(0x2b7) && bits.object_type() == Some(5) && bits.take(1) == Some(1);
     is_extended.then(|| "HE-AAC".into())
@@ -102,7 +103,7 @@ pub(super) fn carries_sbr(packet: &[u8]) -> bool {
     else {
         return false;
     };
-    // The end element's three ones are the last bits but for zeros that fill a byte.
+    // The end element is three bits of 1. Behind it are only the zeros that fill its byte.
     let ones_end = last * 8 + 8 - packet[last].trailing_zeros() as usize;
     if packet.len() * 8 - ones_end > 7 {
         return false;
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn band_replication_is_found_at_any_bit() {
         for shift in 0..8u32 {
-            // A fill element of three bytes, and the end.
+            // A fill element of three bytes, and the end element.
             let element = 0b11_0001_1110_1000_0111_1000_0101_0101_0111_u64;
             let number = u128::from(element) << (61 - shift);
             let mut packet = vec![0x21, 0x1a];

@@ -11,11 +11,12 @@ use super::{
     read_buffer::ReadBuffer,
 };
 
-/// Links of a file at most. Later ones belong to the last.
+/// Greatest number of links in a file. The last of them takes in all that follow.
 const MAX_LINKS: usize = 4096;
-/// Bytes that are read at once.
+/// Size of one read, in bytes.
 const READ: usize = 256 * 1024;
-/// Bytes of an Ogg file up to which all its pages are visited. In a longer one the last page tells if it is chained.
+/// Largest Ogg file, in bytes, of which the node always visits all pages. In a larger one it visits them only if
+/// [`is_chained`] is true.
 const MAX_PAGE_WALK: u64 = 64 << 20;
 /// Bytes of a page's header before the segment table.
 const PAGE_HEADER: usize = 27;
@@ -45,7 +46,8 @@ pub(super) fn links(file: &mut File, layout: &Layout) -> Result<Vec<LinkRange>> 
     Ok(ranges.collect())
 }
 
-/// Byte positions at which Ogg links begin: with pages that are marked as first, behind pages that are not.
+/// Byte positions at which Ogg links begin. A link begins with a page that is marked as first and follows a page without
+/// that mark.
 fn ogg_link_starts(file: &mut File, range: &Range<u64>) -> Result<Vec<u64>> {
     if range.end - range.start > MAX_PAGE_WALK && !is_chained(file, range)? {
         return Ok(vec![range.start]);
@@ -53,7 +55,7 @@ fn ogg_link_starts(file: &mut File, range: &Range<u64>) -> Result<Vec<u64>> {
     walk_pages(file, range)
 }
 
-/// The same, by visiting every page.
+/// Byte positions at which Ogg links begin, found by a visit to every page.
 fn walk_pages(file: &mut File, range: &Range<u64>) -> Result<Vec<u64>> {
     let mut starts = vec![range.start];
     let mut buffer = ReadBuffer::new(READ);
@@ -77,13 +79,13 @@ fn walk_pages(file: &mut File, range: &Range<u64>) -> Result<Vec<u64>> {
     Ok(starts)
 }
 
-/// Bytes of an Ogg file up to which a scan visits all its pages.
+/// Largest Ogg file, in bytes, of which [`is_chained`] visits all pages.
 const MAX_SCANNED: u64 = 512 << 10;
-/// Places at which pages are compared by [`is_chained`], in quarters of the file.
+/// Places at which [`is_chained`] compares a page with the first one, in quarters of the file.
 const SAMPLED_QUARTERS: [u64; 3] = [1, 2, 3];
 
 /// True if the file seems to be chained: if its last page is of another stream than the first, or if the numbers of pages
-/// do not grow evenly. Reads some pages only, or all of a short file. May be true for a single stream.
+/// do not grow evenly. Reads only some pages, or all pages of a short file. May be true for a single stream.
 pub(super) fn is_chained(file: &mut File, range: &Range<u64>) -> Result<bool> {
     let length = range.end - range.start;
     if length <= MAX_SCANNED {
@@ -105,7 +107,7 @@ pub(super) fn is_chained(file: &mut File, range: &Range<u64>) -> Result<bool> {
         let at = range.start + length / 4 * quarter;
         let Some((_, page)) = page_behind(file, at, range.end)? else { return Ok(true) };
         let expected = u64::from(last.number) * quarter / 4;
-        // The rate of an encoder varies from place to place.
+        // The bitrate varies within a stream, so page numbers do not grow quite evenly.
         let tolerance = u64::from(last.number) / 4 + 2;
         if page.serial != first.serial || u64::from(page.number).abs_diff(expected) > tolerance {
             return Ok(true);
@@ -218,7 +220,8 @@ impl MpegWalk<'_> {
         Ok(())
     }
 
-    /// True if the frame with this header belongs to the audio. Begins a new link if it needs one.
+    /// True if the frame with this header belongs to the audio. Begins a new link with the frame if the frame is an encoder's
+    /// tag or of another stream.
     fn accepts(&mut self, header: &MpegHeader, is_tag: bool) -> Result<bool> {
         let is_same = self.stream.is_none_or(|stream| stream.is_same_stream(header));
         if !is_same && !self.is_followed(header)? {
@@ -239,7 +242,7 @@ impl MpegWalk<'_> {
         Ok(MpegHeader::parse(next).is_some_and(|next| next.is_same_stream(header)))
     }
 
-    /// Skips tags, which end the link, or the bytes up to the next possible frame or tag.
+    /// Skips a tag and ends the link before it. If there is no tag, skips the bytes up to the next possible frame or tag.
     fn skip_other(&mut self) -> Result<()> {
         let head = self.buffer.get_some(self.file, self.at, 128)?;
         if let Some(bytes) = tag_bytes(head).filter(|bytes| self.at + bytes <= self.end) {
@@ -282,7 +285,7 @@ mod tests {
         links.into_iter().map(|link| (link.range, link.packets)).collect()
     }
 
-    /// Frames of 417 bytes at 44.1 kHz, of 384 bytes at 48 kHz.
+    /// MP3 frames with this header. At 128 kbit/s, one has 417 bytes at 44.1 kHz and 384 bytes at 48 kHz.
     fn frames(header: [u8; 4], bytes: usize, count: usize) -> Vec<u8> {
         let mut frame = vec![0; bytes];
         frame[..4].copy_from_slice(&header);
@@ -313,7 +316,7 @@ mod tests {
             find_links(&[&*one, &id3v1, id3, &one].concat()),
             [(0..4170, Some(10)), (4316..8486, Some(10))]
         );
-        // Another rate makes a link; another number of channels and damage do not.
+        // Another rate begins a new link. Another number of channels, and damage, do not.
         let other = frames(AT_48, 384, 10);
         assert_eq!(find_links(&[&*one, &other].concat()), [(0..4170, Some(10)), (4170..8010, Some(10))]);
         let mono = frames(MONO, 417, 10);

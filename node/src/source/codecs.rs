@@ -23,7 +23,7 @@ static REGISTRY: LazyLock<CodecRegistry> = LazyLock::new(|| {
     registry
 });
 
-/// The name of a codec without a row in [`formats`], for people.
+/// Name, for people, of a codec that has no row in [`formats`].
 pub(super) fn name(id: AudioCodecId) -> String {
     let name = match id {
         CODEC_ID_AC3 => "AC-3",
@@ -42,7 +42,7 @@ pub(super) fn name(id: AudioCodecId) -> String {
     name.into()
 }
 
-/// The name of the kind of stream with these parameters, if the codec has a decoder but the kind has not.
+/// Name of the kind of AAC with these parameters, if the node does not decode it. `None` for all other codecs.
 pub(super) fn unsupported_kind(params: &AudioCodecParameters) -> Option<String> {
     if params.codec != CODEC_ID_AAC {
         return None;
@@ -58,7 +58,7 @@ pub(super) fn unsupported_kind(params: &AudioCodecParameters) -> Option<String> 
     }
 }
 
-/// A decoder that trims nothing. The reader trims by position.
+/// A decoder that returns all frames of each packet. The reader drops the encoder's delay and padding by position.
 pub(super) fn decoder(
     params: &AudioCodecParameters,
 ) -> symphonia::core::errors::Result<Box<dyn AudioDecoder>> {
@@ -77,7 +77,7 @@ pub(super) fn sample_type(params: &AudioCodecParameters, is_lossy: bool) -> Samp
         return SampleType::F32;
     }
     let bits = match params.codec {
-        // Behind the frame length and the version.
+        // The bit depth follows the frame length (4 bytes) and the version (1 byte).
         CODEC_ID_ALAC => alac_cookie(params).and_then(|cookie| cookie.get(5)).map(|bits| u32::from(*bits)),
         _ => params.bits_per_sample.or(params.bits_per_coded_sample),
     };
@@ -118,8 +118,8 @@ pub(super) fn pcm_frame_bytes(params: &AudioCodecParameters) -> Option<u64> {
     Some(u64::from(bits.div_ceil(8)) * channels)
 }
 
-/// The factor that an Opus header asks for (RFC 7845, section 5.1: Q7.8 dB at byte 16); 1 for other codecs. Version 0 is
-/// that of MP4, which is big-endian ("Encapsulation of Opus in ISO Base Media File Format", section 4.3.2).
+/// Factor of the output gain in an Opus header (RFC 7845, section 5.1: Q7.8 dB at byte 16); 1 for other codecs. The header
+/// in MP4 has version 0 and is big-endian ("Encapsulation of Opus in ISO Base Media File Format", section 4.3.2).
 pub(super) fn gain(params: &AudioCodecParameters) -> f32 {
     let head = params.extra_data.as_deref().unwrap_or_default();
     let (Some(&version), Some(&[low, high])) = (head.get(8), head.get(16..18)) else { return 1.0 };
@@ -153,7 +153,8 @@ pub(super) fn packet_frames(params: &AudioCodecParameters) -> Option<u64> {
     }
 }
 
-/// Frames in a packet according to its own bytes; `None` if they do not say it.
+/// Frames in a packet, from the bytes of the packet or, if all packets of the codec are equal, from its parameters. `None`
+/// if neither tells.
 pub(super) fn frames_of_packet(params: &AudioCodecParameters, packet: &[u8]) -> Option<u64> {
     match params.codec {
         CODEC_ID_OPUS => opus_frames(packet).map(u64::from),
@@ -168,10 +169,10 @@ pub(super) fn frames_of_packet(params: &AudioCodecParameters, packet: &[u8]) -> 
     }
 }
 
-/// Frames of a FLAC frame (RFC 9639, section 9.1.1).
+/// Number of samples a channel in a FLAC frame (RFC 9639, section 9.1.1).
 fn flac_frames(packet: &[u8]) -> Option<u32> {
     let [0xff, 0xf8 | 0xf9, codes, _, number, ..] = packet else { return None };
-    // The coded number takes as many bytes as its first one has leading ones.
+    // The length of the coded number, in bytes, is the number of leading 1 bits of its first byte.
     let behind = 4 + (number.leading_ones() as usize).max(1);
     match codes >> 4 {
         1 => Some(192),

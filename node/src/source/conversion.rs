@@ -7,11 +7,12 @@ use media_plugin_sdk::AudioFormat;
 use super::Result;
 use crate::convert::{BlockResampler, ConvertError, Remix};
 
-/// Frames that are copied at once if the rate stays the same.
+/// Frames of a piece if the rate stays the same. With a resampler, a piece is one of its blocks.
 const PIECE: usize = 2048;
 
 thread_local! {
-    /// The resampler of this thread's last window. Building one takes as long as resampling a second of sound.
+    /// Resampler of this thread's last conversion, for the next one to reuse. To build one takes as long as to resample a
+    /// second of sound.
     static SPARE: RefCell<Option<(Rates, BlockResampler)>> = const { RefCell::new(None) };
 }
 
@@ -36,7 +37,7 @@ pub(super) trait FrameReader {
     /// Fills `out` with interleaved samples and returns the number of frames; fewer than fit only at the end.
     fn read(&mut self, out: &mut [f32]) -> Result<usize>;
 
-    /// True if the file was cut and only silence is left.
+    /// True if only silence is left to read because the file was cut.
     fn is_cut_short(&self) -> bool;
 }
 
@@ -51,7 +52,7 @@ pub(super) struct Conversion {
     resampler: Option<BlockResampler>,
     /// The next frame of the source, at the source's rate; negative before its beginning.
     at: i64,
-    /// True if the source was moved to `at`.
+    /// True if the reader was moved to `at` once. From then on it stays there by reading.
     is_placed: bool,
     source: Vec<f32>,
     mixed: Vec<f32>,
@@ -100,8 +101,8 @@ impl Conversion {
         })
     }
 
-    /// Fills `out` with interleaved samples of `reader`, which no one else moves meanwhile. Returns the number of frames:
-    /// fewer than fit only at the end of the range, 0 only behind it.
+    /// Fills `out` with converted, interleaved samples of `reader`. Nothing else may move `reader` between two calls. Returns
+    /// the number of frames: fewer than fit only at the end of the range, 0 only behind it.
     ///
     /// # Errors
     /// If the file cannot be read.

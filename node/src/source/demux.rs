@@ -32,9 +32,9 @@ const MAX_SEARCHED: u64 = 64 << 20;
 
 /// The packets of one track. After an error or the end it returns nothing more until the next seek.
 ///
-/// Tables of a few bytes may claim 2^32 packets. A sound file delivers no byte twice between two seeks, and at least one
-/// byte for each packet. So all packets between two seeks may take as many bytes as the file has; further packets are
-/// taken for the end.
+/// A damaged table of a few bytes can claim 2^32 packets. An undamaged file delivers no byte twice between two seeks, and at
+/// least one byte for each packet. So the packets between two seeks may have as many bytes as the container has. After that
+/// the demuxer reports the end.
 pub(super) struct Demuxer {
     packets: Packets,
     track: u32,
@@ -142,7 +142,7 @@ impl Demuxer {
         }
     }
 
-    /// Skips the packets whose length in frames is known without reading them.
+    /// Moves to the last checkpoint of a file that is nothing but packets. Does nothing in other containers.
     pub(super) fn skip_to_last_checkpoint(&mut self) -> Result<()> {
         match &mut self.packets {
             Packets::Bare(stream) => guarded(|| stream.skip_to_last_checkpoint()),

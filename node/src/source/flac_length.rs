@@ -9,28 +9,29 @@ const SEARCHED: u64 = 256 * 1024;
 /// Bytes of the longest frame header (RFC 9639, section 9.1).
 const MAX_HEADER: usize = 16;
 
-/// The number of frames up to the end of the last FLAC frame, which must end with `range`. `None` if it does not, or is
-/// damaged.
+/// Length of a FLAC in frames, computed from its last FLAC frame. `None` if `range` does not end with a whole, undamaged FLAC
+/// frame.
 ///
-/// A recorder leaves a length of 0 in the header; other programs leave a wrong one.
+/// The length in the header is 0 if a recorder wrote it, and other programs write a wrong one.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub(super) fn frames(file: &mut File, range: &Range<u64>) -> Result<Option<u64>> {
     let head = read_at(file, range.start, 26)?;
     let is_flac = head.len() == 26 && head.starts_with(b"fLaC\0\0\0\x22");
-    // The stream's largest block, which all but the last have if the blocking is fixed (section 8.2).
+    // Largest block of the stream, in frames. If the block size is fixed, all blocks but the last have it (section 8.2).
     let block = if is_flac { u64::from(u16::from_be_bytes([head[10], head[11]])) } else { return Ok(None) };
     let from = range.end - SEARCHED.min(range.end - range.start);
     let bytes = read_at(file, from, (range.end - from) as usize)?;
     let starts = (0..bytes.len().saturating_sub(1)).rev();
     let candidates = starts.filter(|at| bytes[*at] == 0xff && bytes[at + 1] & 0xfe == 0xf8);
     let ends = candidates.filter_map(|at| Some((at, frame_end(&bytes[at..], block)?)));
-    // The checksum of a whole frame with its own checksum is 0 (section 9.3).
+    // A FLAC frame ends with its CRC. The CRC over the whole FLAC frame, including that one, is 0 (section 9.3).
     Ok(ends.filter(|(at, _)| crc16(&bytes[*at..]) == 0).map(|(_, end)| end).next())
 }
 
-/// The position behind the frame whose header `bytes` begin with; `None` if the header is damaged.
+/// Position, in frames of audio, behind the FLAC frame whose header stands at the beginning of `bytes`. `None` if the header
+/// is damaged.
 fn frame_end(bytes: &[u8], block: u64) -> Option<u64> {
     let (number, number_bytes) = coded_number(bytes.get(4..)?)?;
     let mut at = 4 + number_bytes;
@@ -105,7 +106,7 @@ mod tests {
         frames(&mut file, &(0..bytes.len() as u64)).unwrap()
     }
 
-    /// A stream with blocks of 4096 whose frame `number` has 100 frames.
+    /// A FLAC with blocks of 4096 frames, whose last FLAC frame has the number `number` and 100 frames.
     fn stream(number: u8) -> Vec<u8> {
         let mut frame = vec![0xff, 0xf8, 0x69, 0x08, number, 99];
         frame.push(crc8(&frame));

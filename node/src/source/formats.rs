@@ -19,21 +19,21 @@ pub struct Format {
     /// Patterns of which one stands at the beginning of such a file, behind any tags. Empty for formats that begin with
     /// a frame of audio.
     magic: &'static [Magic],
-    /// The way in which the node reads it; `None` if it does not play it.
+    /// Facts that the node needs to read the format; `None` if it does not play it.
     pub(super) support: Option<Support>,
 }
 
 /// Bytes at their offsets, all of which must match.
 type Magic = &'static [(usize, &'static [u8])];
 
-/// The way in which a format is read.
+/// Facts that the node needs to read a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Support {
     /// Symphonia's name for the container.
     pub(super) id: FormatId,
     /// Reliability of the length that the headers claim.
     pub(super) length: Length,
-    /// True if tags may follow the audio. They are cut off.
+    /// True if tags may follow the audio. The node does not read them as audio.
     pub(super) has_trailing_tags: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Support {
 pub(super) enum Length {
     /// Headers give the exact length.
     Exact,
-    /// The length is exact if the encoder also noted its delay and if the file has that number of packets.
+    /// The length is exact if the encoder also noted its delay, and if the file has as many packets as its header says.
     Counted,
     /// No header gives a reliable length.
     Unknown,
@@ -197,9 +197,9 @@ pub(super) struct Codec {
     /// at the beginning. If not, a seek restarts the decoder even at the current position, so that the frames after a
     /// seek depend on the position alone.
     pub(super) converges: bool,
-    /// True if a decoder keeps state over a reset, so that only a new one starts afresh.
+    /// True if a reset does not clear all state of the decoder, so that a restart needs a new decoder.
     pub(super) needs_new_decoder: bool,
-    /// True if the decoder must be replaced if a packet has another number of channels than the one before.
+    /// True if the number of channels may change from packet to packet. The node then makes a new decoder at each change.
     pub(super) may_change_channels: bool,
     /// Frames to decode and drop before the first wanted one, at this rate.
     pre_roll: fn(u32) -> u32,
@@ -212,7 +212,7 @@ impl Codec {
     }
 }
 
-/// A lossless codec whose packets do not depend on each other.
+/// Template for the rows of [`CODECS`]: a lossless codec whose packets do not depend on each other.
 const INDEPENDENT: Codec = Codec {
     name: "",
     ids: &[],
@@ -297,7 +297,7 @@ const CODECS: &[Codec] = &[
         ids: &[CODEC_ID_AAC],
         is_lossy: true,
         converges: false,
-        // Noise substitution draws from a generator that runs on from packet to packet and that survives a reset.
+        // The random generator for noise substitution continues from packet to packet, and a reset does not restart it.
         needs_new_decoder: true,
         // The window overlaps one packet of 1024.
         pre_roll: |_| 4096,
@@ -309,8 +309,8 @@ const CODECS: &[Codec] = &[
         is_lossy: true,
         converges: false,
         // Opus predicts from all earlier packets, ever more faintly. The error was 59 dB below music of 128 kbit/s after
-        // 200 ms, 134 dB after 500 ms, and none after 1 s (measured; bounded by the test
-        // `restarted_codecs_come_close_to_reading_through`). RFC 7845, section 4.6, asks for 80 ms at least.
+        // 200 ms, 134 dB after 500 ms, and none after 1 s (measured). RFC 7845, section 4.6, asks for 80 ms at least. Tested
+        // by `restarted_codecs_come_close_to_reading_through`.
         pre_roll: |_| 48_000,
         ..INDEPENDENT
     },
@@ -321,9 +321,10 @@ pub(super) fn codec(id: AudioCodecId) -> Option<&'static Codec> {
     CODECS.iter().find(|codec| codec.ids.contains(&id))
 }
 
-/// The main data of an MP3 frame may begin 511 bytes (MPEG-1) or 255 bytes (MPEG-2) earlier, in frames with at least 58
-/// bytes (32 kbit/s at 48 kHz) or 5 bytes (8 kbit/s at 24 kHz) of it. Three more frames fill the overlap of the
-/// transform and the filter bank. Test: `seeks_are_exact_where_mp3_frames_are_smallest`.
+/// Frames to decode before the first wanted one in an MP3. The main data of an MP3 frame may begin up to 511 bytes (MPEG-1) or
+/// 255 bytes (MPEG-2) earlier, in the MP3 frames before it. The smallest of these hold 58 bytes of main data (32 kbit/s at
+/// 48 kHz) or 5 bytes (8 kbit/s at 24 kHz). Three more fill the overlap of the transform and the filter bank.
+/// Tested by `seeks_are_exact_where_mp3_frames_are_smallest`.
 fn mp3_pre_roll(rate: u32) -> u32 {
     if rate >= 32_000 { 12 * 1152 } else { 54 * 576 }
 }

@@ -1,10 +1,10 @@
 //! MP3 and ADTS: packets one after the other, without an index.
 //!
-//! Symphonia seeks in them by walking from the first packet, which is too slow in the middle of an audio book. So the
-//! stream is divided into stretches of [`STRETCH`] packets. The byte at which each stretch begins is remembered the first
-//! time a reader passes it. A seek beyond all remembered stretches walks through the frame headers of an MP3, which takes
-//! the time of a few packets for two hours, once they are in the page cache. Each reader opens each stretch at its first
-//! byte, also when it comes from the stretch before. So all readers see the same packets at the same positions.
+//! Symphonia seeks in such a file by a walk from the first packet, which is too slow in the middle of an audio book. So the
+//! node divides the stream into stretches of [`STRETCH`] packets. It remembers the byte at which a stretch begins when the
+//! first reader passes it. A seek beyond all known stretches of an MP3 walks through the frame headers, without decoding.
+//! Each reader opens each stretch at its first byte, even if it has just read the stretch before. So all readers see the
+//! same packets at the same positions.
 
 use std::{
     fs::File,
@@ -41,7 +41,7 @@ pub(super) struct Checkpoints {
     range: Range<u64>,
     /// Frames in a packet.
     packet_frames: u64,
-    /// One for each stretch but the first, in order. Locked for moments only.
+    /// Known checkpoints, in order: one for each stretch but the first. No thread reads the file under this lock.
     known: Mutex<Vec<Checkpoint>>,
     /// The walk that extends `known`. Locked during the walk, so that threads take turns.
     walk: Mutex<Option<Mp3HeaderWalk>>,
@@ -108,7 +108,7 @@ impl Checkpoints {
     }
 }
 
-/// A reader of such a file's packets.
+/// Reads the packets of an MP3 or ADTS file.
 pub(super) struct FrameStream {
     checkpoints: Arc<Checkpoints>,
     clock: Clock,
@@ -128,7 +128,7 @@ pub(super) struct FrameStream {
 }
 
 impl FrameStream {
-    /// A reader at the first packet, which `format` stands before.
+    /// Continues with Symphonia's reader `format`, which must stand before the first packet.
     pub(super) fn new(format: Box<dyn FormatReader>, clock: Clock, checkpoints: Arc<Checkpoints>) -> Self {
         let is_adts = format.format_info().format == FORMAT_ID_ADTS;
         let base = checkpoints.range.start;
@@ -185,7 +185,8 @@ impl FrameStream {
         let is_in_first = frame < self.checkpoints.stretch_frames();
         let (stretch, checkpoint) = self.checkpoints.before(frame);
         if stretch == 0 && !is_in_first {
-            // Tags before the first packet decide the byte at which the first stretch ends, so Symphonia reads it.
+            // Symphonia decides which bytes before the first packet are tags, so it reads the first stretch. The header walk
+            // begins behind it.
             self.jump(stretch, checkpoint)?;
             for _ in 0..=STRETCH {
                 if self.next()?.is_none() {

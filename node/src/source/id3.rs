@@ -6,9 +6,9 @@ use std::{fs::File, io::Result};
 
 use super::layout::{id3v2_bytes, read_at};
 
-/// Frames that are read at most. Bounds the time for a damaged tag.
+/// Greatest number of ID3 frames that are read, which bounds the time for a damaged tag.
 const MAX_FRAMES: u32 = 256;
-/// Bytes of a text that are read at most; the rest is cut off.
+/// Longest text, in bytes. The rest is cut off.
 const MAX_TEXT: usize = 4096;
 
 /// The texts of a tag that the library shows. Empty if absent or not readable.
@@ -21,8 +21,8 @@ pub(super) struct Id3Texts {
 }
 
 impl Id3Texts {
-    /// Reads the ID3v2 tag at the beginning of `file`, and the ID3v1 tag at its end for texts that it lacks. Skips frames
-    /// that make no sense.
+    /// Reads the ID3v2 tag at the beginning of `file`. Takes texts that it lacks from the ID3v1 tag at the end. Skips ID3
+    /// frames that it cannot read.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -74,8 +74,8 @@ impl Id3Texts {
         Ok(())
     }
 
-    /// Bytes of a frame's body. Some programs write the plain sizes of version 2.3 into version 2.4, so the reading that
-    /// another frame follows counts.
+    /// Size of an ID3 frame's body, in bytes. Some programs write the plain sizes of version 2.3 into tags of version 2.4. So a
+    /// size counts as plain if another ID3 frame follows at that distance, and as synchsafe otherwise.
     fn frame_size(&self, file: &mut File, header: &[u8], version: u8, at: u64) -> Result<u64> {
         if version == 2 {
             return Ok(header[3..6].iter().fold(0, |size, byte| size << 8 | u64::from(*byte)));
@@ -127,7 +127,7 @@ fn decode(body: &[u8]) -> String {
         (0, text) => windows_1252(text),
         (1 | 2, [0xff, 0xfe, text @ ..]) => utf16(text, u16::from_le_bytes),
         (1 | 2, [0xfe, 0xff, text @ ..]) => utf16(text, u16::from_be_bytes),
-        // Without a mark: text of ASCII letters has its zeros in the second bytes if it is little-endian.
+        // There is no byte order mark. In little-endian UTF-16, the second byte of an ASCII letter is zero.
         (1, text) if text.get(1) == Some(&0) => utf16(text, u16::from_le_bytes),
         (1 | 2, text) => utf16(text, u16::from_be_bytes),
         (3, text) => String::from_utf8_lossy(up_to_zero(text)).into_owned(),
@@ -152,7 +152,7 @@ fn utf16(text: &[u8], number: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Decodes Latin-1 as Windows-1252, which programs write in its place.
+/// Decodes a text that is declared as Latin-1. Programs write Windows-1252 in its place, which has more characters.
 fn windows_1252(text: &[u8]) -> String {
     const HIGH: [char; 32] = [
         '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}',

@@ -12,13 +12,13 @@ use super::{
     read_limits::note_read,
 };
 
-/// Bytes behind the tags that are searched for the first frame of audio. Bounds the time for a file of garbage.
+/// Number of bytes behind the tags that are searched for the first frame of audio. Bounds the time for a file without audio.
 const MAX_JUNK: u64 = 1 << 20;
-/// Bytes behind the tags that are searched at first: those of some frames, and some zeros.
+/// Number of bytes behind the tags that are searched first. Usually they hold some zeros and then a few frames.
 const FIRST_SEARCH: u64 = 16 * 1024;
 /// Consecutive frames that prove the beginning of MPEG audio or AAC. Fewer are enough if the file ends behind them.
 const PROOF: u32 = 3;
-/// Tags in a row that are skipped at the beginning, and at the end, at most.
+/// Greatest number of tags in a row that are skipped at either end of a file.
 const MAX_TAGS: u32 = 16;
 /// Bytes of a tag of ID3v1.
 const ID3V1_BYTES: u64 = 128;
@@ -62,7 +62,7 @@ impl Layout {
 }
 
 /// Finds the first frame of MPEG audio or AAC, or the mark of a FLAC or Ogg stream, in `bytes`. Returns the format and
-/// the position. `is_all` says that the file ends with them.
+/// the position. `is_all` is true if the file ends with `bytes`.
 fn first_frame(bytes: &[u8], is_all: bool) -> Option<(&'static Format, usize)> {
     (0..bytes.len()).find_map(|at| {
         let rest = &bytes[at..];
@@ -93,14 +93,13 @@ fn is_adts(bytes: &[u8], is_all: bool) -> bool {
     })
 }
 
-/// True if [`PROOF`] frames follow each other, or at least two that end with the file. `frame_bytes` returns the length
-/// of the frame at the beginning of a slice.
+/// True if `bytes` begins with [`PROOF`] frames in a row. Fewer are enough if `bytes` ends first: two frames, or one that
+/// ends exactly with a whole file (`is_all`). `frame_bytes` returns the length of the frame at the beginning of a slice.
 fn proves(bytes: &[u8], is_all: bool, frame_bytes: impl Fn(&[u8]) -> Option<u32>) -> bool {
     let mut at = 0;
     for frames in 0..PROOF {
         let rest = bytes.get(at..).unwrap_or_default();
         if rest.len() < ADTS_HEAD {
-            // The searched bytes end here. A file must have had two frames, or one that ends exactly with it.
             return frames > 1 || (is_all && frames == 1 && rest.is_empty());
         }
         match frame_bytes(rest) {
@@ -117,7 +116,7 @@ fn end_of_leading_tags(file: &mut File, length: u64) -> Result<u64> {
     for _ in 0..MAX_TAGS {
         let head = read_at(file, start, 32)?;
         let Some(bytes) = id3v2_bytes(&head).or_else(|| ape_bytes(&head, true)) else { break };
-        // A tag that claims more than the file has is damaged. The audio is searched behind its header.
+        // A tag that claims more bytes than the file has is damaged. The search for audio then begins at this tag.
         if start + bytes >= length {
             break;
         }

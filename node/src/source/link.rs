@@ -39,7 +39,7 @@ use super::{
     packet::Clock,
 };
 
-/// An opened link. Holds no descriptor: each reader opens the file again.
+/// An opened link. Holds no file descriptor: each reader opens the file again.
 pub(super) struct Link {
     pub(super) path: PathBuf,
     pub(super) format: AudioFormat,
@@ -49,9 +49,10 @@ pub(super) struct Link {
     /// The container, in Symphonia's short names.
     pub(super) container: &'static str,
     pub(super) codec: &'static Codec,
-    /// Position of the first frame on the codec's timeline. Earlier frames are encoder delay.
+    /// Position of the link's first frame on the codec's timeline, which begins with the first packet. Frames before it are
+    /// the encoder's delay.
     pub(super) origin: i64,
-    /// Rounding error of a packet's position, in frames.
+    /// Greatest rounding error of a packet's position, in frames.
     pub(super) slack: u64,
     /// Factor for every sample.
     pub(super) gain: f32,
@@ -72,7 +73,7 @@ impl Link {
         let Opened { container, track, params, codec } = open_container(path, support.id, &place.range)?;
         let damaged = |error| SourceError::symphonia(path, error);
         let decoder = codecs::decoder(&params).map_err(damaged)?;
-        // The container may call mono stereo, so the decoder's parameters count.
+        // The container may declare a mono stream as stereo. The decoder's parameters are right.
         let params = decoder.codec_params().clone();
         let format = audio_format(path, &params)?;
         let clock = Clock::new(format.rate, track.time_base)
@@ -112,7 +113,8 @@ impl Link {
         Ok(link)
     }
 
-    /// Finds the exact length, and the origin if the container has an edit list. `packets` were counted.
+    /// Finds the exact length, and the origin if the container has an edit list. `packets` is the number of packets, if they
+    /// were counted.
     fn measure(
         &mut self,
         track: &Track,
@@ -126,7 +128,7 @@ impl Link {
         let end = match self.declared_end(track, packets)?.filter(|_| !is_fragmented) {
             Some(end) => end,
             None => {
-                // The packets at the end that an encoder added are known even if its count is wrong.
+                // The header's padding at the end is right even if its number of packets is wrong.
                 let padding = if packets.is_some() { track.padding.unwrap_or(0) } else { 0 };
                 self.measure_end(container)?.saturating_sub(padding.into())
             }
@@ -144,7 +146,8 @@ impl Link {
         Ok(())
     }
 
-    /// Position behind the last frame according to the headers, if their length is reliable.
+    /// Position behind the last frame according to the headers (in a FLAC, also to its last FLAC frame). `None` if they are
+    /// not reliable.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -175,11 +178,11 @@ impl Link {
         is_reliable.then(|| i64::try_from(frames).unwrap_or(i64::MAX))
     }
 
-    /// Finds the end of the last packet. Reads all packets, except those of an MP3 that a header walk counts.
+    /// Finds the end of the last packet. Reads all packets. In an MP3, the header walk passes most of them.
     fn measure_end(&self, container: Box<dyn FormatReader>) -> Result<i64> {
         let mut demuxer = self.demuxer_of(container);
         if demuxer.skip_to_last_checkpoint().is_err() {
-            // Damage, which reading packet by packet skips.
+            // The file is damaged. Reading packet by packet skips the damage.
             demuxer = self.demuxer()?;
         }
         let frame_bytes = codecs::pcm_frame_bytes(&self.params);
@@ -256,7 +259,8 @@ pub(super) fn open_container(path: &Path, id: FormatId, range: &Range<u64>) -> R
     Ok(opened)
 }
 
-/// True if most of a track's first packets carry spectral band replication, without which half the treble is missing.
+/// True if at least half of a track's first packets carry spectral band replication. A decoder without it returns only the
+/// lower half of the spectrum.
 fn carries_sbr(path: &Path, id: FormatId, range: &Range<u64>, track: u32) -> Result<bool> {
     let file = File::open(path).map_err(|error| SourceError::io(path, error))?;
     let Ok(mut container) = container::open(file, id, range) else { return Ok(false) };
@@ -269,7 +273,7 @@ fn carries_sbr(path: &Path, id: FormatId, range: &Range<u64>, track: u32) -> Res
             with_sbr += usize::from(aac::carries_sbr(&packet.data));
         }
     }
-    // The first packets of an encoder may be without it.
+    // An encoder may begin with a few packets without it.
     Ok(packets > 0 && with_sbr * 2 >= packets)
 }
 

@@ -23,9 +23,9 @@ pub(super) struct LinkReader {
     decoder: Box<dyn AudioDecoder>,
     /// The decoded packet, interleaved.
     block: Vec<f32>,
-    /// Number of channels of the packets that the decoder has decoded, if it is one that must be replaced for others.
+    /// Number of channels of the packets so far, for a decoder that must be replaced if the number changes.
     packet_channels: Option<u16>,
-    /// Position of the block's first frame. It may lie before `position`, or behind it if there is a gap.
+    /// Position of the block's first frame: at or before `position`, or behind it if the file has a gap.
     block_start: i64,
     /// The next frame to return.
     position: u64,
@@ -59,8 +59,8 @@ impl LinkReader {
         self.damaged
     }
 
-    /// Moves to `frame`, or to the end if that comes first. At the current position this costs nothing, except for
-    /// codecs whose decoder does not converge (AAC, Opus): it restarts.
+    /// Moves to `frame`, or to the end if that comes first. A seek to the current position costs nothing, except with
+    /// a codec that does not converge (AAC, Opus): its decoder restarts.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -112,7 +112,7 @@ impl LinkReader {
         copied
     }
 
-    /// The position relative to the block.
+    /// Position relative to the first frame of the block.
     fn offset(&self) -> i64 {
         signed(self.position).saturating_sub(self.block_start)
     }
@@ -128,7 +128,7 @@ impl LinkReader {
         self.is_exhausted = false;
     }
 
-    /// Resets the decoder and seeks, so that the next wanted block holds the position.
+    /// Resets the decoder and moves the demuxer back by the pre-roll, so that the frame at `position` decodes exactly.
     fn restart(&mut self) -> Result<()> {
         self.clear();
         if self.link.codec.needs_new_decoder || self.packet_channels.take().is_some() {
@@ -214,9 +214,9 @@ impl LinkReader {
         Ok(())
     }
 
-    /// Position of the decoded block's first frame. If the block of a lossy codec is shorter than the packet, the decoder
-    /// left out the packet's beginning, which overlaps an unknown packet. The last packet of a lossless codec may be short
-    /// at its end.
+    /// Position of the decoded block's first frame. If the block of a lossy codec is shorter than its packet, the decoder left
+    /// out the beginning of the packet, since that overlaps with a packet it has not seen. A short block of a lossless codec
+    /// lacks its end.
     fn place(&self, timed: &TimedPacket, expected: i64) -> i64 {
         let decoded = (self.block.len() / self.channels()) as u64;
         let missing = if self.link.codec.is_lossy { timed.frames.saturating_sub(decoded) } else { 0 };

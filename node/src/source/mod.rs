@@ -2,7 +2,7 @@
 //!
 //! A [`Source`] is a file that was opened once. It knows the codec, the format, and the exact length in frames without
 //! the delay and padding that an encoder added. All listeners share it. Each listener reads through a [`Reader`], or
-//! through a [`Window`], which also converts rate and channels. [`scan`] reads tags for the library, cheaply.
+//! through a [`Window`], which also converts rate and channels. [`scan`] reads the tags for the library without decoding.
 //!
 //! # Damage
 //! A packet that cannot be decoded becomes silence of its length. If the data ends before the length that the headers
@@ -111,8 +111,8 @@ impl Source {
         OpusPackets::new(Arc::clone(&placed.link), stream, first)
     }
 
-    /// Learns the seek points of an MP3 in advance, by reading through it once if [`Source::open`] has not. Returns at once
-    /// for containers with an index. Does not delay readers.
+    /// Learns the seek points of an MP3 in advance. Reads through the file once, unless [`Source::open`] has done so. Returns
+    /// at once for containers with an index. Does not delay readers.
     ///
     /// # Errors
     /// `Io` if the file is gone or cannot be read, `Changed` if it was modified.

@@ -1,7 +1,8 @@
 //! A fast walk through an MP3 from frame header to frame header, without decoding.
 //!
-//! The walk continues only while each frame begins at the end of the one before, is of the same kind and is no encoder
-//! tag. Every MP3 reader finds the same frames there. At anything else the walk stops, and Symphonia reads the rest.
+//! The walk continues only while each MP3 frame begins at the end of the one before, is of the same kind and is no encoder
+//! tag. In such a part of the file every MP3 reader finds the same frames. The walk stops at anything else, and Symphonia
+//! reads the rest.
 
 use std::{
     fs::File,
@@ -14,7 +15,7 @@ use super::{
     read_limits::note_read,
 };
 
-/// Bytes of one read. A two-hour MP3 has about 150 MB.
+/// Size of one read, in bytes. A two-hour MP3 has about 150 MB.
 const READ: usize = 256 * 1024;
 
 /// A walk that stands at the beginning of a frame.
@@ -40,8 +41,8 @@ impl Mp3HeaderWalk {
         self.byte
     }
 
-    /// Skips `frames` frames and returns the byte position of the next one. `None` if one of the skipped frames, or the
-    /// next one, is not plain.
+    /// Skips `frames` MP3 frames and returns the byte position of the next one. `None` if one of them, or the next one, is an
+    /// encoder tag or of another kind than the first.
     pub(super) fn skip(&mut self, frames: u32) -> Option<u64> {
         for _ in 0..frames {
             let mut head = [0; MPEG_HEAD];

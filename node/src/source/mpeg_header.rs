@@ -1,7 +1,8 @@
 //! Frame headers of MPEG audio (ISO/IEC 11172-3, section 2.4.2.3; 13818-3) and of AAC in ADTS (ISO/IEC 13818-7,
 //! section 6.2).
 
-/// Bytes of an MPEG header, the longest side information, and the four letters of an encoder tag.
+/// Bytes at the beginning of an MPEG frame that are needed to recognise it: the header, the longest side information, and the
+/// four letters of an encoder tag.
 pub(super) const MPEG_HEAD: usize = 40;
 /// Bytes of an ADTS header.
 pub(super) const ADTS_HEAD: usize = 7;
@@ -29,7 +30,7 @@ pub(super) struct MpegHeader {
     pub(super) rate: u32,
     /// Bytes of the frame, with the header.
     pub(super) bytes: u32,
-    /// Audio frames in it.
+    /// Frames of audio in the MPEG frame.
     pub(super) frames: u32,
     /// Number of channels: 1 or 2.
     pub(super) channels: u16,
@@ -59,7 +60,7 @@ impl MpegHeader {
         Some(Self { word, layer, rate, bytes, frames, channels })
     }
 
-    /// True if both may be frames of one stream: of the same version, layer and rate.
+    /// True if both can be frames of one stream, since they have the same version, layer and rate.
     pub(super) fn is_same_stream(&self, other: &Self) -> bool {
         (self.word ^ other.word) & STREAM_BITS == 0
     }
@@ -122,7 +123,7 @@ impl AdtsHeader {
         (bytes > ADTS_HEAD as u32).then_some(header)
     }
 
-    /// True if both may be frames of one stream.
+    /// True if both can be frames of one stream, since they have the same profile, rate and channels.
     pub(super) fn is_same_stream(&self, other: &Self) -> bool {
         self.stream == other.stream
     }

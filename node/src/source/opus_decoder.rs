@@ -38,7 +38,7 @@ static INFO: CodecInfo = CodecInfo { short_name: "opus", long_name: "Opus", prof
 struct Streams {
     count: u8,
     coupled: u8,
-    /// For each channel in WAVE order, the number of its decoded channel.
+    /// For each channel in WAVE order, the number of the decoder's channel that holds it.
     mapping: Vec<u8>,
 }
 
@@ -62,10 +62,10 @@ impl Streams {
     }
 }
 
-/// A decoder that trims nothing.
+/// A decoder that returns all frames of each packet.
 pub(super) struct OpusDecoder {
     params: AudioCodecParameters,
-    /// Never locked: a decoder of Symphonia's must be `Sync`, which libopus' is not by itself.
+    /// The mutex is never locked. It makes the type `Sync`, as Symphonia demands of a decoder.
     decoder: Mutex<MSDecoder>,
     channels: usize,
     samples: Vec<f32>,
@@ -116,13 +116,13 @@ impl AudioDecoder for OpusDecoder {
     }
 
     fn reset(&mut self) {
-        // It fails for an invalid decoder only, which `new` returns none of.
+        // The reset fails for an invalid decoder only, and `new` returns valid ones.
         let _ = self.decoder().reset_state();
     }
 
     fn decode_ref(&mut self, packet: &PacketRef<'_>) -> Result<GenericAudioBufferRef<'_>> {
         self.buffer.clear();
-        // An empty packet would stand for a lost one.
+        // libopus would take an empty packet for a lost one, and make up audio for it.
         let decoded = match packet.data.is_empty() {
             true => None,
             false => self.decode(packet.data),

@@ -17,12 +17,12 @@ pub struct OpusStream {
     pub packet_frames: u32,
     /// Number of packets.
     pub packets: u64,
-    /// Frames of the first packets that precede the track; at most 1 s.
+    /// Frames between the start of the first packet and the track's first frame; at most 1 s.
     pub skip: u32,
     /// The mean bitrate of the packets alone, in bit/s.
     pub bitrate: u32,
-    /// A packet of the first one's length and kind without data. A new decoder returns silence for it and keeps its
-    /// initial state.
+    /// A packet with the length and kind of the first packet, but without audio data. A new decoder returns silence for it and
+    /// stays in its initial state.
     pub silent_packet: [u8; 2],
 }
 
@@ -30,8 +30,8 @@ impl OpusStream {
     /// Bytes of the longest packet.
     pub const MAX_PACKET: usize = codecs::MAX_OPUS_PACKET;
 
-    /// Reads the whole file. `None` if the packets alone do not sound like the file, or cannot be cut into chunks: gain,
-    /// more than two channels, packets of different lengths, gaps.
+    /// Reads the whole file. `None` if the packets without their container would sound different, or if they cannot be cut
+    /// into chunks: with gain, more than two channels, packets of different lengths, or gaps.
     pub(super) fn find(link: &Link) -> Option<Self> {
         if !is_plain(link) {
             return None;
@@ -56,7 +56,7 @@ impl OpusStream {
             next = demuxer.next().ok()?;
         }
         let skip = u32::try_from(link.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
-        // Trimming a packet or more at the end would make positions on the last page ambiguous.
+        // If the container trims a packet or more at the end, the positions of the packets on the last page are ambiguous.
         let over = end.checked_sub(link.origin)?.checked_sub_unsigned(link.frames)?;
         let is_whole = start >= 0 && (0..i64::from(packet_frames)).contains(&over);
         let bits = u128::from(bytes) * 8 * u128::from(RATE);
@@ -72,7 +72,7 @@ fn is_plain(link: &Link) -> bool {
     is_opus && family == Some(&0) && link.gain == 1.0 && (1..=2).contains(&link.format.channels)
 }
 
-/// Frames of a packet at 48 kHz; `None` for a malformed packet and for a length of which 3 s is no multiple.
+/// Frames of a packet at 48 kHz. `None` for a malformed packet, and if 3 s is no multiple of its length.
 fn frames_in(packet: &[u8]) -> Option<u32> {
     codecs::opus_frames(packet).filter(|frames| (3 * RATE).is_multiple_of(*frames))
 }
@@ -128,9 +128,9 @@ impl OpusPackets {
         first.saturating_add_unsigned(frames)
     }
 
-    /// Moves to packet number `next`. Symphonia computes the positions of a page's packets backwards from the page's end
-    /// position. That of the last page is trimmed, so its packets seem to lie between possible positions. In that case,
-    /// and if the seek overshoots, the seek is repeated from ever further before the target.
+    /// Moves to packet number `next`. Symphonia computes the positions of the packets on a page backwards, from the end
+    /// position of the page. The end of the last page is trimmed, so its packets seem to begin at impossible positions. In
+    /// that case, and if the seek ends behind its target, it is repeated from 1 s, 2 s, 4 s, ... before the target.
     fn seek(&mut self) -> Result<()> {
         let (first, target) = (self.start_of(0), self.start_of(self.next));
         let mut back = 0i64;

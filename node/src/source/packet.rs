@@ -8,7 +8,7 @@ use symphonia::core::{
     units::{Duration, TimeBase},
 };
 
-/// Wraps `file`, from where it stands, as the stream type that Symphonia's readers take.
+/// Wraps `file`, from its current position on, in the stream type that Symphonia's readers take.
 pub(super) fn stream(file: File) -> MediaSourceStream<'static> {
     MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default())
 }
@@ -27,7 +27,7 @@ impl Clock {
         Some(Self { rate, base: base.or_else(|| TimeBase::try_from_recip(rate))? })
     }
 
-    /// Rounding error of a packet's position in frames: 0 if a tick is exactly a frame.
+    /// Greatest rounding error of a packet's position, in frames; 0 if a tick is exactly a frame.
     pub(super) fn slack(self) -> i64 {
         let (ticks, frames) = (i64::from(self.base.denom.get()), i64::from(self.rate));
         match frames.saturating_mul(i64::from(self.base.numer.get())) {
@@ -67,7 +67,7 @@ pub(super) struct TimedPacket {
 }
 
 impl TimedPacket {
-    /// Places `packet` by its time stamp and undoes the trimming that its container asks for.
+    /// Places `packet` by its time stamp, and removes the trimming that its container asks for.
     pub(super) fn new(mut packet: Packet, clock: Clock) -> Self {
         packet.dur = packet.block_dur();
         packet.trim_start = Duration::ZERO;

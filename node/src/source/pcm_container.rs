@@ -1,8 +1,8 @@
-//! WAV, RF64, BW64 and AIFF: chunks, of which one holds plain samples or ADPCM blocks.
+//! WAV, RF64, BW64 and AIFF. These files consist of chunks, of which one holds plain samples or ADPCM blocks.
 //!
-//! Sizes in these files are hints. A recorder that was killed leaves 0, a pipe leaves 0xffffffff, a copy that was cut
-//! claims more than there is. The data is read to the end of its chunk or of the file, in whole frames. Symphonia reads
-//! the description of the samples from a short header that is made of the file's own chunks.
+//! Sizes in these files are only hints. A recorder that was killed leaves 0, a pipe leaves 0xffffffff, and a copy that was cut
+//! claims more bytes than it has. The reader reads whole frames up to the end of the data chunk or of the file. Symphonia reads
+//! the description of the samples, from a short header that this module makes of the file's own chunks.
 //!
 //! Sources: "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), EBU Tech 3306 (RF64), ITU-R BS.2088
 //! (BW64), "Audio Interchange File Format 1.3" (AIFF).
@@ -34,16 +34,16 @@ use symphonia::{
 
 use super::{codecs, layout::read_at, packet::stream, read_limits::note_read};
 
-/// Chunks that are read at most. Bounds the time for a damaged file.
+/// Greatest number of chunks that are read, which bounds the time for a damaged file.
 const MAX_CHUNKS: u32 = 1024;
-/// Bytes of a description that are copied at most. The longest known one, of MS ADPCM, has 50.
+/// Greatest number of bytes copied from a description. The longest known one, of MS ADPCM, has 50.
 const MAX_DESCRIPTION: u64 = 4096;
-/// Bytes behind a damaged chunk that are searched for the data.
+/// Greatest number of bytes that are searched for the data if a chunk is damaged.
 const MAX_SEARCH: u64 = 1 << 20;
 /// Frames of a packet of plain samples.
 const PACKET_FRAMES: u64 = 1152;
-/// Sizes from here on are taken for "unknown", which programs write as 0x7fffffff, 0x80000000 or 0xffffffff, less their
-/// header.
+/// Smallest size that means "unknown". Programs write 0x7fffffff, 0x80000000 or 0xffffffff for it, or one of these less the
+/// length of their header.
 const UNKNOWN_SIZE: u64 = 0x7fff_f000;
 
 /// The position and the description of the samples.
@@ -60,7 +60,8 @@ struct Chunks {
 fn wave_chunks(file: &mut File, range: &Range<u64>) -> io::Result<Chunks> {
     let mut chunks = Chunks::default();
     let mut at = range.start + 12;
-    // A damaged size leads anywhere. Then the data is searched from behind the last chunk that must be there, once.
+    // A chunk with a damaged size leads to a wrong place. Then the data is searched, once, behind `ds64` and `fmt `, which come
+    // before it.
     let mut search_from = Some(at);
     for _ in 0..MAX_CHUNKS {
         let head = read_at(file, at, 8)?;
@@ -76,7 +77,7 @@ fn wave_chunks(file: &mut File, range: &Range<u64>) -> io::Result<Chunks> {
             b"data" => {
                 let long = chunks.long_size.filter(|_| size == u64::from(u32::MAX));
                 let is_unknown = long.is_none() && (size == 0 || size >= UNKNOWN_SIZE);
-                // Only 32 bits of the size of a file of more than 4 GB are there.
+                // In a file of more than 4 GB, the header has only the lower 32 bits of the size.
                 let is_wrapped = long.is_none() && range.end - body.min(range.end) > u64::from(u32::MAX);
                 let claimed = if is_unknown || is_wrapped { u64::MAX } else { long.unwrap_or(size) };
                 chunks.data = Some(body..body.saturating_add(claimed).min(range.end));
@@ -103,7 +104,7 @@ fn wave_chunks(file: &mut File, range: &Range<u64>) -> io::Result<Chunks> {
     Ok(chunks)
 }
 
-/// Byte position of a chunk `data` from `from` on, within [`MAX_SEARCH`] bytes.
+/// Byte position of the first chunk `data` in the [`MAX_SEARCH`] bytes behind `from`.
 fn find_data(file: &mut File, from: u64, end: u64) -> io::Result<Option<u64>> {
     let bytes = read_at(file, from, MAX_SEARCH.min(end.saturating_sub(from)) as usize)?;
     Ok(bytes.windows(4).position(|name| name == b"data").map(|at| from + at as u64))
@@ -157,7 +158,7 @@ fn wave_header(description: &[u8]) -> Vec<u8> {
         bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u16::from_le_bytes(*word))
     };
     match word(&description, 0) {
-        // PCM: samples of an odd width take whole bytes.
+        // PCM. Samples of an odd width, such as 20 bits, take whole bytes.
         1 => {
             description.resize(16, 0);
             let (channels, align, bits) =
@@ -203,14 +204,14 @@ fn aiff_header(form: &[u8], description: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// Reader of plain samples or ADPCM blocks. Holds one packet.
+/// Reader of plain samples or ADPCM blocks.
 pub(super) struct PcmReader {
     file: File,
     info: FormatInfo,
     tracks: [Track; 1],
     metadata: MetadataLog,
     media: MediaInfo,
-    /// Whole blocks of audio.
+    /// Bytes of the file with audio: whole blocks only.
     data: Range<u64>,
     block_bytes: u64,
     block_frames: u64,
@@ -309,7 +310,7 @@ impl FormatReader for PcmReader {
         let (Some(required_ts), Some(frame)) = (ts, frame) else {
             return seek_error(SeekErrorKind::OutOfRange);
         };
-        // A packet begins at a multiple of its length, however the reader came there.
+        // All packets begin at multiples of one length, so that packets after a seek equal those of reading through.
         let packet_frames = self.packet_blocks * self.block_frames;
         let start = frame / packet_frames * packet_frames;
         self.at = self.data.start + start / self.block_frames * self.block_bytes;
@@ -394,12 +395,12 @@ mod tests {
             let cut = &audio[..audio.len() - missing];
             assert!(samples(&wav(20_036, b"", 20_000, cut)) == audio[..cut.len() / 4 * 4], "{missing}");
         }
-        // A list whose own length is too long, or whose inner length is.
+        // The length of the list, or of the chunk in it, is larger than the file.
         for size in [10, 60_000, 0xffff_fff0] {
             let list = [b"LIST", &u32::to_le_bytes(size)[..], b"INFOIN\xff\xff\xff\x7f"].concat();
             assert!(samples(&wav(20_036, &list, 20_000, &audio)) == audio, "{size}");
         }
-        // Audio ends with its chunk.
+        // The chunk behind the data is no audio.
         let tagged = [&wav(20_036, b"", 20_000, &audio)[..], b"LIST\x04\0\0\0INFO"].concat();
         assert!(samples(&tagged) == audio);
     }

@@ -9,7 +9,7 @@ use symphonia::core::{
 
 use super::error::guarded;
 
-/// Opens `stream` with one of Symphonia's readers. `ending`, that of the file's name, is a hint only.
+/// Opens `stream` with the reader that Symphonia chooses. `ending`, the end of the file's name, is only a hint.
 pub(super) fn probe_stream(
     stream: MediaSourceStream<'static>,
     ending: Option<&str>,

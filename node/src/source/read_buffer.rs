@@ -1,4 +1,4 @@
-//! A buffer over the part of a file that was read last.
+//! A buffer of the part of a file that was read last.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use super::read_limits::note_read;
 pub(super) struct ReadBuffer {
     at: u64,
     bytes: Vec<u8>,
-    /// Bytes of one read at least.
+    /// Least size of one read, in bytes.
     read_bytes: usize,
 }
 
@@ -33,8 +33,8 @@ impl ReadBuffer {
         Ok(&self.bytes[from..self.bytes.len().min(from + count)])
     }
 
-    /// Returns `count` bytes of `file` from `at` on. Allocates `count` bytes if that is more than a read's, so the caller
-    /// bounds it.
+    /// Returns `count` bytes of `file` from `at` on. Allocates `count` bytes if they are more than one read, so the caller must
+    /// bound `count`.
     ///
     /// # Errors
     /// `UnexpectedEof` if the file ends before that.

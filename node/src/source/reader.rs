@@ -15,16 +15,17 @@ use super::{
 /// Reads the frames of one source from any position and decodes on demand.
 ///
 /// The frames that [`Reader::read`] returns after [`Reader::seek`] depend on the file and the position alone. Damaged or
-/// missing data becomes silence of the same length, so that later positions stay true. Links of a chained file follow
-/// each other without a gap, converted to the rate and channels of the first.
+/// missing data becomes silence of the same length, so that later frames keep their positions. Links of a chained file
+/// follow each other without a gap, converted to the rate and channels of the first.
 ///
-/// For one user at a time, on a thread that may block on the disk. Holds the frames of one packet.
+/// For one user at a time, on a thread that may block on the disk. Holds the frames of one packet, and one block and a
+/// resampler while it converts a link.
 pub struct Reader {
     file: Arc<SourceFile>,
     /// Index of the current link.
     index: usize,
     current: LinkReader,
-    /// Conversion of the current link to the track's format, from the position on. `None` if the formats are equal.
+    /// Conversion of the current link, from the position on, to the track's format. `None` if the formats are equal.
     conversion: Option<Conversion>,
     /// The next frame to return.
     position: u64,
@@ -64,8 +65,8 @@ impl Reader {
         self.damaged_before + self.current.damaged()
     }
 
-    /// Moves to `frame`, or to the end if that comes first. At the current position this costs nothing, except for
-    /// codecs whose decoder does not converge (AAC, Opus): it restarts.
+    /// Moves to `frame`, or to the end if that comes first. A seek to the current position costs nothing, except with
+    /// a codec that does not converge (AAC, Opus): its decoder restarts.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -98,7 +99,7 @@ impl Reader {
                 Some(conversion) => conversion.read(&mut self.current, part)?,
                 None => self.current.read(part)?,
             };
-            // A link has the frames that were measured, so this does not happen; it must not loop.
+            // A link always returns as many frames as were measured. If it did not, silence keeps this loop finite.
             part[frames * channels..].fill(0.0);
             done += count;
             self.position += count as u64;
@@ -110,7 +111,7 @@ impl Reader {
         &self.file.links[self.index]
     }
 
-    /// Moves to frame `frame` of the track, which lies in link `index` or at its end.
+    /// Moves to frame `frame` of the track, which must lie in link `index` or at its end.
     fn enter(&mut self, index: usize, frame: u64) -> Result<()> {
         let placed = self.file.links[index].clone();
         let format = self.file.info.format;
@@ -147,7 +148,7 @@ impl FrameReader for Reader {
         Self::read(self, out)
     }
 
-    /// True if the file was cut and only silence is left of the track.
+    /// True if only silence is left of the track because the file was cut.
     fn is_cut_short(&self) -> bool {
         self.index + 1 == self.file.links.len() && self.current.is_cut_short()
     }

@@ -16,11 +16,11 @@ use super::{
     link::Link,
 };
 
-/// An opened file. Holds no descriptor: each reader opens the file again.
+/// An opened file. Holds no file descriptor: each reader opens the file again.
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) info: SourceInfo,
-    /// At least one.
+    /// Links in the order of the track; at least one.
     pub(super) links: Vec<PlacedLink>,
     stamp: FileStamp,
 }
@@ -36,15 +36,15 @@ pub(super) struct PlacedLink {
 }
 
 impl PlacedLink {
-    /// The frame of the track behind the link.
+    /// Number of the track's frame that follows the link.
     pub(super) fn end(&self) -> u64 {
         self.start.saturating_add(self.frames)
     }
 }
 
 impl SourceFile {
-    /// Opens the file at `path` and measures its length. The first link determines the track's rate and channels. Links
-    /// that cannot be opened are left out, unless none can.
+    /// Opens the file at `path` and measures its length. The first link determines the track's rate and channels. Leaves out
+    /// links that cannot be opened. Fails if none can.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (mut file, stamp) = open_file(path)?;
         let io = |error| SourceError::io(path, error);

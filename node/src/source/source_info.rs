@@ -11,8 +11,8 @@ pub struct SourceInfo {
     pub sample: SampleType,
     /// Exact length in frames, without encoder delay and padding; at least 1.
     pub frames: u64,
-    /// The codec: `flac`, `mp3`, `mp2`, `mp1`, `vorbis`, `opus`, `aac`, `alac`, `pcm`, `alaw`, `mulaw`, `adpcm`. That of the
-    /// first link of a chained file.
+    /// Codec of the (first) link: `flac`, `mp3`, `mp2`, `mp1`, `vorbis`, `opus`, `aac`, `alac`, `pcm`, `alaw`, `mulaw` or
+    /// `adpcm`.
     pub codec: String,
     /// The container, in Symphonia's short names: `wave`, `ogg`, `isomp4`, `flac`, `mp3`, ...
     pub container: String,

@@ -1,7 +1,7 @@
 //! Tags and headers for the library.
 //!
-//! Tags never decide if a file plays. If the tag reader fails, the container is opened as for playing, and the texts are
-//! those that a forgiving reader finds.
+//! A damaged tag never keeps a file from playing. If the tag reader (lofty) fails, the node opens the container as for
+//! playing, and takes the texts that a forgiving reader finds.
 
 use std::{fs::File, io::BufReader, ops::Range, path::Path, time::Duration};
 
@@ -40,8 +40,8 @@ pub struct Tags {
     pub album: Option<String>,
     /// The number of the track on its album.
     pub track: Option<u32>,
-    /// The length, if the headers give it and if a quick check does not contradict them. `None` if only reading the whole
-    /// file tells.
+    /// The length, if the headers give it and a quick check does not contradict them. `None` if only a read of the whole
+    /// file would tell it.
     pub duration: Option<Duration>,
 }
 
@@ -53,9 +53,9 @@ pub struct Scanned {
     /// The kind of file: `flac`, `mp3`, `vorbis`, `opus`, `mp4`, `wav`, `aiff`, `aac`, or the codec's name. `mp4` may hold
     /// AAC or ALAC.
     pub codec: String,
-    /// Frames per second; 0 if the headers do not say it.
+    /// Frames per second; 0 if the headers do not tell.
     pub rate: u32,
-    /// Number of channels; 0 if the headers do not say it.
+    /// Number of channels; 0 if the headers do not tell.
     pub channels: u16,
     /// Bits per sample of a lossless file.
     pub bits: Option<u8>,
@@ -107,8 +107,8 @@ pub fn scan(path: &Path) -> Result<Scanned> {
     Ok(scanned)
 }
 
-/// Reads the file's tags, strictly. A FLAC is read a second time without the tags around it, if it fails with them. A panic
-/// in the reader counts as a failure.
+/// Reads the file's tags with the strict reader. If it fails on a FLAC, it reads the FLAC again without the tags around it. A
+/// panic in the reader counts as a failure.
 fn read_with_lofty(path: &Path, support: Support, range: &Range<u64>) -> Option<TaggedFile> {
     let options = ParseOptions::new().read_cover_art(false);
     let whole = || {
@@ -126,7 +126,7 @@ fn read_with_lofty(path: &Path, support: Support, range: &Range<u64>) -> Option<
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok().flatten()
 }
 
-/// The headers as the tag reader read them. `None` for a kind that it does not know, or without a rate.
+/// Facts from the headers that the tag reader has read. `None` if they are not FLAC, Opus or Vorbis, or have no rate.
 fn scan_by_lofty(file: &TaggedFile) -> Option<Scanned> {
     let codec = match file.file_type() {
         FileType::Flac => "flac",
@@ -145,7 +145,7 @@ fn scan_by_lofty(file: &TaggedFile) -> Option<Scanned> {
     })
 }
 
-/// Headers of MPEG audio, from its first frame and from some in the middle.
+/// Facts about MPEG audio, from its first frame and from some frames in the middle.
 fn scan_mpeg(file: &mut File, range: &Range<u64>) -> std::io::Result<Option<Scanned>> {
     let head = read_at(file, range.start, 2048)?;
     let Some(header) = MpegHeader::parse(&head) else { return Ok(None) };
@@ -157,11 +157,11 @@ fn scan_mpeg(file: &mut File, range: &Range<u64>) -> std::io::Result<Option<Scan
     Ok(Some(Scanned { codec: codec.into(), rate: header.rate, channels, bits: None, tags }))
 }
 
-/// Bytes in the middle of MPEG audio that are compared with its header.
+/// Number of bytes in the middle of MPEG audio whose frames are compared with the first one.
 const SAMPLE: usize = 16 * 1024;
 
-/// Length of MPEG audio in frames: as its encoder counted, or by a constant bitrate. `None` if neither fits to the frames
-/// in the middle of the file.
+/// Length of MPEG audio in frames, from the number of packets that its encoder noted, or from the bytes of the file if the
+/// bitrate is constant. `None` if neither fits to the frames in the middle of the file.
 fn mpeg_frames(
     file: &mut File,
     range: &Range<u64>,
@@ -178,7 +178,7 @@ fn mpeg_frames(
         let ratio = counted as f64 / estimate;
         let trimmed = trimmed_frames(head, first);
         let length = (counted * u64::from(first.frames)).saturating_sub(trimmed);
-        // A variable bitrate differs from place to place.
+        // The bounds are wide, since the middle of a file with a variable bitrate may differ from the mean.
         return Ok((0.6..1.7).contains(&ratio).then_some(length).filter(|length| *length > 0));
     }
     // With a constant bitrate, frames differ by a padding byte at most.
@@ -243,7 +243,7 @@ fn trimmed_frames(head: &[u8], first: &MpegHeader) -> u64 {
     }
 }
 
-/// Headers of any other container, which is opened as for playing.
+/// Facts about any other container, which is opened as for playing.
 fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<Scanned> {
     let Opened { track, params, codec, container } = link::open_container(path, support.id, range)?;
     let format = link::audio_format(path, &params)?;
@@ -278,7 +278,7 @@ fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<S
 }
 
 fn tags_of(file: &TaggedFile) -> Tags {
-    // The format's native kind of tag comes before older ones (ID3v2 before ID3v1).
+    // The main kind of tag of the format comes first, as ID3v2 before ID3v1.
     let ordered = || file.primary_tag().into_iter().chain(file.tags());
     let text = |key: ItemKey| ordered().find_map(|tag| tag.get_string(key).and_then(one_line));
     Tags {
@@ -290,7 +290,7 @@ fn tags_of(file: &TaggedFile) -> Tags {
     }
 }
 
-/// Tags of a file that the strict reader rejects.
+/// Tags of a file on which the strict reader fails.
 fn forgiving_tags(file: &mut File) -> std::io::Result<Tags> {
     let texts = Id3Texts::read(file)?;
     Ok(Tags {

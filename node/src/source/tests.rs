@@ -14,7 +14,7 @@ use super::{
     packet::Clock,
 };
 
-/// Tables of 2^32 packets of one byte, in chunks of 32,768 that all lie at the same position.
+/// Tables of 2^32 packets of one byte. Each chunk has 32,768 packets, and all chunks lie at the same position.
 fn tables() -> [Vec<u8>; 3] {
     let offsets = words(&vec![100; 1 << 17]);
     let stsc = boxed(b"stsc", &[&words(&[0, 1, 1, 1 << 15, 1])]);

@@ -1,9 +1,9 @@
 //! Packets whose time stamps are rounded, as in Matroska.
 //!
-//! Time stamps of milliseconds cannot say which frame a packet begins with. So packets are placed one after another by their
-//! own lengths, and a time stamp counts only if it is more than a packet off. The position of a packet then depends on
-//! all packets before it. So every reader places packets from the same [`Anchors`], which are learnt by reading through
-//! the file once, when it is opened.
+//! A time stamp in milliseconds does not tell the exact frame at which a packet begins. So packets are placed one after
+//! another by their own lengths. A time stamp counts only if it is off by more than a packet. The position of a packet then
+//! depends on all packets before it, so all readers begin at the same [`Anchors`]. The node learns them when it opens the
+//! file and reads through it once.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -31,7 +31,7 @@ pub(super) struct Anchors {
     known: Mutex<Vec<Anchor>>,
 }
 
-/// A packet's time stamp, which no packet before it has, its first frame and its length.
+/// Time stamp, first frame and length in frames of a packet. No earlier packet has the same time stamp.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     ticks: i64,
@@ -59,7 +59,7 @@ impl Anchors {
 pub(super) struct Timeline {
     anchors: Arc<Anchors>,
     params: AudioCodecParameters,
-    /// For Vorbis, whose packets overlap.
+    /// Block sizes of Vorbis, whose packets overlap; `None` for other codecs.
     blocks: Option<VorbisBlocks>,
     /// Block size of the previous packet of Vorbis; 0 before the first.
     previous_block: u64,
@@ -97,8 +97,8 @@ impl Timeline {
         Some(if previous == 0 { 0 } else { (previous + block) / 4 })
     }
 
-    /// Frames by which the time stamp of a packet of `frames` frames may be off. Programs disagree on the length of the first
-    /// packet of Vorbis.
+    /// Number of frames by which the time stamp of a packet of `frames` frames may be off. With Vorbis this is a long block at
+    /// least, since programs disagree on the length of the first packet.
     fn tolerance(&self, frames: u64) -> u64 {
         let block = self.blocks.as_ref().map_or(0, VorbisBlocks::longest);
         frames.max(block).max(self.clock.slack().unsigned_abs())
@@ -136,7 +136,7 @@ impl Timeline {
         }
     }
 
-    /// Moves to the last anchor at or before `frame`. Returns false if there is none: the caller then opens the container
+    /// Moves to the last anchor at or before `frame`. Returns false if there is none; the caller must then open the container
     /// again.
     pub(super) fn seek(&mut self, format: &mut dyn FormatReader, track: u32, frame: i64) -> Result<bool> {
         self.pending = None;
@@ -156,7 +156,7 @@ impl Timeline {
             if packet.pts.get() > anchor.ticks {
                 break;
             }
-            // Learns the block size of Vorbis.
+            // Stores the block size of Vorbis, on which the length of the next packet depends.
             self.frames_of(&packet.data);
             let mut timed = TimedPacket::new(packet, self.clock);
             timed.frames = anchor.frames;

@@ -1,7 +1,7 @@
 //! Lengths of Vorbis packets (Vorbis I specification, sections 4.2.2, 4.2.4 and 4.3.8), for containers that do not store
 //! them.
 
-/// Modes of a stream at most.
+/// Greatest number of modes of a stream.
 const MAX_MODES: usize = 64;
 /// Bytes of the identification header.
 const IDENTIFICATION: usize = 30;
@@ -11,11 +11,11 @@ const IDENTIFICATION: usize = 30;
 pub(super) struct VorbisBlocks {
     /// Frames of a short and of a long block.
     sizes: [u64; 2],
-    /// For each mode, whether it has long blocks.
+    /// For each mode, true if it has long blocks.
     is_long: Vec<bool>,
 }
 
-/// Reads bits from the last one back.
+/// Reads bits backwards, from the last one on.
 struct BackwardBits<'a> {
     bytes: &'a [u8],
     /// Number of bits that are left.
@@ -23,7 +23,7 @@ struct BackwardBits<'a> {
 }
 
 impl BackwardBits<'_> {
-    /// The `count` bits before the current position, as the number that they are when read forward.
+    /// The number in the `count` bits before the current position. Moves to the first of them.
     fn take(&mut self, count: usize) -> Option<u32> {
         self.left = self.left.checked_sub(count)?;
         let bit = |at: usize| u32::from(self.bytes[at / 8] >> (at % 8) & 1);
@@ -32,8 +32,8 @@ impl BackwardBits<'_> {
 }
 
 impl VorbisBlocks {
-    /// Parses the identification header and the setup header behind it. The modes are at the end of the setup header,
-    /// and are read from there backwards, since everything before them has no fixed length.
+    /// Parses the identification header and the setup header behind it. Reads the modes backwards from the end of the setup
+    /// header, since the parts before them have no fixed length.
     pub(super) fn parse(headers: &[u8]) -> Option<Self> {
         let exponents = *headers.get(28).filter(|_| headers.starts_with(b"\x01vorbis"))?;
         let sizes = [1 << (exponents & 15), 1 << (exponents >> 4)];
@@ -44,8 +44,8 @@ impl VorbisBlocks {
             BackwardBits { bytes: setup, left: last * 8 + 7 - setup[last].leading_zeros() as usize };
         let mut is_long = Vec::new();
         let mut found = None;
-        // A mode is a flag of 1 bit, two types of 16 bits that are 0, and a mapping of 8 bits. Before the first one, 6 bits
-        // hold their number less one. The longest reading counts.
+        // A mode is a flag of 1 bit, two types of 16 bits that are 0, and a mapping of 8 bits. Before the first mode, 6 bits
+        // hold the number of modes less one. If several numbers of modes fit, the greatest counts.
         while is_long.len() < MAX_MODES {
             let (mapping, transform, window) = (bits.take(8)?, bits.take(16)?, bits.take(16)?);
             if mapping > 63 || transform != 0 || window != 0 {
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// Headers of blocks of 256 and 2048 with two modes, short and long, whose bits are shifted by `shift`.
+    /// Headers with blocks of 256 and 2048 frames and two modes, short and long. `shift` bits come before the modes.
     fn headers(shift: usize) -> Vec<u8> {
         let mut bits = vec![true; 100 + shift];
         let mut push =

@@ -1,4 +1,4 @@
-//! FLAC of more than 24 bits, on whose samples Symphonia's decoder overflows. The crate flac-codec decodes it.
+//! FLAC of more than 24 bits. Symphonia's decoder overflows on such samples, so the crate flac-codec decodes them.
 
 use flac_codec::decode::FlacStreamReader;
 use symphonia::core::{
@@ -17,7 +17,7 @@ const MAX_FRAMES: usize = 65_535;
 static INFO: CodecInfo =
     CodecInfo { short_name: "flac", long_name: "Free Lossless Audio Codec", profiles: &[] };
 
-/// A decoder of single frames.
+/// A decoder of one FLAC frame at a time.
 pub(super) struct WideFlacDecoder {
     params: AudioCodecParameters,
     channels: usize,

@@ -15,8 +15,8 @@ use super::{
 /// position. With the source's own rate and channels it returns the file's frames. Otherwise each frame equals that of
 /// one resampler running over the whole track, so that neighbouring windows join without a seam.
 ///
-/// Frame `n` of the target lies at the instant `n / rate`. The track has [`Window::frames`] of them; silence surrounds
-/// it.
+/// Frame `n` of the target lies at the instant `n / rate`. The track has [`Window::frames`] of them. Frames before and after
+/// the track are silent.
 #[derive(Debug)]
 pub struct Window<'a> {
     reader: &'a mut Reader,
@@ -49,7 +49,7 @@ impl<'a> Window<'a> {
         self.conversion.read(self.reader, out)
     }
 
-    /// True if the file was cut and only silence is left of the track.
+    /// True if only silence is left of the track because the file was cut.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.reader.is_cut_short()

@@ -1,4 +1,4 @@
-//! Keys as commands.
+//! Keys of the terminal, and the commands that they send.
 
 use std::{io, time::Duration};
 
@@ -10,9 +10,9 @@ use crate::control::Command;
 /// Change of the volume per key press, in percentage points.
 const VOLUME_STEP: i8 = 5;
 
-/// Reads keys and sends their commands. Returns at the first key after the end of the session.
+/// Reads keys and sends their commands. Returns at the first key that is pressed after the end of the session.
 ///
-/// Blocks; runs on a thread of its own, which may wait for a key forever.
+/// Blocks, and may wait for a key forever. So it needs a thread of its own.
 pub(super) fn read(commands: &mpsc::Sender<Command>, seek_step: Duration) -> io::Result<()> {
     loop {
         if let Event::Key(key) = event::read()?

@@ -1,6 +1,6 @@
 //! The view of a player: a status line and keys on a terminal, plain lines elsewhere.
 //!
-//! It writes to standard error only; standard output may carry audio.
+//! It writes only to standard error, since standard output may carry audio.
 
 mod keys;
 mod status_line;
@@ -12,8 +12,8 @@ use std::io::{self, IsTerminal, Write};
 
 pub use self::{text::sanitize, view::View};
 
-/// Shows the state until the session ends. If standard input and standard error are terminals, draws a status line and reads
-/// keys; else writes one line per notice.
+/// Shows the state of the player until the session ends. If standard input and standard error are terminals, draws a status
+/// line and reads keys. Otherwise writes one line for each notice.
 ///
 /// # Errors
 /// If the terminal cannot be set up or written to.
@@ -26,7 +26,7 @@ pub async fn run(view: View) -> io::Result<()> {
 }
 
 async fn plain(mut view: View) -> io::Result<()> {
-    // Without a receiver, the session computes no snapshots.
+    // If nobody holds a receiver, the session does not publish snapshots at intervals.
     drop(view.snapshots);
     while let Some(notice) = view.notices.recv().await {
         writeln!(io::stderr(), "{}", text::line(&notice))?;

@@ -9,10 +9,10 @@ use crate::control::Snapshot;
 
 /// Cells of the buffer gauge. The gauge is full at the target level.
 const GAUGE: usize = 8;
-/// Shortest cut title, in columns. A shorter one says nothing and is left out.
+/// Shortest title after a cut, in columns. If there is less room, the line has no title.
 const MIN_TITLE: usize = 4;
 /// Time for which a new reason for the codec takes the place of less urgent parts.
-/// `a_new_reason_takes_the_place_of_other_parts_for_a_while` fixes it.
+/// Tested by `a_new_reason_takes_the_place_of_other_parts_for_a_while`.
 const NEWS: Duration = Duration::from_secs(8);
 
 /// A part of the status line, in the order of display.
@@ -31,14 +31,14 @@ enum Part {
     Reason,
 }
 
-/// The parts that a narrow terminal has no room for, the first to be left out first. The title is cut after that; state,
-/// position and waiting are never left out.
+/// Parts that are left out if the terminal is too narrow, in this order. After that, the title is cut. State, position and
+/// waiting always stay.
 const OPTIONAL: [Part; 7] =
     [Part::Reason, Part::Gauge, Part::Underruns, Part::Path, Part::Buffered, Part::Codec, Part::Volume];
-/// The parts that give way to a new reason for the codec.
+/// Parts that are left out to make room for a new reason for the codec, in this order.
 const BELOW_NEWS: [Part; 4] = [Part::Gauge, Part::Underruns, Part::Path, Part::Buffered];
 
-/// Draws the status line. Remembers since when the codec and its reason are as they are.
+/// Draws the status line. Remembers the time at which the codec or its reason changed last.
 pub(super) struct StatusLine {
     codec: String,
     reason: String,
@@ -50,7 +50,7 @@ impl StatusLine {
         Self { codec: String::new(), reason: String::new(), since: now }
     }
 
-    /// The line, at most `width` columns wide.
+    /// Returns the line, at most `width` columns wide.
     pub(super) fn draw(&mut self, snapshot: &Snapshot, width: usize, now: Instant) -> String {
         let is_new = self.codec != snapshot.codec || self.reason != snapshot.reason;
         if is_new && !snapshot.reason.is_empty() {
@@ -59,7 +59,7 @@ impl StatusLine {
             self.since = now;
         }
         let parts = parts(snapshot);
-        // Nothing draws a paused line again, so a reason would stay in place of the other parts.
+        // While the player is paused, the line may not be drawn again. So the reason would stay in place of the other parts.
         let is_news = now.saturating_duration_since(self.since) < NEWS;
         if is_news && !snapshot.paused && snapshot.waiting.is_empty() {
             let with_news = leave_out(parts.clone(), &BELOW_NEWS, width);
@@ -100,7 +100,7 @@ fn join(parts: &Parts) -> String {
     parts.iter().map(|(_, text)| text.as_str()).collect()
 }
 
-/// All parts that have something to say, each with the space before it.
+/// All parts that are not empty, each with the space before it.
 fn parts(snapshot: &Snapshot) -> Parts {
     let text = |text: &str| if text.is_empty() { String::new() } else { format!("  {}", sanitize(text)) };
     let volume = if snapshot.volume == 100 { String::new() } else { format!("  vol {}%", snapshot.volume) };
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// A line whose reason for the codec is no news any more.
+    /// A line at a time at which the reason for the codec is no longer new.
     fn draw(snapshot: &Snapshot, width: usize) -> String {
         let now = Instant::now();
         let mut status = StatusLine::new(now);

@@ -1,5 +1,5 @@
-//! The view on a terminal: raw mode for the keys, one line for the status. The terminal's mode is restored at the end, even
-//! after a panic.
+//! The view on a terminal: a status line, and keys, which need the terminal's raw mode. The former mode is restored at the
+//! end, even after a panic.
 
 use std::{
     io::{self, Write},
@@ -41,7 +41,7 @@ impl Drop for RawMode {
     }
 }
 
-/// Restores the terminal. Errors are ignored: they mean that the terminal is gone.
+/// Restores the terminal. Ignores errors, which mean that the terminal is gone.
 fn restore() {
     if terminal::is_raw_mode_enabled().unwrap_or(false) {
         let _ = execute!(io::stderr(), Print("\r"), Clear(ClearType::UntilNewLine), cursor::Show);
@@ -69,17 +69,17 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
             },
             changed = view.snapshots.changed() => if changed.is_err() { break },
         }
-        // A serial line, or a pty without a size, reports 0 columns.
+        // A serial line, or a pseudo-terminal without a size, reports 0 columns.
         let width = match terminal::size() {
             Ok((columns @ 1.., _)) => usize::from(columns),
             _ => 80,
         };
-        // A line that fills the last column would wrap.
+        // The last column stays free. Some terminals wrap a line that fills it.
         let line = status.draw(&view.snapshots.borrow_and_update(), width.saturating_sub(1), Instant::now());
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;
         io::stderr().flush()?;
     }
-    // The thread may still wait for a key. It ends with the process.
+    // The thread that reads keys may still wait for one. It ends with the process.
     keys_ended.try_recv().unwrap_or(Ok(()))
 }
 
@@ -110,7 +110,7 @@ mod tests {
         let shell = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap());
         let mut shell = shell.args([test, "--exact", "--ignored", "--nocapture"]).spawn(terminal).unwrap();
         let (mut drawn, mut buffer) = (Vec::new(), [0; 1024]);
-        // Reading from a pty that no process has open gives an error, not an end of file.
+        // A read from a pseudo-terminal that no process has open gives an error and not an end of file.
         while let Ok(read @ 1..) = pty.read(&mut buffer) {
             drawn.extend_from_slice(&buffer[..read]);
         }

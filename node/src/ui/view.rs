@@ -1,4 +1,4 @@
-//! The ends of the channels that a view holds.
+//! The connection between a view and a play session.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::control::{Command, Notice, Snapshot};
 
-/// A view, connected to a play session. The counterpart of [`crate::control::Channels`].
+/// A view's ends of the channels to a play session. [`crate::control::Channels`] has the other ends.
 pub struct View {
     /// Commands to the session.
     pub commands: mpsc::Sender<Command>,
@@ -14,6 +14,6 @@ pub struct View {
     pub snapshots: watch::Receiver<Snapshot>,
     /// Notices from the session.
     pub notices: mpsc::Receiver<Notice>,
-    /// Distance of one press of a seek key.
+    /// Time by which one press of a seek key moves the position.
     pub seek_step: Duration,
 }

@@ -13,7 +13,7 @@ use media_node::server::{Access, Server, ServerConfig};
 use media_plugin_host::Registry;
 use media_plugin_sdk::{
     AudioFormat,
-    transport::{Bind, Connection, Endpoint, PeerAddress, RecvStream, TransportError, refuse_all},
+    transport::{BindOptions, Connection, Endpoint, PeerAddress, RecvStream, TransportError, refuse_all},
 };
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, CodecOffer, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Track,
@@ -69,8 +69,8 @@ fn key() -> [u8; 32] {
     key
 }
 
-pub(crate) fn bind(admit: media_plugin_sdk::transport::Admit) -> Bind {
-    Bind {
+pub(crate) fn bind(admit: media_plugin_sdk::transport::Admit) -> BindOptions {
+    BindOptions {
         secret_key: key(),
         options: String::new(),
         name: "test".into(),

@@ -79,7 +79,7 @@ impl Connection for Wire {
     }
 
     fn path(&self) -> Path {
-        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, min_rtt: None, loss: None }
     }
 
     fn open<'a>(&'a self, _protocol: &'a str, _data: &'a str) -> BoxFuture<'a, Result<Stream>> {

@@ -29,7 +29,7 @@ fn inspect_says_what_a_library_has() {
     let text = folder.path().join("text.so");
     fs::write(&text, "no library").unwrap();
     for (file, why) in [
-        (&crashes, "it ended the process with signal: 6"),
+        (&crashes, "its process ended with signal: 6"),
         (&text, "it is not a shared library, or is damaged"),
         (&folder.path().join("absent.so"), "it cannot be read"),
     ] {
@@ -48,7 +48,7 @@ fn what_never_comes_back_is_given_up() {
         for command in ["inspect", "check"] {
             let (code, said, error) = plugins(command, file, &["--timeout", "1"]);
             assert_eq!((code, said.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
-            assert!(error.contains("cannot be loaded: it did not come back within 1 s"), "{error}");
+            assert!(error.contains("cannot be loaded: it did not answer within 1 s"), "{error}");
         }
     }
 }
@@ -79,10 +79,10 @@ fn check_finds_what_is_wrong_and_lives() {
     let why = |name: &str| failures.iter().find(|it| it.0 == name).unwrap().1.unwrap_or("nothing");
     assert_eq!(code, Some(1));
     assert!(error.contains("of 13 checks; repeat them with --seed 7"), "{error}");
-    assert!(why("codec:c16/contract").starts_with("it ended the process with signal: 6"), "{text}");
-    let overrun = "encode reads or writes beyond the end of a buffer: it ended the process with signal: 11";
+    assert!(why("codec:c16/contract").starts_with("its process ended with signal: 6"), "{text}");
+    let overrun = "encode reads or writes beyond the end of a buffer: its process ended with signal: 11";
     assert!(why("codec:c16/encode-overrun").starts_with(overrun), "{text}");
-    assert_eq!(why("codec:c16/leaks"), "it did not come back within 20 s");
+    assert_eq!(why("codec:c16/leaks"), "it did not answer within 20 s");
     assert_eq!(why("output:sink/contract"), "nothing");
 }
 

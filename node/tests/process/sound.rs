@@ -148,7 +148,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     recorder.sounds(48_000);
     remove_kitchen(&server);
     let mut heard = recorder.lost();
-    playing.line(|line| line.starts_with("warning: output lost"));
+    playing.line(|line| line.starts_with("warning: no sound: "));
     // The player is stopped, so that it finds the new sink only after its recorder has started.
     playing.signal("STOP");
     add_default(&server);
@@ -158,7 +158,7 @@ fn lose_kitchen(on_lost: &str, kitchen_again: bool) -> Vec<String> {
     let recorder = Recorder::of(&server, if kitchen_again { "kitchen" } else { "garden" });
     playing.signal("CONT");
     let done = playing.finish_with(0);
-    assert_eq!(done.err.matches("output lost").count(), 1, "{}", done.err);
+    assert_eq!(done.err.matches("warning: no sound: ").count(), 1, "{}", done.err);
     heard.extend(recorder.finish());
     assert_kept_place(&places(&heard), frames, 20, 150);
     let outputs = done.err.lines().filter_map(|line| line.strip_prefix("output: "));
@@ -190,7 +190,7 @@ fn a_suspended_device_goes_on_where_it_stood() {
         playing.line(|line| line.starts_with("output: cpal:kitchen plays again"));
     }
     let done = playing.finish_with(0);
-    assert_eq!(done.err.matches("output lost").count(), 2, "{}", done.err);
+    assert_eq!(done.err.matches("warning: no sound: ").count(), 2, "{}", done.err);
     assert_kept_place(&places(&recorder.finish()), frames, 20, 20);
 }
 
@@ -269,7 +269,7 @@ fn what_the_sound_system_calls_an_xrun_is_counted() {
     let done = playing.finish_with(0);
     let stats = home.stats();
     assert!(stats["xruns"].as_u64() >= Some(1), "{stats} {}", done.err);
-    let losses = done.err.matches("output lost").count();
+    let losses = done.err.matches("warning: no sound: ").count();
     assert_kept_place(&places(&recorder.finish()), frames, 20, losses * 100);
 }
 
@@ -280,7 +280,7 @@ fn a_device_whose_server_died_is_waited_for() {
     let mut playing = play(&home, &server, &node, &[]);
     playing.line(|line| line.starts_with("playing 1"));
     server.kill();
-    playing.line(|line| line.starts_with("warning: output lost"));
+    playing.line(|line| line.starts_with("warning: no sound: "));
     // The player keeps waiting, and can be stopped.
     playing.signal("INT");
     let done = playing.finish_with(0);

@@ -23,7 +23,7 @@ use samples::SampleFormat;
 
 inventory::submit! { CodecRegistration(|| Box::new(Pcm)) }
 
-/// Longest packet, in bytes, at any rate and channel count: the host's limit (`a_chunk_is_as_long_as_designed`).
+/// Longest packet, in bytes, at any rate and channel count: the host's limit. Tested by `a_chunk_is_as_long_as_designed`.
 const MAX_PACKET_BYTES: usize = 1 << 20;
 
 /// The codec `pcm`.

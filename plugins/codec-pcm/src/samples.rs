@@ -17,9 +17,9 @@ const SCALE_24: f32 = 8_388_608.0;
 
 /// Rounds `x * scale` to the nearest integer in `[-scale, scale)`, ties to even.
 ///
-/// A float of 2^23 or more has no fraction, so adding 2^23 rounds. `round_ties_even` gives the same
-/// (`halves_go_to_the_even_integer`) but takes 1.5 times as long, because it is a function call where the target's baseline
-/// has no instruction for it.
+/// A float of 2^23 or more has no fraction, so adding 2^23 rounds. `round_ties_even` gives the same result, as
+/// `halves_go_to_the_even_integer` tests, but takes 1.5 times as long, because it is a function call where the target's
+/// baseline has no instruction for it.
 fn integer(x: f32, scale: f32) -> i32 {
     let value = (x * scale).clamp(-scale, scale - 1.0);
     let shift = 8_388_608.0_f32.copysign(value);

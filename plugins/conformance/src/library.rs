@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 use media_plugin_host::{
     HostError, Kind, LibraryDescription, LoadOptions, Registry, SearchPath, inspect, inspect_again, scan,
 };
-use media_plugin_sdk::{AudioFormat, Codec, Limits, Open, PluginError, SampleType, SourceFormat};
+use media_plugin_sdk::{AudioFormat, Codec, Limits, OpenRequest, PluginError, SampleType, SourceFormat};
 
 use crate::{
     codec::{self, Case},
@@ -34,7 +34,7 @@ const SOURCES: [SourceFormat; 3] = [
     SourceFormat { format: AudioFormat { rate: 96_000, channels: 6 }, sample: SampleType::S16 },
 ];
 
-/// Lowest signal-to-noise ratio of a lossy codec, in dB. Noise instead of the track stays below it.
+/// Lowest signal-to-noise ratio of a lossy codec, in dB. A codec that returns noise instead of the track stays below it.
 const MIN_LOSSY_SNR: f64 = 6.0;
 
 /// Runs a check of a codec on one case, with the seed of the damaged packets.
@@ -150,8 +150,12 @@ pub fn run(file: &Path, name: &str, settings: &CheckSettings<'_>) -> Result<Meas
     let missing = |e: HostError| Failure::new("the library's plugins enter the registry", e.to_string());
     if kind == Kind::Output {
         let format = SOURCES[0].format;
-        let open =
-            Open { target: settings.target, format, sample: SampleType::S16, options: settings.options };
+        let open = OpenRequest {
+            target: settings.target,
+            format,
+            sample: SampleType::S16,
+            options: settings.options,
+        };
         let check = if check == "inputs" { output::check_inputs } else { output::check_guarded };
         return unmeasured(check(registry.output(id).map_err(missing)?.as_ref(), &open));
     }

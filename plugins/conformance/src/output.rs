@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use media_plugin_host::guard_output;
-use media_plugin_sdk::{Open, Output, OutputPlugin};
+use media_plugin_sdk::{OpenRequest, Output, OutputPlugin};
 
 use crate::{
     failure::{Breaks, Failure, require},
@@ -11,7 +11,7 @@ use crate::{
     signal,
 };
 
-/// Time after which an output is taken to hang. It measures nothing.
+/// Time after which an output is taken to hang. It is no limit of speed.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens an output behind the guard and plays 300 ms of noise in three parts, with a pause, a flush and a drain.
@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// The first broken rule.
-pub fn check(make: impl FnOnce() -> Box<dyn OutputPlugin>, open: &Open<'_>) -> Result<(), Failure> {
+pub fn check(make: impl FnOnce() -> Box<dyn OutputPlugin>, open: &OpenRequest<'_>) -> Result<(), Failure> {
     check_guarded(guard_output(make).breaks("info() returns a valid id")?.as_ref(), open)
 }
 
@@ -28,7 +28,7 @@ pub fn check(make: impl FnOnce() -> Box<dyn OutputPlugin>, open: &Open<'_>) -> R
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_guarded(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
+pub fn check_guarded(plugin: &dyn OutputPlugin, open: &OpenRequest<'_>) -> Result<(), Failure> {
     plugin.devices().breaks("devices() lists the devices")?;
     let mut output = plugin.open(open).breaks("open() opens the target")?;
     let output = output.as_mut();
@@ -62,7 +62,7 @@ pub fn check_guarded(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), F
 ///
 /// # Errors
 /// The first broken rule.
-pub fn check_inputs(plugin: &dyn OutputPlugin, open: &Open<'_>) -> Result<(), Failure> {
+pub fn check_inputs(plugin: &dyn OutputPlugin, open: &OpenRequest<'_>) -> Result<(), Failure> {
     let mut output = plugin.open(open).breaks("open() opens the target")?;
     let noise = signal::white_noise(output.format(), output.format().rate as usize / 10);
     let lent = FencedBuffer::new(&noise, Edge::End).and_then(FencedBuffer::read_only);

@@ -12,13 +12,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use media_plugin_sdk::transport::{
-    Admit, Bind, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
+    Admit, BindOptions, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
 };
 
 /// Result of a check; an error fails the test.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// Time after which a check is taken to hang.
+/// Time after which a check counts as hanging.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes one test for each check. `$subject` is an expression of type [`Subject`].
@@ -77,8 +77,8 @@ impl Subject {
         self.transport.bind(&self.settings(fresh_key(), admit)).await
     }
 
-    fn settings(&self, secret_key: [u8; 32], admit: Admit) -> Bind {
-        Bind {
+    fn settings(&self, secret_key: [u8; 32], admit: Admit) -> BindOptions {
+        BindOptions {
             secret_key,
             options: self.options.clone(),
             name: "conformance".into(),

@@ -9,16 +9,16 @@ pub(crate) type Checked<T> = std::result::Result<T, String>;
 /// of a chunk.
 pub const MAX_EDGE: usize = 65_536;
 
-/// Longest decoder configuration, in bytes: the size of `mn_encoding::config`
-/// (`sizes_and_words_out_of_bounds_are_refused`).
+/// Longest decoder configuration, in bytes: the size of `mn_encoding::config`. Tested by
+/// `sizes_and_words_out_of_bounds_are_refused`.
 const MAX_CONFIG: usize = 4096;
-/// Longest packet, in bytes: 1 MiB, as `Encoding::max_packet_bytes` documents
-/// (`sizes_and_words_out_of_bounds_are_refused`).
+/// Longest packet, in bytes: 1 MiB, as `Encoding::max_packet_bytes` documents. Tested by
+/// `sizes_and_words_out_of_bounds_are_refused`.
 const MAX_PACKET_BYTES: usize = 1 << 20;
-/// Most frames in a packet, as `Encoding::packet_frames` documents (`sizes_and_words_out_of_bounds_are_refused`).
+/// Most frames in a packet, as `Encoding::packet_frames` documents. Tested by `sizes_and_words_out_of_bounds_are_refused`.
 const MAX_PACKET_FRAMES: usize = 65_536;
 
-/// Longest id, and longest parameters of a choice, in characters (`sizes_and_words_out_of_bounds_are_refused`).
+/// Longest id, and longest parameters of a choice, in characters. Tested by `sizes_and_words_out_of_bounds_are_refused`.
 const MAX_WORD: usize = 32;
 
 /// True for up to [`MAX_WORD`] characters from a-z, 0-9 and `-`.

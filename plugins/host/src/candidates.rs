@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use media_plugin_sdk::{Codec, OutputPlugin, PluginError, guard::caught, transport::Transport};
+use media_plugin_sdk::{Codec, OutputPlugin, PluginError, guard::catch_panic, transport::Transport};
 
 use crate::{
     bounds,
@@ -139,7 +139,7 @@ impl Candidates {
     }
 
     fn add_transport(&mut self, make: impl FnOnce() -> Box<dyn Transport>) {
-        let candidate = caught(|| {
+        let candidate = catch_panic(|| {
             let candidate = Candidate::transport(Arc::from(make()));
             bounds::check_id(&candidate.listing.id)?;
             Ok(candidate)

@@ -28,7 +28,7 @@ impl Registry {
     /// Registry of the linked-in plugins and those of the libraries on the search path.
     ///
     /// If several plugins have the same id, the one that `prefer` names wins, then the built-in one, then the first on
-    /// the search path. A library that cannot be loaded costs one line in [`Registry::problems`] and affects no other.
+    /// the search path. A library that cannot be loaded adds one line to [`Registry::problems`] and affects no other.
     ///
     /// Opening a library runs its code in this process, with all rights of the node. The library stays open as long as
     /// the process runs; a second registry uses it as the first one opened it.

@@ -11,7 +11,7 @@ use std::{ffi::c_void, fs, path::Path, ptr};
 use common::{compile, lines, load};
 use media_plugin_abi::*;
 use media_plugin_conformance::codec::{Case, check_guarded};
-use media_plugin_sdk::{AudioFormat, Limits, Open, SampleType, SourceFormat};
+use media_plugin_sdk::{AudioFormat, Limits, OpenRequest, SampleType, SourceFormat};
 
 /// Header of ABI 1.0, which never changes.
 const FIRST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/abi-1.0");
@@ -27,7 +27,7 @@ fn assert_works(library: &Path, xruns: u64) {
     check_guarded(registry.codec("c16").unwrap(), &case).unwrap();
     let sink = registry.output("sink").unwrap();
     assert_eq!(sink.devices().unwrap().len(), 1);
-    let open = Open { target: "hole", format: FORMAT, sample: SampleType::S16, options: "" };
+    let open = OpenRequest { target: "hole", format: FORMAT, sample: SampleType::S16, options: "" };
     let mut sink = sink.open(&open).unwrap();
     assert_eq!((sink.write(&[0.5; 8]), sink.xruns()), (Ok(4), xruns));
 }

@@ -8,8 +8,8 @@
 
 use media_plugin_host::{HostError, Kind, Registry, guard_codec, guard_output};
 use media_plugin_sdk::{
-    AudioFormat, Choice, Codec, CodecInfo, Decoder, DeviceInfo, Encoder, Encoding, Limits, Open, Output,
-    OutputInfo, OutputPlugin, PluginError, Result, SampleType, SourceFormat, transport::Transport,
+    AudioFormat, Choice, Codec, CodecInfo, Decoder, DeviceInfo, Encoder, Encoding, Limits, OpenRequest,
+    Output, OutputInfo, OutputPlugin, PluginError, Result, SampleType, SourceFormat, transport::Transport,
 };
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
@@ -111,7 +111,7 @@ impl OutputPlugin for Bad {
     fn devices(&self) -> Result<Vec<DeviceInfo>> {
         panic!("no devices");
     }
-    fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, _: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         Ok(Box::new(Worse))
     }
 }
@@ -219,7 +219,7 @@ fn sizes_and_words_out_of_bounds_are_refused() {
 fn an_output_is_guarded_too() {
     let output = guard_output(|| Box::new(Bad::new("bad", "1"))).unwrap();
     assert!(matches!(output.devices(), Err(PluginError::Panicked(_))));
-    let open = Open { target: "", format: STEREO, sample: SampleType::S16, options: "" };
+    let open = OpenRequest { target: "", format: STEREO, sample: SampleType::S16, options: "" };
     let mut opened = output.open(&open).unwrap();
     assert!(matches!(opened.write(&[0.0; 4]), Err(PluginError::Failed(_))));
     assert_eq!(opened.delay(), 0);

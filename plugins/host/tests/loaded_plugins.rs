@@ -13,7 +13,9 @@ use media_plugin_conformance::{chunks, codec, codec::Case, output, signal};
 use media_plugin_host::{
     HostError, Kind, LoadOptions, PluginOrigin, Registry, SearchPath, guard_codec, scan,
 };
-use media_plugin_sdk::{AudioFormat, Choice, Codec, Limits, Open, PluginError, SampleType, SourceFormat};
+use media_plugin_sdk::{
+    AudioFormat, Choice, Codec, Limits, OpenRequest, PluginError, SampleType, SourceFormat,
+};
 
 const STEREO: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
 const SOURCE: SourceFormat = SourceFormat { format: STEREO, sample: SampleType::S16 };
@@ -32,11 +34,11 @@ fn a_library_in_c_passes_the_suites() {
     codec::check_guarded(registry.codec("c16").unwrap(), &EXACT).unwrap();
 
     let sink = registry.output("sink").unwrap();
-    let open = Open { target: "hole", format: STEREO, sample: SampleType::S16, options: "" };
+    let open = OpenRequest { target: "hole", format: STEREO, sample: SampleType::S16, options: "" };
     output::check_guarded(sink.as_ref(), &open).unwrap();
     let [hole] = sink.devices().unwrap().try_into().unwrap();
     assert_eq!((hole.id.as_str(), hole.default, hole.rates), ("hole", true, vec![44_100, 48_000]));
-    let wrong = sink.open(&Open { target: "wall", ..open }).err().unwrap();
+    let wrong = sink.open(&OpenRequest { target: "wall", ..open }).err().unwrap();
     assert_eq!(wrong, PluginError::BadArgument("output sink has no such target; it has hole".into()));
 }
 

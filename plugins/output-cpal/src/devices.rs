@@ -142,7 +142,8 @@ fn hosts(only: Option<HostId>) -> Vec<Arc<Host>> {
 }
 
 /// Connection to the PulseAudio server, kept as long as the server answers. Closing one leaks a thread and a socket, because
-/// `pulseaudio` 0.3.2 does not wake its reactor when a client is dropped (`opening_again_and_again_leaves_nothing_behind`).
+/// `pulseaudio` 0.3.2 does not wake its reactor when a client is dropped. Tested by
+/// `opening_again_and_again_leaves_nothing_behind`.
 static SERVER: Mutex<Option<Arc<Host>>> = Mutex::new(None);
 
 fn host(id: HostId) -> Option<Arc<Host>> {

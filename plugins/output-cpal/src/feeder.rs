@@ -1,5 +1,5 @@
 //! Code of the sound callback: takes frames from the ring buffer, fades at pauses and flushes, and reports the position.
-//! Real-time safe: it does not allocate, lock or wait (`the_callback_neither_locks_nor_allocates_nor_waits`).
+//! Real-time safe: it does not allocate, lock or wait. Tested by `the_callback_neither_locks_nor_allocates_nor_waits`.
 
 use std::{
     sync::{
@@ -74,12 +74,12 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Length of a fade, short enough to be heard as at once and long enough to avoid a click
-    /// (`a_pause_fades_out_keeps_the_rest_and_fades_in`).
+    /// Length of a fade: short enough to sound immediate, long enough to avoid a click. Tested by
+    /// `a_pause_fades_out_keeps_the_rest_and_fades_in`.
     const FADE: Duration = Duration::from_millis(5);
 
-    /// Longest wait for a full buffer before the start, after which a shorter one plays
-    /// (`less_than_a_buffer_plays_once_nothing_more_comes_or_comes_in_time`).
+    /// Longest wait for a full buffer before the start, after which a shorter one plays. Tested by
+    /// `less_than_a_buffer_plays_once_nothing_more_comes_or_comes_in_time`.
     const MAX_START_WAIT: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(ring: Consumer<f32>, state: Arc<CallbackState>, format: AudioFormat) -> Self {

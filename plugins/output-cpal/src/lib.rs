@@ -23,7 +23,8 @@ mod stream_format;
 use std::time::Duration;
 
 use media_plugin_sdk::{
-    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+    DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result,
+    inventory,
 };
 use output::CpalOutput;
 use stream::DeviceStream;
@@ -49,7 +50,7 @@ impl OutputPlugin for Cpal {
         Ok(devices::list())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
             return Err(PluginError::BadArgument(format!("output cpal does not support {}", open.format)));
         }

@@ -15,7 +15,7 @@ pub(crate) struct Options {
     pub(crate) buffer_ms: u32,
 }
 
-/// Allowed values of `buffer_ms` (`what_is_absent_has_a_default_and_what_is_wrong_is_named`).
+/// Allowed values of `buffer_ms`. Tested by `what_is_absent_has_a_default_and_what_is_wrong_is_named`.
 const BUFFER_MS: RangeInclusive<u32> = 10..=2_000;
 
 impl Default for Options {

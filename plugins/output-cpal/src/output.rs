@@ -10,27 +10,28 @@ use crate::{devices::forget_server, feeder::nanos, stream::DeviceStream};
 
 /// Time without a callback after which the sound server is taken to hang, so that the next opening makes a new connection.
 /// This output stays open with its frames, because a suspended device makes no callbacks either and resumes later.
-/// Between 2 and 4 s (`a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`).
+/// It must be between 2 and 4 s. Tested by `a_device_that_stands_still_is_not_lost_and_goes_on_where_it_stood`.
 const STALL: Duration = Duration::from_secs(3);
 
 /// Gap between two calls of the playback thread after which the process is taken to have been stopped. A normal gap is about
 /// `MAX_WAIT`. In the gap the device played its buffer. The connection to PulseAudio may break then: `pulseaudio` 0.3.2
-/// treats the interrupted wait as an error (`what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it`).
+/// treats the interrupted wait as an error. Tested by
+/// `what_a_device_had_while_the_process_was_stopped_is_heard_even_if_it_is_lost_of_it`.
 const PROCESS_STOPPED: Duration = Duration::from_millis(200);
 
 /// Open sound device.
 ///
 /// `delay` counts the frames in the ring buffer and, as the sound system reports, in the device's buffer.
 ///
-/// After an underrun it is 0 until the next write, even if the device still plays its last frames. A write during which the
-/// ring runs out takes nothing. So a caller that reads `delay` before each write sees every underrun.
+/// After an underrun `delay` is 0 until the next write, even if the device still plays its last frames. A write during which
+/// the ring runs out takes nothing. So a caller that reads `delay` before each write sees every underrun.
 ///
-/// After the device is lost, it counts the frames that were not heard at the device's last callback. If the process was
-/// stopped before, the frames of that time count as heard. The count may be too high, but not too low.
+/// After the device is lost, `delay` counts the frames that were not heard at the device's last callback. If the process had
+/// been stopped, the frames of that time count as heard. The count may be too high, but not too low.
 pub(crate) struct CpalOutput {
     stream: DeviceStream,
     format: AudioFormat,
-    /// Interval of checks of the ring buffer. The callback must not wake a thread.
+    /// Interval of checks of the ring buffer. It is polled, because the callback must not wake a thread.
     poll: Duration,
     /// Frames written.
     written: u64,
@@ -94,7 +95,7 @@ impl CpalOutput {
         Ok(())
     }
 
-    /// Waits until the condition holds, but no longer than `MAX_WAIT`. Returns whether it holds.
+    /// Waits until the condition holds, but no longer than `MAX_WAIT`. Returns true if it holds.
     fn wait_until(&self, condition: impl Fn(&Self) -> bool) -> Result<bool> {
         let end = Instant::now() + <dyn Output>::MAX_WAIT;
         loop {

@@ -132,7 +132,7 @@ impl DeviceStream {
         self.fault.get().map(String::as_str)
     }
 
-    /// Announces silence (`true`), after which the device may be suspended, or frames (`false`).
+    /// Announces silence (`true`) or frames (`false`). The device may be suspended during a long silence.
     pub(crate) fn set_idle(&self, idle: bool) {
         // A failed send means that the thread has ended, which sets `fault`.
         let _ = self.commands.send(if idle { StreamCommand::Idle } else { StreamCommand::Play });
@@ -147,8 +147,8 @@ impl Drop for DeviceStream {
     }
 }
 
-/// Body of the thread that controls the stream. Returns when the stream must be closed, which is also after its first error:
-/// an open stream would report the error again and again. Suspends the device after `idle_timeout` of silence.
+/// Body of the thread that controls the stream. Returns when the stream must be closed. That includes its first error, which
+/// an open stream would report again and again. Suspends the device after `idle_timeout` of silence.
 fn control(
     stream: &Stream,
     commands: &Receiver<StreamCommand>,
@@ -174,7 +174,7 @@ fn control(
                 is_idle = false;
                 is_suspended = false;
             }
-            // A device that cannot be suspended goes on playing silence.
+            // A device that cannot be suspended continues to play silence.
             Err(RecvTimeoutError::Timeout) => {
                 is_suspended = stream.pause().is_ok();
                 is_idle = is_suspended;
@@ -238,7 +238,8 @@ impl Callbacks {
                 if error.kind() == ErrorKind::Xrun {
                     state.xruns.fetch_add(1, Ordering::Relaxed);
                 }
-                // The first fatal error closes the stream; without that, PulseAudio through ALSA sent 1.5 million in 3 s.
+                // The first fatal error closes the stream; without that, PulseAudio through ALSA sent 1.5 million errors in 3
+                // s.
                 if is_fatal(error.kind()) && fault.set(format!("the sound device is gone: {error}")).is_ok() {
                     silence_alsa();
                     let _ = commands.send(StreamCommand::Close);

@@ -1,7 +1,8 @@
 use std::{fs, io::Seek, path::Path};
 
 use media_plugin_sdk::{
-    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+    DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result,
+    inventory,
 };
 
 use crate::{
@@ -32,7 +33,7 @@ impl OutputPlugin for File {
         Ok(Vec::new())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let options: FileOptions = options::parse("file", open.options)?;
         if open.target.is_empty() {
             return Err(PluginError::BadArgument("output file needs a path: use \"file:PATH\"".into()));
@@ -64,7 +65,8 @@ enum Content {
 
 impl Content {
     /// # Errors
-    /// `BadArgument` with all endings for another ending, and for none unless `path` is a pipe, a device or a link.
+    /// `BadArgument`, with the endings that exist, for any other ending, and for no ending unless `path` is a pipe, a device
+    /// or a link.
     fn of(path: &Path) -> Result<Self> {
         let existing = fs::symlink_metadata(path).ok();
         if existing.as_ref().is_some_and(fs::Metadata::is_dir) {

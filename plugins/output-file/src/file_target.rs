@@ -9,9 +9,9 @@ use media_plugin_sdk::{PluginError, Result};
 
 /// File that the output `file` writes.
 ///
-/// A regular file is written as PATH with `.part` appended, and gets its name in [`FileTarget::finish`]. A file named PATH
-/// is therefore never unfinished, and an existing one stays until then. A pipe, a device and the target of a symbolic link
-/// are written directly.
+/// A regular file is written as PATH with `.part` appended, and gets its name in [`FileTarget::finish`]. So a file named PATH
+/// is never unfinished, and an existing one stays until the new one is complete. A pipe, a device and the target of a
+/// symbolic link are written directly.
 pub(crate) struct FileTarget {
     pub(crate) file: fs::File,
     path: PathBuf,
@@ -109,7 +109,7 @@ impl FileTarget {
     }
 }
 
-/// Accepts an existing file if it has no content to lose, as an empty file, a pipe or a device, or if `overwrite` is set.
+/// Accepts an existing file if it has no content to lose (an empty file, a pipe or a device), or if `overwrite` is set.
 fn check_existing(path: &Path, overwrite: bool) -> Result<()> {
     let has_content = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
     if has_content && !overwrite {

@@ -9,10 +9,10 @@
 //!
 //! # Unfinished files
 //! A file is written as PATH with `.part` appended. [`Output::drain`](media_plugin_sdk::Output::drain) renames it to PATH
-//! and replaces an existing file. After a failed write, such as on a full disk, the output removes the `.part` file. A
-//! player that is stopped or killed before the end leaves it; its header is right up to the last second at least. The next
-//! output for that path replaces it. Pipes, devices and symbolic links are written directly; if a link's target is a file,
-//! a failed write empties it.
+//! and replaces an existing file. After a failed write, such as on a full disk, the output removes the `.part` file. A player
+//! that is stopped or killed before the end leaves the `.part` file. Its header covers at least all but the last second. The
+//! next output for that path replaces that file. Pipes, devices and symbolic links are written directly; if a link's target
+//! is a file, a failed write empties it.
 //!
 //! # Blocking
 //! A write takes as long as the system's write. On a disk that is well below `MAX_WAIT`. A pipe blocks until its reader

@@ -51,8 +51,8 @@ pub struct WriterOutput {
 }
 
 impl WriterOutput {
-    /// Longest write. A pipe whose reader plays in real time then blocks for 20 ms, which is below `MAX_WAIT`
-    /// (`a_reader_that_leaves_is_lost_and_one_write_is_never_long`).
+    /// Longest write. A pipe whose reader plays in real time then blocks for 20 ms, which is below `MAX_WAIT`. Tested by
+    /// `a_reader_that_leaves_is_lost_and_one_write_is_never_long`.
     pub const MAX_WRITE: Duration = Duration::from_millis(20);
 
     pub(crate) fn new(

@@ -11,8 +11,8 @@ pub(crate) enum SampleFormat {
 }
 
 impl SampleFormat {
-    /// Format that stores frames of a source with `sample` without loss. 32-bit integers are `f32` in the node, which keeps
-    /// more of them than 24-bit integers would.
+    /// Format that stores frames of a source with `sample` without loss. 32-bit integers are stored as `f32`, their form in
+    /// the node, which keeps more of their bits than 24-bit integers would.
     pub(crate) fn matching(sample: SampleType) -> Self {
         match sample {
             SampleType::S16 => Self::S16,

@@ -1,7 +1,8 @@
 use std::io;
 
 use media_plugin_sdk::{
-    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+    DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result,
+    inventory,
 };
 
 use crate::{
@@ -30,7 +31,7 @@ impl OutputPlugin for Stdout {
         Ok(Vec::new())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let options: StdoutOptions = options::parse("stdout", open.options)?;
         if !open.target.is_empty() {
             return Err(PluginError::BadArgument(format!(

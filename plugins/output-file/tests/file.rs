@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, Result, SampleType};
+use media_plugin_sdk::{AudioFormat, OpenRequest, Output, OutputPlugin, PluginError, Result, SampleType};
 use output_file::{File, Stdout};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const CD: AudioFormat = AudioFormat { rate: 44_100, channels: 2 };
 
 fn open(path: &Path, format: AudioFormat, sample: SampleType, options: &str) -> Result<Box<dyn Output>> {
-    File.open(&Open { target: path.to_str().unwrap(), format, sample, options })
+    File.open(&OpenRequest { target: path.to_str().unwrap(), format, sample, options })
 }
 
 fn write_all(output: &mut dyn Output, samples: &[f32]) {
@@ -270,7 +270,7 @@ fn wrong_targets_and_options_are_named() {
         assert!(matches!(error, PluginError::BadArgument(_)) && text.contains(word), "{text}");
         assert_eq!(text.lines().count(), 1);
     }
-    let open = Open { target: "x", format: CD, sample: SampleType::S16, options: "" };
+    let open = OpenRequest { target: "x", format: CD, sample: SampleType::S16, options: "" };
     assert!(Stdout.open(&open).is_err());
 }
 

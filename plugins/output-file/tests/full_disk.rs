@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, Result, SampleType};
+use media_plugin_sdk::{AudioFormat, OpenRequest, Output, OutputPlugin, PluginError, Result, SampleType};
 use output_file::File;
 use tempfile::TempDir;
 
@@ -20,7 +20,7 @@ const CD: AudioFormat = AudioFormat { rate: 44_100, channels: 2 };
 static SECOND: [f32; 88_200] = [0.5; 88_200];
 
 fn open(path: &Path, options: &str) -> Result<Box<dyn Output>> {
-    File.open(&Open { target: path.to_str().unwrap(), format: CD, sample: SampleType::S16, options })
+    File.open(&OpenRequest { target: path.to_str().unwrap(), format: CD, sample: SampleType::S16, options })
 }
 
 /// Writes one second, or less if a write fails.

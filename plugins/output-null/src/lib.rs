@@ -7,7 +7,8 @@ mod options;
 mod output;
 
 use media_plugin_sdk::{
-    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+    DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result,
+    inventory,
 };
 
 pub use clock::{Clock, SystemClock};
@@ -43,7 +44,7 @@ impl OutputPlugin for Null {
         ])
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         options::check(open.options)?;
         if !open.format.is_valid() {
             return Err(PluginError::BadArgument(format!("output null does not support {}", open.format)));
@@ -66,7 +67,7 @@ mod tests {
 
     fn open(target: &str, options: &str) -> Result<Box<dyn Output>> {
         let format = AudioFormat { rate: 44_100, channels: 2 };
-        Null.open(&Open { target, format, sample: SampleType::S16, options })
+        Null.open(&OpenRequest { target, format, sample: SampleType::S16, options })
     }
 
     #[test]

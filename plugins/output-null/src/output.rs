@@ -26,7 +26,7 @@ impl<C: Clock> RealTime<C> {
         Self { format, clock, pending: 0, since, paused: false }
     }
 
-    /// Capacity of the buffer, in frames: 100 ms (`it_takes_a_buffer_at_once_and_then_plays_at_its_rate`).
+    /// Capacity of the buffer, in frames: 100 ms. Tested by `it_takes_a_buffer_at_once_and_then_plays_at_its_rate`.
     fn capacity(&self) -> u64 {
         u64::from(self.format.rate).div_ceil(10)
     }

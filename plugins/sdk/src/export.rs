@@ -15,7 +15,7 @@ use media_plugin_abi::{
 };
 
 use crate::{
-    guard::caught,
+    guard::catch_panic,
     log::{Level, log, set_sink},
     registration::{CodecRegistration, OutputRegistration},
 };
@@ -107,7 +107,7 @@ pub unsafe fn entry(host: *const mn_host, id: &'static str, version: &'static st
     // would write to the terminal, on which the node may be drawing.
     panic::set_hook(Box::new(|info| log(Level::Error, info.to_string().replace('\n', " "))));
     let create = || Ok(PLUGIN.get_or_init(|| Exported(Box::leak(Box::new(table_of(id, version))))).0);
-    caught(create).unwrap_or_else(|why| {
+    catch_panic(create).unwrap_or_else(|why| {
         log(Level::Error, format_args!("{id} cannot be loaded: {why}"));
         std::ptr::null()
     })

@@ -7,14 +7,14 @@ use std::{
 
 use crate::error::{PluginError, Result};
 
-/// Longest panic message that [`caught`] keeps, in characters.
+/// Longest panic message that [`catch_panic`] keeps, in characters.
 const MAX_MESSAGE: usize = 200;
 
 /// Runs one call into a plugin and turns a panic into [`PluginError::Panicked`].
 ///
 /// # Errors
 /// The error of the call, or `Panicked` with the first line of the panic's message.
-pub fn caught<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
+pub fn catch_panic<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|payload| Err(PluginError::Panicked(message(payload))))
 }

@@ -44,5 +44,5 @@ pub use codec::{Choice, Codec, CodecInfo, Decoder, Encoder, Encoding, Limits};
 pub use error::{PluginError, Result};
 pub use format::{AudioFormat, SampleType, SourceFormat};
 pub use inventory;
-pub use output::{DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
+pub use output::{DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin};
 pub use registration::{CodecRegistration, OutputRegistration};

@@ -35,7 +35,7 @@ pub struct DeviceInfo {
 
 /// Request to open an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open<'a> {
+pub struct OpenRequest<'a> {
     /// Target after `ID:`, empty for the default.
     pub target: &'a str,
     /// Preferred format. The output may open another one; see [`Output::format`].
@@ -70,7 +70,7 @@ pub trait OutputPlugin: Send + Sync {
     /// # Errors
     /// `BadArgument` if the target or an option does not exist; the message lists those that do. `Lost` if
     /// the target existed and is gone. `Failed` for anything else.
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>>;
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>>;
 }
 
 /// An open output. It sets the pace of playback: the playback thread writes as fast as the output takes
@@ -86,7 +86,7 @@ pub trait OutputPlugin: Send + Sync {
 /// Real time: no method blocks for longer than `MAX_WAIT`, 50 ms, so that the playback thread obeys commands
 /// in time.
 pub trait Output: Send {
-    /// Returns the format that [`Output::write`] takes, which may differ from [`Open::format`]. It never
+    /// Returns the format that [`Output::write`] takes, which may differ from [`OpenRequest::format`]. It never
     /// changes.
     ///
     /// Real time: returns at once.
@@ -112,9 +112,9 @@ pub trait Output: Send {
 
     /// Returns the number of frames taken but not yet heard.
     ///
-    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs dry
-    /// takes no frames, so that the host sees the 0. After `Lost`, the result counts all frames that may not
-    /// have been heard. The host writes those again to the next output.
+    /// 0 in a real-time output that is not paused means an underrun. A write during which the output runs out
+    /// of frames takes none, so that the host sees the 0. After `Lost`, the result counts all frames that may
+    /// not have been heard. The host writes those again to the next output.
     ///
     /// Real time: returns at once.
     fn delay(&self) -> u64;
@@ -154,6 +154,7 @@ pub trait Output: Send {
 }
 
 impl dyn Output {
-    /// Longest time that any method of an output blocks. The tests of `output-null` check it.
+    /// Longest time that any method of an output blocks. Tested by `it_takes_a_buffer_at_once_and_then_plays_at_its_rate` and
+    /// `a_drain_waits_in_steps_until_all_is_heard`.
     pub const MAX_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 }

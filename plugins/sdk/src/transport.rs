@@ -58,8 +58,7 @@ impl TransportError {
     /// Retry delay for a full peer that names none. A slot becomes free when another peer leaves, and each
     /// attempt costs the full peer a handshake.
     pub const FULL_RETRY: Duration = Duration::from_secs(5);
-    /// Longest retry delay that a peer can impose; see the test
-    /// `a_full_peer_cannot_keep_a_client_away_for_long`.
+    /// Longest retry delay that a peer can impose. Tested by `a_full_peer_cannot_keep_a_client_away_for_long`.
     const MAX_RETRY: Duration = Duration::from_secs(60);
 
     /// Returns the error for a refusal with `code`: `Full` for [`Self::FULL`], with the peer's retry delay,
@@ -85,7 +84,7 @@ pub struct PeerAddress {
 
 /// Settings of an endpoint.
 #[derive(Clone)]
-pub struct Bind {
+pub struct BindOptions {
     /// Secret key of the node, from which its identity follows.
     pub secret_key: [u8; 32],
     /// The table `[transport.ID]` of the configuration as one JSON object, empty if there is no such table.
@@ -100,9 +99,9 @@ pub struct Bind {
     pub admit: Admit,
 }
 
-impl fmt::Debug for Bind {
+impl fmt::Debug for BindOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bind")
+        f.debug_struct("BindOptions")
             .field("options", &self.options)
             .field("name", &self.name)
             .finish_non_exhaustive()
@@ -149,7 +148,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// `BadArgument` names the wrong option. `Bind` names the address and the reason.
-    fn bind<'a>(&'a self, bind: &'a Bind) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>>;
+    fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>>;
 
     /// Returns the identity of a secret key, in this transport's text form.
     fn identity(&self, secret_key: &[u8; 32]) -> String;
@@ -306,7 +305,7 @@ pub struct Path {
     pub rtt: Option<Duration>,
     /// Least round-trip time since the connection began, which is nearly free of queues.
     #[serde(default)]
-    pub least_rtt: Option<Duration>,
+    pub min_rtt: Option<Duration>,
     /// Share of sent packets lost since the connection began, 0 to 1.
     pub loss: Option<f64>,
 }

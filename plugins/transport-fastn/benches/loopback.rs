@@ -10,7 +10,8 @@ use iroh::{
     endpoint::{Connection as IrohConnection, presets},
 };
 use media_plugin_sdk::transport::{
-    Admit, Bind, Connection, Endpoint, Incoming, RecvStream, Result, Transport, TransportError, refuse_all,
+    Admit, BindOptions, Connection, Endpoint, Incoming, RecvStream, Result, Transport, TransportError,
+    refuse_all,
 };
 use tokio::runtime::Runtime;
 use transport_fastn::FastnTransport;
@@ -22,7 +23,7 @@ const PIECE: usize = 64 * 1024;
 const ALPN: &[u8] = b"bench";
 
 async fn node(seed: u8, admit: Admit) -> Result<Arc<dyn Endpoint>> {
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [seed; 32],
         options: r#"{"bind":["127.0.0.1:0"],"relay":"off","mdns":false}"#.into(),
         name: "bench".into(),

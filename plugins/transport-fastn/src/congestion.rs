@@ -16,7 +16,7 @@
 //! - [`AutoController::bandwidth_limit`]: BBR3's window is twice the bandwidth-delay product, plus an
 //!   allowance for bursts. After a pause that allowance counts everything acknowledged before it.
 //! - [`queue_bound`]: a queue builds up before the narrowest link of the path.
-//! - [`path_growth`]: the round trip becomes longer, which BBR3 does not believe for 10 s.
+//! - [`path_growth`]: the round trip becomes longer, which BBR3 ignores for 10 s.
 //! - [`window_floor`]: the window falls below the bytes in flight, so the sender stops.
 //! - [`probe_allowance`]: the path loses all packets in flight.
 
@@ -40,25 +40,23 @@ use self::{
 };
 use crate::options::Congestion;
 
-/// Round trip below which a path counts as near: within one machine or one switch. See the test
+/// Round trip below which a path counts as near: within one machine or one switch. Tested by
 /// `a_round_trip_below_a_millisecond_gets_cubic`.
 const NEAR_RTT: Duration = Duration::from_millis(1);
 
-/// Window of a near path, in packets; see the test `a_round_trip_below_a_millisecond_gets_cubic`.
+/// Window of a near path, in packets. Tested by `a_round_trip_below_a_millisecond_gets_cubic`.
 ///
-/// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver
-/// that finds more packets than that has no budget left to answer: tokio reports its socket as not ready, and
-/// iroh 1.4.1 drops the packet that was to be sent (`poll_send` in its `socket/transports.rs`). A request
-/// lost that way leaves again 27 ms later.
+/// It stays below 128, the work budget that tokio gives one turn of a task (`tokio::task::coop`). A receiver that finds more
+/// packets than that has no budget left to answer: tokio reports its socket as not ready, and iroh 1.4.1 drops the packet that
+/// was to be sent (`poll_send` in its `socket/transports.rs`). A request lost that way leaves again 27 ms later.
 const NEAR_WINDOW_PACKETS: u64 = 120;
 const _: () = assert!(NEAR_WINDOW_PACKETS < 128);
 
-/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10; see the
-/// tests `late_turns_do_not_wear_the_rate_down` and
-/// `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
+/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10. Tested by
+/// `late_turns_do_not_wear_the_rate_down` and `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
 ///
 /// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by
-/// then, so a whole window sent at once would overrun a short queue; see the test
+/// then, so a whole window sent at once would overrun a short queue. Tested by
 /// `after_a_pause_a_window_does_not_overrun_a_short_queue`.
 const PACING_GAIN: u64 = 4;
 
@@ -71,8 +69,8 @@ pub(crate) fn factory(choice: Congestion) -> Arc<dyn ControllerFactory + Send + 
 }
 
 /// Returns the least round trip that a path's controller has seen. Only [`AutoController`] keeps it.
-pub(crate) fn least_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
-    controller.into_any().downcast::<AutoController>().ok()?.least_rtt
+pub(crate) fn min_rtt(controller: Box<dyn Controller>) -> Option<Duration> {
+    controller.into_any().downcast::<AutoController>().ok()?.min_rtt
 }
 
 struct AutoControllerFactory;
@@ -84,7 +82,7 @@ impl ControllerFactory for AutoControllerFactory {
             inner,
             mtu: current_mtu,
             uses_bbr: true,
-            least_rtt: None,
+            min_rtt: None,
             first_round_trip: FirstRoundTrip::Over,
             queue_bound: QueueBound::new(),
             path_growth: PathGrowth::default(),
@@ -112,11 +110,11 @@ impl FirstRoundTrip {
     }
 
     /// Ends the round trip if the acknowledged packet was sent in its second half or later. An earlier packet
-    /// proves nothing: a few bytes may leave well before the bulk of a chunk. See the test
+    /// proves nothing: a few bytes may leave well before the bulk of a chunk. Tested by
     /// `a_few_bytes_ahead_do_not_end_the_first_round_trip`.
-    fn on_acked(&mut self, sent: Instant, least_rtt: Duration) {
+    fn on_acked(&mut self, sent: Instant, min_rtt: Duration) {
         if let Self::Running(began) = *self
-            && sent >= began + least_rtt / 2
+            && sent >= began + min_rtt / 2
         {
             *self = Self::Over;
         }
@@ -129,9 +127,9 @@ struct AutoController {
     inner: Box<dyn Controller>,
     /// Packet size of the path, in bytes.
     mtu: u16,
-    /// `inner` is BBR3, not Cubic.
+    /// True if `inner` is BBR3, false if it is Cubic.
     uses_bbr: bool,
-    least_rtt: Option<Duration>,
+    min_rtt: Option<Duration>,
     first_round_trip: FirstRoundTrip,
     queue_bound: QueueBound,
     path_growth: PathGrowth,
@@ -144,7 +142,7 @@ impl AutoController {
     /// that happens once at most.
     fn observe_rtt(&mut self, now: Instant, sent: Instant, rtt: &RttEstimator) {
         let sample = rtt.min().min(now.saturating_duration_since(sent));
-        self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
+        self.min_rtt = Some(self.min_rtt.map_or(sample, |least| least.min(sample)));
         if self.uses_bbr && rtt.min() < NEAR_RTT {
             self.uses_bbr = false;
             self.inner = Arc::new(CubicConfig::default()).build(now, self.mtu);

@@ -33,7 +33,7 @@ use crate::{
 const MAX_PENDING_STREAMS: usize = 16;
 
 /// Receive buffer limit over all streams of an admitted peer, in bytes; [`FastnConnection::ping`] adds one
-/// byte per call. See the test `a_peer_can_fill_the_window_of_a_connection_and_no_more`.
+/// byte per call. Tested by `a_peer_can_fill_the_window_of_a_connection_and_no_more`.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 /// Interval at which a ping checks for its answer. A peer may delay that by 25 ms (RFC 9000, section 18.2,
@@ -87,8 +87,8 @@ impl FastnConnection {
     }
 }
 
-/// Accepts streams until the connection ends. Each request is read in a task of its own, so a slow one delays
-/// no other.
+/// Accepts streams until the connection ends. Each request is read in a task of its own, so that a slow one
+/// delays no other.
 async fn accept_loop(
     quic: QuicConnection,
     limit: Duration,

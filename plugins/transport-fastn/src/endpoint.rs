@@ -17,7 +17,7 @@ use iroh::{
     endpoint::{Connection as QuicConnection, Incoming},
 };
 use media_plugin_sdk::transport::{
-    Bind, BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError,
+    BindOptions, BoxFuture, Connection, Endpoint, PeerAddress, Result, TransportError,
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -56,7 +56,7 @@ pub(crate) struct FastnEndpoint {
 }
 
 impl FastnEndpoint {
-    pub(crate) async fn bind(bind: &Bind) -> Result<Arc<Self>> {
+    pub(crate) async fn bind(bind: &BindOptions) -> Result<Arc<Self>> {
         let options = Options::parse(&bind.options)?;
         let quic = quic_endpoint::bind(&options, &SecretKey::from_bytes(&bind.secret_key)).await?;
         let handshake = Arc::new(Handshake::new(bind, options.max_peers));
@@ -88,7 +88,7 @@ impl FastnEndpoint {
         self.with_timeout(peer, dial).await
     }
 
-    /// Dials past the pool. The new connection replaces the pooled one.
+    /// Dials even if the pool has a connection. The new connection replaces the pooled one.
     async fn dial_new(&self, peer: &PeerAddress, token: Option<&str>) -> Result<Arc<FastnConnection>> {
         let connection = self.with_timeout(peer, self.dial(peer, token)).await?;
         // A caller that holds the lock is dialling as well, and puts its own connection into the pool.

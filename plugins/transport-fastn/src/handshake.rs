@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use iroh::endpoint::{Connection, ConnectionError};
-use media_plugin_sdk::transport::{Admit, Bind, Result, SendStream, TransportError};
+use media_plugin_sdk::transport::{Admit, BindOptions, Result, SendStream, TransportError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -63,7 +63,7 @@ impl Refusal {
 }
 
 impl Handshake {
-    pub(crate) fn new(bind: &Bind, max_peers: usize) -> Self {
+    pub(crate) fn new(bind: &BindOptions, max_peers: usize) -> Self {
         Self {
             name: bind.name.clone(),
             version: bind.version.clone(),

@@ -20,7 +20,7 @@ mod wire;
 use std::sync::Arc;
 
 use media_plugin_sdk::transport::{
-    Bind, BoxFuture, Endpoint, Result, Transport, TransportInfo, TransportRegistration,
+    BindOptions, BoxFuture, Endpoint, Result, Transport, TransportInfo, TransportRegistration,
 };
 
 /// Re-exported for a benchmark that measures a bare iroh stream for comparison.
@@ -42,7 +42,7 @@ impl Transport for FastnTransport {
         }
     }
 
-    fn bind<'a>(&'a self, bind: &'a Bind) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
+    fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
         Box::pin(async move {
             let endpoint: Arc<dyn Endpoint> = endpoint::FastnEndpoint::bind(bind).await?;
             Ok(endpoint)

@@ -3,8 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use iroh::endpoint::{ReadError, RecvStream};
 
-/// Length limit of a line, in bytes with its line feed. A longer line violates the protocol. See the test
-/// `a_line_is_bounded`.
+/// Length limit of a line, in bytes with its line feed. A longer line violates the protocol. Tested by `a_line_is_bounded`.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Timeout of a dial with its handshake. On the accepting side, of the handshake and of each stream's
     /// opening lines.
     connect_timeout_ms: u64,
-    /// Limit of peers connected to this node at once. Dialled connections do not count.
+    /// Limit of accepted connections at once. Dialled connections do not count.
     pub(crate) max_peers: usize,
     /// Limit of streams that one peer has open at once. At the limit the peer's `open` waits.
     pub(crate) max_streams_per_peer: u32,

@@ -38,13 +38,7 @@ fn kind_of_path(path: &iroh::endpoint::Path<'_>) -> PathKind {
 pub(crate) fn of(connection: &Connection) -> Path {
     let paths = connection.paths();
     let Some(path) = selected(&paths) else {
-        return Path {
-            kind: PathKind::Unknown,
-            remote: String::new(),
-            rtt: None,
-            least_rtt: None,
-            loss: None,
-        };
+        return Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, min_rtt: None, loss: None };
     };
     let remote = match path.remote_addr() {
         TransportAddr::Ip(address) => address.to_string(),
@@ -54,8 +48,8 @@ pub(crate) fn of(connection: &Connection) -> Path {
     let stats = path.stats();
     #[expect(clippy::cast_precision_loss, reason = "packet counts beyond 52 bits do not occur")]
     let loss = (stats.sent_packets > 0).then(|| stats.lost_packets as f64 / stats.sent_packets as f64);
-    let least_rtt = connection.congestion_state(path.id()).and_then(congestion::least_rtt);
-    Path { kind: kind_of_path(&path), remote, rtt: Some(stats.rtt), least_rtt, loss }
+    let min_rtt = connection.congestion_state(path.id()).and_then(congestion::min_rtt);
+    Path { kind: kind_of_path(&path), remote, rtt: Some(stats.rtt), min_rtt, loss }
 }
 
 /// Classifies a remote address. `local` is this node's address on the path, if the system reports it.

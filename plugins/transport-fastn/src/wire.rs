@@ -20,7 +20,7 @@ pub(crate) const PING_LINE: &[u8] = b"\"Ping\"\n";
 pub(crate) const PONG: &str = "pong";
 pub(crate) const PONG_LINE: &[u8] = b"pong\n";
 
-/// Length limit of a protocol name, in bytes; see the conformance check `bounds_what_opens_a_stream`.
+/// Length limit of a protocol name, in bytes. Tested by `bounds_what_opens_a_stream`.
 const MAX_PROTOCOL: usize = 256;
 const HANDSHAKE: &str = "fastn-p2p-handshake-v1";
 const SESSION: &str = "fastn-p2p";

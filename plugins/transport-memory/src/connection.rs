@@ -10,19 +10,19 @@ use crate::{
     stream,
 };
 
-/// Limit of opened but not yet accepted streams, per connection and direction. At the limit `open` waits; see
-/// the test `opening_waits_while_256_streams_are_not_accepted`.
+/// Limit of opened but not yet accepted streams, per connection and direction. At the limit `open` waits. Tested by
+/// `opening_waits_while_256_streams_are_not_accepted`.
 const MAX_PENDING_STREAMS: usize = 256;
-/// Length limit of a protocol name, in bytes; see the conformance check `bounds_what_opens_a_stream`.
+/// Length limit of a protocol name, in bytes. Tested by `bounds_what_opens_a_stream`.
 const MAX_PROTOCOL: usize = 256;
-/// Length limit of the JSON value that opens a stream, in bytes; see the same check.
+/// Length limit of the JSON value that opens a stream, in bytes. Tested by `bounds_what_opens_a_stream`.
 const MAX_DATA: usize = 64 * 1024;
 
 /// One end of a connection.
 pub(crate) struct MemoryConnection {
     peer: String,
     near: Arc<Side>,
-    /// Weak, because each side's connection would keep the other one open.
+    /// Weak, so that neither side's handle keeps the other side open.
     far: Weak<Side>,
     outgoing: mpsc::Sender<Incoming>,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
@@ -59,7 +59,7 @@ impl Connection for MemoryConnection {
     }
 
     fn path(&self) -> Path {
-        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+        Path { kind: PathKind::Memory, remote: String::new(), rtt: None, min_rtt: None, loss: None }
     }
 
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {

@@ -13,7 +13,7 @@ use crate::{
     link::Link,
 };
 
-/// Limit of admitted peers that wait for `accept`. At the limit a dial fails with `Full`; see the test
+/// Limit of admitted peers that wait for `accept`. At the limit a dial fails with `Full`. Tested by
 /// `a_node_with_256_peers_to_accept_is_full`.
 const MAX_PENDING_PEERS: usize = 256;
 

@@ -12,7 +12,7 @@ mod stream;
 use std::sync::Arc;
 
 use media_plugin_sdk::transport::{
-    Bind, BoxFuture, Endpoint, Result, Transport, TransportError, TransportInfo, TransportRegistration,
+    BindOptions, BoxFuture, Endpoint, Result, Transport, TransportError, TransportInfo, TransportRegistration,
 };
 
 /// The transport `memory`. It takes no options.
@@ -30,7 +30,7 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn bind<'a>(&'a self, bind: &'a Bind) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
+    fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
         Box::pin(async move {
             refuse_options(&bind.options)?;
             let endpoint: Arc<dyn Endpoint> =

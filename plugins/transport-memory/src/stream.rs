@@ -11,8 +11,7 @@ use crate::link::Side;
 
 /// Size limit of one queued piece, in bytes.
 const PIECE: usize = 64 * 1024;
-/// Limit of queued pieces per stream and direction, 1 MiB in all; see the test
-/// `sending_waits_while_a_mebibyte_is_unread`.
+/// Limit of queued pieces per stream and direction, 1 MiB in all. Tested by `sending_waits_while_a_mebibyte_is_unread`.
 const PIECES: usize = 16;
 
 /// Creates both ends of a stream: each end's sender feeds the other end's receiver.

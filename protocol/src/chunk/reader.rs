@@ -63,7 +63,7 @@ pub enum ChunkEvent {
         index: ChunkIndex,
         /// Number of frames to keep.
         frames: u32,
-        /// Tells if the node marked the chunk as the last one of its track.
+        /// True if the node marked the chunk as the last one of its track.
         last: bool,
     },
     /// A packet. The reader has not checked the hash yet, so a decoder must tolerate any bytes.
@@ -159,7 +159,7 @@ impl ChunkReader {
         self.step().map_err(|error| self.fail(error))
     }
 
-    /// Tells if the chunk is complete and undamaged. A stream that ends before that was cut short.
+    /// True if the chunk is complete and undamaged. A stream that ends before that was cut short.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)

@@ -40,11 +40,11 @@ pub use rate_choice::{Delivery, FixedRendition, RateChoice, Situation, Switch};
 /// Settings of a client's session.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
-    /// Buffer level below which the client requests the next chunk. Default: 3 s, one chunk (test
-    /// `the_next_chunk_is_requested_below_a_level_of_3_s`).
+    /// Buffer level below which the client requests the next chunk. Default: 3 s, one chunk. Tested by
+    /// `the_next_chunk_is_requested_below_a_level_of_3_s`.
     pub target: Duration,
-    /// Time without progress after which the client abandons a request and repeats it. Default: 8 s (test
-    /// `a_request_without_progress_is_abandoned_after_8_s`).
+    /// Time without progress after which the client abandons a request and repeats it. Default: 8 s. Tested by
+    /// `a_request_without_progress_is_abandoned_after_8_s`.
     pub timeout: Duration,
     /// Time of failed retries after which the client stops, counted from the first failure since the last
     /// complete answer. Default: 3 minutes (tests
@@ -102,11 +102,12 @@ struct Retries {
 struct QueuedTrack {
     play: PlayId,
     track: TrackId,
-    /// Tells if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
+    /// True if [`ClientAction::TrackStart`] was sent for it before a decoder failed.
     refetch: bool,
 }
 
-/// The track fetched last. Tracks of one node are mostly alike, so it predicts the renditions of the next one.
+/// The track fetched last. Tracks of one node are mostly alike, so the client predicts from it which rendition
+/// it would choose for the next one.
 #[derive(Debug, Default)]
 struct PreviousTrack {
     track: Option<TrackInFlight>,
@@ -128,9 +129,10 @@ pub struct ClientSession {
     previous: PreviousTrack,
     /// Tracks to fetch again before `next_track`.
     refetch: VecDeque<QueuedTrack>,
-    /// The last [`ClientInput::Play`].
+    /// Id of the last [`ClientInput::Play`]. Failures of decoders in earlier plays are ignored.
     first_play: PlayId,
-    /// The play that was taken up last, or that of the last failure: [`ClientInput::Follow`] has to name it.
+    /// The play that the session began to fetch last, or the one that failed last. [`ClientInput::Follow`] must
+    /// name it.
     last_play: PlayId,
     /// Codecs that failed, on either side; the last failure first.
     failed_codecs: Vec<String>,
@@ -149,21 +151,21 @@ pub struct ClientSession {
 }
 
 impl ClientSession {
-    /// Greatest number of remembered infos (test `the_infos_of_the_last_four_tracks_are_remembered`).
+    /// Greatest number of remembered infos. Tested by `the_infos_of_the_last_four_tracks_are_remembered`.
     const MAX_INFOS: usize = 4;
-    /// Greatest number of remembered tracks that were started (test
-    /// `the_last_64_started_tracks_are_remembered`). A buffer of a few seconds holds fewer.
+    /// Greatest number of remembered tracks that were started. Tested by `the_last_64_started_tracks_are_remembered`. A buffer
+    /// of a few seconds holds fewer.
     const MAX_STARTED: usize = 64;
-    /// First wait before a retry. The wait doubles with each attempt (test
-    /// `waits_between_retries_double_from_100_to_500_ms`).
+    /// First wait before a retry. The wait doubles with each attempt. Tested by
+    /// `waits_between_retries_double_from_100_to_500_ms`.
     const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    /// Longest wait before a retry (same test).
+    /// Longest wait before a retry. Tested by `waits_between_retries_double_from_100_to_500_ms`.
     const MAX_BACKOFF: Duration = Duration::from_millis(500);
-    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives
-    /// (test `a_chunk_in_flight_is_reconsidered_every_200_ms`).
+    /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives. Tested by
+    /// `a_chunk_in_flight_is_reconsidered_every_200_ms`.
     const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
-    /// Bytes of a partial packet that count as progress, about one datagram (test
-    /// `a_thousand_bytes_of_a_packet_are_progress`).
+    /// Bytes of a partial packet that count as progress, about one datagram. Tested by
+    /// `a_thousand_bytes_of_a_packet_are_progress`.
     const PROGRESS_BYTES: u64 = 1000;
     /// Damaged copies of an answer after which the session does not request it again (test
     /// `the_third_damaged_copy_of_a_chunk_ends_its_rendition_and_then_the_track`).
@@ -233,7 +235,7 @@ impl ClientSession {
         self.actions.pop_front()
     }
 
-    /// Returns the time at which to call with [`ClientInput::Timeout`], if no other input comes before.
+    /// Returns the time at which to pass [`ClientInput::Timeout`], if no other input comes before.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         if let Some(at) = self.retries.at {
@@ -263,14 +265,14 @@ impl ClientSession {
         }
     }
 
-    /// Tells if the client needs data from the node: requested already, or to be requested once the buffer
+    /// True if the client needs data from the node: requested already, or to be requested once the buffer
     /// has room.
     #[must_use]
     pub fn has_demand(&self) -> bool {
         !self.paused && !matches!(self.fetch, Fetch::Nothing)
     }
 
-    /// Tells if a request is in flight or due to be retried.
+    /// True if a request is in flight or due to be retried.
     #[must_use]
     pub fn is_request_pending(&self) -> bool {
         self.request.is_some() || self.retries.at.is_some()
@@ -410,7 +412,7 @@ impl ClientSession {
         self.fetch = Fetch::Chunk(ChunkInFlight { resume_at, ..ChunkInFlight::new(track, index) });
     }
 
-    /// Tells if the client requests a track's first chunk together with its info. That saves a round trip,
+    /// True if the client should request a track's first chunk together with its info. That saves a round trip,
     /// but the chunk comes in the rendition that the node prefers; so the client does it only if it would
     /// choose that one.
     fn wants_first_chunk(&mut self) -> bool {
@@ -677,8 +679,8 @@ impl ClientSession {
         }
     }
 
-    /// Returns to the frame that the decoder could not give. From there on the client fetches in another
-    /// codec, also the parts of this and of later tracks that it has already.
+    /// Returns to the frame that the decoder could not give. From there on the client fetches everything in
+    /// another codec, also the parts of this and of later tracks that it has received already.
     fn on_decoder_failed(&mut self, DecoderFailed { play, rendition, at, reason }: DecoderFailed) {
         if play < self.first_play {
             return;

@@ -26,8 +26,8 @@ mod tests;
 pub struct RequestLimits {
     /// Greatest number of requests in progress. The session refuses more as busy. Default: 16 (specification).
     pub requests: usize,
-    /// Number of chunks to encode ahead, after each requested one. Default: 1 (test
-    /// `one_chunk_is_encoded_ahead_by_default`).
+    /// Number of chunks to encode ahead, after each requested one. Default: 1. Tested by
+    /// `one_chunk_is_encoded_ahead_by_default`.
     pub encode_ahead: u32,
 }
 
@@ -108,8 +108,8 @@ pub struct ServerSession {
 impl ServerSession {
     /// Greatest length of a request, in bytes of JSON.
     pub const MAX_REQUEST: usize = 64 * 1024;
-    /// Wait that a busy refusal demands: in this time the node encodes a chunk or sends a large part of one
-    /// (test `requests_in_progress_are_limited`).
+    /// Wait that a busy refusal demands: in this time the node encodes a chunk or sends a large part of one. Tested by
+    /// `requests_in_progress_are_limited`.
     const RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// Returns a session without requests.

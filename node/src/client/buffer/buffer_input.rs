@@ -52,7 +52,7 @@ impl BufferInput {
         Ok(())
     }
 
-    /// Empties the buffer. As [`JitterBuffer::restart`].
+    /// Empties the buffer, as [`JitterBuffer::restart`] does.
     pub(crate) fn restart(&mut self, first: Entry) {
         self.start.on_discontinuity();
         self.buffer.restart(first);

@@ -1,7 +1,7 @@
 //! Received packets that are not played yet, with their duration.
 //!
-//! The session fills it, the playback thread empties it. The session bounds its duration: at most the target level and one
-//! chunk. Its bytes have a bound of their own. The target level and the start level may change at any time.
+//! The session fills the buffer, the playback thread empties it. The session bounds its duration: at most the target level and
+//! one chunk. Its bytes have a bound of their own. The target level and the start level may change at any time.
 
 use std::{
     collections::VecDeque,
@@ -44,9 +44,9 @@ struct State {
     peak: Duration,
     target: Duration,
     start: Duration,
-    /// True if the target was reached since the last restart or dip.
+    /// True if the target was reached since the last restart or shortage.
     was_full: bool,
-    /// Number of times that the buffer was nearly empty after that, or the output had an underrun.
+    /// Number of underruns, and of times that the buffer was nearly empty after it had been full.
     shortages: u64,
     bytes: usize,
     /// Number of [`Entry::TrackEnd`] among the entries.
@@ -75,10 +75,10 @@ pub(crate) struct JitterBuffer {
 }
 
 impl JitterBuffer {
-    /// Largest chunk, in bytes: one may arrive while the buffer is nearly full.
+    /// Largest chunk, in bytes. The buffer may exceed its bound by this much, since a chunk may arrive while it is nearly full.
     const LONGEST_CHUNK: usize = 64 * 1024 * 1024;
     /// A level below this, and below a sixth of the target, is nearly empty.
-    /// Fixed by `a_level_below_half_a_second_or_a_sixth_of_the_target_is_a_shortage`.
+    /// Tested by `a_level_below_half_a_second_or_a_sixth_of_the_target_is_a_shortage`.
     const LOW: Duration = Duration::from_millis(500);
 
     /// Creates an empty buffer with a target level, a start level and a bound in bytes.
@@ -91,13 +91,13 @@ impl JitterBuffer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Level for the session's decision to request more: at least the target if the bytes are at their bound.
+    /// Level by which the session decides whether to request more: at least the target level if the bytes are at their bound.
     pub(crate) fn fullness(&self) -> Duration {
         let state = self.lock();
         if state.bytes >= self.max_bytes { state.level.max(state.target) } else { state.level }
     }
 
-    /// Sets the target level. Returns the one before.
+    /// Sets the target level. Returns the previous one.
     pub(crate) fn set_target(&self, target: Duration) -> Duration {
         std::mem::replace(&mut self.lock().target, target)
     }
@@ -133,12 +133,12 @@ impl JitterBuffer {
         self.lock().peak
     }
 
-    /// Returns whether sound can start: the buffer holds its start level, the rest of a track, or its bound in bytes.
+    /// True if sound can start: the buffer holds its start level, the rest of a track, or its bound in bytes.
     pub(crate) fn is_ready(&self) -> bool {
         self.lock().is_ready(self.max_bytes)
     }
 
-    /// Waits up to `wait` until the buffer is [ready](Self::is_ready) or its next entry is not a packet. Returns whether there
+    /// Waits up to `wait` until the buffer is [ready](Self::is_ready) or its next entry is not a packet. Returns true if there
     /// is a next entry that is not a packet.
     pub(crate) fn wait_for_marker(&self, wait: Duration) -> bool {
         let waiting = |state: &mut State| {
@@ -149,17 +149,17 @@ impl JitterBuffer {
         !state.entries.is_empty() && !state.starts_with_packet()
     }
 
-    /// Returns whether there is no entry.
+    /// True if there is no entry.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().entries.is_empty()
     }
 
-    /// Returns whether the next entry is a packet.
+    /// True if the next entry is a packet.
     pub(crate) fn starts_with_packet(&self) -> bool {
         self.lock().starts_with_packet()
     }
 
-    /// The play for which the next entry voids all earlier audio. `None` if it is another entry.
+    /// Play of the next entry if that is an [`Entry::Clear`]; `None` otherwise.
     pub(crate) fn cleared_for(&self) -> Option<PlayId> {
         match self.lock().entries.front() {
             Some((Entry::Clear { play }, _)) => Some(*play),
@@ -234,7 +234,7 @@ impl State {
         matches!(self.entries.front(), Some((Entry::Packet(_), _)))
     }
 
-    /// Audible duration of `entry`, which is about to be appended.
+    /// Counts `entry`, which is about to be appended. Returns its audible duration.
     fn count(&mut self, entry: &Entry) -> Duration {
         match entry {
             Entry::Begin { info, from, .. } => {

@@ -1,19 +1,19 @@
 //! Start level of the jitter buffer: the configured level, and more on a path that is long or that lags.
 //!
-//! A lost packet is sent again once three later packets were acknowledged, or after 9/8 of a round trip (RFC 9002, section
-//! 6.1); a packet lost twice, after as long again. After one and a half round trips little is still missing, after two and a
-//! quarter hardly anything. A path with enough throughput brings that much audio at once. A path with a short round trip may
-//! have little throughput, since the time of a packet on a slow link is part of its round trip. Every 5 s BBRv3 sends at most
-//! four packets in a round trip for 0.2 s (draft-ietf-ccwg-bbr-05, section 5.3.4.3). A stream that needs more than that is
-//! then behind by twice as much.
+//! The first reason is recovery from loss. A lost packet is sent again once three later packets were acknowledged, or after 9/8
+//! of a round trip (RFC 9002, section 6.1). A packet lost twice takes as long once more. On a long path the start level covers
+//! 2.25 round trips, after which hardly anything is missing. On a path with a short round trip it covers 1.5, after which
+//! little is missing: such a path may be a slow link, on which more audio would take long to arrive. Every 5 s BBRv3 sends at
+//! most four packets in a round trip for 0.2 s (draft-ietf-ccwg-bbr-05, section 5.3.4.3). A stream that needs more than that
+//! falls behind meanwhile, so its start level covers four round trips.
 //!
-//! Packets arrive in bursts, far ahead of their time, so the interarrival jitter of RFC 3550, section 6.4.1, says nothing.
-//! The lag behind a continuous playout counts. That is the relative arrival delay of NetEq (WebRTC,
-//! `modules/audio_coding/neteq`), which takes its 95th percentile, as this does.
+//! The second reason is lag: the delay of the received audio behind a continuous playout. The interarrival jitter of RFC 3550,
+//! section 6.4.1, is no measure here, since packets arrive in bursts, far ahead of their time. The lag is the relative arrival
+//! delay of NetEq (WebRTC, `modules/audio_coding/neteq`), and as there its 95th percentile counts.
 
 use std::time::Duration;
 
-/// Start level: the audio that the jitter buffer must hold before sound starts. Pure.
+/// Start level: the audio that the jitter buffer must hold before sound starts. Reads no clock.
 #[derive(Debug)]
 pub struct StartLevel {
     least: Duration,
@@ -22,9 +22,10 @@ pub struct StartLevel {
     rtt: Duration,
     /// Bitrate of the stream, in bit/s.
     bitrate: u32,
-    /// End of the time counted so far, while a request is pending.
+    /// Instant up to which waiting is counted. `None` while no request is pending.
     pending_since: Option<Duration>,
-    /// Lag of the received audio behind a playout that began at the worst instant. `None` before the first packet.
+    /// Lag of the received audio behind a continuous playout. Audio ahead of it is not credited. `None` before the first
+    /// packet.
     lag: Option<Duration>,
     /// Ring of the longest lag within each of the last spans, and the index of the present one.
     lags: [Duration; Self::SPANS],
@@ -34,18 +35,19 @@ pub struct StartLevel {
 }
 
 impl StartLevel {
-    /// Length of a span: the audio of one chunk.
-    /// Fixed by `what_happens_twice_in_a_minute_is_awaited_and_forgotten_after`, as is the number of spans.
+    /// Length of a span, in received audio: one chunk. Tested by
+    /// `what_happens_twice_in_a_minute_is_awaited_and_forgotten_after`.
     const SPAN: Duration = Duration::from_secs(3);
-    /// Number of spans: a minute. The second longest of 20 lags is their 95th percentile, so a single one does not count.
+    /// Number of spans: a minute of audio. The second longest of 20 lags is their 95th percentile, so a single long one does
+    /// not count. Tested by `what_happens_twice_in_a_minute_is_awaited_and_forgotten_after`.
     const SPANS: usize = 20;
-    /// Round trip that is not explained by the time of packets on a slow link.
-    /// Fixed by `a_long_path_asks_for_time_to_send_again_what_was_lost`.
+    /// Round trip from which a path is long. A shorter one may be the transmission time of a packet on a slow link. Tested by
+    /// `a_long_path_asks_for_time_to_send_again_what_was_lost`.
     const LONG: Duration = Duration::from_millis(100);
     /// Longest delay of two acknowledgements (RFC 9000, section 18.2).
     const ACK_DELAY: Duration = Duration::from_millis(2 * 25);
-    /// Four packets of the size that every path takes, in bytes.
-    /// Fixed by `a_stream_that_probing_holds_up_asks_for_more`.
+    /// Bytes in flight to which BBR limits itself while it probes for the least round trip: four packets of 1200 bytes. Tested
+    /// by `a_stream_that_probing_holds_up_asks_for_more`.
     const PROBE_RTT: f64 = 4.0 * 1200.0;
 
     /// Creates a level of `least` that can rise up to `most`.
@@ -65,8 +67,8 @@ impl StartLevel {
     }
 
     /// Sets the least round trip of the path.
-    pub fn set_rtt(&mut self, least_rtt: Duration) {
-        self.rtt = least_rtt;
+    pub fn set_rtt(&mut self, min_rtt: Duration) {
+        self.rtt = min_rtt;
     }
 
     /// Sets the bitrate of the stream, in bit/s.
@@ -88,7 +90,7 @@ impl StartLevel {
     /// Takes received audio of this `length`.
     pub fn on_audio(&mut self, now: Duration, length: Duration) {
         self.count(now);
-        // No start level bridges a longer lag: it is an outage, after which the lag starts from zero.
+        // A lag above the highest start level is an outage, which no start level bridges. After it the lag starts from zero.
         let lag = self.lag.filter(|lag| *lag <= self.most).unwrap_or_default();
         self.lags[self.present] = self.lags[self.present].max(lag);
         self.lag = Some(lag.saturating_sub(length));

@@ -28,8 +28,8 @@ struct Evidence {
 }
 
 impl Supply {
-    /// Shortest silence that counts as slow, and the same in round trips: a lost request is repeated within that.
-    /// Fixed by the test `a_node_is_slow_after_600_ms_or_four_round_trips`.
+    /// Time without a byte after which the node counts as slow: the longer of a time and a number of round trips. A lost
+    /// request is sent again sooner. Tested by `a_node_is_slow_after_600_ms_or_four_round_trips`.
     const SLOW: Duration = Duration::from_millis(600);
     const SLOW_RTTS: u32 = 4;
 
@@ -37,36 +37,36 @@ impl Supply {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request was sent. The repetition of one that got no byte continues its silence.
+    /// Records that a request was sent. If it repeats one that got no byte, the silence counts from the first.
     pub(crate) fn request_sent(&self, now: Instant, rtt: Duration) {
         let mut evidence = self.lock();
         evidence.quiet_since.get_or_insert(now);
         evidence.rtt = rtt;
     }
 
-    /// Bytes of the answer arrived.
+    /// Records that bytes of the answer arrived.
     pub(crate) fn progress(&self, now: Instant) {
         let mut evidence = self.lock();
         let rtt = evidence.rtt;
         *evidence = Evidence { quiet_since: Some(now), rtt, ..Evidence::default() };
     }
 
-    /// The answer waits behind other bytes of its connection.
+    /// Records that the answer waits behind other bytes of its connection.
     pub(crate) fn head_of_line_blocked(&self) {
         self.lock().blocked = true;
     }
 
-    /// The node refused the request for now.
+    /// Records that the node refused the request for now.
     pub(crate) fn refused(&self) {
         self.lock().refused = true;
     }
 
-    /// No request is pending.
+    /// Records that no request is pending.
     pub(crate) fn idle(&self) {
         *self.lock() = Evidence::default();
     }
 
-    /// A ping that left at `sent` was answered.
+    /// Records that a ping that left at `sent` was answered.
     pub(crate) fn ping_answered(&self, sent: Instant) {
         let mut evidence = self.lock();
         evidence.ping_answered |= evidence.quiet_since.is_some_and(|since| sent >= since);

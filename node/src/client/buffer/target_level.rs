@@ -14,7 +14,8 @@ pub struct LevelChange {
 /// Target level of the jitter buffer: the configured level, and more on a slow connection. The next chunk is requested while
 /// the buffer holds less.
 ///
-/// Trouble raises it by one chunk, at most once in 10 s. Three minutes without trouble lower it by one chunk. Pure.
+/// Trouble raises it by one chunk, at most once in 10 s: a shortage, a stalled request or a new connection. Three minutes
+/// without trouble lower it by one chunk. Reads no clock.
 #[derive(Debug)]
 pub struct TargetLevel {
     /// The configured level.
@@ -30,12 +31,13 @@ pub struct TargetLevel {
 }
 
 impl TargetLevel {
-    /// One chunk. Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
+    /// Step by which the level rises and falls: one chunk. Tested by
+    /// `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
     const STEP: Duration = Duration::from_secs(3);
-    /// Time within which several signs of trouble are one. Fixed by `a_second_trouble_counts_after_ten_seconds`.
+    /// Time within which several signs of trouble count as one. Tested by `a_second_trouble_counts_after_ten_seconds`.
     const ONE_TROUBLE: Duration = Duration::from_secs(10);
     /// Time without trouble after which the level is lowered.
-    /// Fixed by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
+    /// Tested by `trouble_raises_it_to_the_most_and_good_minutes_lower_it_to_what_was_asked`.
     const GOOD: Duration = Duration::from_secs(180);
 
     /// Creates a level of `least` that can rise up to `most`.
@@ -50,8 +52,8 @@ impl TargetLevel {
         }
     }
 
-    /// Takes the number of `troubles` up to `now`. Returns the new level if it changes. Idle time (a pause, an output that is
-    /// not in real time) neither raises nor lowers it.
+    /// Takes the number of all `troubles` up to `now`. Returns the new level if it changes. Idle time (a pause, an output that
+    /// is not in real time) neither raises nor lowers it.
     pub fn observe(&mut self, now: Duration, troubles: u64, idle: bool) -> Option<LevelChange> {
         let quiet = now.saturating_sub(self.quiet_since);
         let is_trouble = std::mem::replace(&mut self.troubles, troubles) != troubles;

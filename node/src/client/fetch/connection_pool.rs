@@ -21,7 +21,7 @@ pub struct NodeAddress {
     pub token: Option<String>,
 }
 
-/// Key of a link. Another token is another link, since a node grants rights by token.
+/// Key of a link. Each token has a link of its own, since a node grants rights by token.
 #[derive(PartialEq, Eq, Hash)]
 struct LinkKey {
     transport: String,

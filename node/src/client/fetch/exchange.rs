@@ -25,19 +25,20 @@ use crate::{client::stats::Counts, text_line::text_line};
 
 /// Largest read from a stream, in bytes.
 const READ: usize = 64 * 1024;
-/// Stall timeout, as a time and in round trips: a stream without a byte on an idle connection is abandoned, and its request
-/// repeated. The node keeps what it has begun to encode. Fixed by `patience_grows_with_the_least_round_trip_to_a_bound`.
+/// Stall timeout: the longer of a time and a number of round trips, at most [`MAX_PATIENCE`]. A stream that delivers no byte
+/// for this time on an idle connection is abandoned, and its request repeated. The node keeps the part that it has encoded.
+/// Tested by `patience_grows_with_the_least_round_trip_to_a_bound`.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_RTTS: u32 = 8;
 const MAX_PATIENCE: Duration = Duration::from_secs(6);
 /// Most bytes within one stall timeout that still count as an idle connection: an answer to a ping has about 40 bytes, one
-/// to a probe about 120. Fixed by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
+/// to a probe about 120. Tested by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
 const IDLE_BYTES: u64 = 1500;
-/// Stall timeouts that a stream may outlast while its connection carries other bytes; the next one abandons it although its connection carries other bytes. A lost packet
-/// can wait for a full queue several times. Fixed by `a_stream_behind_others_is_abandoned_after_16_timeouts`.
+/// Number of stall timeouts that a stream may outlast while its connection carries other bytes. The next one abandons it. Each
+/// copy of a lost packet may have to wait in a full queue. Tested by `a_stream_behind_others_is_abandoned_after_16_timeouts`.
 const MAX_BLOCKED: u32 = 15;
-/// Time for a page of the catalog, plus a time per received byte (8 kbit/s). Fixed by `a_page_that_never_ends_is_given_up`
-/// and `a_page_has_a_millisecond_more_for_each_byte`.
+/// Time limit for a page of the catalog, and the time added per received byte: an answer at 8 kbit/s always gets through.
+/// Tested by `a_page_that_never_ends_is_given_up` and `a_page_has_a_millisecond_more_for_each_byte`.
 const PAGE: Duration = Duration::from_secs(30);
 const PAGE_PER_BYTE: Duration = Duration::from_millis(1);
 
@@ -134,7 +135,7 @@ async fn receive(
             ended |= matches!(event, ChunkEvent::Packet(_));
             reports.send(Report::Chunk(event)).await;
         }
-        // A complete packet is a report of its own.
+        // Not needed if a complete packet was just reported: that is progress too.
         let partial = reader.partial_packet() as u64;
         if partial > 0 && !ended {
             reports.send(Report::PartialPacket(partial)).await;
@@ -149,8 +150,8 @@ async fn receive(
     }
 }
 
-/// Reads the stream's end, which arrives with the last bytes. An unread end becomes a request to stop, which the node would
-/// have to receive and acknowledge.
+/// Reads the stream's end, which arrives with the last bytes. If it stayed unread, QUIC would ask the node to stop sending, and
+/// the node would have to acknowledge that.
 pub(super) fn take_end(stream: &mut Stream) {
     let _ = stream.recv.recv(READ).as_mut().poll(&mut Context::from_waker(Waker::noop()));
 }
@@ -218,7 +219,7 @@ pub(super) async fn read(
     stream: &mut Stream,
     reports: Option<&ReportSender>,
 ) -> Result<Option<Bytes>, FetchError> {
-    let patience = (PATIENCE_RTTS * link.least_rtt().unwrap_or_default()).clamp(PATIENCE, MAX_PATIENCE);
+    let patience = (PATIENCE_RTTS * link.min_rtt().unwrap_or_default()).clamp(PATIENCE, MAX_PATIENCE);
     let mut timeouts = 0;
     let received = loop {
         let before = connection.received();

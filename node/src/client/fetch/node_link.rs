@@ -1,7 +1,7 @@
 //! Link to one node: connects on first use, keeps the connection, and replaces it when it is lost.
 //!
 //! Connection attempts overlap. So a lost handshake packet costs a fraction of a second rather than the transport's timeout,
-//! and after an outage of any length the next attempt is near.
+//! and after an outage of any length the next attempt starts soon.
 
 use std::{
     sync::{
@@ -51,17 +51,17 @@ struct Unanswered {
 type Connected = Result<Arc<dyn Connection>, TransportError>;
 
 /// Timeout of every connection attempt but the first, which has the transport's own.
-/// Fixed by `an_attempt_after_the_first_ends_after_three_seconds`.
+/// Tested by `an_attempt_after_the_first_ends_after_three_seconds`.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between connection attempts on a path with a short round trip: at first, and from the fifth attempt on. A longer
 /// round trip widens it up to [`MAX_INTERVAL`], which also applies while no round trip is known.
-/// Fixed by `attempts_overlap_however_long_the_round_trip_has_grown`.
+/// Tested by `attempts_overlap_however_long_the_round_trip_has_grown`.
 const FIRST_INTERVAL: Duration = Duration::from_millis(200);
 const LATER_INTERVAL: Duration = Duration::from_millis(400);
 const MAX_INTERVAL: Duration = Duration::from_secs(1);
 /// Consecutive unanswered requests that end a connection. One can be a slow encoder. Two mean that packets are lost, and
 /// the node's next retransmission may be seconds away.
-/// Fixed by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
+/// Tested by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
 const MAX_UNANSWERED: u32 = 2;
 
 impl NodeLink {
@@ -147,10 +147,10 @@ impl NodeLink {
         }
     }
 
-    /// Time from attempt `number` to the next: room for a handshake, growing to a bound. The random part keeps the clients of
-    /// a node that returns from arriving at once.
+    /// Time from attempt `number` to the next: enough for a handshake, and longer for later attempts, up to a bound. The random
+    /// part keeps the clients of a restarted node from connecting all at once.
     fn interval(&self, number: u32) -> Duration {
-        let handshake = self.least_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
+        let handshake = self.min_rtt().map_or(MAX_INTERVAL, |rtt| (3 * rtt).min(MAX_INTERVAL));
         spread(handshake.max((FIRST_INTERVAL * (1 + number / 4)).min(LATER_INTERVAL)))
     }
 
@@ -184,7 +184,7 @@ impl NodeLink {
         }
     }
 
-    /// Counts a request that got nothing within its `patience`. Drops the connection at the second in a row. Requests that
+    /// Counts a request that got no byte within its `patience`. Drops the connection at the second in a row. Requests that
     /// waited at the same time count as one.
     pub(super) async fn note_no_answer(&self, connection: &Arc<dyn Connection>, patience: Duration) {
         let mut slot = self.connection.lock().await;
@@ -236,7 +236,8 @@ impl NodeLink {
         }
     }
 
-    /// Closes the connection and the endpoint. For a link that has its endpoint alone; a pool closes shared ones.
+    /// Closes the connection and the endpoint. For a link that does not share its endpoint; a pool closes shared endpoints
+    /// itself.
     pub async fn close(&self) {
         self.disconnect().await;
         self.endpoint.close().await;
@@ -266,8 +267,8 @@ impl NodeLink {
 
     /// The least round trip measured on the present path. It is the path's own delay, while the smoothed round trip includes
     /// the wait in full queues, which can be seconds.
-    pub(super) fn least_rtt(&self) -> Option<Duration> {
-        self.history.least_rtt()
+    pub(super) fn min_rtt(&self) -> Option<Duration> {
+        self.history.min_rtt()
     }
 
     /// The present path, or the last one known.

@@ -27,15 +27,15 @@ pub(super) struct PathHistory(Mutex<State>);
 struct State {
     last: Path,
     /// Least round trip since the path became this one, or since the connection was made.
-    least_rtt: Option<Duration>,
+    min_rtt: Option<Duration>,
     changes: EventLog<PathChange>,
 }
 
 impl PathHistory {
     pub(super) fn new() -> Self {
         let last =
-            Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, least_rtt: None, loss: None };
-        Self(Mutex::new(State { last, least_rtt: None, changes: EventLog::default() }))
+            Path { kind: PathKind::Unknown, remote: String::new(), rtt: None, min_rtt: None, loss: None };
+        Self(Mutex::new(State { last, min_rtt: None, changes: EventLog::default() }))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -45,7 +45,7 @@ impl PathHistory {
     /// Records the path of a new connection. The remote address can be the same although the route is another, as after a
     /// move from Wi-Fi to a mobile network.
     pub(super) fn note_new_connection(&self, path: Path) {
-        self.with(|state| state.least_rtt = None);
+        self.with(|state| state.min_rtt = None);
         self.note(path);
     }
 
@@ -54,12 +54,12 @@ impl PathHistory {
         self.with(|state| {
             let from = std::mem::replace(&mut state.last, path);
             let to = &state.last;
-            let rtt = to.least_rtt.or(to.rtt);
+            let rtt = to.min_rtt.or(to.rtt);
             if (from.kind, &from.remote) == (to.kind, &to.remote) {
-                state.least_rtt = rtt.min(state.least_rtt).or(rtt).or(state.least_rtt);
+                state.min_rtt = rtt.min(state.min_rtt).or(rtt).or(state.min_rtt);
                 return;
             }
-            state.least_rtt = rtt;
+            state.min_rtt = rtt;
             if from.kind != PathKind::Unknown {
                 let change = PathChange { at: Instant::now(), from, to: to.clone() };
                 state.changes.push(change);
@@ -71,8 +71,8 @@ impl PathHistory {
         self.with(|state| state.last.clone())
     }
 
-    pub(super) fn least_rtt(&self) -> Option<Duration> {
-        self.with(|state| state.least_rtt)
+    pub(super) fn min_rtt(&self) -> Option<Duration> {
+        self.with(|state| state.min_rtt)
     }
 
     pub(super) fn changes(&self) -> EventLog<PathChange> {
@@ -90,8 +90,8 @@ mod tests {
         let note = |remote: &str, rtt: Option<u64>| {
             let rtt = rtt.map(Duration::from_millis);
             let kind = PathKind::Direct;
-            history.note(Path { kind, remote: remote.into(), rtt, least_rtt: None, loss: None });
-            history.least_rtt().map(|rtt| rtt.as_millis())
+            history.note(Path { kind, remote: remote.into(), rtt, min_rtt: None, loss: None });
+            history.min_rtt().map(|rtt| rtt.as_millis())
         };
         assert_eq!(note("a", None), None);
         assert_eq!(note("a", Some(300)), Some(300));
@@ -103,11 +103,11 @@ mod tests {
         assert_eq!(note("a", Some(50)), Some(50));
         let path = Path { rtt: Some(Duration::from_secs(2)), ..history.last() };
         history.note_new_connection(path);
-        assert_eq!(history.least_rtt(), Some(Duration::from_secs(2)));
+        assert_eq!(history.min_rtt(), Some(Duration::from_secs(2)));
         assert_eq!(history.changes().total(), 2);
         let rtt = Some(Duration::from_millis(300));
-        let least_rtt = Some(Duration::from_millis(60));
-        history.note(Path { kind: PathKind::Direct, remote: "a".into(), rtt, least_rtt, loss: None });
-        assert_eq!(history.least_rtt(), least_rtt, "the transport measures the least round trip itself");
+        let min_rtt = Some(Duration::from_millis(60));
+        history.note(Path { kind: PathKind::Direct, remote: "a".into(), rtt, min_rtt, loss: None });
+        assert_eq!(history.min_rtt(), min_rtt, "the transport measures the least round trip itself");
     }
 }

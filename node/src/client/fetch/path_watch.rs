@@ -1,8 +1,9 @@
 //! Watch over the path to a node: notices that it has fallen silent, and replaces the connection.
 //!
-//! On a path that swallows packets QUIC waits for tens of seconds. So the watch pings a node that owes an answer and sends
-//! nothing, and rarely while the answer lasts. A node that does not answer is dialled again by every address, while the old
-//! connection gets a grace period. Nothing is sent while playback is paused or everything is fetched.
+//! On a path that loses all packets, QUIC waits for tens of seconds. So the watch pings a node that owes an answer and sends
+//! nothing. It also pings, less often, while the buffer is full and no answer is due. If the node does not answer, it is
+//! dialled again at all its addresses, while the old connection gets a grace period. No ping is sent while playback is paused
+//! or everything is fetched.
 
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
@@ -21,40 +22,42 @@ use super::{
 use crate::client::buffer::Supply;
 
 /// Silence after which a node that owes an answer is pinged.
-/// Fixed by `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
+/// Tested by `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
 const QUIET: Duration = Duration::from_millis(500);
-/// Round trip from which a request is followed by a ping. On such a path a request that is lost twice would be heard: after a
-/// timeout our QUIC (noq) sends only what asks for an acknowledgement, and the lost data a round trip later. A packet behind
-/// the lost one reveals the loss sooner. Fixed by `only_on_a_long_path_a_ping_follows_a_request`.
+/// Round trip from which a ping follows each request. On such a path a request that is lost twice could cause a dropout: after
+/// a timeout our QUIC library (noq) first sends a probe that asks for an acknowledgement, and the lost data only a round trip
+/// later. A packet sent right behind the request reveals its loss sooner. Tested by
+/// `only_on_a_long_path_a_ping_follows_a_request`.
 const LONG_RTT: Duration = Duration::from_millis(150);
-/// Delay of that ping after the request. Then one leaves after each half round trip without a byte.
-/// Fixed by `on_a_long_path_a_ping_follows_a_request_whatever_else_waits`.
+/// Delay of that ping after the request. Further pings leave after each half round trip without a byte. Tested by
+/// `on_a_long_path_a_ping_follows_a_request_whatever_else_waits`.
 const PING_AFTER_REQUEST: Duration = Duration::from_millis(20);
-/// Silence after which a node that owes nothing yet is pinged. The buffer then holds its target, which is time enough to find
-/// a dead path. Half a chunk, so that one ping lies between two requests; less where a ping may have to wait longer than the
-/// rest of [`SUSPECT`]. Fixed by `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
+/// Silence after which the node is pinged while no request is pending. The buffer then holds its target level, which is time
+/// enough to find a dead path. The silence is half a chunk, so that one ping lies between two requests. It is shorter if the
+/// round trip is long, so that a ping has waited for [`PATIENCE_RTTS`] round trips when [`SUSPECT`] is over. Tested by
+/// `a_node_that_will_be_asked_later_is_pinged_now_and_then`.
 const QUIET_RESTING: Duration = Duration::from_millis(1500);
 /// Silence after which a path is suspect, if a ping has waited for [`MIN_PATIENCE`] by then.
-/// Fixed by `silence_is_told_within_two_seconds_on_a_long_path_too`.
+/// Tested by `silence_is_told_within_two_seconds_on_a_long_path_too`.
 const SUSPECT: Duration = Duration::from_secs(2);
-/// Shortest and longest wait for the answer to a ping, unless [`PATIENCE_RTTS`] round trips are more, up to
-/// [`MAX_RTT_PATIENCE`]. Fixed by `a_ping_waits_for_its_answer_by_silence_and_round_trip`.
+/// Shortest and longest wait for the answer to a ping. If [`PATIENCE_RTTS`] round trips are longer, they count instead, up to
+/// [`MAX_RTT_PATIENCE`]. Tested by `a_ping_waits_for_its_answer_by_silence_and_round_trip`.
 const MIN_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_RTTS: u32 = 4;
 const MAX_RTT_PATIENCE: Duration = Duration::from_secs(2);
 /// A ping without an answer is repeated after [`OVERDUE`] and one and a half round trips, then after each [`REPEAT`] or half
-/// round trip, so that a burst of loss is used up. It is not repeated while bytes arrive: its answer waits behind them.
-/// Fixed by `a_ping_is_repeated_until_a_burst_of_loss_is_over`.
+/// round trip, so that one of the pings outlasts a burst of loss. It is not repeated while other bytes arrive: its answer waits
+/// behind them. Tested by `a_ping_is_repeated_until_a_burst_of_loss_is_over`.
 const OVERDUE: Duration = Duration::from_millis(100);
 const REPEAT: Duration = Duration::from_millis(30);
-/// Time, as such and in round trips, for which a silent connection stays open while another is made.
-/// Fixed by `a_silent_connection_stays_for_a_grace_period`.
+/// Time for which a silent connection stays open while another is made: [`GRACE_RTTS`] round trips, at least [`GRACE`] and at
+/// most [`MAX_GRACE`]. Tested by `a_silent_connection_stays_for_a_grace_period`.
 const GRACE: Duration = Duration::from_millis(400);
 const GRACE_RTTS: u32 = 3;
 const MAX_GRACE: Duration = Duration::from_secs(1);
 /// Wait between two attempts while no connection can be made. Each connection that the node closes before use doubles it, up
-/// to the wait after a refusal. Fixed by `attempts_to_connect_are_spaced`.
+/// to the wait after a refusal. Tested by `attempts_to_connect_are_spaced`.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_REFUSED: Duration = Duration::from_secs(2);
 
@@ -102,7 +105,7 @@ impl Watch {
         }
     }
 
-    /// Returns whether a lost request must be revealed as soon as possible.
+    /// True if a lost request must be revealed as soon as possible.
     fn is_urgent(&self, rtt: Duration) -> bool {
         self.present == Demand::Pending && rtt >= LONG_RTT
     }
@@ -158,14 +161,14 @@ async fn probe_once(link: &NodeLink, watch: &mut Watch, silence: &watch::Sender<
         Err(error) => return wait_after(&error, &mut watch.retry).await,
     };
     watch.retry = RETRY;
-    let rtt = link.least_rtt().unwrap_or_default();
+    let rtt = link.min_rtt().unwrap_or_default();
     let probe_at = watch.probe_at(link.heard(), rtt);
     if probe_at > Instant::now() {
         publish(false);
         return watch.sleep_until(probe_at).await;
     }
     link.note_path(connection.as_ref());
-    let rtt = link.least_rtt().unwrap_or_default();
+    let rtt = link.min_rtt().unwrap_or_default();
     let began = Instant::now();
     let received = connection.received();
     let patience = patience(link.heard().max(watch.began), rtt);
@@ -246,7 +249,7 @@ async fn ping(
                     continue;
                 }
                 let connection = Arc::clone(connection);
-                // A late answer may be lost without the node's knowledge: a probe reveals that to it.
+                // The node may not know yet that a late answer was lost. The acknowledgement of a probe reveals it.
                 let is_late = watch.present == Demand::Pending && watch.since.elapsed() >= QUIET;
                 let sent = Instant::now();
                 watch.pinged = Some(sent);

@@ -18,7 +18,7 @@ impl RetryJitter {
         self.retry = at.map(|at| (at, not_before(after).saturating_sub(after)));
     }
 
-    /// Instant at which to wake a session that wants to be woken at `at`.
+    /// Instant at which to wake a session that wants to be woken at `at`: later than that if it is the retry.
     pub(super) fn wake_at(&self, at: Duration) -> Duration {
         match self.retry {
             Some((retry, delay)) if retry == at => at + delay,

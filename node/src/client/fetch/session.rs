@@ -57,7 +57,7 @@ pub(crate) struct FetchSession {
     events: SessionEvents,
     /// The orders that the session follows.
     orders: FetchOrders,
-    /// True if the last request failed because its connection was replaced. The outage was reported before that.
+    /// True if the last request failed because its connection was replaced. The path watch has reported that outage already.
     replaced: bool,
     jitter: RetryJitter,
     task: Option<RequestTask>,
@@ -80,7 +80,8 @@ impl FetchSession {
         let (reports, reports_out) = mpsc::channel(REPORTS);
         let (demand, demand_out) = watch::channel(Demand::Idle);
         let (silence, silence_out) = watch::channel(false);
-        // The highest level, so that events of every level inside it carry the peer. Eight characters tell nodes apart.
+        // A span of the highest level, so that log lines of every level within it name the peer. Eight characters tell nodes
+        // apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", link.peer()));
         let watch = path_watch::run(Arc::clone(&link), demand_out, silence, Arc::clone(&input.supply));
         tokio::spawn(watch.instrument(span.clone()));
@@ -153,7 +154,7 @@ impl FetchSession {
         self.machine.handle(self.began.elapsed(), input);
     }
 
-    /// Raises the buffer's target level after trouble, and lowers it after a good while.
+    /// Raises the buffer's target level after trouble, and lowers it after minutes without.
     async fn adapt_target(&mut self) {
         let stalls = self.counts.lock().unwrap_or_else(PoisonError::into_inner).stalls;
         let change = self.input.adapt_target(
@@ -178,12 +179,13 @@ impl FetchSession {
         if demand != Demand::Pending {
             self.input.supply.idle();
         }
-        self.input.start.set_rtt(self.link.least_rtt().unwrap_or_default());
+        self.input.start.set_rtt(self.link.min_rtt().unwrap_or_default());
         self.input.start.set_request_pending(self.began.elapsed(), demand == Demand::Pending);
         self.demand.send_if_modified(|before| std::mem::replace(before, demand) != demand);
     }
 
-    /// Feeds the machine with what is new. A pause comes first and its end last, so that no request leaves in between.
+    /// Passes each changed order to the protocol machine. A pause comes first and its end last, so that no request leaves in
+    /// between.
     fn on_orders(&mut self, orders: FetchOrders) {
         let before = std::mem::replace(&mut self.orders, orders.clone());
         if orders.paused && !before.paused {
@@ -316,7 +318,7 @@ impl FetchSession {
             counts.requests += 1;
             counts.requests_while_paused += u64::from(self.orders.paused);
         });
-        self.input.supply.request_sent(Instant::now(), self.link.least_rtt().unwrap_or_default());
+        self.input.supply.request_sent(Instant::now(), self.link.min_rtt().unwrap_or_default());
         TaskContext {
             link: Arc::clone(&self.link),
             request,

@@ -42,13 +42,13 @@ impl ChunkJoiner {
         }
     }
 
-    /// Returns whether chunk `index` continues the stream of the chunk before, so that its decoder must not be reset.
+    /// True if chunk `index` continues the stream of the chunk before. Its decoder must then not be reset.
     pub(crate) fn continues_with(&self, index: ChunkIndex) -> bool {
         self.continuous && self.is_complete && self.present.and_then(ChunkIndex::next) == Some(index)
     }
 
-    /// Begins chunk `index` of `frames` frames. If it continues the stream of the chunk before, its known first frames are
-    /// appended to `out`. Returns the number of frames of the chunk, with its lead-in, that need not be decoded again.
+    /// Begins chunk `index` of `frames` frames. If the chunk continues the stream of the one before, appends its first frames,
+    /// which are decoded already, to `out`. Returns the number of frames, lead-in included, that are not to be decoded again.
     pub(crate) fn start(&mut self, index: ChunkIndex, frames: u64, out: &mut Vec<f32>) -> usize {
         let tail = self.take_tail();
         let continues = self.continues_with(index);

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-/// Silence between two observations of the output that counts as a dropout. An output's own statement of its delay is less
-/// exact than this. Fixed by `a_silence_counts_from_100_ms_on`.
+/// Shortest silence between two observations of the output that counts as a dropout. The delay that an output reports is too
+/// inexact for a shorter one. Tested by `a_silence_counts_from_100_ms_on`.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Standstill of an output that is reported. Fixed by `an_output_that_stands_still_for_three_seconds_is_reported_once`.
+/// Time after which the standstill of an output is reported. Tested by
+/// `an_output_that_stands_still_for_three_seconds_is_reported_once`.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// Detects that sound stopped while the playback thread did not run, because the process was suspended or had no processor.
 ///
-/// An output that was suspended with the process still has the frames that it had before. A machine that sleeps stops this
-/// clock too, so its sleep does not count.
+/// An output that was suspended with the process still has the frames that it had before, so no silence counts. A machine that
+/// sleeps stops this clock too, so its sleep does not count.
 #[derive(Debug, Default)]
 pub(super) struct SilenceDetector {
     /// Last observation: its instant, and the frames in the output then and written since.
@@ -33,7 +34,7 @@ impl SilenceDetector {
         (silence > SILENCE).then_some(silence)
     }
 
-    /// Frames were written to the output.
+    /// Records frames written to the output.
     pub(super) fn on_written(&mut self, frames: u64) {
         self.last = self.last.map(|(instant, before)| (instant, before + frames));
     }
@@ -43,7 +44,7 @@ impl SilenceDetector {
         self.last = None;
     }
 
-    /// Returns whether there is a last observation.
+    /// True if there is a last observation.
     pub(super) fn is_running(&self) -> bool {
         self.last.is_some()
     }

@@ -1,4 +1,4 @@
-//! PlaybackThread: a thread that takes packets from the jitter buffer, decodes, joins and converts them, and writes to the output.
+//! Playback: a thread that takes packets from the jitter buffer, decodes, joins and converts them, and writes to the output.
 
 mod chunk_joiner;
 mod dropouts;

@@ -26,7 +26,7 @@ struct State {
 
 impl OutputFormats {
     /// Longest wait for the list of devices before the output is opened. A plugin may take a second.
-    /// Fixed by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
+    /// Tested by `an_output_that_never_lists_its_devices_is_opened_after_two_seconds`.
     const MAX_WAIT: Duration = Duration::from_secs(2);
 
     /// Formats of the target among `devices`.
@@ -37,8 +37,8 @@ impl OutputFormats {
         formats
     }
 
-    /// Formats of the target among the plugin's devices. A thread lists them meanwhile: that can take a second, and must not
-    /// delay the connection to the node.
+    /// Formats of the target among the plugin's devices. A thread of its own lists them, because that can take a second and
+    /// must not delay the connection to the node.
     #[must_use]
     pub fn listed_by(plugin: &Arc<dyn OutputPlugin>, target: &str, options: &str) -> Self {
         let formats = Self::default();
@@ -57,18 +57,19 @@ impl OutputFormats {
         formats
     }
 
-    /// The offer, as far as it is known.
+    /// Formats of the output. Without limits until the devices are listed.
     pub(crate) fn offer(&self) -> OutputOffer {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).offer.clone()
     }
 
-    /// Waits until the devices are listed. A device that is being listed may be busy for the player.
+    /// Waits until the devices are listed, at most [`Self::MAX_WAIT`]. A player that opens a device during the listing may find
+    /// it busy.
     pub(super) fn wait_until_listed(&self) {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.0.listed.wait_timeout_while(state, Self::MAX_WAIT, |state| state.is_listing));
     }
 
-    /// Removes all limits: another device plays.
+    /// Removes all limits, since another device plays now.
     pub(super) fn forget(&self) {
         self.set(OutputOffer::default());
     }
@@ -90,7 +91,7 @@ fn offer_of(devices: &[DeviceInfo], target: &str, options: &str) -> OutputOffer 
         target => target,
     };
     let is_meant = |info: &&DeviceInfo| match device {
-        // The default of another host is unknown here.
+        // The default device of another sound system (`host` in the options) is unknown here.
         "" | "default" => info.default && options["host"].as_str().unwrap_or_default().is_empty(),
         device => info.id == device || info.name == device,
     };
@@ -103,7 +104,7 @@ fn offer_of(devices: &[DeviceInfo], target: &str, options: &str) -> OutputOffer 
 mod tests {
     use std::time::Instant;
 
-    use media_plugin_sdk::{Open, Output, OutputInfo, PluginError};
+    use media_plugin_sdk::{OpenRequest, Output, OutputInfo, PluginError};
 
     use super::*;
 
@@ -158,7 +159,7 @@ mod tests {
             Ok(devices().into())
         }
 
-        fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+        fn open(&self, _: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
             Err(PluginError::Failed("it does not play".into()))
         }
     }

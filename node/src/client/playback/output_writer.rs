@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType};
+use media_plugin_sdk::{AudioFormat, OpenRequest, Output, OutputPlugin, PluginError, SampleType};
 use media_protocol::Info;
 
 use super::{
@@ -33,13 +33,13 @@ pub enum OnLost {
 pub struct OutputChoice {
     /// Kind of output.
     pub plugin: Arc<dyn OutputPlugin>,
-    /// Target within it; empty for the default.
+    /// Target of the output; empty for the default one.
     pub target: String,
-    /// Its configuration table, as JSON.
+    /// Configuration table of the output, as JSON.
     pub options: String,
-    /// Reaction to its loss.
+    /// Reaction to the loss of the device.
     pub on_lost: OnLost,
-    /// Rates and channels of its device.
+    /// Rates and channels of the device.
     pub formats: OutputFormats,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct OutputWriter {
     /// Format requested from the present output.
     wanted: AudioFormat,
     sample: SampleType,
-    /// Format that it takes. Kept while the output is lost.
+    /// Format that the output takes. Kept while the output is lost.
     format: AudioFormat,
     realtime: bool,
     /// Copy of `realtime` for the choice of renditions.
@@ -74,13 +74,13 @@ pub(crate) struct OutputWriter {
 impl OutputWriter {
     /// Interval at which a lost output is tried again.
     pub(crate) const REOPEN_EVERY: Duration = Duration::from_millis(500);
-    /// Number of calls of [`Output::drain`] before an output is replaced, each up to 50 ms: 2 s.
+    /// Most calls of [`Output::drain`] before an output is replaced. Each takes up to 50 ms, so all take up to 2 s.
     const DRAIN_CALLS: usize = 40;
     /// Duration of a fade-out before an underrun and of the fade-in after it, in milliseconds.
-    /// Fixed by `silence_that_could_not_be_helped_fades_out_and_in`.
+    /// Tested by `silence_that_could_not_be_helped_fades_out_and_in`.
     const FADE_MS: usize = 5;
     /// Delay of the output below which the fade-out is due. The playback thread and the device's callback move frames in steps
-    /// of about this size. Fixed by `a_fade_out_is_due_20_ms_before_the_end`.
+    /// of about this size. Tested by `a_fade_out_is_due_20_ms_before_the_end`.
     const LOW: Duration = Duration::from_millis(20);
 
     pub(crate) fn new(choice: OutputChoice, volume: f32, paced: Arc<AtomicBool>) -> Self {
@@ -134,7 +134,8 @@ impl OutputWriter {
     fn open(&mut self, target: &str) -> Result<String, PluginError> {
         let OutputChoice { plugin, options, formats, .. } = &self.choice;
         formats.wait_until_listed();
-        let output = plugin.open(&Open { target, format: self.wanted, sample: self.sample, options })?;
+        let output =
+            plugin.open(&OpenRequest { target, format: self.wanted, sample: self.sample, options })?;
         self.format = output.format();
         if !self.format.is_valid() {
             return Err(PluginError::Failed(format!("the output takes the invalid format {}", self.format)));
@@ -174,17 +175,17 @@ impl OutputWriter {
         self.xruns + self.output.as_ref().map_or(0, |output| output.xruns())
     }
 
-    /// Returns whether a real-time output has no frames.
+    /// True if a real-time output has no frames.
     pub(crate) fn is_dry(&self) -> bool {
         self.realtime && self.delay() == 0
     }
 
-    /// Returns whether a real-time output has frames.
+    /// True if a real-time output has frames.
     pub(crate) fn holds(&self) -> bool {
         self.realtime && self.delay() > 0
     }
 
-    /// Returns whether a real-time output is about to have no frames.
+    /// True if a real-time output is about to have no frames.
     pub(crate) fn is_low(&self) -> bool {
         self.realtime && self.above_low().is_zero()
     }
@@ -218,8 +219,8 @@ impl OutputWriter {
         }
     }
 
-    /// Returns whether there are frames to write. While `more` of the track is expected, the last frames are kept back for a fade-out
-    /// in case it does not arrive.
+    /// True if there are frames to write. While `more` of the track is expected, the last frames are kept back for a fade-out
+    /// in case the rest does not arrive in time.
     pub(crate) fn has_pending(&self, more: bool) -> bool {
         self.written < self.writable(more)
     }
@@ -256,7 +257,8 @@ impl OutputWriter {
         self.volume_reached = to;
     }
 
-    /// Writes pending frames, as [`OutputWriter::has_pending`] says. Returns the number of frames that the output took.
+    /// Writes pending frames, except those that [`OutputWriter::has_pending`] keeps back. Returns the number of frames that the
+    /// output took.
     pub(crate) fn write(&mut self, more: bool) -> Result<u64, PluginError> {
         let end = self.writable(more).max(self.written);
         let Some(output) = &mut self.output else {
@@ -273,7 +275,7 @@ impl OutputWriter {
     pub(crate) fn pause(&mut self, paused: bool) -> Result<(), PluginError> {
         self.paused = paused;
         match &mut self.output {
-            // The next write reports a lost device.
+            // If the device is lost, the next write reports it.
             Some(output) => output.pause(paused).or_else(unless_lost),
             None => Ok(()),
         }
@@ -291,7 +293,7 @@ impl OutputWriter {
         }
     }
 
-    /// Returns whether the output has played everything. Waits up to 50 ms for that.
+    /// Waits up to 50 ms until the output has played everything. Returns true if it has.
     pub(crate) fn drain(&mut self) -> Result<bool, PluginError> {
         match &mut self.output {
             Some(output) => output.drain(),
@@ -340,7 +342,7 @@ impl OutputWriter {
         }
     }
 
-    /// Closes a lost output. The frames that it had not played, by its own statement, become pending before all others.
+    /// Closes a lost output. The frames that it had not played, according to its delay, become pending before all others.
     /// Returns their number.
     pub(crate) fn take_back(&mut self) -> u64 {
         let channels = usize::from(self.format.channels).max(1);
@@ -351,8 +353,8 @@ impl OutputWriter {
         frames
     }
 
-    /// Tries once to open a lost output again. Returns a line about it if that succeeds. The pending frames are converted if
-    /// its format is another.
+    /// Tries once to open a lost output again. Returns a line about it if that succeeds. If its format is another, the pending
+    /// frames are converted to it.
     pub(crate) fn reopen(&mut self) -> Result<Option<String>, PluginError> {
         drop(self.close());
         let before = self.format;

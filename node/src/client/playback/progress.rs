@@ -35,9 +35,9 @@ pub struct Progress {
     /// Duration of all underruns, the present one included.
     pub underrun_time: Duration,
     /// Start of the present underrun.
-    pub(crate) dry_since: Option<Instant>,
+    pub(crate) underrun_since: Option<Instant>,
     /// True if an underrun was interrupted by the present pause.
-    dry_before_pause: bool,
+    underrun_before_pause: bool,
     /// Number of times that the sound system itself reported missing frames. Late frames also show in `underruns`.
     pub xruns: u64,
     /// Time per level of the jitter buffer.
@@ -51,10 +51,10 @@ pub struct Progress {
 impl Progress {
     /// Starts an underrun at `since`. Returns false if there is one already.
     pub(super) fn begin_dry(&mut self, since: Instant, cause: UnderrunCause) -> bool {
-        if self.dry_since.is_some() {
+        if self.underrun_since.is_some() {
             return false;
         }
-        self.dry_since = Some(since);
+        self.underrun_since = Some(since);
         self.underruns += 1;
         self.underrun_causes.add(cause);
         true
@@ -62,22 +62,22 @@ impl Progress {
 
     /// Ends the present underrun, if there is one, and counts its time.
     pub(crate) fn end_dry(&mut self) {
-        self.dry_before_pause = false;
-        if let Some(since) = self.dry_since.take() {
-            let dry = since.elapsed();
-            self.underrun_time += dry;
-            self.levels.spend(Duration::ZERO, dry);
+        self.underrun_before_pause = false;
+        if let Some(since) = self.underrun_since.take() {
+            let underrun = since.elapsed();
+            self.underrun_time += underrun;
+            self.levels.spend(Duration::ZERO, underrun);
         }
     }
 
     /// Interrupts the present underrun for the time of a pause.
     pub(super) fn set_paused(&mut self, paused: bool) {
-        let was_dry = self.dry_before_pause || self.dry_since.is_some();
+        let was_silent = self.underrun_before_pause || self.underrun_since.is_some();
         self.end_dry();
         if paused {
-            self.dry_before_pause = was_dry;
-        } else if was_dry {
-            self.dry_since = Some(Instant::now());
+            self.underrun_before_pause = was_silent;
+        } else if was_silent {
+            self.underrun_since = Some(Instant::now());
         }
     }
 }

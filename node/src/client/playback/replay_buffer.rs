@@ -13,7 +13,8 @@ pub(super) struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// Largest delay that is believed. Fixed by `it_keeps_what_the_output_may_hold_and_allocates_no_more_for_it`.
+    /// Largest delay that is believed; a longer one counts as this. Tested by
+    /// `it_keeps_what_the_output_may_hold_and_allocates_no_more_for_it`.
     const LIMIT: Duration = Duration::from_secs(6);
 
     /// Adds samples that the output took. Its delay is now `delay` frames.
@@ -25,7 +26,7 @@ impl ReplayBuffer {
         self.samples.drain(..self.samples.len().saturating_sub(kept));
     }
 
-    /// The output was flushed.
+    /// Drops all samples, after a flush of the output.
     pub(super) fn clear(&mut self) {
         self.samples.clear();
     }

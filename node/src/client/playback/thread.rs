@@ -40,7 +40,7 @@ pub(crate) struct PlaybackThread {
     pub(crate) failures: Sender<DecoderFailed>,
     pub(crate) progress: Arc<Mutex<Progress>>,
     pub(crate) output: OutputWriter,
-    /// Start of [`Progress::first_audio`].
+    /// Instant from which [`Progress::first_audio`] counts.
     pub(crate) began: Instant,
     pub(crate) registry: Arc<Registry>,
     pub(crate) decoder: Option<TrackDecoder>,
@@ -69,9 +69,10 @@ pub(crate) struct ThreadState {
     reopened: Option<Instant>,
     silence: SilenceDetector,
     standstill: StandstillDetector,
-    /// Frames of the present track written so far, at the output's rate, less earlier frames that are still to be written.
+    /// Frames of the present track written so far, at the output's rate. Negative while frames of the track before are pending.
     written: i64,
-    /// True if the decoder failed and the session has not gone back yet. Until then all entries are void.
+    /// True from a failure of the decoder until the session's [`Entry::Rewind`] or [`Entry::Clear`]. Other entries are ignored
+    /// meanwhile.
     stalled: bool,
     /// True if a chunk is fetched again after a decoder failure.
     recovering: bool,
@@ -89,7 +90,7 @@ enum ThreadEnd {
     Decoder(String),
 }
 
-/// Errors of the output. Those of a decoder are converted where they occur.
+/// Converts an error of the output. Those of a decoder are converted where they occur.
 impl From<PluginError> for ThreadEnd {
     fn from(error: PluginError) -> Self {
         Self::Output(error.to_string())
@@ -130,7 +131,7 @@ impl PlaybackThread {
             return Ok(());
         }
         if !orders.paused {
-            // A pause lasts until the buffer has the audio of the last jump, and what is older is dropped first.
+            // A pause lasts until the buffer holds audio of the last jump. Older audio is dropped first.
             let cleared = self.buffer.cleared_for();
             if cleared.max(self.state.jump) < orders.jump {
                 return Ok(());
@@ -172,7 +173,7 @@ impl PlaybackThread {
         self.take_entry()
     }
 
-    /// Returns whether the first frames of sound are still being collected. All of the start level is written at once: after a single
+    /// True while the first frames of sound are being collected. All of the start level is written at once: after a single
     /// packet the output would be empty again unless this thread ran within the packet's duration.
     fn is_gathering(&self) -> bool {
         let begins = self.output.is_realtime() && !self.state.sounding;
@@ -181,7 +182,7 @@ impl PlaybackThread {
 
     fn write(&mut self, more: bool) -> Result<(), ThreadEnd> {
         if self.state.sounding && self.output.is_dry() {
-            // The audio is here, but the output has played everything before it.
+            // Frames are pending, but the output ran empty before they were written.
             let cause = if self.state.starved { self.cause() } else { UnderrunCause::ThisMachine };
             self.on_underrun(cause);
             self.output.fade_in();
@@ -224,7 +225,7 @@ impl PlaybackThread {
         self.update(|progress| progress.position = position);
     }
 
-    /// Longest wait for the next entry. A sounding real-time output must get its fade-out in time if none comes.
+    /// Longest wait for the next entry. A sounding real-time output must get its fade-out in time if no entry comes.
     fn patience(&self) -> Duration {
         let sounds = self.state.sounding && self.output.is_realtime();
         if sounds { self.output.above_low().min(IDLE) } else { IDLE }
@@ -333,7 +334,7 @@ impl PlaybackThread {
         Ok(())
     }
 
-    /// The buffer is empty: an underrun, or the end of everything.
+    /// Handles an empty buffer: an underrun, or the end of all audio.
     fn on_dry(&mut self) -> Result<(), ThreadEnd> {
         let mid_track = self.decoder.is_some();
         if let Some(jump) = self.state.drain
@@ -384,7 +385,7 @@ impl PlaybackThread {
         }
     }
 
-    /// Sound stops now, or once the output has played its frames.
+    /// Reports an underrun: sound stops now, or once the output has played its frames.
     fn on_underrun(&mut self, cause: UnderrunCause) {
         // If the process was suspended since the last observation, the underrun counts once, and not against the connection.
         self.check_silence(Instant::now());
@@ -444,7 +445,7 @@ impl PlaybackThread {
         self.apply(orders)
     }
 
-    /// Returns whether everything is heard. The frames of a lost output are heard from the next one.
+    /// Drains the output. Returns true once everything was heard. The frames of a lost output are heard from the next one.
     fn drain(&mut self) -> Result<bool, ThreadEnd> {
         match self.output.drain() {
             Ok(done) => {
@@ -459,7 +460,7 @@ impl PlaybackThread {
         }
     }
 
-    /// Reports once that the output stands still, and once that it moves again. Its frames wait in it meanwhile.
+    /// Reports once that the output stands still, and once that it moves again. Its frames stay in it meanwhile.
     fn check_standstill(&mut self, took: bool) {
         if !self.output.is_realtime() {
             return;
@@ -487,7 +488,7 @@ impl PlaybackThread {
     }
 
     /// Announces a track whose first chunk is here, so that its rendition is known, or which has no chunk. Returns false if
-    /// no track is due.
+    /// there is none to announce.
     fn announce_track(&mut self) -> bool {
         let Some((play, info)) = self.state.unannounced.take() else { return false };
         let mut rendition = None;

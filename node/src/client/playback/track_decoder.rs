@@ -61,7 +61,7 @@ impl TrackDecoder {
     /// Largest number of frames in a packet.
     const MAX_FRAMES: usize = 65_536;
     /// Number of consecutive damaged packets after which the decoder has failed.
-    /// Fixed by `a_damaged_packet_becomes_silence_of_its_length`.
+    /// Tested by `a_damaged_packet_becomes_silence_of_its_length`.
     const MAX_DAMAGED: u32 = 5;
 
     /// Creates a decoder for a track from frame `from` on, into the output's present format.
@@ -141,7 +141,7 @@ impl TrackDecoder {
         Ok(())
     }
 
-    /// Continues in another rendition. Audio of the old one beyond a border fades into the new one.
+    /// Continues in another rendition. The old rendition's audio behind the chunk border fades into the new rendition.
     fn switch(&mut self, to: Arc<Rendition>, output: &mut OutputWriter) -> Result<(), PluginError> {
         let format = format_of(&to);
         let converter = Converter::new(format, output.format())?;

@@ -1,9 +1,9 @@
-//! Abandonment of a chunk for a smaller one, by comparing the silence on either way.
+//! Decision to abandon a chunk for a smaller one. It compares the silence that either way would cause.
 //!
 //! Bytes of an abandoned chunk continue to arrive while the link's queue holds them, and the smaller chunk arrives behind them,
-//! from its beginning. So an abandonment costs silence too, and within one queue's worth of bytes it saves none. While it costs
-//! nothing yet, it is put off: most fades end by themselves. All constants are measured together; see
-//! `node/docs/rate-choice.md`.
+//! from its beginning. So an abandonment can cause silence too, and it saves none if no more bytes are missing than the queue
+//! holds. It is put off while a later one would cause no silence either: most drops of the rate end by themselves. All
+//! constants are measured together; see `node/docs/rate-choice.md`.
 
 use std::sync::Arc;
 
@@ -15,30 +15,32 @@ use super::{policy::Limit, throughput::Throughput};
 pub(super) const CHUNK: f64 = 3.0;
 /// Assumed size of the link's queue, in bits.
 const QUEUE: f64 = 48_000.0 * 8.0;
-/// Seconds of a chunk that must be measured before it is abandoned, and seconds at about its present rate.
+/// Least times before a chunk can be abandoned, in seconds: since its first byte was due, and at about its present rate.
 const MEASURED: f64 = 0.4;
 const STEADY: f64 = 0.2;
-/// Longest silence before a slow chunk is abandoned, in seconds. A longer one may be a tunnel, in which nothing else arrives
-/// either.
+/// Time without a byte above which a slow chunk is not abandoned, in seconds. The cause may be a tunnel, in which a smaller
+/// chunk would not arrive either.
 const QUIET: f64 = 0.1;
-/// Weight of the rate before this chunk, in seconds at the present rate, since most fades end by themselves. It is less if
-/// clearly more is left than the queue holds, as every moment adds to the queue.
+/// Weight of the rate of the previous chunk in the hoped rate, as seconds at the present rate: most drops of the rate end by
+/// themselves. `PRIOR_IN_HASTE` applies if more than `CLEARLY` times the queue is missing, because the queue grows while the
+/// client waits.
 const PRIOR: f64 = 0.8;
 const PRIOR_IN_HASTE: f64 = 0.1;
 const CLEARLY: f64 = 1.5;
-/// Divisor of the hoped rate of a chunk that gives the lowest rate of its replacement.
+/// Divisor of the hoped rate of a chunk. The result is the lowest rate that is expected of its replacement.
 const PESSIMISM: f64 = 4.0;
-/// Share of a rate that a replacement may use. The rest is for chance.
+/// Share of a rate that a replacement may use. The rest is a margin for error.
 const SHARE: f64 = 0.9;
-/// Seconds before which a chunk that can still be abandoned without silence is looked at again.
+/// Spare time above which an abandonment is put off, in seconds. The chunk is looked at again within it.
 const SOON: f64 = 0.25;
-/// Seconds with which sound starts again. A link that carries less than the rendition stutters at this interval.
+/// Audio with which sound starts again after an underrun, in seconds. On a link that carries less than the rendition, underruns
+/// follow one another at this interval.
 const STUTTER: f64 = 0.2;
-/// Cost of an underrun beside its silence, and least gain of a change, in seconds.
+/// Cost of an underrun in addition to its silence, and least gain for which a chunk is abandoned, in seconds of silence.
 const UNDERRUN: f64 = 0.8;
 const CHANGE: f64 = 0.3;
 
-/// Bits that a chunk of this bitrate takes of a path, with the headers of its packets.
+/// Bits that a chunk of this bitrate takes on the path, with packet headers.
 pub(super) fn bits(bitrate: u32) -> f64 {
     (f64::from(bitrate) * 1.06 + 2000.0) * CHUNK
 }
@@ -51,14 +53,14 @@ pub(super) struct AbandonmentEstimate {
     pub(super) target: f64,
     pub(super) rtt: f64,
     pub(super) bitrate: u32,
-    /// Bits received, and the time since the first could have arrived.
+    /// Bits received, and the time that has passed since the first one could have arrived.
     pub(super) received: f64,
     pub(super) took: f64,
     /// Present throughput.
     pub(super) throughput: Throughput,
     /// True if the connection carries other bytes but none of this chunk: a packet of it was lost several times.
     pub(super) is_stuck: bool,
-    /// Rate of the chunk before.
+    /// Throughput of the chunk before.
     pub(super) rate_before: Option<f64>,
 }
 
@@ -73,7 +75,7 @@ impl AbandonmentEstimate {
         bits(self.bitrate) * (1.0 - self.share())
     }
 
-    /// Cautious rate of the chunk.
+    /// Measured rate of the chunk: the lower one of its present and its mean rate.
     pub(super) fn measured(&self) -> f64 {
         self.throughput.rate.min(self.received / self.took).max(1.0)
     }
@@ -88,12 +90,13 @@ impl AbandonmentEstimate {
         measured * factor.max(1.0)
     }
 
-    /// Lowest rate of a replacement.
+    /// Lowest rate that is expected of a replacement.
     fn lowest(&self) -> f64 {
         self.measured().max(self.hoped() / PESSIMISM)
     }
 
     /// Time from the end of the buffered audio to the arrival of bytes requested now, behind the link's queue at this rate.
+    /// Negative if they arrive before that end.
     fn delay(&self, rate: f64) -> f64 {
         let drained = self.left().min(QUEUE) / rate;
         self.rtt + drained.max(self.level - self.target) - self.level

@@ -1,12 +1,12 @@
 //! Rate choice by a cautious prediction of the throughput and the level of the jitter buffer: the best rendition whose chunk
 //! arrives by about when the buffered audio has been played.
 //!
-//! It is related to RobustMPC (Yin et al., SIGCOMM 2015), which lowers its prediction by the errors of its last ones. The
-//! buffer-based algorithms (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) have little to steer by in this
-//! player. It requests a chunk of 3 s below a level of 3 s, so they see a full buffer or one about to run empty.
-//! `benches/rate_choice.rs` showed two more things to matter. The greatest error is forgiven, since a lasting fall of the rate
-//! causes exactly one. And a chunk is abandoned only if that means less silence, with the time that the link needs to drain its
-//! queue. All constants are measured together; see `node/docs/rate-choice.md`.
+//! It is related to RobustMPC (Yin et al., SIGCOMM 2015), which lowers a prediction by the errors of the last ones. The
+//! buffer-based algorithms (BBA: Huang et al., SIGCOMM 2014; BOLA: Spiteri et al., INFOCOM 2016) have little to steer by in
+//! this player. It requests a chunk of 3 s below a level of 3 s, so they see a full buffer or one about to run empty.
+//! `benches/rate_choice.rs` showed that two more rules matter. The greatest error is ignored, since a lasting drop of the rate
+//! causes exactly one. And a chunk is abandoned only if that means less silence, even with the time that the link needs to
+//! drain its queue. All constants are measured together; see `node/docs/rate-choice.md`.
 
 use std::{
     collections::VecDeque,
@@ -49,25 +49,27 @@ pub struct Adaptive {
 impl Adaptive {
     /// Number of errors that are remembered.
     const ERRORS: usize = 12;
-    /// Upper bound of twice the second greatest error, by which a prediction is lowered.
+    /// Upper bound of the error by which a prediction is lowered. That error is twice the second greatest of the last ones.
     const MAX_ERROR: f64 = 3.0;
-    /// Share of a prediction that a chunk may use. The rest is for chance.
+    /// Share of a prediction that a chunk may use. The rest is a margin for error.
     const SHARE: f64 = 0.95;
-    /// Factor between rate and expectation from which the path must have changed, so that earlier errors say nothing.
+    /// If a rate is more than this many times the expected one, the path must have changed. Earlier errors are then forgotten.
     const CHANGED_PATH: f64 = 8.0;
-    /// Divisor of the last rate that gives a rate which is relied on in spite of all errors.
+    /// Divisor of the last rate. At least the result is relied on, whatever the errors.
     const ERROR_FLOOR: f64 = 8.0;
-    /// Time that a chunk may take, in durations of the buffered audio. Its beginning plays while its end arrives.
+    /// Time that a chunk may take to arrive, as a multiple of the buffered duration. It is above 1 because the beginning of the
+    /// chunk plays while its end arrives.
     const OVERLAP: f64 = 1.1;
-    /// Speed relative to playback from which a rendition fits an empty buffer, as after a seek. Everything is late then, and
-    /// this rendition keeps up from its first packet on.
+    /// Speed relative to playback from which a rendition fits an empty buffer, as after a seek. Every rendition is late then,
+    /// but one of this speed keeps up from its first packet on.
     const KEEPS_UP: f64 = 2.0;
     /// Bitrate from which a lossy rendition is as good as any other, in bit/s.
-    /// Fixed by `converted_lossless_codecs_are_equally_good`.
+    /// Tested by `converted_lossless_codecs_are_equally_good`.
     const TRANSPARENT: u32 = 600_000;
-    /// Shortest time of a chunk for the calculation of its rate, in seconds. A faster chunk only proves a fast path.
+    /// Least time that a chunk counts as having taken, in seconds. A shorter measured time is raised to it, so that the rate
+    /// does not become absurd.
     const MIN_TIME: f64 = 0.002;
-    /// Factor between the mean and the final rate of a chunk from which the final one counts: the rate fell.
+    /// If the mean rate of a chunk is more than this many times its final rate, the rate has dropped and the final one counts.
     const FALL: f64 = 3.0;
     /// Wait for the first byte of a chunk, as a time and in round trips, after which the chunk is late.
     const LATE: Duration = Duration::from_millis(600);
@@ -75,7 +77,8 @@ impl Adaptive {
     /// Buffer level above which a late chunk is not abandoned.
     const CALM: Duration = Duration::from_millis(2200);
 
-    /// Creates a rate choice within `policy`. It goes by throughput only while the output is `paced`, that is in real time.
+    /// Creates a rate choice within `policy`. It follows the throughput only while the output is `paced`, that is, plays in
+    /// real time.
     #[must_use]
     pub fn new(policy: Policy, paced: Arc<AtomicBool>) -> Self {
         Self {
@@ -105,13 +108,13 @@ impl Adaptive {
         let is_usable =
             |rendition: &Rendition| limit.allows(rendition) && Self::fits(situation, rendition, throughput);
         let smallest = || all().min_by_key(|(_, rendition)| rendition.bitrate);
-        // Of equal renditions `max_by_key` takes the last, which is the first of the offer.
+        // `max_by_key` takes the last of equal renditions. The list is reversed, so that is the first of the offer.
         let usable = all().filter(|(_, rendition)| is_usable(rendition)).rev();
         let best = usable.max_by_key(|(_, rendition)| Self::quality(rendition));
         best.or_else(smallest).map(|(index, _)| index)
     }
 
-    /// Returns whether a chunk arrives by about when the buffered audio has been played.
+    /// True if a chunk arrives by about when the buffered audio has been played.
     fn fits(situation: &Situation<'_>, rendition: &Rendition, throughput: f64) -> bool {
         let rtt = round_trip(situation).unwrap_or_default().as_secs_f64();
         let time = bits(rendition.bitrate) / throughput;
@@ -141,7 +144,7 @@ impl Adaptive {
         delivery.took + delivery.waited.saturating_sub(self.rtt)
     }
 
-    /// Returns whether a chunk without a byte is late. The node may have to encode it first.
+    /// True if a chunk without a byte is late. The node may have to encode it first.
     fn is_late(&self, level: Duration, waited: Duration) -> bool {
         level < Self::CALM && waited > Self::LATE.max(self.rtt * Self::LATE_RTTS)
     }
@@ -162,7 +165,7 @@ impl Adaptive {
     /// Reason for a change, for a listener.
     fn reason(&self, level: Duration) -> String {
         let rate = self.rates[0].unwrap_or_default() / 1000.0;
-        format!("{rate:.0} kbit/s measured, {:.1} s buffered", level.as_secs_f64())
+        format!("the connection gave {rate:.0} kbit/s; {:.1} s buffered", level.as_secs_f64())
     }
 }
 

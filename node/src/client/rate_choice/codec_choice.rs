@@ -38,8 +38,9 @@ pub(crate) fn path_report(path: &Path, throughput: Option<u64>) -> PathReport {
     }
 }
 
-/// Returns the rate choice for a codec choice, and the throughput that it measures. A codec named by a person is never changed,
-/// nor is any codec while the output is not `paced`: a file waits.
+/// Returns the rate choice for a codec choice, and the throughput that it measures. `Lossless` and `Only` never change the
+/// rendition. `Auto` and `DataSaver` follow the throughput only while the output is `paced`, that is, plays in real time; the
+/// limit of the path and the budget always apply.
 pub(crate) fn chooser(
     choice: &CodecChoice,
     paced: Arc<AtomicBool>,

@@ -54,8 +54,9 @@ impl OfferBuilder {
     }
 }
 
-/// Codecs to offer on a path, most wanted first. Lossy ones are offered at `bitrate`, in bit/s, or at the most that the choice
-/// allows on this path. With `Auto` and `DataSaver` they are also offered at the bitrates of the ladder, for the rate choice.
+/// Codecs to offer on a path, most wanted first. Lossy ones are offered at `bitrate`, in bit/s, or at the highest bitrate that
+/// the choice allows on this path if that is lower. With `Auto` and `DataSaver` they are also offered at the bitrates of the
+/// ladder, for the rate choice.
 pub(super) fn offers(
     choice: &CodecChoice,
     bitrate: u32,
@@ -79,8 +80,8 @@ pub(super) fn offers(
         }
         CodecChoice::Auto(budget) => {
             bitrate = bitrate.min(Policy::auto(*budget).most(kind));
-            // Within one machine bytes cost nothing, and PCM needs no work. On a network, above all Wi-Fi, FLAC's half of the
-            // bytes is worth its work. The sort is stable, so equal codecs keep the registry's order.
+            // Within one machine bytes cost nothing, and PCM needs no work. On a network, above all Wi-Fi, FLAC is worth its
+            // work, as it halves the bytes. The sort is stable, so equal codecs keep the registry's order.
             let near = matches!(kind, PathKind::Memory | PathKind::Loopback);
             codecs.sort_by_key(|codec| (codec.lossless != wide, (codec.id == "pcm") != near));
             &LADDER[..]
@@ -95,7 +96,7 @@ pub(super) fn offers(
     let first = codecs.iter().map(|codec| at(&codec.id, (!codec.lossless).then_some(bitrate)));
     let lossy = codecs.iter().filter(|codec| !codec.lossless);
     let others = lossy.flat_map(|codec| ladder.iter().map(|step| at(&codec.id, Some(*step))));
-    // Without a limit, so that a source of any bitrate can pass through unchanged.
+    // Offers without a bitrate, so that a source of any bitrate can pass through unchanged.
     let unlimited = codecs.iter().filter(|codec| wide && !codec.lossless).map(|codec| at(&codec.id, None));
     first.chain(unlimited).chain(others).take(media_protocol::GetInfo::MAX_CODECS).collect()
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use media_protocol::{PathKind, Rendition};
 
-/// Bytes of audio per hour. The first hour begins with the first chunk. Audio that a seek makes useless counts, packet headers
-/// do not.
+/// Bytes of audio per hour. The first hour begins with the first chunk. Audio that a seek drops counts; packet headers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget(pub u64);
 
@@ -21,7 +20,7 @@ pub struct Policy {
     direct: u32,
     /// Limit on a relayed path, in bit/s.
     relayed: u32,
-    /// True if the limit of a direct path also applies to near paths, which cost nothing.
+    /// True if the limit of a direct path also applies to near paths: this machine and the local network.
     limits_near_paths: bool,
     /// True if the budget also applies to paths without a relay.
     all_metered: bool,
@@ -38,7 +37,7 @@ pub struct Policy {
 pub(super) struct Limit {
     /// Highest bitrate, in bit/s.
     pub(super) bitrate: u32,
-    /// The same for packets that pass through unchanged, since encoding again would lose quality.
+    /// Highest bitrate of a passthrough, in bit/s. It may be higher, since encoding again would lose quality.
     pub(super) passthrough_bitrate: u32,
     /// Reason in words, if the budget lowers the limit.
     pub(super) reason: Option<String>,
@@ -50,7 +49,7 @@ impl Limit {
     }
 }
 
-/// Returns whether a path of this kind carries PCM easily.
+/// True if a path of this kind carries PCM easily: this machine or the local network.
 pub(super) const fn is_near(kind: PathKind) -> bool {
     matches!(kind, PathKind::Memory | PathKind::Loopback | PathKind::Lan)
 }
@@ -59,7 +58,7 @@ impl Policy {
     const HOUR: Duration = Duration::from_hours(1);
 
     /// No limit on a near path, 160 kbit/s on a direct one, 96 kbit/s and the budget on a relayed one.
-    /// Fixed by `each_kind_of_path_has_its_most`.
+    /// Tested by `each_kind_of_path_has_its_most`.
     #[must_use]
     pub fn auto(budget: Budget) -> Self {
         Self {
@@ -86,7 +85,7 @@ impl Policy {
         }
     }
 
-    /// Highest bitrate of a data saver, in bit/s. Fixed by `each_kind_of_path_has_its_most`.
+    /// Highest bitrate of a data saver, in bit/s. Tested by `each_kind_of_path_has_its_most`.
     pub(super) const SAVER: u32 = 48_000;
 
     /// Highest bitrate on a path of this kind without the budget, in bit/s.
@@ -98,8 +97,9 @@ impl Policy {
         }
     }
 
-    /// The same for packets that pass through. With a budget a tenth more, since the mean of a file is no round number; the node
-    /// counts so too. Without one, no limit.
+    /// Highest bitrate of a passthrough on a path of this kind without the budget, in bit/s. Where the budget applies, it is a
+    /// tenth more than for other renditions: the mean bitrate of a file is often a little above its nominal one, and the node
+    /// allows the same tenth. Elsewhere there is no limit.
     fn max_passthrough_bitrate(&self, kind: PathKind) -> u32 {
         let most = self.most(kind);
         if self.is_metered(kind) { most.saturating_add(most / 10) } else { u32::MAX }
@@ -121,7 +121,7 @@ impl Policy {
             ends = now + Self::HOUR;
         }
         let Budget(budget) = self.budget;
-        // The first three quarters have no further limit. The last quarter is spread over the rest of the hour.
+        // The first three quarters of the budget set no limit. The last quarter is spread over the rest of the hour.
         if !self.metered || self.spent < budget / 4 * 3 {
             return Limit {
                 bitrate: most,

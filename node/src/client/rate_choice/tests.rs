@@ -31,7 +31,8 @@ fn ladder() -> Vec<Arc<Rendition>> {
     std::iter::once(rendition(1_536_000, true)).chain(LADDER.map(|it| rendition(it, false))).collect()
 }
 
-/// Bitrates of 30 chunks on a path of this kind. `rate` gives its rate per chunk in bit/s, `first` the rendition at the start.
+/// Bitrates chosen for 30 chunks on a path of this kind. `rate` is the path's rate for each chunk, in bit/s; `first` is the
+/// index of the rendition at the start.
 fn run(kind: PathKind, first: usize, rate: impl Fn(usize) -> f64) -> Vec<u32> {
     let (all, path) = (ladder(), PathReport { kind, ..PathReport::default() });
     let (mut choice, mut current) = (adaptive(true), Arc::clone(&all[first]));
@@ -67,7 +68,7 @@ fn takes_what_the_kind_of_path_allows() {
 fn a_wide_path_has_room_for_a_source_of_any_bitrate() {
     let registry = crate::plugins::registry();
     let unlimited = |choice, kind| {
-        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
         let offers = offers(&choice, 96_000, &path, &registry);
         offers.iter().any(|it| it.id == "opus" && it.bitrate.is_none())
     };
@@ -99,7 +100,7 @@ fn what_passes_through_is_kept_where_the_path_carries_it() {
         [1e6, 120e3].map(|throughput| best(PathKind::Direct, 170_000, throughput)),
         [Some(1), Some(0)]
     );
-    // A relay takes a tenth more than its limit.
+    // On a relayed path a passthrough may exceed the limit by a tenth.
     assert_eq!(
         [96_000, 105_000, 130_000].map(|it| best(PathKind::Relayed, it, 1e6)),
         [Some(1), Some(1), Some(0)]
@@ -111,7 +112,7 @@ fn pcm_is_first_on_one_machine_and_last_of_the_lossless_elsewhere() {
     let registry = crate::plugins::registry();
     let known: Vec<_> = registry.codecs().map(|it| it.info()).collect();
     for kind in [transport::PathKind::Loopback, transport::PathKind::Lan, transport::PathKind::Direct] {
-        let path = Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+        let path = Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
         let mut offered = offers(&CodecChoice::Auto(Budget::NONE), 96_000, &path, &registry);
         offered.truncate(known.len());
         let is_lossless = |id: &str| known.iter().any(|it| it.id == id && it.lossless);
@@ -182,7 +183,7 @@ fn goes_down_at_once_and_up_again_within_five_chunks() {
     assert_eq!(chosen[25], 160_000, "{chosen:?}");
 }
 
-/// A fall causes two errors. They must not lower the prediction after it.
+/// A drop of the rate causes two errors of the prediction. They must not lower the predictions after the rate has returned.
 #[test]
 fn takes_the_best_on_the_third_chunk_after_a_rate_has_returned() {
     let chosen = run(PathKind::Lan, 0, |chunk| match chunk {
@@ -233,7 +234,7 @@ fn gives_a_chunk_up_that_would_come_too_late() {
 #[test]
 fn gives_the_rest_of_a_chunk_up_that_is_stuck_behind_a_full_queue() {
     let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
-    // A share of a chunk arrives in 100 ms, then nothing; bytes of others from 2 s on.
+    // A share of a chunk arrives in 100 ms, then nothing more of it. From 2 s on the connection carries bytes of other streams.
     let switch_after = |share: f64, seconds: f64, is_behind: bool| {
         let mut choice = adaptive(true);
         choice.delivered(Delivery {
@@ -291,7 +292,7 @@ fn with_nothing_held_takes_what_keeps_up() {
 #[test]
 fn each_wish_offers_what_is_within_it() {
     let registry = crate::plugins::registry();
-    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
     let offered = |choice: CodecChoice, kind| offers(&choice, 96_000, &path(kind), &registry);
     let lossless = offered(CodecChoice::Lossless, transport::PathKind::Relayed);
     assert!(!lossless.is_empty() && lossless.iter().all(|it| it.bitrate.is_none()), "{lossless:?}");
@@ -307,7 +308,7 @@ fn each_wish_offers_what_is_within_it() {
 #[test]
 fn the_first_offer_is_no_more_than_the_path_may_carry() {
     let registry = crate::plugins::registry();
-    let path = |kind| Path { kind, remote: String::new(), rtt: None, least_rtt: None, loss: None };
+    let path = |kind| Path { kind, remote: String::new(), rtt: None, min_rtt: None, loss: None };
     let first = |choice, kind, bitrate| offers(&choice, bitrate, &path(kind), &registry)[0].bitrate.unwrap();
     let auto = |kind, bitrate| first(CodecChoice::Auto(Budget::NONE), kind, bitrate);
     assert_eq!([64_000, 160_000].map(|it| auto(transport::PathKind::Relayed, it)), [64_000, 96_000]);
@@ -328,7 +329,7 @@ fn what_is_abandoned_is_spent_too() {
     assert_eq!(all[choice.choose(&situation).unwrap().to].bitrate, 12_000);
 }
 
-/// The node takes any of the offers, so its first chunk can exceed the limit of the path's kind.
+/// The node may choose any of the offers, so its choice can exceed the limit of the path's kind.
 #[test]
 fn what_passes_through_above_the_cap_of_a_relay_is_left_before_anything_is_known() {
     let low = Arc::clone(&ladder()[3]);
@@ -377,7 +378,8 @@ fn a_budget_that_nears_brings_the_bitrate_down_and_says_so() {
     assert!(spent < 750_000 + 5_400_000, "{spent}");
 }
 
-/// Bytes of a chunk received after `seconds`, in whole datagrams, on a path of 10 Mbit/s that falls to 128 kbit/s at 0.3 s.
+/// Bytes of a chunk received after `seconds`, in whole datagrams, on a path whose rate drops from 10 Mbit/s to 128 kbit/s at
+/// 0.3 s.
 fn fallen(seconds: f64) -> u64 {
     let bits = if seconds < 0.3 { 10e6 * seconds } else { 3e6 + 128e3 * (seconds - 0.3) };
     (bits / 8.0) as u64 / 1200 * 1200
@@ -421,11 +423,11 @@ fn what_a_chunk_came_at_before_the_rate_fell_is_not_expected_of_the_next() {
     assert!(all[switch.to].bitrate < 128_000, "{switch:?}");
 }
 
-/// No other chunk would arrive during a pause of the path either.
+/// During a pause of the path no other chunk would arrive either, so none is abandoned.
 #[test]
 fn a_pause_of_the_path_gives_no_chunk_up() {
     let (all, path) = (ladder(), PathReport { kind: PathKind::Lan, ..PathReport::default() });
-    // At 5 Mbit/s, with a pause at each moment of the chunk.
+    // A chunk at 5 Mbit/s, with a pause of the path at each of 89 moments.
     for paused_at in (1..90).map(|step| 0.01 * f64::from(step)) {
         let mut choice = adaptive(true);
         let before = Delivery { bytes: 576_000, took: SECOND, ..Delivery::default() };

@@ -1,8 +1,8 @@
 //! Throughput of a chunk that is being received.
 //!
-//! The meter takes the lowest rate over any stretch up to now. A chunk that began fast and then slowed down is so measured by
-//! the stretch since the fall. One datagram is added to each stretch: otherwise two datagrams that arrive apart would look like
-//! a fall.
+//! The meter takes the lowest rate over any stretch of time up to now. So a chunk that began fast and then slowed down is
+//! measured by the stretch since its rate dropped. One datagram is added to each stretch: otherwise a gap between two datagrams
+//! would look like a drop.
 
 use std::{
     collections::VecDeque,
@@ -70,13 +70,13 @@ impl ThroughputMeter {
     const DATAGRAM: f64 = 1200.0;
     /// Shortest stretch without a byte that counts as a rate of zero, in seconds.
     const MIN_SILENCE: f64 = 0.4;
-    /// Number of datagrams from which a low rate is no accident.
+    /// Least number of datagrams at the final rate of a chunk. Fewer can be late by accident.
     const MIN_DATAGRAMS: f64 = 3.0;
     /// Factor within which two rates are about the same.
     const SAME_RATE: f64 = 1.5;
 
-    /// Takes the bytes of the chunk received within `took` up to `now`. Returns the present throughput; `None` if the chunk is
-    /// too short for that.
+    /// Takes the number of bytes of the chunk received in the time `took` before `now`. Returns the present throughput; `None`
+    /// if that time is too short for one.
     pub(super) fn measure(&mut self, now: Duration, took: Duration, bytes: u64) -> Option<Throughput> {
         self.advance(now, took, bytes);
         let quiet = now.saturating_sub(self.last_arrival.at).as_secs_f64();
@@ -121,7 +121,8 @@ impl ThroughputMeter {
         }
     }
 
-    /// Ends the chunk. Returns its final rate, in bit/s. `None` if that did not last, so that one late packet does not count.
+    /// Ends the chunk. Returns its final rate, in bit/s. `None` if that rate did not last, so that one late packet does not
+    /// count.
     pub(super) fn end(&mut self) -> Option<f64> {
         let Throughput { rate, steady, .. } = std::mem::take(self).latest?;
         let datagrams = rate / 8.0 * steady / Self::DATAGRAM - 1.0;

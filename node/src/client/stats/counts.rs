@@ -20,7 +20,7 @@ pub struct Counts {
     pub bytes_received: u64,
     /// Requests sent while paused. Anything but 0 is a bug.
     pub requests_while_paused: u64,
-    /// Requests that were repeated after a failure.
+    /// Retries scheduled after a failed request.
     pub retries: u64,
     /// Requests abandoned by a timeout.
     pub stalls: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Number of events kept. Fixed by `remembers_the_last_and_counts_all`.
+/// Number of events kept. Tested by `remembers_the_last_and_counts_all`.
 const KEPT: usize = 256;
 
 /// The last 256 events, oldest first, and the number of all events.

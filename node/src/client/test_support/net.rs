@@ -146,7 +146,7 @@ impl Connection for FakeConnection {
     fn path(&self) -> Path {
         let rtt = Some(Duration::from_millis(self.net.rtt_ms.load(Ordering::Relaxed)));
         let place = if self.net.stays.load(Ordering::Relaxed) { 0 } else { self.made_after };
-        Path { kind: PathKind::Direct, remote: place.to_string(), rtt, least_rtt: None, loss: None }
+        Path { kind: PathKind::Direct, remote: place.to_string(), rtt, min_rtt: None, loss: None }
     }
 
     fn received(&self) -> Option<u64> {

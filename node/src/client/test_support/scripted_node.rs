@@ -86,7 +86,7 @@ impl Connection for ScriptedConnection {
 
     fn path(&self) -> Path {
         let rtt = Some(Duration::from_millis(50));
-        Path { kind: PathKind::Direct, remote: String::new(), rtt, least_rtt: None, loss: None }
+        Path { kind: PathKind::Direct, remote: String::new(), rtt, min_rtt: None, loss: None }
     }
 
     fn open<'a>(&'a self, protocol: &'a str, data: &'a str) -> BoxFuture<'a, Result<Stream>> {

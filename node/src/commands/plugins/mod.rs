@@ -1,5 +1,5 @@
-//! `plugins list`, `plugins inspect`, `plugins check`. A library runs its own code, so each of the latter two loads it in a
-//! child process.
+//! `plugins list`, `plugins inspect`, `plugins check`. A loaded library runs its own code, so `inspect` and `check` load it in
+//! a child process.
 
 mod child_process;
 
@@ -35,7 +35,7 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
             id: id.clone(),
             version: note.version.clone(),
             origin: PluginOrigin::Loaded(path.clone()),
-            description: format!("of {}", note.id),
+            description: format!("from {}", note.id),
         }));
     }
     if as_json {

@@ -85,7 +85,7 @@ fn next_onto_an_unplayable_track_shows_and_ends_with_the_playable_ones() {
     assert_eq!(state.shown().unwrap().index, 2);
     assert_eq!(event(&mut state, Event::Ended(PlayId(3))), [Action::Drain(PlayId(2))]);
     assert_eq!(event(&mut state, Event::Drained(PlayId(0))), [], "a report of the first series");
-    let failures = "1 of 3 tracks could not be played".into();
+    let failures = "1 of 3 tracks could not be played, or not to their end".into();
     let actions = event(&mut state, Event::Drained(PlayId(2)));
     assert_eq!(actions, [Action::Finish(Outcome::Incomplete(failures))]);
 }
@@ -99,7 +99,7 @@ fn a_single_unplayable_track_ends_with_its_message() {
     assert_eq!(actions, [Action::Finish(Outcome::Incomplete(message))]);
 }
 
-/// The session may have taken up the successor before or after the failure, so it is named again.
+/// The fetch session may have begun the next track before or after the failure, so the state orders it again.
 #[test]
 fn a_successor_keeps_its_name_until_it_is_fetched() {
     let mut state = state(3);
@@ -205,7 +205,10 @@ fn a_start_past_the_end_is_a_warning() {
     let mut state = PlayerState::new(tracks(1), 100, Duration::ZERO, false);
     state.start(Position::START.moved(100.0));
     let actions = event(&mut state, began(0, 0));
-    assert_eq!(lines(&actions)[0], "t0 is only 0:03 long: nothing of it is played");
+    assert_eq!(
+        lines(&actions)[0],
+        "t0 is 0:03 long and the start position lies behind its end: nothing of it is played"
+    );
 }
 
 fn fate() -> impl Strategy<Value = Fate> {

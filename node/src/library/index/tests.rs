@@ -27,7 +27,7 @@ fn scanned(files: impl IntoIterator<Item = TrackFile>) -> Vec<ScannedEntry> {
     files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect()
 }
 
-/// `text` followed by its hash, as an index ends.
+/// `text` as a file of the index: followed by a line end and its hash.
 fn sealed(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
     bytes.push(b'\n');

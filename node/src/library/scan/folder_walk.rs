@@ -10,12 +10,12 @@ use walkdir::{DirEntry, WalkDir};
 use super::natural_order::compare_names;
 use crate::library::{error::Skipped, track_file::FileEntry};
 
-/// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls;
-/// each file is returned once over all of them. Folders and links that cannot be read are added to `skipped`.
+/// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls,
+/// which are not returned again. Adds folders and links that it cannot read to `skipped`.
 ///
-/// Skips names that begin with a dot. Skips symbolic links too unless `follow_links` is set: a link to a
-/// place below `root` leads to a file that is found anyway, any other link leads out of the owner's folders.
-/// In a folder, takes only the files that `is_wanted`. If `root` is a file, takes it whatever its name.
+/// Skips names that begin with a dot. Skips symbolic links unless `follow_links` is set: a link to a place
+/// below `root` leads to a file that the walk finds anyway, and any other link leads out of the owner's folders.
+/// In a folder, takes only files for which `is_wanted` is true. If `root` is a file, takes it with any name.
 ///
 /// # Errors
 /// The system's error if `root` itself cannot be read.
@@ -53,7 +53,7 @@ pub(in crate::library) fn walk(
 }
 
 fn file_entry(entry: &DirEntry, follow_links: bool) -> std::io::Result<FileEntry> {
-    // The walk starts at a real path. Unless it follows links, all its paths are real.
+    // The walk starts at a path without symbolic links. All its paths are without them unless it follows links.
     let path = if follow_links { entry.path().canonicalize()? } else { entry.path().to_owned() };
     let metadata = path.symlink_metadata()?;
     Ok(FileEntry::new(path, &metadata))
@@ -132,7 +132,7 @@ mod tests {
         symlink("nowhere", tree.path().join("broken.wav")).unwrap();
         assert_eq!(names(tree.path(), false), (vec!["a.wav".into()], 0));
         let (followed, skipped) = names(tree.path(), true);
-        // Both links lead to the one file, which counts once; the loop and the broken link are skipped.
+        // Both links lead to the same file, which counts once. The loop and the broken link are skipped.
         assert_eq!((followed.len(), skipped), (2, 2));
     }
 }

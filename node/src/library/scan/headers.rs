@@ -24,7 +24,7 @@ use crate::{
 /// Threads that read headers. They wait for the disk most of the time.
 const THREADS: usize = 4;
 
-/// Reads the headers of the `entries` at `positions`, and hands over each position with its result.
+/// Reads the headers of the `entries` at `positions`, and calls `take` with each position and its result.
 pub(in crate::library) fn read_headers(
     entries: &[FileEntry],
     positions: &[usize],
@@ -52,7 +52,7 @@ fn scan_file(entry: &FileEntry) -> ScannedEntry {
     }
 }
 
-/// Parses one file. A parser that panics on a damaged file costs that file only.
+/// Parses one file. If the parser panics on a damaged file, only this file fails.
 fn parse_headers(path: &Path) -> Result<Scanned, String> {
     match catch_unwind(|| source::scan(path)) {
         Ok(scanned) => scanned.map_err(|error| reason(&error)),

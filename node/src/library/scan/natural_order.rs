@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, ffi::OsStr, path::Path};
 
-/// Compares two file names: digits by their value, letters regardless of case. Names that are equal so far
+/// Compares two file names: numbers by their value, letters regardless of case. Names that are equal by this rule
 /// are compared byte by byte, so different names are never equal.
 pub(super) fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
     compare_runs(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))

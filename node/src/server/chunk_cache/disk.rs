@@ -1,13 +1,13 @@
 //! Cache of encoded chunks on disk, for the next start: one file for each chunk in a folder of its own,
 //! bounded in bytes.
 //!
-//! A file holds the chunk as it goes over the wire, followed by a hash that is keyed with all that the chunk
-//! depends on. Each read verifies the hash; a file that does not match is removed and its chunk encoded
-//! again. So the folder may be in any state: after a crash in the middle of a write, while another node
-//! writes to it, or after somebody emptied it. For the same reason nothing calls `fsync`. The hash detects
-//! damage, not tampering, as in the library's index.
+//! A file holds the chunk as it goes over the wire, followed by a keyed hash, the seal. The key is a hash of
+//! everything that the chunk depends on. Each read verifies the seal. If it does not match, the node removes the
+//! file and encodes the chunk again. So the folder may be in any state: after a crash in the middle of a write,
+//! while another node writes to it, or after somebody emptied it. For the same reason the node does not call
+//! `fsync`. The seal detects damage. It does not detect tampering, as in the library's index.
 //!
-//! Encoder threads read. One thread of its own writes and makes room ([`writer`]).
+//! The encoder threads read the files. One other thread writes files and removes old ones ([`writer`]).
 
 use std::{
     collections::HashMap,
@@ -42,15 +42,16 @@ pub(super) mod stats;
 mod tests;
 mod writer;
 
-/// Number of chunks that wait to be written. Above it chunks are dropped, if the disk is slower than the
-/// encoders. Test `chunks_are_dropped_once_the_queue_is_full`.
+/// Greatest number of chunks that wait to be written. If the disk is slower than the encoders, the cache drops
+/// further chunks. Tested by `chunks_are_dropped_once_the_queue_is_full`.
 const QUEUE: usize = 128;
 
-/// The readers' side of the cache. Dropping it ends the writer thread after the chunks in its queue.
+/// The side of the cache that the encoder threads use. When it is dropped, the writer thread writes the chunks in
+/// its queue and ends.
 #[derive(Debug)]
 pub(in crate::server) struct DiskCache {
     folder: PathBuf,
-    /// By codec id, see [`codec_fingerprints`].
+    /// Fingerprints by codec id, see [`codec_fingerprints`].
     fingerprints: HashMap<String, Hash>,
     counters: Arc<DiskCounters>,
     queue: SyncSender<(DiskKey, Bytes)>,
@@ -70,8 +71,8 @@ impl DiskCache {
         Ok(Self { folder: config.folder.clone(), fingerprints, counters, queue })
     }
 
-    /// The key of a chunk. `None` for a chunk past the track's end, and for one that is cheap to encode
-    /// again.
+    /// The key of a chunk. `None` if the cache does not store it: the chunk lies past the track's end, or is cheap
+    /// to encode again.
     pub(in crate::server) fn key(
         &self,
         track: &OpenTrack,
@@ -91,7 +92,7 @@ impl DiskCache {
         match read(&path, key, max_bytes) {
             Ok(Some(chunk)) => {
                 self.counters.hits.add(1);
-                // The time of change orders files by use. A file that cannot be touched can still be read.
+                // The time of change orders the files by their last use. An error is harmless, since the chunk was read.
                 let touch = |file: File| file.set_modified(SystemTime::now());
                 let _ = OpenOptions::new().append(true).open(&path).and_then(touch);
                 return Some(chunk);
@@ -121,8 +122,8 @@ impl DiskCache {
     }
 }
 
-/// Reads the chunk in a file; `None` if its seal does not match `key`. Accepts any file, and takes memory for
-/// at most `max_bytes`.
+/// Reads the chunk in a file. `None` if its seal does not match `key`. Accepts any file. Takes memory for a chunk of
+/// at most `max_bytes` bytes.
 fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<Bytes>> {
     let metadata = path.symlink_metadata()?;
     let max_length = max_bytes.saturating_add(OUT_LEN) as u64;

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
-/// Audio that may be missing at a track's end before the node reports a damaged file, as a fraction of a
-/// second: 1/10 s. The length in headers is seldom exact. Integration test
-/// `a_tenth_of_a_second_may_be_missing_at_the_end`.
+/// Divisor of a second that gives the length of a last chunk that may have no audio at all: 1/10 s. The length in
+/// headers is seldom exact, so the file may end shortly before that chunk. The node refuses a longer chunk
+/// without audio as cut short. Tested by `a_tenth_of_a_second_may_be_missing_at_the_end`.
 const TOLERANCE: u32 = 10;
 
 /// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's
-/// content, the rendition and the index. Publishes packets as they are encoded. Returns the chunk's
-/// unpublished end, or `None` if `is_abandoned`, which is checked before every packet.
+/// content, the rendition and the index. Publishes packets as they are encoded. Returns the end of the chunk
+/// that is not published yet. Calls `is_abandoned` before every packet, and returns `None` if it is true.
 ///
 /// # Errors
 /// `OutOfRange`; `Unreadable` if the file fails, or ends before the chunk begins; `CodecFailed` if the codec
@@ -90,8 +90,8 @@ pub(super) fn encode(
     Ok(is_complete.then(|| packets.batch.end()))
 }
 
-/// The frames, at the rendition's rate, to feed to the encoder for `frames` frames from `first` on: with
-/// lead-in, lookahead and crossfade. Frames outside of the track are silence.
+/// The frames, at the rendition's rate, that the encoder needs for a chunk of `frames` frames from `first` on: those
+/// frames with lead-in, lookahead and crossfade. Frames outside of the track are silence.
 fn encoder_input(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Range<i64> {
     let signed = |frame: u64| i64::try_from(frame).unwrap_or(i64::MAX);
     let start = signed(first) - i64::from(encoding.lead_in);
@@ -103,7 +103,7 @@ fn encoder_input(encoding: &Encoding, first: u64, frames: u64, last: bool) -> Ra
     start..start.saturating_add(signed(length))
 }
 
-/// Publishes an encoder's packets, and rejects more bytes than a client accepts for a chunk.
+/// Publishes an encoder's packets. Fails if they have more bytes than a client accepts for a chunk.
 struct PacketSink<'a> {
     room: usize,
     packet: Vec<u8>,
@@ -111,7 +111,7 @@ struct PacketSink<'a> {
 }
 
 impl PacketSink<'_> {
-    /// Adds the packet that `encode` writes. Returns whether it wrote one.
+    /// Adds the packet that `encode` writes. Returns true if it wrote one.
     fn write(
         &mut self,
         encode: impl FnOnce(&mut [u8]) -> Result<usize, PluginError>,

@@ -2,10 +2,11 @@ use std::collections::VecDeque;
 
 use crate::server::caller::Caller;
 
-/// A queue that serves callers in turn: the next item belongs to the caller whose last item is longest ago.
+/// A queue that serves callers in turn. The next item belongs to the caller that has waited longest since its last
+/// item.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
-    /// Callers with items, the next to be served first.
+    /// Callers with items, in the order in which they are served.
     callers: VecDeque<(Caller, VecDeque<T>)>,
     len: usize,
 }
@@ -19,7 +20,7 @@ impl<T> FairQueue<T> {
         self.len
     }
 
-    /// Returns whether `caller` has an item in the queue.
+    /// True if `caller` has an item in the queue.
     pub(super) fn has(&self, caller: &Caller) -> bool {
         self.callers.iter().any(|(waiting, _)| waiting == caller)
     }
@@ -42,7 +43,7 @@ impl<T> FairQueue<T> {
         Some(item)
     }
 
-    /// Empties the queue.
+    /// Empties the queue and returns its items.
     pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
         std::mem::replace(self, Self::new()).callers.into_iter().flat_map(|(_, items)| items)
     }
@@ -82,7 +83,7 @@ mod tests {
                 let own = order.iter().enumerate().filter(|(_, (of, _))| *of == caller);
                 let (places, items): (Vec<_>, Vec<_>) = own.map(|(place, (_, item))| (place, *item)).unzip();
                 prop_assert!(items.is_sorted());
-                // Between two items of one caller comes at most one of each other.
+                // Between two items of one caller, each other caller has one item at most.
                 prop_assert!(places.windows(2).all(|pair| pair[1] - pair[0] <= 5), "{:?}", order);
             }
         }

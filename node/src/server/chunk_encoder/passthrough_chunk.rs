@@ -4,7 +4,8 @@ use media_protocol::{ChunkIndex, ErrorCode, Rendition, WireError, chunk};
 use super::progress::{ChunkProgress, PacketBatch};
 use crate::{library::OpenTrack, server::negotiate::packet_cut::PacketCut};
 
-/// Copies the packets of chunk `index` from the file and publishes them. Returns the chunk's unpublished end.
+/// Copies the packets of chunk `index` from the file and publishes them. Returns the end of the chunk that is not
+/// published yet.
 ///
 /// # Errors
 /// `Unreadable` if the file fails; `Internal` if the packets exceed the size limit of a chunk.

@@ -14,11 +14,12 @@ enum Published {
     Growing(Vec<Bytes>),
     /// The whole chunk, in the same memory as in the cache, so that slow readers hold no second copy.
     Whole(Bytes),
-    /// The published parts followed by a refusal, and its code.
+    /// The published parts, of which the last is a refusal, and the code of the refusal.
     Failed(Vec<Bytes>, ErrorCode),
 }
 
-/// The writing end of a chunk. Dropping it unfinished ends the chunk early; readers miss the trailer then.
+/// The writing end of a chunk. If it is dropped before it is finished, the chunk ends early, and readers notice that
+/// the trailer is missing.
 #[derive(Debug)]
 pub(super) struct ChunkProgress(watch::Sender<Published>);
 
@@ -33,7 +34,7 @@ impl ChunkProgress {
         ChunkStream(Reading::Growing { published: self.0.subscribe(), parts: 0, bytes: 0 })
     }
 
-    /// Returns whether the chunk has readers.
+    /// True if the chunk has readers.
     pub(super) fn has_readers(&self) -> bool {
         self.0.receiver_count() > 0
     }
@@ -61,7 +62,7 @@ impl ChunkProgress {
         whole.freeze()
     }
 
-    /// Ends the chunk unless a refusal has ended it. `whole` comes from [`ChunkProgress::with_trailer`].
+    /// Ends the chunk, unless a refusal has ended it already. `whole` comes from [`ChunkProgress::with_trailer`].
     pub(super) fn finish(&self, whole: Bytes) {
         self.0.send_modify(|published| {
             if matches!(published, Published::Growing(_)) {
@@ -81,10 +82,10 @@ impl ChunkProgress {
     }
 }
 
-/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram,
-/// so the batch publishes after packet 1, after packet [`PacketBatch::SECOND`], and then at each doubling. A
-/// node that encodes twice as fast as real time thus stays ahead of playback. Dropping the batch publishes
-/// the rest, which is useful even if the chunk fails.
+/// Packets that are encoded and not yet published. Each publication wakes all readers and costs a datagram.
+/// So the batch publishes after packet 1, after packet [`PacketBatch::SECOND`], and then each time the number
+/// of packets has doubled. With this rule, a node that encodes twice as fast as real time stays ahead of
+/// playback. When the batch is dropped, it publishes the rest, which a client can play even if the chunk fails.
 pub(super) struct PacketBatch<'a> {
     progress: &'a ChunkProgress,
     packets: u32,
@@ -92,8 +93,8 @@ pub(super) struct PacketBatch<'a> {
 }
 
 impl<'a> PacketBatch<'a> {
-    /// Number of packets at the second publication. Two doublings later it is 12, about the start level of a
-    /// player. Test `the_first_packet_goes_out_at_once_and_later_ones_together`.
+    /// Number of packets at the second publication. Two publications later it is 12 packets, about the start level
+    /// of a player. Tested by `the_first_packet_goes_out_at_once_and_later_ones_together`.
     const SECOND: u32 = 3;
 
     /// A batch for the chunk that `writer` has begun. The first packet publishes the chunk's header too.
@@ -123,7 +124,7 @@ impl<'a> PacketBatch<'a> {
         }
     }
 
-    /// Returns the unpublished rest with the trailer, and does not publish it.
+    /// Returns the rest that is not published yet, with the trailer. Does not publish it.
     pub(super) fn end(mut self) -> Bytes {
         self.writer.finish()
     }
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!(reader.refused(), None);
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
-        // A node that stops refuses chunks that threads still encode.
+        // A stopping node refuses chunks that a thread still encodes. The end of that encoding then changes nothing.
         chunk.finish(Bytes::from_static(b"one two"));
         assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
         assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));

@@ -1,5 +1,5 @@
-//! Order in which encoder threads encode chunks: each chunk once for all its callers, requested chunks before
-//! those ahead, callers in turn.
+//! Order in which the encoder threads encode chunks. A chunk that several callers request is encoded once. Callers
+//! take turns. Chunks that are encoded ahead come after all requested ones.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,14 +20,14 @@ use crate::server::{
     chunk_cache::{CacheStats, ChunkCache, ChunkKey},
 };
 
-/// Number of requested chunks that wait for a thread. Above it a caller that has one in the queue is refused
-/// as busy, so each caller may exceed it by one at most. Test
+/// Number of requested chunks that may wait for a thread. If it is reached, the node refuses a caller that already
+/// has a chunk in the queue as busy. So each caller can exceed the number by one at most. Tested by
 /// `a_full_queue_refuses_callers_that_wait_already`.
 const MAX_REQUESTED: usize = 512;
-/// Number of chunks that wait to be encoded ahead; a new one replaces the oldest. Test
+/// Greatest number of chunks that wait to be encoded ahead. A new one then replaces the oldest. Tested by
 /// `the_newest_chunks_ahead_replace_the_oldest`.
 const MAX_AHEAD: usize = 64;
-/// Time after which a caller that was refused as busy may retry: a good part of the queue is encoded by then.
+/// Time after which a caller that was refused as busy may retry. Much of the queue is encoded by then.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Counts of the encoder threads since the start.
@@ -58,14 +58,14 @@ pub(super) struct Schedule {
     work: Condvar,
 }
 
-/// Each chunk is in the cache, in progress, or neither. One in progress waits in a queue or is with a thread.
+/// Each chunk is in the cache, in progress, or neither. A chunk in progress waits in a queue, or a thread encodes it.
 #[derive(Debug)]
 struct State {
     cache: ChunkCache,
     in_progress: HashMap<ChunkKey, Arc<ChunkProgress>>,
-    /// The chunks of `in_progress` that are with a thread.
+    /// The chunks of `in_progress` that a thread encodes now.
     encoding: HashSet<ChunkKey>,
-    /// Requested chunks, once for each caller that waits.
+    /// Requested chunks. A chunk is here once for each caller that waits for it.
     requested: FairQueue<ChunkKey>,
     ahead: VecDeque<ChunkKey>,
     stats: EncoderStats,
@@ -95,8 +95,8 @@ impl Schedule {
         Self { state: Mutex::new(state), work: Condvar::new() }
     }
 
-    /// Returns a reader of the chunk: from the cache, of the encoding in progress, or of one that begins at
-    /// `caller`'s turn.
+    /// Returns a reader of the chunk. The chunk comes from the cache, from an encoding in progress, or from one that
+    /// begins at `caller`'s turn.
     ///
     /// # Errors
     /// `Busy` if too many chunks wait.
@@ -116,7 +116,7 @@ impl Schedule {
                 state.ahead.remove(position);
                 state.requested.push(caller, key);
             } else if state.requested.len() < MAX_REQUESTED && !state.encoding.contains(&key) {
-                // The chunk may be far back in another caller's queue.
+                // The chunk may stand far back in another caller's queue, so this caller's turn counts too.
                 state.requested.push(caller, key);
             }
             return Ok(progress.subscribe());
@@ -133,16 +133,16 @@ impl Schedule {
         Ok(stream)
     }
 
-    /// Returns whether the chunk is in the cache.
+    /// True if the chunk is in the cache.
     pub(super) fn is_cached(&self, key: &ChunkKey) -> bool {
         self.lock().cache.contains(key)
     }
 
-    /// Schedules a chunk that will be requested soon, for a time without requested ones.
+    /// Schedules a chunk that a client will probably request soon. A thread encodes it once no requested chunk waits.
     pub(super) fn encode_ahead(&self, key: ChunkKey) {
         let mut state = self.lock();
         let is_known = state.cache.contains(&key) || state.in_progress.contains_key(&key);
-        // Without a cache the chunk could not be kept until its request.
+        // Without a cache, the node could not keep the chunk until its request.
         if state.stopped || state.cache.is_off() || is_known {
             return;
         }
@@ -166,7 +166,7 @@ impl Schedule {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            // All readers may have left. None joins here, since that takes the lock.
+            // All readers may have left. None can join meanwhile, since that needs the lock.
             match state.in_progress.get(&key).cloned() {
                 Some(_) if state.encoding.contains(&key) => {}
                 Some(progress) if ahead || progress.has_readers() => {
@@ -179,14 +179,14 @@ impl Schedule {
         None
     }
 
-    /// Abandons a requested chunk if its readers have left and another request waits. Returns whether it did.
-    /// A chunk that is encoded ahead is never abandoned: a busy node would start it again and again.
+    /// Abandons a requested chunk if its readers have left and another request waits. Returns true if it did.
+    /// Never abandons a chunk that is encoded ahead, since a busy node would start it again and again.
     pub(super) fn abandon_if_unwanted(&self, job: &Job) -> bool {
         if job.ahead || job.progress.has_readers() {
             return false;
         }
         let mut state = self.lock();
-        // No reader joins here, since that takes the lock.
+        // No reader can join meanwhile, since that needs the lock.
         let is_unwanted = state.requested.len() > 0 && !job.progress.has_readers();
         if is_unwanted {
             state.remove(&job.key);
@@ -194,7 +194,7 @@ impl Schedule {
         is_unwanted
     }
 
-    /// Abandons a chunk without readers. Returns whether it did.
+    /// Abandons a chunk without readers. Returns true if it did.
     pub(super) fn abandon_if_unread(&self, job: &Job) -> bool {
         let mut state = self.lock();
         let is_unread = !job.progress.has_readers();
@@ -204,10 +204,10 @@ impl Schedule {
         is_unread
     }
 
-    /// Ends a job with the whole chunk. Puts it into the cache before its last bytes are published, so that a
-    /// caller with the whole chunk finds it there. `is_current` tells whether the chunk is of the file that
-    /// its key names, `is_costly` is for [`ChunkCache::insert`], `is_encoded` is false for a chunk that was
-    /// read from disk.
+    /// Ends a job with the whole chunk. Puts the chunk into the cache before it publishes the last bytes, so that a
+    /// caller that has read the whole chunk can rely on the cache. `is_current` is true if the chunk comes from
+    /// the version of the file that its key names. `is_costly` is for [`ChunkCache::insert`]. `is_encoded` is false
+    /// for a chunk that was read from disk.
     pub(super) fn finish(
         &self,
         job: &Job,
@@ -233,13 +233,13 @@ impl Schedule {
     pub(super) fn fail(&self, job: &Job, error: &WireError) {
         let mut state = self.lock();
         state.remove(&job.key);
-        // A chunk ahead may lie past the track's end, which is no failure.
+        // A chunk that is encoded ahead may lie past the track's end, which is no failure.
         state.stats.failed += u64::from(!job.ahead);
         drop(state);
         job.progress.fail(error);
     }
 
-    /// Refuses all waiting chunks and lets the threads end.
+    /// Refuses all chunks that wait, and lets the threads end.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
@@ -257,13 +257,13 @@ impl Schedule {
         (state.stats, state.cache.stats())
     }
 
-    /// Returns whether no chunk is in progress.
+    /// True if no chunk is in progress.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.lock().in_progress.is_empty()
     }
 
-    /// The state is consistent between any two statements, so a poisoned lock is usable.
+    /// Locks the state. The state is consistent after every statement, so the lock is usable even after a panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ pub(super) struct Worker {
     pub(super) catalog: Arc<Catalog>,
     pub(super) disk: Option<DiskCache>,
     pub(super) schedule: Schedule,
-    /// Microseconds that the threads spent on chunks.
+    /// Microseconds that the threads spent on chunks, summed over all threads.
     pub(super) busy: Counter,
 }
 
@@ -38,15 +38,15 @@ pub(super) struct Worker {
 struct FinishedChunk {
     bytes: Bytes,
     origin: Origin,
-    /// True if the chunk is of the file that its key names. Otherwise the file has changed since the last
-    /// scan.
+    /// True if the chunk comes from the version of the file that its key names. If not, the file has changed since
+    /// the last scan.
     is_current: bool,
     is_costly: bool,
 }
 
 enum Origin {
     Disk,
-    /// With the key to store it under on disk, if it is to be stored.
+    /// The encoder, with the key on disk if the chunk is to be stored there.
     Encoder(Option<DiskKey>),
 }
 
@@ -55,7 +55,7 @@ impl Worker {
     pub(super) fn run(&self) {
         while let Some(job) = self.schedule.next() {
             let began = Instant::now();
-            // The plugin host catches panics of codecs; this catches panics of file decoders.
+            // The plugin host catches the panics of codecs. This catches those of file decoders.
             let finished = catch_unwind(AssertUnwindSafe(|| self.produce(&job)));
             self.busy.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             let finished = finished.unwrap_or_else(|_| {
@@ -84,8 +84,8 @@ impl Worker {
         let request = &key.request;
         let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
         let _entered = span.entered();
-        // The request before this one opens the track, which may take seconds on a slow disk. Encoding ahead
-        // would have this thread wait for that one.
+        // A requested chunk of the same track opens the track on another thread, which may take seconds on a slow
+        // disk. This thread would only wait for it, so it skips the chunk.
         if *ahead && !self.catalog.is_open(&request.rendition.track) && self.schedule.abandon_if_unread(job) {
             tracing::debug!("not encoded ahead: the track is still being opened");
             return Ok(None);

@@ -1,14 +1,16 @@
-//! Sampling rate for an output that does not take the source's rate.
+//! Rate for an output that does not take the source's rate.
 
 use media_plugin_sdk::SourceFormat;
 
 use super::plan::{RATES, USUAL_RATE};
 
-/// Returns the source as a codec should take it for an output with these `rates`; no rates set no limit.
+/// Returns the format that the node should give to a codec, for an output that takes these `rates`. An empty list
+/// sets no limit.
 ///
-/// The rate is the source's own if the output takes it. Otherwise it is the lowest one above the source's, or
-/// the highest one below. The source's own rate stays if that would add bytes without audio, or if it is no
-/// common rate but within the range of the output's rates: an output lists only common rates.
+/// The rate is the source's own if the output takes it. Otherwise it is the output's lowest rate between the
+/// source's and [`USUAL_RATE`], since a higher one would add bytes without audio. If there is none, it is the
+/// output's highest rate below the source's. A source with an uncommon rate keeps it if the output lists a lower
+/// and a higher rate: an output lists only common rates, and takes those between them too.
 pub(super) fn for_output(source: SourceFormat, rates: &[u32]) -> SourceFormat {
     let own = source.format.rate;
     let usable = || rates.iter().copied().filter(|rate| RATES.contains(rate));

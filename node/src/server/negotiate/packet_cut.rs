@@ -7,26 +7,25 @@ use crate::source::OpusStream;
 
 /// Rate of Opus in frames per second.
 const RATE: u32 = 48_000;
-/// Least number of frames before a chunk that a decoder must go through to converge: 80 ms (RFC 7845, section
-/// 4.6). They matter only where decoding begins: after a seek or a change of rendition.
+/// Least number of frames before a chunk that a decoder must decode to converge: 80 ms (RFC 7845, section 4.6).
+/// They matter only if decoding begins with this chunk, as after a seek or a change of rendition.
 const LEAD_IN: u32 = 3840;
 /// Least number of frames after a chunk, for a fade into another rendition.
 const TAIL: u32 = 960;
 
-/// Division of a file's Opus packets into chunks, with enough packets around each to decode it alone.
+/// Division of a file's Opus packets into chunks. Each chunk has enough packets around it to be decoded alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) struct PacketCut {
     pub(in crate::server) stream: OpusStream,
-    /// Frames of a chunk's packets before the chunk.
+    /// Frames before the chunk's first one in the chunk's packets.
     lead_in: u32,
-    /// Frames of a chunk's packets after the chunk.
+    /// Frames after the chunk's last one in the chunk's packets.
     tail: u32,
 }
 
 impl PacketCut {
-    /// A chunk lasts a whole number of packets, so all chunk borders lie at the same offset within a packet.
-    /// The lead-in of the first chunk holds all that comes before the track, so that it begins as the stream
-    /// does.
+    /// Divides a stream. A chunk lasts a whole number of packets, so all chunk borders lie at the same offset within
+    /// a packet. The lead-in of the first chunk reaches back at least to the first packet of the stream.
     pub(super) fn new(stream: OpusStream) -> Self {
         let OpusStream { packet_frames, skip, .. } = stream;
         let before = skip % packet_frames;
@@ -36,7 +35,7 @@ impl PacketCut {
         Self { stream, lead_in, tail }
     }
 
-    /// The numbers of chunk `index`'s packets. Negative numbers stand for silent packets before the stream.
+    /// The numbers of the packets of chunk `index`. Negative numbers stand for silent packets before the stream.
     pub(in crate::server) fn packets(&self, index: ChunkIndex) -> Range<i64> {
         let step = i64::from(self.stream.packet_frames);
         let chunk = i64::from(RATE * CHUNK_SECONDS);

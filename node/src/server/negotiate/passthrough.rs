@@ -15,11 +15,11 @@ use crate::{library::SourceFacts, source::OpusStream};
 const PARAMS: &str = "copy";
 /// Codec of the packets (RFC 6716).
 const CODEC: &str = "opus";
-/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1). Test
+/// Highest bitrate of a stereo stream, in bit/s (RFC 6716, section 2.1.1). Tested by
 /// `the_size_of_a_chunk_follows_from_its_name`.
 pub(super) const MAX_BITRATE: u32 = 510_000;
 
-/// Returns whether `id` names a passthrough.
+/// True if `id` names a passthrough.
 pub(super) fn is_passthrough(id: &RenditionId) -> bool {
     id.codec == CODEC && id.params == PARAMS
 }
@@ -46,11 +46,11 @@ pub(super) fn proposed(
     facts: SourceFacts,
 ) -> Option<RenditionPlan> {
     let stream = facts.opus.filter(|_| codec.info().id == CODEC)?;
-    // Without a limit on the bitrate, the codec's choice shows the highest bitrate that the options allow.
+    // If the client sets no limit, `u32::MAX` makes the codec propose the highest bitrate that its options allow.
     let limits = Limits { bitrate: limits.bitrate.or(Some(u32::MAX)), ..limits.clone() };
     let choice = codec.propose(&facts.source, &limits, options).ok()?;
     let highest = codec.encoding(&choice).ok()?.bitrate;
-    // An encoder with variable bitrate may exceed its target slightly.
+    // The mean of a variable bitrate may be slightly above its target, so a tenth more is accepted.
     let fits = stream.bitrate <= highest.saturating_add(highest / 10) && choice.format == facts.source.format;
     fits.then(|| plan(Arc::clone(codec), stream, track.clone(), facts).ok()).flatten()
 }
@@ -62,7 +62,7 @@ fn plan(
     facts: SourceFacts,
 ) -> Result<RenditionPlan, String> {
     let cut = PacketCut::new(stream);
-    // A decoder's configuration holds the channels and does not depend on the bitrate.
+    // The decoder's configuration does not depend on the bitrate, so any encoding has the right one.
     let unlimited = codec.propose(&facts.source, &Limits::default(), "");
     let config =
         unlimited.and_then(|choice| codec.encoding(&choice)).map_err(|error| error.to_string())?.config;

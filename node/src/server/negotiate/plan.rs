@@ -6,17 +6,18 @@ use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_ch
 use super::packet_cut::PacketCut;
 use crate::{library::SourceFacts, source::Window};
 
-/// Limit of a chunk as `f32` samples, in bytes. It bounds the memory of an encoder thread. Test
+/// Largest chunk, in bytes of its `f32` samples. Bounds the memory of an encoder thread. Tested by
 /// `formats_over_a_bound_are_refused`.
 pub(super) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
-/// Rates to which this node converts a track, besides the source's own. A peer names the rate, and a
-/// resampler between two rates without a common divisor needs much memory.
+/// Rates, in Hz, to which this node converts a track, besides the source's own. A peer chooses the rate, and a
+/// resampler between two rates without a common divisor would need much memory.
 pub(super) const RATES: [u32; 16] = [
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400,
     192_000, 352_800, 384_000,
 ];
-/// Highest rate to which this node converts for every codec. Rates above both this and the source's own rate
-/// add bytes without audio, so only a codec that chooses them itself gets them. Same test.
+/// Highest rate, in Hz, to which this node converts for any codec. A rate above it and above the source's own
+/// adds bytes without audio, so it is accepted only if the codec's own `propose` returns it.
+/// Tested by `formats_over_a_bound_are_refused`.
 pub(super) const USUAL_RATE: u32 = 48_000;
 
 /// A rendition that this node can make, with the means to make it.
@@ -24,7 +25,7 @@ pub(in crate::server) struct RenditionPlan {
     pub(in crate::server) codec: Arc<dyn Codec>,
     pub(in crate::server) encoding: Encoding,
     pub(in crate::server) rendition: Rendition,
-    /// Set if the source's own packets are sent and nothing is encoded.
+    /// The packets to send, if the node sends the source's own packets and encodes nothing.
     pub(in crate::server) passthrough: Option<PacketCut>,
 }
 
@@ -47,14 +48,14 @@ impl RenditionPlan {
         Ok(Self { codec, encoding, rendition, passthrough: None })
     }
 
-    /// Returns whether a cache should prefer these chunks: lossy encoding takes far more time, and gives a
-    /// tenth of the bytes of a lossless codec. Packets that pass through take no encoding at all.
+    /// True if a cache should prefer these chunks, since they are lossy. Lossy encoding takes far more time than
+    /// lossless, and gives a tenth of the bytes. Packets that pass through are not encoded at all.
     pub(in crate::server) fn is_costly(&self) -> bool {
         self.passthrough.is_none() && !self.codec.info().lossless
     }
 }
 
-/// The rendition that a client sees of an encoding.
+/// The rendition as a client sees it, for an encoding of a track.
 pub(super) fn describe(
     codec: &dyn Codec,
     encoding: &Encoding,
@@ -80,9 +81,8 @@ pub(super) fn describe(
     })
 }
 
-/// Checks that this node converts `source` to `format` and that a chunk of it is within bounds. The same
-/// check applies to the node's own choice and to a rendition that a peer names, so the node never refuses its
-/// own choice.
+/// Checks that this node converts `source` to `format`, and that a chunk of it is not too large. The node applies
+/// this check to its own choice as well as to a rendition that a peer names. So it never refuses its own choice.
 fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result<(), String> {
     let bytes = frames_per_chunk(format.rate) * u64::from(format.channels) * 4;
     let AudioFormat { rate, channels } = format;
@@ -102,14 +102,14 @@ fn check(codec: &dyn Codec, format: AudioFormat, source: SourceFormat) -> Result
     Ok(())
 }
 
-/// Returns whether the codec itself chooses that rate for an output with no other rate.
+/// True if the codec itself chooses that rate for an output that takes no other rate.
 fn would_choose(codec: &dyn Codec, rate: u32, source: SourceFormat) -> bool {
     let limits = Limits { rates: vec![rate], ..Limits::default() };
     codec.propose(&source, &limits, "").is_ok_and(|choice| choice.format.rate == rate)
 }
 
-/// Returns whether a lossless encoding preserves the source: it has the same format, and as many bits as the
-/// codec uses without limits.
+/// True if an encoding by a lossless codec preserves the source: it has the same format, and as many bits as the
+/// codec would use without limits.
 fn is_exact(codec: &dyn Codec, encoding: &Encoding, source: SourceFormat) -> bool {
     let unlimited = codec.propose(&source, &Limits::default(), "").and_then(|choice| codec.encoding(&choice));
     source.sample != SampleType::S32

@@ -9,8 +9,8 @@ use super::plan::RenditionPlan;
 /// Longest reason, in bytes.
 const MAX: usize = 1000;
 
-/// Explains the choice of `plan`, number `place` of the client's codecs. `rejected` has the reasons against
-/// earlier ones.
+/// Explains the choice of `plan`, whose codec is number `place` (from 0) in the client's list. `rejected` has the
+/// reasons against the codecs before it.
 pub(super) fn explain(
     registry: &Registry,
     request: &GetInfo,
@@ -61,7 +61,7 @@ fn rank(place: usize, of: usize) -> String {
     }
 }
 
-/// Bitrate of a lossless codec as a share of PCM's; empty for other plans.
+/// Bitrate of a lossless plan as a share of PCM's, in words. Empty for a lossy plan, and from 100 % on.
 fn share_of_pcm(plan: &RenditionPlan, source: SourceFormat) -> String {
     let bits = match source.sample {
         SampleType::S16 => 16.0,

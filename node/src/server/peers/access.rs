@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, fmt};
 pub struct Access {
     /// Admits everybody.
     pub open: bool,
-    /// Admits these identities with any token or none.
+    /// Admits the peers with these identities, with any token or none.
     pub ids: BTreeSet<String>,
-    /// Admits every peer with this token: the capability of the node's tickets.
+    /// Admits every peer that sends this token, which is the text of the capability in the node's tickets.
     pub capability: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Access {
             return Ok(());
         }
         match (&self.capability, token) {
-            // BLAKE3 compares hashes in constant time, and hashing hides the capability's length.
+            // The comparison of two BLAKE3 hashes takes constant time and does not reveal the token's length.
             (Some(ours), Some(theirs))
                 if blake3::hash(ours.as_bytes()) == blake3::hash(theirs.as_bytes()) =>
             {

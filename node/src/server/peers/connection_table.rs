@@ -8,8 +8,8 @@ use std::{
 use lru::LruCache;
 use media_plugin_sdk::transport::{Connection, Path};
 
-/// Number of connections of one peer: one person's players side by side, and dead connections of players that
-/// moved to another network. Integration test `one_peer_does_not_take_all_places`.
+/// Greatest number of connections of one peer. It allows several players of one person at once, and the dead
+/// connections of players that moved to another network. Tested by `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
 /// Time after a chunk's request during which a connection counts as playing. A player with a full buffer
 /// requests a chunk every 3 seconds. Test `a_connection_that_plays_is_never_evicted`.
@@ -37,7 +37,7 @@ impl ConnectionTable {
         self.lock().entries.len()
     }
 
-    /// Returns whether a new connection would get a place.
+    /// True if a new connection would get a place.
     pub(super) fn has_room(&self) -> bool {
         let places = self.lock();
         places.max > 0 && (places.entries.len() < places.max || places.victim(Instant::now()).is_some())

@@ -1,5 +1,5 @@
-//! One peer's connection: feeds its requests to the protocol's state machine, and streams the service's
-//! answers.
+//! The session of one connection: gives the peer's requests to the protocol's state machine, and sends the
+//! service's answers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -26,21 +26,21 @@ use crate::{
     },
 };
 
-/// Number of refusals being sent beside the requests, for each request that the limits allow. Above it the
-/// session accepts no further request. Test `refusals_that_nobody_reads_stop_further_requests`.
+/// Number of refusals that may be on their way at once, for each request that the limits allow. If there are more,
+/// the session accepts no further request. Tested by `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
 /// Time for which a session with that many answers waits for the peer to read one, then it closes the
 /// connection: the default time of a handshake. Same test.
 const FULL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Least time for a send. A send that takes longer, or longer than at [`MIN_SEND_RATE`], is abandoned. It
-/// outlasts a tunnel or a short sleep of the listener's machine. Test
+/// Least time limit of a send. A large send has the time that it takes at [`MIN_SEND_RATE`], if that is longer. 90 s
+/// outlast a tunnel or a short sleep of the listener's machine. Tested by
 /// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const SEND_TIMEOUT: Duration = Duration::from_secs(90);
-/// Least rate of a long send in bytes per second: 64 kbit/s. Only lossless chunks are that long, and no path
-/// below this rate plays them. Same test.
+/// Least rate of a large send, in bytes per second (64 kbit/s). Only lossless chunks are so large, and a path below
+/// this rate cannot play them. Tested by `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
 const MIN_SEND_RATE: u64 = 8_000;
 
-/// Outcome of a stream. An error is the transport's and ends this stream only.
+/// Outcome of a stream. An error comes from the transport, and ends only this stream.
 type Sent = media_plugin_sdk::transport::Result<()>;
 
 /// Time limit for a send of `bytes` bytes.
@@ -93,7 +93,7 @@ struct Session {
     connection: Arc<dyn Connection>,
     guard: Arc<ConnectionGuard>,
     machine: ServerSession,
-    /// Streams, by number, whose request the state machine has not decided on.
+    /// Streams, by number, on whose request the state machine has not decided yet.
     undecided: HashMap<u64, Stream>,
     answers: JoinSet<Sent>,
     /// The stream number of each answer's task.
@@ -130,7 +130,7 @@ impl Session {
             }
             ServerAction::Chunk { stream, request } => {
                 self.guard.note_request(true);
-                // Requested here and not in the task, so that it is queued before the chunks encoded ahead.
+                // The request must come before the chunks that are encoded ahead, so it is made here and not in the task.
                 let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
                 self.answer(stream, |stream| chunk.send(service, stream));
             }
@@ -188,7 +188,7 @@ async fn send_info(
     let following = info.as_ref().ok().and_then(|info| {
         let index = info.rendition.chunk_at(then_chunk_at?)?;
         let request = ChunkRequest { rendition: info.rendition.id.clone(), index };
-        // Requested before the answer leaves, so that it is encoded meanwhile.
+        // The request is made before the answer is sent, so that an encoder thread begins at once.
         Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request))
     });
     send(&service, &mut stream, json_line(info)).await?;
@@ -201,8 +201,8 @@ async fn send_info(
 /// A requested chunk on its way to a peer.
 struct OutgoingChunk {
     answer: Result<ChunkAnswer, WireError>,
-    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec,
-    /// since a peer can name any.
+    /// Counter of the bytes sent in this codec over this kind of path. `None` if this node lacks the codec: a peer
+    /// can name any text as a codec, and must not create counters.
     counter: Option<Arc<Counter>>,
     span: Span,
 }
@@ -269,7 +269,7 @@ async fn send_answer<T: Serialize>(
 
 /// An answer as a line of JSON.
 fn json_line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
-    // No answer fails to serialise. If one did, the peer would report the empty line.
+    // Serialising never fails. If it did, the peer would report the empty line as an invalid answer.
     let mut json = serde_json::to_vec(&Answer::from(answer)).unwrap_or_default();
     json.push(b'\n');
     json.into()
@@ -316,7 +316,7 @@ mod tests {
         }
 
         fn path(&self) -> Path {
-            Path { kind: PathKind::Memory, remote: String::new(), rtt: None, least_rtt: None, loss: None }
+            Path { kind: PathKind::Memory, remote: String::new(), rtt: None, min_rtt: None, loss: None }
         }
 
         fn open<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Stream>> {

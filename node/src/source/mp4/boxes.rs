@@ -4,11 +4,11 @@ use std::{fs::File, ops::Range};
 
 use super::{super::read_buffer::ReadBuffer, big_endian};
 
-/// Boxes that are read at most; later ones are ignored. Bounds the time for a damaged file.
+/// Greatest number of boxes that are read, which bounds the time for a damaged file. Later boxes are ignored.
 const MAX_BOXES: u32 = 4096;
-/// Depth of nested boxes that are read at most. Bounds the stack; the wanted boxes lie 6 deep.
+/// Greatest depth of nested boxes, which bounds the stack. The wanted boxes lie 6 deep.
 const MAX_DEPTH: u32 = 16;
-/// Bytes of a free-form tag that are read at most; iTunes' gapless note has about 200.
+/// Greatest number of bytes read from a free-form tag. iTunes' gapless note has about 200.
 const MAX_NOTE: u64 = 512;
 
 /// The contents of the boxes.
@@ -27,7 +27,8 @@ pub(super) struct Found {
 pub(super) struct Track {
     pub(super) is_audio: bool,
     pub(super) media_scale: u32,
-    /// Duration in the movie's time scale, or 0 for the rest of the track; start in the media's time scale.
+    /// Presented part of the track: its duration in ticks of the movie, 0 for the rest of the track, and its start in ticks of
+    /// the media.
     pub(super) edit: Option<(u64, i64)>,
     /// Bodies of the boxes that describe the track.
     boxes: Vec<([u8; 4], Range<u64>)>,
@@ -99,7 +100,7 @@ impl BoxWalk<'_> {
                 self.found.tracks.push(Track::default());
                 self.visit(body, end)
             }
-            // `meta` is a full box, which begins with a zero word, in MP4, and a plain box in QuickTime.
+            // In MP4, `meta` is a full box, which begins with a zero word. In QuickTime it is a plain box without that word.
             b"meta" => {
                 let full = if self.u32()? == 0 { 4 } else { 0 };
                 self.visit(body + full, end)
@@ -143,8 +144,8 @@ impl BoxWalk<'_> {
         self.u32()
     }
 
-    /// Reads the first entry that is not empty. Further entries would cut the track, which is not supported: the track is
-    /// presented from the first entry's start to its end.
+    /// Reads the first entry that is not empty. Further entries would cut parts out of the track, which is not supported. With
+    /// several entries, the whole track from the first entry's start on is presented.
     fn edit_list(&mut self) -> Option<()> {
         let is_long = self.u32()? >> 24 == 1;
         for _ in 0..self.u32()?.min(MAX_BOXES) {

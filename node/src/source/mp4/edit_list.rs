@@ -18,7 +18,7 @@ pub(in super::super) struct Edit {
     start: i64,
     /// Number of frames; 0 for the rest of the track.
     frames: i64,
-    /// Rounding error of `frames`.
+    /// Greatest rounding error of `frames`.
     tolerance: i64,
 }
 
@@ -37,8 +37,8 @@ impl Edit {
 pub(in super::super) struct Outline {
     /// `None` if the whole track is presented, or if the edit list is damaged.
     pub(in super::super) edit: Option<Edit>,
-    /// True if fragments may follow the headers. No header gives the length then: `mdhd` covers the part before the
-    /// fragments, and `sidx` may cover the first one alone.
+    /// True if fragments may follow the headers. Then no header gives the length: `mdhd` covers only the part before the
+    /// fragments, and `sidx` perhaps only the first fragment.
     pub(in super::super) is_fragmented: bool,
     /// The end of the track according to its time table, in frames. `None` with fragments.
     pub(in super::super) table_end: Option<i64>,
@@ -121,7 +121,7 @@ mod tests {
     fn an_edit_list_is_read_past_its_empty_entries() {
         let edit = parse(&movie(&[]), 44_100).unwrap();
         assert_eq!(edit, Edit { start: 1024, frames: 88_200, tolerance: 45 });
-        // The duration is in milliseconds. An end within a millisecond of the track's end is the track's end.
+        // The duration is rounded to milliseconds. So an end less than 1 ms before the track's end counts as the track's end.
         assert_eq!(edit.apply(89_240, None), (1024, 89_240));
         assert_eq!(edit.apply(100_000, None), (1024, 89_224));
     }
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(edit.apply(110_000, None), (2112, 102_112));
     }
 
-    /// A cut file has the whole file's edit list or none.
+    /// A file that is cut anywhere gives the edit list of the whole file, or none.
     #[test]
     fn a_damaged_edit_list_is_ignored() {
         let whole = movie(&[]);
@@ -176,7 +176,7 @@ mod tests {
             let edit = parse(&whole[..cut], 44_100);
             assert!(edit.is_none() || edit == expected, "cut at {cut}: {edit:?}");
         }
-        // The time scales of the media and of the movie.
+        // 44,100 is the time scale of the media, 1000 that of the movie.
         for scale in [44_100_u32, 1000] {
             let mut damaged = whole.clone();
             let at = damaged.windows(4).position(|word| word == scale.to_be_bytes()).unwrap();

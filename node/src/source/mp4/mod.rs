@@ -1,9 +1,9 @@
 //! MP4 (ISO/IEC 14496-12): packets by the tables in the file, and the edit list.
 //!
-//! Symphonia reads neither edit lists nor iTunes' gapless note, and it keeps all tables in memory, in every reader: those
-//! of a ten-hour book have 1.5 million packets. [`Mp4Reader`] leaves the tables in the file and buffers some kilobytes of
-//! each. For the description of the codec, Symphonia reads a copy of the headers with empty tables. Symphonia also reads
-//! files in fragments.
+//! Symphonia reads neither edit lists nor iTunes' gapless note. Each of its readers keeps all tables in memory, and those of a
+//! ten-hour book describe 1.5 million packets. [`Mp4Reader`] leaves the tables in the file and buffers some kilobytes of
+//! each. It lets Symphonia read the description of the codec, from a copy of the headers with empty tables. Symphonia's own
+//! reader plays files in fragments.
 
 mod boxes;
 mod edit_list;

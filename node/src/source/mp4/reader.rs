@@ -24,16 +24,17 @@ use super::{
     track_description,
 };
 
-/// Bytes of a packet at most; larger ones are skipped as damage. A packet of 8 channels of ALAC has 131 kB.
+/// Size of the largest packet, in bytes. Larger ones are skipped as damaged. A packet of ALAC with 8 channels has 131 kB.
 const MAX_PACKET: u64 = 1 << 20;
-/// Bytes of packets that are read at once.
+/// Size of one read of packets, in bytes.
 const READ: usize = 16 * 1024;
 
 static INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO Base Media File Format" };
 
-/// Reader of an MP4's audio track. Holds a part of each table and every thousandth run: 130 kB at most and one packet,
-/// however long the file is. A seek reads the sizes of the packets before it in the same chunk.
+/// Reader of an MP4's audio track. Holds a part of each table, 1024 runs of each run table at most, and one packet: with any
+/// length of the file at most 130 kB and that packet. A seek also reads the sizes of all packets that come before its target
+/// in the same chunk.
 pub(in super::super) struct Mp4Reader {
     file: File,
     tracks: [Track; 1],
@@ -82,7 +83,7 @@ impl Mp4Reader {
             tracks: [track],
             metadata: MetadataLog::default(),
             media: MediaInfo::new(),
-            // It fits, because `sizes.entries` does.
+            // The minimum fits, because `sizes.entries` is a `u32`.
             packets: u32::try_from(packets).unwrap_or(u32::MAX),
             times,
             chunks,
@@ -158,7 +159,7 @@ impl Tables {
             _ => None,
         };
         track.num_frames = None;
-        // Only with this time base, a tick is a frame.
+        // A tick is a frame only with this time base. Otherwise the number of frames stays unknown.
         if track.time_base.is_some_and(|base| base.numer.get() == 1 && Some(base.denom.get()) == rate) {
             track.with_num_frames(ticks);
         }

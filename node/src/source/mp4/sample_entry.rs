@@ -4,7 +4,8 @@ use std::fs::File;
 
 use super::{super::layout::read_at, boxes};
 
-/// The name of an MP4 whose audio is protected or of an unknown kind.
+/// The kind of an MP4's audio, in words, if it is protected or a known codec that this node does not decode. `None` for any
+/// other kind.
 pub(in super::super) fn unsupported_kind(file: &mut File) -> Option<&'static str> {
     let found = boxes::find(file).ok()?;
     found.tracks.iter().filter(|track| track.is_audio).find_map(|track| {

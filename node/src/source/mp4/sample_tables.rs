@@ -6,10 +6,10 @@ use symphonia::core::errors::{Result, decode_error};
 
 use super::{super::read_buffer::ReadBuffer, big_endian};
 
-/// Bytes of a table that are read at once.
+/// Size of one read of a table, in bytes.
 const READ: usize = 4096;
 
-/// Runs of a table that are kept in memory as starting points, however long the table is.
+/// Greatest number of runs of a table that are kept in memory as starting points of a search.
 const MARKS: u32 = 1024;
 
 /// A table with one number for each packet or chunk.
@@ -80,7 +80,8 @@ impl NumberTable {
     }
 }
 
-/// Consecutive packets that share one entry of a table.
+/// Consecutive packets that share one entry of a table. In a time table its bases are ticks, in a chunk table numbers of
+/// chunks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Run {
     entry: u32,
@@ -91,7 +92,7 @@ pub(super) struct Run {
     pub(super) base: u64,
     /// Ticks of each packet; or packets of each chunk.
     pub(super) value: u32,
-    /// The base of the next run, unless a gap follows.
+    /// End of the run: the base of the next one, unless there is a gap between them.
     end: u64,
     /// Sum of the ticks up to the end of the run, for [`RunKind::Times`].
     ticks_end: u64,
@@ -99,8 +100,9 @@ pub(super) struct Run {
 
 /// The even spacing of packets that all have the same number of frames.
 ///
-/// Some programs write a time table whose packet lengths jitter around the real one. Then the table is a hint: packets
-/// follow each other without gaps, unless the table moves one by more than a packet.
+/// Some programs write a time table whose packet lengths jitter around the real one. So packets follow each other without
+/// gaps, whatever small differences the table has. Only if the table places a packet more than a packet's length later, there
+/// is a gap.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spacing {
     /// Frames in a packet.
@@ -135,7 +137,8 @@ impl Run {
         self.then(packets.into(), self.end, ticks, end)
     }
 
-    /// The same with an even spacing, in frames. `None` also if the table contradicts the spacing over several packets.
+    /// The next run, with an even spacing and in frames. `None` if the sum overflows, or if several packets of the table
+    /// differ too much from the spacing.
     fn then_spaced(&self, packets: u32, ticks: u32, spacing: Spacing, is_last: bool) -> Option<Self> {
         let ticks_end = self.ticks_end.checked_add(u64::from(packets) * u64::from(ticks))?;
         let packet = u64::from(spacing.packet_frames);
@@ -189,7 +192,7 @@ impl RunKind {
     }
 }
 
-/// A table of runs. To find a run it reads a thousandth of the table at most.
+/// A table of runs. A search reads a thousandth of the table at most.
 #[derive(Debug)]
 pub(super) struct RunTable {
     kind: RunKind,
@@ -197,7 +200,7 @@ pub(super) struct RunTable {
     start: u64,
     entries: u32,
     buffer: ReadBuffer,
-    /// Runs at equal distances in the table.
+    /// Starting points of a search: runs at equal distances in the table.
     marks: Vec<Run>,
     /// The run that was found last.
     last: Run,
@@ -269,7 +272,7 @@ impl RunTable {
     fn run(&mut self, file: &mut File, entry: u32, before: Run) -> Result<Run> {
         let entry_bytes = self.kind.entry_bytes();
         let is_last = entry + 1 == self.entries;
-        // The entry behind it says at which chunk a run ends.
+        // In a chunk table, the next entry tells the chunk at which this run ends.
         let wanted = if is_last { entry_bytes } else { entry_bytes + 4 };
         let bytes = self.buffer.get(file, self.start + u64::from(entry) * entry_bytes, wanted as usize)?;
         let (first, second) = (big_endian(bytes), big_endian(&bytes[4..]));

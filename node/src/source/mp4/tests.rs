@@ -48,7 +48,8 @@ pub(super) fn track(id: u32, codec: &[u8; 4], scale: u32, tables: &[&[u8]], more
 struct Layout {
     /// Ticks and bytes of each packet, by chunk.
     chunks: Vec<Vec<(u32, u32)>>,
-    /// Width of a size: 4, 8 and 16 make `stz2`, 32 makes `stsz`, 0 gives all packets the size of the first.
+    /// Bits of a packet size in the table: 4, 8 and 16 make `stz2`, 32 makes `stsz`. With 0, all packets have the size of the
+    /// first.
     size_bits: u32,
     is_long: bool,
     /// Bytes between chunks.
@@ -134,7 +135,7 @@ impl Layout {
 }
 
 fn layout() -> impl Strategy<Value = Layout> {
-    // A common size of 0 would announce a table of sizes.
+    // No size is 0, since a common size of 0 means that a table of sizes follows.
     let packets = prop::collection::vec((prop::sample::select(vec![1u32, 160, 1024]), 1u32..2000), 1..6);
     (
         prop::collection::vec(packets, 1..20),
@@ -170,7 +171,7 @@ fn seek(format: &mut dyn FormatReader, ticks: i64) -> Option<i64> {
     format.seek(SeekMode::Accurate, to).ok().map(|seeked| seeked.actual_ts.get())
 }
 
-/// Asserts that all packets, and those after seeks, are the layout's packets, and those that Symphonia finds.
+/// Asserts that our reader and Symphonia's return the packets of the layout, from the start on and after seeks to `places`.
 fn check(layout: Layout, places: &[usize]) {
     let is_small = matches!(layout.size_bits, 4..=16);
     let (bytes, expected) = layout.make();
@@ -214,7 +215,7 @@ proptest! {
         place in 0i64..100_000,
     ) {
         let (mut bytes, expected) = layout.make();
-        // Most of them in the headers, which come last.
+        // The damage is in the headers, which follow the media data.
         let media: usize = expected.iter().map(|(_, _, data)| data.len()).sum();
         for (index, value) in flips {
             let at = media + index.index(bytes.len() - media);
@@ -232,7 +233,7 @@ proptest! {
     }
 }
 
-/// Tables with more runs than marks.
+/// The tables have more runs than [`super::sample_tables`] keeps as starting points.
 #[test]
 fn packets_are_found_in_long_tables() {
     let packet = |n: u32| (if n.is_multiple_of(3) { 160 } else { 1024 }, 1 + n % 13);

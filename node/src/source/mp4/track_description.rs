@@ -12,12 +12,13 @@ use super::{
     boxes::{Found, Track},
 };
 
-/// Bytes of a box that is copied, and number of tracks, at most. Bound the memory for a damaged file.
+/// Size of the largest box that is copied, in bytes. Bounds the memory for a damaged file.
 const MAX_BOX: u64 = 64 * 1024;
+/// Greatest number of audio tracks that are copied. Bounds the memory for a damaged file.
 const MAX_TRACKS: usize = 16;
 
-/// Reads the audio track that Symphonia chooses: Symphonia's description, without a length, and the boxes. `None` if the
-/// headers are damaged.
+/// Reads the audio track that Symphonia chooses. Returns Symphonia's description of it, without a length, and its boxes. `None`
+/// if the headers are damaged.
 pub(super) fn read<'a>(
     file: &mut File,
     found: &'a Found,

@@ -1,4 +1,5 @@
-//! FLAC (RFC 9639, section 8). The view keeps only the metadata blocks that describe the audio.
+//! Stripped artwork in FLAC (RFC 9639, section 8): only the metadata blocks that describe the audio stay, if the others have
+//! more than 16 KiB.
 
 use std::{
     fs::File,
@@ -16,14 +17,15 @@ const SEEK_TABLE: u8 = 3;
 /// A block type that does not exist (RFC 9639, section 8.1).
 const FORBIDDEN: u8 = 127;
 const LAST: u8 = 0x80;
-/// Metadata blocks that are read at most. Bounds the time for a damaged file.
+/// Greatest number of metadata blocks that are read, which bounds the time for a damaged file.
 const MAX_BLOCKS: u32 = 1024;
 
-/// The parts of the view. `file` stands behind the marker at the beginning of `range`.
+/// Parts of the view on the container in `range`; `None` if the view is the container itself. `file` must stand behind the
+/// marker `fLaC` at the beginning of `range`.
 pub(super) fn parts(file: &mut File, range: &Range<u64>) -> Result<Option<Vec<Part>>> {
     let mut head = b"fLaC".to_vec();
     let mut at = range.start + 4;
-    // Position in `head` of the last kept block, which becomes the last block of all.
+    // Position in `head` of the last kept block, which gets the mark of the last block.
     let mut last = None;
     let mut removed_bytes = 0;
     for _ in 0..MAX_BLOCKS {

@@ -2,9 +2,9 @@
 
 use std::io::{Error, ErrorKind, Read, Result};
 
-/// Bytes of metadata that may stay where they are. Longer metadata is removed.
+/// Greatest size of metadata, in bytes, that stays in the view. Longer metadata is removed.
 pub(super) const SHORT: u64 = 16 * 1024;
-/// Bytes of a replaced head at most: a seek table, or codebooks.
+/// Greatest size, in bytes, of the head that takes the place of the file's. It holds a seek table or codebooks.
 pub(super) const MAX_HEAD: u64 = 1 << 20;
 
 /// Reads `N` bytes.
@@ -14,7 +14,7 @@ pub(super) fn read_array<const N: usize>(file: &mut impl Read) -> Result<[u8; N]
     Ok(bytes)
 }
 
-/// Reads `count` bytes. Memory is taken only for bytes that are there; the caller bounds `count`.
+/// Reads `count` bytes. Allocates memory only for bytes that the file has; the caller must still bound `count`.
 pub(super) fn read_vec(file: &mut impl Read, count: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(count).read_to_end(&mut bytes)?;

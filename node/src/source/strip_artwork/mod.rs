@@ -1,9 +1,9 @@
 //! A view of a container without the artwork in it.
 //!
-//! Symphonia reads every picture when it opens a file and keeps it until the reader is dropped. Each listener, and each idle
-//! reader, would hold a copy. So a long head is replaced by a short one that describes the audio in the same way. The bytes
-//! of audio stay the same. A damaged head is left alone; Symphonia judges it. Unfragmented MP4, WAV and AIFF have readers
-//! of their own, which skip artwork.
+//! Symphonia reads every picture when it opens a file, and keeps it until the reader is dropped. Each listener, and each idle
+//! reader, would hold a copy. So the view replaces a long head by a short one that describes the audio in the same way. The
+//! bytes of audio stay the same. A damaged head stays as it is, and Symphonia reports the damage. MP4 without fragments, WAV
+//! and AIFF have readers of their own, which skip artwork.
 
 mod flac;
 mod head;
@@ -22,7 +22,7 @@ use head::read_array;
 use spliced_file::Part;
 pub(super) use spliced_file::SplicedFile;
 
-/// Wraps the bytes `range` of `file` as a stream that stands at its beginning.
+/// Wraps the view on the container in `range` of `file` as a stream for Symphonia's readers.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -80,8 +80,8 @@ mod tests {
         assert_eq!(view(&before), after);
     }
 
-    /// The view on a file that is cut within its head is the file. The view on a damaged one is no longer than the file and
-    /// ends like it.
+    /// If a file is cut within its head, the view equals the file. If the head is damaged, the view is no longer than the file
+    /// and has the same last bytes.
     #[test]
     fn a_cut_or_damaged_head_is_left_alone_or_read_in_bounds() {
         let ogg =

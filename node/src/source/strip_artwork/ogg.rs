@@ -1,4 +1,5 @@
-//! Ogg (RFC 3533) with Vorbis or Opus. The view has an empty comment header.
+//! Stripped artwork in Ogg (RFC 3533) with Vorbis or Opus: a comment header of more than 16 KiB is replaced by
+//! an empty one.
 
 use std::{
     fs::File,
@@ -15,7 +16,7 @@ use super::{
 
 /// Bytes of a page's header before the segment table.
 const HEADER: usize = 27;
-/// Pages of comments that are removed at most; a longer comment header stays.
+/// Greatest number of pages of a comment header that is removed. A longer one stays.
 const MAX_PAGES: u32 = 16 * 1024;
 const CONTINUED: u8 = 1;
 const FIRST: u8 = 2;
@@ -36,7 +37,7 @@ impl Page {
         Ok(Some(Self { header, sizes: read_vec(file, header[26].into())? }))
     }
 
-    /// For each packet of the page: its bytes on the page, and whether it ends there.
+    /// For each packet of the page: its number of bytes on the page, and true if it ends there.
     fn packets(&self) -> impl Iterator<Item = (u64, bool)> {
         let sum = |sizes: &[u8]| sizes.iter().map(|size| u64::from(*size)).sum();
         self.sizes
@@ -71,7 +72,7 @@ impl Page {
     }
 }
 
-/// The parts of the view on the container in `range`.
+/// Parts of the view on the container in `range`; `None` if the view is the container itself.
 pub(super) fn parts(file: &mut File, range: &Range<u64>) -> Result<Option<Vec<Part>>> {
     file.seek(SeekFrom::Start(range.start))?;
     let mut reader = BufReader::new(&mut *file);
@@ -97,8 +98,9 @@ pub(super) fn parts(file: &mut File, range: &Range<u64>) -> Result<Option<Vec<Pa
     Ok(Some(vec![Part::Bytes(head), Part::File(end..range.end)]))
 }
 
-/// Reads the `count` packets behind the first page. Returns the second one, the length of the first, and the page on which
-/// they end. `None` if they do not end together with a page, or are damaged.
+/// Reads the `count` header packets behind the first page: the comments, and in Vorbis the setup. Returns the setup, the
+/// length of the comments in bytes, and the page on which the headers end. `None` if they are damaged or do not end together
+/// with a page.
 fn headers_after(
     reader: &mut BufReader<&mut File>,
     first: &Page,
@@ -133,7 +135,7 @@ fn headers_after(
     Ok(None)
 }
 
-/// Pages that hold `packets`. The last of them gets the number of `last`.
+/// Pages that hold `packets`. The last of them gets the page number of `last`, so that the numbers behind it stay right.
 fn pages(last: &Page, packets: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut segments: Vec<&[u8]> = Vec::new();
     for packet in packets {

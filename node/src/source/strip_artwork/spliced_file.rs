@@ -26,7 +26,7 @@ impl Part {
     }
 }
 
-/// The parts, one after the other, as one stream.
+/// A stream of several parts, one after the other.
 #[derive(Debug)]
 pub(in super::super) struct SplicedFile {
     file: File,

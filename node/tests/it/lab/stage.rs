@@ -20,8 +20,8 @@ use media_node::{
 };
 use media_plugin_host::Registry;
 use media_plugin_sdk::{
-    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError,
-    transport::{Admit, Bind, Endpoint, PeerAddress, refuse_all},
+    AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, PluginError,
+    transport::{Admit, BindOptions, Endpoint, PeerAddress, refuse_all},
 };
 use media_protocol::{List, Position, TrackId};
 use output_null::{Fast, RealTime, SystemClock};
@@ -65,7 +65,7 @@ impl OutputPlugin for Recorder {
         Ok(Vec::new())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
         let output: Box<dyn Output> = match self.realtime {
             true => Box::new(RealTime::new(open.format, SystemClock::default())),
             false => Box::new(Fast::new(open.format)),
@@ -124,7 +124,7 @@ impl Output for Recorded {
 
 async fn bind(registry: &Registry, key: u8, addresses: &[String], admit: Admit) -> Arc<dyn Endpoint> {
     let options = serde_json::json!({ "bind": addresses, "relay": "off", "mdns": false });
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [key; 32],
         options: options.to_string(),
         name: "lab".into(),

@@ -27,7 +27,7 @@ fn compare(a: &Heard, b: &Heard) -> Ordering {
         if (a - b).abs() <= share * a.max(b) { Ordering::Equal } else { a.total_cmp(&b) }
     };
     let bitrate = |heard: &Heard| heard.bits / heard.played;
-    let silence = b.underruns.cmp(&a.underruns).then(close(b.dry, a.dry, 0.02));
+    let silence = b.underruns.cmp(&a.underruns).then(close(b.underrun_time, a.underrun_time, 0.02));
     silence.then(close(bitrate(a), bitrate(b), 0.05))
 }
 
@@ -50,7 +50,7 @@ fn where_the_rate_falls_silence_is_no_longer_than_the_queue_takes_to_drain() {
     {
         for seed in 0..seeds {
             let heard = table::run_one(table::NAMES[0], kind, seed);
-            assert!(heard.dry <= most, "{kind}, seed {seed}: {heard:?}");
+            assert!(heard.underrun_time <= most, "{kind}, seed {seed}: {heard:?}");
         }
     }
 }

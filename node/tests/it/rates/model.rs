@@ -31,7 +31,7 @@ static ZEROS: [u8; 16384] = [0; 16384];
 pub(crate) struct Heard {
     pub(crate) underruns: u32,
     /// Total silence, in seconds.
-    pub(crate) dry: f64,
+    pub(crate) underrun_time: f64,
     /// Bits and seconds of the played audio.
     pub(crate) bits: f64,
     pub(crate) played: f64,
@@ -41,7 +41,7 @@ pub(crate) struct Heard {
 impl Heard {
     pub(crate) fn add(&mut self, other: &Self) {
         self.underruns += other.underruns;
-        self.dry += other.dry;
+        self.underrun_time += other.underrun_time;
         self.bits += other.bits;
         self.played += other.played;
         self.switches += other.switches;
@@ -263,7 +263,7 @@ impl Model<'_> {
             (self.sounding, self.begun) = (true, true);
         }
         if !self.sounding {
-            self.heard.dry += if self.begun { TICK } else { 0.0 };
+            self.heard.underrun_time += if self.begun { TICK } else { 0.0 };
             return;
         }
         let mut left = TICK;

@@ -1,7 +1,7 @@
 //! Options reach a plugin in the same way whether it is loaded or built in. A peer cannot set any.
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::{AudioFormat, Limits, Open, PluginError, SampleType, SourceFormat};
+use media_plugin_sdk::{AudioFormat, Limits, OpenRequest, PluginError, SampleType, SourceFormat};
 use media_protocol::{
     ChunkRequest, CodecOffer, GetInfo, Info, List, OutputOffer, PathReport, Rendition, RenditionId, Track,
     TrackSource,
@@ -18,7 +18,7 @@ fn codec(registry: &Registry, options: &str) -> Result<String, PluginError> {
 }
 
 fn output(registry: &Registry, options: &str) -> Result<AudioFormat, PluginError> {
-    let open = Open { target: "", format: FORMAT, sample: SampleType::S16, options };
+    let open = OpenRequest { target: "", format: FORMAT, sample: SampleType::S16, options };
     Ok(registry.output("pipe").unwrap().open(&open)?.format())
 }
 

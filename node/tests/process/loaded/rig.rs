@@ -18,7 +18,7 @@ use media_node::{
     server::{Access, Server, ServerConfig},
 };
 use media_plugin_host::{LoadOptions, PluginOrigin, Registry};
-use media_plugin_sdk::transport::{Admit, Bind, Endpoint, refuse_all};
+use media_plugin_sdk::transport::{Admit, BindOptions, Endpoint, refuse_all};
 use media_protocol::{Info, List, Position};
 
 use crate::library::{built, lines, load_options};
@@ -72,7 +72,7 @@ pub(crate) fn is_loaded(registry: &Registry, id: &str) -> Option<bool> {
 }
 
 async fn bind(registry: &Registry, key: u8, admit: Admit) -> Arc<dyn Endpoint> {
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: [key; 32],
         options: if TRANSPORT == "fastn" { LOOPBACK.into() } else { String::new() },
         name: "test".into(),

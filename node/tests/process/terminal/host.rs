@@ -5,7 +5,7 @@ use media_node::{
     plugins,
     server::{Access, Server, ServerConfig, ServerStats},
 };
-use media_plugin_sdk::transport::{Bind, Endpoint, PeerAddress};
+use media_plugin_sdk::transport::{BindOptions, Endpoint, PeerAddress};
 use media_protocol::{Protocol, Route, Ticket};
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,7 @@ impl Host {
         let catalog = Catalog::scan(files, false).unwrap();
         let server = Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap();
         let access = Access { capability: Some(Ticket::token_of(&CAPABILITY)), ..Access::default() };
-        let bind = Bind {
+        let bind = BindOptions {
             secret_key: *blake3::hash(&std::process::id().to_le_bytes()).as_bytes(),
             options: OPTIONS.into(),
             name: "host".into(),

@@ -52,7 +52,8 @@ fn session(home: &Home, ticket: &str, seed: u64) {
         let key = ["n", "n", "p", "p", "p", LEFT, RIGHT, " "][random.below(8)];
         screen.press(key);
         is_paused ^= key == " ";
-        if random.below(3) > 0 && screen.next_line().starts_with("exit=") {
+        // A paused player draws nothing for a key without effect.
+        if random.below(3) > 0 && !is_paused && screen.next_line().starts_with("exit=") {
             return;
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     fenced_buffer::{Edge, FencedBuffer, Pod},
 };
 
-/// Calls after which an encoder that buffers must have written a packet.
+/// Calls of `encode` after which an encoder that buffers must have written a packet.
 const MAX_CALLS: usize = 16;
 /// Content of a buffer before the plugin writes to it: a NaN, which shows up if it is taken for audio.
 const UNWRITTEN: f32 = f32::from_bits(0x7fc0_1234);

@@ -104,7 +104,7 @@ impl Suite {
     }
 
     /// Compares the second chunk, decoded, with the track at offsets of up to 400 frames. It must be most similar at the
-    /// declared delay. A chunk that is similar nowhere is a matter for the other rules.
+    /// declared delay. Other checks find a chunk that is not similar at any offset.
     fn check_lookahead(&self) -> Result<(), Failure> {
         const SEARCH: usize = 400;
         let rule = "the declared lead_in and lookahead are the codec's delay";

@@ -7,7 +7,8 @@ use crate::{
     stream_info::{PACKET_FRAMES, StreamInfo},
 };
 
-/// Storage of two channels: as they are, or as one channel, their difference (side) or their mean (section 9.1.3).
+/// Storage of two channels: as they are, or one of them or their mean (mid) together with their difference (side; section
+/// 9.1.3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ChannelAssignment {
     Independent,
@@ -186,7 +187,7 @@ fn residual(bits: &mut BitReader<'_>, warm: usize, samples: &mut [i32]) -> Resul
             each(samples, || bits.signed(depth))?;
         } else {
             each(samples, || {
-                // A quotient of more than 32 bits occurs only in a damaged frame, where any sample is as good.
+                // A quotient of more than 32 bits occurs only in a damaged frame, for which any sample will do.
                 let folded = bits.unary()?.wrapping_shl(parameter) | bits.unsigned(parameter)?;
                 Ok((folded >> 1) as i32 ^ -((folded & 1) as i32))
             })?;

@@ -11,8 +11,8 @@ pub(crate) enum Depth {
 }
 
 impl Depth {
-    /// Name in the parameters. An encoder that writes other bytes for the same audio needs other names
-    /// (`its_bytes_are_what_they_were`).
+    /// Name in the parameters. An encoder that writes other bytes for the same audio needs other names. Tested by
+    /// `its_bytes_are_what_they_were`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::S16 => "s16",

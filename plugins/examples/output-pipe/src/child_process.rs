@@ -12,16 +12,16 @@ use crate::options::PipeOptions;
 
 /// Bytes of the command's standard error that are kept. The last line goes into the error message.
 const KEPT_STDERR: usize = 1000;
-/// Time from the end of the command's input to SIGTERM. No less:
+/// Shortest time from the end of the command's input to SIGTERM. Tested by
 /// `a_command_that_does_not_read_holds_up_nobody_and_is_ended`.
 const TERM_AFTER: Duration = Duration::from_millis(50);
-/// Time from SIGTERM to SIGKILL. No less: the same test.
+/// Shortest time from SIGTERM to SIGKILL. Tested by `a_command_that_does_not_read_holds_up_nobody_and_is_ended`.
 const KILL_AFTER: Duration = Duration::from_millis(450);
 /// Interval of checks for the command's end. No portable, safe system call waits for a child with a timeout.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Running command. Dropping it ends the command and its process group within [`TERM_AFTER`] and [`KILL_AFTER`], and leaves
-/// no zombie.
+/// Running command. Dropping it ends the command and its process group within the sum of [`TERM_AFTER`] and [`KILL_AFTER`],
+/// and leaves no zombie.
 pub(crate) struct ChildProcess {
     program: String,
     child: Child,

@@ -11,7 +11,8 @@ mod samples;
 mod wav;
 
 use media_plugin_sdk::{
-    DeviceInfo, Open, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result, inventory,
+    DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, OutputRegistration, PluginError, Result,
+    inventory,
 };
 
 inventory::submit! { OutputRegistration(|| Box::new(Pipe)) }
@@ -40,7 +41,7 @@ impl OutputPlugin for Pipe {
         Ok(Vec::new())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
             return Err(PluginError::BadArgument(format!("output pipe does not support {}", open.format)));
         }

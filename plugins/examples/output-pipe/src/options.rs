@@ -1,4 +1,4 @@
-use media_plugin_sdk::{AudioFormat, Open, PluginError, Result};
+use media_plugin_sdk::{AudioFormat, OpenRequest, PluginError, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub(crate) struct PipeOptions {
 ///
 /// # Errors
 /// `BadArgument` for an unknown option, or if neither names a command.
-pub(crate) fn parse(open: &Open<'_>) -> Result<PipeOptions> {
+pub(crate) fn parse(open: &OpenRequest<'_>) -> Result<PipeOptions> {
     let options: Options = match open.options {
         "" => Options::default(),
         json => serde_json::from_str(json)
@@ -84,8 +84,8 @@ fn split(text: &str) -> Vec<String> {
     text.split_whitespace().map(String::from).collect()
 }
 
-/// Replaces the placeholders of an argument. The values are digits or one of four format names, never text from a peer
-/// (`a_format_fills_a_place_with_digits_only`).
+/// Replaces the placeholders of an argument. The values are digits or one of four format names, never text from a peer. Tested
+/// by `a_format_fills_a_place_with_digits_only`.
 fn fill_in(argument: &str, format: AudioFormat, name: &str) -> String {
     argument
         .replace("{rate}", &format.rate.to_string())
@@ -99,9 +99,9 @@ mod tests {
 
     use super::*;
 
-    fn open<'a>(target: &'a str, options: &'a str) -> Open<'a> {
+    fn open<'a>(target: &'a str, options: &'a str) -> OpenRequest<'a> {
         let format = AudioFormat { rate: 44_100, channels: 2 };
-        Open { target, format, sample: SampleType::S24, options }
+        OpenRequest { target, format, sample: SampleType::S24, options }
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
     fn a_format_fills_a_place_with_digits_only() {
         for (rate, channels) in [(1, 1), (u32::MAX, u16::MAX)] {
             for sample in [SampleType::S16, SampleType::S24, SampleType::S32, SampleType::F32] {
-                let open = Open {
+                let open = OpenRequest {
                     format: AudioFormat { rate, channels },
                     sample,
                     ..open("a {rate}{channels} {format}", "")

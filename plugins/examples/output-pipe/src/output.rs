@@ -8,11 +8,11 @@ use media_plugin_sdk::{AudioFormat, Output, PluginError, Result};
 
 use crate::{child_process::ChildProcess, options::PipeOptions, pipe_writer::PipeWriter, wav};
 
-/// Length of the queue: a tenth of a second. The writing thread holds as much again
-/// (`a_command_that_does_not_read_holds_up_nobody_and_is_ended`).
+/// Length of the queue: a tenth of a second. The writing thread holds as much again. Tested by
+/// `a_command_that_does_not_read_holds_up_nobody_and_is_ended`.
 const QUEUE: Duration = Duration::from_millis(100);
 
-/// Time in which a command that has closed its input must end. Its exit status then explains the failure. No less:
+/// Time in which a command that has closed its input must end. Its exit status then explains the failure. Tested by
 /// `a_command_that_ends_early_says_why`.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -95,7 +95,7 @@ impl Output for PipeOutput {
     fn write(&mut self, frames: &[f32]) -> Result<usize> {
         let frame = frame_bytes(&self.options);
         let offered = frames.len() / usize::from(self.options.format.channels);
-        // Frames after a drain go to a new command, when the old one has ended.
+        // Frames after a drain go to a new command, once the old one has ended.
         let is_ending = self.command.as_ref().is_some_and(|command| command.is_ending);
         if self.paused || offered == 0 || is_ending && !self.drain()? {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! Queue, and the thread that writes it into a pipe.
+//! Queue of bytes, and the thread that writes them into a pipe.
 //!
 //! A write to a pipe blocks until the reader reads, even for ever, and no portable call interrupts it. With a thread between
 //! them, the playback thread waits only for room in the queue.
@@ -134,7 +134,7 @@ impl PipeWriter {
         self.shared.change(|state| state.queue.clear());
     }
 
-    /// Closes the pipe after the queue, and waits for that up to `timeout`. Returns whether all was written; `None` if the
+    /// Closes the pipe after the queue, and waits for that up to `timeout`. Returns true if all was written; `None` while the
     /// thread still writes.
     pub(crate) fn finish(&self, timeout: Duration) -> Option<bool> {
         self.shared.change(|state| state.closing = Closing::WhenEmpty);

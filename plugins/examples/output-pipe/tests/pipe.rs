@@ -14,7 +14,9 @@ use media_plugin_conformance::{
     output::check,
     signal::{coloured_noise, white_noise},
 };
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, PluginError, SampleType, SourceFormat};
+use media_plugin_sdk::{
+    AudioFormat, OpenRequest, Output, OutputPlugin, PluginError, SampleType, SourceFormat,
+};
 use output_pipe::Pipe;
 use tempfile::TempDir;
 
@@ -26,8 +28,8 @@ fn options(command: &[&str], more: &str) -> String {
     format!("{{\"command\": {command:?}{more}}}")
 }
 
-fn open(options: &str) -> Open<'_> {
-    Open { target: "", format: STEREO, sample: SampleType::S16, options }
+fn open(options: &str) -> OpenRequest<'_> {
+    OpenRequest { target: "", format: STEREO, sample: SampleType::S16, options }
 }
 
 fn started(command: &[&str]) -> Box<dyn Output> {
@@ -97,7 +99,7 @@ fn keeps_to_the_suite() {
     for more in ["", ", \"format\": \"s24le\"", ", \"format\": \"f32le\"", ", \"format\": \"wav\""] {
         check(|| Box::new(Pipe), &open(&options(&["cat"], more))).unwrap();
     }
-    check(|| Box::new(Pipe), &Open { target: "cat -", ..open("") }).unwrap();
+    check(|| Box::new(Pipe), &OpenRequest { target: "cat -", ..open("") }).unwrap();
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn the_command_gets_every_sample_and_drain_waits_for_its_end() {
             ([&["ffmpeg"], &format[..], &read[3..]].concat(), "", &wav),
         ] {
             let options = options(&command, more);
-            let mut output = Pipe.open(&Open { sample, ..open(&options) }).unwrap();
+            let mut output = Pipe.open(&OpenRequest { sample, ..open(&options) }).unwrap();
             play(output.as_mut(), &track).unwrap();
             drain(output.as_mut()).unwrap();
             assert_eq!(output.delay(), 0);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use media_plugin_sdk::{
     AudioFormat, Choice, Codec, CodecInfo, Decoder, Encoder, Encoding, Limits, Result, SourceFormat,
-    guard::caught,
+    guard::catch_panic,
 };
 
 use super::instance::Instance;
@@ -16,7 +16,7 @@ use crate::bounds;
 /// # Errors
 /// `BadArgument` if the codec's id is malformed; `Panicked` if `make` or [`Codec::info`] panics.
 pub fn guard_codec(make: impl FnOnce() -> Box<dyn Codec>) -> Result<Arc<dyn Codec>> {
-    let (inner, info) = caught(|| {
+    let (inner, info) = catch_panic(|| {
         let inner = make();
         let info = inner.info();
         Ok((inner, info))
@@ -37,28 +37,28 @@ impl Codec for GuardedCodec {
 
     fn propose(&self, source: &SourceFormat, limits: &Limits, options: &str) -> Result<Choice> {
         bounds::check_format(source.format)?;
-        let choice = caught(|| self.inner.propose(source, limits, options))?;
+        let choice = catch_panic(|| self.inner.propose(source, limits, options))?;
         bounds::check_choice(&choice)?;
         Ok(choice)
     }
 
     fn encoding(&self, choice: &Choice) -> Result<Encoding> {
         bounds::check_choice(choice)?;
-        let encoding = caught(|| self.inner.encoding(choice))?;
+        let encoding = catch_panic(|| self.inner.encoding(choice))?;
         bounds::check_encoding(&encoding, choice)?;
         Ok(encoding)
     }
 
     fn encoder(&self, choice: &Choice) -> Result<Box<dyn Encoder>> {
         bounds::check_choice(choice)?;
-        let inner = caught(|| self.inner.encoder(choice))?;
+        let inner = catch_panic(|| self.inner.encoder(choice))?;
         Ok(Box::new(GuardedEncoder(Instance::new(inner))))
     }
 
     fn decoder(&self, format: AudioFormat, config: &[u8]) -> Result<Box<dyn Decoder>> {
         bounds::check_format(format)?;
         bounds::check_config(config)?;
-        let inner = caught(|| self.inner.decoder(format, config))?;
+        let inner = catch_panic(|| self.inner.decoder(format, config))?;
         Ok(Box::new(GuardedDecoder { inner: Instance::new(inner), channels: usize::from(format.channels) }))
     }
 }

@@ -1,6 +1,6 @@
 use std::cell::OnceCell;
 
-use media_plugin_sdk::{PluginError, Result, guard::caught};
+use media_plugin_sdk::{PluginError, Result, guard::catch_panic};
 
 /// An encoder, decoder or open output. The first panic poisons it: every later call returns the same error.
 pub(super) struct Instance<T: ?Sized> {
@@ -38,7 +38,7 @@ fn guarded<I, R>(
         return Err(PluginError::Panicked(why.clone()));
     }
     let Some(inner) = inner else { return Err(PluginError::Failed("the instance is closed".into())) };
-    let result = caught(|| call(inner));
+    let result = catch_panic(|| call(inner));
     if let Err(PluginError::Panicked(why)) = &result {
         // A loaded plugin returns `Panicked` instead of unwinding; its instance is poisoned too.
         panicked.get_or_init(|| why.clone());
@@ -50,7 +50,7 @@ impl<T: ?Sized> Drop for Instance<T> {
     fn drop(&mut self) {
         let inner = self.inner.take();
         // Drop cannot return an error; the panic hook has already printed this one.
-        let _ = caught(|| {
+        let _ = catch_panic(|| {
             drop(inner);
             Ok(())
         });

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use media_plugin_sdk::{
-    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, Result, guard::caught,
+    AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, Result, guard::catch_panic,
 };
 
 use super::instance::Instance;
@@ -13,7 +13,7 @@ use crate::bounds;
 /// # Errors
 /// `BadArgument` if the plugin's id is malformed; `Panicked` if `make` or [`OutputPlugin::info`] panics.
 pub fn guard_output(make: impl FnOnce() -> Box<dyn OutputPlugin>) -> Result<Arc<dyn OutputPlugin>> {
-    let (inner, info) = caught(|| {
+    let (inner, info) = catch_panic(|| {
         let inner = make();
         let info = inner.info();
         Ok((inner, info))
@@ -33,12 +33,12 @@ impl OutputPlugin for GuardedOutputPlugin {
     }
 
     fn devices(&self) -> Result<Vec<DeviceInfo>> {
-        caught(|| self.inner.devices())
+        catch_panic(|| self.inner.devices())
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         bounds::check_format(open.format)?;
-        let inner = Instance::new(caught(|| self.inner.open(open))?);
+        let inner = Instance::new(catch_panic(|| self.inner.open(open))?);
         let (format, realtime) = inner.call_ref(|o| Ok((o.format(), o.is_realtime())))?;
         bounds::check_format(format)?;
         Ok(Box::new(GuardedOutput { inner, format, realtime }))

@@ -22,7 +22,7 @@ use crate::{
 
 /// Open library. It stays open as long as the process runs, because thread-local destructors of a closed library crash.
 pub(crate) struct Library {
-    /// Compiler or SDK that built the library, as it says for a person.
+    /// Compiler or SDK that built the library, in the library's own words.
     build: String,
     pub(crate) codecs: Vec<LoadedCodec>,
     pub(crate) outputs: Vec<LoadedOutputPlugin>,
@@ -35,15 +35,15 @@ pub struct LibraryDescription {
     pub path: PathBuf,
     /// ABI note of the file.
     pub note: AbiNote,
-    /// Compiler or SDK that built the library, as it says for a person.
+    /// Compiler or SDK that built the library, in the library's own words.
     pub build: String,
     /// Codecs and outputs of the library.
     pub plugins: Vec<Listing>,
 }
 
-/// Most codecs or outputs in one library (`each_costs_one_line` in tests/faults/description.rs).
+/// Most codecs or outputs in one library. Tested by `each_costs_one_line` in tests/faults/description.rs.
 const MAX_COUNT: u32 = 64;
-/// Largest distance between two descriptors, in bytes (`each_costs_one_line` in tests/faults/description.rs).
+/// Largest distance between two descriptors, in bytes. Tested by `each_costs_one_line` in tests/faults/description.rs.
 const MAX_STRIDE: u32 = 4096;
 
 /// Outcome of opening each library, so that its entry is called once in a process.

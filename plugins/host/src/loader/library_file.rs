@@ -1,5 +1,5 @@
 //! A library's file, checked and read before it is opened. The dynamic linker trusts its input: a truncated file ends
-//! the process with a bus error (`a_library_cut_short_anywhere_is_refused`).
+//! the process with a bus error. Tested by `a_library_cut_short_anywhere_is_refused`.
 
 use std::{
     ffi::c_char,

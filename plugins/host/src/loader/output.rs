@@ -2,7 +2,7 @@ use std::{ffi::c_void, ptr, slice};
 
 use media_plugin_abi::{MN_MAX_STRING, mn_device, mn_device_list, mn_format, mn_open, mn_opened, mn_output};
 use media_plugin_sdk::{
-    AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin, PluginError, Result,
+    AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin, PluginError, Result,
 };
 
 use super::{
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::bounds::{self, Checked};
 
-/// Most devices that an output may list (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
+/// Most devices that an output may list. Tested by `each_costs_that_call_and_no_more` in tests/faults/calls.rs.
 const MAX_DEVICES: usize = 1024;
-/// Most rates or channel counts of one device (`each_costs_that_call_and_no_more` in tests/faults/calls.rs).
+/// Most rates or channel counts of one device. Tested by `each_costs_that_call_and_no_more` in tests/faults/calls.rs.
 const MAX_FORMATS: u32 = 64;
 
 /// Output of a library. The guard in front of it checks the lengths that it returns.
@@ -140,7 +140,7 @@ impl OutputPlugin for LoadedOutputPlugin {
         devices.added.map_err(PluginError::Failed)
     }
 
-    fn open(&self, open: &Open<'_>) -> Result<Box<dyn Output>> {
+    fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let lend = |what: &str, text| {
             text::to_abi(text).ok_or_else(|| {
                 let (id, most) = (&self.info.id, MN_MAX_STRING);

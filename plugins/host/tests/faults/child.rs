@@ -8,7 +8,7 @@ use std::{
 
 use media_plugin_host::{LoadOptions, Registry, SearchPath};
 use media_plugin_sdk::{
-    AudioFormat, Choice, Codec, Limits, Open, Output, OutputPlugin, Result, SampleType, SourceFormat,
+    AudioFormat, Choice, Codec, Limits, OpenRequest, Output, OutputPlugin, Result, SampleType, SourceFormat,
 };
 
 use super::common::compile;
@@ -97,7 +97,7 @@ fn use_codec(codec: &dyn Codec) -> Vec<String> {
 fn use_output(plugin: &dyn OutputPlugin) -> Vec<String> {
     let mut errors = Vec::new();
     step(&mut errors, "devices", plugin.devices());
-    let open = Open { target: "", format: STEREO, sample: SampleType::S16, options: "" };
+    let open = OpenRequest { target: "", format: STEREO, sample: SampleType::S16, options: "" };
     if let Some(mut output) = step(&mut errors, "open", plugin.open(&open)) {
         play(output.as_mut(), &mut errors);
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::{
-    AudioFormat, Choice, Codec, Limits, Open, OutputPlugin, PluginError, Result, SampleType, SourceFormat,
+    AudioFormat, Choice, Codec, Limits, OpenRequest, OutputPlugin, PluginError, Result, SampleType,
+    SourceFormat,
 };
 
 use super::common::{built, lines, load};
@@ -73,7 +74,7 @@ fn in_an_instance_poisons_it() {
 }
 
 fn open(output: &Arc<dyn OutputPlugin>, target: &str) -> Result<Box<dyn media_plugin_sdk::Output>> {
-    output.open(&Open { target, format: STEREO, sample: SampleType::S16, options: "" })
+    output.open(&OpenRequest { target, format: STEREO, sample: SampleType::S16, options: "" })
 }
 
 #[test]

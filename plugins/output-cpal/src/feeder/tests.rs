@@ -169,7 +169,8 @@ fn every_channel_fades_alike() {
 }
 
 proptest! {
-    /// For any sequence of writes and callbacks, the frames play in order and unchanged, and none is heard before it is taken.
+    /// For any sequence of writes and callbacks, the frames play in order and unchanged, and none counts as heard before the
+    /// callback has taken it.
     #[test]
     fn no_frame_is_lost_doubled_or_changed(steps in prop::collection::vec((0_u16..80, 1_usize..80), 1..60)) {
         let mut bench = Bench::new();

@@ -33,7 +33,7 @@ fn of_a_device_that_is_gone_what_it_may_not_have_played_counts_as_not_heard() {
     let (mut device, mut feeder, fault) = device();
     assert_eq!(device.write(&[1.0; 100]).unwrap(), 100);
     call(&device, &mut feeder, 60, latency);
-    // Two seconds later, with calls all the time.
+    // Two seconds later, without a gap between the calls.
     device.stream.opened = device.stream.opened.checked_sub(2 * latency).unwrap();
     device.last_call.store(nanos(device.stream.now()).unsigned_abs(), Ordering::Relaxed);
     assert_eq!(device.delay(), 40);

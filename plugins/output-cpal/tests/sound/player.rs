@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use media_plugin_sdk::{AudioFormat, Open, Output, OutputPlugin, SampleType};
+use media_plugin_sdk::{AudioFormat, OpenRequest, Output, OutputPlugin, SampleType};
 use output_cpal::Cpal;
 
 const FORMAT: AudioFormat = AudioFormat { rate: 48_000, channels: 2 };
@@ -72,7 +72,7 @@ pub(crate) fn run() {
 
 fn open(target: &str, buffer_ms: u32) -> media_plugin_sdk::Result<Box<dyn Output>> {
     let options = format!(r#"{{"buffer_ms": {buffer_ms}}}"#);
-    Cpal.open(&Open { target, format: FORMAT, sample: SampleType::S24, options: &options })
+    Cpal.open(&OpenRequest { target, format: FORMAT, sample: SampleType::S24, options: &options })
 }
 
 /// Counts the threads and open files that twenty openings of each kind leave behind.

@@ -8,7 +8,7 @@ use super::*;
 #[derive(Clone, Default)]
 struct Manual {
     now: Arc<Mutex<Duration>>,
-    /// Time by which every wait takes too long.
+    /// Time that every wait takes in excess.
     oversleep: Arc<Mutex<Duration>>,
 }
 

@@ -14,7 +14,7 @@ use media_plugin_abi::{
 use crate::{
     error::{PluginError, Result},
     format::{AudioFormat, SampleType},
-    guard::caught,
+    guard::catch_panic,
 };
 
 /// Runs `call` and returns its status. Writes the text of an error into the host's `error`.
@@ -22,7 +22,7 @@ use crate::{
 /// # Safety
 /// `error` is a struct of the host, or NULL.
 pub(super) unsafe fn status(error: *mut mn_error, call: impl FnOnce() -> Result<()>) -> mn_status {
-    match caught(call) {
+    match catch_panic(call) {
         Ok(()) => MN_OK,
         // SAFETY: guaranteed by the caller.
         Err(why) => unsafe { fail(error, &why) },
@@ -107,7 +107,7 @@ impl<T: ?Sized> Instance<T> {
         // SAFETY: guaranteed by the caller.
         let instance = unsafe { Box::from_raw(instance.cast::<Self>()) };
         // A panic in `drop` has no status to return; the panic hook logs it.
-        let _ = caught(|| {
+        let _ = catch_panic(|| {
             drop(instance);
             Ok(())
         });

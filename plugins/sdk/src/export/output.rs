@@ -7,7 +7,7 @@ use media_plugin_abi::{
 use super::call::{Instance, abi_format, format, input, number, read, sample, status, str_of, text};
 use crate::{
     error::PluginError,
-    output::{DeviceInfo, Open, Output, OutputPlugin},
+    output::{DeviceInfo, OpenRequest, Output, OutputPlugin},
 };
 
 /// Creates the table of an output. The output is never dropped.
@@ -88,7 +88,7 @@ unsafe extern "C" fn open(
     unsafe {
         status(error, || {
             let open = read(open)?;
-            let open = Open {
+            let open = OpenRequest {
                 target: text(open.target)?,
                 format: format(open.format)?,
                 sample: sample(open.sample)?,

@@ -61,7 +61,7 @@ mod tests {
 
     const MTU: u16 = 1200;
 
-    /// Starts, then loses one packet in `one_in` of 1,000.
+    /// Starts, then sends 1,000 packets, of which one in `one_in` is lost.
     fn after_loss(one_in: u32) -> PathGrowth {
         let mut growth = PathGrowth::default();
         let now = Instant::now();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Packets that each probe permits beyond the window. Performs no I/O and reads no clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProbeAllowance {
-    /// The window is full, so the next packet sent is a probe.
+    /// True if the window is full, so that the next packet sent is a probe.
     window_full: bool,
     /// Time of the last acknowledgement, and the round trip it measured.
     last_ack: Option<(Instant, Duration)>,

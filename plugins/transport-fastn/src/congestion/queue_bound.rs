@@ -48,18 +48,17 @@ struct NewestPacket {
 }
 
 impl QueueBound {
-    /// Time that packets may wait in the queue, if the least round trip is not longer. See the test
+    /// Time that packets may wait in the queue, if the least round trip is not longer. Tested by
     /// `a_queue_lowers_the_bound_to_what_passes`.
     const MAX_QUEUE_DELAY: Duration = Duration::from_millis(100);
     /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to
-    /// measure it (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`). See the test
+    /// measure it (draft-ietf-ccwg-bbr-05, section 2.14.2, `ProbeRTTInterval`). Tested by
     /// `a_least_round_trip_is_kept_for_ten_seconds`.
     const MIN_RTT_INTERVAL: Duration = Duration::from_secs(5);
     /// Packets that are always permitted in flight (the same draft, section 2.7, `MinPipeCwnd`).
     const MIN_PACKETS: u64 = 4;
     /// Number of ineffective cuts in a row after which this sender does not cause the queue: other traffic
-    /// fills it, or the path has become longer. See the test
-    /// `a_path_that_has_become_longer_is_soon_no_queue`.
+    /// fills it, or the path has become longer. Tested by `a_path_that_has_become_longer_is_soon_no_queue`.
     const MAX_INEFFECTIVE_CUTS: u32 = 2;
 
     pub(super) const fn new() -> Self {

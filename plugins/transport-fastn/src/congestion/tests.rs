@@ -123,7 +123,7 @@ async fn a_longer_way_keeps_bbr() {
     // The handshake has been acknowledged, so the controller has measured the first round trips.
     assert_eq!(uses_bbr(&connection, way), Some(true));
     let path = crate::path::of(&connection);
-    assert!(path.least_rtt <= path.rtt && path.least_rtt >= Some(Duration::from_millis(10)), "{path:?}");
+    assert!(path.min_rtt <= path.rtt && path.min_rtt >= Some(Duration::from_millis(10)), "{path:?}");
     for _ in 0..10 {
         round_trip(&connection, 1000).await;
         // The endpoints soon find the direct path and abandon this one.
@@ -165,13 +165,13 @@ fn the_pacing_rate_is_four_times_bbrs_except_after_a_pause() {
 #[test]
 fn a_few_bytes_ahead_do_not_end_the_first_round_trip() {
     let began = Instant::now();
-    let least_rtt = Duration::from_millis(50);
+    let min_rtt = Duration::from_millis(50);
     let mut first_round_trip = FirstRoundTrip::NotStarted;
     first_round_trip.on_sent(began);
     first_round_trip.on_sent(began + Duration::from_millis(10));
-    first_round_trip.on_acked(began + Duration::from_millis(24), least_rtt);
+    first_round_trip.on_acked(began + Duration::from_millis(24), min_rtt);
     assert_eq!(first_round_trip, FirstRoundTrip::Running(began));
-    first_round_trip.on_acked(began + Duration::from_millis(25), least_rtt);
+    first_round_trip.on_acked(began + Duration::from_millis(25), min_rtt);
     assert_eq!(first_round_trip, FirstRoundTrip::Over);
 }
 

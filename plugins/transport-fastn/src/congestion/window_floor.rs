@@ -1,4 +1,4 @@
-//! Keeps a sender going slowly while the window is smaller than the bytes in flight.
+//! Lets a sender continue slowly while the window is smaller than the bytes in flight.
 //!
 //! Without this, nothing leaves until enough packets are acknowledged or declared lost. If a full queue
 //! dropped the newest packets, that never happens: only an acknowledgement of a newer packet would reveal the

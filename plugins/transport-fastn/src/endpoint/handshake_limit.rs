@@ -11,10 +11,10 @@ use std::{
 use iroh::{RelayUrl, endpoint::IncomingAddr};
 use tokio::sync::oneshot;
 
-/// Connections in their handshake at once; see the test `silent_connections_do_not_shut_the_door`.
+/// Connections in their handshake at once. Tested by `silent_connections_do_not_shut_the_door`.
 const MAX_HANDSHAKES: usize = 64;
 /// Handshakes from which on a peer has to prove its address first, which costs it one round trip (RFC 9000,
-/// section 8.1.2). See the test `in_a_crowd_an_address_has_to_be_proven`.
+/// section 8.1.2). Tested by `in_a_crowd_an_address_has_to_be_proven`.
 const VALIDATE_ADDRESS_FROM: usize = MAX_HANDSHAKES / 2;
 
 /// Permission for one handshake. It resolves if the limiter takes the slot back for another peer. Dropping it

@@ -22,10 +22,10 @@ use crate::{
 /// Service name under which fastn's peers announce themselves on a local network.
 const MDNS_SERVICE: &str = "iroh.local.swarm";
 
-/// Receive buffer limit of one stream, in bytes: 100 Mbit/s at 160 ms. See the test
+/// Receive buffer limit of one stream, in bytes: 100 Mbit/s at 160 ms. Tested by
 /// `a_peer_can_fill_the_window_of_a_stream_and_no_more`.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// Receive buffer limit of a connection until its peer is admitted, in bytes. See the test
+/// Receive buffer limit of a connection until its peer is admitted, in bytes. Tested by
 /// `nothing_much_is_held_for_a_peer_before_its_handshake`.
 const HANDSHAKE_WINDOW: u32 = 128 * 1024;
 /// Send buffer limit of a connection over all its streams, in bytes not yet acknowledged: three chunks of CD

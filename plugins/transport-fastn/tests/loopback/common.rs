@@ -7,7 +7,7 @@ use iroh::{
     Endpoint as Iroh, EndpointAddr, SecretKey,
     endpoint::{Connection as IrohConnection, ConnectionError, RecvStream, SendStream, VarInt, presets},
 };
-use media_plugin_sdk::transport::{Admit, Bind, Connection, Endpoint, Incoming, Result, Transport};
+use media_plugin_sdk::transport::{Admit, BindOptions, Connection, Endpoint, Incoming, Result, Transport};
 use serde_json::{Value, json};
 use transport_fastn::FastnTransport;
 
@@ -28,7 +28,7 @@ pub(crate) async fn try_node(seed: u8, more: Value, admit: Admit) -> Result<Arc<
     for (key, value) in more.as_object().unwrap() {
         options[key] = value.clone();
     }
-    let bind = Bind {
+    let bind = BindOptions {
         secret_key: key(seed),
         options: options.to_string(),
         name: "test node".into(),

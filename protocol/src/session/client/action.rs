@@ -26,7 +26,7 @@ pub enum ClientAction {
         track: TrackId,
         /// First instant to be heard.
         at: Position,
-        /// Tells if the request includes the chunk at `at`, in the rendition that the node chooses.
+        /// True if the request includes the chunk at `at`, in the rendition that the node chooses.
         then_chunk: bool,
     },
     /// Send a `request_chunk`.
@@ -51,7 +51,7 @@ pub enum ClientAction {
     Abandon {
         /// The request.
         request: RequestId,
-        /// Tells if it timed out, so that the connection itself may be dead.
+        /// True if it timed out, so that the connection itself may be dead.
         silent: bool,
     },
     /// Drop all audio in the buffer.
@@ -70,7 +70,7 @@ pub enum ClientAction {
         info: Arc<Info>,
         /// First frame to be heard, at the rendition's rate.
         from: FrameIndex,
-        /// Tells if the track started once before, and [`ClientAction::Rewind`] dropped it.
+        /// True if the track started once before, and [`ClientAction::Rewind`] dropped it.
         refetch: bool,
     },
     /// A chunk starts; its packets follow. It can start again before its end, in another rendition: then

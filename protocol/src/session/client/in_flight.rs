@@ -39,16 +39,15 @@ pub(super) struct ChunkInFlight {
     pub(super) header_at: Option<Duration>,
     /// Tells if the connection carries bytes, but none that this request can read.
     pub(super) head_of_line_blocked: bool,
-    /// Tells if [`ClientAction::ChunkStart`] was sent.
+    /// True if [`ClientAction::ChunkStart`] was sent.
     pub(super) started: bool,
-    /// Time from the chunk's border that is delivered already, in other renditions. Not a number of frames,
-    /// which each change of rate would round.
+    /// Part of the chunk that was delivered in other renditions, as a time from the chunk's start. A number of
+    /// frames would be rounded at each change of rate.
     pub(super) resume_at: Position,
 }
 
 impl TrackInFlight {
-    /// Returns the track without renditions of a failed codec, and without malformed ones or ones with other
-    /// chunks.
+    /// Returns the track without renditions that are invalid, of a failed codec, or with other chunk borders.
     pub(super) fn new(info: &Info, failed_codecs: &[String]) -> Self {
         let rendition = Arc::new(info.rendition.clone());
         let fits = |other: &&Rendition| {
@@ -124,7 +123,7 @@ impl ChunkInFlight {
         self.resume_at.frame(rendition.id.rate).0.min(rendition.frames_in(self.index))
     }
 
-    /// Time from the chunk's border that is delivered, in this rendition or in others.
+    /// Part of the chunk that was delivered, in this rendition or in others, as a time from the chunk's start.
     pub(super) fn delivered_to(&self) -> Position {
         let rendition = &self.track.rendition;
         let decoded = self.packets_delivered.saturating_mul(u64::from(rendition.packet_frames));
@@ -137,7 +136,7 @@ impl ChunkInFlight {
         }
     }
 
-    /// Returns what the present request has delivered by `now`.
+    /// Returns the delivery of the present request up to `now`.
     pub(super) fn delivery(&self, now: Duration) -> Delivery {
         let header_at = self.header_at.unwrap_or(now);
         Delivery {

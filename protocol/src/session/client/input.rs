@@ -41,7 +41,7 @@ pub enum ClientInput {
         request: RequestId,
         /// The answer. The session checks it.
         info: Box<Info>,
-        /// Tells if the chunk that was requested with it follows, under the same request id.
+        /// True if the chunk that was requested with it follows, under the same request id.
         chunk_follows: bool,
     },
     /// Part of the answer to [`super::ClientAction::GetChunk`].

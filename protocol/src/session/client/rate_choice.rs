@@ -31,7 +31,7 @@ pub struct Delivery {
     pub waited: Duration,
     /// Time from the header until now. Zero before the header.
     pub took: Duration,
-    /// Tells if the connection carries bytes, but none of this chunk
+    /// True if the connection carries bytes, but none of this chunk
     /// ([`super::ClientInput::HeadOfLineBlocked`]).
     pub head_of_line_blocked: bool,
 }

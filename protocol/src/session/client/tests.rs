@@ -175,7 +175,7 @@ fn requested_info(actions: &[ClientAction]) -> Option<(&str, bool)> {
     })
 }
 
-/// Records the bytes that it is told of.
+/// Records the bytes that the session reports.
 #[derive(Debug, Default, Clone)]
 struct RecordedBytes(Arc<Mutex<Vec<u64>>>);
 
@@ -478,7 +478,8 @@ fn a_failure_of_an_earlier_play_changes_nothing() {
     rig.play("t");
     assert!(rig.decoder_fails(0, "a", 4711).is_empty());
     assert!(rig.client.failed_codecs().is_empty());
-    // A play that is still heard but forgotten ends, and the session says so.
+    // The session no longer remembers this play, although it is still heard. It ends the track and reports the
+    // failure.
     rig.client.started.clear();
     let actions = rig.decoder_fails(1, "a", 4711);
     let [.., ClientAction::Rewind, ClientAction::TrackEnd, ClientAction::Failed { track, .. }] = &actions[..]

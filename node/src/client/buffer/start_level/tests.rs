@@ -76,7 +76,7 @@ fn a_stream_that_probing_holds_up_asks_for_more() {
 fn bursts_far_ahead_of_their_time_are_no_lag() {
     let mut path = Path::new();
     assert_eq!(path.level(), 200);
-    // The second before the first packet is the start-up.
+    // The second before the first packet is start-up time, not lag.
     path.now += ms(1000);
     for wait in [0, 150, 0, 190, 20] {
         path.chunk(ms(wait));

@@ -1,4 +1,4 @@
-//! In virtual time, with a node that never answers a request, or slowly.
+//! In virtual time, with a node that answers requests slowly or never.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ async fn silent(link: &NodeLink) -> Duration {
     began.elapsed()
 }
 
-/// Pings as the path watch does.
+/// Pings in the background, as the path watch does.
 fn pinged(link: &Arc<NodeLink>) {
     let link = Arc::clone(link);
     tokio::spawn(async move {

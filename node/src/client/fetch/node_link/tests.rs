@@ -48,7 +48,7 @@ async fn a_connection_in_use_is_forgotten_right_after() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_dropped_at_once_does_not_count() {
     let (net, link, old) = connected().await;
-    // The replacement connects first, and waits for the lock.
+    // The replacement is connected first, but has to wait for the lock.
     net.fates.lock().unwrap().extend([Fate::Succeeds(100 * MILLI), Fate::Succeeds(150 * MILLI)]);
     let replacing = link.replace(&old, Duration::from_secs(1));
     let meanwhile = async {

@@ -30,7 +30,7 @@ impl Rig {
         Self { net, link, demand, silence: silence_out }
     }
 
-    /// Breaks the present connection. No other can be made while `silent`.
+    /// Breaks the present connection. While `silent`, no new one can be made.
     fn breaks(&self, silent: bool) {
         self.net.breaks.send_modify(|breaks| *breaks += 1);
         self.net.silent.send_replace(silent);
@@ -121,7 +121,7 @@ async fn after_an_outage_however_long_the_next_attempt_is_near() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_while_nothing_is_wanted() {
     let rig = Rig::new().await;
-    // Between two pings, so that none leaves at the very instant.
+    // An instant between two pings, so that none leaves at the change of the demand.
     sleep(Duration::from_millis(10_050)).await;
     rig.demand.send_replace(Demand::Idle);
     let sent = || (rig.net.pings.load(Ordering::Relaxed), rig.net.dials.load(Ordering::Relaxed));
@@ -154,7 +154,7 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
     rig.breaks(false);
     let took = rig.time_to_reconnect().await;
     assert!(took <= Duration::from_secs(2), "{took:?}");
-    // Asked at last, it has half a second to answer by itself.
+    // Once a request is pending, the node has half a second to answer before it is pinged.
     rig.link.note_heard();
     let pings = rig.net.pings.load(Ordering::Relaxed);
     sleep(Duration::from_millis(900)).await;
@@ -167,7 +167,7 @@ async fn a_node_that_will_be_asked_later_is_pinged_now_and_then() {
 
 #[tokio::test(start_paused = true)]
 async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
-    // Resting at 300 ms, a ping leaves 0.8 s after the last answer and waits until 1.1 s.
+    // While no request is pending on this path, a ping leaves 0.8 s after the last answer, and its answer comes at 1.1 s.
     for moment in [100, 700, 780, 810, 1000, 1090] {
         let rig = Rig::at(Duration::from_millis(300)).await;
         rig.net.pong_after_ms.store(300, Ordering::Relaxed);
@@ -182,7 +182,7 @@ async fn on_a_long_path_a_ping_follows_a_request_whatever_else_waits() {
         assert_eq!(pings(), before, "after {moment} ms");
         sleep(Duration::from_millis(3)).await;
         assert_eq!(pings(), before + 1, "after {moment} ms");
-        // And on, half a round trip after another and after each answer.
+        // Further pings follow, half a round trip after the last ping or answer.
         sleep(Duration::from_secs(3)).await;
         let more = pings() - before;
         assert!((12..=20).contains(&more), "{more} pings in 3 s, after {moment} ms");
@@ -275,7 +275,7 @@ async fn a_burst_of_loss_is_no_silence() {
         sleep(Duration::from_secs(10)).await;
         assert!(!rig.silence.has_changed().unwrap(), "{demand:?}");
         assert_eq!(rig.link.reconnects(), 0);
-        // One each time but for those that were lost.
+        // One ping for each silence, besides those that were lost.
         let pings = rig.net.pings.load(Ordering::Relaxed) - before;
         assert!((packets..packets + 21).contains(&pings), "{pings} pings");
     }

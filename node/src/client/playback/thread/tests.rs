@@ -13,7 +13,7 @@ use super::*;
 use crate::client::test_support;
 use rig::{FADE, PACKET, RATE, Rig};
 
-/// Returns whether the samples are one fade, in or out.
+/// True if the samples are one fade, in or out.
 fn is_ramp(samples: &[f32], up: bool) -> bool {
     let steps = samples.windows(2).all(|pair| (pair[0] < pair[1]) == up);
     samples.len() == FADE && steps && samples.iter().all(|it| (0.0..=1.0).contains(it))
@@ -23,7 +23,7 @@ fn is_ramp(samples: &[f32], up: bool) -> bool {
 fn silence_that_could_not_be_helped_fades_out_and_in() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // The output has 10 ms.
+    // The output has 10 ms of frames left.
     rig.run(80);
     assert_eq!(rig.given(), vec![1.0; 4 * PACKET - FADE], "the last 5 ms are kept back");
     assert!(rig.playback.step().is_ok());
@@ -44,7 +44,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     let mut rig = Rig::new();
     let ago = |rig: &Rig| {
         let mut progress = rig.playback.progress.lock().unwrap();
-        let since = progress.dry_since.as_mut().expect("it is dry");
+        let since = progress.underrun_since.as_mut().expect("there is an underrun");
         *since = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
     };
     let seconds = |rig: &Rig| rig.playback.progress.lock().unwrap().underrun_time.as_secs();
@@ -57,7 +57,7 @@ fn time_in_which_it_is_dry_counts_whatever_ends_it() {
     progress.end_dry();
     assert_eq!(progress.underrun_time.as_secs(), 9);
     rig.obey(|orders| orders.paused = true);
-    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().dry_since), (9, None));
+    assert_eq!((seconds(&rig), rig.playback.progress.lock().unwrap().underrun_since), (9, None));
     rig.obey(|orders| orders.paused = false);
     ago(&rig);
     rig.arrive(4);
@@ -223,7 +223,7 @@ fn a_decoder_that_takes_nothing_more_is_given_up_and_another_goes_on_from_there(
     assert!(failed.reason.contains("corrupt"), "{}", failed.reason);
     assert_eq!(rig.given(), vec![1.0; 2 * PACKET - FADE], "nothing of what came behind it");
 
-    // Entries are void until the session has gone back. Then the chunk arrives from its beginning, in 16 bits.
+    // Entries are ignored until the session's `Rewind`. Then the chunk arrives from its beginning, in 16 bits.
     rig.arrive(3);
     rig.steps();
     rig.playback.buffer.restart(Entry::Rewind);
@@ -293,7 +293,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
         rendition: Arc::new(rendition.clone()),
         reason: "60 kbit/s measured".into(),
     };
-    // The change is in the buffer while the first chunk plays.
+    // The next chunk, in another rendition, is in the buffer while the first one plays.
     rig.playback.buffer.push(start(ChunkIndex(1))).unwrap();
     while told(&mut rig) != ["began 0123456789abcdef"] {
         assert!(rig.playback.step().is_ok());
@@ -362,7 +362,7 @@ fn audio_that_is_there_and_written_late_is_the_fault_of_this_machine() {
     rig.run(800);
     let shortages = rig.playback.buffer.shortages();
     rig.arrive(2);
-    // The thread did not run for as long as the output had frames.
+    // The thread was late: the output ran empty before it wrote again.
     rig.device.left.store(0, Ordering::Relaxed);
     rig.run(800);
     assert_eq!(causes(&mut rig), [UnderrunCause::ThisMachine]);
@@ -373,7 +373,7 @@ fn audio_that_is_there_and_written_late_is_the_fault_of_this_machine() {
 fn audio_that_arrives_just_too_late_is_the_fault_of_the_network() {
     let mut rig = Rig::new();
     rig.arrive(4);
-    // The output has 50 ms, so the thread waits for the next packet.
+    // The output has 50 ms of frames left, so the thread waits for the next packet.
     rig.run(400);
     let buffer = Arc::clone(&rig.playback.buffer);
     let device = Arc::clone(&rig.device);
@@ -402,7 +402,7 @@ fn an_underrun_while_a_failed_codec_is_replaced_is_the_fault_of_the_decoder() {
     let (index, from, rendition) = (ChunkIndex(0), failed.at, failed.rendition);
     rig.playback.buffer.push(Entry::ChunkStart { index, from, rendition, reason: "".into() }).unwrap();
     rig.arrive(8);
-    // The thread checks before each step.
+    // As the thread's loop does before each step.
     rig.playback.check_silence(Instant::now());
     rig.run(80);
     rig.steps();

@@ -204,7 +204,7 @@ impl Model {
         self.fates[index] == Fate::Plays
     }
 
-    /// All events are taken, and nothing but an audible track goes on: it is the one that is shown.
+    /// If all events are handled and only an audible track is left, that track must be the one that is shown.
     fn check_shown(&self) {
         if let Some((play, index)) = self.playback.progress
             && self.playback.playing.as_ref().is_some_and(|playing| playing.play == play)
@@ -353,7 +353,7 @@ impl Model {
         self.feed(ClientInput::BufferLevel(level));
     }
 
-    /// The order of the real thread: commands, then an entry, then what an empty buffer means.
+    /// Keeps the order of the real thread: commands first, then an entry of the buffer, then the case of an empty buffer.
     fn playback_takes_an_entry(&mut self) -> bool {
         if self.playback.held {
             return false;

@@ -13,16 +13,16 @@ use media_protocol::{ChunkIndex, Rendition};
 const ENDING: &str = ".chunk";
 /// File name ending of a chunk that is being written.
 const PART: &str = ".part";
-/// Key derivation contexts of BLAKE3: keep these keys apart from other hashes. The number is raised with each
-/// change of the files' format.
+/// Key derivation contexts of BLAKE3, which make these keys differ from other hashes of the same bytes. A change
+/// of the files' format must raise the number.
 const CONTEXT: &str = "media-node 2026-11 chunk on disk 1";
 const FINGERPRINT_CONTEXT: &str = "media-node 2026-11 chunk on disk 1, who made it";
 
-/// Name of a cached chunk: a hash of all that its bytes depend on.
+/// Name of a cached chunk: a hash of everything that the bytes of the chunk depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) struct DiskKey(Hash);
 
-/// A file of the cache, by its name.
+/// Kind of a file of the cache, known from its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CacheFile {
     Chunk(DiskKey),
@@ -32,8 +32,8 @@ pub(super) enum CacheFile {
 
 impl DiskKey {
     /// The key of chunk `index` of `rendition`, encoded by the codec with that fingerprint from a file with
-    /// that size and time of change. The track's id alone is not enough: it depends on samples of the file.
-    /// `None` for a time before 1970.
+    /// that size and time of change. The track's id alone is not enough, since it depends on some parts of the
+    /// file only. `None` for a time before 1970.
     pub(super) fn new(
         fingerprint: &Hash,
         (size, modified): (u64, SystemTime),
@@ -59,12 +59,12 @@ impl DiskKey {
         (format!("{}.", self.0), PART)
     }
 
-    /// The hash that follows the chunk in its file.
+    /// The seal: the keyed hash that follows the chunk in its file.
     pub(super) fn seal(&self, chunk: &[u8]) -> Hash {
         blake3::keyed_hash(self.0.as_bytes(), chunk)
     }
 
-    /// The chunk in a file of this name, if its seal matches.
+    /// The chunk in the content of its file, if the seal matches.
     pub(super) fn open(&self, file: Vec<u8>) -> Option<Bytes> {
         let (chunk, seal) = file.split_last_chunk::<OUT_LEN>()?;
         let length = chunk.len();
@@ -73,7 +73,7 @@ impl DiskKey {
 }
 
 impl CacheFile {
-    /// `None` for a file that does not belong to the cache.
+    /// Kind of the file with this name. `None` for a file that does not belong to the cache.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let (hash, rest) = name.split_at_checked(2 * OUT_LEN)?;
         let key = DiskKey(Hash::from_hex(hash).ok()?);
@@ -84,8 +84,9 @@ impl CacheFile {
     }
 }
 
-/// A hash for each codec, by its id: of its description, its library and this program. Library and program
-/// count with size and time of change, since a new build does not always raise the version.
+/// One hash for each codec, by its id. It depends on the codec's description, on the shared library that holds the
+/// codec, and on this program. The size and time of change of both files count, since a new build does not always
+/// raise the version.
 pub(super) fn codec_fingerprints(registry: &Registry) -> HashMap<String, Hash> {
     let program = std::env::current_exe().ok().map(|path| stamp(&path));
     let fingerprint = |listing: Listing| {
@@ -102,7 +103,7 @@ pub(super) fn codec_fingerprints(registry: &Registry) -> HashMap<String, Hash> {
     codecs.filter_map(fingerprint).collect()
 }
 
-/// Size and time of change of a file; `None` if the system does not say.
+/// Size and time of change of a file; `None` if the system does not tell.
 fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
     let metadata = file.metadata().ok()?;
     Some((metadata.len(), metadata.modified().ok()?))

@@ -19,11 +19,11 @@ pub struct DiskStats {
     pub evictions: u64,
     /// Chunks removed because their hash did not match.
     pub damaged: u64,
-    /// Bytes on disk: as of the last listing of the folder, plus the chunks written since.
+    /// Bytes on disk at the last listing of the folder, plus those written since.
     pub bytes: u64,
 }
 
-/// The counts of [`DiskStats`], shared by threads.
+/// The counts of [`DiskStats`], which several threads change.
 #[derive(Debug, Default)]
 pub(super) struct DiskCounters {
     pub(super) hits: Counter,

@@ -36,7 +36,7 @@ fn chunk(index: u32) -> Bytes {
     Bytes::from(vec![index as u8; 4000])
 }
 
-/// Runs a writer on the folder with that capacity, over these chunks.
+/// Runs a writer with a capacity in bytes, which writes these chunks to the folder.
 fn write(folder: &Path, bytes: u64, indices: Range<u32>) -> DiskStats {
     let counters = Arc::new(DiskCounters::default());
     let (queue, chunks) = sync_channel(indices.len());
@@ -83,7 +83,7 @@ fn what_is_written_is_read() {
     assert_eq!(count(folder.path()), 3);
 }
 
-/// Everything that may change a chunk's bytes changes its key.
+/// A change of anything that the bytes of a chunk depend on changes its key.
 #[test]
 fn a_key_depends_on_all_that_a_chunk_depends_on() {
     let codec = blake3::hash(b"a codec");
@@ -134,11 +134,11 @@ fn the_capacity_holds_and_recently_used_chunks_stay() {
         for index in held(folder.path(), 0..100) {
             age(&folder.path().join(key(index).file()), Duration::from_secs(3600 - u64::from(index)));
         }
-        // The first chunk is used in each round.
+        // Chunk 0 is read in each round, so it counts as used.
         assert!(reader(folder.path()).load(&key(0), 4000).is_some(), "{from}");
     }
     assert_eq!(held(folder.path(), 90..100).len(), 10);
-    // The next start has less room.
+    // The next start has a smaller capacity.
     let stats = write(folder.path(), 8 * EACH, 0..0);
     assert!(stats.bytes <= 8 * EACH && stats.evictions >= 12, "{stats:?}");
     assert_eq!(held(folder.path(), 0..100), [0, 94, 95, 96, 97, 98, 99]);
@@ -161,7 +161,7 @@ fn within_one_start_the_room_is_kept_after_every_write() {
 
 #[test]
 fn a_listing_frees_a_sixteenth() {
-    // A sixteenth is 4 chunks: the listing before chunk 60 finds room, the one before chunk 64 frees 4
+    // A sixteenth is 4 chunks. The listing before chunk 60 finds enough room. The listing before chunk 64 frees 4
     // chunks.
     for (chunks, evictions, held) in [(64, 0, 64), (65, 4, 61), (68, 4, 64), (69, 8, 61)] {
         let stats = write(folder().path(), 64 * EACH, 0..chunks);

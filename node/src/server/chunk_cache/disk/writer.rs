@@ -1,8 +1,8 @@
 //! The thread that writes chunks to disk and removes the least recently used.
 //!
-//! It keeps no list of the files. After each sixteenth of the capacity written it lists the folder and frees
-//! a sixteenth. So its memory does not grow with the cache, except for 56 bytes a chunk during the listing,
-//! and it notices changes by others.
+//! It keeps no list of the files. Each time it has written a sixteenth of the capacity, it lists the folder and
+//! frees a sixteenth. So its memory does not grow with the cache, except for 56 bytes a chunk during the
+//! listing, and it notices changes that others make in the folder.
 
 use std::{
     fs,
@@ -21,24 +21,24 @@ use super::{
     stats::DiskCounters,
 };
 
-/// Unit in which a file's size on disk is counted, in bytes. Test
+/// Size of a block on disk, in bytes. A file counts as a whole number of blocks. Tested by
 /// `the_capacity_holds_and_recently_used_chunks_stay`.
 const BLOCK: u64 = 4096;
-/// Divisor of the capacity: gives the bytes written between two listings, and the bytes that a listing frees.
-/// Test `a_listing_frees_a_sixteenth`.
+/// Divisor of the capacity that gives the bytes written between two listings, and the bytes that a listing
+/// frees. Tested by `a_listing_frees_a_sixteenth`.
 const SHARE: u64 = 16;
-/// Age of a part file from which it counts as a leftover of a node that ended. Test
+/// Age of a part file from which it counts as a leftover of a node that ended. Tested by
 /// `leftovers_are_removed_and_other_files_stay`.
 const LEFTOVER_AGE: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct Writer {
     config: DiskCacheConfig,
     counters: Arc<DiskCounters>,
-    /// Upper bound of the bytes on disk, unless others write to the folder.
+    /// Upper bound of the bytes on disk. Files that others have written since the last listing do not count.
     held: u64,
     /// Bytes written since the last listing; `None` before the first.
     since_listing: Option<u64>,
-    /// Kinds of errors that were logged.
+    /// Kinds of errors that were logged already.
     warned: Vec<io::ErrorKind>,
 }
 
@@ -92,7 +92,7 @@ impl Writer {
         let create =
             || tempfile::Builder::new().prefix(&prefix).suffix(suffix).tempfile_in(&self.config.folder);
         let mut part = match create() {
-            // Somebody has removed the folder.
+            // The folder does not exist yet, or somebody has removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&self.config.folder)?;
                 create()?
@@ -118,11 +118,11 @@ impl Writer {
         for entry in entries.into_iter().flatten() {
             let entry = entry?;
             let file = entry.file_name().to_str().and_then(CacheFile::from_name);
-            // A file without metadata was just removed.
+            // If a file has no metadata, somebody has just removed it.
             let (Some(file), Ok(metadata)) = (file, entry.metadata()) else { continue };
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             match file {
-                // A time in the future comes from a node whose clock is ahead; its file may still be written.
+                // A time in the future comes from a node whose clock is ahead. That node may still write the file.
                 CacheFile::Part
                     if modified.elapsed().is_ok_and(|age| age >= LEFTOVER_AGE) && remove(&entry.path()) =>
                 {
@@ -164,7 +164,7 @@ impl Writer {
     }
 }
 
-/// Removes a file. Returns whether it is gone; another node may have removed it first.
+/// Removes a file. Returns true if it is gone; another node may have removed it first.
 pub(super) fn remove(file: &Path) -> bool {
     match fs::remove_file(file) {
         Ok(()) => true,
@@ -172,7 +172,7 @@ pub(super) fn remove(file: &Path) -> bool {
     }
 }
 
-/// Space that a file of that length takes.
+/// Space on disk that a file of that length takes, in bytes.
 fn size_on_disk(length: u64) -> u64 {
     length.div_ceil(BLOCK).saturating_mul(BLOCK)
 }

@@ -38,7 +38,7 @@ fn the_position_is_that_of_what_is_heard_while_the_output_is_lost_and_after() {
     lose(&mut rig);
     let heard = 4 * PACKET - FADE - 200;
     rig.steps();
-    // The next output has all of its frames unheard.
+    // The next output has played nothing yet.
     assert_eq!(at(&rig), frame(heard));
     rig.device.left.store(120, Ordering::Relaxed);
     rig.arrive_of(7.0);
@@ -76,14 +76,14 @@ fn an_output_that_returns_in_a_pause_is_opened_paused() {
     rig.arrive(4);
     rig.run(0);
     rig.steps();
-    assert!(rig.playback.progress.lock().unwrap().dry_since.is_some());
+    assert!(rig.playback.progress.lock().unwrap().underrun_since.is_some());
     rig.device.lost.store(true, Ordering::Relaxed);
     rig.device.away.store(1, Ordering::Relaxed);
     rig.order(|orders| orders.paused = true);
     rig.arrive(4);
     rig.steps();
     assert!(rig.playback.state.paused && rig.device.paused.load(Ordering::Relaxed));
-    assert_eq!(rig.playback.progress.lock().unwrap().dry_since, None, "it is silent by a person's wish");
+    assert_eq!(rig.playback.progress.lock().unwrap().underrun_since, None, "it is silent by a person's wish");
 }
 
 #[test]
@@ -117,19 +117,19 @@ fn silence_in_which_nobody_could_look_is_an_underrun_from_where_it_began() {
     rig.device.left.store(160, Ordering::Relaxed);
     let seconds = Duration::from_secs(3);
     rig.playback.check_silence(began + seconds);
-    let since = rig.playback.progress.lock().unwrap().dry_since;
+    let since = rig.playback.progress.lock().unwrap().underrun_since;
     assert_eq!((since, rig.underruns()), (Some(began + Duration::from_millis(30)), 1));
     let stopped = std::iter::from_fn(|| rig.events.try_recv().ok())
         .find_map(|event| if let Event::Suspended(silence) = event { Some(silence) } else { None });
     assert_eq!(stopped, Some(seconds - Duration::from_millis(30)));
     assert_eq!(rig.playback.buffer.shortages(), dips, "the path is not to blame");
-    // The device runs empty before the next write: that is the same silence.
+    // The device runs empty before the next write. That silence is the same one and does not count again.
     rig.arrive(2);
     rig.run(0);
-    assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().dry_since), (1, None));
+    assert_eq!((rig.underruns(), rig.playback.progress.lock().unwrap().underrun_since), (1, None));
 }
 
-/// The process is suspended between a check and a write, or while it waits for a packet.
+/// Tries a suspension of the process between a check and a write, and during the wait for a packet.
 #[test]
 fn a_stop_that_the_underrun_shows_first_counts_once_and_not_as_the_path_s() {
     for waits in [false, true] {

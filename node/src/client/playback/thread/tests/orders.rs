@@ -1,4 +1,4 @@
-//! Orders reach the thread by one way and entries by another, so each sequence of the two is tried.
+//! Orders and entries reach the thread on separate ways, so these tests try every order in which they can arrive.
 
 use super::*;
 
@@ -19,7 +19,7 @@ enum Arrival {
 
 use Arrival::{Clear, DrainOrder, JumpOrder, PauseOrder, ResumeOrder, Track};
 
-/// All sequences of these lists in which each list keeps its own sequence.
+/// All ways to merge these lists in which each list keeps its own order.
 fn interleavings(lists: &[&[Arrival]]) -> Vec<Vec<Arrival>> {
     if lists.iter().all(|list| list.is_empty()) {
         return vec![Vec::new()];
@@ -55,10 +55,10 @@ impl Rig {
         }
     }
 
-    /// Rounds of the thread's loop, in which the device plays all that it has.
+    /// Runs rounds of the thread's loop. The device plays all its frames in each.
     fn rounds(&mut self, rounds: usize) {
         for _ in 0..rounds {
-            // The wait of a paused thread for orders would only cost time.
+            // The real loop waits for orders while paused, which would only cost time here.
             let orders = self.playback.orders.receive(Duration::ZERO).unwrap();
             assert!(self.playback.apply(orders).is_ok() && self.playback.step().is_ok());
             self.device.left.store(0, Ordering::Relaxed);
@@ -76,8 +76,8 @@ impl Rig {
     }
 }
 
-/// The first hang that the ids of plays were made against: the order to drain arrives before the entry that empties the buffer
-/// for the same play, and must survive it.
+/// The order to drain may arrive before the entry that empties the buffer for the same play, and must survive it. A player
+/// without ids of plays would hang here.
 #[test]
 fn a_drain_waits_for_its_own_jump_and_no_other() {
     // The session refuses the track of play 1 at once, so nothing comes after its `Clear`.
@@ -102,7 +102,7 @@ fn a_drain_of_an_earlier_jump_is_void() {
         place(first) < place(second)
     };
     let mut sequences = interleavings(&[orders, &[Clear(1), Clear(2), Track(2, 1.0)]]);
-    // The owner waits for the end once it knows that nothing else comes.
+    // The owner orders the drain once it knows that nothing else comes.
     sequences.retain(|sequence| is_before(sequence, Track(2, 1.0), DrainOrder(2)));
     for sequence in sequences {
         for rounds in [0, 1, 8] {
@@ -113,7 +113,7 @@ fn a_drain_of_an_earlier_jump_is_void() {
             }
             rig.rounds(20);
             let mut ends = rig.ends();
-            // Play 1 has nothing to be heard. Whether its end is reported depends on the moment; nobody heeds it after the jump.
+            // Play 1 has no audio. Its end is reported in some sequences only, and the owner ignores it after the jump.
             ends.retain(|end| end != "1 drained");
             let last = ends.last().map(String::as_str);
             let ended = ends.iter().filter(|end| *end == "2 ended").count();

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use media_plugin_sdk::{AudioFormat, DeviceInfo, Open, Output, OutputInfo, OutputPlugin};
+use media_plugin_sdk::{AudioFormat, DeviceInfo, OpenRequest, Output, OutputInfo, OutputPlugin};
 use media_protocol::ChunkIndex;
 use tokio::sync::mpsc;
 
@@ -15,9 +15,9 @@ use crate::client::{
 };
 
 pub(super) const RATE: u32 = 8_000;
-/// 20 ms.
+/// Frames of a packet: 20 ms.
 pub(super) const PACKET: usize = 160;
-/// 5 ms.
+/// Frames of a fade: 5 ms.
 pub(super) const FADE: usize = 40;
 
 /// Frames written to the output, and its state.
@@ -28,12 +28,12 @@ pub(super) struct Device {
     pub(super) xruns: AtomicU64,
     /// True if the open output is lost.
     pub(super) lost: AtomicBool,
-    /// Number of failures to open it.
+    /// Number of further attempts to open the output that fail.
     pub(super) away: AtomicU64,
-    /// True if it takes no frames.
+    /// True if the output takes no frames.
     pub(super) still: AtomicBool,
     pub(super) paused: AtomicBool,
-    /// True if it is not in real time.
+    /// True if the output does not play in real time.
     pub(super) unpaced: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl OutputPlugin for Plugin {
         Ok(Vec::new())
     }
 
-    fn open(&self, _: &Open<'_>) -> Result<Box<dyn Output>, PluginError> {
+    fn open(&self, _: &OpenRequest<'_>) -> Result<Box<dyn Output>, PluginError> {
         if self.0.away.load(Ordering::Relaxed) > 0 {
             self.0.away.fetch_sub(1, Ordering::Relaxed);
             return Err(PluginError::Lost("away".into()));
@@ -203,7 +203,7 @@ impl Rig {
         self.playback.buffer.push(Entry::Packet(packet_of(sample))).unwrap();
     }
 
-    /// Events about the output and the end since the last call.
+    /// Events since the last call: those of the output, and `Drained`.
     pub(super) fn told(&mut self) -> Vec<String> {
         let events = std::iter::from_fn(|| self.events.try_recv().ok());
         let line = |event| match event {
@@ -224,7 +224,7 @@ impl Rig {
         (0..20).for_each(|_| assert!(self.playback.step().is_ok()));
     }
 
-    /// Runs until all frames are written. Then the device has `left` frames.
+    /// Runs until all frames are written. Sets the frames left in the device to `left`.
     pub(super) fn run(&mut self, left: u64) {
         while self.playback.buffer.level() > Duration::ZERO || self.playback.output.has_pending(true) {
             assert!(self.playback.step().is_ok());
