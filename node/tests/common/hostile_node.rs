@@ -45,7 +45,7 @@ impl HostileNode {
         });
         let address = runtime.block_on(async {
             let options = r#"{"relay": "off", "mdns": false, "bind": ["127.0.0.1:0"]}"#;
-            let bind = media_plugin_sdk::transport::Bind {
+            let bind = media_plugin_sdk::transport::BindOptions {
                 options: options.into(),
                 ..bind(Arc::new(|_: &str, _: Option<&str>| Ok(())))
             };

@@ -347,7 +347,7 @@ mod tests {
         let network = |remote: &str| {
             let kind = PathKind::Direct;
             let remote = remote.into();
-            network(&Path { kind, remote, rtt: None, least_rtt: None, loss: None })
+            network(&Path { kind, remote, rtt: None, min_rtt: None, loss: None })
         };
         assert_eq!(network("192.0.2.7:4433"), Some([192, 0, 2, 7].into()));
         assert_eq!(network("[::ffff:192.0.2.7]:4433"), Some([192, 0, 2, 7].into()));
