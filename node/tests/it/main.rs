@@ -20,6 +20,7 @@ mod program;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod away;
 mod bench_page;
 mod borders;
 mod disk_cache;

@@ -140,3 +140,16 @@ fn a_damaged_file_is_opened_once_until_it_changes() {
     assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
     assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
 }
+
+#[test]
+fn a_cancelled_opening_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, track) = file(folder.path(), 1);
+    let open_files = OpenFiles::new();
+    let refused = open_files.open(&file, &track, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(refused.message.contains("nobody waits for it"), "{refused}");
+    assert!(!open_files.is_open(&file));
+    assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
+    // A file that is open needs no reading.
+    assert!(open_files.open(&file, &track, &Arc::new(AtomicBool::new(true))).is_ok());
+}
