@@ -97,11 +97,12 @@ impl PluginOptions {
     /// Prefixes a plugin's error message with the option and its origin.
     pub(crate) fn locate_error(&self, kind: PluginKind, id: &str, message: &str) -> String {
         let is_separator = |c: char| !c.is_alphanumeric() && !"_-.".contains(c);
-        let is_named =
-            |option: &str| message.split(is_separator).any(|word| word.trim_matches('.') == option);
-        let mut options = self.of_plugin(kind, id);
+        let options = self.of_plugin(kind, id);
         let first = options.clone().next();
-        match options.find(|(key, ..)| is_named(&key.option)).or(first) {
+        // The wrong option comes before those that a message suggests.
+        let mut words = message.split(is_separator).map(|word| word.trim_matches('.'));
+        let named = words.find_map(|word| options.clone().find(|(key, ..)| key.option == word));
+        match named.or(first) {
             Some((key, _, origin)) => format!("{origin}: {}: {message}", key.name()),
             None => format!("[{}.{id}]: {message}", kind.as_str()),
         }

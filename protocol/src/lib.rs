@@ -26,8 +26,8 @@ mod units;
 pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{
-    Answer, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathKind, PathReport,
-    Protocol, Track, TrackSource,
+    Answer, ChunkMessage, ChunkRequest, CodecOffer, GetInfo, Info, List, ListPage, OutputOffer, PathKind,
+    PathReport, Protocol, Track, TrackSource,
 };
 pub use rendition::{Rendition, RenditionError};
 pub use ticket::{Route, Ticket, TicketError};

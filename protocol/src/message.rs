@@ -119,8 +119,7 @@ pub struct Track {
     /// Album from the tags, or else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub album: String,
-    /// Duration in milliseconds. It comes from the file's headers and may be slightly wrong until the node
-    /// opens the track.
+    /// Duration in milliseconds; 0 if the node does not know it yet.
     pub duration_ms: u64,
     /// Format of the file.
     pub source: TrackSource,
@@ -167,6 +166,9 @@ pub struct GetInfo {
     /// the answer on the same stream, so playback starts one round trip earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then_chunk_at: Option<Position>,
+    /// Requests [`ChunkMessage::report_loss`] for that chunk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report_loss: bool,
 }
 
 impl GetInfo {
@@ -273,7 +275,19 @@ pub struct Info {
     pub reason: String,
 }
 
-/// Request for one chunk.
+/// Request for one chunk, as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkMessage {
+    /// Name of the chunk.
+    #[serde(flatten)]
+    pub request: ChunkRequest,
+    /// Requests the number of frames that are silence because the file is damaged. The node sends it as the loss part of the
+    /// chunk's stream, unless it is 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report_loss: bool,
+}
+
+/// Name of one chunk, by which a client requests it and a node remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkRequest {
     /// Rendition of the chunk.

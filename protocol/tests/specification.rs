@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
 use media_protocol::{
-    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition, Route, Ticket,
-    WireError,
+    Answer, ChunkIndex, ChunkMessage, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition,
+    Route, Ticket, WireError,
     chunk::{self, ChunkWriter},
     session::server,
 };
@@ -52,13 +52,25 @@ fn every_example_is_a_message() {
                 }
                 Answer::Error(error) => assert_eq!(error.code, ErrorCode::UnknownTrack),
             },
-            "ChunkRequest" => drop(comes_back::<ChunkRequest>(example)),
+            "ChunkRequest" => {
+                let request = comes_back::<ChunkRequest>(example);
+                assert_eq!(comes_back::<ChunkMessage>(example), ChunkMessage { request, report_loss: false });
+            }
+            "ChunkMessage" => assert!(comes_back::<ChunkMessage>(example).report_loss),
             other => panic!("an example of an unknown type, {other}"),
         }
         seen.push(name);
     }
-    let all =
-        ["List", "Answer<ListPage>", "ListPage", "GetInfo", "Answer<Info>", "ChunkRequest", "Answer<Info>"];
+    let all = [
+        "List",
+        "Answer<ListPage>",
+        "ListPage",
+        "GetInfo",
+        "Answer<Info>",
+        "ChunkRequest",
+        "ChunkMessage",
+        "Answer<Info>",
+    ];
     assert_eq!(seen, all);
 }
 
@@ -93,7 +105,7 @@ fn fields_of_a_later_version_are_ignored() {
             "ListPage" => is_the_same_later::<ListPage>(example, false),
             "GetInfo" => is_the_same_later::<GetInfo>(example, false),
             "Answer<Info>" => is_the_same_later::<Answer<Info>>(example, true),
-            _ => is_the_same_later::<ChunkRequest>(example, false),
+            _ => is_the_same_later::<ChunkMessage>(example, false),
         }
     }
     let error: WireError = serde_json::from_str(r#"{"code":"payment_required","message":"pay"}"#).unwrap();
@@ -188,6 +200,17 @@ fn a_chunk_and_a_refusal_have_the_bytes_of_the_table() {
     expected.extend([0; 4]);
     expected.extend(hash.as_bytes());
     assert_eq!(writer.finish(), expected);
+
+    let whole = bytes::Bytes::from(expected.clone());
+    assert_eq!(chunk::with_loss(&whole, 0), whole);
+    let mut lossy = expected[..expected.len() - chunk::TRAILER].to_vec();
+    lossy.extend(0xffff_fffe_u32.to_le_bytes());
+    lossy.extend(480_u32.to_le_bytes());
+    let hash = blake3::hash(&lossy);
+    lossy.extend([0; 4]);
+    lossy.extend(hash.as_bytes());
+    assert_eq!(chunk::with_loss(&whole, 480), lossy);
+    assert_eq!(lossy.len(), whole.len() + chunk::LOSS);
 
     let json = r#"{"code":"busy","message":"wait; try again in 2 s","retry_after_ms":2000}"#;
     let length = u16::try_from(json.len()).unwrap().to_le_bytes();

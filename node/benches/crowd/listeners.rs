@@ -247,6 +247,7 @@ impl Process {
             output: OutputOffer::default(),
             path: PathReport::default(),
             then_chunk_at: None,
+            report_loss: false,
         };
         let answer = whole(&node_link, Protocol::GetInfo, &request).await;
         node_link.close().await;

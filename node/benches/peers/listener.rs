@@ -87,6 +87,7 @@ impl Listener {
             output: Default::default(),
             path: Default::default(),
             then_chunk_at: None,
+            report_loss: false,
         };
         self.ask::<Info>("audio.get_info", serde_json::to_string(&request).unwrap()).await.rendition
     }

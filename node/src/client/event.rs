@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use media_protocol::{Info, Rendition, session::client::PlayId};
 
-use super::stats::UnderrunCause;
+use super::stats::{AudioLoss, UnderrunCause};
 
 /// Effect of a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,13 @@ pub enum Event {
         to: Arc<Rendition>,
         /// Reason, in words.
         reason: String,
+    },
+    /// A part of the audible chunk was silence because it could not be decoded. Sent at the end of the chunk.
+    AudioLost {
+        /// The play.
+        play: PlayId,
+        /// The lost audio of this chunk.
+        loss: AudioLoss,
     },
     /// The target level of the jitter buffer changed.
     TargetChanged {

@@ -30,5 +30,5 @@ pub use remote_library::RemoteLibrary;
 #[cfg(feature = "simulation")]
 pub use simulated_listener::{SimulatedListener, SimulatedStats};
 pub use stats::{
-    Counts, EventLog, LevelHistogram, RenditionChange, TargetChange, UnderrunCause, UnderrunCounts,
+    AudioLoss, Counts, EventLog, LevelHistogram, RenditionChange, TargetChange, UnderrunCause, UnderrunCounts,
 };

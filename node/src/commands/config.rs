@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use media_config::{ConfigEntry, Sources};
+use media_config::{AccessMode, Config, ConfigEntry, Sources};
 use serde_json::json;
 
 use super::{
@@ -30,22 +30,43 @@ pub(super) fn show(context: &Context, as_json: bool) -> Result<(), ExitError> {
     print(table(&entries.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Checks that the loaded configuration names only plugins that exist, and has only options that they accept.
+/// Checks that the loaded configuration names only plugins that exist, and has only options that they accept. Warns of folders
+/// that do not exist and of an empty list of nodes to admit.
 pub(super) fn check(context: &Context) -> Result<(), ExitError> {
     if !context.unknown_plugins().is_empty() {
         let message = "the configuration has options for plugins that do not exist; see the warnings above";
         return Err(ExitError::new(Exit::Usage, message));
     }
-    context.check_codec_options()?;
+    context.check_plugin_options()?;
     context.output()?;
-    context.transport(None)?;
+    context.transports()?;
     codec_choice::codec_choice(context)?;
+    for line in warnings(&context.config) {
+        eprintln!("warning: {}", sanitize(&line));
+    }
     let file = context.config_file.display();
     print([if context.config_file.exists() {
         format!("OK: {file}")
     } else {
         format!("OK: the defaults apply, as there is no {file}")
     }])
+}
+
+/// One line for each setting that is valid and yet cannot be meant.
+fn warnings(config: &Config) -> Vec<String> {
+    let folders = [("library.paths", &config.library.paths), ("plugins.paths", &config.plugins.paths)];
+    let missing = folders.into_iter().flat_map(|(key, paths)| {
+        let missing = paths.iter().filter(|path| !path.exists());
+        missing.map(move |path| format!("{}: {key}: there is no {}", config.origin(key), path.display()))
+    });
+    let mut lines: Vec<_> = missing.collect();
+    if config.access.mode == AccessMode::List && config.access.allow.is_empty() {
+        let origin = config.origin("access.mode");
+        lines.push(format!(
+            "{origin}: access.mode is \"list\" and access.allow is empty, so the node admits nobody"
+        ));
+    }
+    lines
 }
 
 /// Prints the path of the configuration file.

@@ -11,7 +11,7 @@ use std::{
 use media_config::{Config, Flag, PluginKind, Sources};
 use media_plugin_host::{Registry, SearchPath};
 use media_plugin_sdk::{
-    AudioFormat, Limits, PluginError, SampleType, SourceFormat,
+    AudioFormat, Limits, OutputPlugin, PluginError, SampleType, SourceFormat,
     transport::{Admit, BindOptions, Endpoint, Transport, TransportError},
 };
 use media_protocol::Protocol;
@@ -121,8 +121,10 @@ impl Context {
             admit,
         };
         transport.bind(&bind).await.map_err(|error| {
-            let exit = if let TransportError::BadArgument(_) = error { Exit::Usage } else { Exit::Failed };
-            ExitError::new(exit, error)
+            if let TransportError::BadArgument(_) = error {
+                return self.option_error(PluginKind::Transport, &transport.info().id, &error);
+            }
+            ExitError::new(Exit::Failed, error)
         })
     }
 
@@ -156,11 +158,37 @@ impl Context {
             let options = self.config.plugin_options(PluginKind::Codec, &id);
             let choice = codec.propose(&source, &Limits::default(), &options);
             if let Err(error @ PluginError::BadArgument(_)) = choice {
-                let message = self.config.locate_option_error(PluginKind::Codec, &id, &error.to_string());
-                return Err(ExitError::new(Exit::Usage, message));
+                return Err(self.option_error(PluginKind::Codec, &id, &error));
             }
         }
         Ok(())
+    }
+
+    /// Checks the options of every plugin, also of those that the command does not use. A loaded output has no such check: it
+    /// refuses wrong options when it is opened.
+    pub(super) fn check_plugin_options(&self) -> Result<(), ExitError> {
+        self.check_codec_options()?;
+        for output in self.registry.outputs() {
+            self.check_output_options(output.as_ref())?;
+        }
+        for transport in self.registry.transports() {
+            let id = transport.info().id;
+            let options = self.config.plugin_options(PluginKind::Transport, &id);
+            let checked = transport.check_options(&options);
+            checked.map_err(|error| self.option_error(PluginKind::Transport, &id, &error))?;
+        }
+        Ok(())
+    }
+
+    fn check_output_options(&self, output: &dyn OutputPlugin) -> Result<(), ExitError> {
+        let id = output.info().id;
+        let checked = output.check_options(&self.config.plugin_options(PluginKind::Output, &id));
+        checked.map_err(|error| self.option_error(PluginKind::Output, &id, &error))
+    }
+
+    /// The error of a plugin that refuses its options, with the file and the line of the option.
+    fn option_error(&self, kind: PluginKind, id: &str, error: &dyn std::error::Error) -> ExitError {
+        ExitError::new(Exit::Usage, self.config.locate_option_error(kind, id, &error.to_string()))
     }
 
     /// The output that `output.use` names. `auto` means the default sound device. If there is none, returns the output without
@@ -191,8 +219,10 @@ impl Context {
     }
 
     fn output_choice(&self, id: &str, target: &str) -> Result<OutputChoice, ExitError> {
+        let plugin = self.registry.output(id).or_exit(Exit::Output)?;
+        self.check_output_options(plugin.as_ref())?;
         Ok(OutputChoice {
-            plugin: self.registry.output(id).or_exit(Exit::Output)?,
+            plugin,
             target: target.into(),
             options: self.config.plugin_options(PluginKind::Output, id),
             on_lost: match self.config.playback.on_lost {

@@ -81,15 +81,22 @@ impl ListFormat {
 }
 
 fn row(track: &Track) -> Vec<String> {
-    let seconds = track.duration_ms.div_ceil(1000);
     vec![
         track.number.to_string(),
         track.id.to_string(),
         sanitize(&track.artist),
         sanitize(&track.title),
-        format!("{}:{:02}", seconds / 60, seconds % 60),
+        length(track.duration_ms),
         sanitize(&track.source.to_string()),
     ]
+}
+
+/// The length as minutes and seconds, rounded up; `?` if the node does not know it.
+fn length(millis: u64) -> String {
+    match millis.div_ceil(1000) {
+        0 => "?".into(),
+        seconds => format!("{}:{:02}", seconds / 60, seconds % 60),
+    }
 }
 
 #[cfg(test)]
@@ -124,5 +131,11 @@ mod tests {
             lines.extend(format.end());
             assert_eq!(lines.join("\n"), serde_json::to_string_pretty(&all).unwrap());
         }
+    }
+
+    #[test]
+    fn a_length_is_rounded_up_and_an_unknown_one_is_a_question_mark() {
+        let lengths = [0, 1, 1000, 59_001, 3_600_000].map(length);
+        assert_eq!(lengths, ["?", "0:01", "0:01", "1:00", "60:00"]);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
-    library::{Catalog, CatalogError, Skipped},
+    library::{Catalog, CatalogError, Skipped, skipped},
     server::{Access, DiskCacheConfig, Server, ServerConfig},
     ui::sanitize,
 };
@@ -31,8 +31,6 @@ const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
 /// Divisor that limits the share of time spent on rescans. After a scan that took 1 s, the next one begins after 20 s or more.
 /// This matters on slow network drives.
 const RESCAN_SHARE: u32 = 20;
-/// Number of skipped files that a warning names one by one.
-const MAX_NAMED: usize = 5;
 
 /// Serves the given paths, or those of the configuration if there are none, until a signal stops the process.
 pub(super) async fn run(
@@ -84,6 +82,12 @@ fn scan(catalog: &Arc<Catalog>) -> Scan {
     spawn_blocking(move || catalog.rescan())
 }
 
+/// Measures the tracks whose headers do not tell their length, on a thread of its own.
+fn measure_lengths(catalog: &Arc<Catalog>) {
+    let catalog = Arc::clone(catalog);
+    drop(spawn_blocking(move || catalog.measure_lengths()));
+}
+
 /// Waits for the first scan if it still runs, then rescans the library at this interval. 0 means that it never rescans. Warns
 /// once of each skipped file. Returns only if the first scan finds no track.
 async fn follow(
@@ -98,6 +102,7 @@ async fn follow(
             Err(error) => return error,
         }
     }
+    measure_lengths(&catalog);
     let mut last_problem = String::new();
     let mut wait = interval;
     loop {
@@ -112,6 +117,7 @@ async fn follow(
         let problem = match scanned.and_then(|scanned| scanned.map_err(|error| error.to_string())) {
             Ok(changed) => {
                 if changed {
+                    measure_lengths(&catalog);
                     tracing::info!("the library has changed: serving {}", count_of_tracks(catalog.len()));
                 }
                 String::new()
@@ -251,16 +257,11 @@ fn access(context: &Context, capability: &Secret) -> Access {
 
 /// Warns of the skipped files that are not in `warned`, then sets `warned` to the files that are skipped now.
 fn warn_of_skipped(catalog: &Catalog, warned: &mut HashSet<Skipped>) {
-    let skipped: HashSet<_> = catalog.skipped().into_iter().collect();
-    let mut new: Vec<_> = skipped.difference(warned).map(ToString::to_string).collect();
-    new.sort();
-    for line in new.iter().take(MAX_NAMED) {
-        eprintln!("warning: skipped {}", sanitize(line));
+    let now: HashSet<_> = catalog.skipped().into_iter().collect();
+    for line in skipped::warnings(now.difference(warned)) {
+        eprintln!("warning: {}", sanitize(&line));
     }
-    if new.len() > MAX_NAMED {
-        eprintln!("warning: skipped {} more files that cannot be read", new.len() - MAX_NAMED);
-    }
-    *warned = skipped;
+    *warned = now;
 }
 
 fn count_of_tracks(count: usize) -> String {

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Command, Notice, Outcome, Snapshot, Stats,
     player_state::{Action, Input, PlayerState},
-    stats::{LevelTimes, PathChange, Switch, Target, ms},
+    stats::{LevelTimes, PathChange, Silenced, Switch, Target, ms},
     text,
 };
 use crate::client::{CodecChoice, Event, NodeLink, Player, Setup};
@@ -203,6 +203,7 @@ impl PlaySession {
             retries: counts.retries,
             stalls: counts.stalls,
             damaged_packets: progress.damaged_packets,
+            silenced_ms: Silenced::new(progress.loss),
             peak_buffer_ms: ms(counts.peak_buffer),
             start_ms: ms(progress.start),
             target_ms: ms(self.state.target()),

@@ -7,7 +7,7 @@ use super::{
     queue::{FailedPass, Pass, Queue},
     text,
 };
-use crate::client::{Event, UnderrunCause};
+use crate::client::{AudioLoss, Event, UnderrunCause};
 
 /// Input of the state machine.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub(super) struct PlayerState {
     dropout: Option<(UnderrunCause, Duration)>,
     /// Message for each track that could not be played, by index.
     failures: BTreeMap<usize, String>,
+    /// Lost audio of each track that has any, by index.
+    losses: BTreeMap<usize, AudioLoss>,
     actions: Vec<Action>,
 }
 
@@ -87,6 +89,7 @@ impl PlayerState {
             waiting: "",
             dropout: None,
             failures: BTreeMap::new(),
+            losses: BTreeMap::new(),
             actions: Vec::new(),
         }
     }
@@ -232,6 +235,7 @@ impl PlayerState {
                     None => self.info(line),
                 }
             }
+            Event::AudioLost { play, loss } => self.on_loss(play, loss),
             Event::Ended(play) => {
                 if self.queue.is_last(play) {
                     self.actions.push(Action::Drain(self.queue.series()));
@@ -293,19 +297,31 @@ impl PlayerState {
         }
     }
 
+    /// Notes lost audio, and tells the listener about the first of a track.
+    fn on_loss(&mut self, play: PlayId, loss: AudioLoss) {
+        let Some(pass) = self.queue.pass(play) else { return };
+        let is_first = !self.losses.contains_key(&pass.index);
+        *self.losses.entry(pass.index).or_default() += loss;
+        if let Some(track) = self.queue.track(pass.index).filter(|_| is_first) {
+            self.warn(text::has_gaps(track, &loss));
+        }
+    }
+
     fn follow(&mut self, after: PlayId, next: Option<Pass>) {
         self.actions.extend(next.map(|Pass { play, index, .. }| Action::Follow { after, play, index }));
     }
 
     fn outcome(&self) -> Outcome {
-        let count = self.queue.tracks().len();
-        match (self.failures.values().next(), self.failures.len()) {
-            (None, _) => Outcome::Finished,
-            (Some(only), _) if count == 1 => Outcome::Incomplete(only.clone()),
-            (_, failed) => Outcome::Incomplete(format!(
-                "{failed} of {count} tracks could not be played, or not to their end"
-            )),
-        }
+        let gaps: Vec<_> =
+            self.losses.iter().filter(|(index, _)| !self.failures.contains_key(*index)).collect();
+        let tracks = self.queue.tracks();
+        let message = match (tracks, self.failures.values().next(), gaps.first()) {
+            (_, None, None) => return Outcome::Finished,
+            ([_], Some(failure), _) => failure.clone(),
+            ([only], None, Some((_, loss))) => text::lost_audio(only, loss),
+            _ => text::incomplete(tracks.len(), self.failures.len(), gaps.len()),
+        };
+        Outcome::Incomplete(message)
     }
 
     fn report_dropout(&mut self) {

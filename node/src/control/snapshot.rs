@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Position in the current track.
     #[serde(rename = "position_ms", with = "milliseconds")]
     pub position: Duration,
-    /// Length of the current track.
+    /// Length of the current track; 0 until it is known.
     #[serde(rename = "length_ms", with = "milliseconds")]
     pub length: Duration,
     /// Audio in the jitter buffer.

@@ -66,8 +66,10 @@ pub struct Stats {
     pub retries: u64,
     /// Requests that were abandoned because no byte arrived within the stall timeout.
     pub stalls: u64,
-    /// Packets that could not be decoded and became silence.
+    /// Received packets that could not be decoded and became silence.
     pub damaged_packets: u64,
+    /// Time of the tracks that was silence because it could not be decoded, by the machine that could not.
+    pub silenced_ms: Silenced,
     /// Highest level of the jitter buffer.
     pub peak_buffer_ms: f64,
     /// Last start level: the level of the jitter buffer at which sound starts, or resumes after an underrun.
@@ -78,6 +80,21 @@ pub struct Stats {
     pub targets: Vec<Target>,
     /// Time spent at each level of the jitter buffer.
     pub level_ms: LevelTimes,
+}
+
+/// Time that was silence in place of damaged or missing audio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Silenced {
+    /// The node's file is damaged, or was cut.
+    pub node: f64,
+    /// This machine rejected the node's packets.
+    pub this_machine: f64,
+}
+
+impl Silenced {
+    pub(super) fn new(loss: client::AudioLoss) -> Self {
+        Self { node: ms(loss.node), this_machine: ms(loss.this_machine) }
+    }
 }
 
 /// A change of rendition within a track.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use media_protocol::{Info, Rendition, Track};
 
-use crate::client::UnderrunCause;
+use crate::client::{AudioLoss, UnderrunCause};
 
 /// Artist and title.
 pub(super) fn title(track: &Track) -> String {
@@ -44,6 +44,34 @@ pub(super) fn starts_past_the_end(track: &Track) -> String {
     let (title, seconds) = (title(track), track.duration_ms / 1000);
     let length = format!("{}:{:02}", seconds / 60, seconds % 60);
     format!("{title} is {length} long and the start position lies behind its end: nothing of it is played")
+}
+
+/// The line for the first lost audio of a track.
+pub(super) fn has_gaps(track: &Track, loss: &AudioLoss) -> String {
+    format!("parts of {} are silent: {}", title(track), culprit(loss))
+}
+
+/// The message for a single track of which some audio was lost.
+pub(super) fn lost_audio(track: &Track, loss: &AudioLoss) -> String {
+    let seconds = loss.total().as_secs_f64().max(0.01);
+    format!("{seconds:.2} s of {} were silent: {}", title(track), culprit(loss))
+}
+
+fn culprit(loss: &AudioLoss) -> &'static str {
+    match (loss.node.is_zero(), loss.this_machine.is_zero()) {
+        (false, true) => "the node's file is damaged",
+        (true, _) => "this machine could not decode it",
+        (false, false) => "the node's file is damaged, and this machine could not decode all of it",
+    }
+}
+
+/// The message for several tracks of which some could not be played, and others lost some audio.
+pub(super) fn incomplete(tracks: usize, failed: usize, with_gaps: usize) -> String {
+    match (failed, with_gaps) {
+        (failed, 0) => format!("{failed} of {tracks} tracks could not be played"),
+        (0, gaps) => format!("{gaps} of {tracks} tracks had silent parts"),
+        (failed, gaps) => format!("{failed} of {tracks} tracks could not be played, {gaps} had silent parts"),
+    }
 }
 
 /// The line for a new target level of the jitter buffer.

@@ -8,16 +8,21 @@ use std::{
 use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
 
 use super::{
-    error::{CatalogError, Skipped},
+    error::CatalogError,
     index::Index,
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
     root::Root,
-    scan::{folder_walk::walk, headers::read_headers, natural_order::compare_paths},
+    scan::{
+        folder_walk::walk,
+        headers::{measure, read_headers},
+        natural_order::compare_paths,
+    },
+    skipped::{SkipReason, Skipped},
     track_file::{FileEntry, ScannedEntry, TrackFile},
 };
-use crate::source::formats::is_audio;
+use crate::source::formats::by_ending;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
@@ -26,6 +31,9 @@ const FIRST_BATCH: usize = 64;
 /// Time after which a client may retry a track whose disk is away. Its player retries as long as its
 /// `playback.give_up` says.
 const AWAY_RETRY: Duration = Duration::from_secs(2);
+
+/// Number of files that [`Catalog::measure_lengths`] reads before it publishes their lengths.
+const MEASURED_BATCH: usize = 64;
 
 /// The tracks in library order, shared by all users of this node. Each call works on an immutable
 /// `Listing`; no lock is held while a call reads the disk.
@@ -39,6 +47,8 @@ pub struct Catalog {
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
     /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
+    /// Locked while lengths are measured.
+    measuring: Mutex<()>,
     listing: RwLock<Arc<Listing>>,
     open_files: OpenFiles,
 }
@@ -80,8 +90,7 @@ impl Catalog {
         let roots = paths.iter().map(root).collect::<Result<Vec<_>, _>>()?;
         let root_paths = roots.iter().map(|root| root.path.clone()).collect();
         let index = index.map(|folder| Index::new(folder, root_paths, follow_links));
-        let files = index.as_ref().map(Index::load).unwrap_or_default();
-        let scanned: Vec<_> = files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect();
+        let scanned = index.as_ref().map(Index::load).unwrap_or_default();
         let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         Ok(Self {
             paths: paths.to_vec(),
@@ -89,6 +98,7 @@ impl Catalog {
             follow_links,
             index,
             scanned: Mutex::new(scanned),
+            measuring: Mutex::default(),
             listing: RwLock::new(Arc::new(listing)),
             open_files: OpenFiles::new(),
         })
@@ -141,6 +151,47 @@ impl Catalog {
         }
         *scanned = found.into_iter().flatten().collect();
         Ok(true)
+    }
+
+    /// Reads through the tracks whose headers do not tell their length, and publishes their lengths. Tracks that cannot be opened
+    /// become skipped files. Blocks on the disk. Scans run meanwhile, and the tracks that they add are measured too. Does nothing
+    /// while another call runs.
+    pub fn measure_lengths(&self) {
+        let Ok(_turn) = self.measuring.try_lock() else { return };
+        let mut tried = HashSet::new();
+        loop {
+            let batch = self.unmeasured(&tried);
+            if batch.is_empty() {
+                break;
+            }
+            let measured = batch.iter().map(|file| (file.entry.clone(), measure(file)));
+            let measured = measured.filter(|(_, entry)| !entry.is_unreadable()).collect();
+            tried.extend(batch.iter().map(|file| file.entry.clone()));
+            self.replace(measured);
+        }
+    }
+
+    /// Some of the tracks of unknown length that were not tried.
+    fn unmeasured(&self, tried: &HashSet<FileEntry>) -> Vec<Arc<TrackFile>> {
+        let scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracks = scanned.iter().filter_map(ScannedEntry::track);
+        let unknown = tracks.filter(|file| file.duration_ms == 0 && !tried.contains(&file.entry));
+        unknown.take(MEASURED_BATCH).cloned().collect()
+    }
+
+    /// Replaces the results for files that have not changed meanwhile, publishes and saves.
+    fn replace(&self, mut measured: HashMap<FileEntry, ScannedEntry>) {
+        let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in scanned.iter_mut() {
+            if let Some(new) = measured.remove(entry.entry()) {
+                *entry = new;
+            }
+        }
+        let listing = self.listing();
+        let folders = listing.unreadable_folders().to_vec();
+        let away = listing.away().to_vec();
+        self.publish(Listing::new(scanned.iter(), folders, away, listing.is_scanning()));
+        self.save(scanned.iter());
     }
 
     /// Number of tracks.
@@ -234,7 +285,8 @@ impl Catalog {
         let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
         for (path, root) in self.paths.iter().zip(&self.roots) {
             let mut skipped = Vec::new();
-            let found = walk(path, self.follow_links, is_audio, &mut seen, &mut skipped);
+            let is_named_like_audio = |path: &Path| by_ending(path).is_some();
+            let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
             let is_away = found.as_ref().map_or(true, Vec::is_empty) && root.is_away();
             let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };
             missing.extend(skipped.iter().map(|skipped| skipped.path.clone()));
@@ -248,7 +300,7 @@ impl Catalog {
                 }
                 skipped.retain(|skipped| skipped.path != folder);
                 let reason = format!("its disk is away; its {} files stay listed", kept.len());
-                skipped.push(Skipped { path: folder.clone(), reason });
+                skipped.push(Skipped { path: folder.clone(), reason: SkipReason::Unreadable(reason) });
                 all.away.push(folder);
                 entries.extend(kept);
             }

@@ -1,23 +1,8 @@
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use media_protocol::{ErrorCode, WireError};
 
 use crate::source::{SourceError, formats};
-
-/// A file with the name of an audio file that the node does not serve.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Skipped {
-    /// The file.
-    pub path: PathBuf,
-    /// The reason, in words for a person.
-    pub reason: String,
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
-    }
-}
 
 /// Reason for which there are no tracks to serve. One line for a person.
 #[derive(Debug, thiserror::Error)]

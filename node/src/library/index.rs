@@ -1,7 +1,8 @@
-//! The index: descriptions of the tracks on disk, so that the next start need not read all headers again.
+//! The index: descriptions of the tracks and skipped files on disk, so that the next start need not read all headers
+//! again.
 //!
 //! Each library has one file in the owner's cache folder. The file has lines of JSON: a header, one line a
-//! track, and the BLAKE3 hash of all lines before. The node ignores a damaged index as a whole. The hash
+//! file, and the BLAKE3 hash of all lines before. The node ignores a damaged index as a whole. The hash
 //! detects damage. It does not detect tampering, since only the owner can write to the folder. Still, the
 //! parser accepts any bytes in bounded memory, and rejects paths outside of the library.
 
@@ -9,15 +10,17 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::track_file::{ScannedEntry, TrackFile, is_bounded_text};
+use super::track_file::{ScannedEntry, SkippedFile, TrackFile, is_bounded_text};
 use crate::files;
 
-/// Version of the format and of the descriptions in it. The node ignores an index of another version.
-const VERSION: u32 = 1;
+/// Version of the format and of the descriptions in it. The node ignores an index of another version. The version rises if a
+/// kind of file becomes supported, so that the node reads the files of that kind again.
+const VERSION: u32 = 2;
 /// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// Greatest number of indexes in the folder. The node removes the oldest ones. Tested by
@@ -32,6 +35,14 @@ const CONTEXT: &str = "media-node 2026-01 library";
 struct Header {
     media_node_index: u32,
     library: String,
+}
+
+/// A line of a file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Track(TrackFile),
+    Skipped(SkippedFile),
 }
 
 /// The index of one library.
@@ -56,8 +67,8 @@ impl Index {
         Self { folder: folder.to_owned(), library, roots: if follow_links { Vec::new() } else { roots } }
     }
 
-    /// The tracks of the last scan; empty without a usable index.
-    pub(super) fn load(&self) -> Vec<TrackFile> {
+    /// The files of the last scan; empty without a usable index.
+    pub(super) fn load(&self) -> Vec<ScannedEntry> {
         match self.read() {
             Ok(bytes) => self.parse(&bytes).unwrap_or_else(|| {
                 tracing::debug!(file = %self.file().display(), "ignored the index: it is damaged, or belongs to another library or version");
@@ -75,12 +86,12 @@ impl Index {
     /// # Errors
     /// The system's error, or an error if the index would be longer than [`MAX_BYTES`].
     pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
-        let tracks = scanned.filter_map(|entry| match entry {
-            ScannedEntry::Track(file) => Some(file),
-            ScannedEntry::Skipped(..) => None,
+        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start. A file that cannot be
+        // read at present may be readable at the next start.
+        let lines = scanned.filter(|entry| !entry.is_unreadable()).filter_map(|entry| match entry {
+            ScannedEntry::Track(file) => serde_json::to_string(&**file).ok(),
+            ScannedEntry::Skipped(file) => serde_json::to_string(&**file).ok(),
         });
-        // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start.
-        let lines = tracks.filter_map(|file| serde_json::to_string(file.as_ref()).ok());
         let mut text = serde_json::to_string(&self.header())? + "\n";
         for line in lines {
             text.push_str(&line);
@@ -111,7 +122,7 @@ impl Index {
     }
 
     /// Parses any bytes. Takes at most a small multiple of their length in memory.
-    fn parse(&self, bytes: &[u8]) -> Option<Vec<TrackFile>> {
+    fn parse(&self, bytes: &[u8]) -> Option<Vec<ScannedEntry>> {
         let end = bytes.iter().rposition(|byte| *byte == b'\n')? + 1;
         let (text, hash) = bytes.split_at(end);
         if blake3::hash(text).to_hex().as_bytes() != hash {
@@ -122,18 +133,24 @@ impl Index {
         if header != self.header() {
             return None;
         }
-        let parse_line = |line| {
-            let file = serde_json::from_slice(line).ok().filter(|file| self.is_valid(file));
-            file.map(TrackFile::with_search_text)
-        };
-        lines.map(parse_line).collect()
+        lines.map(|line| self.parse_line(line)).collect()
     }
 
-    fn is_valid(&self, file: &TrackFile) -> bool {
-        let texts = [&file.title, &file.artist, &file.album, &file.source.codec];
-        let path = &file.entry.path;
+    fn parse_line(&self, line: &[u8]) -> Option<ScannedEntry> {
+        let (entry, is_bounded) = match serde_json::from_slice(line).ok()? {
+            Line::Track(file) => {
+                let texts = [&file.title, &file.artist, &file.album, &file.source.codec];
+                let is_bounded = texts.into_iter().all(|text| is_bounded_text(text));
+                (ScannedEntry::Track(Arc::new(file.with_search_text())), is_bounded)
+            }
+            Line::Skipped(file) => {
+                let is_bounded = is_bounded_text(file.reason.text());
+                (ScannedEntry::Skipped(Arc::new(file)), is_bounded)
+            }
+        };
+        let path = &entry.entry().path;
         let is_inside = self.roots.is_empty() || self.roots.iter().any(|root| path.starts_with(root));
-        is_inside && path.is_absolute() && texts.into_iter().all(|text| is_bounded_text(text))
+        (is_inside && path.is_absolute() && is_bounded).then_some(entry)
     }
 
     fn remove_old(&self) -> io::Result<()> {

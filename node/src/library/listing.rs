@@ -3,7 +3,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use media_protocol::{List, ListPage, Track, TrackId};
 
 use super::{
-    error::Skipped,
+    skipped::Skipped,
     track_file::{ScannedEntry, TrackFile},
     track_id::copy_id,
 };
@@ -19,9 +19,12 @@ pub(super) struct Listing {
     rows: Vec<Row>,
     /// Positions in `rows`, sorted by id.
     by_id: Vec<u32>,
+    /// Folders that could not be read, then files that are not tracks.
     skipped: Vec<Skipped>,
     /// Folders whose disk was away at the scan.
     away: Vec<PathBuf>,
+    /// Number of the folders among `skipped`.
+    folders: usize,
     /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
 }
@@ -45,6 +48,7 @@ impl Listing {
         scanning: bool,
     ) -> Self {
         let mut rows = Vec::new();
+        let folders = skipped.len();
         let mut copies: HashMap<&TrackId, u64> = HashMap::new();
         for entry in scanned {
             match entry {
@@ -55,14 +59,14 @@ impl Listing {
                     rows.push(Row { file: Arc::clone(file), id, is_away });
                     *copies_before += 1;
                 }
-                ScannedEntry::Skipped(file, reason) => {
-                    skipped.push(Skipped { path: file.path.clone(), reason: reason.clone() });
+                ScannedEntry::Skipped(file) => {
+                    skipped.push(Skipped { path: file.entry.path.clone(), reason: file.reason.clone() });
                 }
             }
         }
         let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
         by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
-        Self { rows, by_id, skipped, away, scanning }
+        Self { rows, by_id, skipped, folders, away, scanning }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -80,6 +84,10 @@ impl Listing {
     /// Number of tracks that are away.
     pub(super) fn away_len(&self) -> usize {
         self.rows.iter().filter(|row| row.is_away).count()
+    }
+
+    pub(super) fn unreadable_folders(&self) -> &[Skipped] {
+        self.skipped.get(..self.folders).unwrap_or_default()
     }
 
     pub(super) fn is_scanning(&self) -> bool {

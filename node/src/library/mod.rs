@@ -15,12 +15,14 @@ mod open_track;
 pub mod provider;
 mod root;
 mod scan;
+pub mod skipped;
 mod source_facts;
 mod track_file;
 mod track_id;
 
 pub use catalog::Catalog;
-pub use error::{CatalogError, Skipped};
+pub use error::CatalogError;
 pub(crate) use open_track::OpenTrack;
 pub use provider::{ChunkPackets, Provider, ProviderError};
+pub use skipped::{SkipReason, Skipped};
 pub(crate) use source_facts::SourceFacts;

@@ -89,6 +89,18 @@ impl OpenTrack {
         Window::new(reader, format, range).map_err(|error| self.unreadable(&error))
     }
 
+    /// The frames of the file that the frames `range` at `rate` are made of.
+    pub(crate) fn source_frames(&self, range: Range<u64>, rate: u32) -> Range<u64> {
+        let own = self.file.source.info().format.rate;
+        Window::frames(range.start, rate, own)..Window::frames(range.end, rate, own)
+    }
+
+    /// Number of frames at `rate` that `frames` frames of the file make, at least 1 unless there are none.
+    pub(crate) fn frames_at(&self, frames: u64, rate: u32) -> u64 {
+        let own = self.file.source.info().format.rate;
+        Window::frames(frames, own, rate).max(frames.min(1))
+    }
+
     /// The refusal for a file that ends before chunk `index` begins.
     pub(crate) fn cut_short(&self, index: ChunkIndex) -> WireError {
         let seconds = u64::from(index.0) * u64::from(CHUNK_SECONDS);
@@ -117,5 +129,6 @@ fn with_exact_length(track: &Track, info: &SourceInfo) -> Track {
         channels: info.format.channels,
         bits: track.source.bits.filter(|_| !info.lossy),
     };
-    Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX), source, ..track.clone() }
+    // 0 stands for an unknown length.
+    Track { duration_ms: u64::try_from(millis).unwrap_or(u64::MAX).max(1), source, ..track.clone() }
 }

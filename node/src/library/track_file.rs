@@ -10,6 +10,8 @@ use std::{
 use media_protocol::{Track, TrackId, TrackSource};
 use serde::{Deserialize, Serialize};
 
+use super::skipped::SkipReason;
+
 /// Longest title, artist or album, in characters. With this limit, a page of [`media_protocol::List::MAX`] tracks
 /// fits into one answer. Tested by `a_tag_becomes_one_line_of_200_characters`.
 const MAX_TEXT: usize = 200;
@@ -54,6 +56,7 @@ pub(super) struct TrackFile {
     pub(super) title: String,
     pub(super) artist: String,
     pub(super) album: String,
+    /// 0 if the headers do not tell the length.
     pub(super) duration_ms: u64,
     pub(super) source: TrackSource,
     /// Title, artist and album in lower case, for searches.
@@ -83,19 +86,39 @@ impl TrackFile {
 }
 
 /// Result of reading a file's headers. It is valid until the file's [`FileEntry`] changes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScannedEntry {
     /// The file is a track.
     Track(Arc<TrackFile>),
-    /// The file is not a track, for the reason given.
-    Skipped(FileEntry, String),
+    /// The file is not a track.
+    Skipped(Arc<SkippedFile>),
+}
+
+/// A file that is not a track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SkippedFile {
+    #[serde(rename = "at")]
+    pub(super) entry: FileEntry,
+    pub(super) reason: SkipReason,
 }
 
 impl ScannedEntry {
+    pub(super) fn track(&self) -> Option<&Arc<TrackFile>> {
+        match self {
+            Self::Track(file) => Some(file),
+            Self::Skipped(_) => None,
+        }
+    }
+
+    /// True if the file could not be read, which may pass.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Skipped(file) if matches!(file.reason, SkipReason::Unreadable(_)))
+    }
+
     pub(super) fn entry(&self) -> &FileEntry {
         match self {
             Self::Track(file) => &file.entry,
-            Self::Skipped(entry, _) => entry,
+            Self::Skipped(file) => &file.entry,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Caches of encoded chunks: in memory here, on disk in [`disk`].
 
-use bytes::Bytes;
 use lru::LruCache;
 use media_protocol::ChunkRequest;
 use serde::Serialize;
 
+mod cached_chunk;
 mod disk;
 
+pub(super) use cached_chunk::CachedChunk;
 pub(super) use disk::{DiskCache, key::DiskKey};
 pub use disk::{config::DiskCacheConfig, stats::DiskStats};
 
@@ -51,7 +52,7 @@ pub(super) struct ChunkCache {
 #[derive(Debug)]
 struct LruPart {
     /// Each chunk with its [`ChunkKey::modified`].
-    chunks: LruCache<ChunkRequest, (Option<u64>, Bytes)>,
+    chunks: LruCache<ChunkRequest, (Option<u64>, CachedChunk)>,
     bytes: usize,
 }
 
@@ -60,17 +61,17 @@ impl LruPart {
         Self { chunks: LruCache::unbounded(), bytes: 0 }
     }
 
-    fn put(&mut self, key: ChunkKey, chunk: Bytes) {
-        self.bytes += chunk.len() + ChunkCache::OVERHEAD;
+    fn put(&mut self, key: ChunkKey, chunk: CachedChunk) {
+        self.bytes += chunk.bytes.len() + ChunkCache::OVERHEAD;
         if let Some((_, (_, replaced))) = self.chunks.push(key.request, (key.modified, chunk)) {
-            self.bytes -= replaced.len() + ChunkCache::OVERHEAD;
+            self.bytes -= replaced.bytes.len() + ChunkCache::OVERHEAD;
         }
     }
 
     /// Removes the least recently used chunk. Returns true if there was one.
     fn evict(&mut self) -> bool {
         let oldest = self.chunks.pop_lru();
-        self.bytes -= oldest.as_ref().map_or(0, |(_, (_, chunk))| chunk.len() + ChunkCache::OVERHEAD);
+        self.bytes -= oldest.as_ref().map_or(0, |(_, (_, chunk))| chunk.bytes.len() + ChunkCache::OVERHEAD);
         oldest.is_some()
     }
 }
@@ -94,7 +95,7 @@ impl ChunkCache {
 
     /// Returns the chunk of a file with this time of change, and marks it as used. Counts a hit or a miss. Takes the parts of
     /// the key by reference, so that a hit allocates nothing.
-    pub(super) fn get(&mut self, request: &ChunkRequest, modified: Option<u64>) -> Option<Bytes> {
+    pub(super) fn get(&mut self, request: &ChunkRequest, modified: Option<u64>) -> Option<CachedChunk> {
         let cached = self.costly.chunks.get(request).or_else(|| self.bulk.chunks.get(request));
         let found = cached.filter(|(cached, _)| *cached == modified).map(|(_, chunk)| chunk.clone());
         match found {
@@ -113,8 +114,8 @@ impl ChunkCache {
 
     /// Adds a chunk and evicts the oldest to make room: bulk chunks while they exceed their reserved part,
     /// then costly ones. A chunk larger than the whole cache is not added and evicts nothing.
-    pub(super) fn insert(&mut self, key: ChunkKey, chunk: Bytes, is_costly: bool) {
-        if chunk.len() + Self::OVERHEAD > self.capacity {
+    pub(super) fn insert(&mut self, key: ChunkKey, chunk: CachedChunk, is_costly: bool) {
+        if chunk.bytes.len() + Self::OVERHEAD > self.capacity {
             return;
         }
         if is_costly { &mut self.costly } else { &mut self.bulk }.put(key, chunk);
@@ -147,11 +148,11 @@ mod tests {
         ChunkKey { request: ChunkRequest { rendition, index: ChunkIndex(index) }, modified: Some(0) }
     }
 
-    fn chunk(byte: u8) -> Bytes {
-        Bytes::from(vec![byte; 1000])
+    fn chunk(byte: u8) -> CachedChunk {
+        CachedChunk { bytes: vec![byte; 1000].into(), silenced: byte.into() }
     }
 
-    fn get(cache: &mut ChunkCache, key: &ChunkKey) -> Option<Bytes> {
+    fn get(cache: &mut ChunkCache, key: &ChunkKey) -> Option<CachedChunk> {
         cache.get(&key.request, key.modified)
     }
 
@@ -186,7 +187,8 @@ mod tests {
     fn a_chunk_larger_than_the_cache_leaves_the_others() {
         let mut cache = ChunkCache::new(EACH);
         cache.insert(key(0), chunk(0), true);
-        cache.insert(key(1), Bytes::from(vec![0; 1001]), true);
+        let larger = CachedChunk { bytes: vec![0; 1001].into(), silenced: 0 };
+        cache.insert(key(1), larger, true);
         assert!(cache.contains(&key(0)) && !cache.contains(&key(1)));
         assert_eq!(cache.stats().evictions, 0);
     }

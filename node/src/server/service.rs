@@ -105,8 +105,8 @@ impl Service {
         self.counted(info)
     }
 
-    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded. If the request
-    /// itself is refused, the refusal comes in the answer's bytes.
+    /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded, with the loss part if
+    /// `report_loss`. If the request itself is refused, the refusal comes in the answer's bytes.
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
@@ -114,6 +114,7 @@ impl Service {
         self: &Arc<Self>,
         caller: &Caller,
         request: &ChunkRequest,
+        report_loss: bool,
     ) -> Result<ChunkAnswer, WireError> {
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = self.send_quota.reserve(caller, bytes);
@@ -121,9 +122,9 @@ impl Service {
             // A chunk in the cache outlives its file.
             let is_ready = self.encoder.is_cached(request) || self.catalog.is_open(&request.rendition.track);
             let stream = if is_ready {
-                AnswerStream::Encoder(self.encoder.request(caller, request)?)
+                AnswerStream::Encoder(self.encoder.request(caller, request)?.reporting_loss(report_loss))
             } else {
-                AnswerStream::Opening(self.open_and_request(caller, request))
+                AnswerStream::Opening(self.open_and_request(caller, request, report_loss))
             };
             let counters = Arc::clone(&self.counters);
             Ok(ChunkAnswer { stream, counters, has_ended: false, _reservation: reservation })
@@ -136,6 +137,7 @@ impl Service {
         self: &Arc<Self>,
         caller: &Caller,
         request: &ChunkRequest,
+        report_loss: bool,
     ) -> BoxFuture<'static, Result<ChunkStream, WireError>> {
         let service = Arc::clone(self);
         let caller = caller.clone();
@@ -145,7 +147,7 @@ impl Service {
             let id = request.rendition.track.clone();
             let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
             service.openings.open(&caller, &request.rendition.track, open).await?;
-            service.encoder.request(&caller, &request)
+            Ok(service.encoder.request(&caller, &request)?.reporting_loss(report_loss))
         })
     }
 
@@ -268,7 +270,7 @@ impl Provider for LocalLibrary {
     ) -> BoxFuture<'a, provider::Result<Box<dyn ChunkPackets>>> {
         Box::pin(async move {
             let request = ChunkRequest { rendition: rendition.id.clone(), index };
-            let answer = self.service.chunk(&self.caller, &request)?;
+            let answer = self.service.chunk(&self.caller, &request, false)?;
             let following = std::iter::successors(index.next(), |index| index.next());
             let following = following.take_while(|index| index.0 < rendition.chunks);
             for index in following.take(self.service.config.encode_ahead as usize) {

@@ -1,6 +1,6 @@
 //! Frames of one link.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use media_plugin_sdk::AudioFormat;
 use symphonia::core::codecs::audio::AudioDecoder;
@@ -32,6 +32,9 @@ pub(super) struct LinkReader {
     /// True if the file ended before the track did.
     is_exhausted: bool,
     damaged: u64,
+    /// Frames whose silence counts.
+    watched: Range<u64>,
+    silenced: u64,
 }
 
 impl LinkReader {
@@ -48,6 +51,8 @@ impl LinkReader {
             position: 0,
             is_exhausted: false,
             damaged: 0,
+            watched: 0..u64::MAX,
+            silenced: 0,
         };
         reader.clear();
         Ok(reader)
@@ -57,6 +62,17 @@ impl LinkReader {
     /// was cut, count as one packet. A packet that is read twice counts twice.
     pub(super) fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// Counts the silence within the frames `range` from now on.
+    pub(super) fn watch_silence(&mut self, range: Range<u64>) {
+        self.watched = range;
+        self.silenced = 0;
+    }
+
+    /// Number of watched frames that were silence in place of damaged or missing data.
+    pub(super) fn silenced(&self) -> u64 {
+        self.silenced
     }
 
     /// Moves to `frame`, or to the end if that comes first. A seek to the current position costs nothing, except with
@@ -85,7 +101,13 @@ impl LinkReader {
         let mut done = 0;
         while done < wanted {
             let rest = &mut out[done * channels..wanted * channels];
-            let copied = self.copy_block(rest, channels);
+            let offset = self.offset();
+            let is_silence = self.is_exhausted || offset < 0;
+            let copied = if is_silence {
+                self.fill_silence(rest, channels, offset)
+            } else {
+                self.copy_block(rest, channels, offset)
+            };
             if copied == 0 {
                 self.decode()?;
             }
@@ -95,16 +117,20 @@ impl LinkReader {
         Ok(wanted)
     }
 
-    /// Copies the block's frames from the position on, or silence up to the block's beginning. Returns the number of
-    /// frames.
-    fn copy_block(&self, out: &mut [f32], channels: usize) -> usize {
+    /// Writes silence up to the block's beginning, which lies `offset` frames after the position, or without end behind the
+    /// last block. Returns the number of frames.
+    fn fill_silence(&mut self, out: &mut [f32], channels: usize, offset: i64) -> usize {
         let wanted = out.len() / channels;
-        let offset = self.offset();
-        if self.is_exhausted || offset < 0 {
-            let gap = if self.is_exhausted { wanted } else { wanted.min(clamp(offset.unsigned_abs())) };
-            out[..gap * channels].fill(0.0);
-            return gap;
-        }
+        let gap = if self.is_exhausted { wanted } else { wanted.min(clamp(offset.unsigned_abs())) };
+        out[..gap * channels].fill(0.0);
+        let end = self.position.saturating_add(gap as u64).min(self.watched.end);
+        self.silenced += end.saturating_sub(self.position.max(self.watched.start));
+        gap
+    }
+
+    /// Copies the block's frames from the position on, which lies `offset` frames into the block. Returns the number of frames.
+    fn copy_block(&self, out: &mut [f32], channels: usize, offset: i64) -> usize {
+        let wanted = out.len() / channels;
         let frames = self.block.len() / channels;
         let from = clamp(offset.unsigned_abs()).min(frames);
         let copied = wanted.min(frames - from);

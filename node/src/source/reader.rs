@@ -1,12 +1,12 @@
 //! Frames of a source.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use media_plugin_sdk::AudioFormat;
 
 use super::{
     Result, SourceInfo,
-    conversion::{Conversion, FrameReader},
+    conversion::{Conversion, FrameReader, converted_frames},
     error::SourceError,
     link_reader::LinkReader,
     source_file::{PlacedLink, SourceFile},
@@ -31,13 +31,29 @@ pub struct Reader {
     position: u64,
     /// Damaged packets of links that the reader has left.
     damaged_before: u64,
+    /// Frames whose silence counts, see [`Reader::watch_silence`].
+    watched: Range<u64>,
+    /// Silent frames of links that the reader has left, at the track's rate.
+    silenced_before: u64,
 }
 
 impl Reader {
     pub(super) fn new(file: Arc<SourceFile>) -> Result<Self> {
         let first = file.links.first().ok_or_else(|| SourceError::Empty { path: file.path.clone() })?;
         let current = LinkReader::new(Arc::clone(&first.link))?;
-        Ok(Self { file, index: 0, current, conversion: None, position: 0, damaged_before: 0 })
+        let watched = 0..file.info.frames;
+        let mut reader = Self {
+            file,
+            index: 0,
+            current,
+            conversion: None,
+            position: 0,
+            damaged_before: 0,
+            watched,
+            silenced_before: 0,
+        };
+        reader.watch_current();
+        Ok(reader)
     }
 
     /// The next frame that [`Reader::read`] returns.
@@ -63,6 +79,37 @@ impl Reader {
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged_before + self.current.damaged()
+    }
+
+    /// Counts the silence within the frames `range` from now on.
+    pub fn watch_silence(&mut self, range: Range<u64>) {
+        self.watched = range;
+        self.silenced_before = 0;
+        self.watch_current();
+    }
+
+    /// Number of frames within the watched ones that were silence in place of damaged or missing data, since the last
+    /// [`Reader::watch_silence`]. A frame that is read twice counts twice.
+    #[must_use]
+    pub fn silenced(&self) -> u64 {
+        self.silenced_before + self.silenced_in_current()
+    }
+
+    /// Silent frames of the current link, at the track's rate.
+    fn silenced_in_current(&self) -> u64 {
+        let own = self.placed().link.format.rate;
+        converted_frames(self.current.silenced(), own, self.file.info.format.rate)
+    }
+
+    /// Lets the current link count the silence within its part of the watched frames.
+    fn watch_current(&mut self) {
+        let placed = self.placed();
+        let local = |frame: u64| {
+            let frames = frame.saturating_sub(placed.start);
+            converted_frames(frames, self.file.info.format.rate, placed.link.format.rate)
+        };
+        let range = local(self.watched.start)..local(self.watched.end);
+        self.current.watch_silence(range);
     }
 
     /// Moves to `frame`, or to the end if that comes first. A seek to the current position costs nothing, except with
@@ -119,8 +166,10 @@ impl Reader {
         if index != self.index {
             let next = LinkReader::new(Arc::clone(&placed.link))?;
             self.damaged_before += self.current.damaged();
+            self.silenced_before += self.silenced_in_current();
             self.current = next;
             self.index = index;
+            self.watch_current();
         }
         self.position = frame;
         if placed.link.format == format {

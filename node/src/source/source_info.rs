@@ -1,5 +1,7 @@
 //! Facts about an opened source.
 
+use std::time::Duration;
+
 use media_plugin_sdk::{AudioFormat, SampleType, SourceFormat};
 
 /// Facts about a source.
@@ -23,6 +25,12 @@ pub struct SourceInfo {
 }
 
 impl SourceInfo {
+    /// The exact length.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.frames as f64 / f64::from(self.format.rate.max(1)))
+    }
+
     /// The facts on which the choice of an encoding depends.
     #[must_use]
     pub fn source_format(&self) -> SourceFormat {

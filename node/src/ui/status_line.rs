@@ -108,7 +108,7 @@ fn parts(snapshot: &Snapshot) -> Parts {
     let parts = [
         (Part::State, state(snapshot)),
         (Part::Title, sanitize(&snapshot.title)),
-        (Part::Position, format!("  {}/{}", clock(snapshot.position), clock(snapshot.length))),
+        (Part::Position, format!("  {}/{}", clock(snapshot.position), length(snapshot.length))),
         (Part::Gauge, gauge(snapshot)),
         (Part::Buffered, format!("  {:.1} s", snapshot.buffered.as_secs_f64())),
         (Part::Codec, text(&snapshot.codec)),
@@ -145,6 +145,11 @@ fn reason(Snapshot { codec, reason, .. }: &Snapshot) -> String {
 }
 
 /// Formats a time as `1:02:03`, or as `2:03` under an hour.
+/// The length of a track; `?` until it is known.
+fn length(time: Duration) -> String {
+    if time.is_zero() { "?".into() } else { clock(time) }
+}
+
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

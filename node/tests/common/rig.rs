@@ -218,6 +218,7 @@ pub(crate) fn offering(track: &Track, codecs: &[&str]) -> GetInfo {
         output: Default::default(),
         path: Default::default(),
         then_chunk_at: None,
+        report_loss: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use media_plugin_sdk::{AudioFormat, Limits, SampleType, SourceFormat};
 use walkdir::WalkDir;
 
 /// Endings of the names that are checked. A folder ends with a slash.
@@ -56,4 +57,41 @@ fn pages_name_only_files_that_exist() {
 fn paths_are_found_in_prose_alone() {
     let page = "`a/b.rs` and `c.rs`, `/etc/x.toml`\n```sh\ncat d/e.rs\n```\n`f/` `--g/h.rs i`";
     assert_eq!(paths(page), ["a/b.rs", "f/"]);
+}
+
+/// Names of the options in a plugin's refusal of an unknown one.
+fn named_options(refusal: &str) -> Vec<&str> {
+    let (_, expected) = refusal.split_once("expected").unwrap_or_default();
+    expected.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_options_of_the_built_in_plugins_are_documented() {
+    let registry = media_node::plugins::registry();
+    let mut options = Vec::new();
+    let mut add = |plugin: String, refusal: String| {
+        options.extend(named_options(&refusal).into_iter().map(|option| format!("{plugin}.{option}")));
+    };
+    let unknown = r#"{"no-such-option": 0}"#;
+    let format = AudioFormat { rate: 44_100, channels: 2 };
+    let source = SourceFormat { format, sample: SampleType::S16 };
+    for codec in registry.codecs() {
+        let refused = codec.propose(&source, &Limits::default(), unknown).unwrap_err();
+        add(format!("codec.{}", codec.info().id), refused.to_string());
+    }
+    for output in registry.outputs() {
+        let refused = output.check_options(unknown).unwrap_err();
+        add(format!("output.{}", output.info().id), refused.to_string());
+    }
+    for transport in registry.transports() {
+        let refused = transport.check_options(unknown).unwrap_err();
+        add(format!("transport.{}", transport.info().id), refused.to_string());
+    }
+    let page = include_str!("../../../config/README.md");
+    let (_, table) = page.split_once("<!-- options of the built-in plugins -->").unwrap();
+    let rows = table.lines().skip(3).take_while(|line| line.starts_with('|'));
+    let mut documented: Vec<_> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    options.sort();
+    documented.sort();
+    assert_eq!(documented, options);
 }

@@ -57,6 +57,30 @@ fn a_running_node_follows_its_library() {
 }
 
 #[test]
+fn files_of_unsupported_kinds_are_counted_at_each_start() {
+    let home = Home::new();
+    add(&home, "good", 1.0);
+    for number in 0..12 {
+        let wma = [&b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"[..], &[0; 2000]].concat();
+        fs::write(home.path("music").join(format!("{number}.wma")), wma).unwrap();
+    }
+    fs::write(home.path("music/lossless.wv"), b"wvpk").unwrap();
+    for _ in 0..2 {
+        let mut node = serve(&home);
+        let warnings = [
+            "warning: 12 WMA files skipped: not supported",
+            "warning: 1 WavPack file skipped: not supported",
+        ];
+        for warning in warnings {
+            if !node.process.err.contains(warning) {
+                node.process.line(|line| line.starts_with(warning));
+            }
+        }
+        assert_eq!(tracks(&home, &node), named(&["good"]));
+    }
+}
+
+#[test]
 fn the_next_start_takes_the_index_or_does_without() {
     let home = Home::new();
     let index = home.path("kept");

@@ -33,6 +33,7 @@ mod guide;
 mod hostile;
 mod lab;
 mod library;
+mod loss;
 mod mix;
 mod names;
 mod output_formats;

@@ -41,6 +41,51 @@ fn assert_serves(node: &Node, track: &str) {
 }
 
 #[test]
+fn a_wrong_option_of_any_plugin_is_found_by_config_check() {
+    let home = Home::new();
+    // The configuration of a test begins with four lines of `[transport.fastn]`.
+    for (more, line, key, words) in [
+        ("mdsn = true", 6, "transport.fastn.mdsn", "`mdns`"),
+        ("max_peers = 0", 6, "transport.fastn.max_peers", "1 to 10000"),
+        ("[transport.memory]\nfast = true", 7, "transport.memory.fast", "no options"),
+        ("[output.cpal]\nbuffer_ms = 9", 7, "output.cpal.buffer_ms", "10 to 2000"),
+        ("[output.null]\nspeed = 2", 7, "output.null.speed", "speed"),
+        ("[output.file]\n\nformat = \"s8\"", 8, "output.file.format", "s16"),
+        ("[codec.opus]\ncomplexity = 11", 7, "codec.opus.complexity", "0 to 10"),
+        ("[codec.pcm]\nbits = 8", 7, "codec.pcm.bits", "no option"),
+    ] {
+        home.configure(more);
+        let place = format!("config.toml:{line}: {key}");
+        home.run(&["config", "check"]).refused(USAGE, &[&place, words]);
+    }
+    home.configure("[output.file]\noverwrite = true");
+    assert_eq!(home.ok(&["config", "check"]).err, "");
+    // A command finds those of the plugins that it uses.
+    home.configure("[output.null]\nspeed = 2");
+    let refused = home.run(&["demo", "--transport", "memory", "--output", "null:fast"]);
+    refused.refused(USAGE, &["config.toml:7: output.null.speed"]);
+}
+
+#[test]
+fn config_check_warns_of_settings_that_cannot_be_meant() {
+    let home = Home::new();
+    home.configure("[library]\npaths = [\"/no/music\", \"/\"]\n[plugins]\npaths = [\"/no/plugins\"]\n[access]\nmode = \"list\"");
+    let done = home.ok(&["config", "check"]);
+    for words in [
+        "config.toml:7: library.paths: there is no /no/music",
+        "config.toml:9: plugins.paths: there is no /no/plugins",
+        "config.toml:11: access.mode is \"list\" and access.allow is empty",
+    ] {
+        assert!(
+            done.err.lines().any(|line| line.starts_with("warning: ") && line.contains(words)),
+            "{}",
+            done.err
+        );
+    }
+    assert!(done.out.starts_with("OK: "), "{}", done.out);
+}
+
+#[test]
 fn wrong_words_of_a_command_line() {
     let home = Home::new();
     let node = node(&home, &["good"]);
@@ -199,7 +244,8 @@ fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     let mut node = home.serve(&[&folder]);
     let wav = home.path("holed.wav");
     let output = format!("file:{}", wav.display());
-    home.ok(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
+    let play = home.run(&["play", &node.ticket, "holed", "--codec", "pcm", "--output", &output]);
+    assert!(play.code == FAILED && play.err.contains("s of holed were silent"), "{}", play.err);
     assert_eq!(crate::program::Wav::read(&wav).frames(), 5 * 44_100);
     node.process.line(|line| line.contains("became silence") && line.contains("holed"));
     assert_serves(&node, "good");

@@ -168,8 +168,8 @@ impl Peer {
         let page = server.catalog().list(&List { limit: 1, ..List::default() });
         let codecs = vec![CodecOffer { id: codec.into(), bitrate: None }];
         let (output, path) = Default::default();
-        let get_info =
-            GetInfo { track: page.tracks[0].id.clone(), codecs, output, path, then_chunk_at: None };
+        let track = page.tracks[0].id.clone();
+        let get_info = GetInfo { track, codecs, output, path, then_chunk_at: None, report_loss: false };
         let (_, line) = self.ask("audio.get_info", &serde_json::to_string(&get_info).unwrap()).await;
         let info = std::result::Result::from(serde_json::from_slice::<Answer<Info>>(&line).unwrap()).unwrap();
         let request = ChunkRequest { rendition: info.rendition.id, index: ChunkIndex(0) };

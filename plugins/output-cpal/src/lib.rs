@@ -50,6 +50,10 @@ impl OutputPlugin for Cpal {
         Ok(devices::list())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::parse(options).map(drop)
+    }
+
     fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         if !open.format.is_valid() {
             return Err(PluginError::BadArgument(format!("output cpal does not support {}", open.format)));

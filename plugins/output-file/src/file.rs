@@ -33,6 +33,10 @@ impl OutputPlugin for File {
         Ok(Vec::new())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::parse::<FileOptions>("file", options).map(drop)
+    }
+
     fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let options: FileOptions = options::parse("file", open.options)?;
         if open.target.is_empty() {

@@ -31,6 +31,10 @@ impl OutputPlugin for Stdout {
         Ok(Vec::new())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::parse::<StdoutOptions>("stdout", options).map(drop)
+    }
+
     fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         let options: StdoutOptions = options::parse("stdout", open.options)?;
         if !open.target.is_empty() {

@@ -44,6 +44,10 @@ impl OutputPlugin for Null {
         ])
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::check(options)
+    }
+
     fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         options::check(open.options)?;
         if !open.format.is_valid() {

@@ -65,6 +65,16 @@ pub trait OutputPlugin: Send + Sync {
     /// `Failed` if the system cannot list its devices.
     fn devices(&self) -> Result<Vec<DeviceInfo>>;
 
+    /// Checks options without opening anything. `options` is the table `[output.ID]` of the configuration as one JSON object,
+    /// empty if there is no such table. The default accepts any options, and [`OutputPlugin::open`] refuses wrong ones.
+    ///
+    /// # Errors
+    /// `BadArgument` names the wrong option and the permitted values.
+    fn check_options(&self, options: &str) -> Result<()> {
+        let _ = options;
+        Ok(())
+    }
+
     /// Opens a target. Sound starts with the first frames written.
     ///
     /// # Errors

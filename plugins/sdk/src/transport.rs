@@ -144,6 +144,16 @@ pub trait Transport: Send + Sync {
     /// Describes the transport. Always returns the same values.
     fn info(&self) -> TransportInfo;
 
+    /// Checks options without binding anything. `options` is that of [`Bind::options`]. The default accepts any options, and
+    /// [`Transport::bind`] refuses wrong ones.
+    ///
+    /// # Errors
+    /// `BadArgument` names the wrong option and the permitted values.
+    fn check_options(&self, options: &str) -> Result<()> {
+        let _ = options;
+        Ok(())
+    }
+
     /// Creates a local endpoint. All connections of a node share one.
     ///
     /// # Errors

@@ -42,6 +42,10 @@ impl Transport for FastnTransport {
         }
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        options::Options::parse(options).map(drop)
+    }
+
     fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
         Box::pin(async move {
             let endpoint: Arc<dyn Endpoint> = endpoint::FastnEndpoint::bind(bind).await?;

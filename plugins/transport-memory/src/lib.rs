@@ -30,6 +30,10 @@ impl Transport for MemoryTransport {
         }
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        refuse_options(options)
+    }
+
     fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
         Box::pin(async move {
             refuse_options(&bind.options)?;

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use media_protocol::{
-    Answer, ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol, Rendition,
-    RenditionId, Route, Ticket, WireError,
-    chunk::{ChunkEvent, ChunkReader, ChunkWriter},
+    Answer, ChunkIndex, ChunkMessage, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol,
+    Rendition, RenditionId, Route, Ticket, WireError,
+    chunk::{ChunkEvent, ChunkReader, ChunkWriter, LOSS},
     session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,17 +34,22 @@ pub fn chunk(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else { return };
     let header = ChunkWriter::new(INDEX, FRAMES, false).take();
     for stream in [data.to_vec(), [&*header, data].concat()] {
-        let whole = decode(&stream, stream.len().max(1));
-        assert_eq!(whole, decode(&stream, usize::from(*piece).max(1)));
-        if let Some(events) = whole {
-            assert_eq!(encode(&events), stream);
+        for expects_loss in [false, true] {
+            let whole = decode(&stream, stream.len().max(1), expects_loss);
+            assert_eq!(whole, decode(&stream, usize::from(*piece).max(1), expects_loss));
+            if let Some(events) = whole {
+                assert_eq!(encode(&events), stream);
+            }
         }
     }
 }
 
 /// Returns the events of a stream that is a whole chunk.
-fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
+fn decode(stream: &[u8], piece: usize, expects_loss: bool) -> Option<Vec<ChunkEvent>> {
     let mut reader = ChunkReader::new(INDEX, FRAMES.into(), MAX_CHUNK);
+    if expects_loss {
+        reader = reader.expecting_loss();
+    }
     let mut events = Vec::new();
     for piece in stream.chunks(piece) {
         reader.push(Bytes::copy_from_slice(piece));
@@ -52,7 +57,7 @@ fn decode(stream: &[u8], piece: usize) -> Option<Vec<ChunkEvent>> {
             events.push(event);
         }
     }
-    assert!(!reader.is_done() || stream.len() <= MAX_CHUNK);
+    assert!(!reader.is_done() || stream.len() <= MAX_CHUNK + LOSS);
     reader.is_done().then_some(events)
 }
 
@@ -64,7 +69,10 @@ fn encode(events: &[ChunkEvent]) -> Vec<u8> {
             assert_eq!(writer.packet(packet), Ok(()));
         }
     }
-    writer.finish().to_vec()
+    let silenced = events
+        .iter()
+        .find_map(|event| if let ChunkEvent::Loss(frames) = event { Some(*frames) } else { None });
+    media_protocol::chunk::with_loss(&writer.finish(), silenced.unwrap_or(0)).to_vec()
 }
 
 /// Reads a ticket, first from text, then from bytes with a right checksum. The text of a ticket reads as the
@@ -95,6 +103,7 @@ pub fn messages(data: &[u8]) {
     comes_back::<List>(data);
     comes_back::<Answer<ListPage>>(data);
     comes_back::<ChunkRequest>(data);
+    comes_back::<ChunkMessage>(data);
     if let Some(Answer::Ok(info)) = comes_back::<Answer<Info>>(data) {
         info.alternatives.iter().chain([&info.rendition]).for_each(rendition);
     }
@@ -170,7 +179,7 @@ fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
             assert!(get_info.output.rates.len() <= GetInfo::MAX_RATES);
             stream
         }
-        Some(ServerAction::Chunk { stream, request }) => {
+        Some(ServerAction::Chunk { stream, request, .. }) => {
             assert!(request.rendition.rate <= Rendition::MAX_RATE);
             assert!(request.rendition.channels <= Rendition::MAX_CHANNELS);
             stream
@@ -195,8 +204,10 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let refusal = media_protocol::chunk::refusal(&WireError::new(ErrorCode::Busy, "wait a little"));
     let broken = [&*stream, &*refusal].concat();
     stream.extend(writer.finish());
+    let lossy = media_protocol::chunk::with_loss(&Bytes::copy_from_slice(&stream[1..]), 480);
     let mut seeds = vec![
         ("chunk", stream),
+        ("chunk", [&[50], &*lossy].concat()),
         ("chunk", broken),
         ("rendition_id", b"7m2kq4xw.opus.48000.2.k96c10".to_vec()),
     ];
@@ -214,7 +225,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     }
     let mut conversation = Vec::new();
     for (block, kind) in
-        include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x01\x04\x02\x03")
+        include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x04\x01\x04\x02\x02\x03")
     {
         let json = block.split_once('\n').and_then(|(_, it)| it.split("\n```").next()).unwrap_or_default();
         conversation.push(*kind);

@@ -10,6 +10,8 @@ pub const PACKET_PREFIX: usize = 4;
 pub const TRAILER: usize = 4 + blake3::OUT_LEN;
 /// Greatest length of a refusal, in bytes of JSON.
 pub const MAX_REFUSAL: usize = 2048;
+/// Length of the loss part, in bytes.
+pub const LOSS: usize = 8;
 
 pub(super) const MAGIC: [u8; 4] = *b"MNCH";
 pub(super) const VERSION: u8 = 1;
@@ -17,5 +19,7 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const LAST: u8 = 1;
 /// Length that marks the end.
 pub(super) const END: u32 = 0;
+/// Length that marks the loss part.
+pub(super) const LOSS_MARK: u32 = 0xffff_fffe;
 /// Length that marks a refusal.
 pub(super) const REFUSAL: u32 = u32::MAX;

@@ -1,6 +1,6 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::layout::{END, LAST, MAGIC, MAX_PACKET, MAX_REFUSAL, REFUSAL, VERSION};
+use super::layout::{END, LAST, LOSS, LOSS_MARK, MAGIC, MAX_PACKET, MAX_REFUSAL, REFUSAL, VERSION};
 use crate::{ChunkIndex, WireError};
 
 /// Reason why the reader refuses a chunk's stream.
@@ -46,6 +46,9 @@ pub enum ChunkError {
     /// A refusal that is too long, or not the JSON of a [`WireError`].
     #[error("the node refused, with a message that this client cannot read")]
     BadRefusal,
+    /// A loss part that names no frames, or more than the chunk has, or that is not the last part.
+    #[error("the node's report of lost audio is invalid")]
+    BadLoss,
     /// The hash at the end does not match the bytes.
     #[error("the chunk was damaged on the way: its hash does not match")]
     Damaged,
@@ -54,7 +57,7 @@ pub enum ChunkError {
     Trailing,
 }
 
-/// Part of a chunk's stream. In order: one header, packets, one end.
+/// Part of a chunk's stream. In order: one header, packets, at most one loss, one end.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ChunkEvent {
     /// The header. It matches the request.
@@ -68,6 +71,9 @@ pub enum ChunkEvent {
     },
     /// A packet. The reader has not checked the hash yet, so a decoder must tolerate any bytes.
     Packet(Bytes),
+    /// Number of frames that are silence because the file is damaged; from 1 to the frames of the chunk. The reader has not
+    /// checked the hash yet.
+    Loss(u32),
     /// The end. The chunk is complete and its hash right.
     End,
 }
@@ -79,6 +85,7 @@ impl std::fmt::Debug for ChunkEvent {
                 write!(f, "Header {{ index: {index}, frames: {frames}, last: {last} }}")
             }
             Self::Packet(bytes) => write!(f, "Packet({} bytes)", bytes.len()),
+            Self::Loss(frames) => write!(f, "Loss({frames})"),
             Self::End => f.write_str("End"),
         }
     }
@@ -90,6 +97,9 @@ enum State {
     Header,
     Length,
     Packet(usize),
+    Loss,
+    /// Behind a loss part only the end may follow.
+    End,
     Hash,
     RefusalLength,
     Refusal(usize),
@@ -106,6 +116,7 @@ pub struct ChunkReader {
     index: ChunkIndex,
     frames: u64,
     max_bytes: usize,
+    expects_loss: bool,
     received: usize,
     hash: blake3::Hasher,
     /// Pushed bytes that are not read yet.
@@ -126,12 +137,19 @@ impl ChunkReader {
             index,
             frames,
             max_bytes,
+            expects_loss: false,
             received: 0,
             hash: blake3::Hasher::new(),
             pushed: Bytes::new(),
             head: BytesMut::new(),
             state: State::Magic,
         }
+    }
+
+    /// Accepts a loss part too: for a request that set [`crate::ChunkMessage::report_loss`].
+    #[must_use]
+    pub fn expecting_loss(self) -> Self {
+        Self { expects_loss: true, max_bytes: self.max_bytes.saturating_add(LOSS), ..self }
     }
 
     /// Takes bytes from the stream. If they exceed the limit, the reader drops them and [`ChunkReader::next`]
@@ -188,7 +206,7 @@ impl ChunkReader {
     fn step(&mut self) -> Result<Option<ChunkEvent>, ChunkError> {
         loop {
             let length = match &self.state {
-                State::Magic | State::Length => 4,
+                State::Magic | State::Length | State::Loss | State::End => 4,
                 State::Header => 12,
                 State::Packet(length) | State::Refusal(length) => *length,
                 State::Hash => blake3::OUT_LEN,
@@ -237,6 +255,17 @@ impl ChunkReader {
                 event = Some(ChunkEvent::Packet(item));
                 State::Length
             }
+            State::Loss => {
+                self.hash.update(&item);
+                let silenced = item.clone().get_u32_le();
+                if silenced == 0 || u64::from(silenced) > self.frames {
+                    return Err(ChunkError::BadLoss);
+                }
+                event = Some(ChunkEvent::Loss(silenced));
+                State::End
+            }
+            State::End if item[..] == END.to_le_bytes() => State::Hash,
+            State::End => return Err(ChunkError::BadLoss),
             State::Hash if self.hash.finalize() == item[..] => {
                 event = Some(ChunkEvent::End);
                 State::Done
@@ -277,6 +306,10 @@ impl ChunkReader {
         match length {
             END => Ok(State::Hash),
             REFUSAL => Ok(State::RefusalLength),
+            LOSS_MARK if self.expects_loss => {
+                self.hash.update(item);
+                Ok(State::Loss)
+            }
             _ if length as usize > MAX_PACKET => Err(ChunkError::PacketTooLong(length)),
             _ => {
                 self.hash.update(item);

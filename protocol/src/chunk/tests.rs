@@ -146,6 +146,30 @@ fn lengths_are_bounded() {
 }
 
 #[test]
+fn a_loss_part_comes_last_and_only_if_it_is_expected() {
+    let chunk = encode(&[vec![1, 2, 3]], true);
+    let lossy = with_loss(&Bytes::from(chunk.clone()), 700);
+    let lossy_reader = || reader(chunk.len()).expecting_loss();
+    for piece in [1, 5, 1000] {
+        let events = decode(lossy_reader(), &lossy, &[piece]).unwrap();
+        assert_eq!(events[2..], [ChunkEvent::Loss(700), ChunkEvent::End]);
+        assert_eq!(decode(lossy_reader(), &chunk, &[piece]).unwrap().len(), 3, "no loss");
+    }
+    assert_eq!(at_once(&lossy), Err(ChunkError::PacketTooLong(0xffff_fffe)));
+    let at = lossy.len() - TRAILER - LOSS;
+    for (frames, error) in
+        [(0, ChunkError::BadLoss), (FRAMES + 1, ChunkError::BadLoss), (701, ChunkError::Damaged)]
+    {
+        let mut wrong = lossy.to_vec();
+        wrong[at + 4..at + LOSS].copy_from_slice(&frames.to_le_bytes());
+        assert_eq!(decode(lossy_reader(), &wrong, &[1000]), Err(error), "{frames}");
+    }
+    let twice = [&lossy[..at + LOSS], &lossy[at..]].concat();
+    let room = reader(twice.len()).expecting_loss();
+    assert_eq!(decode(room, &twice, &[1000]), Err(ChunkError::BadLoss));
+}
+
+#[test]
 fn a_reader_that_is_not_polled_holds_no_more_than_its_limit() {
     let mut reader = reader(1000);
     for _ in 0..100 {

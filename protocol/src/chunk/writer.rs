@@ -1,6 +1,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::layout::{END, HEADER, LAST, MAGIC, MAX_PACKET, PACKET_PREFIX, REFUSAL, TRAILER, VERSION};
+use super::layout::{
+    END, HEADER, LAST, LOSS, LOSS_MARK, MAGIC, MAX_PACKET, PACKET_PREFIX, REFUSAL, TRAILER, VERSION,
+};
 use crate::{ChunkIndex, WireError};
 
 /// Error for a packet that does not fit into a chunk.
@@ -63,6 +65,23 @@ impl ChunkWriter {
         self.written.put_slice(self.hash.finalize().as_bytes());
         self.written.split().freeze()
     }
+}
+
+/// Returns a whole chunk with a loss part: `silenced` of its frames are silence because the file is damaged. Without silenced
+/// frames, returns the chunk as it is. For clients that set [`crate::ChunkMessage::report_loss`].
+#[must_use]
+pub fn with_loss(chunk: &Bytes, silenced: u32) -> Bytes {
+    let Some(covered) = chunk.len().checked_sub(TRAILER).filter(|_| silenced > 0) else {
+        return chunk.clone();
+    };
+    let mut bytes = BytesMut::with_capacity(chunk.len() + LOSS);
+    bytes.put_slice(&chunk[..covered]);
+    bytes.put_u32_le(LOSS_MARK);
+    bytes.put_u32_le(silenced);
+    let hash = blake3::hash(&bytes);
+    bytes.put_u32_le(END);
+    bytes.put_slice(hash.as_bytes());
+    bytes.freeze()
 }
 
 /// Returns the bytes to send in place of a chunk, or of the rest of one.

@@ -551,10 +551,11 @@ impl ClientSession {
                 }
                 self.reconsider_rendition();
             }
+            ChunkEvent::Loss(frames) => chunk.silenced = frames,
             ChunkEvent::End => {
                 self.request = None;
                 self.retries = Retries::default();
-                self.actions.push_back(ClientAction::ChunkEnd);
+                self.actions.push_back(ClientAction::ChunkEnd { silenced: chunk.silenced });
                 self.rate_choice.delivered(chunk.delivery(self.now));
                 let next = chunk.index.next().filter(|_| !chunk.track.rendition.is_last(chunk.index));
                 match next {

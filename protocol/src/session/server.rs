@@ -15,7 +15,8 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ChunkRequest, CodecOffer, ErrorCode, GetInfo, List, Protocol, Rendition, WireError, id::is_word,
+    ChunkMessage, ChunkRequest, CodecOffer, ErrorCode, GetInfo, List, Protocol, Rendition, WireError,
+    id::is_word,
 };
 
 #[cfg(test)]
@@ -79,6 +80,8 @@ pub enum ServerAction {
         stream: u64,
         /// The request. Track and chunk may not exist.
         request: ChunkRequest,
+        /// Tells if the client wants the loss part ([`crate::chunk::with_loss`]).
+        report_loss: bool,
     },
     /// Encode this chunk, which the client will probably request next. It may be past the end.
     EncodeAhead(ChunkRequest),
@@ -175,7 +178,10 @@ impl ServerSession {
         let request = match protocol {
             Protocol::List => ServerAction::List { stream, list: check_list(parse(data)?)? },
             Protocol::GetInfo => ServerAction::Info { stream, get_info: check_get_info(parse(data)?)? },
-            Protocol::RequestChunk => ServerAction::Chunk { stream, request: check_chunk(parse(data)?)? },
+            Protocol::RequestChunk => {
+                let ChunkMessage { request, report_loss } = parse(data)?;
+                ServerAction::Chunk { stream, request: check_chunk(request)?, report_loss }
+            }
         };
         Ok(request)
     }

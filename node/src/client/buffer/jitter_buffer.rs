@@ -26,8 +26,8 @@ pub(crate) enum Entry {
     ChunkStart { index: ChunkIndex, from: FrameIndex, rendition: Arc<Rendition>, reason: Arc<str> },
     /// A packet of the chunk.
     Packet(Bytes),
-    /// The chunk is complete.
-    ChunkEnd,
+    /// The chunk is complete. The node reports that many of its frames as silence in place of damaged audio.
+    ChunkEnd { silenced: u32 },
     /// The track is complete.
     TrackEnd,
 }
@@ -261,7 +261,7 @@ impl State {
                 }
             }
             Entry::TrackEnd => self.track_ends += 1,
-            Entry::Clear { .. } | Entry::Rewind | Entry::ChunkEnd => {}
+            Entry::Clear { .. } | Entry::Rewind | Entry::ChunkEnd { .. } => {}
         }
         Duration::ZERO
     }

@@ -57,7 +57,7 @@ impl ChunkDownload {
                         take_end(&mut self.stream);
                         self.link.note_path(self.connection.as_ref());
                     }
-                    ChunkEvent::Header { .. } => {}
+                    ChunkEvent::Header { .. } | ChunkEvent::Loss(_) => {}
                 }
             }
             if self.reader.is_done() {

@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use media_plugin_sdk::transport::{Connection, Stream, TransportError};
 use media_protocol::{
-    Answer, ChunkIndex, ChunkRequest, GetInfo, Info, List, ListPage, Protocol, Rendition,
+    Answer, ChunkIndex, ChunkMessage, GetInfo, Info, List, ListPage, Protocol, Rendition,
     chunk::{ChunkError, ChunkEvent, ChunkReader},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -100,20 +100,27 @@ pub(crate) async fn info_and_chunk(
     let rendition = info.rendition.clone();
     reports.send(Report::Info { info: Box::new(info), chunk_follows: index.is_some() }).await;
     let Some(index) = index else { return Ok(()) };
-    receive(link, (connection, stream), rest.freeze(), &rendition, index, reports, counts).await
+    let reader = reader(&rendition, index, request.report_loss);
+    receive(link, (connection, stream), rest.freeze(), reader, reports, counts).await
 }
 
 /// Requests a chunk and reports its events.
 pub(crate) async fn chunk(
     link: &NodeLink,
-    request: &ChunkRequest,
+    message: &ChunkMessage,
     rendition: &Rendition,
     reports: &ReportSender,
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
-    let opened = open(link, Protocol::RequestChunk, request).await?;
+    let opened = open(link, Protocol::RequestChunk, message).await?;
     reports.set_connection(&opened.0);
-    receive(link, opened, Bytes::new(), rendition, request.index, reports, counts).await
+    let reader = reader(rendition, message.request.index, message.report_loss);
+    receive(link, opened, Bytes::new(), reader, reports, counts).await
+}
+
+fn reader(rendition: &Rendition, index: ChunkIndex, report_loss: bool) -> ChunkReader {
+    let reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    if report_loss { reader.expecting_loss() } else { reader }
 }
 
 /// Receives a chunk. `bytes` are its first bytes, perhaps none.
@@ -121,12 +128,10 @@ async fn receive(
     link: &NodeLink,
     (connection, mut stream): (Arc<dyn Connection>, Stream),
     mut bytes: Bytes,
-    rendition: &Rendition,
-    index: ChunkIndex,
+    mut reader: ChunkReader,
     reports: &ReportSender,
     counts: &Mutex<Counts>,
 ) -> Result<(), FetchError> {
-    let mut reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
     loop {
         counts.lock().unwrap_or_else(PoisonError::into_inner).bytes_received += bytes.len() as u64;
         reader.push(bytes);

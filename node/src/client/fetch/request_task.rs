@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use media_plugin_sdk::transport::Connection;
-use media_protocol::{ChunkRequest, GetInfo, Rendition, session::client::RequestId};
+use media_protocol::{ChunkMessage, ChunkRequest, GetInfo, Rendition, session::client::RequestId};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tracing::Instrument as _;
 
@@ -43,8 +43,9 @@ impl RequestTask {
     }
 
     /// Starts a request for a chunk of `rendition`.
-    pub(super) fn get_chunk(context: TaskContext, message: ChunkRequest, rendition: Arc<Rendition>) -> Self {
-        let span = tracing::debug_span!("chunk", rendition = %message.rendition, index = message.index.0);
+    pub(super) fn get_chunk(context: TaskContext, request: ChunkRequest, rendition: Arc<Rendition>) -> Self {
+        let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
+        let message = ChunkMessage { request, report_loss: true };
         let TaskContext { link, request, session, counts } = context;
         let reports = ReportSender { request, session, connection: Arc::default() };
         let connection = Arc::clone(&reports.connection);

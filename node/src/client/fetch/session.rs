@@ -277,7 +277,7 @@ impl FetchSession {
                 self.count(|counts| counts.switches.push(change));
             }
             ClientAction::Packet(packet) => self.push(Entry::Packet(packet)).await,
-            ClientAction::ChunkEnd => self.push(Entry::ChunkEnd).await,
+            ClientAction::ChunkEnd { silenced } => self.push(Entry::ChunkEnd { silenced }).await,
             ClientAction::TrackEnd => self.push(Entry::TrackEnd).await,
             ClientAction::Retrying { reason, after } => {
                 self.jitter.on_retry(self.machine.timeout(), after);
@@ -302,7 +302,8 @@ impl FetchSession {
             Err(error) => return self.handle(ClientInput::Refused { request, error }),
         };
         let path = self.offer.path_report(&path);
-        let message = GetInfo { track, codecs, output: self.offer.output(), path, then_chunk_at };
+        let output = self.offer.output();
+        let message = GetInfo { track, codecs, output, path, then_chunk_at, report_loss: true };
         let context = self.task_context(request);
         self.task = Some(RequestTask::get_info(context, message));
     }

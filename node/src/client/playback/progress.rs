@@ -7,7 +7,7 @@ use std::{
 
 use media_protocol::{Info, Position, Rendition, session::client::PlayId};
 
-use crate::client::stats::{LevelHistogram, UnderrunCause, UnderrunCounts};
+use crate::client::stats::{AudioLoss, LevelHistogram, UnderrunCause, UnderrunCounts};
 
 /// Track, position and counters of the playback thread.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,8 @@ pub struct Progress {
     pub levels: LevelHistogram,
     /// Packets that could not be decoded. Each became silence.
     pub damaged_packets: u64,
+    /// Audio that was silence because the node or this machine could not decode it.
+    pub loss: AudioLoss,
     /// Tracks that ended, also by a failure.
     pub tracks_ended: u64,
 }

@@ -26,7 +26,7 @@ use crate::client::{
     buffer::{Entry, JitterBuffer, Supply},
     event::Event,
     orders::{OrderReceiver, PlaybackOrders},
-    stats::UnderrunCause,
+    stats::{AudioLoss, UnderrunCause},
 };
 
 /// The playback thread.
@@ -76,6 +76,8 @@ pub(crate) struct ThreadState {
     stalled: bool,
     /// True if a chunk is fetched again after a decoder failure.
     recovering: bool,
+    /// Lost audio for which no [`Event::AudioLost`] was sent yet.
+    unreported_loss: AudioLoss,
     /// True if the buffer was empty when the last entry was due.
     starved: bool,
 }
@@ -260,11 +262,16 @@ impl PlaybackThread {
                 self.state.recovering = false;
                 self.decode(|decoder, output| decoder.decode(&packet, output))
             }
-            Entry::ChunkEnd => self.decode(TrackDecoder::end_chunk),
+            Entry::ChunkEnd { silenced } => {
+                self.decode(|decoder, output| decoder.end_chunk(silenced, output))?;
+                self.report_loss();
+                Ok(())
+            }
             Entry::TrackEnd => {
                 // The rest of the track is all there is, however short.
                 self.state.primed = true;
                 self.announce_track();
+                self.report_loss();
                 self.decode(TrackDecoder::end)
             }
         }
@@ -278,7 +285,12 @@ impl PlaybackThread {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let result = act(decoder, &mut self.output);
         let damaged = std::mem::take(&mut decoder.damaged);
-        self.update(|progress| progress.damaged_packets += damaged);
+        let loss = std::mem::take(&mut decoder.loss);
+        self.state.unreported_loss += loss;
+        self.update(|progress| {
+            progress.damaged_packets += damaged;
+            progress.loss += loss;
+        });
         match result {
             Ok(()) => Ok(()),
             Err(TrackError::Convert(error)) => Err(ThreadEnd::Decoder(error.to_string())),
@@ -289,6 +301,14 @@ impl PlaybackThread {
                 let _ = self.failures.blocking_send(failed);
                 Ok(())
             }
+        }
+    }
+
+    /// Reports the audio that was lost since the last report.
+    fn report_loss(&mut self) {
+        let loss = std::mem::take(&mut self.state.unreported_loss);
+        if let Some(play) = self.decoder.as_ref().map(TrackDecoder::play).filter(|_| !loss.is_zero()) {
+            self.send(Event::AudioLost { play, loss });
         }
     }
 
@@ -303,6 +323,7 @@ impl PlaybackThread {
         self.state.stalled = false;
         self.state.recovering = false;
         self.state.unannounced = None;
+        self.state.unreported_loss = AudioLoss::default();
         Ok(())
     }
 

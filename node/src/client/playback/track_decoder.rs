@@ -1,6 +1,6 @@
 //! Decoder of one track: packets in, frames in the output's format out. Decodes, joins chunks, and converts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use media_plugin_host::Registry;
 use media_plugin_sdk::{Decoder, PluginError};
@@ -14,7 +14,7 @@ use super::{
     format::format_of,
     output_writer::OutputWriter,
 };
-use crate::convert::Converter;
+use crate::{client::stats::AudioLoss, convert::Converter};
 
 /// Reason why a track cannot continue.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ pub(crate) struct TrackDecoder {
     pending_silence: u32,
     /// Packets replaced by silence since the caller last took this count.
     pub(crate) damaged: u64,
+    /// Audio that was silence, on either machine, since the caller last took this.
+    pub(crate) loss: AudioLoss,
+    /// Audible frames of the present chunk.
+    audible: u64,
     /// True if the track has ended.
     pub(crate) ended: bool,
 }
@@ -92,6 +96,8 @@ impl TrackDecoder {
             consecutive_damaged: 0,
             pending_silence: 0,
             damaged: 0,
+            loss: AudioLoss::default(),
+            audible: 0,
             ended: false,
             rendition,
         })
@@ -136,6 +142,7 @@ impl TrackDecoder {
         self.decoder = Some(decoder);
         self.index = index;
         self.skip = from.0 - index.first_frame(rate).0;
+        self.audible = self.rendition.frames_in(index).saturating_sub(self.skip);
         self.already_decoded = self.joiner.start(index, self.rendition.frames_in(index), &mut self.joined);
         self.deliver(output);
         Ok(())
@@ -217,12 +224,20 @@ impl TrackDecoder {
             self.joiner.push(&vec![0.0; packet], &mut self.joined);
             self.deliver(output);
             self.damaged += 1;
+            self.loss.this_machine += self.time(u64::from(self.rendition.packet_frames));
         }
     }
 
-    /// Ends the chunk. Always `Ok`; the type matches [`TrackDecoder::decode`].
-    pub(crate) fn end_chunk(&mut self, output: &mut OutputWriter) -> Result<(), TrackError> {
+    /// Duration of `frames` frames of the rendition.
+    fn time(&self, frames: u64) -> Duration {
+        Position::of_frame(FrameIndex(frames), self.rendition.id.rate).into()
+    }
+
+    /// Ends the chunk, of which the node reports that many frames as silence. Always `Ok`; the type matches
+    /// [`TrackDecoder::decode`].
+    pub(crate) fn end_chunk(&mut self, silenced: u32, output: &mut OutputWriter) -> Result<(), TrackError> {
         self.insert_silence(output);
+        self.loss.node += self.time(u64::from(silenced).min(self.audible));
         self.joiner.end(&mut self.joined);
         self.deliver(output);
         Ok(())

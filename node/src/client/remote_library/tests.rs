@@ -31,6 +31,7 @@ fn get_info() -> GetInfo {
         output: OutputOffer::default(),
         path: PathReport::default(),
         then_chunk_at: Some(media_protocol::Position::START),
+        report_loss: false,
     }
 }
 

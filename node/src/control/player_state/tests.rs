@@ -99,6 +99,50 @@ fn a_single_unplayable_track_ends_with_its_message() {
     assert_eq!(actions, [Action::Finish(Outcome::Incomplete(message))]);
 }
 
+#[test]
+fn lost_audio_is_told_once_a_track_and_at_the_end() {
+    let loss = |node, this_machine| AudioLoss { node: node * MS, this_machine: this_machine * MS };
+    let lost = |play, loss| Event::AudioLost { play: PlayId(play), loss };
+    let mut state = state(1);
+    event(&mut state, Event::Fetching(PlayId(0)));
+    event(&mut state, began(0, 0));
+    let actions = event(&mut state, lost(0, loss(300, 0)));
+    assert_eq!(lines(&actions), ["parts of t0 are silent: the node's file is damaged"]);
+    assert_eq!(event(&mut state, lost(0, loss(50, 0))), []);
+    assert_eq!(event(&mut state, lost(7, loss(50, 0))), [], "a pass that is not scheduled");
+    event(&mut state, Event::Ended(PlayId(0)));
+    let message = "0.35 s of t0 were silent: the node's file is damaged".into();
+    let actions = event(&mut state, Event::Drained(PlayId(0)));
+    assert_eq!(actions, [Action::Finish(Outcome::Incomplete(message))]);
+}
+
+#[test]
+fn tracks_with_lost_audio_are_counted_beside_those_that_failed() {
+    let loss = AudioLoss { node: Duration::ZERO, this_machine: 20 * MS };
+    let lost = |play| Event::AudioLost { play: PlayId(play), loss };
+    for (fails, message) in [
+        (false, "1 of 3 tracks had silent parts"),
+        (true, "1 of 3 tracks could not be played, 1 had silent parts"),
+    ] {
+        let mut state = state(3);
+        event(&mut state, Event::Fetching(PlayId(0)));
+        event(&mut state, began(0, 0));
+        let actions = event(&mut state, lost(0));
+        assert_eq!(lines(&actions), ["parts of t0 are silent: this machine could not decode it"]);
+        event(&mut state, Event::Fetching(PlayId(1)));
+        event(&mut state, began(1, 1));
+        if fails {
+            event(&mut state, lost(1));
+            event(&mut state, failed(1));
+        }
+        event(&mut state, Event::Fetching(PlayId(2)));
+        event(&mut state, began(2, 2));
+        event(&mut state, Event::Ended(PlayId(2)));
+        let actions = event(&mut state, Event::Drained(PlayId(0)));
+        assert_eq!(actions, [Action::Finish(Outcome::Incomplete(message.into()))]);
+    }
+}
+
 /// The fetch session may have begun the next track before or after the failure, so the state orders it again.
 #[test]
 fn a_successor_keeps_its_name_until_it_is_fetched() {

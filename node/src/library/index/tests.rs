@@ -1,9 +1,10 @@
-use std::sync::Arc;
-
 use media_protocol::TrackSource;
 use proptest::prelude::*;
 
-use super::{super::track_file::FileEntry, *};
+use super::{
+    super::{skipped::SkipReason, track_file::FileEntry},
+    *,
+};
 
 fn file(number: u64) -> TrackFile {
     TrackFile {
@@ -27,6 +28,10 @@ fn scanned(files: impl IntoIterator<Item = TrackFile>) -> Vec<ScannedEntry> {
     files.into_iter().map(|file| ScannedEntry::Track(Arc::new(file))).collect()
 }
 
+fn skipped(number: u64, reason: SkipReason) -> ScannedEntry {
+    ScannedEntry::Skipped(Arc::new(SkippedFile { entry: file(number).entry, reason }))
+}
+
 /// `text` as a file of the index: followed by a line end and its hash.
 fn sealed(text: &[u8]) -> Vec<u8> {
     let mut bytes = text.to_vec();
@@ -37,16 +42,18 @@ fn sealed(text: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_saved_is_loaded_and_a_file_that_is_no_track_is_not_saved() {
+fn what_was_saved_is_loaded_with_the_files_that_are_skipped_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(&folder.path().join("not/yet"), "/music");
     assert_eq!(index.load(), []);
     let mut all = scanned([file(1), file(2)]);
-    all.push(ScannedEntry::Skipped(file(3).entry, "bad".into()));
+    all.push(skipped(3, SkipReason::Unsupported("WMA".into())));
+    all.push(skipped(4, SkipReason::Damaged("the file is damaged".into())));
+    all.push(skipped(5, SkipReason::Unreadable("permission denied".into())));
     index.save(all.iter()).unwrap();
-    assert_eq!(index.load(), [file(1), file(2)]);
+    assert_eq!(index.load(), all[..4]);
     index.save(scanned([file(4)]).iter()).unwrap();
-    assert_eq!(index.load(), [file(4)]);
+    assert_eq!(index.load(), scanned([file(4)]));
 }
 
 #[test]
@@ -68,7 +75,11 @@ fn nothing_outside_of_the_library_is_taken() {
     for path in ["/secret/1.flac", "relative.flac"] {
         let mut outside = file(1);
         outside.entry.path = path.into();
-        index.save(scanned([file(2), outside]).iter()).unwrap();
+        index.save(scanned([file(2), outside.clone()]).iter()).unwrap();
+        assert_eq!(index.load(), [], "{path}");
+        let reason = SkipReason::Unsupported("WMA".into());
+        let outside = SkippedFile { entry: outside.entry, reason };
+        index.save([ScannedEntry::Skipped(Arc::new(outside))].iter()).unwrap();
         assert_eq!(index.load(), [], "{path}");
     }
 }

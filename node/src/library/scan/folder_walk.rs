@@ -8,7 +8,10 @@ use std::{
 use walkdir::{DirEntry, WalkDir};
 
 use super::natural_order::compare_names;
-use crate::library::{error::Skipped, track_file::FileEntry};
+use crate::library::{
+    skipped::{SkipReason, Skipped},
+    track_file::FileEntry,
+};
 
 /// Lists the files below `root`, folder by folder in natural order. `seen` holds the files of earlier calls,
 /// which are not returned again. Adds folders and links that it cannot read to `skipped`.
@@ -29,7 +32,10 @@ pub(in crate::library) fn walk(
     let base = root.canonicalize()?;
     let root_is_file = base.is_file();
     let mut found = Vec::new();
-    let mut skip = |path: &Path, reason: String| skipped.push(Skipped { path: path.to_owned(), reason });
+    let mut skip = |path: &Path, reason: String| {
+        let reason = SkipReason::Unreadable(reason);
+        skipped.push(Skipped { path: path.to_owned(), reason });
+    };
     let by_name = |a: &DirEntry, b: &DirEntry| compare_names(a.file_name(), b.file_name());
     let walk = WalkDir::new(&base).follow_links(follow_links).sort_by(by_name).into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {

@@ -8,17 +8,18 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use media_protocol::{IdError, TrackSource};
 
 use crate::{
     library::{
-        error::reason,
-        track_file::{FileEntry, ScannedEntry, TrackFile, bounded_text},
+        skipped::SkipReason,
+        track_file::{FileEntry, ScannedEntry, SkippedFile, TrackFile, bounded_text},
         track_id::content_id,
     },
-    source::{self, Scanned},
+    source::{self, Scanned, Source},
 };
 
 /// Threads that read headers. They wait for the disk most of the time.
@@ -46,17 +47,46 @@ pub(in crate::library) fn read_headers(
 
 fn scan_file(entry: &FileEntry) -> ScannedEntry {
     let headers = parse_headers(&entry.path);
-    match headers.and_then(|headers| describe(entry, headers).map_err(|error| error.to_string())) {
+    let described = headers.and_then(|headers| {
+        describe(entry, headers).map_err(|error| SkipReason::Unreadable(error.to_string()))
+    });
+    match described {
         Ok(file) => ScannedEntry::Track(Arc::new(file)),
-        Err(reason) => ScannedEntry::Skipped(entry.clone(), reason),
+        Err(reason) => skipped(entry, reason),
     }
 }
 
+fn skipped(entry: &FileEntry, reason: SkipReason) -> ScannedEntry {
+    let reason = reason.map_text(bounded_text);
+    tracing::debug!(file = %entry.path.display(), "skipped: {reason}");
+    ScannedEntry::Skipped(Arc::new(SkippedFile { entry: entry.clone(), reason }))
+}
+
 /// Parses one file. If the parser panics on a damaged file, only this file fails.
-fn parse_headers(path: &Path) -> Result<Scanned, String> {
+fn parse_headers(path: &Path) -> Result<Scanned, SkipReason> {
     match catch_unwind(|| source::scan(path)) {
-        Ok(scanned) => scanned.map_err(|error| reason(&error)),
-        Err(_) => Err("the file's headers are damaged".into()),
+        Ok(scanned) => scanned.map_err(|error| SkipReason::of(&error)),
+        Err(_) => Err(SkipReason::Damaged("the file's headers are damaged".into())),
+    }
+}
+
+/// Whole milliseconds, at least 1: 0 stands for an unknown length.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Opens a track whose headers do not tell its length, and returns it with its length; or as a skipped file if it cannot be
+/// opened. Reads through the file.
+pub(in crate::library) fn measure(file: &TrackFile) -> ScannedEntry {
+    let path = &file.entry.path;
+    let opened = catch_unwind(|| Source::open(path).map(|source| source.info().duration()));
+    let damaged = || Err(SkipReason::Damaged("the file is damaged".into()));
+    let length = opened.map_or_else(|_| damaged(), |opened| opened.map_err(|error| SkipReason::of(&error)));
+    match length {
+        Ok(length) => {
+            ScannedEntry::Track(Arc::new(TrackFile { duration_ms: millis(length), ..file.clone() }))
+        }
+        Err(reason) => skipped(&file.entry, reason),
     }
 }
 
@@ -69,9 +99,7 @@ fn describe(entry: &FileEntry, headers: Scanned) -> Result<TrackFile, IdError> {
         title: bounded_text(&tags.title.unwrap_or_else(stem)),
         artist: bounded_text(&tags.artist.unwrap_or_default()),
         album: bounded_text(&tags.album.unwrap_or_default()),
-        duration_ms: tags
-            .duration
-            .map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        duration_ms: tags.duration.map_or(0, millis),
         source: TrackSource { codec, rate, channels, bits: bits.map(u32::from) },
         search_text: Box::default(),
     };

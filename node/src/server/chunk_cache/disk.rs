@@ -1,8 +1,8 @@
 //! Cache of encoded chunks on disk, for the next start: one file for each chunk in a folder of its own,
 //! bounded in bytes.
 //!
-//! A file holds the chunk as it goes over the wire, followed by a keyed hash, the seal. The key is a hash of
-//! everything that the chunk depends on. Each read verifies the seal. If it does not match, the node removes the
+//! A file holds the chunk as it goes over the wire, followed by its silenced frames as `u32` and a keyed hash, the
+//! seal. The key is a hash of everything that the chunk depends on. Each read verifies the seal. If it does not match, the node removes the
 //! file and encodes the chunk again. So the folder may be in any state: after a crash in the middle of a write,
 //! while another node writes to it, or after somebody emptied it. For the same reason the node does not call
 //! `fsync`. The seal detects damage. It does not detect tampering, as in the library's index.
@@ -22,17 +22,17 @@ use std::{
     time::SystemTime,
 };
 
-use blake3::{Hash, OUT_LEN};
-use bytes::Bytes;
+use blake3::Hash;
 use media_plugin_host::Registry;
 use media_protocol::ChunkIndex;
 
 use self::{
     config::DiskCacheConfig,
-    key::{DiskKey, codec_fingerprints},
+    key::{APPENDED, DiskKey, codec_fingerprints},
     stats::{DiskCounters, DiskStats},
     writer::Writer,
 };
+use super::cached_chunk::CachedChunk;
 use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 
 pub(super) mod config;
@@ -54,7 +54,7 @@ pub(in crate::server) struct DiskCache {
     /// Fingerprints by codec id, see [`codec_fingerprints`].
     fingerprints: HashMap<String, Hash>,
     counters: Arc<DiskCounters>,
-    queue: SyncSender<(DiskKey, Bytes)>,
+    queue: SyncSender<(DiskKey, CachedChunk)>,
 }
 
 impl DiskCache {
@@ -87,7 +87,7 @@ impl DiskCache {
     }
 
     /// Reads a chunk of at most `max_bytes` bytes. Blocks on the disk. Removes a damaged file.
-    pub(in crate::server) fn load(&self, key: &DiskKey, max_bytes: usize) -> Option<Bytes> {
+    pub(in crate::server) fn load(&self, key: &DiskKey, max_bytes: usize) -> Option<CachedChunk> {
         let path = self.folder.join(key.file());
         match read(&path, key, max_bytes) {
             Ok(Some(chunk)) => {
@@ -111,7 +111,7 @@ impl DiskCache {
     }
 
     /// Queues the chunk for the writer thread, or drops it if the queue is full. Does not block.
-    pub(in crate::server) fn store(&self, key: DiskKey, chunk: Bytes) {
+    pub(in crate::server) fn store(&self, key: DiskKey, chunk: CachedChunk) {
         if self.queue.try_send((key, chunk)).is_err() {
             self.counters.unwritten.add(1);
         }
@@ -124,9 +124,9 @@ impl DiskCache {
 
 /// Reads the chunk in a file. `None` if its seal does not match `key`. Accepts any file. Takes memory for a chunk of
 /// at most `max_bytes` bytes.
-fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<Bytes>> {
+fn read(path: &Path, key: &DiskKey, max_bytes: usize) -> io::Result<Option<CachedChunk>> {
     let metadata = path.symlink_metadata()?;
-    let max_length = max_bytes.saturating_add(OUT_LEN) as u64;
+    let max_length = max_bytes.saturating_add(APPENDED) as u64;
     // Opening a pipe would block.
     if !metadata.is_file() || metadata.len() > max_length {
         return Ok(None);

@@ -15,9 +15,16 @@ use crate::{library::OpenTrack, server::negotiate::plan::RenditionPlan};
 /// without audio as cut short. Tested by `a_tenth_of_a_second_may_be_missing_at_the_end`.
 const TOLERANCE: u32 = 10;
 
+/// The last bytes of a chunk, which are not published, and its loss.
+pub(super) struct ChunkEnd {
+    pub(super) bytes: Bytes,
+    /// Number of the chunk's own frames that are silence because the file is damaged.
+    pub(super) silenced: u32,
+}
+
 /// Encodes chunk `index` from the source, or copies its packets. Its bytes depend only on the track's
-/// content, the rendition and the index. Publishes packets as they are encoded. Returns the end of the chunk
-/// that is not published yet. Calls `is_abandoned` before every packet, and returns `None` if it is true.
+/// content, the rendition and the index. Publishes packets as they are encoded. Returns the end of the chunk.
+/// Calls `is_abandoned` before every packet, and returns `None` if it is true.
 ///
 /// # Errors
 /// `OutOfRange`; `Unreadable` if the file fails, or ends before the chunk begins; `CodecFailed` if the codec
@@ -28,7 +35,7 @@ pub(super) fn encode(
     index: ChunkIndex,
     progress: &ChunkProgress,
     is_abandoned: impl Fn() -> bool,
-) -> Result<Option<Bytes>, WireError> {
+) -> Result<Option<ChunkEnd>, WireError> {
     let RenditionPlan { codec, encoding, rendition, passthrough } = plan;
     let chunk_frames = rendition.frames_in(index);
     if chunk_frames == 0 {
@@ -37,12 +44,16 @@ pub(super) fn encode(
         return Err(WireError::new(ErrorCode::OutOfRange, message));
     }
     if let Some(cut) = passthrough {
-        return copy(track, rendition, cut, index, progress).map(Some);
+        // A file with damage is not copied.
+        let bytes = copy(track, rendition, cut, index, progress)?;
+        return Ok(Some(ChunkEnd { bytes, silenced: 0 }));
     }
     let last = rendition.is_last(index);
     let format = encoding.choice.format;
-    let range = encoder_input(encoding, index.first_frame(rendition.id.rate).0, chunk_frames, last);
+    let first = index.first_frame(rendition.id.rate).0;
+    let range = encoder_input(encoding, first, chunk_frames, last);
     let mut reader = track.reader(range.start, format.rate)?;
+    reader.watch_silence(track.source_frames(first..first + chunk_frames, rendition.id.rate));
     let mut window = track.window(&mut reader, format, range.clone())?;
 
     let failed = |error: &PluginError| {
@@ -76,18 +87,21 @@ pub(super) fn encode(
     let is_complete = left == 0;
     while is_complete && packets.write(|packet| encoder.flush(packet)).map_err(|error| failed(&error))? {}
     drop(window);
+    let silenced = track.frames_at(reader.silenced(), rendition.id.rate).min(chunk_frames);
     if reader.damaged() > 0 {
         let damaged = reader.damaged();
         tracing::warn!(
             track = track.title(),
             chunk = index.0,
             packets = damaged,
+            silenced,
             "damaged packets became silence"
         );
     } else {
         track.keep(reader);
     }
-    Ok(is_complete.then(|| packets.batch.end()))
+    let silenced = u32::try_from(silenced).unwrap_or(u32::MAX);
+    Ok(is_complete.then(|| ChunkEnd { bytes: packets.batch.end(), silenced }))
 }
 
 /// The frames, at the rendition's rate, that the encoder needs for a chunk of `frames` frames from `first` on: those

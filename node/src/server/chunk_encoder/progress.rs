@@ -7,13 +7,15 @@ use media_protocol::{
 };
 use tokio::sync::watch;
 
+use crate::server::chunk_cache::CachedChunk;
+
 /// The published part of a chunk.
 #[derive(Debug)]
 enum Published {
     /// Parts published so far.
     Growing(Vec<Bytes>),
     /// The whole chunk, in the same memory as in the cache, so that slow readers hold no second copy.
-    Whole(Bytes),
+    Whole(CachedChunk),
     /// The published parts, of which the last is a refusal, and the code of the refusal.
     Failed(Vec<Bytes>, ErrorCode),
 }
@@ -31,7 +33,8 @@ impl ChunkProgress {
 
     /// A new reader, from the first byte on.
     pub(super) fn subscribe(&self) -> ChunkStream {
-        ChunkStream(Reading::Growing { published: self.0.subscribe(), parts: 0, bytes: 0 })
+        let reading = Reading::Growing { published: self.0.subscribe(), parts: 0, bytes: 0 };
+        ChunkStream { reading, report_loss: false }
     }
 
     /// True if the chunk has readers.
@@ -53,7 +56,7 @@ impl ChunkProgress {
         let published = self.0.borrow();
         let parts = match &*published {
             Published::Growing(parts) | Published::Failed(parts, _) => parts.as_slice(),
-            Published::Whole(whole) => std::slice::from_ref(whole),
+            Published::Whole(whole) => std::slice::from_ref(&whole.bytes),
         };
         let length = parts.iter().map(Bytes::len).sum::<usize>() + trailer.len();
         let mut whole = BytesMut::with_capacity(length);
@@ -62,8 +65,8 @@ impl ChunkProgress {
         whole.freeze()
     }
 
-    /// Ends the chunk, unless a refusal has ended it already. `whole` comes from [`ChunkProgress::with_trailer`].
-    pub(super) fn finish(&self, whole: Bytes) {
+    /// Ends the chunk, unless a refusal has ended it already. Its bytes come from [`ChunkProgress::with_trailer`].
+    pub(super) fn finish(&self, whole: CachedChunk) {
         self.0.send_modify(|published| {
             if matches!(published, Published::Growing(_)) {
                 *published = Published::Whole(whole);
@@ -138,11 +141,15 @@ impl Drop for PacketBatch<'_> {
 
 /// One reader of a chunk's bytes, as they go over the wire.
 #[derive(Debug)]
-pub(in crate::server) struct ChunkStream(Reading);
+pub(in crate::server) struct ChunkStream {
+    reading: Reading,
+    /// True if the reader wants the loss part.
+    report_loss: bool,
+}
 
 #[derive(Debug)]
 enum Reading {
-    Whole(Option<Bytes>),
+    Whole(Option<CachedChunk>),
     /// A chunk that is being encoded, with the numbers of parts and bytes already read.
     Growing {
         published: watch::Receiver<Published>,
@@ -153,21 +160,31 @@ enum Reading {
 
 impl ChunkStream {
     /// A reader of a complete chunk.
-    pub(super) fn whole(chunk: Bytes) -> Self {
-        Self(Reading::Whole(Some(chunk)))
+    pub(super) fn whole(chunk: CachedChunk) -> Self {
+        Self { reading: Reading::Whole(Some(chunk)), report_loss: false }
+    }
+
+    /// Adds the loss part if the reader wants it and the chunk has loss. Call it before the first bytes are read.
+    pub(in crate::server) fn reporting_loss(self, report_loss: bool) -> Self {
+        Self { report_loss, ..self }
     }
 
     /// Returns the next bytes as soon as they are published, without copying them; `None` at the end.
     /// Cancel-safe.
     pub(in crate::server) async fn next(&mut self) -> Option<Bytes> {
-        match &mut self.0 {
-            Reading::Whole(whole) => whole.take(),
+        let report_loss = self.report_loss;
+        match &mut self.reading {
+            Reading::Whole(whole) => whole.take().map(|whole| whole.into_answer(report_loss)),
             Reading::Growing { published, parts, bytes } => {
                 let has_more =
                     |now: &Published| !matches!(now, Published::Growing(all) if all.len() <= *parts);
                 let next = match &*published.wait_for(has_more).await.ok()? {
                     Published::Growing(all) | Published::Failed(all, _) => all.get(*parts).cloned(),
-                    Published::Whole(whole) => (*bytes < whole.len()).then(|| whole.slice(*bytes..)),
+                    // The published parts are without the end, before which the loss part stands.
+                    Published::Whole(whole) => {
+                        let is_rest = *bytes < whole.bytes.len();
+                        is_rest.then(|| whole.clone().into_answer(report_loss).slice(*bytes..))
+                    }
                 }?;
                 *parts += 1;
                 *bytes += next.len();
@@ -178,7 +195,7 @@ impl ChunkStream {
 
     /// The code of the refusal that ends the chunk, if one does.
     pub(in crate::server) fn refused(&self) -> Option<ErrorCode> {
-        match &self.0 {
+        match &self.reading {
             Reading::Whole(_) => None,
             Reading::Growing { published, .. } => match &*published.borrow() {
                 Published::Failed(_, code) => Some(*code),
@@ -201,6 +218,10 @@ mod tests {
         ChunkWriter::new(media_protocol::ChunkIndex(0), 144_000, false)
     }
 
+    fn whole(bytes: Bytes) -> CachedChunk {
+        CachedChunk { bytes, silenced: 0 }
+    }
+
     async fn rest(reader: &mut ChunkStream) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await {
@@ -218,7 +239,7 @@ mod tests {
         assert_eq!(quick.next().await.unwrap(), "one ");
         chunk.publish(Bytes::from_static(b"two "));
         let mut late = chunk.subscribe();
-        chunk.finish(chunk.with_trailer(b"three"));
+        chunk.finish(whole(chunk.with_trailer(b"three")));
         assert_eq!(rest(&mut quick).await, b"two three");
         assert_eq!(rest(&mut slow).await, b"one two three");
         assert_eq!(rest(&mut late).await, b"one two three");
@@ -234,9 +255,29 @@ mod tests {
         let error = WireError::new(ErrorCode::Unreadable, "damaged");
         chunk.fail(&error);
         // A stopping node refuses chunks that a thread still encodes. The end of that encoding then changes nothing.
-        chunk.finish(Bytes::from_static(b"one two"));
+        chunk.finish(whole(Bytes::from_static(b"one two")));
         assert_eq!(rest(&mut reader).await, [&b"one"[..], &chunk::refusal(&error)].concat());
         assert_eq!(reader.refused(), Some(ErrorCode::Unreadable));
+    }
+
+    #[tokio::test]
+    async fn only_readers_that_want_the_loss_get_it() {
+        let progress = ChunkProgress::new();
+        let mut batch = PacketBatch::new(&progress, writer());
+        batch.add(b"packet").unwrap();
+        let mut plain = progress.subscribe();
+        let mut early = progress.subscribe().reporting_loss(true);
+        let first = early.next().await.unwrap();
+        let trailer = batch.end();
+        let bytes = progress.with_trailer(&trailer);
+        let chunk = CachedChunk { bytes: bytes.clone(), silenced: 480 };
+        progress.finish(chunk.clone());
+        let with_loss = chunk::with_loss(&bytes, 480);
+        assert_ne!(with_loss, bytes);
+        assert_eq!([&first[..], &rest(&mut early).await].concat(), with_loss);
+        assert_eq!(rest(&mut plain).await, bytes);
+        assert_eq!(rest(&mut ChunkStream::whole(chunk.clone())).await, bytes);
+        assert_eq!(rest(&mut ChunkStream::whole(chunk).reporting_loss(true)).await, with_loss);
     }
 
     #[test]

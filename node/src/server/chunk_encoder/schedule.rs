@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use media_protocol::{ChunkRequest, WireError};
 use serde::Serialize;
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::server::{
     caller::Caller,
-    chunk_cache::{CacheStats, ChunkCache, ChunkKey},
+    chunk_cache::{CacheStats, CachedChunk, ChunkCache, ChunkKey},
 };
 
 /// Number of requested chunks that may wait for a thread. If it is reached, the node refuses a caller that already
@@ -211,7 +210,7 @@ impl Schedule {
     pub(super) fn finish(
         &self,
         job: &Job,
-        chunk: Bytes,
+        chunk: CachedChunk,
         is_current: bool,
         is_costly: bool,
         is_encoded: bool,

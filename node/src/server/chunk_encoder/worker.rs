@@ -7,18 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_protocol::{ErrorCode, WireError};
 
 use super::{
-    encoded_chunk::encode,
+    encoded_chunk::{ChunkEnd, encode},
     schedule::{Job, RETRY_AFTER, Schedule},
 };
 use crate::{
     library::Catalog,
     server::{
-        chunk_cache::{DiskCache, DiskKey},
+        chunk_cache::{CachedChunk, DiskCache, DiskKey},
         counter::Counter,
         negotiate,
     },
@@ -36,7 +35,7 @@ pub(super) struct Worker {
 
 /// A whole chunk.
 struct FinishedChunk {
-    bytes: Bytes,
+    chunk: CachedChunk,
     origin: Origin,
     /// True if the chunk comes from the version of the file that its key names. If not, the file has changed since
     /// the last scan.
@@ -96,16 +95,16 @@ impl Worker {
         let stored =
             self.disk.as_ref().and_then(|disk| Some((disk, disk.key(&track, &plan, request.index)?)));
         if let Some((disk, disk_key)) = &stored
-            && let Some(bytes) = disk.load(disk_key, plan.rendition.max_chunk_bytes())
+            && let Some(chunk) = disk.load(disk_key, plan.rendition.max_chunk_bytes())
         {
             tracing::debug!(ahead, "read from disk");
-            return Ok(Some(FinishedChunk { bytes, origin: Origin::Disk, is_current, is_costly: true }));
+            return Ok(Some(FinishedChunk { chunk, origin: Origin::Disk, is_current, is_costly: true }));
         }
         tracing::debug!(ahead, "encoding");
         let is_abandoned = || self.schedule.abandon_if_unwanted(job);
         let encoded = encode(&track, &plan, request.index, progress, is_abandoned);
         let encoded = encoded.map_err(|error| self.catalog.unless_away(&request.rendition.track, error));
-        let Some(trailer) = encoded? else {
+        let Some(ChunkEnd { bytes, silenced }) = encoded? else {
             tracing::debug!("abandoned: no client waits for it any more");
             return Ok(None);
         };
@@ -114,16 +113,16 @@ impl Worker {
             return Err(WireError::busy(message, RETRY_AFTER));
         }
         let origin = Origin::Encoder(stored.map(|(_, disk_key)| disk_key));
-        let bytes = progress.with_trailer(&trailer);
-        Ok(Some(FinishedChunk { bytes, origin, is_current, is_costly: plan.is_costly() }))
+        let chunk = CachedChunk { bytes: progress.with_trailer(&bytes), silenced };
+        Ok(Some(FinishedChunk { chunk, origin, is_current, is_costly: plan.is_costly() }))
     }
 
     fn keep(&self, job: &Job, chunk: FinishedChunk) {
-        let FinishedChunk { bytes, origin, is_current, is_costly } = chunk;
+        let FinishedChunk { chunk, origin, is_current, is_costly } = chunk;
         let is_encoded = matches!(origin, Origin::Encoder(_));
-        self.schedule.finish(job, bytes.clone(), is_current, is_costly, is_encoded);
+        self.schedule.finish(job, chunk.clone(), is_current, is_costly, is_encoded);
         if let (Some(disk), Origin::Encoder(Some(disk_key))) = (&self.disk, origin) {
-            disk.store(disk_key, bytes);
+            disk.store(disk_key, chunk);
         }
     }
 

@@ -128,10 +128,11 @@ impl Session {
                 let connection = Arc::clone(&self.connection);
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
-            ServerAction::Chunk { stream, request } => {
+            ServerAction::Chunk { stream, request, report_loss } => {
                 self.guard.note_request(true);
                 // The request must come before the chunks that are encoded ahead, so it is made here and not in the task.
-                let chunk = OutgoingChunk::request(&service, &caller, self.connection.as_ref(), &request);
+                let connection = self.connection.as_ref();
+                let chunk = OutgoingChunk::request(&service, &caller, connection, &request, report_loss);
                 self.answer(stream, |stream| chunk.send(service, stream));
             }
             ServerAction::Refuse { stream, protocol, error } => {
@@ -184,12 +185,13 @@ async fn send_info(
     request: GetInfo,
 ) -> Sent {
     let then_chunk_at = request.then_chunk_at;
+    let report_loss = request.report_loss;
     let info = service.info(&caller, request).await;
     let following = info.as_ref().ok().and_then(|info| {
         let index = info.rendition.chunk_at(then_chunk_at?)?;
         let request = ChunkRequest { rendition: info.rendition.id.clone(), index };
         // The request is made before the answer is sent, so that an encoder thread begins at once.
-        Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request))
+        Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request, report_loss))
     });
     send(&service, &mut stream, json_line(info)).await?;
     match following {
@@ -213,11 +215,12 @@ impl OutgoingChunk {
         caller: &Caller,
         connection: &dyn Connection,
         request: &ChunkRequest,
+        report_loss: bool,
     ) -> Self {
         let codec = &request.rendition.codec;
         let counter = || service.counters().chunk_bytes(codec, connection.path_kind());
         let span = tracing::debug_span!("chunk", rendition = %request.rendition, index = request.index.0);
-        let answer = service.chunk(caller, request);
+        let answer = service.chunk(caller, request, report_loss);
         Self { counter: (answer.is_ok() && service.has_codec(codec)).then(counter), answer, span }
     }
 

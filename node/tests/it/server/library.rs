@@ -172,6 +172,53 @@ fn bad_files_are_named_and_looked_at_again_when_they_change() {
 }
 
 #[test]
+fn an_unknown_length_is_measured_after_the_scan_and_remembered() {
+    let (music, cache) = (Music::new(), tempfile::tempdir().unwrap());
+    music.add("bare", Kind::Mp3Bare, 44_100, 2, 5.0);
+    music.add("counted", Kind::FlacS16, 44_100, 2, 5.0);
+    let lengths = |catalog: &Catalog| -> Vec<u64> {
+        page(catalog).tracks.into_iter().map(|track| track.duration_ms).collect()
+    };
+    let first = recall(&music, cache.path());
+    first.rescan().unwrap();
+    assert_eq!(lengths(&first), [0, 5000]);
+    first.measure_lengths();
+    let measured = lengths(&first);
+    assert!((5000..5100).contains(&measured[0]) && measured[1] == 5000, "{measured:?}");
+    assert_eq!(lengths(&recall(&music, cache.path())), measured);
+    // A track that cannot be opened is none.
+    let path = music.path().join("cut.mp3");
+    fs::write(&path, [[0xff, 0xfb, 0x90, 0x64].as_slice(), &[0; 413]].concat().repeat(3)).unwrap();
+    first.rescan().unwrap();
+    first.measure_lengths();
+    assert!(lengths(&first).iter().all(|length| *length > 0));
+}
+
+#[test]
+fn skipped_files_are_remembered_and_not_read_again() {
+    let (music, cache) = (music(&["good"]), tempfile::tempdir().unwrap());
+    let wma = music.path().join("old.wma");
+    fs::write(&wma, [&b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"[..], &[0; 2000]].concat()).unwrap();
+    fs::write(music.path().join("notes.mp3"), "buy milk".repeat(1000)).unwrap();
+    let first = recall(&music, cache.path());
+    first.rescan().unwrap();
+    let skipped = first.skipped();
+    assert_eq!(skipped.len(), 2);
+    // Another content with the same size and time of change: whoever reads it finds a track.
+    let modified = fs::metadata(&wma).unwrap().modified().unwrap();
+    let sound = fs::read(music.path().join("good.wav")).unwrap();
+    fs::write(&wma, &sound[..2008]).unwrap();
+    fs::OpenOptions::new().append(true).open(&wma).unwrap().set_modified(modified).unwrap();
+    let second = recall(&music, cache.path());
+    assert_eq!(second.skipped(), skipped, "known before the folders are read");
+    second.rescan().unwrap();
+    assert_eq!((second.skipped(), second.len()), (skipped, 1));
+    fs::write(&wma, sound).unwrap();
+    second.rescan().unwrap();
+    assert_eq!((second.skipped().len(), second.len()), (1, 2), "the content tells the kind");
+}
+
+#[test]
 fn a_library_that_goes_away_comes_back_from_what_is_known() {
     let music = music(&["a", "bb"]);
     let (folder, aside) = (music.path().join("disk"), music.path().join("aside"));

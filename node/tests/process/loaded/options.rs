@@ -3,8 +3,8 @@
 use media_plugin_host::Registry;
 use media_plugin_sdk::{AudioFormat, Limits, OpenRequest, PluginError, SampleType, SourceFormat};
 use media_protocol::{
-    ChunkRequest, CodecOffer, GetInfo, Info, List, OutputOffer, PathReport, Rendition, RenditionId, Track,
-    TrackSource,
+    ChunkMessage, ChunkRequest, CodecOffer, GetInfo, Info, List, OutputOffer, PathReport, Rendition,
+    RenditionId, Track, TrackSource,
 };
 
 use super::rig::{linked, loaded};
@@ -67,14 +67,16 @@ fn options_are_the_same_loaded_and_built_in() {
 #[test]
 fn the_wire_has_no_place_for_an_output_or_its_options() {
     let _ = |List { offset: _, limit: _, search: _ }: List| {};
-    let _ = |GetInfo { track: _, codecs: _, output, path, then_chunk_at: _ }: GetInfo| {
+    let _ = |GetInfo { track: _, codecs: _, output, path, then_chunk_at: _, report_loss: _ }: GetInfo| {
         // Formats of the listener's output, as numbers, so that the node can resample.
         let OutputOffer { rates, channels } = output;
         let _: (Vec<u32>, Option<u16>) = (rates, channels);
         let PathReport { kind: _, rtt_ms: _, loss: _, throughput: _ } = path;
     };
     let _ = |CodecOffer { id: _, bitrate: _ }: CodecOffer| {};
-    let _ = |ChunkRequest { rendition: _, index: _ }: ChunkRequest| {};
+    let _ = |ChunkMessage { request, report_loss: _ }: ChunkMessage| {
+        let ChunkRequest { rendition: _, index: _ } = request;
+    };
     let _ = |Info { track, rendition, alternatives: _, reason: _ }: Info| {
         let Track { id: _, number: _, title: _, artist: _, album: _, duration_ms: _, source } = track;
         let TrackSource { codec: _, rate: _, channels: _, bits: _ } = source;

@@ -36,6 +36,10 @@ impl OutputPlugin for GuardedOutputPlugin {
         catch_panic(|| self.inner.devices())
     }
 
+    fn check_options(&self, options: &str) -> Result<()> {
+        catch_panic(|| self.inner.check_options(options))
+    }
+
     fn open(&self, open: &OpenRequest<'_>) -> Result<Box<dyn Output>> {
         bounds::check_format(open.format)?;
         let inner = Instance::new(catch_panic(|| self.inner.open(open))?);

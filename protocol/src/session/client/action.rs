@@ -88,7 +88,10 @@ pub enum ClientAction {
     /// The next packet of the chunk.
     Packet(Bytes),
     /// The chunk is complete and its hash is right.
-    ChunkEnd,
+    ChunkEnd {
+        /// Number of its frames that are silence because the file is damaged, as the node reports it.
+        silenced: u32,
+    },
     /// The track is complete, or [`ClientAction::Failed`] follows.
     TrackEnd,
     /// A request failed. The session retries it.

@@ -37,6 +37,8 @@ pub(super) struct ChunkInFlight {
     pub(super) requested_at: Duration,
     /// Time when its header came.
     pub(super) header_at: Option<Duration>,
+    /// Silenced frames, as the present request reports them.
+    pub(super) silenced: u32,
     /// Tells if the connection carries bytes, but none that this request can read.
     pub(super) head_of_line_blocked: bool,
     /// True if [`ClientAction::ChunkStart`] was sent.
@@ -89,6 +91,7 @@ impl ChunkInFlight {
             partial_bytes: 0,
             requested_at: Duration::ZERO,
             header_at: None,
+            silenced: 0,
             head_of_line_blocked: false,
             started: false,
             resume_at: Position::START,
@@ -102,6 +105,7 @@ impl ChunkInFlight {
         self.partial_bytes = 0;
         self.requested_at = now;
         self.header_at = None;
+        self.silenced = 0;
         self.head_of_line_blocked = false;
     }
 

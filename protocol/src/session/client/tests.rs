@@ -233,6 +233,29 @@ fn after_a_chunk(bitrate: u32) -> Rig {
 }
 
 #[test]
+fn the_loss_of_a_chunk_is_that_of_its_complete_answer() {
+    let mut rig = Rig::new(WantedBitrate { bitrate: 96_000, has_chunk: false });
+    rig.play("a");
+    rig.answer(info_at("a", [96_000, 48_000]), true);
+    rig.packets(1);
+    rig.chunk(ChunkEvent::Loss(500));
+    let request = rig.request();
+    rig.feed(ClientInput::Broken { request, reason: "damaged".into() });
+    rig.time_out();
+    rig.header();
+    let silenced = |actions: Vec<ClientAction>| {
+        actions.iter().find_map(|action| match action {
+            ClientAction::ChunkEnd { silenced } => Some(*silenced),
+            _ => None,
+        })
+    };
+    assert_eq!(silenced(rig.chunk(ChunkEvent::End)), Some(0), "the retry has none");
+    rig.chunk(ChunkEvent::Header { index: ChunkIndex(1), frames: 144_000, last: false });
+    rig.chunk(ChunkEvent::Loss(7));
+    assert_eq!(silenced(rig.chunk(ChunkEvent::End)), Some(7));
+}
+
+#[test]
 fn a_partial_packet_counts_as_received() {
     let recorded = RecordedBytes::default();
     let mut rig = Rig::new(recorded.clone());

@@ -26,14 +26,27 @@ fn a_chunk_request_has_the_next_chunks_encoded_ahead() {
     let chunk =
         |index| ChunkRequest { rendition: "t1.pcm.44100.2.s16".parse().unwrap(), index: ChunkIndex(index) };
     let expected = vec![
-        ServerAction::Chunk { stream: 9, request: chunk(4) },
+        ServerAction::Chunk { stream: 9, request: chunk(4), report_loss: false },
         ServerAction::EncodeAhead(chunk(5)),
         ServerAction::EncodeAhead(chunk(6)),
     ];
     assert_eq!(request(&mut server, 9, "audio.request_chunk", CHUNK), expected);
     let last = format!(r#"{{"rendition":"t1.pcm.44100.2.s16","index":{}}}"#, u32::MAX);
-    let expected = vec![ServerAction::Chunk { stream: 10, request: chunk(u32::MAX) }];
+    let expected = vec![ServerAction::Chunk { stream: 10, request: chunk(u32::MAX), report_loss: false }];
     assert_eq!(request(&mut server, 10, "audio.request_chunk", &last), expected);
+}
+
+#[test]
+fn a_chunk_request_may_ask_for_the_loss() {
+    let mut server = ServerSession::new(RequestLimits { requests: 4, encode_ahead: 1 });
+    let asks = r#"{"rendition":"t1.pcm.44100.2.s16","index":4,"report_loss":true}"#;
+    let actions = request(&mut server, 1, "audio.request_chunk", asks);
+    let [ServerAction::Chunk { request, report_loss: true, .. }, ServerAction::EncodeAhead(ahead)] =
+        &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((request.index, ahead.index), (ChunkIndex(4), ChunkIndex(5)));
 }
 
 #[test]

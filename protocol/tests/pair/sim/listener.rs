@@ -178,7 +178,7 @@ impl Listener {
                 self.switches += 1;
             }
             ClientAction::Packet(packet) => self.packet(packet),
-            ClientAction::ChunkEnd => {
+            ClientAction::ChunkEnd { .. } => {
                 let playing = self.track.as_mut().expect("a chunk of a track");
                 let ExpectedTrack { rendition, chunk: Some(index), is_arriving: true, .. } = playing else {
                     panic!("no chunk to end")

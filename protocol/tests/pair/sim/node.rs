@@ -75,7 +75,7 @@ impl Node {
                 assert_eq!((s, ahead), (stream, vec![]));
                 (self.info(&get_info), true)
             }
-            ServerAction::Chunk { stream: s, request } => {
+            ServerAction::Chunk { stream: s, request, .. } => {
                 let index = request.index.next().unwrap();
                 let next = ChunkRequest { index, ..request.clone() };
                 assert_eq!((s, ahead), (stream, vec![ServerAction::EncodeAhead(next)]));

@@ -412,7 +412,8 @@ impl World {
         let (output, path) = (OutputOffer::default(), PathReport::default());
         // An older node does not know `then_chunk_at` and answers without a chunk.
         let then_chunk_at = (then_chunk && self.random.chance(70)).then_some(at);
-        let data = serde_json::to_string(&GetInfo { track, codecs, output, path, then_chunk_at }).unwrap();
+        let message = GetInfo { track, codecs, output, path, then_chunk_at, report_loss: false };
+        let data = serde_json::to_string(&message).unwrap();
         self.send(request, Protocol::GetInfo, data, Fetch::Info(Vec::new(), at));
     }
 }

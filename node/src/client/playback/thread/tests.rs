@@ -283,7 +283,7 @@ fn a_change_and_its_reason_are_told_when_they_are_heard() {
         (progress.rendition.as_ref().unwrap().id.params.clone(), progress.reason.to_string())
     };
     rig.arrive(2);
-    rig.playback.buffer.push(Entry::ChunkEnd).unwrap();
+    rig.playback.buffer.push(Entry::ChunkEnd { silenced: 0 }).unwrap();
     let mut rendition = test_support::info(RATE, 1, 20_000).rendition;
     rendition.id = "0123456789abcdef.pcm.8000.1.s16".parse().unwrap();
     rendition.config = b"s16".to_vec();

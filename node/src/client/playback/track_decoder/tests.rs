@@ -123,7 +123,7 @@ fn heard(track: &Track, pieces: &[(usize, &Arc<Rendition>, usize, usize)]) -> Ve
             decoder.decode(&Bytes::from(packet), &mut output).unwrap();
         }
         if packets == usize::MAX {
-            decoder.end_chunk(&mut output).unwrap();
+            decoder.end_chunk(0, &mut output).unwrap();
         }
     }
     decoder.end(&mut output).unwrap();

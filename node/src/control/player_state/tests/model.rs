@@ -301,7 +301,9 @@ impl Model {
                 ClientAction::Failed { play, error, .. } => {
                     self.events.push_back(Event::TrackFailed { play, reason: error.to_string() });
                 }
-                ClientAction::ChunkStart { .. } | ClientAction::ChunkEnd | ClientAction::Switched { .. } => {}
+                ClientAction::ChunkStart { .. }
+                | ClientAction::ChunkEnd { .. }
+                | ClientAction::Switched { .. } => {}
                 ClientAction::Retrying { reason, .. } => panic!("{reason}"),
             }
         }

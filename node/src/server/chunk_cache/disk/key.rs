@@ -9,14 +9,18 @@ use bytes::Bytes;
 use media_plugin_host::{Kind, Listing, PluginOrigin, Registry};
 use media_protocol::{ChunkIndex, Rendition};
 
+use crate::server::chunk_cache::cached_chunk::CachedChunk;
+
 /// File name ending of a cached chunk.
 const ENDING: &str = ".chunk";
 /// File name ending of a chunk that is being written.
 const PART: &str = ".part";
+/// Bytes of a file behind the chunk: the silenced frames, and the hash.
+pub(super) const APPENDED: usize = size_of::<u32>() + OUT_LEN;
 /// Key derivation contexts of BLAKE3, which make these keys differ from other hashes of the same bytes. A change
 /// of the files' format must raise the number.
-const CONTEXT: &str = "media-node 2026-11 chunk on disk 1";
-const FINGERPRINT_CONTEXT: &str = "media-node 2026-11 chunk on disk 1, who made it";
+const CONTEXT: &str = "media-node 2026-11 chunk on disk 2";
+const FINGERPRINT_CONTEXT: &str = "media-node 2026-11 chunk on disk 2, who made it";
 
 /// Name of a cached chunk: a hash of everything that the bytes of the chunk depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,16 +63,27 @@ impl DiskKey {
         (format!("{}.", self.0), PART)
     }
 
-    /// The seal: the keyed hash that follows the chunk in its file.
-    pub(super) fn seal(&self, chunk: &[u8]) -> Hash {
-        blake3::keyed_hash(self.0.as_bytes(), chunk)
+    /// The bytes that follow the chunk in its file: the silenced frames and the seal.
+    pub(super) fn appended(&self, chunk: &CachedChunk) -> [u8; APPENDED] {
+        let mut appended = [0; APPENDED];
+        let (silenced, seal) = appended.split_at_mut(size_of::<u32>());
+        silenced.copy_from_slice(&chunk.silenced.to_le_bytes());
+        let mut hasher = Hasher::new_keyed(self.0.as_bytes());
+        hasher.update(&chunk.bytes).update(silenced);
+        seal.copy_from_slice(hasher.finalize().as_bytes());
+        appended
     }
 
     /// The chunk in the content of its file, if the seal matches.
-    pub(super) fn open(&self, file: Vec<u8>) -> Option<Bytes> {
-        let (chunk, seal) = file.split_last_chunk::<OUT_LEN>()?;
+    pub(super) fn open(&self, file: Vec<u8>) -> Option<CachedChunk> {
+        let (sealed, seal) = file.split_last_chunk::<OUT_LEN>()?;
+        if blake3::keyed_hash(self.0.as_bytes(), sealed) != *seal {
+            return None;
+        }
+        let (chunk, silenced) = sealed.split_last_chunk()?;
         let length = chunk.len();
-        (self.seal(chunk) == *seal).then(|| Bytes::from(file).slice(..length))
+        let silenced = u32::from_le_bytes(*silenced);
+        Some(CachedChunk { bytes: Bytes::from(file).slice(..length), silenced })
     }
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Size on disk of each file: a chunk of 4000 bytes and its seal.
+/// Size on disk of each file: a chunk of 4000 bytes, its silenced frames and its seal.
 const EACH: u64 = 4096;
 
 fn rendition() -> Rendition {
@@ -32,8 +32,8 @@ fn key(index: u32) -> DiskKey {
     DiskKey::new(&blake3::hash(b"a codec"), (1000, UNIX_EPOCH), &rendition(), ChunkIndex(index)).unwrap()
 }
 
-fn chunk(index: u32) -> Bytes {
-    Bytes::from(vec![index as u8; 4000])
+fn chunk(index: u32) -> CachedChunk {
+    CachedChunk { bytes: vec![index as u8; 4000].into(), silenced: index }
 }
 
 /// Runs a writer with a capacity in bytes, which writes these chunks to the folder.
@@ -186,7 +186,7 @@ fn a_chunk_larger_than_the_room_leaves_the_others() {
     let mut writer =
         Writer::new(DiskCacheConfig { folder: folder.path().into(), bytes: EACH }, Arc::default());
     writer.store(&key(0), &chunk(0)).unwrap();
-    assert!(writer.store(&key(1), &[0; 5000]).is_err());
+    assert!(writer.store(&key(1), &CachedChunk { bytes: vec![0; 5000].into(), silenced: 0 }).is_err());
     assert_eq!(held(folder.path(), 0..2), [0]);
 }
 
@@ -258,7 +258,7 @@ fn what_is_no_file_is_no_chunk() {
 
 /// A damaged file of chunk 7.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let written = [&chunk(7)[..], key(7).seal(&chunk(7)).as_bytes()].concat();
+    let written = [&chunk(7).bytes[..], &key(7).appended(&chunk(7))].concat();
     let length = written.len();
     let whole = written.clone();
     let cut = written.clone();
@@ -275,7 +275,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         // A whole file of another chunk.
         any::<u32>()
             .prop_filter("another", |index| *index != 7)
-            .prop_map(|index| { [&chunk(7)[..], key(index).seal(&chunk(7)).as_bytes()].concat() }),
+            .prop_map(|index| { [&chunk(7).bytes[..], &key(index).appended(&chunk(7))].concat() }),
     ]
 }
 

@@ -12,14 +12,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use blake3::OUT_LEN;
-use bytes::Bytes;
-
 use super::{
     config::DiskCacheConfig,
-    key::{CacheFile, DiskKey},
+    key::{APPENDED, CacheFile, DiskKey},
     stats::DiskCounters,
 };
+use crate::server::chunk_cache::cached_chunk::CachedChunk;
 
 /// Size of a block on disk, in bytes. A file counts as a whole number of blocks. Tested by
 /// `the_capacity_holds_and_recently_used_chunks_stay`.
@@ -48,7 +46,7 @@ impl Writer {
     }
 
     /// Lists the folder, then writes chunks until all senders are gone.
-    pub(super) fn run(mut self, chunks: &Receiver<(DiskKey, Bytes)>) {
+    pub(super) fn run(mut self, chunks: &Receiver<(DiskKey, CachedChunk)>) {
         if let Err(error) = self.make_room(0) {
             self.warn(&error);
         }
@@ -67,8 +65,8 @@ impl Writer {
     ///
     /// # Errors
     /// The system's error; no file is left behind.
-    pub(super) fn store(&mut self, key: &DiskKey, chunk: &[u8]) -> io::Result<()> {
-        let size = size_on_disk((chunk.len() + OUT_LEN) as u64);
+    pub(super) fn store(&mut self, key: &DiskKey, chunk: &CachedChunk) -> io::Result<()> {
+        let size = size_on_disk((chunk.bytes.len() + APPENDED) as u64);
         if size > self.config.bytes {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -87,7 +85,7 @@ impl Writer {
     }
 
     /// Writes to a temporary name and renames the file, so that no reader finds half of it.
-    fn write(&self, key: &DiskKey, chunk: &[u8]) -> io::Result<()> {
+    fn write(&self, key: &DiskKey, chunk: &CachedChunk) -> io::Result<()> {
         let (prefix, suffix) = key.part_file();
         let create =
             || tempfile::Builder::new().prefix(&prefix).suffix(suffix).tempfile_in(&self.config.folder);
@@ -99,8 +97,8 @@ impl Writer {
             }
             part => part?,
         };
-        part.write_all(chunk)?;
-        part.write_all(key.seal(chunk).as_bytes())?;
+        part.write_all(&chunk.bytes)?;
+        part.write_all(&key.appended(chunk))?;
         part.persist(self.config.folder.join(key.file()))?;
         Ok(())
     }
