@@ -147,7 +147,7 @@ macro_rules! choices {
 choices! {
     /// Rule for admitting peers.
     AccessMode {
-        /// Admits holders of the ticket.
+        /// Admits the holders of tickets.
         Ticket = "ticket",
         /// Admits the nodes in `access.allow`.
         List = "list",
@@ -208,8 +208,8 @@ schema! {
     }
     /// Admission of peers.
     access: Access {
-        /// Admits the holders of the ticket (`ticket`), the nodes in `access.allow` (`list`), or everybody
-        /// (`open`).
+        /// Admits the holders of tickets (`ticket`), the nodes in `access.allow` (`list`), or everybody (`open`);
+        /// the devices of `media-node allow` in each case.
         mode: AccessMode = |_| AccessMode::Ticket;
         /// Nodes to admit if `access.mode` is `list`.
         allow: Vec<Id52> = |_| Vec::new();

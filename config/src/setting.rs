@@ -320,6 +320,13 @@ impl Setting for Pin {
 pub struct Id52(String);
 
 impl Id52 {
+    /// Returns the identity with this text, or `None` if it is not 52 characters of `0-9` and `a-v`.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        (text.len() == 52 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='v')))
+            .then(|| Self(text.into()))
+    }
+
     /// Returns the identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -332,8 +339,7 @@ impl Setting for Id52 {
         "an ID52 (52 characters of 0-9 and a-v, as `media-node id` prints)".into()
     }
     fn from_text(text: &str) -> Option<Self> {
-        (text.len() == 52 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='v')))
-            .then(|| Self(text.into()))
+        Self::new(text)
     }
     fn to_json(&self) -> Value {
         self.0.clone().into()

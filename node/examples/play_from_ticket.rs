@@ -58,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
             Event::Drained(_) => break Ok(()),
             Event::TrackFailed { reason, .. }
             | Event::OutputFailed(reason)
+            | Event::Refused(reason)
             | Event::Unreachable { reason, .. }
             | Event::Fatal(reason) => break Err(anyhow!(reason)),
             other => println!("{other:?}"),

@@ -1,7 +1,7 @@
 //! Small files that are written whole or not at all.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
     path::Path,
 };
@@ -27,13 +27,59 @@ pub fn write(file: &Path, text: &str, private: bool) -> io::Result<()> {
     let _ = private;
     let written = options
         .open(&beside)
-        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .and_then(|mut open| {
+            open.write_all(text.as_bytes())?;
+            // A private file holds keys and tickets, which must outlast a power failure.
+            if private { open.sync_all() } else { Ok(()) }
+        })
         .and_then(|()| fs::rename(&beside, &target));
     if written.is_err() {
         // An error here most likely means that the temporary file was never created.
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Locks `file` for a change by this process, until the returned handle is dropped. The lock is a file beside it. Creates
+/// the folder of the file if there is none.
+///
+/// # Errors
+/// Errors of the system.
+pub fn lock(file: &Path) -> io::Result<File> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut lock_file = file.to_path_buf();
+    lock_file.as_mut_os_string().push(".lock");
+    let lock = File::create(&lock_file)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Metadata of a file; `None` if there is no file.
+///
+/// # Errors
+/// Errors of the system.
+pub fn metadata(file: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(file) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells if other users can read or write the file.
+#[cfg(unix)]
+#[must_use]
+pub fn is_exposed(metadata: &Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+}
+
+/// On other systems, the access list of the user's profile folder protects the file.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_exposed(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::{
 
 use data_encoding::HEXLOWER;
 
+use crate::files;
+
 /// Secret of 32 bytes. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
@@ -69,7 +71,7 @@ impl Secret {
 
     fn load(file: &Path, open: fs::File) -> Result<Self, SecretError> {
         let failed = |error| SecretError::Io { doing: "reading", file: file.into(), error };
-        if is_exposed(&open.metadata().map_err(failed)?) {
+        if files::is_exposed(&open.metadata().map_err(failed)?) {
             return Err(SecretError::Exposed(file.into()));
         }
         let mut text = String::new();
@@ -108,17 +110,6 @@ fn create(file: &Path, secret: &[u8; 32]) -> io::Result<()> {
     });
     let _ = fs::remove_file(&beside);
     made
-}
-
-#[cfg(unix)]
-fn is_exposed(metadata: &fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
-}
-
-/// On other systems, the access list of the user's profile folder protects the file.
-#[cfg(not(unix))]
-fn is_exposed(_: &fs::Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The `README.md` of this crate describes the rooms. `docs/` has pages about threads, networks and other subjects.
 
+pub mod access;
 pub mod client;
 pub mod commands;
 pub mod control;

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use media_plugin_sdk::transport::Welcome;
 use media_protocol::Ticket;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,26 @@ pub struct KnownNode {
     /// Kind of the path over which a command last reached it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Names of its features beyond version 0.1, as of the last time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Names of this device's rights, as of the last time. Empty for a node that names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<String>,
+}
+
+impl KnownNode {
+    fn new(ticket: String) -> Self {
+        Self { ticket, added: now(), last_seen: None, path: None, features: Vec::new(), rights: Vec::new() }
+    }
+}
+
+/// Name for the node of a ticket that got none from a person.
+#[must_use]
+pub fn default_name(ticket: &Ticket) -> String {
+    let peer = ticket.routes.first().map(|route| route.peer.as_str()).unwrap_or_default();
+    let letters = peer.chars().filter(char::is_ascii_alphanumeric);
+    format!("node-{}", letters.take(4).collect::<String>())
 }
 
 /// All named nodes. Each function that changes them writes the file at once, under a lock, so that two commands at the same
@@ -105,15 +125,12 @@ impl NodeBook {
     /// If the file cannot be read, or is not a file of this program.
     pub fn load(file: &Path) -> Result<Self, NodeBookError> {
         let failed = |error| NodeBookError::Io { doing: "reading", file: file.into(), error };
-        let text = match fs::metadata(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { version: VERSION, ..Self::default() });
-            }
-            Ok(metadata) if metadata.len() > MAX_BYTES => {
+        let text = match files::metadata(file).map_err(failed)? {
+            None => return Ok(Self { version: VERSION, ..Self::default() }),
+            Some(metadata) if metadata.len() > MAX_BYTES => {
                 return Err(Self::malformed(file, format!("it is larger than {MAX_BYTES} bytes")));
             }
-            Ok(_) => fs::read_to_string(file).map_err(failed)?,
-            Err(error) => return Err(failed(error)),
+            Some(_) => fs::read_to_string(file).map_err(failed)?,
         };
         let book: Self =
             serde_json::from_str(&text).map_err(|error| Self::malformed(file, error.to_string()))?;
@@ -138,8 +155,7 @@ impl NodeBook {
                 Some(known) if known.ticket != ticket => return Err(NodeBookError::Taken(name.into())),
                 Some(_) => {}
                 None => {
-                    let node = KnownNode { ticket, added: now(), last_seen: None, path: None };
-                    book.nodes.insert(name.into(), node);
+                    book.nodes.insert(name.into(), KnownNode::new(ticket));
                 }
             }
             Ok(())
@@ -175,11 +191,45 @@ impl NodeBook {
         })
     }
 
-    /// Stores that the node of a ticket was reached now, over a path of this kind. Does nothing for a ticket without a name.
+    /// Replaces a ticket for one device, which the node has exchanged, by the capability of this device. Returns the names
+    /// that stand for it. A ticket without a name gets one, since the old one admits no further device.
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn note_seen(file: &Path, ticket: &Ticket, path: &str) -> Result<(), NodeBookError> {
+    pub fn exchange(file: &Path, old: &Ticket, new: &Ticket) -> Result<Vec<String>, NodeBookError> {
+        let (old, new_text) = (old.to_string(), new.to_string());
+        Self::change(file, |book| {
+            let is_either = |node: &KnownNode| node.ticket == old || node.ticket == new_text;
+            if !book.nodes.values().any(is_either) {
+                let free = |name: &String| !book.nodes.contains_key(name);
+                let first = default_name(new);
+                let numbered = (2_u32..).map(|number| format!("{first}-{number}"));
+                if let Some(name) = std::iter::once(first.clone()).chain(numbered).find(free) {
+                    book.nodes.insert(name, KnownNode::new(new_text.clone()));
+                }
+            }
+            let named =
+                book.nodes.iter_mut().filter(|(_, node)| node.ticket == old || node.ticket == new_text);
+            Ok(named
+                .map(|(name, node)| {
+                    node.ticket.clone_from(&new_text);
+                    name.clone()
+                })
+                .collect())
+        })
+    }
+
+    /// Stores that the node of a ticket was reached now, over a path of this kind, and the features and rights that it named. Does
+    /// nothing for a ticket without a name.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn note_seen(
+        file: &Path,
+        ticket: &Ticket,
+        path: &str,
+        welcome: &Welcome,
+    ) -> Result<(), NodeBookError> {
         let ticket = ticket.to_string();
         if !Self::load(file)?.nodes.values().any(|node| node.ticket == ticket) {
             return Ok(());
@@ -188,6 +238,8 @@ impl NodeBook {
             for node in book.nodes.values_mut().filter(|node| node.ticket == ticket) {
                 node.last_seen = Some(now());
                 node.path = Some(path.into());
+                node.features.clone_from(&welcome.features);
+                node.rights.clone_from(&welcome.rights);
             }
             Ok(())
         })
@@ -228,13 +280,7 @@ impl NodeBook {
         change: impl FnOnce(&mut Self) -> Result<T, NodeBookError>,
     ) -> Result<T, NodeBookError> {
         let failed = |doing| move |error| NodeBookError::Io { doing, file: file.into(), error };
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(failed("writing"))?;
-        }
-        let mut lock_file = file.to_path_buf();
-        lock_file.as_mut_os_string().push(".lock");
-        let lock = File::create(&lock_file).map_err(failed("locking"))?;
-        lock.lock().map_err(failed("locking"))?;
+        let _locked = files::lock(file).map_err(failed("locking"))?;
         let mut book = Self::load(file)?;
         let result = change(&mut book)?;
         book.version = VERSION;
@@ -248,13 +294,19 @@ impl NodeBook {
     }
 }
 
-fn check_name(name: &str) -> Result<(), NodeBookError> {
+/// Tells if the text can name a node or a ticket: 1 to 40 letters, digits, `-`, `_` or `.`, beginning with a letter or
+/// digit.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     let is_inner = |char: char| char.is_alphanumeric() || "-_.".contains(char);
-    let is_valid = name.chars().count() <= MAX_NAME
-        && name.starts_with(char::is_alphanumeric)
-        && name.chars().all(is_inner)
-        && name.parse::<Ticket>().is_err();
-    if is_valid { Ok(()) } else { Err(NodeBookError::BadName(name.into())) }
+    text.chars().count() <= MAX_NAME
+        && text.starts_with(char::is_alphanumeric)
+        && text.chars().all(is_inner)
+        && text.parse::<Ticket>().is_err()
+}
+
+fn check_name(name: &str) -> Result<(), NodeBookError> {
+    if is_name(name) { Ok(()) } else { Err(NodeBookError::BadName(name.into())) }
 }
 
 fn now() -> u64 {
@@ -322,14 +374,30 @@ mod tests {
     fn reaching_a_node_is_noted_under_its_name_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nodes.json");
-        NodeBook::note_seen(&file, &ticket(1), "lan").unwrap();
+        let rights = vec!["listen".to_owned()];
+        let welcome = Welcome { rights: rights.clone(), ..Welcome::default() };
+        NodeBook::note_seen(&file, &ticket(1), "lan", &welcome).unwrap();
         assert!(!file.exists(), "a ticket without a name is not stored");
         NodeBook::add(&file, "home", &ticket(1)).unwrap();
-        NodeBook::note_seen(&file, &ticket(1), "lan").unwrap();
+        NodeBook::note_seen(&file, &ticket(1), "lan", &welcome).unwrap();
         let book = NodeBook::load(&file).unwrap();
         let node = book.find("home").unwrap().1;
         assert!(node.last_seen >= Some(node.added));
-        assert_eq!(node.path.as_deref(), Some("lan"));
+        assert_eq!((node.path.as_deref(), &node.rights), (Some("lan"), &rights));
+    }
+
+    #[test]
+    fn an_exchanged_ticket_is_replaced_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nodes.json");
+        NodeBook::add(&file, "home", &ticket(1)).unwrap();
+        NodeBook::add(&file, "node-peer", &ticket(9)).unwrap();
+        assert_eq!(NodeBook::exchange(&file, &ticket(1), &ticket(2)).unwrap(), ["home"]);
+        // Again, as when the answer to the first exchange was lost.
+        assert_eq!(NodeBook::exchange(&file, &ticket(1), &ticket(2)).unwrap(), ["home"]);
+        assert_eq!(NodeBook::load(&file).unwrap().find("home").unwrap().1.ticket, ticket(2).to_string());
+        assert_eq!(NodeBook::exchange(&file, &ticket(3), &ticket(4)).unwrap(), ["node-peer-2"]);
+        assert!(!fs::read_to_string(&file).unwrap().contains(&ticket(1).to_string()));
     }
 
     #[test]

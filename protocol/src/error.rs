@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IntoDeserializer},
+};
 
 /// Kind of a refusal, from which a client decides how to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,11 +26,49 @@ pub enum ErrorCode {
     CodecFailed,
     /// The node has too many requests. The client can retry.
     Busy,
+    /// The client's ticket or identity does not include this request.
+    OutOfScope,
+    /// The client's quota is used up. The message has the date on which it starts from zero.
+    OverQuota,
+    /// The client's ticket has expired.
+    Expired,
+    /// The owner has revoked the client's ticket.
+    Revoked,
+    /// The handshake failed: the node does not know this client.
+    Unauthorized,
+    /// The handshake failed: no ticket of the node has the client's token.
+    InvalidToken,
+    /// The handshake failed: another device has used the ticket.
+    AlreadyUsed,
     /// An error of the node.
     Internal,
     /// A code that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+impl ErrorCode {
+    /// Tells if the node refuses every further request of this client too.
+    #[must_use]
+    pub const fn ends_access(self) -> bool {
+        matches!(
+            self,
+            Self::OverQuota
+                | Self::Expired
+                | Self::Revoked
+                | Self::Unauthorized
+                | Self::InvalidToken
+                | Self::AlreadyUsed
+        )
+    }
+}
+
+/// A code from its name on the wire. Any other name is [`ErrorCode::Unknown`].
+impl From<&str> for ErrorCode {
+    fn from(name: &str) -> Self {
+        Self::deserialize(IntoDeserializer::<de::value::Error>::into_deserializer(name))
+            .unwrap_or(Self::Unknown)
+    }
 }
 
 /// A refusal, in the form that the wire carries.
@@ -74,6 +115,13 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_are_read_by_their_names() {
+        assert_eq!(ErrorCode::from("over_quota"), ErrorCode::OverQuota);
+        assert_eq!(ErrorCode::from("no_common_protocols"), ErrorCode::Unknown);
+        assert!(ErrorCode::from("already_used").ends_access() && !ErrorCode::from("busy").ends_access());
+    }
 
     #[test]
     fn a_message_is_one_line_within_its_bound() {

@@ -23,6 +23,12 @@ pub mod session;
 mod ticket;
 mod units;
 
+/// Beginning of the reason with which a node closes the connections of a client whose ticket or identity it no longer
+/// admits. The code of the refusal follows, as in `access ended: revoked`.
+pub const ACCESS_ENDED: &str = "access ended: ";
+/// Feature of a node that checks rights, names them in the handshake, and gives reasons for refusals.
+pub const FEATURE_RIGHTS: &str = "rights";
+
 pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{

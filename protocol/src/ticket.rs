@@ -77,6 +77,13 @@ impl Ticket {
         BASE32_NOPAD.encode(capability).to_ascii_lowercase()
     }
 
+    /// The same ticket with the capability of another token; `None` if the text is no token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Option<Self> {
+        let capability = BASE32_NOPAD.decode(token.to_ascii_uppercase().as_bytes()).ok()?.try_into().ok()?;
+        Some(Self { routes: self.routes.clone(), capability })
+    }
+
     /// Returns the first route whose transport `has_transport` accepts; `None` if it accepts none of them.
     pub fn route(&self, has_transport: impl Fn(&str) -> bool) -> Option<&Route> {
         self.routes.iter().find(|route| has_transport(&route.transport))
@@ -346,6 +353,15 @@ mod tests {
         assert_eq!(ticket.route(|_| true), Some(&memory()));
         assert_eq!(ticket.route(|transport| transport == "fastn"), Some(&fastn()));
         assert_eq!(ticket.route(|_| false), None);
+    }
+
+    #[test]
+    fn another_token_makes_another_ticket_of_the_same_node() {
+        let other = Ticket { capability: [7; 32], ..ticket() };
+        assert_eq!(ticket().with_token(&other.token()), Some(other.clone()));
+        for text in ["", "a", &other.token()[1..], &format!("{}a", other.token()), "é"] {
+            assert_eq!(ticket().with_token(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -125,9 +125,26 @@ fn every_code_is_listed() {
         ErrorCode::Unreadable,
         ErrorCode::CodecFailed,
         ErrorCode::Busy,
+        ErrorCode::OutOfScope,
+        ErrorCode::OverQuota,
+        ErrorCode::Expired,
+        ErrorCode::Revoked,
         ErrorCode::Internal,
     ];
     assert_eq!(listed, codes);
+}
+
+#[test]
+fn every_code_of_the_handshake_is_one_of_the_code() {
+    let listed: Vec<_> = rows("### Failures of the handshake").into_iter().map(|row| row[0]).collect();
+    let ending: Vec<_> =
+        listed.iter().filter(|code| ErrorCode::from(**code).ends_access()).copied().collect();
+    assert_eq!(ending, ["unauthorized", "invalid_token", "expired", "revoked", "already_used", "over_quota"]);
+    let others: Vec<_> =
+        listed.iter().filter(|code| !ErrorCode::from(**code).ends_access()).copied().collect();
+    assert_eq!(others, ["server_full", "no_common_protocols", "internal_error"]);
+    assert!(README.contains(&format!("`{}CODE`", media_protocol::ACCESS_ENDED)));
+    assert!(README.contains(&format!("| `{}` |", media_protocol::FEATURE_RIGHTS)));
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub enum Event {
         /// Reason, in words.
         reason: String,
     },
+    /// The node does not serve this device any more: its ticket was revoked or has expired, or its quota is used up.
+    Refused(String),
     /// A track cannot be played. The player waits for the next [`super::Player::play`] or [`super::Player::follow`].
     TrackFailed {
         /// The play of the track.

@@ -120,8 +120,10 @@ impl Drop for SimulatedListener {
 
 async fn watch(mut events: mpsc::Receiver<Event>, stats: Arc<Mutex<SimulatedStats>>) {
     while let Some(event) = events.recv().await {
-        if let Event::Fatal(reason) | Event::Unreachable { reason, .. } | Event::TrackFailed { reason, .. } =
-            event
+        if let Event::Fatal(reason)
+        | Event::Refused(reason)
+        | Event::Unreachable { reason, .. }
+        | Event::TrackFailed { reason, .. } = event
         {
             stats.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(reason);
         }

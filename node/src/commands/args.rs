@@ -1,9 +1,11 @@
 //! The command line: commands, arguments and flags.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use media_config::Flag;
+use media_config::{Bitrate, Flag, Size};
+
+use crate::access::{Quota, QuotaPeriod};
 
 /// Listen to your own music anywhere: serves your audio files to your other devices and plays them there, peer to peer
 /// and encrypted.
@@ -27,7 +29,9 @@ Examples:
   media-node add - as home                     store a ticket, pasted on standard input, as `home`
   media-node ls home                           list the tracks of that node
   media-node play home 'blue in green'         play the tracks that match all these words
-  media-node play home 3 --codec opus:64       play track 3 as Opus at 64 kbit/s";
+  media-node play home 3 --codec opus:64       play track 3 as Opus at 64 kbit/s
+  media-node ticket new --for phone --expires 30d --folder Jazz
+                                               make a ticket for one folder and a month";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
@@ -76,6 +80,17 @@ pub(super) enum CliCommand {
         /// Whole name of the node.
         name: String,
     },
+    /// Make, list and revoke tickets: each admits a device, with rights and bounds of its own.
+    #[command(subcommand)]
+    Ticket(TicketCommand),
+    /// Admit a device by its identity, without a ticket. `media-node ticket revoke LABEL` ends that.
+    Allow {
+        /// Identity of the device: the line that `media-node id` prints there.
+        #[arg(value_name = "ID52")]
+        identity: String,
+        #[command(flatten)]
+        grant: GrantOptions,
+    },
     /// List the tracks of a node.
     Ls {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
@@ -112,6 +127,67 @@ pub(super) enum CliCommand {
     Config(ConfigCommand),
     /// Print this node's identity and the path of its key file.
     Id,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TicketCommand {
+    /// Make a ticket and print it. It is shown this once.
+    New {
+        #[command(flatten)]
+        grant: GrantOptions,
+        /// For one device: the first device that uses the ticket keeps it, and no other can use it.
+        #[arg(long)]
+        once: bool,
+        /// Print the ticket as a QR code too.
+        #[arg(long)]
+        qr: bool,
+    },
+    /// List tickets and allowed identities, with their use.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a ticket, or the admission of an identity. Its connections close at once.
+    Revoke {
+        /// Its label.
+        label: String,
+    },
+}
+
+/// Rights and bounds of a ticket or an identity.
+#[derive(Debug, Args)]
+pub(super) struct GrantOptions {
+    /// Label of the device, as in `phone`.
+    #[arg(long = "for", value_name = "LABEL")]
+    pub(super) label: String,
+    /// Listener whose stars, counts and queue the device uses. Default: the label.
+    #[arg(long, value_name = "NAME")]
+    pub(super) listener: Option<String>,
+    /// Time until it expires: 90m, 12h, 30d, 2w. Default: never.
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub(super) expires: Option<Duration>,
+    /// Folder to limit it to, with all subfolders: a path below a served folder, or an absolute one. May be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) folder: Vec<String>,
+    /// Permit lossy codecs only.
+    #[arg(long)]
+    pub(super) lossy_only: bool,
+    /// Highest bitrate, as in 96kbit.
+    #[arg(long, value_name = "BITRATE")]
+    pub(super) max: Option<Bitrate>,
+    /// Bytes to send to it, by the calendar in UTC: 5GB/month, 500MB/day.
+    #[arg(long, value_name = "SIZE/PERIOD", value_parser = parse_quota)]
+    pub(super) quota: Option<Quota>,
+    /// Do not send the files' own bytes; encode them again.
+    #[arg(long)]
+    pub(super) no_originals: bool,
+    /// Permit changes of tags, ratings and playlists.
+    #[arg(long)]
+    pub(super) edit: bool,
+    /// Permit control of this node's player.
+    #[arg(long)]
+    pub(super) control: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -222,6 +298,32 @@ impl PlayOptions {
     }
 }
 
+/// Parses a span of time, such as `90m`, `12h`, `30d` or `2w`.
+fn parse_span(text: &str) -> Result<Duration, String> {
+    let error = || format!("{text:?} is not a span of time; write 90m, 12h, 30d or 2w");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(error()),
+    };
+    let number = number.parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(error)?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+/// Parses a quota, such as `5GB/month`.
+fn parse_quota(text: &str) -> Result<Quota, String> {
+    let error =
+        || format!("{text:?} is not a quota; write a size and a period, as in 5GB/month or 500MB/day");
+    let (size, period) = text.split_once('/').ok_or_else(error)?;
+    let period = [QuotaPeriod::Day, QuotaPeriod::Month].into_iter().find(|known| known.as_str() == period);
+    let bytes = size.parse::<Size>().map_err(|_| error())?.get();
+    Ok(Quota { bytes, period: period.ok_or_else(error)? })
+}
+
 /// Parses a position in a track, such as `90`, `1:30`, `1:02:03` or `2.5`. Returns seconds.
 fn parse_time(text: &str) -> Result<f64, String> {
     let error = || format!("{text:?} is not a time; write seconds, M:SS or H:MM:SS");
@@ -254,6 +356,24 @@ mod tests {
         }
         for text in ["", "x", "-1", "1:60", "1:2:3:4", "1:", "nan", "inf", "99999:00", "1:-1"] {
             assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_and_quotas_have_a_unit() {
+        for (text, seconds) in
+            [("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600), ("1s", 1)]
+        {
+            assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "30", "d", "0d", "-1d", "1.5d", "30 d", "9999999999d", "1y", "1dd"] {
+            assert!(parse_span(text).is_err(), "{text}");
+        }
+        let quota = |bytes, period| Ok(Quota { bytes, period });
+        assert_eq!(parse_quota("5GB/month"), quota(5_000_000_000, QuotaPeriod::Month));
+        assert_eq!(parse_quota("1.5MiB/day"), quota(1_572_864, QuotaPeriod::Day));
+        for text in ["", "5GB", "5/month", "5GB/year", "/day", "5GB/Month", "5GB/month/day"] {
+            assert!(parse_quota(text).is_err(), "{text}");
         }
     }
 

@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, refuse_all};
-use media_protocol::{Route, Ticket, TicketError};
+use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, Welcome, refuse_all};
+use media_protocol::{ErrorCode, Route, Ticket, TicketError};
 
 use super::Context;
 use crate::{
     client::{NodeLink, RemoteLibrary},
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
+    node_book::NodeBook,
 };
 
 /// A connected node.
@@ -17,6 +18,8 @@ pub(super) struct NodeConnection {
     pub(super) link: Arc<NodeLink>,
     /// Id of the transport in use.
     pub(super) transport: String,
+    /// Facts that the node told in the handshake.
+    pub(super) welcome: Welcome,
 }
 
 impl NodeConnection {
@@ -24,7 +27,14 @@ impl NodeConnection {
     /// a key derived from it.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
         let node = Self::open_with_key(context, ticket, context.key()?).await?;
-        context.note_seen(ticket, &node.link.path().kind.to_string());
+        let welcome = &node.welcome;
+        let exchanged = welcome.auth_token.as_ref().and_then(|token| ticket.with_token(token));
+        if let Some(capability) = &exchanged {
+            let names = NodeBook::exchange(&context.node_book(), ticket, capability);
+            let names = names.or_exit(Exit::Failed)?.join(", ");
+            eprintln!("the ticket belongs to this device now; stored as {names}");
+        }
+        context.note_seen(exchanged.as_ref().unwrap_or(ticket), &node.link.path().kind.to_string(), welcome);
         Ok(node)
     }
 
@@ -43,11 +53,12 @@ impl NodeConnection {
         let bind_time = binding.elapsed();
         let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
         let link = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
-        link.connection().await.map_err(|error| {
+        let connection = link.connection().await.map_err(|error| {
             let message = format!("connecting to the node of the ticket: {error}{}", next_step(&error));
             ExitError::new(Exit::Unreachable, message)
         })?;
-        Ok(Self { link: Arc::new(link), transport: transport.info().id })
+        let welcome = connection.welcome();
+        Ok(Self { link: Arc::new(link), transport: transport.info().id, welcome })
     }
 
     /// The library of the node.
@@ -76,10 +87,12 @@ fn choose_route<'a>(
 
 /// Advice for a person whose client was refused.
 fn next_step(error: &TransportError) -> &'static str {
-    let TransportError::Refused(code) = error else { return "" };
-    match code.as_str() {
-        "invalid_token" => "; the ticket is old or another node's: ask for a new one",
-        "unauthorized" => "; its owner can allow this client's id (media-node id)",
+    let TransportError::Refused(refusal) = error else { return "" };
+    match ErrorCode::from(refusal.code.as_str()) {
+        ErrorCode::InvalidToken => "; the ticket is old or another node's: ask for a new one",
+        ErrorCode::Unauthorized => "; its owner can allow this client's id (media-node id)",
+        ErrorCode::Expired | ErrorCode::Revoked => "; ask the owner for a new ticket",
+        ErrorCode::AlreadyUsed => "; a ticket for one device stays with it: ask the owner for another one",
         _ => "",
     }
 }

@@ -17,6 +17,7 @@ use media_plugin_sdk::{
 use media_protocol::Protocol;
 
 use crate::{
+    access::{AccessBook, SystemClock},
     client::{OnLost, OutputChoice, OutputFormats},
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
@@ -92,11 +93,17 @@ impl Context {
         Secret::load_or_create(&self.config.node.key).or_exit(Exit::Failed)
     }
 
-    /// The capability in the tickets of this node, created on first use.
-    pub(super) fn capability(&self) -> Result<Secret, ExitError> {
-        let mut file = self.config.node.key.clone();
-        file.as_mut_os_string().push(".capability");
-        Secret::load_or_create(&file).or_exit(Exit::Failed)
+    /// The tickets and allowed identities of this node, made on first use, in a file beside the key.
+    pub(super) fn access_book(&self) -> Result<Arc<AccessBook>, ExitError> {
+        let beside_key = |ending: &str| {
+            let mut file = self.config.node.key.clone();
+            file.as_mut_os_string().push(ending);
+            file
+        };
+        // The second file is that of version 0.1.
+        let book =
+            AccessBook::open(&beside_key(".access"), &beside_key(".capability"), Arc::new(SystemClock));
+        book.map(Arc::new).or_exit(Exit::Failed)
     }
 
     /// The key of a client that connects to the node with the key `key`. It must differ, since a transport refuses a connection

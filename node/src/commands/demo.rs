@@ -1,5 +1,7 @@
 //! `demo`: serves a bundled track and plays it, in one process.
 
+use std::sync::Arc;
+
 use super::{
     Context,
     args::PlayOptions,
@@ -10,6 +12,7 @@ use super::{
     tracks,
 };
 use crate::{
+    access::{AccessBook, SystemClock},
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
     library::Catalog,
@@ -31,9 +34,12 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
     let catalog = Catalog::scan(&[file], false).or_exit(Exit::Failed)?;
     let (node_key, client_key) = (random_secret()?, random_secret()?);
     let transports = vec![context.transport(None)?];
-    let server = BoundServer::start(context, transports, &node_key, random_secret()?, catalog).await?;
+    let book = AccessBook::in_memory(Arc::new(SystemClock)).or_exit(Exit::Failed)?;
+    let server = BoundServer::start(context, transports, &node_key, Arc::new(book), catalog).await?;
     let serving = tokio::spawn(server.serve());
-    let node = NodeConnection::open_with_key(context, &server.ticket(), client_key).await?;
+    let ticket =
+        server.first_ticket().ok_or_else(|| ExitError::new(Exit::Failed, "the demo has no ticket"))?;
+    let node = NodeConnection::open_with_key(context, &ticket, client_key).await?;
     let tracks = tracks::find(&node.library(), "").await?.tracks;
     let stats = play::play(context, tracks, prepared, node, options.start).await;
     server.server.stop();

@@ -16,6 +16,7 @@ mod serve;
 mod signals;
 mod stats_writer;
 mod stdout;
+mod ticket;
 mod tracks;
 
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub fn run() -> Result<(), ExitError> {
         CliCommand::Nodes { json } => nodes::list(&context, json),
         CliCommand::Rename { name, new } => nodes::rename(&context, &name, &new),
         CliCommand::Forget { name } => nodes::forget(&context, &name),
+        CliCommand::Ticket(command) => ticket::run(&context, command),
+        CliCommand::Allow { identity, grant } => ticket::allow(&context, &identity, grant),
         CliCommand::Ls { ticket, words, json } => {
             context.block_on(ls::run(&context, &ticket, &words.join(" "), json))
         }

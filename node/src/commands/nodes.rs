@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use media_plugin_sdk::transport::Welcome;
 use media_protocol::Ticket;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, ExitContext, ExitError},
-    node_book::{NodeBook, NodeBookError},
+    node_book::{NodeBook, NodeBookError, default_name},
     ui::sanitize,
 };
 
@@ -72,8 +73,8 @@ impl Context {
 
     /// Stores the time at which the node of a ticket was reached, and the kind of path. Only logs a failure, so that the
     /// command continues.
-    pub(super) fn note_seen(&self, ticket: &Ticket, path: &str) {
-        if let Err(error) = NodeBook::note_seen(&self.node_book(), ticket, path) {
+    pub(super) fn note_seen(&self, ticket: &Ticket, path: &str, welcome: &Welcome) {
+        if let Err(error) = NodeBook::note_seen(&self.node_book(), ticket, path, welcome) {
             tracing::warn!("{error}");
         }
     }
@@ -101,8 +102,7 @@ pub(super) fn add(context: &Context, text: &str, name: &[String]) -> Result<(), 
         _ => return Err(ExitError::new(Exit::Usage, "write `media-node add TICKET as NAME`")),
     };
     let ticket = context.ticket(text)?;
-    let peer = ticket.routes.first().map(|route| route.peer.as_str()).unwrap_or_default();
-    let name = name.unwrap_or_else(|| format!("node-{}", peer.chars().take(4).collect::<String>()));
+    let name = name.unwrap_or_else(|| default_name(&ticket));
     NodeBook::add(&context.node_book(), &name, &ticket).or_exit(Exit::Usage)?;
     print([format!("stored as {name}; try `media-node ls {name}` or `media-node play {name}`")])
 }
@@ -119,7 +119,7 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
         let nodes = book.nodes().map(|(name, node)| {
             json!({
                 "name": name, "id": id(&node.ticket), "added": node.added, "last_seen": node.last_seen,
-                "path": node.path,
+                "path": node.path, "features": node.features, "rights": node.rights,
             })
         });
         return print_json(&nodes.collect::<Vec<_>>());
@@ -127,7 +127,8 @@ pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let row = |(name, node): (&str, &crate::node_book::KnownNode)| {
         let seen = node.last_seen.map_or("not contacted yet".into(), |at| ago(now.saturating_sub(at)));
-        vec![sanitize(name), seen, sanitize(node.path.as_deref().unwrap_or("")), sanitize(&id(&node.ticket))]
+        let (path, rights) = (node.path.as_deref().unwrap_or(""), node.rights.join(", "));
+        vec![sanitize(name), seen, sanitize(path), sanitize(&rights), sanitize(&id(&node.ticket))]
     };
     let rows: Vec<_> = book.nodes().map(row).collect();
     if rows.is_empty() {

@@ -100,6 +100,9 @@ pub(super) async fn play(
         Outcome::Unreachable(reason) => {
             Err(ExitError::new(Exit::Unreachable, format!("the node is out of reach: {reason}")))
         }
+        Outcome::Refused(reason) => {
+            Err(ExitError::new(Exit::Unreachable, format!("the node stopped serving this device: {reason}")))
+        }
         Outcome::Output(reason) => Err(ExitError::new(Exit::Output, reason)),
         Outcome::Incomplete(reason) | Outcome::Failed(reason) => Err(ExitError::new(Exit::Failed, reason)),
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    convert::Infallible,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -11,12 +12,13 @@ use media_config::{AccessMode, PluginKind};
 use media_plugin_sdk::transport::{Endpoint, PeerAddress, Transport};
 use media_protocol::{Route, Ticket};
 use tokio::{
-    task::{JoinHandle, JoinSet, spawn_blocking},
+    task::{JoinHandle, JoinSet, block_in_place, spawn_blocking},
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{Context, signals, stats_writer, stdout::print};
 use crate::{
+    access::AccessBook,
     exit::{Exit, ExitContext, ExitError},
     files,
     identity::Secret,
@@ -31,6 +33,8 @@ const FIRST_SCAN_WAIT: Duration = Duration::from_millis(600);
 /// Divisor that limits the share of time spent on rescans. After a scan that took 1 s, the next one begins after 20 s or more.
 /// This matters on slow network drives.
 const RESCAN_SHARE: u32 = 20;
+/// Interval at which the node writes the bytes and times of its tickets' use. A node that is killed forgets at most this much.
+const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the given paths, or those of the configuration if there are none, until a signal stops the process.
 pub(super) async fn run(
@@ -52,7 +56,7 @@ pub(super) async fn run(
     let catalog = Arc::new(recalled.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?);
     let mut first_scan = scan(&catalog);
     let server =
-        BoundServer::start(context, transports, &key, context.capability()?, Arc::clone(&catalog)).await?;
+        BoundServer::start(context, transports, &key, context.access_book()?, Arc::clone(&catalog)).await?;
     let scanned = timeout_at(first_scan_until, &mut first_scan).await.ok();
     let is_complete = scanned.is_some();
     let mut warned = HashSet::new();
@@ -65,11 +69,24 @@ pub(super) async fn run(
     let write_stats = stats_writer::start(context, &server.server).await?;
     tokio::select! {
         error = write_stats => Err(error),
+        never = write_usage(&server.access) => match never {},
         error = server.serve() => Err(error),
         error = follow => Err(error),
         () = signals::stop() => {
             server.stop().await;
+            server.access.flush().or_exit(Exit::Failed)?;
             stats_writer::write(context, &server.server)
+        }
+    }
+}
+
+/// Writes the use of tickets at an interval. A failed write is logged and repeated at the next.
+async fn write_usage(access: &AccessBook) -> Infallible {
+    loop {
+        sleep(USAGE_INTERVAL).await;
+        // The file is small; a slow disk blocks only this thread of the runtime.
+        if let Err(error) = block_in_place(|| access.flush()) {
+            tracing::warn!("{error}");
         }
     }
 }
@@ -135,8 +152,9 @@ async fn follow(
 /// A server with its endpoints, one for each transport.
 pub(super) struct BoundServer {
     pub(super) server: Server,
+    /// The tickets and allowed identities that it admits by.
+    pub(super) access: Arc<AccessBook>,
     endpoints: Vec<BoundEndpoint>,
-    capability: Secret,
 }
 
 struct BoundEndpoint {
@@ -151,7 +169,7 @@ impl BoundServer {
         context: &Context,
         transports: Vec<Arc<dyn Transport>>,
         key: &Secret,
-        capability: Secret,
+        access_book: Arc<AccessBook>,
         catalog: impl Into<Arc<Catalog>>,
     ) -> Result<Self, ExitError> {
         context.check_codec_options()?;
@@ -159,12 +177,12 @@ impl BoundServer {
         let server = server.context(Exit::Failed, "starting the encoder threads")?;
         let mut endpoints = Vec::new();
         for transport in transports {
-            let mut access = access(context, &capability);
-            access.ids.insert(transport.identity(&Context::client_key(key).0));
+            let mut access = access(context, &access_book);
+            access.owners.insert(transport.identity(&Context::client_key(key).0));
             let endpoint = context.bind(transport.as_ref(), key, server.admit(access)).await?;
             endpoints.push(BoundEndpoint { transport: transport.info().id, endpoint });
         }
-        Ok(Self { server, endpoints, capability })
+        Ok(Self { server, access: access_book, endpoints })
     }
 
     /// Serves all endpoints. Returns only if the transport closes one of them, or after [`BoundServer::stop`].
@@ -197,16 +215,21 @@ impl BoundServer {
 
     /// Prints the ticket, and writes it to a file if there is one. `is_complete` is true if the number of tracks is final.
     fn announce(&self, name: &str, is_complete: bool, ticket_file: Option<&Path>) -> Result<(), ExitError> {
-        let ticket = self.ticket().to_string();
-        if let Some(file) = ticket_file {
+        let ticket = self.first_ticket().map(|ticket| ticket.to_string());
+        if let (Some(file), Some(ticket)) = (ticket_file, &ticket) {
             let writing = format!("writing the ticket to {}", file.display());
             files::write(file, &format!("{ticket}\n"), true).context(Exit::Failed, writing)?;
         }
         let count = count_of_tracks(self.server.catalog().len());
         let so_far = if is_complete { "" } else { " so far" };
         let ids: Vec<_> = self.endpoints.iter().map(|bound| bound.endpoint.address().id).collect();
+        let serving = format!("serving {count}{so_far} as {name} ({})", ids.join(", "));
+        let Some(ticket) = ticket else {
+            let line = "the first ticket was revoked; `media-node ticket new --for LABEL` makes another one";
+            return print([serving, line.into()]);
+        };
         print([
-            format!("serving {count}{so_far} as {name} ({})", ids.join(", ")),
+            serving,
             format!("ticket: {ticket}"),
             "on another machine, paste the ticket into the first command:".into(),
             "  media-node add - as home".into(),
@@ -214,13 +237,18 @@ impl BoundServer {
         ])
     }
 
-    /// The ticket that admits a device, with a route for each transport in the order of `transport.use`.
-    pub(super) fn ticket(&self) -> Ticket {
+    /// The first ticket; `None` if it was revoked.
+    pub(super) fn first_ticket(&self) -> Option<Ticket> {
+        self.access.first_ticket(&self.routes())
+    }
+
+    /// The routes of this node's tickets: one for each transport, in the order of `transport.use`.
+    pub(super) fn routes(&self) -> Vec<Route> {
         let route = |BoundEndpoint { transport, endpoint }: &BoundEndpoint| {
             let PeerAddress { id: peer, addresses } = endpoint.address();
             Route { transport: transport.clone(), peer, addresses }
         };
-        Ticket { routes: self.endpoints.iter().map(route).collect(), capability: self.capability.0 }
+        self.endpoints.iter().map(route).collect()
     }
 }
 
@@ -244,13 +272,16 @@ fn server_config(context: &Context) -> ServerConfig {
     }
 }
 
-fn access(context: &Context, capability: &Secret) -> Access {
+fn access(context: &Context, book: &Arc<AccessBook>) -> Access {
     let config = &context.config.access;
-    let mut access = Access::default();
+    let mut access = Access { book: Some(Arc::clone(book)), ..Access::default() };
     match config.mode {
         AccessMode::Open => access.open = true,
-        AccessMode::List => access.ids.extend(config.allow.iter().map(|id| id.as_str().to_owned())),
-        AccessMode::Ticket => access.capability = Some(Ticket::token_of(&capability.0)),
+        AccessMode::List => {
+            access.identities_only = true;
+            access.ids.extend(config.allow.iter().map(|id| id.as_str().to_owned()));
+        }
+        AccessMode::Ticket => {}
     }
     access
 }
@@ -298,12 +329,12 @@ mod tests {
         let file = folder.path().join("demo.flac");
         std::fs::write(&file, include_bytes!("../../assets/demo.flac")).unwrap();
         let node = context(&folder.path().join("node"), &[("transport.use", "fastn,memory")]);
-        let (key, capability) = (node.key().unwrap(), node.capability().unwrap());
+        let (key, book) = (node.key().unwrap(), node.access_book().unwrap());
         let catalog = Catalog::scan(&[file], false).unwrap();
-        let server = BoundServer::start(&node, node.transports().unwrap(), &key, capability, catalog);
+        let server = BoundServer::start(&node, node.transports().unwrap(), &key, book, catalog);
         let server = server.await.unwrap();
         let serving = tokio::spawn(server.serve());
-        let ticket: Ticket = server.ticket().to_string().parse().unwrap();
+        let ticket: Ticket = server.first_ticket().unwrap().to_string().parse().unwrap();
         let routes: Vec<_> = ticket.routes.iter().map(|route| route.transport.as_str()).collect();
         assert_eq!(routes, ["fastn", "memory"]);
         let mut partly_unknown = ticket.clone();

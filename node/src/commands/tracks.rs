@@ -94,7 +94,11 @@ fn bytes(track: &Track) -> usize {
 
 async fn page(library: &dyn Provider, text: &str, offset: u32, limit: u32) -> Result<ListPage, ExitError> {
     library.search(text, offset, limit).await.map_err(|error| {
-        let exit = if let ProviderError::Unreachable(_) = error { Exit::Unreachable } else { Exit::Failed };
+        let exit = match &error {
+            ProviderError::Unreachable(_) => Exit::Unreachable,
+            ProviderError::Refused(refusal) if refusal.code.ends_access() => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
         ExitError::new(exit, format!("listing the tracks of the node: {error}"))
     })
 }

@@ -11,6 +11,8 @@ pub enum Outcome {
     Incomplete(String),
     /// The node was out of reach for too long. Holds the reason.
     Unreachable(String),
+    /// The node does not serve this device any more. Holds the reason.
+    Refused(String),
     /// The output cannot be opened or written to. Holds the reason.
     Output(String),
     /// Another error. Holds the reason.

@@ -275,6 +275,7 @@ impl PlayerState {
                     self.actions.push(Action::Finish(Outcome::Unreachable(reason)));
                 }
             }
+            Event::Refused(reason) => self.actions.push(Action::Finish(Outcome::Refused(reason))),
             Event::TrackFailed { play, reason } => self.on_failed(play, &reason),
             Event::OutputFailed(reason) => self.actions.push(Action::Finish(Outcome::Output(reason))),
             Event::Fatal(reason) => self.actions.push(Action::Finish(Outcome::Failed(reason))),

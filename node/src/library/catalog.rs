@@ -19,6 +19,7 @@ use super::{
         headers::{measure, read_headers},
         natural_order::compare_paths,
     },
+    scope::Scope,
     skipped::{SkipReason, Skipped},
     track_file::{FileEntry, ScannedEntry, TrackFile},
 };
@@ -221,7 +222,22 @@ impl Catalog {
     /// The requested page, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes.
     #[must_use]
     pub fn list(&self, list: &List) -> ListPage {
-        self.listing().page(list)
+        self.list_in(list, &Scope::All)
+    }
+
+    /// As [`Catalog::list`], for a caller that sees the tracks of `scope` only.
+    pub(crate) fn list_in(&self, list: &List, scope: &Scope) -> ListPage {
+        self.listing().page(list, scope)
+    }
+
+    /// The tracks below these folders, each below any of the catalog's paths or absolute. No folders mean all tracks.
+    pub(crate) fn scope(&self, folders: &[String]) -> Scope {
+        Scope::new(folders, self.roots.iter().map(|root| root.path.as_path()))
+    }
+
+    /// Tells if a track exists in `scope`. Does not access the disk.
+    pub(crate) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
+        self.listing().contains(id, scope)
     }
 
     /// Opens a track. Users of the same file share the result. Blocks on the disk, and for some formats reads the
@@ -235,16 +251,14 @@ impl Catalog {
         id: &TrackId,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Arc<OpenTrack>, WireError> {
-        let unknown =
-            || WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"));
-        let (file, track) = self.listing().find(id).ok_or_else(unknown)?;
+        let (file, track) = self.listing().find(id, &Scope::All).ok_or_else(|| unknown_track(id))?;
         self.open_files.open(&file, &track, cancelled).map_err(|error| self.or_away(&file, error))
     }
 
     /// Returns the refusal for a track that cannot be read: `Busy` if its disk is away, or else `error`.
     /// Accesses the disk.
     pub(crate) fn unless_away(&self, id: &TrackId, error: WireError) -> WireError {
-        match self.listing().find(id) {
+        match self.listing().find(id, &Scope::All) {
             Some((file, _)) => self.or_away(&file, error),
             None => error,
         }
@@ -263,7 +277,7 @@ impl Catalog {
     /// True if the track's file is open already, so that [`Catalog::open`] returns at once. Does not access the
     /// disk.
     pub(crate) fn is_open(&self, id: &TrackId) -> bool {
-        self.listing().find(id).is_some_and(|(file, _)| self.open_files.is_open(&file))
+        self.listing().find(id, &Scope::All).is_some_and(|(file, _)| self.open_files.is_open(&file))
     }
 
     /// Time of change of a track's file at the last scan, in nanoseconds since 1970; 0 if the system does not
@@ -337,6 +351,11 @@ impl Catalog {
         };
         CatalogError::Empty { paths: paths.join(", "), skipped }
     }
+}
+
+/// The refusal for a track that does not exist, or that the caller may not see.
+pub(crate) fn unknown_track(id: &TrackId) -> WireError {
+    WireError::new(ErrorCode::UnknownTrack, format!("no track {id} here; list the tracks again"))
 }
 
 /// The earlier result for each entry that did not change.

@@ -3,6 +3,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use media_protocol::{List, ListPage, Track, TrackId};
 
 use super::{
+    scope::Scope,
     skipped::Skipped,
     track_file::{ScannedEntry, TrackFile},
     track_id::copy_id,
@@ -94,11 +95,13 @@ impl Listing {
         self.scanning
     }
 
-    /// The requested page, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes.
-    pub(super) fn page(&self, list: &List) -> ListPage {
+    /// The requested page of the tracks in `scope`, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes. Tracks
+    /// outside of the scope do not count.
+    pub(super) fn page(&self, list: &List, scope: &Scope) -> ListPage {
         let search = list.search.to_lowercase();
         let words: Vec<_> = search.split_whitespace().collect();
-        let matching: Vec<_> = (1..).zip(&self.rows).filter(|(_, row)| row.matches(&words)).collect();
+        let matching: Vec<_> =
+            (1..).zip(self.rows_in(scope)).filter(|(_, row)| row.matches(&words)).collect();
         let mut room = List::MAX_ANSWER - PAGE_OVERHEAD;
         let size = |track: &Track| serde_json::to_vec(track).map_or(usize::MAX, |json| json.len() + 1);
         let fits = |track: &Track| room.checked_sub(size(track)).map(|left| room = left).is_some();
@@ -108,14 +111,27 @@ impl Listing {
         ListPage {
             total: count(matching.len()),
             tracks,
-            scanning: self.scanning.then(|| count(self.rows.len())),
+            scanning: self.scanning.then(|| count(self.rows_in(scope).count())),
         }
     }
 
-    /// A track's file, and the track as clients see it.
-    pub(super) fn find(&self, id: &TrackId) -> Option<(Arc<TrackFile>, Track)> {
+    /// A track's file, and the track as clients of `scope` see it; `None` for a track outside of it.
+    pub(super) fn find(&self, id: &TrackId, scope: &Scope) -> Option<(Arc<TrackFile>, Track)> {
         let (position, row) = self.row(id)?;
-        Some((Arc::clone(&row.file), row.track(position + 1)))
+        let number = match scope {
+            Scope::All => position + 1,
+            Scope::Folders(_) => (1..).zip(self.rows_in(scope)).find(|(_, other)| other.id == row.id)?.0,
+        };
+        Some((Arc::clone(&row.file), row.track(number)))
+    }
+
+    /// Tells if a track is in `scope`.
+    pub(super) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
+        self.row(id).is_some_and(|(_, row)| scope.contains(&row.file.entry.path))
+    }
+
+    fn rows_in(&self, scope: &Scope) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| scope.contains(&row.file.entry.path))
     }
 
     /// A track's [`super::track_file::FileEntry::modified`].
@@ -144,7 +160,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use media_protocol::{Answer, TrackSource};
 
@@ -172,7 +188,7 @@ mod tests {
     fn a_page_of_the_longest_tracks_is_cut_to_one_answer() {
         let scanned: Vec<_> = (0..1000).map(longest).collect();
         let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
-        let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() });
+        let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() }, &Scope::All);
         let mut joined = Vec::new();
         while joined.len() < 1000 {
             let page = page(u32::try_from(joined.len()).unwrap());
@@ -187,5 +203,34 @@ mod tests {
             joined.extend(page.tracks);
         }
         assert!((1..).zip(&joined).all(|(number, track)| track.number == number));
+    }
+
+    #[test]
+    fn tracks_outside_of_a_scope_do_not_exist() {
+        let file = |(number, folder): (usize, &str)| match longest(number) {
+            ScannedEntry::Track(file) => {
+                let path = PathBuf::from(format!("/music/{folder}/{number}.flac"));
+                let entry = FileEntry { path, ..file.entry.clone() };
+                ScannedEntry::Track(Arc::new(TrackFile { entry, ..(*file).clone() }))
+            }
+            skipped @ ScannedEntry::Skipped(..) => skipped,
+        };
+        let scanned: Vec<_> = [(0, "rock"), (1, "jazz"), (2, "rock"), (3, "jazz")].map(file).into();
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
+        let scope = Scope::new(&["jazz".into()], [Path::new("/music")].into_iter());
+        let page = listing.page(&List { limit: 10, ..List::default() }, &scope);
+        let listed: Vec<_> = page.tracks.iter().map(|track| (track.number, track.id.to_string())).collect();
+        assert_eq!(listed, [(1, format!("{:016x}", 1)), (2, format!("{:016x}", 3))]);
+        assert_eq!((page.total, page.scanning), (2, Some(2)));
+        let outside = page.tracks[0].id.to_string().replace('1', "2");
+        let search = |text: String| listing.page(&List { limit: 10, search: text, offset: 0 }, &scope).total;
+        assert_eq!((search(outside.clone()), search(listed[0].1.clone())), (0, 1));
+        for track in &page.tracks {
+            assert!(listing.contains(&track.id, &scope));
+            assert_eq!(listing.find(&track.id, &scope).unwrap().1, *track);
+        }
+        let outside: TrackId = outside.parse().unwrap();
+        assert!(listing.contains(&outside, &Scope::All) && !listing.contains(&outside, &scope));
+        assert!(listing.find(&outside, &scope).is_none());
     }
 }

@@ -15,14 +15,17 @@ mod open_track;
 pub mod provider;
 mod root;
 mod scan;
+mod scope;
 pub mod skipped;
 mod source_facts;
 mod track_file;
 mod track_id;
 
 pub use catalog::Catalog;
+pub(crate) use catalog::unknown_track;
 pub use error::CatalogError;
 pub(crate) use open_track::OpenTrack;
 pub use provider::{ChunkPackets, Provider, ProviderError};
+pub(crate) use scope::Scope;
 pub use skipped::{SkipReason, Skipped};
 pub(crate) use source_facts::SourceFacts;

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use media_plugin_host::Registry;
-use media_plugin_sdk::{AudioFormat, Choice, Limits};
+use media_plugin_sdk::Limits;
 use media_protocol::{
     CHUNK_SECONDS, CodecOffer, ErrorCode, GetInfo, Info, Rendition, RenditionId, Track, WireError,
 };
 
 use self::{
     passthrough::{MAX_BITRATE, is_passthrough},
-    plan::RenditionPlan,
+    plan::{RenditionPlan, choice_of},
+    rendition_bounds::RenditionBounds,
 };
 use crate::library::SourceFacts;
 
@@ -19,9 +20,11 @@ pub(super) mod packet_cut;
 mod passthrough;
 pub(super) mod plan;
 mod reason;
+pub(super) mod rendition_bounds;
 
 /// Chooses the first of the client's codecs that this node has and that can carry the track. If the file's own
-/// packets can pass through, they come before all codecs. `options` holds the options of each codec by its id.
+/// packets can pass through, they come before all codecs. `options` holds the options of each codec by its id. Every
+/// offered rendition is within `bounds`.
 ///
 /// # Errors
 /// `NoCommonCodec` with the node's codecs in the message; `BadRequest` for too many offered codecs.
@@ -31,6 +34,7 @@ pub(super) fn choose(
     request: &GetInfo,
     track: &Track,
     facts: SourceFacts,
+    bounds: RenditionBounds,
 ) -> Result<Info, WireError> {
     if request.codecs.len() > GetInfo::MAX_CODECS {
         let message = format!("{} codecs offered, {} at most", request.codecs.len(), GetInfo::MAX_CODECS);
@@ -43,7 +47,7 @@ pub(super) fn choose(
         if request.codecs[..place].contains(offer) {
             continue;
         }
-        match propose(registry, options, offer, request, track, facts) {
+        match propose(registry, options, offer, request, track, facts, bounds) {
             Ok(plan) if plans.iter().any(|(_, known)| known.rendition.id == plan.rendition.id) => {}
             Ok(plan) => plans.push((place, plan)),
             Err(why) if plans.is_empty() => rejected.push(why),
@@ -93,10 +97,6 @@ pub(super) fn chunk_bytes(registry: &Registry, id: &RenditionId) -> usize {
     bitrate as usize / 8 * CHUNK_SECONDS as usize
 }
 
-fn choice_of(id: &RenditionId) -> Choice {
-    Choice { format: AudioFormat { rate: id.rate, channels: id.channels }, params: id.params.clone() }
-}
-
 fn propose(
     registry: &Registry,
     options: &BTreeMap<String, String>,
@@ -104,20 +104,28 @@ fn propose(
     request: &GetInfo,
     track: &Track,
     facts: SourceFacts,
+    bounds: RenditionBounds,
 ) -> Result<RenditionPlan, String> {
     // The registry's own message lists all codecs, which is too much for each offer.
     let codec = registry.codec(&offer.id).map_err(|_| format!("this node has no {}", offer.id))?;
     let output = &request.output;
-    let limits = Limits { bitrate: offer.bitrate, rates: output.rates.clone(), channels: output.channels };
+    let bitrate = offer.bitrate.into_iter().chain(bounds.max_bitrate).min();
+    let limits = Limits { bitrate, rates: output.rates.clone(), channels: output.channels };
     let options = options.get(&offer.id).map_or("", String::as_str);
-    if let Some(plan) = passthrough::proposed(&codec, &limits, options, &track.id, facts) {
+    if bounds.passthrough
+        && let Some(plan) = passthrough::proposed(&codec, &limits, options, &track.id, facts)
+    {
         return Ok(plan);
     }
+    // A codec that the bounds exclude at any bitrate.
+    bounds.check(codec.as_ref(), 0)?;
     let source = output_rate::for_output(facts.source, &output.rates);
     let choice = codec.propose(&source, &limits, options).map_err(|error| error.to_string());
-    choice
+    let plan = choice
         .and_then(|choice| RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts))
-        .map_err(|why| format!("{} cannot carry it ({why})", offer.id))
+        .map_err(|why| format!("{} cannot carry it ({why})", offer.id))?;
+    bounds.check(codec.as_ref(), plan.rendition.bitrate)?;
+    Ok(plan)
 }
 
 /// Takes the first renditions that fit into half of an answer. The other half is for the track, the chosen

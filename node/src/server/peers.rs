@@ -3,12 +3,13 @@
 use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
-use media_protocol::session::server::RequestLimits;
+use media_protocol::{ACCESS_ENDED, session::server::RequestLimits};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
 
 use self::connection_table::ConnectionTable;
-use super::service::Service;
+use super::{caller::Caller, service::Service};
+use crate::access::Grant;
 
 mod access;
 mod connection_table;
@@ -53,12 +54,11 @@ impl Peers {
     pub(super) fn admit(&self, access: Access) -> Admit {
         let connections = Arc::clone(&self.connections);
         Arc::new(move |peer, token| {
-            access.check(peer, token)?;
+            let admission = access.admit(peer, token)?;
             if !connections.has_room() {
                 return Err(TransportError::FULL.into());
             }
-            connections.note_admitted(peer, token);
-            Ok(())
+            Ok(admission)
         })
     }
 
@@ -89,10 +89,17 @@ impl Peers {
         sessions.shutdown().await;
     }
 
-    /// The session of a new connection. Closes the connection and returns `None` if it gets no place.
+    /// The session of a new connection, which ends with the peer's grant. Closes the connection and returns `None` if it gets
+    /// no place.
     fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
         let counters = self.service.counters();
-        let Some(guard) = self.connections.insert(&connection) else {
+        let grant = connection.grant().and_then(|grant| grant.downcast::<Grant>().ok());
+        let Some(grant) = grant else {
+            tracing::error!("a connection without a grant: the transport dropped it");
+            connection.close("internal_error");
+            return None;
+        };
+        let Some(guard) = self.connections.insert(&connection, grant.label()) else {
             counters.peers_turned_away.add(1);
             connection.close(TransportError::FULL);
             return None;
@@ -104,12 +111,20 @@ impl Peers {
         // the id are enough to tell peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
+            tracing::info!(path = %connection.path().kind, ticket = grant.label(), "a peer connected");
+            let caller = Caller::new(&connection.peer(), grant.as_ref().clone());
             let guard = Arc::new(guard);
-            tracing::info!(path = %connection.path().kind, "a peer connected");
-            session::run(service, limits, Arc::clone(&connection), Arc::clone(&guard)).await;
-            let reason = connection.closed().await;
-            drop(guard);
-            tracing::info!(%reason, "a peer disconnected");
+            let session = async {
+                session::run(service, limits, caller, Arc::clone(&connection), guard).await;
+                connection.closed().await
+            };
+            tokio::select! {
+                reason = session => tracing::info!(%reason, "a peer disconnected"),
+                refusal = grant.ended() => {
+                    connection.close(&format!("{ACCESS_ENDED}{}", refusal.code()));
+                    tracing::info!(reason = %refusal, "disconnected a peer");
+                }
+            }
         };
         Some(session.instrument(span))
     }
@@ -129,7 +144,8 @@ mod tests {
         let peers = Peers::new(Arc::new(service));
         let access = Access { ids: ["friend".to_owned()].into(), ..Access::default() };
         let admit = peers.admit(access);
-        assert_eq!(admit("friend", None), Err("server_full".into()));
-        assert_eq!(admit("stranger", None), Err("unauthorized".into()));
+        let code = |peer| admit(peer, None).err().map(|refusal| refusal.code);
+        assert_eq!(code("friend").as_deref(), Some("server_full"));
+        assert_eq!(code("stranger").as_deref(), Some("unauthorized"));
     }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use media_plugin_host::Registry;
 use media_plugin_sdk::transport::BoxFuture;
 use media_protocol::{
-    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, WireError,
+    ChunkIndex, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, PathKind, Rendition, RenditionId,
+    WireError,
     chunk::{self, ChunkEvent, ChunkReader},
 };
 
@@ -18,12 +19,15 @@ use super::{
     chunk_encoder::{ChunkEncoder, ChunkStream},
     config::ServerConfig,
     disk_slots::DiskSlots,
-    negotiate,
+    negotiate::{self, rendition_bounds::RenditionBounds},
     openings::Openings,
     send_quota::{SendQuota, SendReservation},
     stats::{ServerCounters, ServerStats},
 };
-use crate::library::{Catalog, ChunkPackets, Provider, ProviderError, provider};
+use crate::{
+    access::{AccessRefusal, Grant, Right},
+    library::{Catalog, ChunkPackets, Provider, ProviderError, Scope, provider, unknown_track},
+};
 
 /// The tracks of this machine, for any number of callers.
 pub struct Service {
@@ -72,52 +76,68 @@ impl Service {
         LocalLibrary { service: Arc::clone(self), caller }
     }
 
-    /// Returns a page of the catalog, or of the tracks that match [`List::search`].
+    /// Returns a page of the tracks that the caller may see, or of those that match [`List::search`].
     ///
     /// # Errors
-    /// `BadRequest` for a search over [`List::MAX_SEARCH`] bytes.
+    /// `BadRequest` for a search over [`List::MAX_SEARCH`] bytes; the refusals of [`Grant::check`].
     pub(super) async fn list(self: &Arc<Self>, caller: &Caller, list: List) -> Result<ListPage, WireError> {
         let page = if list.search.len() > List::MAX_SEARCH {
             let message = format!("the search is over {} bytes", List::MAX_SEARCH);
             Err(WireError::new(ErrorCode::BadRequest, message))
         } else {
-            let catalog = Arc::clone(&self.catalog);
-            let failed =
-                |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
-            self.list_slots.run(caller, move || catalog.list(&list)).await.map_err(failed)
+            match caller.grant().check(Right::Listen) {
+                Err(refusal) => Err(refused(&refusal)),
+                Ok(()) => {
+                    let (catalog, scope) = (Arc::clone(&self.catalog), self.scope(caller));
+                    let page = self.list_slots.run(caller, move || catalog.list_in(&list, &scope)).await;
+                    page.map_err(|_| failed())
+                }
+            }
         };
         self.counted(page)
     }
 
-    /// Opens a track and chooses its rendition. Ignores [`GetInfo::then_chunk_at`].
+    /// Opens a track that the caller may see, and chooses its rendition within the caller's bounds. Ignores
+    /// [`GetInfo::then_chunk_at`].
     ///
     /// # Errors
-    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node.
+    /// `UnknownTrack`, `Unreadable`, `NoCommonCodec`, `BadRequest`; `Internal` if the request failed in this node; the refusals of
+    /// [`Grant::check`].
     pub(super) async fn info(self: &Arc<Self>, caller: &Caller, request: GetInfo) -> Result<Info, WireError> {
+        if let Err(refusal) = caller.grant().check(Right::Listen) {
+            return self.counted(Err(refused(&refusal)));
+        }
+        // Callers with other scopes share the opening.
+        let scope = self.scope(caller);
+        if scope != Scope::All && !self.catalog.contains(&request.track, &scope) {
+            return self.counted(Err(unknown_track(&request.track)));
+        }
+        let bounds = RenditionBounds::of(caller.grant());
         let catalog = Arc::clone(&self.catalog);
         let id = request.track.clone();
         let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
         let track = self.openings.open(caller, &request.track, open).await;
         let info = track.and_then(|track| {
             let options = &self.config.codec_options;
-            negotiate::choose(&self.registry, options, &request, track.track(), track.facts())
+            negotiate::choose(&self.registry, options, &request, track.track(), track.facts(), bounds)
         });
         self.counted(info)
     }
 
     /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded, with the loss part if
-    /// `report_loss`. If the request itself is refused, the refusal comes in the answer's bytes.
+    /// `report_loss`. If the request itself is refused, the refusal can come in the answer's bytes.
     ///
     /// # Errors
-    /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded.
+    /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded;
     pub(super) fn chunk(
         self: &Arc<Self>,
         caller: &Caller,
         request: &ChunkRequest,
         report_loss: bool,
     ) -> Result<ChunkAnswer, WireError> {
+        let permitted = self.permit_chunk(caller, &request.rendition);
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
-        let reservation = self.send_quota.reserve(caller, bytes);
+        let reservation = permitted.and_then(|()| self.send_quota.reserve(caller, bytes));
         let answer = reservation.and_then(|reservation| {
             // A chunk in the cache outlives its file.
             let is_ready = self.encoder.is_cached(request) || self.catalog.is_open(&request.rendition.track);
@@ -126,8 +146,8 @@ impl Service {
             } else {
                 AnswerStream::Opening(self.open_and_request(caller, request, report_loss))
             };
-            let counters = Arc::clone(&self.counters);
-            Ok(ChunkAnswer { stream, counters, has_ended: false, _reservation: reservation })
+            let (counters, grant) = (Arc::clone(&self.counters), caller.grant().clone());
+            Ok(ChunkAnswer { stream, grant, counters, has_ended: false, _reservation: reservation })
         });
         self.counted(answer)
     }
@@ -151,9 +171,28 @@ impl Service {
         })
     }
 
-    /// Encodes a chunk that will be requested soon, if no request waits.
-    pub(super) fn encode_ahead(&self, request: ChunkRequest) {
-        self.encoder.encode_ahead(request);
+    /// Encodes a chunk that the caller will request soon, if it may and no request waits.
+    pub(super) fn encode_ahead(&self, caller: &Caller, request: ChunkRequest) {
+        if self.permit_chunk(caller, &request.rendition).is_ok() {
+            self.encoder.encode_ahead(request);
+        }
+    }
+
+    /// Checks that the caller may request chunks of this rendition.
+    fn permit_chunk(&self, caller: &Caller, rendition: &RenditionId) -> Result<(), WireError> {
+        caller.grant().check(Right::Listen).map_err(|refusal| refused(&refusal))?;
+        let scope = self.scope(caller);
+        if scope != Scope::All && !self.catalog.contains(&rendition.track, &scope) {
+            return Err(unknown_track(&rendition.track));
+        }
+        let bounds = RenditionBounds::of(caller.grant());
+        let permitted = bounds.check_id(&self.registry, rendition);
+        permitted.map_err(|reason| refused(&AccessRefusal::OutOfScope(reason)))
+    }
+
+    /// The tracks that the caller may see.
+    fn scope(&self, caller: &Caller) -> Scope {
+        self.catalog.scope(&caller.grant().bounds().folders)
     }
 
     /// True if this node has the codec.
@@ -191,36 +230,59 @@ impl Service {
     }
 }
 
+fn failed() -> WireError {
+    WireError::new(ErrorCode::Internal, "the node failed at this request; see its log")
+}
+
+/// The refusal of a grant, as the wire carries it.
+pub(super) fn refused(refusal: &AccessRefusal) -> WireError {
+    WireError::new(ErrorCode::from(refusal.code()), refusal.to_string())
+}
+
 /// One chunk for one caller, as it goes over the wire. Holds its reservation in the send quota until it is dropped.
 pub(super) struct ChunkAnswer {
     stream: AnswerStream,
+    grant: Grant,
     counters: Arc<ServerCounters>,
     has_ended: bool,
     _reservation: SendReservation,
 }
 
 impl ChunkAnswer {
-    /// Returns the next bytes as soon as they are encoded; `None` at the end. Cancel-safe.
+    /// Returns the next bytes as soon as they are encoded; `None` at the end. Counts them for the caller's quota; a refusal
+    /// takes the place of bytes over it. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
+        if self.has_ended {
+            return None;
+        }
         if let AnswerStream::Opening(opening) = &mut self.stream {
             match opening.await {
                 Ok(stream) => self.stream = AnswerStream::Encoder(stream),
                 Err(error) => {
-                    self.stream = AnswerStream::Refused;
+                    self.has_ended = true;
                     self.counters.refusal(error.code);
                     return Some(chunk::refusal(&error));
                 }
             }
         }
         let AnswerStream::Encoder(stream) = &mut self.stream else { return None };
-        let next = stream.next().await;
-        if next.is_none() && !self.has_ended {
+        let Some(bytes) = stream.next().await else {
             self.has_ended = true;
             if let Some(code) = stream.refused() {
                 self.counters.refusal(code);
             }
+            return None;
+        };
+        // The pieces of a stream end between packets, where a refusal can stand.
+        match self.grant.charge(bytes.len()) {
+            Ok(()) => Some(bytes),
+            Err(refusal) => {
+                self.has_ended = true;
+                let error = refused(&refusal);
+                self.counters.refusal(error.code);
+                Some(chunk::refusal(&error))
+            }
         }
-        next
     }
 }
 
@@ -229,8 +291,6 @@ enum AnswerStream {
     /// The track is being opened. Then the chunk is requested from the encoder.
     Opening(BoxFuture<'static, Result<ChunkStream, WireError>>),
     Encoder(ChunkStream),
-    /// The refusal was returned.
-    Refused,
 }
 
 /// The tracks of this machine as a [`Provider`], for one caller.
@@ -274,7 +334,7 @@ impl Provider for LocalLibrary {
             let following = std::iter::successors(index.next(), |index| index.next());
             let following = following.take_while(|index| index.0 < rendition.chunks);
             for index in following.take(self.service.config.encode_ahead as usize) {
-                self.service.encode_ahead(ChunkRequest { index, ..request.clone() });
+                self.service.encode_ahead(&self.caller, ChunkRequest { index, ..request.clone() });
             }
             let frames = rendition.frames_in(index);
             let reader = ChunkReader::new(index, frames, rendition.max_chunk_bytes());

@@ -133,7 +133,7 @@ impl ServerCounters {
 }
 
 /// Refusal codes with their names on the wire. The last one counts all others.
-const CODES: [(ErrorCode, &str); 10] = [
+const CODES: [(ErrorCode, &str); 14] = [
     (ErrorCode::BadRequest, "bad_request"),
     (ErrorCode::UnknownTrack, "unknown_track"),
     (ErrorCode::UnknownRendition, "unknown_rendition"),
@@ -142,6 +142,10 @@ const CODES: [(ErrorCode, &str); 10] = [
     (ErrorCode::Unreadable, "unreadable"),
     (ErrorCode::CodecFailed, "codec_failed"),
     (ErrorCode::Busy, "busy"),
+    (ErrorCode::OutOfScope, "out_of_scope"),
+    (ErrorCode::OverQuota, "over_quota"),
+    (ErrorCode::Expired, "expired"),
+    (ErrorCode::Revoked, "revoked"),
     (ErrorCode::Internal, "internal"),
     (ErrorCode::Unknown, "unknown"),
 ];

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use media_node::plugins;
-use media_plugin_sdk::transport::{Connection, Incoming, SendStream, TransportError};
+use media_plugin_sdk::transport::{Admission, Connection, Incoming, SendStream, TransportError};
 use media_protocol::{
     Answer, ChunkIndex, ChunkRequest, Info, ListPage, Protocol, Rendition, Route, Ticket, Track, TrackSource,
     chunk::ChunkWriter, chunk_count, frames_per_chunk,
@@ -47,7 +47,7 @@ impl HostileNode {
             let options = r#"{"relay": "off", "mdns": false, "bind": ["127.0.0.1:0"]}"#;
             let bind = media_plugin_sdk::transport::BindOptions {
                 options: options.into(),
-                ..bind(Arc::new(|_: &str, _: Option<&str>| Ok(())))
+                ..bind(Arc::new(|_: &str, _: Option<&str>| Ok(Admission::default())))
             };
             let transport = plugins::registry().transport("fastn").unwrap();
             let endpoint = transport.bind(&bind).await.unwrap();

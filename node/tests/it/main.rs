@@ -20,6 +20,7 @@ mod program;
 #[path = "../common/rig.rs"]
 mod rig;
 
+mod access;
 mod away;
 mod bench_page;
 mod borders;
@@ -46,3 +47,4 @@ mod scripts;
 mod server;
 mod source;
 mod stats;
+mod tickets;

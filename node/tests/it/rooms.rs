@@ -36,13 +36,14 @@ const TOP: [&str; 9] = [
 ];
 
 /// The rooms of `node/src`, each with the rooms that its files may name. Other files at the top are helpers.
-const ROOMS: [(&str, &[&str]); 9] = [
-    ("commands", &["ui", "gateway", "control", "client", "server", "library", "convert"]),
+const ROOMS: [(&str, &[&str]); 10] = [
+    ("commands", &["ui", "gateway", "control", "client", "server", "access", "library", "convert"]),
     ("ui", &["control"]),
-    ("gateway", &["library"]),
-    ("control", &["client", "library"]),
+    ("gateway", &["access", "library"]),
+    ("control", &["access", "client", "library"]),
     ("client", &["library", "convert"]),
-    ("server", &["library", "source", "convert"]),
+    ("server", &["access", "library", "source", "convert"]),
+    ("access", &[]),
     ("library", &["source"]),
     ("source", &["convert"]),
     ("convert", &[]),

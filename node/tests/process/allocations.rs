@@ -23,6 +23,7 @@ use lofty::{
     tag::Tag,
 };
 use media_node::{
+    access::{Grant, Rights},
     library::Catalog,
     plugins,
     server::{Access, Server, ServerConfig},
@@ -76,6 +77,10 @@ impl RecvStream for Nothing {
 impl Connection for Wire {
     fn peer(&self) -> String {
         "peer".into()
+    }
+
+    fn grant(&self) -> Option<Arc<dyn std::any::Any + Send + Sync>> {
+        Some(Arc::new(Grant::unbounded("peer", Rights::OWNER)))
     }
 
     fn path(&self) -> Path {

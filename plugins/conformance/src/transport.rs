@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use media_plugin_sdk::transport::{
-    Admit, BindOptions, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
+    Admission, Admit, BindOptions, Connection, Endpoint, RecvStream, Stream, Transport, TransportError,
 };
 
 /// Result of a check; an error fails the test.
@@ -105,7 +105,7 @@ impl Subject {
 /// Admits every peer.
 #[must_use]
 pub fn admit_all() -> Admit {
-    Arc::new(|_, _| Ok(()))
+    Arc::new(|_, _| Ok(Admission::default()))
 }
 
 fn fresh_key() -> [u8; 32] {

@@ -11,7 +11,7 @@
 //! All futures run on the node's tokio runtime. [`Transport`], [`Endpoint`] and [`Connection`] are shared by
 //! tasks; each half of a [`Stream`] belongs to one task. No method blocks its thread.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,9 @@ pub enum TransportError {
     /// The peer cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// The peer refused this node, with a code such as `unauthorized` or `invalid_token`.
+    /// The peer refused this node.
     #[error("the node turned this client away: {0}")]
-    Refused(String),
+    Refused(Refusal),
     /// The peer admits this node, but has no free slot.
     #[error("the node is full; try again in {} s", .retry_after.as_secs_f32())]
     Full {
@@ -61,15 +61,86 @@ impl TransportError {
     /// Longest retry delay that a peer can impose. Tested by `a_full_peer_cannot_keep_a_client_away_for_long`.
     const MAX_RETRY: Duration = Duration::from_secs(60);
 
-    /// Returns the error for a refusal with `code`: `Full` for [`Self::FULL`], with the peer's retry delay,
+    /// Returns the error for a refusal: `Full` for the code [`Self::FULL`], with the peer's retry delay,
     /// otherwise `Refused`.
     #[must_use]
-    pub fn refused(code: impl Into<String>, retry_after: Option<Duration>) -> Self {
-        let code = code.into();
-        if code != Self::FULL {
-            return Self::Refused(code);
+    pub fn refused(refusal: impl Into<Refusal>, retry_after: Option<Duration>) -> Self {
+        let refusal = refusal.into();
+        if refusal.code != Self::FULL {
+            return Self::Refused(refusal);
         }
         Self::Full { retry_after: retry_after.unwrap_or(Self::FULL_RETRY).min(Self::MAX_RETRY) }
+    }
+}
+
+/// Refusal of a peer, as its handshake carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Code from which a client decides how to continue: `unauthorized`, `invalid_token`, `server_full`, …
+    pub code: String,
+    /// One line for a person; empty if there is nothing to add to the code.
+    pub reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.reason.is_empty() { &self.code } else { &self.reason })
+    }
+}
+
+/// A refusal by its code alone.
+impl From<&str> for Refusal {
+    fn from(code: &str) -> Self {
+        Self { code: code.into(), reason: String::new() }
+    }
+}
+
+/// Admission of a peer.
+#[derive(Clone, Default)]
+pub struct Admission {
+    /// Data of the node about this peer. [`Connection::grant`] returns it at the accepting side.
+    pub grant: Option<Arc<dyn Any + Send + Sync>>,
+    /// Facts that the handshake tells the peer.
+    pub welcome: Welcome,
+}
+
+/// Facts that an accepting node tells a peer in the handshake. A node of version 0.1 sends none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// Names of the node's features beyond version 0.1.
+    pub features: Vec<String>,
+    /// Names of the peer's rights.
+    pub rights: Vec<String>,
+    /// Token that the peer must use from now on. A secret.
+    pub auth_token: Option<String>,
+}
+
+impl Welcome {
+    /// Greatest number of features, and of rights, that a client reads.
+    pub const MAX_NAMES: usize = 64;
+    /// Greatest length of each name, and of the token, in bytes.
+    pub const MAX_NAME: usize = 64;
+
+    /// Drops names and a token over the limits, or with other characters than printable ASCII.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let is_name = |name: &String| {
+            (1..=Self::MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic())
+        };
+        for names in [&mut self.features, &mut self.rights] {
+            names.retain(is_name);
+            names.truncate(Self::MAX_NAMES);
+        }
+        self.auth_token = self.auth_token.filter(is_name);
+        self
+    }
+}
+
+/// Hides the token, which is a secret.
+impl fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { features, rights, auth_token: _ } = self;
+        f.debug_struct("Welcome").field("features", features).field("rights", rights).finish_non_exhaustive()
     }
 }
 
@@ -109,10 +180,10 @@ impl fmt::Debug for BindOptions {
 }
 
 /// Admission rule. Its arguments are a peer's identity, authenticated by the transport, and the token of its
-/// handshake. `Err` is the code sent to the peer: `unauthorized`, `invalid_token` or `server_full`.
+/// handshake.
 ///
 /// Runs on the async runtime for each handshake, so it must not block.
-pub type Admit = Arc<dyn Fn(&str, Option<&str>) -> std::result::Result<(), String> + Send + Sync>;
+pub type Admit = Arc<dyn Fn(&str, Option<&str>) -> std::result::Result<Admission, Refusal> + Send + Sync>;
 
 /// Returns an admission rule that refuses every peer.
 #[must_use]
@@ -210,6 +281,17 @@ pub trait Endpoint: Send + Sync {
 pub trait Connection: Send + Sync {
     /// Returns the peer's identity, authenticated by the transport.
     fn peer(&self) -> String;
+
+    /// Returns [`Admission::grant`] of an accepted connection. `None` for a dialled one.
+    fn grant(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
+    /// Returns the facts that the peer told in the handshake of a dialled connection, within the limits of
+    /// [`Welcome::bounded`]. Empty for an accepted one.
+    fn welcome(&self) -> Welcome {
+        Welcome::default()
+    }
 
     /// Describes the network path in use at this moment.
     fn path(&self) -> Path;
@@ -372,5 +454,21 @@ mod tests {
         assert_eq!(full(Some(Duration::MAX)), after(60));
         let refused = TransportError::refused("unauthorized", Some(Duration::MAX));
         assert_eq!(refused, TransportError::Refused("unauthorized".into()));
+    }
+
+    #[test]
+    fn names_and_tokens_over_a_limit_are_dropped() {
+        let longest = "a".repeat(64);
+        let names = || ["listen".into(), String::new(), "a b".into(), "\u{e9}".into(), longest.clone() + "a"];
+        let welcome = |token: &str| Welcome {
+            features: vec![longest.clone(); 100],
+            rights: names().into(),
+            auth_token: Some(token.into()),
+        };
+        let bounded = welcome(&longest).bounded();
+        assert_eq!((bounded.features.len(), bounded.rights), (64, vec!["listen".to_owned()]));
+        assert_eq!(bounded.auth_token, Some(longest.clone()));
+        assert_eq!(welcome("a\nb").bounded().auth_token, None);
+        assert!(!format!("{:?}", welcome("secret")).contains("secret"));
     }
 }

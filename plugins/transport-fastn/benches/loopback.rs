@@ -10,8 +10,8 @@ use iroh::{
     endpoint::{Connection as IrohConnection, presets},
 };
 use media_plugin_sdk::transport::{
-    Admit, BindOptions, Connection, Endpoint, Incoming, RecvStream, Result, Transport, TransportError,
-    refuse_all,
+    Admission, Admit, BindOptions, Connection, Endpoint, Incoming, RecvStream, Result, Transport,
+    TransportError, refuse_all,
 };
 use tokio::runtime::Runtime;
 use transport_fastn::FastnTransport;
@@ -105,7 +105,7 @@ async fn bare_request(connection: &IrohConnection) -> std::result::Result<(), Fa
 
 fn measure(criterion: &mut Criterion) -> std::result::Result<(), Failure> {
     let runtime = Runtime::new()?;
-    let server = runtime.block_on(node(1, Arc::new(|_, _| Ok(()))))?;
+    let server = runtime.block_on(node(1, Arc::new(|_, _| Ok(Admission::default()))))?;
     let client = runtime.block_on(node(2, refuse_all()))?;
     let address = server.address();
     runtime.spawn(serve(server));

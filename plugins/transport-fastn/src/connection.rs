@@ -1,6 +1,7 @@
 //! Connection to a peer after the handshake.
 
 use std::{
+    any::Any,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use iroh::endpoint::Connection as QuicConnection;
 use media_plugin_sdk::transport::{
-    BoxFuture, Connection, Incoming, Path, PathKind, Result, SendStream, Stream, TransportError,
+    BoxFuture, Connection, Incoming, Path, PathKind, Result, SendStream, Stream, TransportError, Welcome,
 };
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
@@ -49,16 +50,26 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// Results of the handshake that a connection keeps.
+#[derive(Default)]
+pub(crate) struct Agreement {
+    /// Slot among the `max_peers` of this node. `None` for a dialled connection.
+    pub(crate) _peer_slot: Option<OwnedSemaphorePermit>,
+    /// The node's data about an accepted peer.
+    pub(crate) grant: Option<Arc<dyn Any + Send + Sync>>,
+    /// Facts that a dialled peer told.
+    pub(crate) welcome: Welcome,
+}
+
 pub(crate) struct FastnConnection {
     quic: QuicConnection,
+    agreement: Agreement,
     /// Number of pings sent.
     pings: AtomicU32,
     incoming: Mutex<mpsc::Receiver<Incoming>>,
     /// Task that accepts the peer's streams. It holds a reference to the connection, so it must end with this
     /// handle.
     _accept_loop: AbortOnDrop,
-    /// Slot among the `max_peers` of this node. `None` for a dialled connection.
-    _peer_slot: Option<OwnedSemaphorePermit>,
 }
 
 impl FastnConnection {
@@ -67,7 +78,7 @@ impl FastnConnection {
     pub(crate) fn start(
         quic: QuicConnection,
         limit: Duration,
-        peer_slot: Option<OwnedSemaphorePermit>,
+        agreement: Agreement,
         first: Option<IncomingStream>,
     ) -> Arc<Self> {
         quic.set_receive_window(CONNECTION_WINDOW.into());
@@ -75,10 +86,10 @@ impl FastnConnection {
         let accept_loop = tokio::spawn(accept_loop(quic.clone(), limit, first, ready));
         Arc::new(Self {
             quic,
+            agreement,
             pings: AtomicU32::new(0),
             incoming: Mutex::new(incoming),
             _accept_loop: AbortOnDrop(accept_loop.abort_handle()),
-            _peer_slot: peer_slot,
         })
     }
 
@@ -124,6 +135,14 @@ async fn accept_loop(
 impl Connection for FastnConnection {
     fn peer(&self) -> String {
         id52::encode(&self.quic.remote_id())
+    }
+
+    fn grant(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.agreement.grant.clone()
+    }
+
+    fn welcome(&self) -> Welcome {
+        self.agreement.welcome.clone()
     }
 
     fn path(&self) -> Path {

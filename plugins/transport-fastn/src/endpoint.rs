@@ -30,9 +30,9 @@ use self::{
     handshake_limit::{HandshakeLimiter, Slot},
 };
 use crate::{
-    connection::{AbortOnDrop, FastnConnection},
+    connection::{AbortOnDrop, Agreement, FastnConnection},
     error,
-    handshake::Handshake,
+    handshake::{Admitted, Handshake},
     id52,
     options::Options,
     wire::{ALPN, code},
@@ -111,8 +111,9 @@ impl FastnEndpoint {
         let addresses = describe(&target);
         let connecting = self.quic.connect(target, ALPN).await;
         let connection = connecting.map_err(|e| error::connect(&e, &peer.id, &addresses))?;
-        self.handshake.initiate(&connection, token).await?;
-        Ok(FastnConnection::start(connection, self.connect_timeout, None, None))
+        let welcome = self.handshake.initiate(&connection, token).await?;
+        let agreement = Agreement { welcome, ..Agreement::default() };
+        Ok(FastnConnection::start(connection, self.connect_timeout, agreement, None))
     }
 
     /// Parses the address hints of a peer. Skips hints of other transports, and IP addresses if `direct` is
@@ -207,8 +208,9 @@ async fn respond(
     match responded {
         Ok(Ok(admitted)) => {
             tracing::debug!(%peer, "admitted");
-            let peer_slot = Some(admitted.peer_slot);
-            Some(FastnConnection::start(connection, limit, peer_slot, admitted.first_stream))
+            let Admitted { peer_slot, grant, first_stream } = admitted;
+            let agreement = Agreement { _peer_slot: Some(peer_slot), grant, ..Agreement::default() };
+            Some(FastnConnection::start(connection, limit, agreement, first_stream))
         }
         Ok(Err(refusal)) => {
             tracing::debug!(%peer, reason = refusal.reason, "refused");

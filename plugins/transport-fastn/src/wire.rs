@@ -94,17 +94,27 @@ impl ClientHello {
     }
 }
 
-/// The server's line of the handshake.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// The server's line of the handshake. It has no `Debug`, because it can hold a secret.
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(crate) enum ServerHello {
     Success {
         server_name: String,
         server_version: String,
         accepted_protocols: Vec<Value>,
+        /// Facts for the client. Extensions of this project to fastn-p2p.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        features: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rights: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auth_token: Option<String>,
     },
     Failure {
         code: String,
+        /// One line for a person. An extension of this project to fastn-p2p.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
         /// Retry delay in ms with the code `server_full`. An extension of this project to fastn-p2p.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u32>,
@@ -199,8 +209,23 @@ mod tests {
         assert_eq!(serde_json::to_string(&hello).unwrap(), line);
         let line = r#"{"status":"failure","code":"unauthorized"}"#;
         let hello: ServerHello = serde_json::from_str(line).unwrap();
-        assert_eq!(hello, ServerHello::Failure { code: "unauthorized".into(), retry_after_ms: None });
+        let plain =
+            ServerHello::Failure { code: "unauthorized".into(), reason: String::new(), retry_after_ms: None };
+        assert!(hello == plain);
         assert_eq!(serde_json::to_string(&hello).unwrap(), line);
+    }
+
+    #[test]
+    fn a_line_with_fields_of_this_project_reads_as_it_is_written() {
+        for line in [
+            r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"],"features":["rights"],"rights":["listen"],"auth_token":"abc"}"#,
+            r#"{"status":"failure","code":"over_quota","reason":"over quota until 2026-12-01"}"#,
+        ] {
+            let hello: ServerHello = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&hello).unwrap(), line);
+            let later = line.replacen('{', r#"{"later":[{"than":"this"}],"#, 1);
+            assert!(serde_json::from_str::<ServerHello>(&later).unwrap() == hello);
+        }
     }
 
     #[test]
@@ -216,8 +241,30 @@ mod tests {
         fn any_line_is_parsed_or_refused(line in ".*") {
             let _ = Header::parse(&line);
             let _ = is_json(&line);
+            if let Ok(hello) = serde_json::from_str::<ServerHello>(&line) {
+                let again = serde_json::to_string(&hello).unwrap();
+                prop_assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
+            }
             if let Some((protocol, data)) = parse_request(&line) {
                 prop_assert!(!protocol.is_empty() && is_json(&data));
+            }
+        }
+
+        #[test]
+        fn a_damaged_line_of_the_server_is_parsed_or_refused(
+            line in prop::sample::select(vec![
+                r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"],"features":["rights"],"rights":["listen"],"auth_token":"abc"}"#,
+                r#"{"status":"failure","code":"server_full","reason":"full","retry_after_ms":5000}"#,
+            ]),
+            at in any::<prop::sample::Index>(),
+            text in r#"[ -~]{0,3}|null|7|"a""#,
+        ) {
+            let at = at.index(line.len());
+            for damaged in [format!("{}{text}{}", &line[..at], &line[at..]), format!("{}{text}", &line[..at])] {
+                if let Ok(hello) = serde_json::from_str::<ServerHello>(&damaged) {
+                    let again = serde_json::to_string(&hello).unwrap();
+                    prop_assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
+                }
             }
         }
 

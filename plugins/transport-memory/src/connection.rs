@@ -1,7 +1,10 @@
-use std::sync::{Arc, Weak};
+use std::{
+    any::Any,
+    sync::{Arc, Weak},
+};
 
 use media_plugin_sdk::transport::{
-    BoxFuture, Connection, Incoming, Path, PathKind, Result, Stream, TransportError,
+    Admission, BoxFuture, Connection, Incoming, Path, PathKind, Result, Stream, TransportError, Welcome,
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -21,6 +24,8 @@ const MAX_DATA: usize = 64 * 1024;
 /// One end of a connection.
 pub(crate) struct MemoryConnection {
     peer: String,
+    /// Its `grant` belongs to the accepting end, its `welcome` to the dialling end; the other one is empty.
+    admission: Admission,
     near: Arc<Side>,
     /// Weak, so that neither side's handle keeps the other side open.
     far: Weak<Side>,
@@ -28,23 +33,35 @@ pub(crate) struct MemoryConnection {
     incoming: Mutex<mpsc::Receiver<Incoming>>,
 }
 
-/// Creates both ends of a connection between the identities `near` and `far`, the dialling end first.
-pub(crate) fn pair(near: &str, far: &str) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
+/// Creates both ends of a connection between the identities `near` and `far`, the dialling end first. `admission` is
+/// that of the dialling end.
+pub(crate) fn pair(
+    near: &str,
+    far: &str,
+    admission: Admission,
+) -> (Arc<MemoryConnection>, Arc<MemoryConnection>) {
     let link = Link::new();
     let near_side = Side::new(link.clone());
     let far_side = Side::new(link);
     let (to_far, from_near) = mpsc::channel(MAX_PENDING_STREAMS);
     let (to_near, from_far) = mpsc::channel(MAX_PENDING_STREAMS);
-    let end = |peer: &str, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {
+    let Admission { grant, welcome } = admission;
+    let dialled = Admission { grant: None, welcome: welcome.bounded() };
+    let accepted = Admission { grant, ..Admission::default() };
+    let end = |peer: &str, admission, near: &Arc<Side>, far: &Arc<Side>, outgoing, incoming| {
         Arc::new(MemoryConnection {
             peer: peer.to_owned(),
+            admission,
             near: near.clone(),
             far: Arc::downgrade(far),
             outgoing,
             incoming: Mutex::new(incoming),
         })
     };
-    (end(far, &near_side, &far_side, to_far, from_far), end(near, &far_side, &near_side, to_near, from_near))
+    (
+        end(far, dialled, &near_side, &far_side, to_far, from_far),
+        end(near, accepted, &far_side, &near_side, to_near, from_near),
+    )
 }
 
 impl MemoryConnection {
@@ -56,6 +73,14 @@ impl MemoryConnection {
 impl Connection for MemoryConnection {
     fn peer(&self) -> String {
         self.peer.clone()
+    }
+
+    fn grant(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.admission.grant.clone()
+    }
+
+    fn welcome(&self) -> Welcome {
+        self.admission.welcome.clone()
     }
 
     fn path(&self) -> Path {

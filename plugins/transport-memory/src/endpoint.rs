@@ -94,8 +94,9 @@ impl MemoryEndpoint {
                 peer.id
             )));
         };
-        (target.admit)(&self.identity, token).map_err(|code| TransportError::refused(code, None))?;
-        let (near, far) = connection::pair(&self.identity, &peer.id);
+        let admission = (target.admit)(&self.identity, token);
+        let admission = admission.map_err(|refusal| TransportError::refused(refusal, None))?;
+        let (near, far) = connection::pair(&self.identity, &peer.id, admission);
         self.entry.track(near.link());
         target.track(near.link());
         target.arrivals.try_send(far).map_err(|e| match e {

@@ -110,6 +110,11 @@ pub fn messages(data: &[u8]) {
     if let Some(error) = comes_back::<WireError>(data) {
         is_line(&error);
     }
+    if let Ok(name) = std::str::from_utf8(data) {
+        let code = ErrorCode::from(name);
+        let written = serde_json::to_value(code).ok();
+        assert!(code == ErrorCode::Unknown || written.is_some_and(|it| it == name));
+    }
     // The text of a float may read as a float that is one bit off.
     if let Ok(get_info) = serde_json::from_slice::<GetInfo>(data) {
         assert!(serde_json::to_vec(&get_info).is_ok_and(|it| serde_json::from_slice::<GetInfo>(&it).is_ok()));
@@ -223,6 +228,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("ticket", bytes[..bytes.len() - 4].to_vec()));
         seeds.push(("ticket", text));
     }
+    seeds.push(("messages", br#"{"code":"over_quota","message":"over quota until 2026-12-01"}"#.to_vec()));
+    seeds.push(("messages", b"already_used".to_vec()));
     let mut conversation = Vec::new();
     for (block, kind) in
         include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x04\x01\x04\x02\x02\x03")

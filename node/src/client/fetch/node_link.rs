@@ -12,8 +12,9 @@ use std::{
 };
 
 use media_plugin_sdk::transport::{Connection, Endpoint, Path, PeerAddress, TransportError};
+use media_protocol::{ACCESS_ENDED, ErrorCode, WireError};
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, watch},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
@@ -31,6 +32,8 @@ pub struct NodeLink {
     token: Option<String>,
     /// Locked while connecting, so that concurrent requests share one connection.
     connection: Mutex<Option<Arc<dyn Connection>>>,
+    /// Sends at each new connection.
+    connected: watch::Sender<()>,
     history: PathHistory,
     connects: AtomicU64,
     connect_micros: AtomicU64,
@@ -73,6 +76,7 @@ impl NodeLink {
             peer,
             token,
             connection: Mutex::new(None),
+            connected: watch::Sender::new(()),
             history: PathHistory::new(),
             connects: AtomicU64::new(0),
             connect_micros: AtomicU64::new(0),
@@ -164,6 +168,32 @@ impl NodeLink {
         self.note_answer();
         self.history.note_new_connection(fresh.path());
         *slot = Some(Arc::clone(fresh));
+        self.connected.send_replace(());
+    }
+
+    /// Waits until the node closes the connection because it no longer admits this device. Returns its refusal. Cancel-safe.
+    pub(super) async fn access_ended(&self) -> WireError {
+        let mut connected = self.connected.subscribe();
+        loop {
+            connected.mark_unchanged();
+            let present = self.connection.lock().await.clone();
+            if let Some(present) = present {
+                let reason = tokio::select! {
+                    // The sender lives in this link, so this never fails.
+                    _ = connected.changed() => continue,
+                    reason = present.closed() => reason,
+                };
+                if let Some((_, code)) = reason.split_once(ACCESS_ENDED) {
+                    let text = match code {
+                        "expired" => "the ticket has expired",
+                        "revoked" => "the owner has revoked the ticket",
+                        other => other,
+                    };
+                    return WireError::new(ErrorCode::from(code), text);
+                }
+            }
+            let _ = connected.changed().await;
+        }
     }
 
     /// Drops `bad`, so that the next request connects again. Returns false if it was dropped before.

@@ -1,6 +1,7 @@
 //! Driver of the protocol's client session: carries out its actions and feeds it with events.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -111,6 +112,9 @@ impl FetchSession {
         mut silence: watch::Receiver<bool>,
     ) {
         let buffer = Arc::clone(&self.buffer);
+        let link = Arc::clone(&self.link);
+        let mut access_ended = pin!(link.access_ended());
+        let mut has_access = true;
         loop {
             let wake_at = self.machine.timeout().map(|at| self.began + self.jitter.wake_at(at));
             let wake_at = wake_at.map(TokioInstant::from_std);
@@ -129,6 +133,10 @@ impl FetchSession {
                     self.on_report(request, report);
                 }
                 Some(failed) = inbox.decoder_failures.recv() => self.handle(ClientInput::DecoderFailed(failed)),
+                refusal = &mut access_ended, if has_access => {
+                    has_access = false;
+                    self.events.send(Event::Refused(refusal.message)).await;
+                }
                 Ok(()) = silence.changed() => {
                     let silent = *silence.borrow_and_update();
                     self.events.path_silent(silent).await;
@@ -240,6 +248,12 @@ impl FetchSession {
             invalid @ FetchError::Invalid(..) => {
                 return ClientInput::Damaged { request, reason: invalid.to_string() };
             }
+            // Any other refusal may pass, as that of a node that restarts.
+            FetchError::Transport(TransportError::Refused(refusal))
+                if ErrorCode::from(refusal.code.as_str()).ends_access() =>
+            {
+                WireError::new(ErrorCode::from(refusal.code.as_str()), refusal.to_string())
+            }
             other => {
                 let stalled = matches!(other, FetchError::Silent(_));
                 self.count(|counts| counts.stalls += u64::from(stalled));
@@ -288,6 +302,9 @@ impl FetchSession {
             }
             ClientAction::Failed { play, error: Failure::Unreachable(reason), .. } => {
                 self.events.send(Event::Unreachable { play, reason }).await;
+            }
+            ClientAction::Failed { error: Failure::Refused(refusal), .. } if refusal.code.ends_access() => {
+                self.events.send(Event::Refused(refusal.message)).await;
             }
             ClientAction::Failed { play, error, .. } => {
                 self.events.send(Event::TrackFailed { play, reason: error.to_string() }).await;

@@ -55,6 +55,11 @@ impl RenditionPlan {
     }
 }
 
+/// The codec's choice that a rendition's id names.
+pub(super) fn choice_of(id: &RenditionId) -> Choice {
+    Choice { format: AudioFormat { rate: id.rate, channels: id.channels }, params: id.params.clone() }
+}
+
 /// The rendition as a client sees it, for an encoding of a track.
 pub(super) fn describe(
     codec: &dyn Codec,

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lru::LruCache;
 use media_plugin_sdk::transport::{Connection, Path};
 
 /// Greatest number of connections of one peer. It allows several players of one person at once, and the dead
@@ -14,9 +13,6 @@ const MAX_PER_PEER: usize = 16;
 /// Time after a chunk's request during which a connection counts as playing. A player with a full buffer
 /// requests a chunk every 3 seconds. Test `a_connection_that_plays_is_never_evicted`.
 const PLAYING: Duration = Duration::from_secs(60);
-
-/// Number of admitted peers whose ticket is remembered until their connection arrives, which takes a moment.
-const MAX_ADMITTED: usize = 1024;
 
 /// The connections of all peers.
 ///
@@ -43,22 +39,18 @@ impl ConnectionTable {
         places.max > 0 && (places.entries.len() < places.max || places.victim(Instant::now()).is_some())
     }
 
-    /// Notes the token of a peer that was admitted, whose connection comes next.
-    pub(super) fn note_admitted(&self, peer: &str, token: Option<&str>) {
-        let ticket = token.map(|token| *blake3::hash(token.as_bytes()).as_bytes());
-        let tickets = &mut self.lock().tickets;
-        tickets.put(peer.to_owned(), ticket);
-        if tickets.len() > MAX_ADMITTED {
-            tickets.pop_lru();
-        }
-    }
-
     /// Adds a connection until the guard is dropped. Returns `None` if all places are taken by connections
     /// that play.
-    pub(super) fn insert(self: &Arc<Self>, connection: &Arc<dyn Connection>) -> Option<ConnectionGuard> {
+    /// `ticket` is the label of its ticket or key.
+    pub(super) fn insert(
+        self: &Arc<Self>,
+        connection: &Arc<dyn Connection>,
+        ticket: &str,
+    ) -> Option<ConnectionGuard> {
         let now = Instant::now();
         let network = network(&connection.path());
-        let (id, closed) = self.lock().insert(now, &connection.peer(), network, Arc::clone(connection))?;
+        let origin = PeerOrigin { peer: connection.peer(), ticket: ticket.into(), network };
+        let (id, closed) = self.lock().insert(now, origin, Arc::clone(connection))?;
         for (connection, reason) in closed {
             connection.close(reason);
         }
@@ -105,21 +97,24 @@ struct Places<C> {
     max: usize,
     next_id: u64,
     entries: HashMap<u64, Place<C>>,
-    /// By admitted peer: hash of the token of its ticket, if it has one.
-    tickets: LruCache<String, Option<[u8; 32]>>,
 }
 
 struct Place<C> {
     connection: C,
-    peer: String,
-    /// See [`network`].
-    network: Option<IpAddr>,
-    /// Hash of the token of its ticket.
-    ticket: Option<[u8; 32]>,
+    origin: PeerOrigin,
     /// Time of the last request.
     requested: Option<Instant>,
     /// Time of the last request for a chunk.
     played: Option<Instant>,
+}
+
+/// Facts by which connections are counted.
+struct PeerOrigin {
+    peer: String,
+    /// Label of its ticket or key.
+    ticket: String,
+    /// See [`network`].
+    network: Option<IpAddr>,
 }
 
 /// The new connection's id, and the connections to close, each with the reason.
@@ -127,19 +122,13 @@ type Inserted<C> = (u64, Vec<(C, &'static str)>);
 
 impl<C> Places<C> {
     fn new(max: usize) -> Self {
-        Self { max, next_id: 0, entries: HashMap::new(), tickets: LruCache::unbounded() }
+        Self { max, next_id: 0, entries: HashMap::new() }
     }
 
     /// Adds a connection. Returns `None` if there is no place and nobody to evict.
-    fn insert(
-        &mut self,
-        now: Instant,
-        peer: &str,
-        network: Option<IpAddr>,
-        connection: C,
-    ) -> Option<Inserted<C>> {
+    fn insert(&mut self, now: Instant, origin: PeerOrigin, connection: C) -> Option<Inserted<C>> {
         let mut closed = Vec::new();
-        let of_peer = self.entries.iter().filter(|(_, place)| place.peer == peer);
+        let of_peer = self.entries.iter().filter(|(_, place)| place.origin.peer == origin.peer);
         let oldest = of_peer.clone().map(|(id, _)| *id).min().filter(|_| of_peer.count() >= MAX_PER_PEER);
         if let Some(place) = oldest.and_then(|id| self.entries.remove(&id)) {
             closed.push((place.connection, "too many connections of one peer: the oldest ends"));
@@ -151,8 +140,7 @@ impl<C> Places<C> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        let ticket = self.tickets.get(peer).copied().flatten();
-        let place = Place { connection, peer: peer.into(), network, ticket, requested: None, played: None };
+        let place = Place { connection, origin, requested: None, played: None };
         self.entries.insert(id, place);
         Some((id, closed))
     }
@@ -169,18 +157,17 @@ impl<C> Places<C> {
     /// have the most together, and then the one that has been idle longest.
     fn victim(&self, now: Instant) -> Option<u64> {
         let mut of_peer = HashMap::<&str, usize>::new();
+        let mut of_ticket = HashMap::<&str, usize>::new();
         let mut of_network = HashMap::<IpAddr, usize>::new();
-        let mut of_ticket = HashMap::<&[u8], usize>::new();
-        for place in self.entries.values() {
-            *of_peer.entry(&place.peer).or_default() += 1;
-            place.network.iter().for_each(|network| *of_network.entry(*network).or_default() += 1);
-            place.ticket.iter().for_each(|ticket| *of_ticket.entry(ticket).or_default() += 1);
+        for Place { origin, .. } in self.entries.values() {
+            *of_peer.entry(&origin.peer).or_default() += 1;
+            *of_ticket.entry(&origin.ticket).or_default() += 1;
+            origin.network.iter().for_each(|network| *of_network.entry(*network).or_default() += 1);
         }
         // The sum tells a crowd behind one address from others with the same ticket.
-        let crowd = |place: &Place<C>| {
-            let of_network = place.network.and_then(|network| of_network.get(&network));
-            let of_ticket = place.ticket.as_ref().and_then(|ticket| of_ticket.get(ticket.as_slice()));
-            let all = [of_peer.get(place.peer.as_str()), of_network, of_ticket];
+        let crowd = |Place { origin, .. }: &Place<C>| {
+            let of_network = origin.network.and_then(|network| of_network.get(&network));
+            let all = [of_peer.get(&*origin.peer), of_ticket.get(&*origin.ticket), of_network];
             let all = all.into_iter().flatten().copied();
             (all.clone().max(), all.sum::<usize>())
         };
@@ -212,8 +199,20 @@ mod tests {
 
         /// Connects `connection`. Returns the closed ones, or `None` if it is turned away.
         fn connect(&mut self, connection: u32, peer: &str, address: &str) -> Option<Vec<u32>> {
+            self.connect_with(connection, peer, address, peer)
+        }
+
+        /// The same, with a ticket that others may have.
+        fn connect_with(
+            &mut self,
+            connection: u32,
+            peer: &str,
+            address: &str,
+            ticket: &str,
+        ) -> Option<Vec<u32>> {
             let network = address.parse().ok();
-            let (id, closed) = self.places.insert(self.now, peer, network, connection)?;
+            let origin = PeerOrigin { peer: peer.into(), ticket: ticket.into(), network };
+            let (id, closed) = self.places.insert(self.now, origin, connection)?;
             self.ids.insert(connection, id);
             Some(closed.into_iter().map(|(connection, _)| connection).collect())
         }
@@ -308,9 +307,7 @@ mod tests {
         let mut rig = Rig::new(12);
         let mut connect = |connection: u32, ticket: &str, address: &str| {
             let peer = format!("p{connection}");
-            let hash = *blake3::hash(ticket.as_bytes()).as_bytes();
-            rig.places.tickets.put(peer.clone(), Some(hash));
-            let closed = rig.connect(connection, &peer, address);
+            let closed = rig.connect_with(connection, &peer, address, ticket);
             rig.request(connection, false);
             closed
         };
@@ -333,9 +330,8 @@ mod tests {
         let mut rig = Rig::new(8);
         for connection in 0..8 {
             let peer = format!("p{connection}");
-            rig.places.tickets.put(peer.clone(), Some([1; 32]));
             let address = if connection < 4 { format!("9.9.9.{connection}") } else { "1.1.1.1".into() };
-            rig.connect(connection, &peer, &address);
+            rig.connect_with(connection, &peer, &address, "shared");
             rig.request(connection, false);
         }
         assert_eq!(rig.connect(8, "new", "2.2.2.2"), Some(vec![4]));

@@ -22,7 +22,7 @@ use crate::{
     server::{
         caller::Caller,
         counter::Counter,
-        service::{ChunkAnswer, Service},
+        service::{ChunkAnswer, Service, refused},
     },
 };
 
@@ -48,17 +48,18 @@ fn send_timeout(bytes: u64) -> Duration {
     SEND_TIMEOUT.max(Duration::from_secs(bytes / MIN_SEND_RATE))
 }
 
-/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so none waits for
-/// another. Notes each request in `guard`.
+/// Answers a peer's requests until the connection ends. Each answer is a task of its own, so answers do not wait for
+/// each other. Dropping the future aborts all answers. Notes each request in `guard`.
 pub(super) async fn run(
     service: Arc<Service>,
     limits: RequestLimits,
+    caller: Caller,
     connection: Arc<dyn Connection>,
     guard: Arc<ConnectionGuard>,
 ) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
-        caller: Caller::peer(&connection.peer()),
+        caller,
         service,
         connection: Arc::clone(&connection),
         guard,
@@ -115,7 +116,7 @@ impl Session {
         let service = Arc::clone(&self.service);
         let caller = self.caller.clone();
         match action {
-            ServerAction::EncodeAhead(request) => service.encode_ahead(request),
+            ServerAction::EncodeAhead(request) => service.encode_ahead(&caller, request),
             ServerAction::List { stream, list } => {
                 self.guard.note_request(false);
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
@@ -173,7 +174,8 @@ impl Session {
 
 async fn send_list(service: Arc<Service>, caller: Caller, stream: Stream, list: List) -> Sent {
     let page = service.list(&caller, list).await;
-    send_answer(&service, stream, page).await
+    let line = charged(&service, &caller, page);
+    send_line(&service, stream, line.unwrap_or_else(|refusal| refusal)).await
 }
 
 /// Sends a track's info and, if the request asks for it, the chunk that follows on the same stream.
@@ -193,7 +195,11 @@ async fn send_info(
         // The request is made before the answer is sent, so that an encoder thread begins at once.
         Some(OutgoingChunk::request(&service, &caller, connection.as_ref(), &request, report_loss))
     });
-    send(&service, &mut stream, json_line(info)).await?;
+    let line = match charged(&service, &caller, info) {
+        Ok(line) => line,
+        Err(refusal) => return send_line(&service, stream, refusal).await,
+    };
+    send(&service, &mut stream, line).await?;
     match following {
         Some(chunk) => chunk.send(service, stream).await,
         None => stream.send.finish(),
@@ -258,16 +264,30 @@ async fn send_refusal(
         send(&service, &mut stream, chunk::refusal(&error)).await?;
         return stream.send.finish();
     }
-    send_answer::<()>(&service, stream, Err(error)).await
+    send_line(&service, stream, json_line::<()>(Err(error))).await
 }
 
-async fn send_answer<T: Serialize>(
-    service: &Service,
-    mut stream: Stream,
-    answer: Result<T, WireError>,
-) -> Sent {
-    send(service, &mut stream, json_line(answer)).await?;
+async fn send_line(service: &Service, mut stream: Stream, line: Bytes) -> Sent {
+    send(service, &mut stream, line).await?;
     stream.send.finish()
+}
+
+/// The line of an answer, whose bytes count for the caller's quota. The error is the line of a refusal.
+fn charged<T: Serialize>(
+    service: &Service,
+    caller: &Caller,
+    answer: Result<T, WireError>,
+) -> Result<Bytes, Bytes> {
+    let is_refusal = answer.is_err();
+    let line = json_line(answer);
+    if is_refusal {
+        return Err(line);
+    }
+    caller.grant().charge(line.len()).map(|()| line).map_err(|refusal| {
+        let error = refused(&refusal);
+        service.counters().refusal(error.code);
+        json_line::<()>(Err(error))
+    })
 }
 
 /// An answer as a line of JSON.
@@ -372,8 +392,9 @@ mod tests {
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
         let flood = Arc::new(Flood::default());
         let connection: Arc<dyn Connection> = flood.clone();
-        let guard = Arc::new(ConnectionTable::new(1)).insert(&connection).unwrap();
-        let session = tokio::spawn(run(Arc::clone(&service), limits, connection, Arc::new(guard)));
+        let guard = Arc::new(ConnectionTable::new(1)).insert(&connection, "a ticket").unwrap();
+        let caller = Caller::peer("flood");
+        let session = tokio::spawn(run(Arc::clone(&service), limits, caller, connection, Arc::new(guard)));
         for _ in 0..1000 {
             yield_now().await;
         }

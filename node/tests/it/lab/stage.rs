@@ -286,6 +286,7 @@ impl Listener {
                 bad @ (Event::Fatal(_)
                 | Event::TrackFailed { .. }
                 | Event::OutputFailed(_)
+                | Event::Refused(_)
                 | Event::Unreachable { .. }) => panic!("{bad:?}"),
                 other => messages.push(format!("{:.1} s: {other:?}", self.began.elapsed().as_secs_f64())),
             }

@@ -14,7 +14,7 @@ use crate::{
 
 fn refused<T>(connected: Result<T, TransportError>) -> String {
     match connected {
-        Err(TransportError::Refused(code)) => code,
+        Err(TransportError::Refused(refusal)) => refusal.code,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("let in"),
     }

@@ -3,19 +3,26 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use media_plugin_sdk::transport::{PeerAddress, TransportError, refuse_all};
+use media_plugin_sdk::transport::{Admission, PeerAddress, Refusal, TransportError, Welcome, refuse_all};
 
 use super::{Outcome, Subject, admit_all, ask, echo, fresh_key};
 
-/// `admit` gets the client's identity and token, both ends know each other's identity, and a request is answered.
+/// `admit` gets the client's identity and token, both ends know each other's identity, the accepting end has the grant and
+/// the dialling end the welcome, and a request is answered.
 pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
+    let welcome = Welcome {
+        features: vec!["one".into(), "two".into()],
+        rights: vec!["listen".into()],
+        auth_token: Some("new-token".into()),
+    };
+    let told = welcome.clone();
     let server = subject
         .bind(Arc::new(move |id, token| {
             let mut log = log.lock().map_err(|_| "internal_error")?;
             log.push((id.to_owned(), token.map(str::to_owned)));
-            Ok(())
+            Ok(Admission { grant: Some(Arc::new(7_u8)), welcome: told.clone() })
         }))
         .await?;
     let client = subject.bind(refuse_all()).await?;
@@ -25,6 +32,13 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
 
     assert_eq!(*seen.lock().map_err(|_| "poisoned")?, [(client.address().id, Some("sesame".to_owned()))]);
     assert_eq!((here.peer(), there.peer()), (server.address().id, client.address().id));
+
+    let grant = there.grant().and_then(|grant| grant.downcast_ref::<u8>().copied());
+    assert_eq!((grant, here.grant().is_none()), (Some(7), true), "the grant belongs to the accepting end");
+    assert!(
+        here.welcome() == welcome && there.welcome() == Welcome::default(),
+        "the welcome is for the dialling end"
+    );
 
     let serve = async {
         let incoming = there.accept().await.ok_or("no stream came")?;
@@ -47,16 +61,21 @@ pub async fn shakes_hands_and_answers(subject: Subject) -> Outcome {
     Ok(())
 }
 
-/// A refused client gets the error code of `admit`; one with the right token is admitted.
+/// A refused client gets the code and reason of `admit`; one with the right token is admitted.
 pub async fn refuses_with_the_code(subject: Subject) -> Outcome {
     let server = subject
-        .bind(Arc::new(|_, token| if token == Some("right") { Ok(()) } else { Err("invalid_token".into()) }))
+        .bind(Arc::new(|_, token| match token {
+            Some("right") => Ok(Admission::default()),
+            Some(_) => Err(Refusal { code: "expired".into(), reason: "expired on 2026-12-01".into() }),
+            None => Err("unauthorized".into()),
+        }))
         .await?;
     let client = subject.bind(refuse_all()).await?;
     let address = server.address();
-    for token in [Some("wrong"), None] {
+    let expired = Refusal { code: "expired".into(), reason: "expired on 2026-12-01".into() };
+    for (token, refusal) in [(Some("wrong"), expired), (None, "unauthorized".into())] {
         let refused = client.connect(&address, token).await.err();
-        assert_eq!(refused, Some(TransportError::Refused("invalid_token".into())));
+        assert_eq!(refused, Some(TransportError::Refused(refusal)));
     }
     let (here, there) = tokio::join!(client.connect(&address, Some("right")), server.accept());
     assert_eq!(there.ok_or("no connection came")?.peer(), client.address().id);

@@ -7,7 +7,9 @@ use iroh::{
     Endpoint as Iroh, EndpointAddr, SecretKey,
     endpoint::{Connection as IrohConnection, ConnectionError, RecvStream, SendStream, VarInt, presets},
 };
-use media_plugin_sdk::transport::{Admit, BindOptions, Connection, Endpoint, Incoming, Result, Transport};
+use media_plugin_sdk::transport::{
+    Admission, Admit, BindOptions, Connection, Endpoint, Incoming, Result, Transport,
+};
 use serde_json::{Value, json};
 use transport_fastn::FastnTransport;
 
@@ -18,7 +20,7 @@ pub(crate) fn key(seed: u8) -> [u8; 32] {
 }
 
 pub(crate) fn admit_all() -> Admit {
-    Arc::new(|_, _| Ok(()))
+    Arc::new(|_, _| Ok(Admission::default()))
 }
 
 /// Binds a node on loopback. `more` overrides its options.

@@ -11,7 +11,7 @@ use std::{
 use iroh::endpoint::{
     Connection as IrohConnection, ReadError, RecvStream as IrohRecv, SendStream as IrohSend, VarInt,
 };
-use media_plugin_sdk::transport::Admit;
+use media_plugin_sdk::transport::{Admission, Admit};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -50,7 +50,9 @@ async fn a_patient_client_waits_for_every_ack() {
 #[tokio::test]
 async fn a_peer_of_v05_is_served() {
     let admit: Admit =
-        Arc::new(|_, token| if token.is_none() { Ok(()) } else { Err("invalid_token".into()) });
+        Arc::new(
+            |_, token| if token.is_none() { Ok(Admission::default()) } else { Err("invalid_token".into()) },
+        );
     let server = node(1, json!({}), admit).await;
     let (_caller, connection) = caller(2, &server, 1).await;
     let (mut send, mut recv) = say(&connection, "{\"Generic\":\"Echo\"}\n").await;
@@ -74,7 +76,8 @@ async fn a_peer_of_v05_is_served() {
 
 #[tokio::test]
 async fn a_refusal_tells_its_code() {
-    let admit: Admit = Arc::new(|_, token| token.map(drop).ok_or_else(|| "unauthorized".into()));
+    let admit: Admit =
+        Arc::new(|_, token| token.map(|_| Admission::default()).ok_or_else(|| "unauthorized".into()));
     let server = node(1, json!({}), admit).await;
     let cases = [
         (hello(&["audio.list"], None), "unauthorized"),
