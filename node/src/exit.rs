@@ -18,6 +18,15 @@ pub enum Exit {
     Output = 5,
 }
 
+impl Exit {
+    /// The exit code with this number; that of a failed operation for any other.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        let all = [Self::Usage, Self::Unreachable, Self::NotFound, Self::Output];
+        all.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Self::Failed)
+    }
+}
+
 /// Error that ends the process: one line and an exit code.
 #[derive(Debug)]
 pub struct ExitError {

@@ -25,8 +25,13 @@ pub fn write(file: &Path, text: &str, private: bool) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o644 });
     #[cfg(not(unix))]
     let _ = private;
-    let written = options
-        .open(&beside)
+    let mut opened = options.open(&beside);
+    if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+        // A process with this number was killed while it wrote. In a container, each one has the same number.
+        fs::remove_file(&beside)?;
+        opened = options.open(&beside);
+    }
+    let written = opened
         .and_then(|mut open| {
             open.write_all(text.as_bytes())?;
             // A private file holds keys and tickets, which must outlast a power failure.
@@ -96,6 +101,17 @@ mod tests {
         }
         assert!(write(&folder.path().join("no/such/folder"), "", false).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_remains_of_a_killed_process_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("stats.json");
+        let remains = folder.path().join(format!("stats.json.{}.part", std::process::id()));
+        fs::write(&remains, "half").unwrap();
+        write(&file, "whole", false).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "whole");
+        assert!(!remains.exists());
     }
 
     #[cfg(unix)]

@@ -55,14 +55,13 @@ impl Secret {
         match fs::File::open(file) {
             Ok(open) => Self::load(file, open),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut bytes = [0; 32];
-                getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
-                match create(file, &bytes) {
+                let secret = Self::random()?;
+                match create(file, &secret.0) {
                     // Another process created the file meanwhile; its secret counts.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         Self::load(file, fs::File::open(file).map_err(failed("reading"))?)
                     }
-                    made => made.map(|()| Self(bytes)).map_err(failed("creating")),
+                    made => made.map(|()| secret).map_err(failed("creating")),
                 }
             }
             Err(error) => Err(failed("reading")(error)),
@@ -84,6 +83,16 @@ impl Secret {
             .ok_or_else(|| SecretError::Malformed(file.into()))
     }
 
+    /// Creates a random secret that no file keeps.
+    ///
+    /// # Errors
+    /// [`SecretError::Random`].
+    pub fn random() -> Result<Self, SecretError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
+        Ok(Self(bytes))
+    }
+
     /// Derives another secret from this one and `context`. Nobody can compute this one from the derived one.
     #[must_use]
     pub fn derive(&self, context: &str) -> Self {
@@ -103,7 +112,13 @@ fn create(file: &Path, secret: &[u8; 32]) -> io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let made = options.open(&beside).and_then(|mut open| {
+    let mut opened = options.open(&beside);
+    if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+        // A process with this number was killed while it wrote. In a container, each one has the same number.
+        fs::remove_file(&beside)?;
+        opened = options.open(&beside);
+    }
+    let made = opened.and_then(|mut open| {
         open.write_all((HEXLOWER.encode(secret) + "\n").as_bytes())?;
         open.sync_all()?;
         fs::hard_link(&beside, file)
@@ -124,6 +139,16 @@ mod tests {
         assert_eq!(Secret::load_or_create(&file).unwrap(), secret);
         assert_ne!(Secret::load_or_create(&folder.path().join("other")).unwrap(), secret);
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn the_remains_of_a_killed_process_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(folder.path().join(format!("key.{}", std::process::id())), "half").unwrap();
+        let secret = Secret::load_or_create(&file).unwrap();
+        assert_eq!(Secret::load_or_create(&file).unwrap(), secret);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub struct KnownNode {
     /// Kind of the path over which a command last reached it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Version of its program, as of the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Names of its features beyond version 0.1, as of the last time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
@@ -98,7 +101,15 @@ pub struct KnownNode {
 
 impl KnownNode {
     fn new(ticket: String) -> Self {
-        Self { ticket, added: now(), last_seen: None, path: None, features: Vec::new(), rights: Vec::new() }
+        Self {
+            ticket,
+            added: now(),
+            last_seen: None,
+            path: None,
+            version: None,
+            features: Vec::new(),
+            rights: Vec::new(),
+        }
     }
 }
 
@@ -238,6 +249,7 @@ impl NodeBook {
             for node in book.nodes.values_mut().filter(|node| node.ticket == ticket) {
                 node.last_seen = Some(now());
                 node.path = Some(path.into());
+                node.version = Some(welcome.version.clone()).filter(|version| !version.is_empty());
                 node.features.clone_from(&welcome.features);
                 node.rights.clone_from(&welcome.rights);
             }

@@ -54,6 +54,14 @@ pub(super) enum CliCommand {
         #[arg(long, value_name = "NAME")]
         transport: Option<String>,
     },
+    /// Show the running node and its peers.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the running node read its configuration again: library, access and log.level.
+    Reload,
     /// Store the ticket of a node under a name, to use in place of the ticket.
     Add {
         /// Ticket of the node, a file that contains it, or - to read it from standard input.
@@ -62,11 +70,22 @@ pub(super) enum CliCommand {
         #[arg(value_name = "as NAME", num_args = 0..=2)]
         name: Vec<String>,
     },
-    /// List the nodes that have a name.
+    /// List the nodes that have a name, and others on the local network.
     Nodes {
+        /// List the devices that ask the running node for access instead.
+        #[arg(long)]
+        asking: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Ask a node on the local network for access.
+    Ask {
+        /// Its name or id, as `media-node nodes` lists it.
+        node: String,
+        /// `as` and the name to store it under. Default: its own name.
+        #[arg(value_name = "as NAME", num_args = 0..=2)]
+        name: Vec<String>,
     },
     /// Give a node another name.
     Rename {

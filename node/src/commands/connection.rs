@@ -1,16 +1,20 @@
 //! The connection of a client command to the node of a ticket.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use media_plugin_sdk::transport::{PeerAddress, Transport, TransportError, Welcome, refuse_all};
-use media_protocol::{ErrorCode, Route, Ticket, TicketError};
+use media_plugin_sdk::transport::{TransportError, Welcome};
+use media_protocol::Ticket;
 
-use super::Context;
+use super::{
+    Context,
+    dialer::{Dialer, is_unknown_there},
+};
 use crate::{
     client::{NodeLink, RemoteLibrary},
     exit::{Exit, ExitContext, ExitError},
-    identity::Secret,
+    machine_identity::{ProcessIdentity, node_lock},
     node_book::NodeBook,
+    process_lock::ProcessRecord,
 };
 
 /// A connected node.
@@ -20,13 +24,14 @@ pub(super) struct NodeConnection {
     pub(super) transport: String,
     /// Facts that the node told in the handshake.
     pub(super) welcome: Welcome,
+    /// Keeps other processes from this identity.
+    _identity: ProcessIdentity,
 }
 
 impl NodeConnection {
-    /// Connects to the node of a ticket with the key of this machine's node. If the ticket is of that same node, connects with
-    /// a key derived from it.
+    /// Connects to the node of a ticket with an identity of this process.
     pub(super) async fn open(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
-        let node = Self::open_with_key(context, ticket, context.key()?).await?;
+        let node = Self::open_for_device(context, ticket).await?;
         let welcome = &node.welcome;
         let exchanged = welcome.auth_token.as_ref().and_then(|token| ticket.with_token(token));
         if let Some(capability) = &exchanged {
@@ -38,61 +43,53 @@ impl NodeConnection {
         Ok(node)
     }
 
-    /// Connects to the node of a ticket with the given key. If the node has the same key, connects with one derived from it.
-    pub(super) async fn open_with_key(
+    /// Connects to the node of a ticket with this identity alone.
+    pub(super) async fn open_as(
         context: &Context,
         ticket: &Ticket,
-        mut key: Secret,
+        identity: ProcessIdentity,
     ) -> Result<Self, ExitError> {
-        let (transport, route) = choose_route(context, ticket)?;
-        if transport.identity(&key.0) == route.peer {
-            key = Context::client_key(&key);
+        let dialer = Dialer::new(context, ticket)?;
+        let endpoint = dialer.bind(&identity.key).await?;
+        let connected = dialer.connect(&endpoint, dialer.token.clone()).await;
+        let (link, welcome) = connected.map_err(|error| dialer.unreachable(&error, &identity.key))?;
+        Ok(Self::new(&dialer, link, welcome, identity))
+    }
+
+    /// Connects by the ticket, or else by the right of this device, which its key proves.
+    ///
+    /// A node of version 0.1 does not know such proofs. The device's own identity is tried there, unless a node serves
+    /// with it.
+    async fn open_for_device(context: &Context, ticket: &Ticket) -> Result<Self, ExitError> {
+        let dialer = Dialer::new(context, ticket)?;
+        let device = context.key()?;
+        let mut identity = context.client_identity()?;
+        let endpoint = dialer.bind(&identity.key).await?;
+        let mut connected = dialer.connect(&endpoint, dialer.token.clone()).await;
+        if matches!(connected, Err(TransportError::Refused(_)))
+            && let Some(proof) = dialer.prove(&device, &identity.key, dialer.token.as_deref())
+            && let Ok(proven) = dialer.connect(&endpoint, Some(proof)).await
+        {
+            connected = Ok(proven);
         }
-        let binding = Instant::now();
-        let endpoint = context.bind(transport.as_ref(), &key, refuse_all()).await?;
-        let bind_time = binding.elapsed();
-        let peer = PeerAddress { id: route.peer.clone(), addresses: route.addresses.clone() };
-        let link = NodeLink::new(endpoint, peer, Some(ticket.token())).with_bind_time(bind_time);
-        let connection = link.connection().await.map_err(|error| {
-            let message = format!("connecting to the node of the ticket: {error}{}", next_step(&error));
-            ExitError::new(Exit::Unreachable, message)
-        })?;
-        let welcome = connection.welcome();
-        Ok(Self { link: Arc::new(link), transport: transport.info().id, welcome })
+        if connected.as_ref().is_err_and(is_unknown_there)
+            && ProcessRecord::of_holder(&node_lock(&context.config.node.key)).is_none()
+            && let Ok(own) = dialer.connect(&dialer.bind(&device).await?, dialer.token.clone()).await
+        {
+            connected = Ok(own);
+            identity = ProcessIdentity::of(device.clone());
+        }
+        let (link, welcome) = connected.map_err(|error| dialer.unreachable(&error, &device))?;
+        Ok(Self::new(&dialer, link, welcome, identity))
+    }
+
+    fn new(dialer: &Dialer<'_>, link: NodeLink, welcome: Welcome, identity: ProcessIdentity) -> Self {
+        let transport = dialer.transport.info().id;
+        Self { link: Arc::new(link), transport, welcome, _identity: identity }
     }
 
     /// The library of the node.
     pub(super) fn library(&self) -> RemoteLibrary {
         RemoteLibrary::new(Arc::clone(&self.link))
-    }
-}
-
-/// Chooses the ticket's first route whose transport this program has and `transport.use` allows.
-///
-/// If there is no such route, takes the ticket's first route. Its transport is then the route's own if `transport.use` allows
-/// that one, and otherwise the first that `transport.use` names.
-fn choose_route<'a>(
-    context: &Context,
-    ticket: &'a Ticket,
-) -> Result<(Arc<dyn Transport>, &'a Route), ExitError> {
-    let chosen = &context.config.transport.chosen;
-    // If `transport.use` has its default, any transport of the ticket is allowed.
-    let is_restricted = context.config.origin("transport.use") != media_config::Origin::Default;
-    let is_allowed = |id: &str| !is_restricted || chosen.iter().any(|allowed| allowed.as_str() == id);
-    let route = ticket.route(|id| is_allowed(id) && context.registry.transport(id).is_ok());
-    let route = route.or(ticket.routes.first()).ok_or(TicketError::Damaged).or_exit(Exit::Usage)?;
-    let id = if is_allowed(&route.transport) { &route.transport } else { chosen.first().as_str() };
-    Ok((context.transport(Some(id))?, route))
-}
-
-/// Advice for a person whose client was refused.
-fn next_step(error: &TransportError) -> &'static str {
-    let TransportError::Refused(refusal) = error else { return "" };
-    match ErrorCode::from(refusal.code.as_str()) {
-        ErrorCode::InvalidToken => "; the ticket is old or another node's: ask for a new one",
-        ErrorCode::Unauthorized => "; its owner can allow this client's id (media-node id)",
-        ErrorCode::Expired | ErrorCode::Revoked => "; ask the owner for a new ticket",
-        ErrorCode::AlreadyUsed => "; a ticket for one device stays with it: ask the owner for another one",
-        _ => "",
     }
 }

@@ -16,11 +16,13 @@ use media_plugin_sdk::{
 };
 use media_protocol::Protocol;
 
+use super::log::Log;
 use crate::{
     access::{AccessBook, SystemClock},
     client::{OnLost, OutputChoice, OutputFormats},
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
+    machine_identity::ProcessIdentity,
     plugins,
     ui::sanitize,
 };
@@ -37,6 +39,9 @@ pub(super) struct Context {
     pub(super) config: Config,
     /// Path of the configuration file, which may not exist.
     pub(super) config_file: PathBuf,
+    /// Sources of the configuration, to read it again.
+    pub(super) sources: Sources,
+    pub(super) log: Log,
     /// Folders with plugin libraries.
     pub(super) search_path: SearchPath,
     pub(super) registry: Arc<Registry>,
@@ -50,13 +55,14 @@ impl Context {
         let mut sources = Sources::from_process(file).or_exit(Exit::Usage)?;
         sources.flags = flags;
         let config = Config::load(&sources).or_exit(Exit::Usage)?;
-        start_log(&config)?;
+        let log = Log::start(&config)?;
         let search_path = plugins::search_path(&config, &sources);
         let registry = if libraries { plugins::loaded(&config, &search_path) } else { plugins::registry() };
         for problem in registry.problems() {
             eprintln!("warning: {}", sanitize(&problem.to_string()));
         }
-        let context = Self { began, config, config_file: sources.file, search_path, registry };
+        let config_file = sources.file.clone();
+        let context = Self { began, config, config_file, sources, log, search_path, registry };
         let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
         for line in unknown {
             eprintln!("warning: {}", sanitize(&line));
@@ -106,10 +112,9 @@ impl Context {
         book.map(Arc::new).or_exit(Exit::Failed)
     }
 
-    /// The key of a client that connects to the node with the key `key`. It must differ, since a transport refuses a connection
-    /// of an identity to itself.
-    pub(super) fn client_key(key: &Secret) -> Secret {
-        key.derive("media-node 2026 a listener beside its own node")
+    /// The transport identity of this client, which no other running process of this machine has.
+    pub(super) fn client_identity(&self) -> Result<ProcessIdentity, ExitError> {
+        ProcessIdentity::of_client(&self.config.node.key, &self.key()?).or_exit(Exit::Failed)
     }
 
     /// Creates the local endpoint of a transport.
@@ -239,17 +244,4 @@ impl Context {
             formats: OutputFormats::default(),
         })
     }
-}
-
-/// Starts the log on standard error. `MEDIA_NODE_LOG` sets the filter; without it, `log.level` sets the level.
-fn start_log(config: &Config) -> Result<(), ExitError> {
-    use tracing_subscriber::EnvFilter;
-    let filter = match std::env::var("MEDIA_NODE_LOG") {
-        Ok(filter) => EnvFilter::try_new(filter).context(Exit::Usage, "reading MEDIA_NODE_LOG")?,
-        // Messages of the libraries that the node uses are for developers, so the log shows only the node's own.
-        Err(_) => EnvFilter::new(format!("off,media_node={}", config.log.level.as_str())),
-    };
-    // An error means that this process has a log already, as in a test that loads several contexts.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    Ok(())
 }

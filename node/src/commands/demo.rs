@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{
     Context,
     args::PlayOptions,
+    bound_server::BoundServer,
     connection::NodeConnection,
     play::{self, Prepared},
-    serve::BoundServer,
     stdout::print,
     tracks,
 };
@@ -16,6 +16,7 @@ use crate::{
     exit::{Exit, ExitContext, ExitError},
     identity::Secret,
     library::Catalog,
+    machine_identity::ProcessIdentity,
     ui::sanitize,
 };
 
@@ -32,14 +33,15 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
     std::fs::write(&file, TRACK)
         .context(Exit::Failed, format!("unpacking the track to {}", file.display()))?;
     let catalog = Catalog::scan(&[file], false).or_exit(Exit::Failed)?;
-    let (node_key, client_key) = (random_secret()?, random_secret()?);
+    let (node_key, client_key) =
+        (Secret::random().or_exit(Exit::Failed)?, Secret::random().or_exit(Exit::Failed)?);
     let transports = vec![context.transport(None)?];
     let book = AccessBook::in_memory(Arc::new(SystemClock)).or_exit(Exit::Failed)?;
     let server = BoundServer::start(context, transports, &node_key, Arc::new(book), catalog).await?;
     let serving = tokio::spawn(server.serve());
     let ticket =
         server.first_ticket().ok_or_else(|| ExitError::new(Exit::Failed, "the demo has no ticket"))?;
-    let node = NodeConnection::open_with_key(context, &ticket, client_key).await?;
+    let node = NodeConnection::open_as(context, &ticket, ProcessIdentity::of(client_key)).await?;
     let tracks = tracks::find(&node.library(), "").await?.tracks;
     let stats = play::play(context, tracks, prepared, node, options.start).await;
     server.server.stop();
@@ -59,10 +61,4 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
         return Ok(());
     }
     print(lines)
-}
-
-fn random_secret() -> Result<Secret, ExitError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context(Exit::Failed, "creating a random key")?;
-    Ok(Secret(bytes))
 }

@@ -1,20 +1,31 @@
 //! The commands of `media-node`, one file each. A command reads arguments and configuration, and calls the other rooms.
 
 mod args;
+mod ask;
+mod bound_server;
 mod codec_choice;
 mod config;
 mod connection;
 mod context;
 mod demo;
 mod devices;
+mod dialer;
+mod door;
 mod id;
+mod library_watch;
+mod log;
 mod ls;
+mod node_control;
 mod nodes;
 mod play;
 mod plugins;
+mod reload;
+mod running;
 mod serve;
 mod signals;
 mod stats_writer;
+mod status;
+mod stderr;
 mod stdout;
 mod ticket;
 mod tracks;
@@ -63,15 +74,23 @@ pub fn run() -> Result<(), ExitError> {
         }
         _ => Vec::new(),
     });
-    let libraries = !matches!(arguments.command, CliCommand::Plugins(_) | CliCommand::Id);
+    // These commands use no plugin of a library, so they run none's code.
+    let libraries = !matches!(
+        arguments.command,
+        CliCommand::Plugins(_) | CliCommand::Id | CliCommand::Status { .. } | CliCommand::Reload
+    );
     let context = Context::load(arguments.config.as_deref(), flags, libraries)?;
     match arguments.command {
         CliCommand::Demo { options } => context.block_on(demo::run(&context, &options)),
         CliCommand::Serve { paths, ticket_file, .. } => {
             context.block_on(serve::run(&context, paths, ticket_file.as_deref()))
         }
+        CliCommand::Status { json } => status::run(&context, json),
+        CliCommand::Reload => reload::run(&context),
         CliCommand::Add { ticket, name } => nodes::add(&context, &ticket, &name),
-        CliCommand::Nodes { json } => nodes::list(&context, json),
+        CliCommand::Nodes { asking: true, json } => nodes::asking(&context, json),
+        CliCommand::Nodes { json, .. } => context.block_on(nodes::list(&context, json)),
+        CliCommand::Ask { node, name } => context.block_on(ask::run(&context, &node, &name)),
         CliCommand::Rename { name, new } => nodes::rename(&context, &name, &new),
         CliCommand::Forget { name } => nodes::forget(&context, &name),
         CliCommand::Ticket(command) => ticket::run(&context, command),

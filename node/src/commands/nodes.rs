@@ -6,17 +6,21 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use media_plugin_sdk::transport::Welcome;
+use media_plugin_sdk::transport::{LanNode, Welcome};
 use media_protocol::Ticket;
 use serde_json::json;
 
 use super::{
     Context,
+    ask::{FoundNode, discover},
+    running::{ask_node, not_running},
     stdout::{print, print_json, table},
 };
 use crate::{
+    asking::AskingDevice,
+    control_socket::Request,
     exit::{Exit, ExitContext, ExitError},
-    node_book::{NodeBook, NodeBookError, default_name},
+    node_book::{KnownNode, NodeBook, NodeBookError, default_name},
     ui::sanitize,
 };
 
@@ -107,34 +111,79 @@ pub(super) fn add(context: &Context, text: &str, name: &[String]) -> Result<(), 
     print([format!("stored as {name}; try `media-node ls {name}` or `media-node play {name}`")])
 }
 
-/// `nodes`.
-pub(super) fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
+/// `nodes`: the named nodes, and others on the local network.
+pub(super) async fn list(context: &Context, as_json: bool) -> Result<(), ExitError> {
     let book = NodeBook::load(&context.node_book()).or_exit(Exit::Failed)?;
-    // A ticket is a secret, so neither the table nor the JSON has it.
-    let id = |ticket: &str| {
-        let ticket = ticket.parse::<Ticket>().ok();
-        ticket.and_then(|ticket| Some(ticket.routes.first()?.peer.clone())).unwrap_or_default()
-    };
+    let on_network = discover(context).await?;
+    let is_here = |id: &str| on_network.iter().any(|found| found.node.address.id == id);
+    let is_stored = |id: &str| book.nodes().any(|(_, node)| id_of(node) == id);
+    let others: Vec<_> = on_network.iter().filter(|found| !is_stored(&found.node.address.id)).collect();
     if as_json {
-        let nodes = book.nodes().map(|(name, node)| {
+        let stored = book.nodes().map(|(name, node)| {
+            let id = id_of(node);
             json!({
-                "name": name, "id": id(&node.ticket), "added": node.added, "last_seen": node.last_seen,
-                "path": node.path, "features": node.features, "rights": node.rights,
+                "name": name, "id": id, "stored": true, "on_local_network": is_here(&id), "added": node.added,
+                "last_seen": node.last_seen, "path": node.path, "version": node.version,
+                "features": node.features, "rights": node.rights,
             })
         });
-        return print_json(&nodes.collect::<Vec<_>>());
+        let others = others.iter().map(|found| {
+            let LanNode { name, address } = &found.node;
+            json!({ "name": name, "id": address.id, "stored": false, "on_local_network": true })
+        });
+        return print_json(&stored.chain(others).collect::<Vec<_>>());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let row = |(name, node): (&str, &crate::node_book::KnownNode)| {
+    let row = |(name, node): (&str, &KnownNode)| {
+        let id = id_of(node);
         let seen = node.last_seen.map_or("not contacted yet".into(), |at| ago(now.saturating_sub(at)));
-        let (path, rights) = (node.path.as_deref().unwrap_or(""), node.rights.join(", "));
-        vec![sanitize(name), seen, sanitize(path), sanitize(&rights), sanitize(&id(&node.ticket))]
+        let here = if is_here(&id) { "on this network" } else { "" };
+        let version = node.version.as_deref().map(|version| format!("version {version}")).unwrap_or_default();
+        let (path, rights) = (node.path.clone().unwrap_or_default(), node.rights.join(", "));
+        [name.into(), seen, path, version, rights, here.into(), id].map(|cell| sanitize(&cell)).to_vec()
     };
     let rows: Vec<_> = book.nodes().map(row).collect();
     if rows.is_empty() {
         eprintln!("no nodes yet: `media-node add - as NAME` stores a ticket under a name");
     }
-    print(table(&rows))
+    let mut lines = table(&rows);
+    if !others.is_empty() {
+        lines.push(
+            "on this network, without a ticket (`media-node ask NODE` asks the owner for access):".into(),
+        );
+        let row = |found: &&FoundNode| {
+            let LanNode { name, address } = &found.node;
+            vec![format!("  {}", sanitize(name)), sanitize(&address.id)]
+        };
+        lines.extend(table(&others.iter().map(row).collect::<Vec<_>>()));
+    }
+    print(lines)
+}
+
+/// The identity in a node's ticket. The ticket itself is a secret, which is never shown.
+fn id_of(node: &KnownNode) -> String {
+    let ticket = node.ticket.parse::<Ticket>().ok();
+    ticket.and_then(|ticket| Some(ticket.routes.first()?.peer.clone())).unwrap_or_default()
+}
+
+/// `nodes --asking`: the devices that ask the running node for access.
+pub(super) fn asking(context: &Context, as_json: bool) -> Result<(), ExitError> {
+    let answer = ask_node(context, &Request::new("asking"))?.ok_or_else(|| not_running(context))?;
+    let doing = "reading the answer of the node";
+    let devices: Vec<AskingDevice> = serde_json::from_value(answer).context(Exit::Failed, doing)?;
+    if as_json {
+        return print_json(&devices);
+    }
+    if devices.is_empty() {
+        eprintln!("no device asks for access");
+        return Ok(());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let row = |device: &AskingDevice| {
+        vec![sanitize(&device.name), ago(now.saturating_sub(device.asked)), sanitize(&device.id)]
+    };
+    let rows: Vec<_> = devices.iter().map(row).collect();
+    print(table(&rows).into_iter().chain(["to allow one: media-node allow ID --for LABEL".into()]))
 }
 
 /// `rename NAME NEW`.

@@ -1,59 +1,87 @@
 //! Statistics of a running node: the file of `server.stats` and the address of `server.metrics`.
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
-use super::Context;
-use crate::{
-    exit::{Exit, ExitContext, ExitError},
-    files,
-    server::Server,
-};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::{Context, stderr::warn};
+use crate::{exit::ExitError, files, server::Server};
 
 /// Shortest time between two writes of the file, even if `server.stats_interval` is shorter.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Opens the address of `server.metrics` and writes the file of `server.stats` once, if they are configured.
-///
-/// The returned future writes the file again every `server.stats_interval`. It ends only with an error.
-pub(super) async fn start<'a>(
-    context: &'a Context,
+/// Writer of the statistics of a running node. A file or an address that cannot be used is warned of once; the node serves
+/// on without it.
+pub(super) struct StatsWriter<'a> {
+    file: Option<&'a Path>,
+    interval: Interval,
     server: &'a Server,
-) -> Result<impl Future<Output = ExitError> + 'a, ExitError> {
-    if let Some(address) = context.config.server.metrics.get() {
-        metrics(server, address).await?;
-    }
-    write(context, server)?;
-    let interval = context.config.server.stats_interval.get().max(MIN_INTERVAL);
-    Ok(async move {
-        loop {
-            tokio::time::sleep(interval).await;
-            // The file is small. A slow disk blocks only this thread of the runtime.
-            if let Err(error) = tokio::task::block_in_place(|| write(context, server)) {
-                return error;
-            }
+    /// Whether the last write failed.
+    has_failed: bool,
+}
+
+impl<'a> StatsWriter<'a> {
+    /// Opens the address of `server.metrics` and writes the file of `server.stats` once, if they are configured.
+    pub(super) async fn start(context: &'a Context, server: &'a Server) -> Result<Self, ExitError> {
+        let config = &context.config.server;
+        if let Some(address) = config.metrics.get() {
+            metrics(server, address).await?;
         }
-    })
+        let period = config.stats_interval.get().max(MIN_INTERVAL);
+        let mut interval = interval_at(Instant::now() + period, period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut writer = Self { file: config.stats.as_deref(), interval, server, has_failed: false };
+        writer.write();
+        Ok(writer)
+    }
+
+    /// Waits until the file is due, then writes it. Never returns without a file. Cancel-safe.
+    pub(super) async fn write_when_due(&mut self) {
+        if self.file.is_none() {
+            return std::future::pending().await;
+        }
+        self.interval.tick().await;
+        // The file has a few hundred bytes; a slow disk blocks only this thread of the runtime.
+        tokio::task::block_in_place(|| self.write());
+    }
+
+    /// Writes the file now.
+    pub(super) fn write(&mut self) {
+        let Some(file) = self.file else { return };
+        let written = write_to(file, self.server);
+        if let Err(error) = &written
+            && !self.has_failed
+        {
+            let file = file.display();
+            warn(format_args!(
+                "writing the statistics to {file}: {error}; the node serves on and tries again"
+            ));
+        }
+        self.has_failed = written.is_err();
+    }
 }
 
-/// Writes the file of `server.stats`, if it is configured.
-pub(super) fn write(context: &Context, server: &Server) -> Result<(), ExitError> {
-    context.config.server.stats.as_deref().map_or(Ok(()), |file| write_to(file, server))
-}
-
-fn write_to(file: &Path, server: &Server) -> Result<(), ExitError> {
-    let doing = || format!("writing the statistics to {}", file.display());
-    let text = serde_json::to_string_pretty(&server.stats()).context(Exit::Failed, doing())? + "\n";
-    files::write(file, &text, false).context(Exit::Failed, doing())
+fn write_to(file: &Path, server: &Server) -> io::Result<()> {
+    files::write(file, &(serde_json::to_string_pretty(&server.stats())? + "\n"), false)
 }
 
 #[cfg(feature = "metrics")]
 async fn metrics(server: &Server, address: std::net::SocketAddr) -> Result<(), ExitError> {
-    let bound = server.metrics(address).await;
-    let bound = bound.context(Exit::Failed, format!("opening server.metrics at {address}"))?;
-    super::stdout::print([format!("metrics: http://{bound}/metrics")])
+    match server.metrics(address).await {
+        Ok(bound) => super::stdout::print([format!("metrics: http://{bound}/metrics")]),
+        Err(error) => {
+            warn(format_args!(
+                "opening server.metrics at {address}: {error}; the node serves on without metrics"
+            ));
+            Ok(())
+        }
+    }
 }
 
 #[cfg(not(feature = "metrics"))]
 async fn metrics(_: &Server, _: std::net::SocketAddr) -> Result<(), ExitError> {
-    Err(ExitError::new(Exit::Usage, "server.metrics: this build has no metrics; leave the key empty"))
+    Err(ExitError::new(
+        crate::exit::Exit::Usage,
+        "server.metrics: this build has no metrics; leave the key empty",
+    ))
 }

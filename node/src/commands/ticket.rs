@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use super::{
     Context,
     args::{GrantOptions, TicketCommand},
+    running::ask_node,
     stdout::{print, print_json, table},
 };
 use crate::{
     access::{AccessAnswer, AccessEntry, AccessError, AccessRequest, Bounds, NewAccess, Rights, date},
+    control_socket::Request,
     exit::{Exit, ExitContext, ExitError},
     ui::sanitize,
 };
@@ -93,8 +95,13 @@ fn access(options: GrantOptions) -> NewAccess {
     }
 }
 
-/// Answers a request about tickets from the stored state.
+/// Lets the running node answer a request about tickets, since it does not read the stored state again. Without a running
+/// node, the stored state answers.
 fn ask(context: &Context, request: AccessRequest) -> Result<AccessAnswer, ExitError> {
+    let data = serde_json::to_value(&request).context(Exit::Failed, "writing a request")?;
+    if let Some(answer) = ask_node(context, &Request { request: "access".into(), data })? {
+        return serde_json::from_value(answer).context(Exit::Failed, "reading the answer of the node");
+    }
     let routes = stored_routes(context)?;
     let is_ticket = matches!(&request, AccessRequest::Create(new) if new.identity.is_none());
     let answer = context.access_book()?.handle(request, &routes).or_exit(Exit::Usage)?;

@@ -5,25 +5,19 @@ use std::{
     time::Duration,
 };
 
-use media_protocol::{ErrorCode, List, ListPage, TrackId, WireError};
+use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
     error::CatalogError,
-    index::Index,
+    folders::{Folders, FoundFiles},
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
-    root::Root,
-    scan::{
-        folder_walk::walk,
-        headers::{measure, read_headers},
-        natural_order::compare_paths,
-    },
+    scan::headers::{measure, read_headers},
     scope::Scope,
-    skipped::{SkipReason, Skipped},
+    skipped::Skipped,
     track_file::{FileEntry, ScannedEntry, TrackFile},
 };
-use crate::source::formats::by_ending;
 
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
@@ -40,11 +34,7 @@ const MEASURED_BATCH: usize = 64;
 /// `Listing`; no lock is held while a call reads the disk.
 #[derive(Debug)]
 pub struct Catalog {
-    paths: Vec<PathBuf>,
-    /// The same places without symbolic links.
-    roots: Vec<Root>,
-    follow_links: bool,
-    index: Option<Index>,
+    folders: RwLock<Arc<Folders>>,
     /// All files of the last scan, in library order. Locked for the length of a scan, so scans run one at a
     /// time.
     scanned: Mutex<Vec<ScannedEntry>>,
@@ -52,15 +42,6 @@ pub struct Catalog {
     measuring: Mutex<()>,
     listing: RwLock<Arc<Listing>>,
     open_files: OpenFiles,
-}
-
-/// The files below the owner's folders.
-struct FoundFiles {
-    /// In library order.
-    entries: Vec<FileEntry>,
-    skipped: Vec<Skipped>,
-    /// Folders whose disk is away. Their files are those of the last scan.
-    away: Vec<PathBuf>,
 }
 
 impl Catalog {
@@ -85,24 +66,32 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Unreadable`] if a path cannot be read. A damaged or foreign index is ignored.
     pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
-        let root = |path: &PathBuf| {
-            Root::new(path).map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
-        };
-        let roots = paths.iter().map(root).collect::<Result<Vec<_>, _>>()?;
-        let root_paths = roots.iter().map(|root| root.path.clone()).collect();
-        let index = index.map(|folder| Index::new(folder, root_paths, follow_links));
-        let scanned = index.as_ref().map(Index::load).unwrap_or_default();
+        let folders = Folders::new(paths, follow_links, index)?;
+        let scanned = folders.recall();
         let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         Ok(Self {
-            paths: paths.to_vec(),
-            roots,
-            follow_links,
-            index,
+            folders: RwLock::new(Arc::new(folders)),
             scanned: Mutex::new(scanned),
             measuring: Mutex::default(),
             listing: RwLock::new(Arc::new(listing)),
             open_files: OpenFiles::new(),
         })
+    }
+
+    /// Replaces the folders. The tracks stay as they are until the next [`Catalog::rescan`]. Asks the system for
+    /// the paths, and waits for no scan.
+    ///
+    /// # Errors
+    /// [`CatalogError::Unreadable`] if a path cannot be read; the catalog then keeps its folders.
+    pub fn set_folders(
+        &self,
+        paths: &[PathBuf],
+        follow_links: bool,
+        index: Option<&Path>,
+    ) -> Result<(), CatalogError> {
+        let folders = Arc::new(Folders::new(paths, follow_links, index)?);
+        *self.folders.write().unwrap_or_else(PoisonError::into_inner) = folders;
+        Ok(())
     }
 
     /// Scans the folders again: adds, removes and changes tracks while they are served. Does not open files with
@@ -117,10 +106,14 @@ impl Catalog {
     /// [`CatalogError::Empty`] if no track is left.
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let FoundFiles { entries, skipped, away } = self.find_files(&scanned)?;
-        let mut found = known_entries(&entries, &scanned);
+        let folders = self.folders();
+        // Files in the index of new folders need not be opened again.
+        let recalled = folders.recall();
+        let known = scanned.iter().chain(&recalled);
+        let FoundFiles { entries, skipped, away } = folders.find_files(known.clone())?;
+        let mut found = known_entries(&entries, known);
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
-        let is_unchanged = missing.is_empty() && found.len() == scanned.len();
+        let is_unchanged = missing.is_empty() && recalled.is_empty() && found.len() == scanned.len();
         let before = self.listing();
         if is_unchanged && !before.is_scanning() && before.len() > 0 && before.away() == away {
             return Ok(false);
@@ -137,7 +130,7 @@ impl Catalog {
             // If somebody interrupts a long scan, the next one continues from the last save.
             if known >= 2 * saved.max(FIRST_BATCH) {
                 saved = known;
-                self.save(found.iter().flatten());
+                folders.save(found.iter().flatten());
             }
             let batch;
             (batch, rest) = rest.split_at(rest.len().min((known / 4).max(FIRST_BATCH)));
@@ -145,10 +138,10 @@ impl Catalog {
         }
         if self.is_empty() {
             // `scanned` and the index keep their entries, since the disk may come back.
-            return Err(self.empty_error());
+            return Err(folders.empty_error(&self.skipped()));
         }
         if !is_unchanged {
-            self.save(found.iter().flatten());
+            folders.save(found.iter().flatten());
         }
         *scanned = found.into_iter().flatten().collect();
         Ok(true)
@@ -192,7 +185,7 @@ impl Catalog {
         let folders = listing.unreadable_folders().to_vec();
         let away = listing.away().to_vec();
         self.publish(Listing::new(scanned.iter(), folders, away, listing.is_scanning()));
-        self.save(scanned.iter());
+        self.folders().save(scanned.iter());
     }
 
     /// Number of tracks.
@@ -232,12 +225,18 @@ impl Catalog {
 
     /// The tracks below these folders, each below any of the catalog's paths or absolute. No folders mean all tracks.
     pub(crate) fn scope(&self, folders: &[String]) -> Scope {
-        Scope::new(folders, self.roots.iter().map(|root| root.path.as_path()))
+        Scope::new(folders, self.folders().roots())
     }
 
     /// Tells if a track exists in `scope`. Does not access the disk.
     pub(crate) fn contains(&self, id: &TrackId, scope: &Scope) -> bool {
         self.listing().contains(id, scope)
+    }
+
+    /// The entry of a track, with its place in the whole library. Does not access the disk.
+    #[must_use]
+    pub fn track(&self, id: &TrackId) -> Option<Track> {
+        Some(self.listing().find(id, &Scope::All)?.1)
     }
 
     /// Opens a track. Users of the same file share the result. Blocks on the disk, and for some formats reads the
@@ -266,9 +265,8 @@ impl Catalog {
 
     fn or_away(&self, file: &TrackFile, error: WireError) -> WireError {
         let path = &file.entry.path;
-        let root = self.roots.iter().find(|root| path.starts_with(&root.path));
         let is_of_file = matches!(error.code, ErrorCode::UnknownTrack | ErrorCode::Unreadable);
-        if !is_of_file || !root.is_some_and(|root| root.is_file_away(path)) {
+        if !is_of_file || !self.folders().is_file_away(path) {
             return error;
         }
         WireError::busy(format!("the disk with {:?} is away from the node", file.title), AWAY_RETRY)
@@ -294,62 +292,8 @@ impl Catalog {
         *self.listing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
     }
 
-    fn find_files(&self, scanned: &[ScannedEntry]) -> Result<FoundFiles, CatalogError> {
-        let mut seen = HashSet::new();
-        let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
-        for (path, root) in self.paths.iter().zip(&self.roots) {
-            let mut skipped = Vec::new();
-            let is_named_like_audio = |path: &Path| by_ending(path).is_some();
-            let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
-            let is_away = found.as_ref().map_or(true, Vec::is_empty) && root.is_away();
-            let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };
-            missing.extend(skipped.iter().map(|skipped| skipped.path.clone()));
-            let mut entries = Vec::new();
-            for folder in missing {
-                let known =
-                    scanned.iter().map(ScannedEntry::entry).filter(|file| file.path.starts_with(&folder));
-                let kept: Vec<_> = known.filter(|file| seen.insert(file.path.clone())).cloned().collect();
-                if kept.is_empty() {
-                    continue;
-                }
-                skipped.retain(|skipped| skipped.path != folder);
-                let reason = format!("its disk is away; its {} files stay listed", kept.len());
-                skipped.push(Skipped { path: folder.clone(), reason: SkipReason::Unreadable(reason) });
-                all.away.push(folder);
-                entries.extend(kept);
-            }
-            match found {
-                Ok(found) if entries.is_empty() => entries = found,
-                Ok(found) => {
-                    entries.extend(found);
-                    entries.sort_by(|a, b| compare_paths(&a.path, &b.path));
-                }
-                Err(cause) if entries.is_empty() => {
-                    return Err(CatalogError::Unreadable { path: path.clone(), cause });
-                }
-                Err(_) => {}
-            }
-            all.entries.extend(entries);
-            all.skipped.extend(skipped);
-        }
-        Ok(all)
-    }
-
-    fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) {
-        if let Some(index) = &self.index
-            && let Err(error) = index.save(scanned)
-        {
-            tracing::warn!("cannot save the library's index, so the next start takes longer: {error}");
-        }
-    }
-
-    fn empty_error(&self) -> CatalogError {
-        let paths: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
-        let skipped = match self.skipped().as_slice() {
-            [] => String::new(),
-            [first, ..] => format!(" ({} skipped, the first: {first})", self.skipped().len()),
-        };
-        CatalogError::Empty { paths: paths.join(", "), skipped }
+    fn folders(&self) -> Arc<Folders> {
+        Arc::clone(&self.folders.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -359,7 +303,10 @@ pub(crate) fn unknown_track(id: &TrackId) -> WireError {
 }
 
 /// The earlier result for each entry that did not change.
-fn known_entries(entries: &[FileEntry], scanned: &[ScannedEntry]) -> Vec<Option<ScannedEntry>> {
-    let known: HashMap<_, _> = scanned.iter().map(|scanned| (scanned.entry(), scanned)).collect();
+fn known_entries<'a>(
+    entries: &[FileEntry],
+    scanned: impl Iterator<Item = &'a ScannedEntry>,
+) -> Vec<Option<ScannedEntry>> {
+    let known: HashMap<_, _> = scanned.map(|scanned| (scanned.entry(), scanned)).collect();
     entries.iter().map(|entry| known.get(entry).copied().cloned()).collect()
 }

@@ -160,7 +160,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     use media_protocol::{Answer, TrackSource};
 
@@ -217,7 +217,7 @@ mod tests {
         };
         let scanned: Vec<_> = [(0, "rock"), (1, "jazz"), (2, "rock"), (3, "jazz")].map(file).into();
         let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
-        let scope = Scope::new(&["jazz".into()], [Path::new("/music")].into_iter());
+        let scope = Scope::new(&["jazz".into()], &["/music".into()]);
         let page = listing.page(&List { limit: 10, ..List::default() }, &scope);
         let listed: Vec<_> = page.tracks.iter().map(|track| (track.number, track.id.to_string())).collect();
         assert_eq!(listed, [(1, format!("{:016x}", 1)), (2, format!("{:016x}", 3))]);

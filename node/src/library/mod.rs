@@ -7,6 +7,7 @@
 
 mod catalog;
 mod error;
+mod folders;
 mod index;
 mod listing;
 mod open_file;

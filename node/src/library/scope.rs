@@ -11,12 +11,12 @@ pub(crate) enum Scope {
 
 impl Scope {
     /// The tracks below `folders`: each a path below one of `roots`, or an absolute path. No folders mean all tracks.
-    pub(super) fn new<'a>(folders: &[String], roots: impl Iterator<Item = &'a Path> + Clone) -> Self {
+    pub(super) fn new(folders: &[String], roots: &[PathBuf]) -> Self {
         if folders.is_empty() {
             return Self::All;
         }
         // Joining an absolute path gives that path alone.
-        let below = |folder: &String| roots.clone().map(|root| root.join(folder)).collect::<Vec<_>>();
+        let below = |folder: &String| roots.iter().map(|root| root.join(folder)).collect::<Vec<_>>();
         let is_plain =
             |path: &PathBuf| path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
         Self::Folders(folders.iter().flat_map(below).filter(is_plain).collect())
@@ -39,10 +39,7 @@ mod tests {
     fn a_scope_holds_whole_folders_below_the_served_ones() {
         let roots = [PathBuf::from("/music"), PathBuf::from("/more/music")];
         let scope = |folders: &[&str]| {
-            Scope::new(
-                &folders.iter().map(|folder| (*folder).to_owned()).collect::<Vec<_>>(),
-                roots.iter().map(PathBuf::as_path),
-            )
+            Scope::new(&folders.iter().map(|folder| (*folder).to_owned()).collect::<Vec<_>>(), &roots)
         };
         let contains = |folders: &[&str], file: &str| scope(folders).contains(Path::new(file));
         assert_eq!(scope(&[]), Scope::All);

@@ -44,7 +44,7 @@ pub use caller::Caller;
 pub use chunk_cache::{CacheStats, DiskCacheConfig, DiskStats};
 pub use chunk_encoder::EncoderStats;
 pub use config::ServerConfig;
-pub use peers::Access;
+pub use peers::{Access, ConnectionStatus};
 pub use service::{LocalLibrary, Service};
 pub use stats::{ChunkBytes, Requests, ServerStats};
 
@@ -101,6 +101,17 @@ impl Server {
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         stats(&self.service, &self.peers)
+    }
+
+    /// The connected peers, the longest connected first.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionStatus> {
+        self.peers.connections()
+    }
+
+    /// Closes all connections with this reason. Players connect again.
+    pub fn disconnect_all(&self, reason: &str) {
+        self.peers.disconnect_all(reason);
     }
 
     /// Serves [`Server::stats`] in the text format of Prometheus at `http://ADDRESS/metrics`, until the

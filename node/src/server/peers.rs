@@ -7,21 +7,24 @@ use media_protocol::{ACCESS_ENDED, session::server::RequestLimits};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
 
-use self::connection_table::ConnectionTable;
+use self::{activity::ActivityTable, connection_table::ConnectionTable};
 use super::{caller::Caller, service::Service};
 use crate::access::Grant;
 
 mod access;
+mod activity;
 mod connection_table;
 mod session;
 
 pub use access::Access;
+pub use activity::ConnectionStatus;
 
 /// The peers of a server, over all its transports.
 pub(super) struct Peers {
     service: Arc<Service>,
     limits: RequestLimits,
     connections: Arc<ConnectionTable>,
+    activities: Arc<ActivityTable>,
     stopping: watch::Sender<bool>,
 }
 
@@ -31,12 +34,24 @@ impl Peers {
         let requests = config.max_requests_per_peer.max(1);
         let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
         let connections = Arc::new(ConnectionTable::new(config.max_peers));
-        Self { service, limits, connections, stopping: watch::Sender::new(false) }
+        let activities = Arc::default();
+        Self { service, limits, connections, activities, stopping: watch::Sender::new(false) }
     }
 
     /// Number of connections.
     pub(super) fn connected(&self) -> usize {
         self.connections.len()
+    }
+
+    /// All connections as the node's owner sees them, oldest first.
+    pub(super) fn connections(&self) -> Vec<ConnectionStatus> {
+        let catalog = self.service.catalog();
+        self.activities.status(|id| catalog.track(id).map(|track| track.title))
+    }
+
+    /// Closes all connections.
+    pub(super) fn disconnect_all(&self, reason: &str) {
+        self.activities.close_all(reason);
     }
 
     /// Returns a receiver that becomes true when the server stops.
@@ -105,6 +120,7 @@ impl Peers {
             return None;
         };
         counters.peers_served.add(1);
+        let active = self.activities.insert(&connection, grant.label());
         let service = Arc::clone(&self.service);
         let limits = self.limits;
         // The span has the level `error`, so that it is part of log lines of every level. The first 8 characters of
@@ -115,7 +131,8 @@ impl Peers {
             let caller = Caller::new(&connection.peer(), grant.as_ref().clone());
             let guard = Arc::new(guard);
             let session = async {
-                session::run(service, limits, caller, Arc::clone(&connection), guard).await;
+                let activity = Arc::clone(&active.activity);
+                session::run(service, limits, caller, Arc::clone(&connection), guard, activity).await;
                 connection.closed().await
             };
             tokio::select! {

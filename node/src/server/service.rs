@@ -129,6 +129,8 @@ impl Service {
     ///
     /// # Errors
     /// `Busy` if the caller exceeds its share of bytes being sent, or too many chunks wait to be encoded;
+    /// `UnknownTrack` and `OutOfScope` for a track or a rendition beyond the caller's bounds; the refusals of
+    /// [`Grant::check`].
     pub(super) fn chunk(
         self: &Arc<Self>,
         caller: &Caller,

@@ -16,6 +16,7 @@ mod library;
 mod program;
 
 mod allocations;
+mod control;
 mod crash;
 mod killed;
 mod loaded;

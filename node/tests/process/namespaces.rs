@@ -22,22 +22,22 @@ const RATE: u32 = 44_100;
 /// Takes 4 s at the rate of the cables.
 const SECONDS: f64 = 15.0;
 
-fn ip(words: &str) -> Result<(), String> {
+pub(crate) fn ip(words: &str) -> Result<(), String> {
     let (tool, words) = words.split_once(' ').unwrap();
     let done = Command::new(tool).args(words.split(' ')).output().map_err(|error| error.to_string())?;
     if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().into()) }
 }
 
 /// Two namespaces, `a` for the node and `b` for the listener. Removed when dropped.
-struct Cables {
-    a: String,
-    b: String,
+pub(crate) struct Cables {
+    pub(crate) a: String,
+    pub(crate) b: String,
 }
 
 impl Cables {
     /// Creates both namespaces and two cables. Cable `n` has `10.77.n.1` at the node and `10.77.n.2` at the
     /// listener, and carries 6 Mbit/s each way.
-    fn lay() -> Result<Self, String> {
+    pub(crate) fn lay() -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = |side: &str| format!("media-node-{}-{number}-{side}", std::process::id());
@@ -59,26 +59,29 @@ impl Cables {
         Ok(cables)
     }
 
+    /// As [`Cables::lay`]. Without the right to make namespaces, prints a line and returns `None`, or fails if all tests
+    /// are wanted.
+    pub(crate) fn lay_or_skip() -> Option<Self> {
+        match Self::lay() {
+            Ok(cables) => Some(cables),
+            Err(why) if std::env::var_os("MEDIA_NODE_TESTS").is_some() => {
+                panic!("no network namespaces: {why}")
+            }
+            Err(why) => {
+                // `eprintln!` would be captured in a passing test.
+                writeln!(stderr(), "skipped: no network namespaces here: {why}").unwrap();
+                None
+            }
+        }
+    }
+
     /// Returns a command that runs the program in one namespace.
-    fn command(side: &str, home: &Home, arguments: &[&str]) -> Command {
+    pub(crate) fn command(side: &str, home: &Home, arguments: &[&str]) -> Command {
         let inner = home.command(arguments);
         let mut command = Command::new("ip");
         command.args(["netns", "exec", side]).arg(inner.get_program()).args(inner.get_args());
         command.current_dir(home.path("")).env_clear().envs(home.environment());
         command
-    }
-}
-
-/// Returns the cables; `None` if this machine has no network namespaces.
-fn cables() -> Option<Cables> {
-    match Cables::lay() {
-        Ok(cables) => Some(cables),
-        Err(why) if std::env::var_os("MEDIA_NODE_TESTS").is_some() => panic!("no network namespaces: {why}"),
-        Err(why) => {
-            // `eprintln!` would be captured in a passing test.
-            writeln!(stderr(), "skipped: no network namespaces here: {why}").unwrap();
-            None
-        }
     }
 }
 
@@ -92,7 +95,7 @@ impl Drop for Cables {
 
 #[test]
 fn a_cable_is_pulled_and_an_address_changes() {
-    let Some(cables) = cables() else { return };
+    let Some(cables) = Cables::lay_or_skip() else { return };
     let home = Home::new();
     std::fs::write(home.path("config.toml"), "[transport.fastn]\nrelay = \"off\"\nmdns = false\n").unwrap();
     let samples = music(RATE, 2, SECONDS);
@@ -156,7 +159,7 @@ fn crowd() {
 
 #[test]
 fn a_crowd_behind_one_ticket_locks_nobody_out() {
-    let Some(cables) = cables() else { return };
+    let Some(cables) = Cables::lay_or_skip() else { return };
     let home = Home::new();
     let config = "[transport.fastn]\nrelay = \"off\"\nmdns = false\n[server]\nmax_peers = 16\n";
     std::fs::write(home.path("config.toml"), config).unwrap();

@@ -113,6 +113,8 @@ pub struct Welcome {
     pub rights: Vec<String>,
     /// Token that the peer must use from now on. A secret.
     pub auth_token: Option<String>,
+    /// Version of the node's program. The transport fills it at the dialling side.
+    pub version: String,
 }
 
 impl Welcome {
@@ -132,6 +134,9 @@ impl Welcome {
             names.truncate(Self::MAX_NAMES);
         }
         self.auth_token = self.auth_token.filter(is_name);
+        if !is_name(&self.version) {
+            self.version.clear();
+        }
         self
     }
 }
@@ -139,8 +144,13 @@ impl Welcome {
 /// Hides the token, which is a secret.
 impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { features, rights, auth_token: _ } = self;
-        f.debug_struct("Welcome").field("features", features).field("rights", rights).finish_non_exhaustive()
+        let Self { features, rights, auth_token: _, version } = self;
+        let mut shown = f.debug_struct("Welcome");
+        shown
+            .field("features", features)
+            .field("rights", rights)
+            .field("version", version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,6 +161,15 @@ pub struct PeerAddress {
     pub id: String,
     /// Addresses to try: `ip:port`, or the URL of a relay. A transport skips addresses of other kinds.
     pub addresses: Vec<String>,
+}
+
+/// A node that announces itself on the local network. Anybody there can announce anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanNode {
+    /// Name of the node.
+    pub name: String,
+    /// Its identity and addresses. Only a connection shows that the node has this identity.
+    pub address: PeerAddress,
 }
 
 /// Settings of an endpoint.
@@ -233,6 +252,31 @@ pub trait Transport: Send + Sync {
 
     /// Returns the identity of a secret key, in this transport's text form.
     fn identity(&self, secret_key: &[u8; 32]) -> String;
+
+    /// Signs a message with a secret key. Returns ASCII text without spaces; `None` if the transport's
+    /// identities cannot sign.
+    fn sign(&self, secret_key: &[u8; 32], message: &[u8]) -> Option<String> {
+        let _ = (secret_key, message);
+        None
+    }
+
+    /// Returns whether [`Transport::sign`] made the signature with the secret key of this identity. Takes any
+    /// text.
+    fn verify(&self, identity: &str, message: &[u8], signature: &str) -> bool {
+        let _ = (identity, message, signature);
+        false
+    }
+
+    /// Listens for this time for named nodes that announce themselves on the local network, and announces
+    /// nothing. `options` are those of [`BindOptions::options`]. Returns a bounded number of nodes, and none if
+    /// the options turn announcements off.
+    ///
+    /// # Errors
+    /// `BadArgument`, `Bind`.
+    fn discover<'a>(&'a self, options: &'a str, time: Duration) -> BoxFuture<'a, Result<Vec<LanNode>>> {
+        let _ = (options, time);
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// Local endpoint of a node. Shared by tasks: any of them may call it, several at the same time.
@@ -265,6 +309,12 @@ pub trait Endpoint: Send + Sync {
         token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>>> {
         self.connect(peer, token)
+    }
+
+    /// Announces this node under a name on the local network, if the options permit announcements. Before, the
+    /// endpoint announces no name. A long name is cut.
+    fn announce(&self, name: &str) {
+        let _ = name;
     }
 
     /// Waits for the next admitted peer. Returns `None` once the endpoint is closed. Cancel-safe.
@@ -464,9 +514,11 @@ mod tests {
             features: vec![longest.clone(); 100],
             rights: names().into(),
             auth_token: Some(token.into()),
+            version: "0.1\u{1b}".into(),
         };
         let bounded = welcome(&longest).bounded();
         assert_eq!((bounded.features.len(), bounded.rights), (64, vec!["listen".to_owned()]));
+        assert_eq!(bounded.version, "");
         assert_eq!(bounded.auth_token, Some(longest.clone()));
         assert_eq!(welcome("a\nb").bounded().auth_token, None);
         assert!(!format!("{:?}", welcome("secret")).contains("secret"));

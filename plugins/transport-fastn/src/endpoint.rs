@@ -34,6 +34,7 @@ use crate::{
     error,
     handshake::{Admitted, Handshake},
     id52,
+    local_network::Announcement,
     options::Options,
     wire::{ALPN, code},
 };
@@ -51,6 +52,8 @@ pub(crate) struct FastnEndpoint {
     /// The option `direct`: dials IP addresses, not only relays.
     direct: bool,
     pool: ConnectionPool,
+    /// `None` without the option `mdns`, or on a network without multicast.
+    announcement: Option<Announcement>,
     arrivals: Mutex<mpsc::Receiver<Arc<FastnConnection>>>,
     _accept_loop: AbortOnDrop,
 }
@@ -59,6 +62,7 @@ impl FastnEndpoint {
     pub(crate) async fn bind(bind: &BindOptions) -> Result<Arc<Self>> {
         let options = Options::parse(&bind.options)?;
         let quic = quic_endpoint::bind(&options, &SecretKey::from_bytes(&bind.secret_key)).await?;
+        let announcement = options.mdns.then(|| Announcement::start(&quic)).flatten();
         let handshake = Arc::new(Handshake::new(bind, options.max_peers));
         let connect_timeout = options.connect_timeout();
         let (ready, arrivals) = mpsc::channel(MAX_PENDING_PEERS);
@@ -69,6 +73,7 @@ impl FastnEndpoint {
             connect_timeout,
             direct: options.direct,
             pool: ConnectionPool::default(),
+            announcement,
             arrivals: Mutex::new(arrivals),
             _accept_loop: AbortOnDrop(accept_loop.abort_handle()),
         }))
@@ -256,6 +261,12 @@ impl Endpoint for FastnEndpoint {
             let connection: Arc<dyn Connection> = self.dial_new(peer, token).await?;
             Ok(connection)
         })
+    }
+
+    fn announce(&self, name: &str) {
+        if let Some(announcement) = &self.announcement {
+            announcement.set_name(name);
+        }
     }
 
     fn accept(&self) -> BoxFuture<'_, Option<Arc<dyn Connection>>> {

@@ -172,8 +172,8 @@ impl Handshake {
                 let refusal = Refusal { code: error::printable(&code), reason: error::printable(&reason) };
                 Err(TransportError::refused(refusal, after))
             }
-            Ok(ServerHello::Success { features, rights, auth_token, .. }) => {
-                Ok(Welcome { features, rights, auth_token }.bounded())
+            Ok(ServerHello::Success { features, rights, auth_token, server_version, .. }) => {
+                Ok(Welcome { features, rights, auth_token, version: server_version }.bounded())
             }
         }
     }

@@ -12,16 +12,19 @@ mod handshake;
 mod id52;
 mod incoming_stream;
 mod line_reader;
+mod local_network;
 mod options;
 mod path;
 mod stream;
 mod wire;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use media_plugin_sdk::transport::{
-    BindOptions, BoxFuture, Endpoint, Result, Transport, TransportInfo, TransportRegistration,
+    BindOptions, BoxFuture, Endpoint, LanNode, Result, Transport, TransportInfo, TransportRegistration,
 };
+
+use crate::options::Options;
 
 /// Re-exported for a benchmark that measures a bare iroh stream for comparison.
 #[doc(hidden)]
@@ -43,7 +46,7 @@ impl Transport for FastnTransport {
     }
 
     fn check_options(&self, options: &str) -> Result<()> {
-        options::Options::parse(options).map(drop)
+        Options::parse(options).map(drop)
     }
 
     fn bind<'a>(&'a self, bind: &'a BindOptions) -> BoxFuture<'a, Result<Arc<dyn Endpoint>>> {
@@ -55,5 +58,44 @@ impl Transport for FastnTransport {
 
     fn identity(&self, secret_key: &[u8; 32]) -> String {
         id52::encode(&iroh::SecretKey::from_bytes(secret_key).public())
+    }
+
+    fn sign(&self, secret_key: &[u8; 32], message: &[u8]) -> Option<String> {
+        let signature = iroh::SecretKey::from_bytes(secret_key).sign(message);
+        Some(data_encoding::HEXLOWER.encode(&signature.to_bytes()))
+    }
+
+    fn verify(&self, identity: &str, message: &[u8], signature: &str) -> bool {
+        let signature = data_encoding::HEXLOWER.decode(signature.as_bytes()).ok();
+        let signature = signature.and_then(|bytes| iroh::Signature::try_from(bytes.as_slice()).ok());
+        match (id52::decode(identity), signature) {
+            (Ok(id), Some(signature)) => id.verify(message, &signature).is_ok(),
+            _ => false,
+        }
+    }
+
+    fn discover<'a>(&'a self, options: &'a str, time: Duration) -> BoxFuture<'a, Result<Vec<LanNode>>> {
+        Box::pin(async move { local_network::discover(&Options::parse(options)?, time).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_holds_for_one_identity_and_one_message() {
+        let transport = FastnTransport;
+        let id = transport.identity(&[1; 32]);
+        let signature = transport.sign(&[1; 32], b"message").unwrap();
+        assert!(signature.bytes().all(|byte| byte.is_ascii_graphic()));
+        assert!(transport.verify(&id, b"message", &signature));
+        assert!(!transport.verify(&id, b"Message", &signature));
+        assert!(!transport.verify(&transport.identity(&[2; 32]), b"message", &signature));
+        for text in ["", "0", &signature[1..], &"0".repeat(128), "\u{fc}"] {
+            assert!(
+                !transport.verify(&id, b"message", text) && !transport.verify(text, b"message", &signature)
+            );
+        }
     }
 }

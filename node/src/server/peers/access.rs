@@ -54,6 +54,7 @@ impl Access {
             features: vec![FEATURE_RIGHTS.into()],
             rights: admitted.grant.rights().names().map(str::to_owned).collect(),
             auth_token: admitted.token,
+            ..Welcome::default()
         };
         Ok(Admission { grant: Some(Arc::new(admitted.grant)), welcome })
     }

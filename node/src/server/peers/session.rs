@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::connection_table::ConnectionGuard;
+use super::{activity::Activity, connection_table::ConnectionGuard};
 use crate::{
     path_kind::path_kind,
     server::{
@@ -56,6 +56,7 @@ pub(super) async fn run(
     caller: Caller,
     connection: Arc<dyn Connection>,
     guard: Arc<ConnectionGuard>,
+    activity: Arc<Activity>,
 ) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
     let mut session = Session {
@@ -63,6 +64,7 @@ pub(super) async fn run(
         service,
         connection: Arc::clone(&connection),
         guard,
+        activity,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
         answers: JoinSet::new(),
@@ -93,6 +95,7 @@ struct Session {
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
     guard: Arc<ConnectionGuard>,
+    activity: Arc<Activity>,
     machine: ServerSession,
     /// Streams, by number, on whose request the state machine has not decided yet.
     undecided: HashMap<u64, Stream>,
@@ -103,7 +106,8 @@ struct Session {
 
 impl Session {
     fn request(&mut self, number: u64, incoming: Incoming) {
-        let Incoming { protocol, data, stream } = incoming;
+        let Incoming { protocol, data, mut stream } = incoming;
+        stream.send = self.activity.counted(stream.send);
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
         self.machine.handle(ServerInput::Request { stream: number, protocol, data });
@@ -126,11 +130,15 @@ impl Session {
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
+                if get_info.then_chunk_at.is_some() {
+                    self.activity.note_chunk(&get_info.track);
+                }
                 let connection = Arc::clone(&self.connection);
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request, report_loss } => {
                 self.guard.note_request(true);
+                self.activity.note_chunk(&request.rendition.track);
                 // The request must come before the chunks that are encoded ahead, so it is made here and not in the task.
                 let connection = self.connection.as_ref();
                 let chunk = OutgoingChunk::request(&service, &caller, connection, &request, report_loss);
@@ -313,7 +321,7 @@ mod tests {
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
 
-    use super::*;
+    use super::{super::activity::ActivityTable, *};
     use crate::{
         library::Catalog,
         plugins,
@@ -393,8 +401,11 @@ mod tests {
         let flood = Arc::new(Flood::default());
         let connection: Arc<dyn Connection> = flood.clone();
         let guard = Arc::new(ConnectionTable::new(1)).insert(&connection, "a ticket").unwrap();
+        let active = Arc::new(ActivityTable::default()).insert(&connection, "");
+        let activity = Arc::clone(&active.activity);
         let caller = Caller::peer("flood");
-        let session = tokio::spawn(run(Arc::clone(&service), limits, caller, connection, Arc::new(guard)));
+        let session = run(Arc::clone(&service), limits, caller, connection, Arc::new(guard), activity);
+        let session = tokio::spawn(session);
         for _ in 0..1000 {
             yield_now().await;
         }

@@ -9,7 +9,6 @@ use iroh::{
     Endpoint as QuicEndpoint, RelayMode, SecretKey,
     endpoint::{BindOpts, Builder, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets},
 };
-use iroh_mdns_address_lookup::MdnsAddressLookup;
 use media_plugin_sdk::transport::{Result, TransportError};
 
 use super::name_resolver;
@@ -18,9 +17,6 @@ use crate::{
     options::{Options, RelayChoice},
     wire::ALPN,
 };
-
-/// Service name under which fastn's peers announce themselves on a local network.
-const MDNS_SERVICE: &str = "iroh.local.swarm";
 
 /// Receive buffer limit of one stream, in bytes: 100 Mbit/s at 160 ms. Tested by
 /// `a_peer_can_fill_the_window_of_a_stream_and_no_more`.
@@ -39,7 +35,7 @@ const PATH_IDLE: Duration = Duration::from_secs(15);
 /// with a warning.
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Binds the sockets, and announces the node on the local network if the options ask for it.
+/// Binds the sockets.
 ///
 /// # Errors
 /// `BadArgument` for an option that cannot be used, `Bind` for an address that cannot be bound.
@@ -63,9 +59,6 @@ pub(super) async fn bind(options: &Options, key: &SecretKey) -> Result<QuicEndpo
             bound.map_err(|e| bind_error(options, &format!("{e:#}")))?
         }
     };
-    if options.mdns {
-        announce(&quic);
-    }
     Ok(quic)
 }
 
@@ -139,17 +132,6 @@ fn quic_config(options: &Options) -> Result<QuicTransportConfig> {
         .default_path_max_idle_timeout(idle.min(PATH_IDLE))
         .default_path_keep_alive_interval(keep_alive.min(PATH_KEEP_ALIVE))
         .build())
-}
-
-/// Announces the node by mDNS. A network without multicast only costs the announcement, so a failure is
-/// logged.
-fn announce(quic: &QuicEndpoint) {
-    let mdns = MdnsAddressLookup::builder().service_name(MDNS_SERVICE).build(quic.id());
-    match (mdns, quic.address_lookup()) {
-        (Ok(mdns), Ok(lookups)) => lookups.add(mdns),
-        (Err(e), _) => tracing::warn!("cannot announce this node on the local network: {e:#}"),
-        (_, Err(e)) => tracing::warn!("cannot announce this node on the local network: {e:#}"),
-    }
 }
 
 /// Names the address that cannot be bound. iroh's error does not, so each address is tried once more.
