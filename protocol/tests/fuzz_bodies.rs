@@ -5,6 +5,8 @@ use proptest::{prelude::*, sample::Index};
 #[allow(unreachable_pub, reason = "it is a library of its own for the fuzzers")]
 #[path = "../fuzz/src/lib.rs"]
 mod bodies;
+#[path = "../fuzz/src/mutation.rs"]
+mod mutation;
 
 /// A change to a valid encoding.
 #[derive(Debug, Clone)]
@@ -49,6 +51,16 @@ fn every_target_takes_its_seeds() {
         let seeds: Vec<_> = bodies::seeds().into_iter().filter(|(name, _)| *name == target).collect();
         assert!(!seeds.is_empty(), "{target}");
         seeds.iter().for_each(|(_, seed)| body(seed));
+    }
+}
+
+/// Runs each target on mutations of its seeds, for `FUZZ_SECONDS` if that is set.
+#[test]
+fn every_target_takes_mutations() {
+    for (target, body) in bodies::TARGETS {
+        let of_target = bodies::seeds().into_iter().filter(|(name, _)| *name == target);
+        let seeds: Vec<_> = of_target.map(|(_, seed)| seed).collect();
+        mutation::run(target, &seeds, body);
     }
 }
 

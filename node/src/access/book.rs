@@ -16,16 +16,10 @@ use super::{
     request::{AccessAnswer, AccessEntry, AccessRequest, NewAccess},
     state::{AccessState, FirstTicket, device_capability, hex, token_hash, unhex},
 };
-use crate::{files, identity::Secret, node_book::is_name};
+use crate::{files, identity::Secret};
 
 /// Label of the first ticket.
 const FIRST: &str = "first";
-/// Most folders of a record.
-const MAX_FOLDERS: usize = 64;
-/// Longest folder, in bytes.
-const MAX_FOLDER: usize = 1024;
-/// Longest identity, in bytes: that of a ticket's peer.
-const MAX_IDENTITY: usize = 128;
 
 /// The tickets and allowed identities of a node, with their use. Shared by a whole process.
 ///
@@ -159,7 +153,7 @@ impl AccessBook {
     }
 
     fn create(&self, new: NewAccess, routes: &[Route]) -> Result<AccessAnswer, AccessError> {
-        check(&new, self.live.seconds())?;
+        new.check(self.live.seconds())?;
         let is_ticket = new.identity.is_none();
         let capability = random()?;
         let secret = random()?;
@@ -308,50 +302,6 @@ fn with_first(capability: [u8; 32], now: u64) -> AccessState {
     });
     state.first = Some(FirstTicket { id, capability: hex(&capability) });
     state
-}
-
-/// Checks a record to be made.
-fn check(new: &NewAccess, now: u64) -> Result<(), AccessError> {
-    let NewAccess { label, listener, identity, bounds, .. } = new;
-    for name in [label].into_iter().chain(listener) {
-        if !is_name(name) {
-            return Err(AccessError::BadLabel(name.clone()));
-        }
-    }
-    let is_identity = |text: &&String| {
-        (1..=MAX_IDENTITY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-    };
-    if let Some(wrong) = identity.as_ref().filter(|text| !is_identity(text)) {
-        return Err(AccessError::BadIdentity(wrong.clone()));
-    }
-    if bounds.folders.len() > MAX_FOLDERS {
-        return Err(AccessError::TooMany { what: "folders", limit: MAX_FOLDERS });
-    }
-    if let Some(wrong) = bounds.folders.iter().find(|folder| !is_folder(folder)) {
-        return Err(AccessError::BadFolder(wrong.clone()));
-    }
-    if bounds.max_bitrate == Some(0) {
-        return Err(AccessError::Nothing("a bitrate of 0"));
-    }
-    if bounds.quota.is_some_and(|quota| quota.bytes == 0) {
-        return Err(AccessError::Nothing("a quota of 0"));
-    }
-    if bounds.expires.is_some_and(|expires| expires <= now) {
-        return Err(AccessError::Nothing("an expiry in the past"));
-    }
-    Ok(())
-}
-
-/// Tells if the text names a folder without a way out of it.
-fn is_folder(text: &str) -> bool {
-    use std::path::Component;
-    let mut parts = Path::new(text).components().peekable();
-    let _ = parts.next_if(|part| matches!(part, Component::Prefix(_)));
-    let _ = parts.next_if(|part| matches!(part, Component::RootDir));
-    text.len() <= MAX_FOLDER
-        && !text.contains(char::is_control)
-        && parts.peek().is_some()
-        && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 fn entry(record: &AccessRecord, now: u64) -> AccessEntry {

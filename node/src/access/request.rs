@@ -1,11 +1,25 @@
 //! Requests to change or list the records, and their answers: the same for a command that changes the stored state and
 //! for one that reaches a running process.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Component, Path},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Bounds, Rights};
+use super::{
+    error::AccessError,
+    record::{Bounds, Rights},
+};
+use crate::node_book::is_name;
+
+/// Most folders of a record.
+const MAX_FOLDERS: usize = 64;
+/// Longest folder, in bytes.
+const MAX_FOLDER: usize = 1024;
+/// Longest identity, in bytes: that of a ticket's peer.
+const MAX_IDENTITY: usize = 128;
 
 /// A request about the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +56,40 @@ pub struct NewAccess {
     /// Makes a ticket that one device can use.
     #[serde(default)]
     pub once: bool,
+}
+
+impl NewAccess {
+    /// Checks all texts and bounds. `now` is in seconds since 1970.
+    pub(super) fn check(&self, now: u64) -> Result<(), AccessError> {
+        let Self { label, listener, identity, bounds, .. } = self;
+        for name in [label].into_iter().chain(listener) {
+            if !is_name(name) {
+                return Err(AccessError::BadLabel(name.clone()));
+            }
+        }
+        let is_identity = |text: &&String| {
+            (1..=MAX_IDENTITY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+        };
+        if let Some(wrong) = identity.as_ref().filter(|text| !is_identity(text)) {
+            return Err(AccessError::BadIdentity(wrong.clone()));
+        }
+        if bounds.folders.len() > MAX_FOLDERS {
+            return Err(AccessError::TooMany { what: "folders", limit: MAX_FOLDERS });
+        }
+        if let Some(wrong) = bounds.folders.iter().find(|folder| !is_folder(folder)) {
+            return Err(AccessError::BadFolder(wrong.clone()));
+        }
+        if bounds.max_bitrate == Some(0) {
+            return Err(AccessError::Nothing("a bitrate of 0"));
+        }
+        if bounds.quota.is_some_and(|quota| quota.bytes == 0) {
+            return Err(AccessError::Nothing("a quota of 0"));
+        }
+        if bounds.expires.is_some_and(|expires| expires <= now) {
+            return Err(AccessError::Nothing("an expiry in the past"));
+        }
+        Ok(())
+    }
 }
 
 /// Answer to an [`AccessRequest`].
@@ -104,4 +152,15 @@ pub struct AccessEntry {
     /// Reason why it admits nobody at present, as in `expired on 2026-12-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+}
+
+/// Tells if the text names a folder without a way out of it.
+fn is_folder(text: &str) -> bool {
+    let mut parts = Path::new(text).components().peekable();
+    let _ = parts.next_if(|part| matches!(part, Component::Prefix(_)));
+    let _ = parts.next_if(|part| matches!(part, Component::RootDir));
+    text.len() <= MAX_FOLDER
+        && !text.contains(char::is_control)
+        && parts.peek().is_some()
+        && parts.all(|part| matches!(part, Component::Normal(_)))
 }

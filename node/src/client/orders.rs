@@ -49,12 +49,14 @@ pub(crate) struct PlaybackOrders {
     pub(crate) volume: f32,
     /// The jump after which [`super::Event::Drained`] is due, once everything is heard.
     pub(crate) drain: Option<PlayId>,
+    /// True to complete an output file at the end of the thread, although not everything was played.
+    pub(crate) completes_file: bool,
 }
 
 impl PlaybackOrders {
     /// Orders of a new player.
     pub(crate) const fn new(volume: f32) -> Self {
-        Self { jump: None, paused: false, expects_audio: true, volume, drain: None }
+        Self { jump: None, paused: false, expects_audio: true, volume, drain: None, completes_file: false }
     }
 }
 
@@ -116,6 +118,11 @@ impl OrderReceiver {
         shared.is_new = false;
         (!shared.is_closed).then_some(shared.orders)
     }
+
+    /// The newest orders, also once the sender is gone.
+    pub(crate) fn latest(&self) -> PlaybackOrders {
+        self.0.lock().orders
+    }
 }
 
 #[cfg(test)]
@@ -133,5 +140,6 @@ mod tests {
         assert_eq!(receiver.receive(Duration::MAX), Some(PlaybackOrders::new(0.2)));
         drop(sender);
         assert_eq!(receiver.receive(Duration::MAX), None);
+        assert_eq!(receiver.latest(), PlaybackOrders::new(0.2));
     }
 }

@@ -187,6 +187,11 @@ impl Player {
         self.buffer.level()
     }
 
+    /// Completes an output file when the player closes, although not everything was played: a person has stopped it.
+    pub fn complete_file(&self) {
+        self.playback.update(|orders| orders.completes_file = true);
+    }
+
     /// Stops, and waits up to 2 s until the output is closed, so that an output file is complete.
     pub async fn close(self, events: mpsc::Receiver<Event>) {
         // A full event queue would block the thread for ever: nobody reads it from here on.

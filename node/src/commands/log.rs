@@ -21,8 +21,12 @@ impl Log {
             Ok(filter) => (EnvFilter::try_new(filter).context(Exit::Usage, "reading MEDIA_NODE_LOG")?, true),
             Err(_) => (filter(config), false),
         };
-        // A terminal that is closed takes no lines; that is no reason to panic.
-        let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
+        // A terminal that is closed takes no lines; that is no reason to panic. Colours would hide names from `grep`.
+        let builder = fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .log_internal_errors(false);
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         // An error means that this process has a log already, as in a test that runs several commands.

@@ -84,6 +84,9 @@ impl PlaySession {
             self.publish_snapshot();
         }
         let stats = self.stats();
+        if outcome == Some(Outcome::Quit) {
+            self.player.complete_file();
+        }
         self.player.close(self.events).await;
         self.link.close().await;
         (outcome.unwrap_or(Outcome::Quit), stats)

@@ -68,9 +68,13 @@ fn culprit(loss: &AudioLoss) -> &'static str {
 /// The message for several tracks of which some could not be played, and others lost some audio.
 pub(super) fn incomplete(tracks: usize, failed: usize, with_gaps: usize) -> String {
     match (failed, with_gaps) {
-        (failed, 0) => format!("{failed} of {tracks} tracks could not be played"),
+        (failed, 0) => format!("{failed} of {tracks} tracks could not be played, or not to their end"),
         (0, gaps) => format!("{gaps} of {tracks} tracks had silent parts"),
-        (failed, gaps) => format!("{failed} of {tracks} tracks could not be played, {gaps} had silent parts"),
+        (failed, gaps) => {
+            format!(
+                "{failed} of {tracks} tracks could not be played, or not to their end; {gaps} had silent parts"
+            )
+        }
     }
 }
 

@@ -18,16 +18,39 @@ const READ: usize = 256 * 1024;
 /// Largest Ogg file, in bytes, of which the node always visits all pages. In a larger one it visits them only if
 /// [`is_chained`] is true.
 const MAX_PAGE_WALK: u64 = 64 << 20;
+/// Packets that count as lost in one link at most: 26 s. More damaged bytes than those are hardly audio.
+const MAX_LOST_PACKETS: u64 = 1000;
+/// Gaps of one link at most. Later damage is left out.
+const MAX_GAPS: usize = 4096;
 /// Bytes of a page's header before the segment table.
 const PAGE_HEADER: usize = 27;
 /// Bytes of the longest page.
 const MAX_PAGE: u64 = 65_307;
 
-/// A link: a part of the file, and the number of packets in it if they were counted.
+/// A link: a part of the file, and facts about its packets if they were counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinkRange {
     pub(super) range: Range<u64>,
     pub(super) packets: Option<u64>,
+    /// Byte position of the first packet.
+    pub(super) first_packet: u64,
+    /// Damaged bytes between packets, in order.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// Bytes between two packets that are neither packets nor tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) bytes: Range<u64>,
+    /// Number of packets that were there, by their mean length.
+    pub(super) packets: u64,
+}
+
+impl LinkRange {
+    /// A link whose packets were not counted.
+    fn uncounted(range: Range<u64>) -> Self {
+        Self { first_packet: range.start, range, packets: None, gaps: Vec::new() }
+    }
 }
 
 /// Finds the links of `file`. Visits all pages of an Ogg, and all frames of an MP3, without decoding.
@@ -42,7 +65,7 @@ pub(super) fn links(file: &mut File, layout: &Layout) -> Result<Vec<LinkRange>> 
         _ => vec![layout.range.start],
     };
     let ends = starts.iter().skip(1).copied().chain([layout.range.end]);
-    let ranges = starts.iter().zip(ends).map(|(start, end)| LinkRange { range: *start..end, packets: None });
+    let ranges = starts.iter().zip(ends).map(|(start, end)| LinkRange::uncounted(*start..end));
     Ok(ranges.collect())
 }
 
@@ -176,12 +199,16 @@ fn mpeg_links(file: &mut File, range: &Range<u64>) -> Result<Vec<LinkRange>> {
         start: range.start,
         at: range.start,
         packets: 0,
+        audio_bytes: 0,
+        first_packet: range.start,
+        frame_end: range.start,
+        gaps: Vec::new(),
         stream: None,
     };
     walk.run()?;
     let mut links = walk.links;
     if links.is_empty() {
-        links.push(LinkRange { range: range.clone(), packets: None });
+        links.push(LinkRange::uncounted(range.clone()));
     }
     Ok(links)
 }
@@ -196,6 +223,13 @@ struct MpegWalk<'a> {
     at: u64,
     /// Frames of the link so far, without encoders' tags.
     packets: u64,
+    /// Bytes of these frames.
+    audio_bytes: u64,
+    /// Byte position of the first of these frames.
+    first_packet: u64,
+    /// Byte position behind the last frame.
+    frame_end: u64,
+    gaps: Vec<Gap>,
     /// The link's first header.
     stream: Option<MpegHeader>,
 }
@@ -210,14 +244,28 @@ impl MpegWalk<'_> {
                 Some(header)
                     if self.at + u64::from(header.bytes) <= self.end && self.accepts(&header, is_tag)? =>
                 {
-                    self.at += u64::from(header.bytes);
-                    self.packets += u64::from(!is_tag);
+                    self.take_frame(header.bytes.into(), is_tag);
                 }
                 _ => self.skip_other()?,
             }
         }
         self.close(self.end);
         Ok(())
+    }
+
+    /// Passes a frame of the link. Bytes between it and the frame before it are damaged.
+    fn take_frame(&mut self, bytes: u64, is_tag: bool) {
+        if !is_tag {
+            if self.packets == 0 {
+                self.first_packet = self.at;
+            } else if self.frame_end < self.at && self.gaps.len() < MAX_GAPS {
+                self.gaps.push(Gap { bytes: self.frame_end..self.at, packets: 0 });
+            }
+            self.packets += 1;
+            self.audio_bytes += bytes;
+        }
+        self.at += bytes;
+        self.frame_end = self.at;
     }
 
     /// True if the frame with this header belongs to the audio. Begins a new link with the frame if the frame is an encoder's
@@ -261,10 +309,25 @@ impl MpegWalk<'_> {
     /// Ends the link at byte `end`, if it has a frame, and begins the next one there.
     fn close(&mut self, end: u64) {
         if self.packets > 0 && self.links.len() < MAX_LINKS {
-            self.links.push(LinkRange { range: self.start..end, packets: Some(self.packets) });
+            let mut gaps = std::mem::take(&mut self.gaps);
+            let mut left = MAX_LOST_PACKETS;
+            for gap in &mut gaps {
+                let bytes = gap.bytes.end - gap.bytes.start;
+                let rounded = bytes
+                    .saturating_mul(self.packets)
+                    .saturating_add(self.audio_bytes / 2)
+                    .checked_div(self.audio_bytes);
+                gap.packets = rounded.unwrap_or(0).min(left);
+                left -= gap.packets;
+            }
+            let range = self.start..end;
+            let (first_packet, packets) = (self.first_packet, Some(self.packets));
+            self.links.push(LinkRange { range, packets, first_packet, gaps });
         }
         self.start = end;
         self.packets = 0;
+        self.audio_bytes = 0;
+        self.gaps.clear();
         self.stream = None;
     }
 }
@@ -321,6 +384,26 @@ mod tests {
         assert_eq!(find_links(&[&*one, &other].concat()), [(0..4170, Some(10)), (4170..8010, Some(10))]);
         let mono = frames(MONO, 417, 10);
         assert_eq!(find_links(&[&*one, &[0x55; 100], &mono].concat()), [(0..8440, Some(20))]);
+    }
+
+    #[test]
+    fn damaged_bytes_between_frames_are_gaps() {
+        let one = frames(AT_44, 417, 10);
+        let gaps = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            let layout = Layout::find(&mut file).unwrap().unwrap();
+            let [link] = links(&mut file, &layout).unwrap().try_into().unwrap();
+            link.gaps.into_iter().map(|gap| (gap.bytes, gap.packets)).collect::<Vec<_>>()
+        };
+        let damaged = |bytes: usize| [&*one, &vec![0x55; bytes], &one].concat();
+        for (bytes, packets) in
+            [(1, 0), (208, 0), (209, 1), (417, 1), (4170, 10), (1 << 20, MAX_LOST_PACKETS)]
+        {
+            assert_eq!(gaps(&damaged(bytes)), [(4170..4170 + bytes as u64, packets)]);
+        }
+        // Bytes before the first frame and behind the last are no gaps.
+        assert_eq!(gaps(&[&[0; 4170], &*one, &[0x55; 4170]].concat()), []);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use symphonia::{
 };
 
 use super::{
+    chain::{Gap, LinkRange},
     container,
     mp3_header_walk::Mp3HeaderWalk,
     packet::{Clock, TimedPacket},
@@ -39,6 +40,10 @@ pub(super) struct Checkpoints {
     path: PathBuf,
     /// Bytes of the stream in the file.
     range: Range<u64>,
+    /// Byte position of the first packet.
+    first_packet: u64,
+    /// Damaged bytes between packets. Silence takes the place of the packets that were there.
+    gaps: Vec<Gap>,
     /// Frames in a packet.
     packet_frames: u64,
     /// Known checkpoints, in order: one for each stretch but the first. No thread reads the file under this lock.
@@ -54,8 +59,12 @@ struct Checkpoint {
 }
 
 impl Checkpoints {
-    pub(super) fn new(path: PathBuf, range: Range<u64>, packet_frames: u64) -> Self {
-        Self { path, range, packet_frames, known: Mutex::default(), walk: Mutex::default() }
+    /// The checkpoints of the link `place` in the file at `path`, with these gaps.
+    pub(super) fn new(path: PathBuf, place: &LinkRange, gaps: Vec<Gap>, packet_frames: u64) -> Self {
+        let range = place.range.clone();
+        let first_packet = place.first_packet;
+        let (known, walk) = Default::default();
+        Self { path, range, first_packet, gaps, packet_frames, known, walk }
     }
 
     /// Frames of a stretch.
@@ -124,6 +133,10 @@ pub(super) struct FrameStream {
     shift: i64,
     /// Position behind the last packet.
     end: i64,
+    /// Byte position of the next packet, as far as the packets before it tell.
+    next_byte: u64,
+    /// Index of the next gap.
+    next_gap: usize,
     pending: Option<TimedPacket>,
 }
 
@@ -132,6 +145,7 @@ impl FrameStream {
     pub(super) fn new(format: Box<dyn FormatReader>, clock: Clock, checkpoints: Arc<Checkpoints>) -> Self {
         let is_adts = format.format_info().format == FORMAT_ID_ADTS;
         let base = checkpoints.range.start;
+        let first_packet = checkpoints.first_packet;
         Self {
             checkpoints,
             clock,
@@ -142,6 +156,8 @@ impl FrameStream {
             packets_read: 0,
             shift: 0,
             end: 0,
+            next_byte: first_packet,
+            next_gap: 0,
             pending: None,
         }
     }
@@ -205,15 +221,30 @@ impl FrameStream {
         let all = &self.checkpoints.range;
         self.base = checkpoint.map_or(all.start, |checkpoint| checkpoint.byte);
         self.format = Some(container::open(file, id, &(self.base..all.end))?);
-        self.enter(stretch, checkpoint.map_or(0, |checkpoint| checkpoint.frame));
+        let byte = checkpoint.map_or(self.checkpoints.first_packet, |checkpoint| checkpoint.byte);
+        self.enter(stretch, Checkpoint { frame: checkpoint.map_or(0, |checkpoint| checkpoint.frame), byte });
         Ok(())
     }
 
-    fn enter(&mut self, stretch: usize, frame: i64) {
+    fn enter(&mut self, stretch: usize, Checkpoint { frame, byte }: Checkpoint) {
         self.stretch = stretch;
         self.packets_read = 0;
         self.shift = frame;
         self.end = frame;
+        self.next_byte = byte;
+        self.next_gap = self.checkpoints.gaps.partition_point(|gap| gap.bytes.end <= byte);
+    }
+
+    /// Moves the next packet behind the gaps that begin before it.
+    fn pass_gaps(&mut self) {
+        while let Some(gap) = self.checkpoints.gaps.get(self.next_gap)
+            && gap.bytes.start <= self.next_byte
+        {
+            let frames = gap.packets.saturating_mul(self.checkpoints.packet_frames);
+            self.shift = self.shift.saturating_add_unsigned(frames);
+            self.next_byte = self.next_byte.max(gap.bytes.end);
+            self.next_gap += 1;
+        }
     }
 
     fn reader(&self, stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>> {
@@ -235,6 +266,8 @@ impl FrameStream {
         }
         let Some(format) = &mut self.format else { return Ok(None) };
         let Some(packet) = format.next_packet()? else { return Ok(None) };
+        self.pass_gaps();
+        self.next_byte += packet.data.len() as u64;
         let mut packet = TimedPacket::new(packet, self.clock);
         packet.start = packet.start.saturating_add(self.shift);
         // Symphonia subtracts the trimmed frames twice in the first and last packets of an MP3.
@@ -257,7 +290,7 @@ impl FrameStream {
         if self.format.is_some() {
             self.checkpoints.learn(self.stretch + 1, checkpoint);
         }
-        self.enter(self.stretch + 1, checkpoint.frame);
+        self.enter(self.stretch + 1, checkpoint);
         Ok(())
     }
 }
@@ -278,7 +311,9 @@ mod tests {
             frame: number * i64::from(STRETCH) * 1152,
             byte: number as u64 * u64::from(STRETCH) * 417,
         };
-        let checkpoints = Checkpoints::new(file.path().to_owned(), 0..FRAMES as u64 * 417, 1152);
+        let range = 0..FRAMES as u64 * 417;
+        let place = LinkRange { range, packets: None, first_packet: 0, gaps: Vec::new() };
+        let checkpoints = Checkpoints::new(file.path().to_owned(), &place, Vec::new(), 1152);
         let clock = Clock::new(44_100, None).unwrap();
         checkpoints.learn(1, stretch(1));
         std::thread::scope(|scope| {

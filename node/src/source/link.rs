@@ -27,7 +27,7 @@ use symphonia::core::{
 
 use super::{
     Result, SourceError, aac,
-    chain::LinkRange,
+    chain::{Gap, LinkRange},
     codecs, container,
     demux::{Demuxer, Opener, SeekIndex},
     error::guarded,
@@ -83,7 +83,8 @@ impl Link {
         let index = match info.format {
             FORMAT_ID_MP1 | FORMAT_ID_MP2 | FORMAT_ID_MP3 | FORMAT_ID_ADTS => {
                 let frames = packet_frames.unwrap_or(1152);
-                let checkpoints = Checkpoints::new(path.to_owned(), place.range.clone(), frames);
+                let gaps = bounded_gaps(place, declared_packets(&track, packet_frames));
+                let checkpoints = Checkpoints::new(path.to_owned(), place, gaps, frames);
                 SeekIndex::Checkpoints(Arc::new(checkpoints))
             }
             FORMAT_ID_MKV => SeekIndex::Anchors(Arc::default()),
@@ -167,8 +168,7 @@ impl Link {
         let is_reliable = match self.support.length {
             Length::Unknown => false,
             Length::Counted => {
-                let trimmed = u64::from(track.delay?) + u64::from(track.padding.unwrap_or(0));
-                let declared = frames.saturating_add(trimmed) / self.packet_frames?;
+                let declared = declared_packets(track, self.packet_frames)?;
                 // A file that was cut keeps its declared length.
                 packets? <= declared
             }
@@ -222,6 +222,24 @@ impl Link {
     pub(super) fn pre_roll(&self) -> u32 {
         self.codec.pre_roll(self.format.rate)
     }
+}
+
+/// The number of packets that an encoder noted together with its delay.
+fn declared_packets(track: &Track, packet_frames: Option<u64>) -> Option<u64> {
+    let trimmed = u64::from(track.delay?) + u64::from(track.padding.unwrap_or(0));
+    track.num_frames?.saturating_add(trimmed).checked_div(packet_frames?)
+}
+
+/// The gaps of a link. Together they lack no more packets than the declared number says.
+fn bounded_gaps(place: &LinkRange, declared: Option<u64>) -> Vec<Gap> {
+    let missing = declared.zip(place.packets).and_then(|(declared, packets)| declared.checked_sub(packets));
+    let mut left = missing.unwrap_or(u64::MAX);
+    let mut gaps = place.gaps.clone();
+    for gap in &mut gaps {
+        gap.packets = gap.packets.min(left);
+        left -= gap.packets;
+    }
+    gaps
 }
 
 /// A container, and its audio track that the node can decode.

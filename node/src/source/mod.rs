@@ -10,6 +10,7 @@
 //! Only a damaged beginning, or a file that cannot be read, is an error.
 
 mod aac;
+mod bounded_read;
 mod chain;
 mod codecs;
 mod container;

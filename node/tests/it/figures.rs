@@ -147,8 +147,12 @@ fn the_metrics_are_for_this_machine_alone() {
 fn figures_that_cannot_be_written() {
     let home = Home::new();
     let file = encode(&home.path("tmp"), Kind::FlacS16, 44_100, 1, &music(44_100, 1, 1.0));
-    let done = home.run(&["serve", file.to_str().unwrap(), "--stats", "/nowhere/serve.json"]);
-    done.refused(1, &["writing the statistics to /nowhere/serve.json"]);
+    let serve = ["serve", file.to_str().unwrap(), "--stats", "/nowhere/serve.json"];
+    let node = Node::start(&mut home.command(&serve));
+    home.ok(&["ls", &node.ticket]);
+    node.process.signal("INT");
+    let done = node.process.finish_with(0);
+    assert_eq!(done.err.matches("writing the statistics to /nowhere/serve.json").count(), 1, "{}", done.err);
 }
 
 /// Each line of the log names its session and chunk, and no secret.

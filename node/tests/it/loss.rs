@@ -52,7 +52,7 @@ fn lines_about_silence(done: &Done) -> usize {
 #[test]
 fn a_damaged_file_is_told_once_counted_and_in_the_exit_code() {
     let home = Home::new();
-    for kind in [Kind::FlacS16, Kind::Mp3, Kind::Vorbis] {
+    for kind in [Kind::FlacS16, Kind::Mp3, Kind::Mp3Bare, Kind::Vorbis] {
         let file = damaged(&home, kind);
         for codec in ["pcm", "opus"] {
             let done = play(&home, &[&file], codec);

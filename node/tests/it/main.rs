@@ -30,6 +30,7 @@ mod exact;
 mod examples;
 mod fallback;
 mod figures;
+mod fuzz;
 mod guide;
 mod hostile;
 mod lab;

@@ -187,7 +187,8 @@ fn a_port_in_use() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let held = UdpSocket::bind(taken).unwrap();
     let bind = format!("transport.fastn.bind=[\"{taken}\"]");
-    let done = home.run(&["serve", "music", "--set", &bind]);
+    // A node of its own, since two nodes cannot have one key.
+    let done = home.run(&["serve", "music", "--set", "node.key=other", "--set", &bind]);
     done.refused(FAILED, &[&taken.to_string(), "in use"]);
     drop(held);
     assert_serves(&node, "good");
@@ -249,6 +250,28 @@ fn a_damaged_file_keeps_its_length_and_the_node_says_so() {
     assert_eq!(crate::program::Wav::read(&wav).frames(), 5 * 44_100);
     node.process.line(|line| line.contains("became silence") && line.contains("holed"));
     assert_serves(&node, "good");
+}
+
+/// The node stops in the middle of the track, so that the player waits for it when the person quits.
+#[test]
+fn a_file_is_completed_with_what_was_played_if_a_person_quits() {
+    let home = Home::new();
+    let seconds = 240;
+    let file = encode(&home.path("tmp"), Kind::WavS16, 44_100, 1, &music(44_100, 1, f64::from(seconds)));
+    let node = home.serve(&[&file]);
+    let wav = home.path("out.wav");
+    let output = format!("file:{}", wav.display());
+    let mut command = home.command(&["play", &node.ticket, "--codec", "pcm", "--output", &output]);
+    let mut player = crate::program::Running::start(&mut command);
+    player.line(|line| line.starts_with("playing 1"));
+    node.process.signal("STOP");
+    player.signal("INT");
+    let done = player.finish();
+    node.process.signal("CONT");
+    assert_eq!(done.code, 0, "{}", done.err);
+    let frames = crate::program::Wav::read(&wav).frames();
+    assert!((1..44_100 * seconds as usize).contains(&frames), "{frames}");
+    assert!(!home.path("out.wav.part").exists());
 }
 
 #[test]

@@ -38,8 +38,8 @@ impl Cables {
     /// Creates both namespaces and two cables. Cable `n` has `10.77.n.1` at the node and `10.77.n.2` at the
     /// listener, and carries 6 Mbit/s each way.
     pub(crate) fn lay() -> Result<Self, String> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        static LAID: AtomicU32 = AtomicU32::new(0);
+        let number = LAID.fetch_add(1, Ordering::Relaxed);
         let name = |side: &str| format!("media-node-{}-{number}-{side}", std::process::id());
         let cables = Self { a: name("a"), b: name("b") };
         let Self { a, b } = &cables;

@@ -181,6 +181,10 @@ fn bounded(lines: String, action: &str) -> Result<String> {
 }
 
 #[cfg(test)]
+#[path = "../../../protocol/fuzz/src/mutation.rs"]
+mod mutation;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
@@ -279,5 +283,44 @@ mod tests {
             let received: Value = serde_json::from_str(&received).unwrap();
             prop_assert_eq!(received, serde_json::from_str::<Value>(&data).unwrap());
         }
+    }
+
+    /// The opening lines of a stream and both lines of the handshake: any line is read within the limits, or refused.
+    #[test]
+    fn any_opening_line_is_read_or_refused() {
+        let hello = ClientHello {
+            client_name: "a".into(),
+            client_version: "1".into(),
+            supported_protocols: vec![json!("audio.list"), json!({"Say": 1})],
+            auth_token: Some("x".repeat(52)),
+        };
+        let lines = [
+            hello.lines().unwrap(),
+            session_lines("audio.list", r#"{"limit":5}"#).unwrap(),
+            r#"{"status":"success","server_name":"s","server_version":"1","accepted_protocols":["p"]}"#
+                .into(),
+            r#"{"status":"failure","code":"server_full","retry_after_ms":2000}"#.into(),
+            r#"{"Generic":{"Say":1}}"#.into(),
+            r#""Ping""#.into(),
+        ];
+        let seeds: Vec<Vec<u8>> = lines.iter().flat_map(|lines| lines.lines()).map(Into::into).collect();
+        mutation::run("opening_lines", &seeds, |input| {
+            let line = String::from_utf8_lossy(input);
+            if let Some(Header::Legacy(name)) = Header::parse(&line) {
+                assert!((1..=MAX_PROTOCOL).contains(&name.len()));
+            }
+            if let Some((protocol, data)) = parse_request(&line) {
+                assert!((1..=MAX_PROTOCOL).contains(&protocol.len()) && is_json(&data));
+            }
+            if let Ok(hello) = serde_json::from_str::<ClientHello>(&line)
+                && let Ok(lines) = hello.lines()
+            {
+                assert_eq!(lines.lines().count(), 2);
+            }
+            if let Ok(hello) = serde_json::from_str::<ServerHello>(&line) {
+                let again = serde_json::to_string(&hello).unwrap();
+                assert_eq!(serde_json::from_str::<ServerHello>(&again).unwrap(), hello);
+            }
+        });
     }
 }

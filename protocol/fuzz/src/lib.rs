@@ -1,14 +1,17 @@
 //! Bodies of the fuzz targets. `tests/fuzz_bodies.rs` of the protocol runs them on every `cargo test`.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use bytes::Bytes;
 use data_encoding::BASE32_NOPAD;
 use media_protocol::{
-    Answer, ChunkIndex, ChunkMessage, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Protocol,
-    Rendition, RenditionId, Route, Ticket, WireError,
-    chunk::{ChunkEvent, ChunkReader, ChunkWriter, LOSS},
-    session::server::{RequestLimits, ServerAction, ServerInput, ServerSession},
+    Answer, ChunkIndex, ChunkMessage, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Position,
+    Protocol, Rendition, RenditionId, Route, Ticket, WireError,
+    chunk::{ChunkError, ChunkEvent, ChunkReader, ChunkWriter, LOSS},
+    session::{
+        client::{ClientAction, ClientConfig, ClientInput, ClientSession, FixedRendition, PlayId, RequestId},
+        server::{RequestLimits, ServerAction, ServerInput, ServerSession},
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,12 +19,13 @@ use serde::{Serialize, de::DeserializeOwned};
 pub type Body = fn(&[u8]);
 
 /// All targets, each with its name.
-pub const TARGETS: [(&str, Body); 5] = [
+pub const TARGETS: [(&str, Body); 6] = [
     ("chunk", chunk),
     ("ticket", ticket),
     ("rendition_id", rendition_id),
     ("messages", messages),
     ("server", server),
+    ("client", client),
 ];
 
 const INDEX: ChunkIndex = ChunkIndex(3);
@@ -172,7 +176,98 @@ pub fn server(data: &[u8]) {
     }
 }
 
-/// Tells if this action for stream `asked` is not a refusal.
+/// Track of the seeds of [`client`], as in the examples of the specification.
+const TRACK: &str = "7m2kq4xw";
+/// Requests and timeouts after which [`client`] ends.
+const MAX_STEPS: usize = 12;
+
+/// Runs a client's session against a node that gives these answers to all requests: the first line to `get_info`, the rest as
+/// a chunk. Packets belong to a chunk that has started, and each chunk ends once.
+pub fn client(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (line, chunk) = (&data[..end], data.get(end + 1..).unwrap_or_default());
+    let mut client = ClientSession::new(ClientConfig::default(), Box::new(FixedRendition));
+    let mut now = Duration::ZERO;
+    let Ok(track) = TRACK.parse() else { return };
+    client.handle(now, ClientInput::Play { play: PlayId(0), track, at: Position::START });
+    let mut steps = 0;
+    let mut chunk_is_open = false;
+    while steps < MAX_STEPS {
+        let Some(action) = client.poll() else {
+            let Some(at) = client.timeout() else { return };
+            now = now.max(at);
+            client.handle(now, ClientInput::Timeout);
+            steps += 1;
+            continue;
+        };
+        match action {
+            ClientAction::GetInfo { request, at, then_chunk, .. } => {
+                steps += 1;
+                let (input, rendition) = info_answer(line, request, then_chunk && !chunk.is_empty());
+                client.handle(now, input);
+                if let Some(rendition) = rendition
+                    && let Some(index) = rendition.chunk_at(at)
+                {
+                    chunk_inputs(&rendition, index, request, chunk)
+                        .for_each(|input| client.handle(now, input));
+                }
+            }
+            ClientAction::GetChunk { request, message, rendition } => {
+                steps += 1;
+                assert_eq!(message.rendition, rendition.id);
+                chunk_inputs(&rendition, message.index, request, chunk)
+                    .for_each(|input| client.handle(now, input));
+            }
+            ClientAction::ChunkStart { rendition, from, .. } => {
+                assert!(rendition.check().is_ok() && from.0 <= rendition.frames);
+                chunk_is_open = true;
+            }
+            ClientAction::Packet(packet) => assert!(chunk_is_open && !packet.is_empty()),
+            ClientAction::ChunkEnd { .. } => {
+                assert!(std::mem::take(&mut chunk_is_open), "a chunk ends that did not start");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The input for an answer to `get_info`, and the rendition if a chunk of it follows.
+fn info_answer(line: &[u8], request: RequestId, chunk_follows: bool) -> (ClientInput, Option<Rendition>) {
+    match serde_json::from_slice::<Answer<Info>>(line) {
+        Ok(Answer::Ok(info)) => {
+            let rendition = Some(info.rendition.clone()).filter(|it| chunk_follows && it.check().is_ok());
+            let chunk_follows = rendition.is_some();
+            (ClientInput::Info { request, info: Box::new(info), chunk_follows }, rendition)
+        }
+        Ok(Answer::Error(error)) => (ClientInput::Refused { request, error }, None),
+        Err(error) => (ClientInput::Broken { request, reason: error.to_string() }, None),
+    }
+}
+
+/// The inputs for a chunk's stream, up to its end or its failure.
+fn chunk_inputs(
+    rendition: &Rendition,
+    index: ChunkIndex,
+    request: RequestId,
+    stream: &[u8],
+) -> impl Iterator<Item = ClientInput> + use<> {
+    let reader = ChunkReader::new(index, rendition.frames_in(index), rendition.max_chunk_bytes());
+    let mut reader = reader.expecting_loss();
+    reader.push(Bytes::copy_from_slice(stream));
+    let mut inputs = Vec::new();
+    let end = loop {
+        match reader.next() {
+            Ok(Some(event)) => inputs.push(ClientInput::Chunk { request, event }),
+            Ok(None) if reader.is_done() => break None,
+            Ok(None) => break Some(ClientInput::Broken { request, reason: "cut short".into() }),
+            Err(ChunkError::Refused(error)) => break Some(ClientInput::Refused { request, error }),
+            Err(error) => break Some(ClientInput::Broken { request, reason: error.to_string() }),
+        }
+    };
+    inputs.into_iter().chain(end)
+}
+
+/// Tells if this action for stream `asked` is not a refusal. is not a refusal.
 fn admitted(output: &Option<ServerAction>, asked: u64) -> bool {
     let stream = match output {
         Some(ServerAction::List { stream, list }) => {
@@ -241,5 +336,21 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("messages", json.as_bytes().to_vec()));
     }
     seeds.push(("server", conversation));
+    seeds.extend(client_seeds(&seeds).map(|seed| ("client", seed)));
     seeds
+}
+
+/// Answers of a node: an info or a refusal, then a chunk.
+fn client_seeds(examples: &[(&str, Vec<u8>)]) -> [Vec<u8>; 2] {
+    let mut writer = ChunkWriter::new(ChunkIndex(0), FRAMES, false);
+    for packet in [&[1; 60][..], &[2; 30]] {
+        assert_eq!(writer.packet(packet), Ok(()));
+    }
+    let chunk = media_protocol::chunk::with_loss(&writer.finish(), 960);
+    let is_info = |seed: &[u8]| matches!(serde_json::from_slice(seed), Ok(Answer::<Info>::Ok(_)));
+    let mut infos = examples.iter().map(|(_, seed)| seed).filter(|seed| is_info(seed));
+    let info: Vec<u8> = infos.next().into_iter().flatten().copied().filter(|byte| *byte != b'\n').collect();
+    assert!(!info.is_empty(), "the specification has an example of an info");
+    let refusal = br#"{"error":{"code":"busy","message":"wait","retry_after_ms":50}}"#;
+    [&info[..], refusal].map(|line| [line, b"\n", &chunk].concat())
 }

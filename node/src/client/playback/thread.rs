@@ -110,10 +110,23 @@ impl PlaybackThread {
             self.check_silence(Instant::now());
             match handled.and_then(|()| self.step()) {
                 Ok(()) => {}
-                Err(ThreadEnd::Dropped) => return,
+                Err(ThreadEnd::Dropped) => return self.complete_file(),
                 Err(ThreadEnd::Output(reason)) => return self.send(Event::OutputFailed(reason)),
                 Err(ThreadEnd::Decoder(reason)) => return self.send(Event::Fatal(reason)),
             }
+        }
+    }
+
+    /// Completes an output file if the orders say so. A file without a frame stays incomplete, and the output removes it.
+    fn complete_file(&mut self) {
+        let mut frames = 0;
+        self.update(|progress| frames = progress.frames_played);
+        if self.orders.latest().completes_file
+            && !self.output.is_realtime()
+            && frames > 0
+            && let Err(error) = self.output.drain()
+        {
+            tracing::warn!("cannot complete the output file: {error}");
         }
     }
 

@@ -122,7 +122,7 @@ fn tracks_with_lost_audio_are_counted_beside_those_that_failed() {
     let lost = |play| Event::AudioLost { play: PlayId(play), loss };
     for (fails, message) in [
         (false, "1 of 3 tracks had silent parts"),
-        (true, "1 of 3 tracks could not be played, 1 had silent parts"),
+        (true, "1 of 3 tracks could not be played, or not to their end; 1 had silent parts"),
     ] {
         let mut state = state(3);
         event(&mut state, Event::Fetching(PlayId(0)));

@@ -521,6 +521,42 @@ fn junk_costs_bounded_time() {
     }
 }
 
+/// Bytes that this thread has read so far.
+#[cfg(target_os = "linux")]
+fn bytes_read() -> u64 {
+    let counters = fs::read_to_string("/proc/thread-self/io").unwrap();
+    let line = counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+    line.parse().unwrap()
+}
+
+/// A scan reads little of a file whose beginning is good, however much junk follows.
+#[cfg(target_os = "linux")]
+#[test]
+fn junk_behind_a_good_beginning_costs_few_bytes_in_a_scan() {
+    const JUNK: u64 = 256 << 20;
+    const MOST: u64 = 20 << 20;
+    let files = Files::new();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut slow = Vec::new();
+    for entry in fs::read_dir(corpus).unwrap() {
+        let seed = entry.unwrap().path();
+        let name = seed.file_name().unwrap().to_str().unwrap().to_owned();
+        let good = fs::read(seed).unwrap();
+        for kept in [good.len(), good.len() / 2, 200] {
+            let path = files.write(&name, &[&good[..kept]]);
+            // A hole: as many zeros, without the room on the disk.
+            fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(JUNK).unwrap();
+            let before = bytes_read();
+            let scanned = scan(&path).is_ok();
+            let bytes = bytes_read() - before;
+            if bytes > MOST {
+                slow.push(format!("{name}, {kept} bytes kept: {} kB read, {scanned}", bytes >> 10));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
+}
+
 #[test]
 fn good_tags_are_read_as_before() {
     let files = Files::new();

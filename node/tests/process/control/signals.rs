@@ -58,6 +58,7 @@ fn a_wrong_configuration_changes_nothing() {
     track(&home, "one", "first", 1.0);
     configure(&home, "\"one\"", "");
     let mut node = service(&home, &["serve"]);
+    fs::copy(home.path("config.toml"), home.path("good.toml")).unwrap();
     for (folders, more, reason) in [
         ("\"one\"", "[server]\ncash = 1\n", "server.cash"),
         ("\"one\", \"away\"", "", "away"),
@@ -67,7 +68,9 @@ fn a_wrong_configuration_changes_nothing() {
         node.process.signal("HUP");
         let told = node.process.line(|line| line.contains("was not reloaded"));
         assert!(told.contains(reason), "{told}");
-        assert_eq!(status(&home)["serve"]["tracks"], 1);
+        // The command itself reads a good configuration.
+        let shown = home.ok(&["--config", "good.toml", "status"]).out;
+        assert!(shown.contains("tracks  1"), "{shown}");
         assert!(home.run(&["reload"]).code != 0);
     }
     node.process.signal("TERM");
@@ -125,4 +128,29 @@ fn with_a_terminal_a_hangup_ends_the_node() {
     Running::of(child).finish_with(0);
     assert!(fs::read_to_string(ticket_file).unwrap().len() > 50);
     assert!(super::sockets(&home).is_empty(), "the node ended in order");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn new_access_rules_hold_for_players_that_are_connected() {
+    let home = Home::new();
+    track(&home, "one", "first", 60.0);
+    configure(&home, "\"one\"", "");
+    let node = service(&home, &["serve"]);
+    let other = Home::new();
+    let mut stays = Running::start(&mut home.command(&["play", &node.ticket, "--output", "null"]));
+    let mut goes = Running::start(&mut other.command(&["play", &node.ticket, "--output", "null"]));
+    for player in [&mut stays, &mut goes] {
+        player.line(|line| line.starts_with("playing 1"));
+    }
+    configure(&home, "\"one\"", "[access]\nmode = \"list\"\n");
+    assert!(home.ok(&["reload"]).out.starts_with("configuration reloaded: access.mode\n"));
+    // The player of another machine has no right any more; that of this machine connects again.
+    goes.finish_with(3);
+    while status(&home)["serve"]["connections"].as_array().unwrap().len() != 1 {}
+    configure(&home, "\"one\"", "[access]\nmode = \"open\"\n");
+    home.ok(&["reload"]);
+    assert!(other.ok(&["ls", &node.ticket]).out.contains("first"));
+    stays.signal("INT");
+    stays.finish_with(0);
 }

@@ -102,3 +102,33 @@ fn bad_requests_do_not_disturb_the_node() {
     }
     assert_eq!(status(&home)["serve"]["tracks"], 1);
 }
+
+#[test]
+fn tickets_are_made_and_revoked_in_the_running_node() {
+    let (home, _node) = serving(60.0);
+    let made = home.ok(&["ticket", "new", "--for", "phone"]);
+    let ticket = made.out.trim().to_owned();
+    let other = Home::new();
+    assert!(other.ok(&["ls", &ticket]).out.contains("a track"));
+    let listed = home.ok(&["ticket", "list"]).out;
+    assert!(listed.contains("phone") && !listed.contains(&ticket), "{listed}");
+    let mut player = Running::start(&mut other.command(&["play", &ticket, "--output", "null"]));
+    player.line(|line| line.starts_with("playing 1"));
+    assert!(status(&home)["serve"]["connections"].to_string().contains("\"phone\""));
+    home.ok(&["ticket", "revoke", "phone"]);
+    assert!(player.finish_with(UNREACHABLE).err.contains("revoked"));
+    other.run(&["ls", &ticket]).refused(UNREACHABLE, &["revoked"]);
+}
+
+#[test]
+fn without_a_node_tickets_change_in_the_stored_state() {
+    let home = Home::new();
+    track(&home, "music", "a track", 1.0);
+    let ticket = home.ok(&["ticket", "new", "--for", "phone"]).out;
+    assert!(ticket.starts_with("medianode1"));
+    home.ok(&["ticket", "new", "--for", "guest"]);
+    home.ok(&["ticket", "revoke", "guest"]);
+    let _node = home.serve(&[&home.path("music")]);
+    let listed = home.ok(&["ticket", "list"]).out;
+    assert!(listed.contains("phone") && !listed.contains("guest"), "{listed}");
+}

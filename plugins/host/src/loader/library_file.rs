@@ -188,3 +188,6 @@ fn text_field(what: &str, padded: &[c_char]) -> Checked<String> {
     let text = String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
     text.ok_or_else(|| format!("the {what} in its note is not printable UTF-8"))
 }
+
+#[cfg(test)]
+mod tests;

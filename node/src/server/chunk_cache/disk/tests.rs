@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+#[path = "../../../../../protocol/fuzz/src/mutation.rs"]
+mod mutation;
+
 /// Size on disk of each file: a chunk of 4000 bytes, its silenced frames and its seal.
 const EACH: u64 = 4096;
 
@@ -297,4 +300,19 @@ proptest! {
         let is_ours = end == ".chunk" || end.starts_with('.') && end.ends_with(".part");
         prop_assert_eq!(key::CacheFile::from_name(&(hash + &end)).is_some(), is_ours);
     }
+}
+
+/// A file of the cache is read only if it is what was written.
+#[test]
+fn any_file_is_the_chunk_or_is_removed() {
+    let folder = folder();
+    let file = folder.path().join(key(7).file());
+    let written = [&chunk(7).bytes[..], &key(7).appended(&chunk(7))].concat();
+    let other = [&chunk(8).bytes[..], &key(8).appended(&chunk(8))].concat();
+    let reader = reader(folder.path());
+    mutation::run("disk_cache", &[written.clone(), other], |input| {
+        fs::write(&file, input).unwrap();
+        let expected = (input == written).then(|| chunk(7));
+        assert_eq!(reader.load(&key(7), 4000), expected);
+    });
 }
