@@ -319,7 +319,8 @@ mod tests {
             }
             if let Ok(hello) = serde_json::from_str::<ServerHello>(&line) {
                 let again = serde_json::to_string(&hello).unwrap();
-                assert_eq!(serde_json::from_str::<ServerHello>(&again).unwrap(), hello);
+                // The hello holds a secret, so it cannot be printed.
+                assert!(serde_json::from_str::<ServerHello>(&again).unwrap() == hello);
             }
         });
     }
