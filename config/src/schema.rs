@@ -224,8 +224,8 @@ schema! {
         disk_cache_dir: PathBuf = |sources| sources.cache_dir.join("chunks"), shown "`chunks` in the platform's cache directory";
         /// Number of encoder threads; `0` is one per core.
         encoders: Number<0, 256> = |_| Number::clamped(0);
-        /// Greatest number of connected peers; each takes about 150 kB of memory. The node tells further
-        /// peers when to retry.
+        /// Greatest number of connected peers; each takes about 150 kB of memory. Connections that do not play
+        /// make room for further peers. If all play, the node tells further peers when to retry.
         max_peers: Number<1, 65535> = |_| Number::clamped(512);
         /// Greatest number of requests that the node answers for one peer at the same time.
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);

@@ -21,4 +21,5 @@ pub mod plugins;
 pub mod process_lock;
 pub mod server;
 pub mod source;
+mod text_line;
 pub mod ui;

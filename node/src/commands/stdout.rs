@@ -9,11 +9,16 @@ use crate::exit::{Exit, ExitContext, ExitError};
 
 /// Prints lines. A closed pipe, as in `media-node ls … | head`, is no error.
 pub(super) fn print(lines: impl IntoIterator<Item = String>) -> Result<(), ExitError> {
+    print_part(lines).map(drop)
+}
+
+/// Prints lines, of which more may follow. Returns false if nobody reads them any more.
+pub(super) fn print_part(lines: impl IntoIterator<Item = String>) -> Result<bool, ExitError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context(Exit::Failed, "writing to standard output"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).context(Exit::Failed, "writing to standard output"),
     }
 }
 
@@ -24,11 +29,26 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), ExitError> {
 
 /// Formats rows with aligned columns, each as wide as its widest cell on a terminal.
 pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
-    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let pad = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.width()));
-    rows.iter()
-        .map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned())
-        .collect()
+    Table::default().lines(rows)
+}
+
+/// A table that grows. Its columns never become narrower.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    widths: Vec<usize>,
+}
+
+impl Table {
+    /// Formats the next rows.
+    pub(super) fn lines(&mut self, rows: &[Vec<String>]) -> Vec<String> {
+        for row in rows {
+            self.widths.resize(self.widths.len().max(row.len()), 0);
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = cell.width().max(*width);
+            }
+        }
+        let pad = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.width()));
+        let line = |row: &Vec<String>| row.iter().zip(&self.widths).map(pad).collect::<Vec<_>>().join("  ");
+        rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
+    }
 }

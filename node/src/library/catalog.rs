@@ -1,14 +1,15 @@
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
+    time::Duration,
 };
 
 use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
     error::CatalogError,
-    folders::Folders,
+    folders::{Folders, FoundFiles},
     listing::Listing,
     open_files::OpenFiles,
     open_track::OpenTrack,
@@ -21,6 +22,10 @@ use super::{
 /// Number of files whose headers a scan reads before it publishes the first tracks. Each later batch is a
 /// quarter of the files known by then, so that publishing takes a fixed share of the scan's time.
 const FIRST_BATCH: usize = 64;
+
+/// Time after which a client may retry a track whose disk is away. Its player retries as long as its
+/// `playback.give_up` says.
+const AWAY_RETRY: Duration = Duration::from_secs(2);
 
 /// Number of files that [`Catalog::measure_lengths`] reads before it publishes their lengths.
 const MEASURED_BATCH: usize = 64;
@@ -63,7 +68,7 @@ impl Catalog {
     pub fn recall(paths: &[PathBuf], follow_links: bool, index: Option<&Path>) -> Result<Self, CatalogError> {
         let folders = Folders::new(paths, follow_links, index)?;
         let scanned = folders.recall();
-        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         Ok(Self {
             folders: RwLock::new(Arc::new(folders)),
             scanned: Mutex::new(scanned),
@@ -102,20 +107,22 @@ impl Catalog {
     pub fn rescan(&self) -> Result<bool, CatalogError> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         let folders = self.folders();
-        let (entries, skipped) = folders.find_files()?;
         // Files in the index of new folders need not be opened again.
         let recalled = folders.recall();
-        let mut found = known_entries(&entries, scanned.iter().chain(&recalled));
+        let known = scanned.iter().chain(&recalled);
+        let FoundFiles { entries, skipped, away } = folders.find_files(known.clone())?;
+        let mut found = known_entries(&entries, known);
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
         let is_unchanged = missing.is_empty() && recalled.is_empty() && found.len() == scanned.len();
-        // If the disk was away for a while, the listing is empty although all files are known.
-        if is_unchanged && !self.is_empty() && !self.listing().is_scanning() {
+        let before = self.listing();
+        if is_unchanged && !before.is_scanning() && before.len() > 0 && before.away() == away {
             return Ok(false);
         }
         let mut rest = missing.as_slice();
         let mut saved = found.len() - rest.len();
         loop {
-            self.publish(Listing::new(found.iter().flatten(), skipped.clone(), !rest.is_empty()));
+            let is_scanning = !rest.is_empty();
+            self.publish(Listing::new(found.iter().flatten(), skipped.clone(), away.clone(), is_scanning));
             if rest.is_empty() {
                 break;
             }
@@ -176,7 +183,8 @@ impl Catalog {
         }
         let listing = self.listing();
         let folders = listing.unreadable_folders().to_vec();
-        self.publish(Listing::new(scanned.iter(), folders, listing.is_scanning()));
+        let away = listing.away().to_vec();
+        self.publish(Listing::new(scanned.iter(), folders, away, listing.is_scanning()));
         self.folders().save(scanned.iter());
     }
 
@@ -190,6 +198,12 @@ impl Catalog {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Number of tracks whose disk was away at the last scan.
+    #[must_use]
+    pub fn away(&self) -> usize {
+        self.listing().away_len()
     }
 
     /// Files with the name of an audio file that the node does not serve.
@@ -229,15 +243,33 @@ impl Catalog {
     /// whole file the first time.
     ///
     /// # Errors
-    /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded.
-    pub(crate) fn open(&self, id: &TrackId) -> Result<Arc<OpenTrack>, WireError> {
-        self.open_in(id, &Scope::All)
+    /// `UnknownTrack` if the track does not exist or its file is gone; `Unreadable` if it cannot be decoded;
+    /// `Busy` if its disk is away.
+    pub(crate) fn open(
+        &self,
+        id: &TrackId,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenTrack>, WireError> {
+        let (file, track) = self.listing().find(id, &Scope::All).ok_or_else(|| unknown_track(id))?;
+        self.open_files.open(&file, &track, cancelled).map_err(|error| self.or_away(&file, error))
     }
 
-    /// As [`Catalog::open`], for a caller that sees the tracks of `scope` only.
-    pub(crate) fn open_in(&self, id: &TrackId, scope: &Scope) -> Result<Arc<OpenTrack>, WireError> {
-        let (file, track) = self.listing().find(id, scope).ok_or_else(|| unknown_track(id))?;
-        self.open_files.open(&file, &track)
+    /// Returns the refusal for a track that cannot be read: `Busy` if its disk is away, or else `error`.
+    /// Accesses the disk.
+    pub(crate) fn unless_away(&self, id: &TrackId, error: WireError) -> WireError {
+        match self.listing().find(id, &Scope::All) {
+            Some((file, _)) => self.or_away(&file, error),
+            None => error,
+        }
+    }
+
+    fn or_away(&self, file: &TrackFile, error: WireError) -> WireError {
+        let path = &file.entry.path;
+        let is_of_file = matches!(error.code, ErrorCode::UnknownTrack | ErrorCode::Unreadable);
+        if !is_of_file || !self.folders().is_file_away(path) {
+            return error;
+        }
+        WireError::busy(format!("the disk with {:?} is away from the node", file.title), AWAY_RETRY)
     }
 
     /// True if the track's file is open already, so that [`Catalog::open`] returns at once. Does not access the

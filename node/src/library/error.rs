@@ -48,6 +48,7 @@ pub(super) fn reason(error: &SourceError) -> String {
         SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
         SourceError::Empty { .. } => "the file holds no audio".into(),
         SourceError::Changed { .. } => "the file has changed on the node's disk; try again".into(),
+        SourceError::Stopped { stop, .. } => stop.to_string(),
         SourceError::Convert { cause, .. } => cause.to_string(),
     }
 }

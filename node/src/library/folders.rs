@@ -7,8 +7,9 @@ use std::{
 use super::{
     error::CatalogError,
     index::Index,
-    scan::folder_walk::walk,
-    skipped::Skipped,
+    root::Root,
+    scan::{folder_walk::walk, natural_order::compare_paths},
+    skipped::{SkipReason, Skipped},
     track_file::{FileEntry, ScannedEntry},
 };
 use crate::source::formats::by_ending;
@@ -19,9 +20,20 @@ pub(super) struct Folders {
     paths: Vec<PathBuf>,
     /// Real paths of `paths`.
     roots: Vec<PathBuf>,
+    /// The same, to tell if their disks are away.
+    disks: Vec<Root>,
     follow_links: bool,
     index: Option<Index>,
     is_recalled: AtomicBool,
+}
+
+/// The files below the owner's folders.
+pub(super) struct FoundFiles {
+    /// In library order.
+    pub(super) entries: Vec<FileEntry>,
+    pub(super) skipped: Vec<Skipped>,
+    /// Folders whose disk is away. Their files are those of the last scan.
+    pub(super) away: Vec<PathBuf>,
 }
 
 impl Folders {
@@ -34,12 +46,20 @@ impl Folders {
         follow_links: bool,
         index: Option<&Path>,
     ) -> Result<Self, CatalogError> {
-        let real = |path: &PathBuf| {
-            path.canonicalize().map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
+        let root = |path: &PathBuf| {
+            Root::new(path).map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })
         };
-        let roots = paths.iter().map(real).collect::<Result<Vec<_>, _>>()?;
+        let disks = paths.iter().map(root).collect::<Result<Vec<_>, _>>()?;
+        let roots: Vec<_> = disks.iter().map(|root| root.path.clone()).collect();
         let index = index.map(|folder| Index::new(folder, roots.clone(), follow_links));
-        Ok(Self { paths: paths.to_vec(), roots, follow_links, index, is_recalled: AtomicBool::new(false) })
+        Ok(Self {
+            paths: paths.to_vec(),
+            roots,
+            disks,
+            follow_links,
+            index,
+            is_recalled: AtomicBool::new(false),
+        })
     }
 
     /// The real paths of the files and folders.
@@ -55,21 +75,58 @@ impl Folders {
         self.index.as_ref().map(Index::load).unwrap_or_default()
     }
 
-    /// Walks through the folders. Returns the files that are named like audio, in library order, and the folders that
-    /// cannot be read.
+    /// Walks through the folders. `known` are the results of earlier scans: those on a disk that is away are kept.
     ///
     /// # Errors
-    /// [`CatalogError::Unreadable`] if one of the paths itself cannot be read.
-    pub(super) fn find_files(&self) -> Result<(Vec<FileEntry>, Vec<Skipped>), CatalogError> {
+    /// [`CatalogError::Unreadable`] if one of the paths itself cannot be read, and no results of it are known.
+    pub(super) fn find_files<'a>(
+        &self,
+        known: impl Iterator<Item = &'a ScannedEntry> + Clone,
+    ) -> Result<FoundFiles, CatalogError> {
         let mut seen = HashSet::new();
-        let mut skipped = Vec::new();
-        let mut entries = Vec::new();
-        for path in &self.paths {
+        let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
+        for (path, root) in self.paths.iter().zip(&self.disks) {
+            let mut skipped = Vec::new();
             let is_named_like_audio = |path: &Path| by_ending(path).is_some();
             let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
-            entries.extend(found.map_err(|cause| CatalogError::Unreadable { path: path.clone(), cause })?);
+            let is_away = found.as_ref().map_or(true, Vec::is_empty) && root.is_away();
+            let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };
+            missing.extend(skipped.iter().map(|skipped| skipped.path.clone()));
+            let mut entries = Vec::new();
+            for folder in missing {
+                let known = known.clone().map(ScannedEntry::entry);
+                let below = known.filter(|file| file.path.starts_with(&folder));
+                let kept: Vec<_> = below.filter(|file| seen.insert(file.path.clone())).cloned().collect();
+                if kept.is_empty() {
+                    continue;
+                }
+                skipped.retain(|skipped| skipped.path != folder);
+                let reason = format!("its disk is away; its {} files stay listed", kept.len());
+                skipped.push(Skipped { path: folder.clone(), reason: SkipReason::Unreadable(reason) });
+                all.away.push(folder);
+                entries.extend(kept);
+            }
+            match found {
+                Ok(found) if entries.is_empty() => entries = found,
+                Ok(found) => {
+                    entries.extend(found);
+                    entries.sort_by(|a, b| compare_paths(&a.path, &b.path));
+                }
+                Err(cause) if entries.is_empty() => {
+                    return Err(CatalogError::Unreadable { path: path.clone(), cause });
+                }
+                Err(_) => {}
+            }
+            all.entries.extend(entries);
+            all.skipped.extend(skipped);
         }
-        Ok((entries, skipped))
+        Ok(all)
+    }
+
+    /// True if a file cannot be reached because its disk is away.
+    pub(super) fn is_file_away(&self, file: &Path) -> bool {
+        let root = self.disks.iter().find(|root| file.starts_with(&root.path));
+        root.is_some_and(|root| root.is_file_away(file))
     }
 
     /// Writes the index. A failure is only logged.

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use media_protocol::{List, ListPage, Track, TrackId};
 
@@ -22,6 +22,8 @@ pub(super) struct Listing {
     by_id: Vec<u32>,
     /// Folders that could not be read, then files that are not tracks.
     skipped: Vec<Skipped>,
+    /// Folders whose disk was away at the scan.
+    away: Vec<PathBuf>,
     /// Number of the folders among `skipped`.
     folders: usize,
     /// True while a scan still reads headers of files that are not in `rows`.
@@ -33,6 +35,8 @@ struct Row {
     file: Arc<TrackFile>,
     /// Id of the content. If an earlier row has the same content, another id.
     id: TrackId,
+    /// True if the file was not found at the scan, since its disk is away.
+    is_away: bool,
 }
 
 impl Listing {
@@ -41,6 +45,7 @@ impl Listing {
     pub(super) fn new<'a>(
         scanned: impl Iterator<Item = &'a ScannedEntry>,
         mut skipped: Vec<Skipped>,
+        away: Vec<PathBuf>,
         scanning: bool,
     ) -> Self {
         let mut rows = Vec::new();
@@ -50,7 +55,9 @@ impl Listing {
             match entry {
                 ScannedEntry::Track(file) => {
                     let copies_before = copies.entry(&file.id).or_default();
-                    rows.push(Row { file: Arc::clone(file), id: copy_id(&file.id, *copies_before) });
+                    let id = copy_id(&file.id, *copies_before);
+                    let is_away = away.iter().any(|folder| file.entry.path.starts_with(folder));
+                    rows.push(Row { file: Arc::clone(file), id, is_away });
                     *copies_before += 1;
                 }
                 ScannedEntry::Skipped(file) => {
@@ -60,7 +67,7 @@ impl Listing {
         }
         let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
         by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
-        Self { rows, by_id, skipped, folders, scanning }
+        Self { rows, by_id, skipped, folders, away, scanning }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,6 +76,15 @@ impl Listing {
 
     pub(super) fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    pub(super) fn away(&self) -> &[PathBuf] {
+        &self.away
+    }
+
+    /// Number of tracks that are away.
+    pub(super) fn away_len(&self) -> usize {
+        self.rows.iter().filter(|row| row.is_away).count()
     }
 
     pub(super) fn unreadable_folders(&self) -> &[Skipped] {
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn a_page_of_the_longest_tracks_is_cut_to_one_answer() {
         let scanned: Vec<_> = (0..1000).map(longest).collect();
-        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() }, &Scope::All);
         let mut joined = Vec::new();
         while joined.len() < 1000 {
@@ -200,7 +216,7 @@ mod tests {
             skipped @ ScannedEntry::Skipped(..) => skipped,
         };
         let scanned: Vec<_> = [(0, "rock"), (1, "jazz"), (2, "rock"), (3, "jazz")].map(file).into();
-        let listing = Listing::new(scanned.iter(), Vec::new(), true);
+        let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
         let scope = Scope::new(&["jazz".into()], &["/music".into()]);
         let page = listing.page(&List { limit: 10, ..List::default() }, &scope);
         let listed: Vec<_> = page.tracks.iter().map(|track| (track.number, track.id.to_string())).collect();

@@ -14,6 +14,7 @@ mod open_file;
 mod open_files;
 mod open_track;
 pub mod provider;
+mod root;
 mod scan;
 mod scope;
 pub mod skipped;

@@ -1,14 +1,22 @@
 use std::{
     collections::VecDeque,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicBool},
+    time::Duration,
 };
 
-use crate::source::{OpusStream, Reader, Source, SourceError};
+use crate::source::{OpusStream, ReadLimits, Reader, Source, SourceError};
 
 /// Greatest number of idle readers, for all files together. Each holds a file descriptor, a decoder and buffers,
 /// about 300 kB. Tested by `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
 const MAX_IDLE: usize = 32;
+/// Number of times that an opening may read through the file: an MP3 is walked twice, an Opus file is read once more
+/// for its packets. Test of the limits: `source::read_limits`.
+const MAX_PASSES: u64 = 4;
+/// Bytes that an opening may read beyond that, for the heads of 4096 links.
+const MAX_EXTRA_BYTES: u64 = 256 << 20;
+/// Time that an opening may take: reading 2 GB from a slow network disk, twice.
+const MAX_TIME: Duration = Duration::from_secs(120);
 /// Track length, in seconds, from which the node builds the seek index as soon as it opens the track, since that
 /// takes seconds on a disk drive. In shorter tracks the first distant seek builds the index. Tested by
 /// `a_track_is_long_from_20_minutes_on`.
@@ -24,9 +32,24 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn open(path: &Path, idle: &Arc<IdleReaders>) -> Result<Self, SourceError> {
-        let source = Source::open(path)?;
-        Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
+    /// Opens the file at `path`. Another thread ends the opening by setting `cancelled`.
+    pub(super) fn open(
+        path: &Path,
+        idle: &Arc<IdleReaders>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Self, SourceError> {
+        let size = path.metadata().map_or(0, |metadata| metadata.len());
+        let limits = ReadLimits {
+            bytes: size.saturating_mul(MAX_PASSES).saturating_add(MAX_EXTRA_BYTES),
+            time: MAX_TIME,
+            cancelled: Some(Arc::clone(cancelled)),
+        };
+        let open = || {
+            let source = Source::open(path)?;
+            Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
+        };
+        let stopped = |stop| Err(SourceError::Stopped { path: path.to_owned(), stop });
+        limits.run(open).unwrap_or_else(stopped)
     }
 
     pub(super) fn is_long(&self) -> bool {

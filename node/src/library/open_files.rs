@@ -1,6 +1,6 @@
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicBool, mpsc},
 };
 
 use lru::LruCache;
@@ -10,8 +10,9 @@ use super::{
     error::unreadable,
     open_file::{IdleReaders, OpenFile},
     open_track::OpenTrack,
-    track_file::TrackFile,
+    track_file::{FileEntry, TrackFile},
 };
+use crate::source::{ReadStop, SourceError};
 
 /// Greatest number of open files that are kept, since opening some formats means reading the whole file. An entry
 /// takes a few kilobytes, or about 50 kB with the seek index of a long MP3, and no file descriptor. Tested by
@@ -19,7 +20,32 @@ use super::{
 const MAX_REMEMBERED: usize = 1024;
 
 /// A file that is open or that a user is opening. Other users of the file wait for that one.
-type Slot = Arc<OnceLock<Result<Arc<OpenFile>, WireError>>>;
+type Slot = Arc<OnceLock<Result<Arc<OpenFile>, FailedOpening>>>;
+
+/// A file that could not be opened.
+#[derive(Debug, Clone)]
+struct FailedOpening {
+    refusal: WireError,
+    /// The file as it was, if its content is at fault. A disk that fails may recover.
+    damaged: Option<FileEntry>,
+}
+
+impl FailedOpening {
+    fn new(file: &TrackFile, error: &SourceError) -> Self {
+        let is_lasting = match error {
+            SourceError::Io { .. } | SourceError::Changed { .. } => false,
+            SourceError::Stopped { stop, .. } => matches!(stop, ReadStop::Bytes(_)),
+            _ => true,
+        };
+        let damaged = FileEntry::read(&file.entry.path).filter(|_| is_lasting);
+        Self { refusal: unreadable(&file.title, error), damaged }
+    }
+
+    /// True if the file would fail again, since it has not changed.
+    fn is_current(&self) -> bool {
+        self.damaged.as_ref().is_some_and(|entry| FileEntry::read(&entry.path).as_ref() == Some(entry))
+    }
+}
 
 /// The most recently used files, each opened once.
 #[derive(Debug)]
@@ -46,25 +72,45 @@ impl OpenFiles {
     ///
     /// # Errors
     /// `UnknownTrack` if the file is gone or replaced, `Unreadable` if it cannot be decoded.
-    pub(super) fn open(&self, file: &TrackFile, track: &Track) -> Result<Arc<OpenTrack>, WireError> {
+    pub(super) fn open(
+        &self,
+        file: &TrackFile,
+        track: &Track,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenTrack>, WireError> {
         let slot = self.slot(&file.entry.path);
-        let open = || {
-            let opened = OpenFile::open(&file.entry.path, &self.idle).map(Arc::new);
-            if let Ok(opened) = &opened
-                && opened.is_long()
-            {
-                let _ = self.long.send(Arc::downgrade(opened));
-            }
-            opened.map_err(|error| unreadable(&file.title, &error))
+        let open = || self.open_now(file, cancelled);
+        check_unchanged(file).inspect_err(|_| self.forget(&file.entry.path, &slot))?;
+        let mut is_ours = false;
+        let opened = slot.get_or_init(|| {
+            is_ours = true;
+            open()
+        });
+        let is_current = match opened {
+            Ok(opened) => opened.source.is_current(),
+            Err(failed) => failed.is_current(),
         };
-        let opened = check_unchanged(file).and_then(|()| slot.get_or_init(open).clone());
-        let is_current = opened.as_ref().is_ok_and(|opened| opened.source.is_current());
         if !is_current {
             self.forget(&file.entry.path, &slot);
         }
-        // The slot holds an earlier version of the file with the same size, so open the present one.
-        let opened = if opened.is_ok() && !is_current { open() } else { opened }?;
-        Ok(Arc::new(OpenTrack::new(track, opened)))
+        // The slot holds an earlier file of the same size, a failure of the disk, or another user's cancelled opening.
+        let is_outdated = !is_current && (opened.is_ok() || !is_ours);
+        let opened = if is_outdated { open() } else { opened.clone() };
+        opened.map(|opened| Arc::new(OpenTrack::new(track, opened))).map_err(|failed| failed.refusal)
+    }
+
+    fn open_now(
+        &self,
+        file: &TrackFile,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Arc<OpenFile>, FailedOpening> {
+        let opened = OpenFile::open(&file.entry.path, &self.idle, cancelled).map(Arc::new);
+        if let Ok(opened) = &opened
+            && opened.is_long()
+        {
+            let _ = self.long.send(Arc::downgrade(opened));
+        }
+        opened.map_err(|error| FailedOpening::new(file, &error))
     }
 
     /// True if `file` is open, so that [`OpenFiles::open`] returns at once.

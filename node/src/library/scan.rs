@@ -2,4 +2,4 @@
 
 pub(super) mod folder_walk;
 pub(super) mod headers;
-mod natural_order;
+pub(super) mod natural_order;

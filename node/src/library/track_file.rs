@@ -2,7 +2,7 @@
 
 use std::{
     fs::Metadata,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -31,6 +31,11 @@ pub(super) struct FileEntry {
 impl FileEntry {
     pub(super) fn new(path: PathBuf, metadata: &Metadata) -> Self {
         Self { path, size: metadata.len(), modified: nanos(metadata.modified().ok()) }
+    }
+
+    /// The file at `path` as it is now. `None` if it cannot be found.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        path.metadata().ok().map(|metadata| Self::new(path.to_owned(), &metadata))
     }
 }
 

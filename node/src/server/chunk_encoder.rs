@@ -63,6 +63,11 @@ impl ChunkEncoder {
         self.worker.schedule.request(caller, request, self.worker.catalog.modified(&request.rendition.track))
     }
 
+    /// True if the chunk is in the cache in memory.
+    pub(super) fn is_cached(&self, request: &ChunkRequest) -> bool {
+        self.worker.schedule.is_cached(&self.key(request.clone()))
+    }
+
     /// Encodes a chunk that a client will probably request soon, once no requested chunk waits.
     pub(super) fn encode_ahead(&self, request: ChunkRequest) {
         self.worker.schedule.encode_ahead(self.key(request));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, spawn_blocking},
 };
 
@@ -20,7 +20,8 @@ const TOTAL: usize = 8;
 /// Tested by `a_greedy_caller_does_not_delay_others`.
 const PER_CALLER: usize = 2;
 
-/// Slots for work on blocking threads.
+/// Slots for work of one kind on blocking threads: searches, or openings of tracks. No kind waits for
+/// another.
 #[derive(Debug)]
 pub(super) struct DiskSlots {
     all: Arc<Semaphore>,
@@ -43,14 +44,20 @@ impl DiskSlots {
         caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
-        let own_slot = self.slots_of(caller).acquire_owned().await.ok();
-        let slot = Arc::clone(&self.all).acquire_owned().await.ok();
+        let slot = self.acquire(caller).await;
         let work = move || {
-            let _held = (own_slot, slot);
+            let _held = slot;
             work()
         };
         spawn_blocking(work).await
+    }
+
+    /// Waits for the turn of `caller`. Work may run until the slot is dropped.
+    pub(super) async fn acquire(&self, caller: &Caller) -> DiskSlot {
+        // `acquire_owned` fails only on a closed semaphore, and these are never closed.
+        let own = self.slots_of(caller).acquire_owned().await.ok();
+        let all = Arc::clone(&self.all).acquire_owned().await.ok();
+        DiskSlot { _held: (own, all) }
     }
 
     fn slots_of(&self, caller: &Caller) -> Arc<Semaphore> {
@@ -60,6 +67,12 @@ impl DiskSlots {
         let slots = by_caller.entry(caller.clone());
         Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(PER_CALLER))))
     }
+}
+
+/// A slot for one work, of its caller and of all.
+#[derive(Debug)]
+pub(super) struct DiskSlot {
+    _held: (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>),
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod disk_slots;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod negotiate;
+mod openings;
 mod peers;
 mod send_quota;
 mod service;

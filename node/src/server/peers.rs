@@ -4,10 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use media_plugin_sdk::transport::{Admit, Connection, Endpoint, TransportError};
 use media_protocol::{ACCESS_ENDED, session::server::RequestLimits};
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
 
 use self::{activity::ActivityTable, connection_table::ConnectionTable};
@@ -26,9 +23,6 @@ pub use activity::ConnectionStatus;
 pub(super) struct Peers {
     service: Arc<Service>,
     limits: RequestLimits,
-    max_peers: usize,
-    /// One permit for each connection that the server can still accept.
-    peer_slots: Arc<Semaphore>,
     connections: Arc<ConnectionTable>,
     activities: Arc<ActivityTable>,
     stopping: watch::Sender<bool>,
@@ -37,23 +31,16 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(service: Arc<Service>) -> Self {
         let config = service.config();
-        let max_peers = config.max_peers.min(Semaphore::MAX_PERMITS);
         let requests = config.max_requests_per_peer.max(1);
         let limits = RequestLimits { requests, encode_ahead: config.encode_ahead };
-        Self {
-            service,
-            limits,
-            max_peers,
-            peer_slots: Arc::new(Semaphore::new(max_peers)),
-            connections: Arc::default(),
-            activities: Arc::default(),
-            stopping: watch::Sender::new(false),
-        }
+        let connections = Arc::new(ConnectionTable::new(config.max_peers));
+        let activities = Arc::default();
+        Self { service, limits, connections, activities, stopping: watch::Sender::new(false) }
     }
 
     /// Number of connections.
     pub(super) fn connected(&self) -> usize {
-        self.max_peers.saturating_sub(self.peer_slots.available_permits())
+        self.connections.len()
     }
 
     /// All connections as the node's owner sees them, oldest first.
@@ -80,10 +67,10 @@ impl Peers {
     /// Returns the function that decides on a peer during its handshake. It admits the peer if `access` does and a
     /// slot is free. It does not take the slot; [`Peers::serve`] does.
     pub(super) fn admit(&self, access: Access) -> Admit {
-        let peer_slots = Arc::clone(&self.peer_slots);
+        let connections = Arc::clone(&self.connections);
         Arc::new(move |peer, token| {
             let admission = access.admit(peer, token)?;
-            if peer_slots.available_permits() == 0 {
+            if !connections.has_room() {
                 return Err(TransportError::FULL.into());
             }
             Ok(admission)
@@ -117,8 +104,8 @@ impl Peers {
         sessions.shutdown().await;
     }
 
-    /// The session of a new connection, which ends with the peer's grant. Closes the connection and returns `None` if no slot
-    /// is free.
+    /// The session of a new connection, which ends with the peer's grant. Closes the connection and returns `None` if it gets
+    /// no place.
     fn session(&self, connection: Arc<dyn Connection>) -> Option<impl Future<Output = ()> + use<>> {
         let counters = self.service.counters();
         let grant = connection.grant().and_then(|grant| grant.downcast::<Grant>().ok());
@@ -127,13 +114,12 @@ impl Peers {
             connection.close("internal_error");
             return None;
         };
-        let Ok(slot) = Arc::clone(&self.peer_slots).try_acquire_owned() else {
+        let Some(guard) = self.connections.insert(&connection, grant.label()) else {
             counters.peers_turned_away.add(1);
             connection.close(TransportError::FULL);
             return None;
         };
         counters.peers_served.add(1);
-        let guard = self.connections.insert(&connection);
         let active = self.activities.insert(&connection, grant.label());
         let service = Arc::clone(&self.service);
         let limits = self.limits;
@@ -141,12 +127,12 @@ impl Peers {
         // the id are enough to tell peers apart.
         let span = tracing::error_span!("session", peer = %format_args!("{:.8}", connection.peer()));
         let session = async move {
-            let _held = (guard, slot);
             tracing::info!(path = %connection.path().kind, ticket = grant.label(), "a peer connected");
             let caller = Caller::new(&connection.peer(), grant.as_ref().clone());
+            let guard = Arc::new(guard);
             let session = async {
                 let activity = Arc::clone(&active.activity);
-                session::run(service, limits, caller, Arc::clone(&connection), activity).await;
+                session::run(service, limits, caller, Arc::clone(&connection), guard, activity).await;
                 connection.closed().await
             };
             tokio::select! {

@@ -3,7 +3,7 @@
 //! The service knows neither connections nor streams. Any code with a [`Caller`] can use it: the session of a
 //! peer, or other code of this node through [`LocalLibrary`], which is a [`Provider`].
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use bytes::Bytes;
 use media_plugin_host::Registry;
@@ -20,6 +20,7 @@ use super::{
     config::ServerConfig,
     disk_slots::DiskSlots,
     negotiate::{self, rendition_bounds::RenditionBounds},
+    openings::Openings,
     send_quota::{SendQuota, SendReservation},
     stats::{ServerCounters, ServerStats},
 };
@@ -36,7 +37,8 @@ pub struct Service {
     encoder: ChunkEncoder,
     counters: Arc<ServerCounters>,
     send_quota: Arc<SendQuota>,
-    disk_slots: DiskSlots,
+    list_slots: DiskSlots,
+    openings: Arc<Openings>,
 }
 
 impl Service {
@@ -63,7 +65,8 @@ impl Service {
             encoder,
             counters: Arc::default(),
             send_quota: Arc::default(),
-            disk_slots: DiskSlots::new(),
+            list_slots: DiskSlots::new(),
+            openings: Arc::new(Openings::new()),
         })
     }
 
@@ -85,8 +88,9 @@ impl Service {
             match caller.grant().check(Right::Listen) {
                 Err(refusal) => Err(refused(&refusal)),
                 Ok(()) => {
-                    let (service, scope) = (Arc::clone(self), self.scope(caller));
-                    self.on_disk(caller, move || Ok(service.catalog.list_in(&list, &scope))).await
+                    let (catalog, scope) = (Arc::clone(&self.catalog), self.scope(caller));
+                    let page = self.list_slots.run(caller, move || catalog.list_in(&list, &scope)).await;
+                    page.map_err(|_| failed())
                 }
             }
         };
@@ -103,14 +107,21 @@ impl Service {
         if let Err(refusal) = caller.grant().check(Right::Listen) {
             return self.counted(Err(refused(&refusal)));
         }
-        let (service, scope) = (Arc::clone(self), self.scope(caller));
+        // Callers with other scopes share the opening.
+        let scope = self.scope(caller);
+        if scope != Scope::All && !self.catalog.contains(&request.track, &scope) {
+            return self.counted(Err(unknown_track(&request.track)));
+        }
         let bounds = RenditionBounds::of(caller.grant());
-        let info = self.on_disk(caller, move || {
-            let track = service.catalog.open_in(&request.track, &scope)?;
-            let options = &service.config.codec_options;
-            negotiate::choose(&service.registry, options, &request, track.track(), track.facts(), bounds)
+        let catalog = Arc::clone(&self.catalog);
+        let id = request.track.clone();
+        let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
+        let track = self.openings.open(caller, &request.track, open).await;
+        let info = track.and_then(|track| {
+            let options = &self.config.codec_options;
+            negotiate::choose(&self.registry, options, &request, track.track(), track.facts(), bounds)
         });
-        self.counted(info.await)
+        self.counted(info)
     }
 
     /// Requests a chunk and returns at once. The answer delivers the chunk's bytes as they are encoded, with the loss part if
@@ -121,7 +132,7 @@ impl Service {
     /// `UnknownTrack` and `OutOfScope` for a track or a rendition beyond the caller's bounds; the refusals of
     /// [`Grant::check`].
     pub(super) fn chunk(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         request: &ChunkRequest,
         report_loss: bool,
@@ -130,11 +141,36 @@ impl Service {
         let bytes = negotiate::chunk_bytes(&self.registry, &request.rendition);
         let reservation = permitted.and_then(|()| self.send_quota.reserve(caller, bytes));
         let answer = reservation.and_then(|reservation| {
-            let stream = self.encoder.request(caller, request)?.reporting_loss(report_loss);
+            // A chunk in the cache outlives its file.
+            let is_ready = self.encoder.is_cached(request) || self.catalog.is_open(&request.rendition.track);
+            let stream = if is_ready {
+                AnswerStream::Encoder(self.encoder.request(caller, request)?.reporting_loss(report_loss))
+            } else {
+                AnswerStream::Opening(self.open_and_request(caller, request, report_loss))
+            };
             let (counters, grant) = (Arc::clone(&self.counters), caller.grant().clone());
             Ok(ChunkAnswer { stream, grant, counters, has_ended: false, _reservation: reservation })
         });
         self.counted(answer)
+    }
+
+    /// Opens the chunk's track before the chunk is queued, so that no encoder thread waits for an opening.
+    fn open_and_request(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &ChunkRequest,
+        report_loss: bool,
+    ) -> BoxFuture<'static, Result<ChunkStream, WireError>> {
+        let service = Arc::clone(self);
+        let caller = caller.clone();
+        let request = request.clone();
+        Box::pin(async move {
+            let catalog = Arc::clone(&service.catalog);
+            let id = request.rendition.track.clone();
+            let open = move |cancelled: &Arc<AtomicBool>| catalog.open(&id, cancelled);
+            service.openings.open(&caller, &request.rendition.track, open).await?;
+            Ok(service.encoder.request(&caller, &request)?.reporting_loss(report_loss))
+        })
     }
 
     /// Encodes a chunk that the caller will request soon, if it may and no request waits.
@@ -190,20 +226,14 @@ impl Service {
         self.encoder.stop();
     }
 
-    /// Runs work that waits for the disk on a blocking thread, within the caller's slots.
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
-    ) -> Result<T, WireError> {
-        let failed = |_| WireError::new(ErrorCode::Internal, "the node failed at this request; see its log");
-        self.disk_slots.run(caller, work).await.map_err(failed)?
-    }
-
     /// Counts the refusal, if the answer is one.
     fn counted<T>(&self, answer: Result<T, WireError>) -> Result<T, WireError> {
         answer.inspect_err(|error| self.counters.refusal(error.code))
     }
+}
+
+fn failed() -> WireError {
+    WireError::new(ErrorCode::Internal, "the node failed at this request; see its log")
 }
 
 /// The refusal of a grant, as the wire carries it.
@@ -213,7 +243,7 @@ pub(super) fn refused(refusal: &AccessRefusal) -> WireError {
 
 /// One chunk for one caller, as it goes over the wire. Holds its reservation in the send quota until it is dropped.
 pub(super) struct ChunkAnswer {
-    stream: ChunkStream,
+    stream: AnswerStream,
     grant: Grant,
     counters: Arc<ServerCounters>,
     has_ended: bool,
@@ -227,9 +257,20 @@ impl ChunkAnswer {
         if self.has_ended {
             return None;
         }
-        let Some(bytes) = self.stream.next().await else {
+        if let AnswerStream::Opening(opening) = &mut self.stream {
+            match opening.await {
+                Ok(stream) => self.stream = AnswerStream::Encoder(stream),
+                Err(error) => {
+                    self.has_ended = true;
+                    self.counters.refusal(error.code);
+                    return Some(chunk::refusal(&error));
+                }
+            }
+        }
+        let AnswerStream::Encoder(stream) = &mut self.stream else { return None };
+        let Some(bytes) = stream.next().await else {
             self.has_ended = true;
-            if let Some(code) = self.stream.refused() {
+            if let Some(code) = stream.refused() {
                 self.counters.refusal(code);
             }
             return None;
@@ -245,6 +286,13 @@ impl ChunkAnswer {
             }
         }
     }
+}
+
+/// Origin of a chunk's bytes.
+enum AnswerStream {
+    /// The track is being opened. Then the chunk is requested from the encoder.
+    Opening(BoxFuture<'static, Result<ChunkStream, WireError>>),
+    Encoder(ChunkStream),
 }
 
 /// The tracks of this machine as a [`Provider`], for one caller.
@@ -319,5 +367,49 @@ impl ChunkPackets for LocalPackets {
                 self.reader.push(self.answer.next().await.ok_or_else(stopped)?);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+    use crate::plugins;
+
+    #[tokio::test]
+    async fn listing_does_not_wait_for_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
+        let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
+        let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
+        let (shut, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let begun = Arc::new(Mutex::new(0));
+        let mut openings = JoinSet::new();
+        // Four peers open as many files as they may at once, and wait.
+        for number in 0..8 {
+            let (service, gate, begun) = (service.clone(), gate.clone(), begun.clone());
+            let track = format!("t{number}").parse().unwrap();
+            let open = move |_: &Arc<AtomicBool>| {
+                *begun.lock().unwrap() += 1;
+                // Blocks until `shut` is dropped.
+                let _ = gate.lock().unwrap().recv();
+                Err(WireError::new(ErrorCode::Unreadable, "zeros"))
+            };
+            let caller = Caller::peer(&(number % 4).to_string());
+            openings.spawn(async move { service.openings.open(&caller, &track, open).await.is_err() });
+        }
+        while *begun.lock().unwrap() < 8 {
+            yield_now().await;
+        }
+        for caller in ["0", "another"] {
+            let list = List { offset: 0, limit: 10, search: "a".into() };
+            assert!(service.list(&Caller::peer(caller), list).await.is_ok());
+        }
+        drop(shut);
+        assert!(openings.join_all().await.into_iter().all(|refused| refused));
     }
 }

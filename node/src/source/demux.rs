@@ -1,11 +1,14 @@
 //! Packets by position, from any container.
 
-use std::{fs::File, ops::Range, path::PathBuf, sync::Arc};
+use std::{fs::File, io::ErrorKind, ops::Range, path::PathBuf, sync::Arc};
 
 use symphonia::core::{
     codecs::audio::AudioCodecParameters,
     errors::{Error, Result},
-    formats::{FormatId, FormatReader, SeekMode, SeekTo, well_known::FORMAT_ID_CAF},
+    formats::{
+        FormatId, FormatReader, SeekMode, SeekTo,
+        well_known::{FORMAT_ID_CAF, FORMAT_ID_FLAC, FORMAT_ID_OGG},
+    },
     units::Timestamp,
 };
 
@@ -14,11 +17,18 @@ use super::{
     error::{guarded, is_end},
     frame_stream::{Checkpoints, FrameStream},
     packet::{Clock, TimedPacket},
+    read_limits::ReadLimits,
     timeline::{Anchors, Timeline},
 };
 
 /// Damaged packets in a row after which the rest of a file is abandoned.
 const MAX_FAILURES: u32 = 64;
+
+/// Bytes that are read for one packet, at most. More of them are damage, and the end of what can be played from here
+/// on. Bounds the time in which an encoder thread looks for a packet. Test `junk_ends_the_packets_after_16_mb`.
+const MAX_SCANNED: u64 = 16 << 20;
+/// The same for one seek in a container whose reader searches for packets. Same test.
+const MAX_SEARCHED: u64 = 64 << 20;
 
 /// The packets of one track. After an error or the end it returns nothing more until the next seek.
 ///
@@ -108,7 +118,12 @@ impl Demuxer {
                 if self.opener.id == FORMAT_ID_CAF {
                     *format = self.opener.open()?;
                 }
-                seek_back(format.as_mut(), self.track, self.clock, frame)
+                let mut seek = || seek_back(format.as_mut(), self.track, self.clock, frame);
+                if !matches!(self.opener.id, FORMAT_ID_FLAC | FORMAT_ID_OGG) {
+                    return seek();
+                }
+                let sought = ReadLimits::of_bytes(MAX_SEARCHED).run(seek);
+                sought.unwrap_or_else(|_| Err(Error::IoError(ErrorKind::UnexpectedEof.into())))
             }
             Packets::Rounded(format, timeline) => {
                 if !guarded(|| timeline.seek(format.as_mut(), self.track, frame))? {
@@ -141,14 +156,16 @@ impl Demuxer {
     /// Only if the file cannot be read.
     pub(super) fn next(&mut self) -> std::io::Result<Option<TimedPacket>> {
         while self.failures < MAX_FAILURES && self.budget > 0 {
-            let next = guarded(|| match &mut self.packets {
+            let read = || match &mut self.packets {
                 Packets::Bare(stream) => stream.next(),
                 Packets::Rounded(format, timeline) => timeline.next(format.as_mut(), self.track),
                 Packets::Indexed(format) => {
                     let packet = format.next_packet()?;
                     Ok(packet.map(|packet| TimedPacket::new(packet, self.clock)))
                 }
-            });
+            };
+            let limits = ReadLimits::of_bytes(MAX_SCANNED);
+            let Ok(next) = limits.run(|| guarded(read)) else { break };
             let bytes = match &next {
                 Ok(Some(timed)) => timed.packet.data.len() as u64,
                 _ => 0,

@@ -45,6 +45,14 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+    /// Opening the file was ended before its time.
+    #[error("cannot open {path}: {stop}; check the file and the disk", path = .path.display())]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+        /// Reason of the end.
+        stop: super::ReadStop,
+    },
     /// The file's rate or channel count cannot be converted.
     #[error("cannot convert {path}: {cause}", path = .path.display())]
     Convert {

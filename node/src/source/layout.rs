@@ -9,6 +9,7 @@ use std::{
 use super::{
     formats::{self, AAC, Format, MAGIC_BYTES, MPEG},
     mpeg_header::{ADTS_HEAD, AdtsHeader, MpegHeader},
+    read_limits::note_read,
 };
 
 /// Number of bytes behind the tags that are searched for the first frame of audio. Bounds the time for a file without audio.
@@ -199,9 +200,10 @@ pub(super) fn read_at(file: &mut File, at: u64, count: usize) -> Result<Vec<u8>>
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(at))?;
     match file.take(count as u64).read_to_end(&mut bytes) {
-        Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
-        _ => Ok(bytes),
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
+        _ => note_read(bytes.len())?,
     }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod packet;
 mod pcm_container;
 mod probe;
 mod read_buffer;
+mod read_limits;
 mod reader;
 mod source_file;
 mod source_info;
@@ -50,6 +51,7 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 
 pub use error::{Result, SourceError};
 pub use opus_packets::{OpusPackets, OpusStream};
+pub use read_limits::{ReadLimits, ReadStop};
 pub use reader::Reader;
 pub use source_info::SourceInfo;
 pub use tags::{Scanned, Tags, scan, tags};

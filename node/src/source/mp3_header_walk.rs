@@ -10,7 +10,10 @@ use std::{
     path::Path,
 };
 
-use super::mpeg_header::{MPEG_HEAD, MpegHeader};
+use super::{
+    mpeg_header::{MPEG_HEAD, MpegHeader},
+    read_limits::note_read,
+};
 
 /// Size of one read, in bytes. A two-hour MP3 has about 150 MB.
 const READ: usize = 256 * 1024;
@@ -46,6 +49,7 @@ impl Mp3HeaderWalk {
             self.file.read_exact(&mut head).ok()?;
             let bytes = self.plain_frame_bytes(&head)?;
             self.file.seek_relative(i64::from(bytes) - MPEG_HEAD as i64).ok()?;
+            note_read(bytes as usize).ok()?;
             self.byte += u64::from(bytes);
         }
         let mut head = [0; MPEG_HEAD];

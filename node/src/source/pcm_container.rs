@@ -32,7 +32,7 @@ use symphonia::{
     default::formats::{AiffReader, WavReader},
 };
 
-use super::{codecs, layout::read_at, packet::stream};
+use super::{codecs, layout::read_at, packet::stream, read_limits::note_read};
 
 /// Greatest number of chunks that are read, which bounds the time for a damaged file.
 const MAX_CHUNKS: u32 = 1024;
@@ -333,6 +333,7 @@ impl FormatReader for PcmReader {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
+        note_read(bytes.len())?;
         let start = Timestamp::new(i64::try_from(frame).unwrap_or(i64::MAX));
         let duration = Duration::new(blocks * self.block_frames);
         Ok(Some(Packet::new(self.tracks[0].id, start, duration, bytes)))

@@ -5,6 +5,8 @@ use std::{
     io::{ErrorKind, Read, Result, Seek, SeekFrom},
 };
 
+use super::read_limits::note_read;
+
 /// The bytes of the last read.
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
@@ -53,6 +55,6 @@ impl ReadBuffer {
         self.bytes.reserve_exact(count);
         file.seek(SeekFrom::Start(at))?;
         file.take(count as u64).read_to_end(&mut self.bytes)?;
-        Ok(())
+        note_read(self.bytes.len())
     }
 }

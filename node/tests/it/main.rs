@@ -9,6 +9,8 @@
 
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/hostile_node.rs"]
+mod hostile_node;
 #[path = "../common/net/mod.rs"]
 mod net;
 #[path = "../common/ogg.rs"]
@@ -19,6 +21,7 @@ mod program;
 mod rig;
 
 mod access;
+mod away;
 mod bench_page;
 mod borders;
 mod disk_cache;
@@ -29,6 +32,7 @@ mod fallback;
 mod figures;
 mod fuzz;
 mod guide;
+mod hostile;
 mod lab;
 mod library;
 mod loss;

@@ -6,10 +6,14 @@
 #![cfg(all(target_os = "linux", feature = "fastn"))]
 
 use std::{
-    io::{Write, stderr},
-    process::Command,
+    io::{BufRead, BufReader, Read, Write, stderr, stdin},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
+
+use media_node::plugins;
+use media_plugin_sdk::transport::{BindOptions, PeerAddress, refuse_all};
+use media_protocol::Ticket;
 
 use crate::fixtures::{Kind, encode, music, stored};
 use crate::program::{Home, Node, Running, Wav};
@@ -118,4 +122,68 @@ fn a_cable_is_pulled_and_an_address_changes() {
         assert!(heard == stored(Kind::FlacS16, &samples), "{event:?}: {} samples: {}", heard.len(), done.err);
         std::fs::remove_file(home.path("heard.wav")).unwrap();
     }
+}
+
+/// Ticket for the process that [`crowd`] runs in.
+const CROWD: &str = "MEDIA_NODE_TEST_CROWD";
+/// Identities of the crowd: more than the node has places.
+const IDENTITIES: u8 = 40;
+
+/// The crowd, in a process of its own: connects with many identities and the one ticket, and keeps the connections until
+/// its standard input ends. Does nothing without a ticket in the environment.
+#[test]
+fn crowd() {
+    let Ok(ticket) = std::env::var(CROWD) else { return };
+    let route = ticket.parse::<Ticket>().unwrap().routes.remove(0);
+    let token = ticket.parse::<Ticket>().unwrap().token();
+    let peer = PeerAddress { id: route.peer, addresses: route.addresses };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut kept = Vec::new();
+    for identity in 0..IDENTITIES {
+        let bind = BindOptions {
+            secret_key: [identity + 1; 32],
+            options: r#"{"relay": "off", "mdns": false, "bind": ["10.77.0.2:0"]}"#.into(),
+            name: "crowd".into(),
+            version: String::new(),
+            protocols: Vec::new(),
+            admit: refuse_all(),
+        };
+        kept.push(runtime.block_on(async {
+            let endpoint = plugins::registry().transport("fastn").unwrap().bind(&bind).await.unwrap();
+            let connection = endpoint.connect(&peer, Some(&token)).await;
+            (endpoint, connection)
+        }));
+    }
+    let admitted = kept.iter().filter(|(_, connection)| connection.is_ok()).count();
+    writeln!(stderr(), "the crowd has come: {admitted}").unwrap();
+    runtime.block_on(tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new()))).unwrap().unwrap();
+}
+
+#[test]
+fn a_crowd_behind_one_ticket_locks_nobody_out() {
+    let Some(cables) = Cables::lay_or_skip() else { return };
+    let home = Home::new();
+    let config = "[transport.fastn]\nrelay = \"off\"\nmdns = false\n[server]\nmax_peers = 16\n";
+    std::fs::write(home.path("config.toml"), config).unwrap();
+    let samples = music(RATE, 2, SECONDS);
+    let file = encode(&home.path(""), Kind::FlacS16, RATE, 2, &samples);
+    let node = Node::start(&mut Cables::command(&cables.a, &home, &["serve", file.to_str().unwrap()]));
+    let b = &cables.b;
+    let arguments = ["play", &node.ticket, "--codec", "pcm", "--output", "file:heard.wav"];
+    let mut playing = Running::start(&mut Cables::command(b, &home, &arguments));
+    playing.line(|line| line.contains("FlacS16"));
+    let mut crowd = Command::new("ip");
+    crowd.args(["netns", "exec", b]).arg(std::env::current_exe().unwrap());
+    crowd.args(["--exact", "namespaces::crowd", "--nocapture"]).env(CROWD, &node.ticket);
+    let mut crowd = crowd.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(crowd.stderr.take().unwrap()).lines();
+    let come = lines.map(Result::unwrap).find(|line| line.starts_with("the crowd has come: ")).unwrap();
+    assert_eq!(come, format!("the crowd has come: {IDENTITIES}"));
+    // All places are taken now, by the listener and by silent connections.
+    let listed = Running::start(&mut Cables::command(b, &home, &["ls", &node.ticket])).finish_with(0);
+    assert!(listed.out.contains("FlacS16"), "{listed:?}");
+    playing.finish_with(0);
+    assert!(Wav::read(&home.path("heard.wav")).samples == stored(Kind::FlacS16, &samples));
+    drop(crowd.stdin.take());
+    assert!(crowd.wait().unwrap().success());
 }

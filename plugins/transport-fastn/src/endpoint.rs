@@ -2,6 +2,7 @@
 
 mod connection_pool;
 mod handshake_limit;
+mod name_resolver;
 mod quic_endpoint;
 
 use std::{

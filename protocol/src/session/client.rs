@@ -6,6 +6,9 @@
 //! - No request leaves while playback is paused, or while the buffer holds its target level.
 //! - Every packet of a chunk is delivered once and in order, even if the chunk is requested several times. A
 //!   chunk has the same bytes each time, so the session skips the packets that it delivered before.
+//! - A node cannot hold the session for ever, or make it spend bytes without end. A third damaged copy of a
+//!   chunk, or a multiple of a chunk's bytes without the chunk, ends its rendition for the track. Only a
+//!   complete answer ends the count of [`ClientConfig::give_up`].
 //! - A codec that failed, on the node or in the client, is not requested again. The track resumes in another
 //!   codec from the frame where it failed, and all that was fetched beyond that frame is fetched again in the
 //!   same order.
@@ -43,8 +46,11 @@ pub struct ClientConfig {
     /// Time without progress after which the client abandons a request and repeats it. Default: 8 s. Tested by
     /// `a_request_without_progress_is_abandoned_after_8_s`.
     pub timeout: Duration,
-    /// Time of failed retries after which the client gives the track up. Default: 3 minutes (test
-    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`).
+    /// Time of failed retries after which the client stops, counted from the first failure since the last
+    /// complete answer. Default: 3 minutes (tests
+    /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`,
+    /// `only_a_whole_chunk_ends_the_count_of_3_minutes`). A request whose answer is incomplete stops the client
+    /// too, but not within the first minute (test `an_answer_that_drips_is_abandoned_after_3_minutes`).
     pub give_up: Duration,
 }
 
@@ -72,6 +78,23 @@ struct RequestInFlight {
     id: RequestId,
     /// Time of its last progress, or else of its sending.
     last_progress: Duration,
+}
+
+/// Count of failures since the last complete answer.
+#[derive(Debug, Default)]
+struct Retries {
+    /// Time of the next retry, after a failure.
+    at: Option<Duration>,
+    /// Failures since the last new packet.
+    attempts: u32,
+    /// Time of the first failure.
+    failing_since: Option<Duration>,
+    /// Time of the first request.
+    requesting_since: Option<Duration>,
+    /// Damaged copies of the answer.
+    damaged: u32,
+    /// Bytes of the chunk's packets in copies that failed or were abandoned.
+    wasted_bytes: u64,
 }
 
 /// A track to fetch from its start, once the present one is complete.
@@ -116,11 +139,7 @@ pub struct ClientSession {
     request: Option<RequestInFlight>,
     /// Time when the session last reconsidered the rendition of the chunk in flight.
     reconsidered_at: Duration,
-    /// Time of the next retry, after a failure.
-    retry_at: Option<Duration>,
-    attempts: u32,
-    /// Time of the first failure since the last progress.
-    failing_since: Option<Duration>,
+    retries: Retries,
     paused: bool,
     buffer_level: Duration,
     next_request: u64,
@@ -148,6 +167,15 @@ impl ClientSession {
     /// Bytes of a partial packet that count as progress, about one datagram. Tested by
     /// `a_thousand_bytes_of_a_packet_are_progress`.
     const PROGRESS_BYTES: u64 = 1000;
+    /// Damaged copies of an answer after which the session does not request it again (test
+    /// `the_third_damaged_copy_of_a_chunk_ends_its_rendition_and_then_the_track`).
+    const MAX_DAMAGED: u32 = 3;
+    /// Bytes of failed copies of a chunk after which the session does not request it again in this rendition, in
+    /// multiples of [`Rendition::max_chunk_bytes`] (test `copies_that_break_off_cost_at_most_8_chunks_bytes`).
+    const MAX_WASTED_CHUNKS: u64 = 8;
+    /// Least time for a complete answer, for a short [`ClientConfig::give_up`] and a slow path (test
+    /// `an_answer_that_drips_is_abandoned_after_3_minutes`).
+    const MIN_ANSWER_TIME: Duration = Duration::from_secs(60);
     /// Longest wait that a busy node can demand (test `a_busy_node_is_asked_again_when_it_says`).
     const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -167,9 +195,7 @@ impl ClientSession {
             failed_codecs: Vec::new(),
             request: None,
             reconsidered_at: Duration::ZERO,
-            retry_at: None,
-            attempts: 0,
-            failing_since: None,
+            retries: Retries::default(),
             paused: false,
             buffer_level: Duration::ZERO,
             next_request: 0,
@@ -197,6 +223,7 @@ impl ClientSession {
             ClientInput::HeadOfLineBlocked { request } => self.on_head_of_line_blocked(request),
             ClientInput::Refused { request, error } => self.on_refused(request, error),
             ClientInput::Broken { request, reason } => self.on_broken(request, reason),
+            ClientInput::Damaged { request, reason } => self.on_damaged(request, reason),
             ClientInput::DecoderFailed(failed) => self.on_decoder_failed(failed),
             ClientInput::Timeout => self.on_timeout(),
         }
@@ -211,11 +238,22 @@ impl ClientSession {
     /// Returns the time at which to pass [`ClientInput::Timeout`], if no other input comes before.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        if let Some(at) = self.retry_at {
+        if let Some(at) = self.retries.at {
             return (!self.paused).then_some(at);
         }
         let request = self.request?;
-        Some((request.last_progress + self.config.timeout).min(self.reconsider_at()))
+        let silent_at = request.last_progress + self.config.timeout;
+        Some(silent_at.min(self.reconsider_at()).min(self.give_up_at()))
+    }
+
+    /// Returns the time at which to stop if the answer in flight is not complete by then.
+    fn give_up_at(&self) -> Duration {
+        match self.retries.requesting_since {
+            Some(since) if !self.paused => {
+                since.saturating_add(self.config.give_up.max(Self::MIN_ANSWER_TIME))
+            }
+            _ => Duration::MAX,
+        }
     }
 
     /// Returns the time at which to reconsider the rendition of the chunk in flight, if nothing of it arrives
@@ -237,7 +275,7 @@ impl ClientSession {
     /// True if a request is in flight or due to be retried.
     #[must_use]
     pub fn is_request_pending(&self) -> bool {
-        self.request.is_some() || self.retry_at.is_some()
+        self.request.is_some() || self.retries.at.is_some()
     }
 
     /// The codecs that failed, on the node or in the client: the last [`GetInfo::MAX_CODECS`] of them. The
@@ -251,7 +289,7 @@ impl ClientSession {
         self.abandon_request();
         self.actions.push_back(ClientAction::Clear { play });
         self.buffer_level = Duration::ZERO;
-        self.reset_retries();
+        self.retries = Retries::default();
         self.started.clear();
         self.refetch.clear();
         self.next_track = None;
@@ -262,8 +300,9 @@ impl ClientSession {
 
     fn on_resume(&mut self) {
         self.paused = false;
-        // The node had no request to answer during the pause.
-        self.failing_since = None;
+        // A pause does not count against the node.
+        self.retries.failing_since = None;
+        self.retries.requesting_since = self.request.map(|_| self.now);
     }
 
     fn on_follow(&mut self, after: PlayId, next: Option<NextPlay>) {
@@ -327,6 +366,7 @@ impl ClientSession {
             }
         };
         self.next_request += 1;
+        self.retries.requesting_since.get_or_insert(self.now);
         self.request = Some(RequestInFlight { id: request, last_progress: self.now });
         self.reconsidered_at = self.now;
         self.actions.push_back(action);
@@ -441,7 +481,7 @@ impl ClientSession {
             let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
             return self.fail(error.into());
         }
-        self.reset_retries();
+        self.retries = Retries::default();
         let info = Arc::new(info);
         self.remember(Arc::clone(&info));
         self.start_track(play, &info, at, refetch);
@@ -449,6 +489,7 @@ impl ClientSession {
             && chunk_follows
         {
             chunk.requested_at = self.now;
+            self.retries.requesting_since = Some(self.now);
             self.request = Some(RequestInFlight { id: request, last_progress: self.now });
             self.check_first_chunk();
         }
@@ -489,7 +530,6 @@ impl ClientSession {
         if !self.note_progress(request) {
             return;
         }
-        self.reset_retries();
         let Fetch::Chunk(chunk) = &mut self.fetch else { return };
         chunk.head_of_line_blocked = false;
         match event {
@@ -506,6 +546,7 @@ impl ClientSession {
                 chunk.partial_bytes = 0;
                 if chunk.packets_received > chunk.packets_delivered {
                     chunk.packets_delivered = chunk.packets_received;
+                    self.retries.attempts = 0;
                     self.actions.push_back(ClientAction::Packet(packet));
                 }
                 self.reconsider_rendition();
@@ -513,6 +554,7 @@ impl ClientSession {
             ChunkEvent::Loss(frames) => chunk.silenced = frames,
             ChunkEvent::End => {
                 self.request = None;
+                self.retries = Retries::default();
                 self.actions.push_back(ClientAction::ChunkEnd { silenced: chunk.silenced });
                 self.rate_choice.delivered(chunk.delivery(self.now));
                 let next = chunk.index.next().filter(|_| !chunk.track.rendition.is_last(chunk.index));
@@ -532,7 +574,7 @@ impl ClientSession {
         if error.code == ErrorCode::Busy {
             let demanded = error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
             let demanded = demanded.map(|wait| wait.min(Self::MAX_RETRY_AFTER));
-            return self.retry(error.message, demanded);
+            return self.retry_copy(error.message, demanded);
         }
         let is_codec = matches!(error.code, ErrorCode::CodecFailed | ErrorCode::UnknownRendition);
         match &self.fetch {
@@ -551,7 +593,53 @@ impl ClientSession {
     fn on_broken(&mut self, request: RequestId, reason: String) {
         if self.is_current(request) {
             self.end_request();
-            self.retry(reason, None);
+            self.retry_copy(reason, None);
+        }
+    }
+
+    fn on_damaged(&mut self, request: RequestId, reason: String) {
+        if self.is_current(request) {
+            self.end_request();
+            self.retries.damaged += 1;
+            self.retry_copy(reason, None);
+        }
+    }
+
+    /// Retries after a copy of an answer that failed. After too many of them the session resumes in another rendition, or
+    /// gives the track up if there is none.
+    fn retry_copy(&mut self, reason: String, demanded: Option<Duration>) {
+        let Some(problem) = self.useless_copies(&reason) else { return self.retry(reason, demanded) };
+        let Fetch::Chunk(chunk) = &self.fetch else { return self.fail(Failure::Damaged(problem)) };
+        let index = chunk.index;
+        let resume_at = chunk.delivered_to();
+        let mut track = chunk.track.clone();
+        let failed = Arc::clone(&track.rendition);
+        track.renditions = track.renditions.iter().filter(|other| other.id != failed.id).cloned().collect();
+        if track.renditions.is_empty() || self.now >= self.give_up_at() {
+            return self.fail(Failure::Damaged(problem));
+        }
+        let Retries { failing_since, requesting_since, .. } = self.retries;
+        self.retries = Retries { failing_since, requesting_since, ..Retries::default() };
+        let reason = format!("{problem}; this rendition is no longer used");
+        self.resume_in_first(track, &failed, index, resume_at, reason);
+    }
+
+    /// Returns the reason not to request the present answer again, if there is one.
+    fn useless_copies(&self, reason: &str) -> Option<String> {
+        let max_wasted = match &self.fetch {
+            Fetch::Chunk(chunk) => {
+                Self::MAX_WASTED_CHUNKS.saturating_mul(chunk.track.rendition.max_chunk_bytes() as u64)
+            }
+            _ => u64::MAX,
+        };
+        let name = self.answer_name();
+        let Retries { damaged, wasted_bytes, .. } = self.retries;
+        if damaged >= Self::MAX_DAMAGED {
+            Some(format!("the node sent {name} damaged {damaged} times ({reason})"))
+        } else if wasted_bytes > max_wasted {
+            Some(format!("the node sent {wasted_bytes} bytes of {name}, but never all of it ({reason})"))
+        } else {
+            None
         }
     }
 
@@ -562,6 +650,7 @@ impl ClientSession {
         if let Fetch::Chunk(chunk) = &mut self.fetch {
             let bytes = std::mem::take(&mut chunk.bytes_received) + std::mem::take(&mut chunk.partial_bytes);
             if bytes > 0 {
+                self.retries.wasted_bytes = self.retries.wasted_bytes.saturating_add(bytes);
                 self.rate_choice.abandoned(bytes);
             }
         }
@@ -575,14 +664,17 @@ impl ClientSession {
     }
 
     fn on_timeout(&mut self) {
-        if self.retry_at.is_some_and(|at| at <= self.now) {
-            self.retry_at = None;
+        if self.retries.at.is_some_and(|at| at <= self.now) {
+            self.retries.at = None;
         }
         let Some(request) = self.request else { return };
-        if self.now >= request.last_progress + self.config.timeout {
+        if self.now >= self.give_up_at() {
+            self.abandon_request();
+            self.fail(Failure::Unreachable(self.incomplete_answer()));
+        } else if self.now >= request.last_progress + self.config.timeout {
             self.end_request();
             self.actions.push_back(ClientAction::Abandon { request: request.id, silent: true });
-            self.retry(format!("no answer for {} s", self.config.timeout.as_secs()), None);
+            self.retry_copy(format!("no answer for {} s", self.config.timeout.as_secs()), None);
         } else if self.now >= self.reconsider_at() {
             self.reconsider_rendition();
         }
@@ -595,7 +687,7 @@ impl ClientSession {
             return;
         }
         self.abandon_request();
-        self.reset_retries();
+        self.retries = Retries::default();
         self.buffer_level = Duration::ZERO;
         self.actions.push_back(ClientAction::Rewind);
         let reason = format!("{} failed here ({reason})", rendition.id.codec);
@@ -638,12 +730,24 @@ impl ClientSession {
         self.note_failed_codec(failed);
         let is_left = |rendition: &&Arc<Rendition>| !self.failed_codecs.contains(&rendition.id.codec);
         track.renditions = track.renditions.iter().filter(is_left).cloned().collect();
-        // The renditions stand in the order of the client's offers.
-        let Some(to) = track.renditions.first().cloned() else {
+        if track.renditions.is_empty() {
             self.fetch = Fetch::Chunk(ChunkInFlight::new(track, index));
             return self.fail(Failure::NoCodec(reason));
-        };
+        }
         let reason = format!("{reason}; it is no longer used");
+        self.resume_in_first(track, failed, index, resume_at, reason);
+    }
+
+    /// Resumes chunk `index` at `resume_at` in the first rendition of `track`. They stand in the order of the client's offers.
+    fn resume_in_first(
+        &mut self,
+        mut track: TrackInFlight,
+        failed: &Arc<Rendition>,
+        index: ChunkIndex,
+        resume_at: Position,
+        reason: String,
+    ) {
+        let Some(to) = track.renditions.first().cloned() else { return };
         track.rendition = Arc::clone(&to);
         track.reason = reason.as_str().into();
         self.previous.track = Some(track.clone());
@@ -662,23 +766,30 @@ impl ClientSession {
         }
     }
 
-    /// Schedules a retry after the wait that the node demanded, or else after the backoff.
+    /// Schedules a retry after the backoff, or after the wait that the node demanded if that is longer.
     fn retry(&mut self, reason: String, demanded: Option<Duration>) {
-        let since = *self.failing_since.get_or_insert(self.now);
-        if self.now - since >= self.config.give_up {
+        let since = *self.retries.failing_since.get_or_insert(self.now);
+        if self.now - since >= self.config.give_up || self.now >= self.give_up_at() {
             return self.fail(Failure::Unreachable(reason));
         }
-        let backoff = (Self::FIRST_BACKOFF * 2_u32.pow(self.attempts.min(8))).min(Self::MAX_BACKOFF);
-        let after = demanded.unwrap_or(backoff);
-        self.attempts += 1;
-        self.retry_at = Some(self.now + after);
+        let backoff = (Self::FIRST_BACKOFF * 2_u32.pow(self.retries.attempts.min(8))).min(Self::MAX_BACKOFF);
+        let after = demanded.unwrap_or_default().max(backoff);
+        self.retries.attempts += 1;
+        self.retries.at = Some(self.now + after);
         self.actions.push_back(ClientAction::Retrying { reason, after });
     }
 
-    fn reset_retries(&mut self) {
-        self.attempts = 0;
-        self.retry_at = None;
-        self.failing_since = None;
+    /// Name of the answer in flight, for messages.
+    fn answer_name(&self) -> String {
+        match &self.fetch {
+            Fetch::Chunk(chunk) => format!("chunk {}", chunk.index),
+            _ => "the track's info".into(),
+        }
+    }
+
+    fn incomplete_answer(&self) -> String {
+        let since = self.retries.requesting_since.unwrap_or(self.now);
+        format!("{} is incomplete after {} s", self.answer_name(), (self.now - since).as_secs())
     }
 
     /// Gives up the track that the session fetches.
@@ -696,7 +807,7 @@ impl ClientSession {
     }
 
     fn give_up(&mut self, play: PlayId, track: TrackId, error: Failure) {
-        self.reset_retries();
+        self.retries = Retries::default();
         self.next_track = None;
         self.refetch.clear();
         self.last_play = play;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by them")]
 
 mod fickle;
+mod hostile;
 mod sim;
 
 use std::time::Duration;

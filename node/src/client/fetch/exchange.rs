@@ -16,11 +16,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
+    bounded_track::bounded,
     node_link::NodeLink,
     report::{FetchError, Report, ReportSender},
     traffic::bytes_between,
 };
-use crate::client::stats::Counts;
+use crate::{client::stats::Counts, text_line::text_line};
 
 /// Largest read from a stream, in bytes.
 const READ: usize = 64 * 1024;
@@ -41,17 +42,26 @@ const MAX_BLOCKED: u32 = 15;
 const PAGE: Duration = Duration::from_secs(30);
 const PAGE_PER_BYTE: Duration = Duration::from_millis(1);
 
+/// Columns of the node's reason for its choice, at most.
+const MAX_REASON: usize = 500;
+
 /// Requests a page of the node's catalog.
 ///
 /// # Errors
 /// A refusal, a failed or silent connection, or an invalid answer.
 pub async fn list(link: &NodeLink, request: &List) -> Result<ListPage, FetchError> {
-    json_answer(link, Protocol::List, request, List::MAX_ANSWER).await
+    let mut page: ListPage = json_answer(link, Protocol::List, request, List::MAX_ANSWER).await?;
+    page.tracks = page.tracks.into_iter().map(bounded).collect();
+    Ok(page)
 }
 
 /// Requests a track and its rendition.
 pub(crate) async fn info(link: &NodeLink, request: &GetInfo) -> Result<Info, FetchError> {
-    json_answer(link, Protocol::GetInfo, request, GetInfo::MAX_ANSWER).await
+    json_answer(link, Protocol::GetInfo, request, GetInfo::MAX_ANSWER).await.map(bounded_info)
+}
+
+fn bounded_info(info: Info) -> Info {
+    Info { track: bounded(info.track), reason: text_line(&info.reason, MAX_REASON), ..info }
 }
 
 /// Requests a track and its rendition, and reports both. Then reports the chunk requested with it, if the node sends one.
@@ -79,7 +89,7 @@ pub(crate) async fn info_and_chunk(
     let mut rest = answer.split_off(end);
     rest.advance(rest.len().min(1));
     let info: Answer<Info> = serde_json::from_slice(&answer).map_err(|error| invalid(error.to_string()))?;
-    let info = Result::from(info)?;
+    let info = Result::from(info).map(bounded_info)?;
     info.rendition.check().map_err(|error| invalid(error.to_string()))?;
     while rest.is_empty() && more {
         let bytes = read(link, &connection, &mut stream, Some(reports)).await?;

@@ -1,6 +1,7 @@
 //! Requests to one node: the session that decides them, the tasks that carry them out, and the link they use.
 
 mod backoff;
+mod bounded_track;
 mod chunk_download;
 mod connection_pool;
 mod exchange;

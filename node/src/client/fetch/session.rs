@@ -245,6 +245,9 @@ impl FetchSession {
             FetchError::Transport(TransportError::Full { retry_after }) => {
                 WireError::busy("the node is full", not_before(retry_after))
             }
+            invalid @ FetchError::Invalid(..) => {
+                return ClientInput::Damaged { request, reason: invalid.to_string() };
+            }
             // Any other refusal may pass, as that of a node that restarts.
             FetchError::Transport(TransportError::Refused(refusal))
                 if ErrorCode::from(refusal.code.as_str()).ends_access() =>

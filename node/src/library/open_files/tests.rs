@@ -1,7 +1,6 @@
 use media_protocol::TrackSource;
 
 use super::*;
-use crate::library::track_file::FileEntry;
 
 /// A mono file of 100 frames, all with the same sample value, and its track.
 fn file(folder: &Path, number: u8) -> (TrackFile, Track) {
@@ -41,7 +40,7 @@ fn a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait() {
     let open_files = OpenFiles::new();
     let round = || -> Vec<_> {
         let open = |(file, track)| {
-            let opened = open_files.open(file, track).unwrap();
+            let opened = open_files.open(file, track, &Arc::default()).unwrap();
             opened.keep(opened.reader(0, 8000).unwrap());
             opened
         };
@@ -68,12 +67,12 @@ fn readers_of_what_has_changed_go() {
     let folder = tempfile::tempdir().unwrap();
     let ((old, track), other) = (file(folder.path(), 1), file(folder.path(), 2));
     let open_files = OpenFiles::new();
-    let opened = open_files.open(&old, &track).unwrap();
+    let opened = open_files.open(&old, &track, &Arc::default()).unwrap();
     opened.keep(opened.reader(0, 8000).unwrap());
     drop(opened);
     std::fs::remove_file(&old.entry.path).unwrap();
-    assert!(open_files.open(&old, &track).is_err());
-    let opened = open_files.open(&other.0, &other.1).unwrap();
+    assert!(open_files.open(&old, &track, &Arc::default()).is_err());
+    let opened = open_files.open(&other.0, &other.1, &Arc::default()).unwrap();
     opened.keep(opened.reader(0, 8000).unwrap());
     assert_eq!(open_files.idle.len(), 1);
 }
@@ -82,7 +81,7 @@ fn readers_of_what_has_changed_go() {
 fn of_a_files_readers_the_one_that_stands_nearest_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let (file, track) = file(folder.path(), 1);
-    let opened = OpenFiles::new().open(&file, &track).unwrap();
+    let opened = OpenFiles::new().open(&file, &track, &Arc::default()).unwrap();
     let readers = [40, 80, 10].map(|frame| {
         let mut reader = opened.file.source.reader().unwrap();
         reader.seek(frame).unwrap();
@@ -115,7 +114,42 @@ fn a_track_is_long_from_20_minutes_on() {
     let folder = tempfile::tempdir().unwrap();
     let is_long = |number, seconds: u32| {
         let (file, track) = file_of(folder.path(), number, 100, 100 * seconds);
-        OpenFiles::new().open(&file, &track).unwrap().file.is_long()
+        OpenFiles::new().open(&file, &track, &Arc::default()).unwrap().file.is_long()
     };
     assert!(!is_long(1, 1199) && is_long(2, 1200));
+}
+
+#[test]
+fn a_damaged_file_is_opened_once_until_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut file, track) = file(folder.path(), 1);
+    let path = file.entry.path.clone();
+    let sound = std::fs::read(&path).unwrap();
+    std::fs::write(&path, vec![0; sound.len()]).unwrap();
+    file.entry.size = sound.len() as u64;
+    let open_files = OpenFiles::new();
+    let first = open_files.open(&file, &track, &Arc::default()).unwrap_err();
+    let slot = open_files.slot(&path);
+    assert!(slot.get().is_some_and(Result::is_err), "the failure is remembered");
+    assert_eq!(open_files.open(&file, &track, &Arc::default()).unwrap_err(), first);
+    assert!(Arc::ptr_eq(&slot, &open_files.slot(&path)));
+    // The same size at another time.
+    std::fs::write(&path, sound).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_modified(later).unwrap();
+    assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
+    assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
+}
+
+#[test]
+fn a_cancelled_opening_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, track) = file(folder.path(), 1);
+    let open_files = OpenFiles::new();
+    let refused = open_files.open(&file, &track, &Arc::new(AtomicBool::new(true))).unwrap_err();
+    assert!(refused.message.contains("nobody waits for it"), "{refused}");
+    assert!(!open_files.is_open(&file));
+    assert!(open_files.open(&file, &track, &Arc::default()).is_ok());
+    // A file that is open needs no reading.
+    assert!(open_files.open(&file, &track, &Arc::new(AtomicBool::new(true))).is_ok());
 }

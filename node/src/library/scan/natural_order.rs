@@ -1,11 +1,19 @@
 //! Natural order of file names: `2.flac` comes before `10.flac`.
 
-use std::{cmp::Ordering, ffi::OsStr};
+use std::{cmp::Ordering, ffi::OsStr, path::Path};
 
 /// Compares two file names: numbers by their value, letters regardless of case. Names that are equal by this rule
 /// are compared byte by byte, so different names are never equal.
 pub(super) fn compare_names(a: &OsStr, b: &OsStr) -> Ordering {
     compare_runs(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))
+}
+
+/// Compares two paths, folder by folder: the order in which a walk finds them.
+pub(in crate::library) fn compare_paths(a: &Path, b: &Path) -> Ordering {
+    let names = a.components().zip(b.components());
+    let different =
+        names.map(|(a, b)| compare_names(a.as_os_str(), b.as_os_str())).find(|order| order.is_ne());
+    different.unwrap_or_else(|| a.components().count().cmp(&b.components().count()))
 }
 
 fn compare_runs(a: &str, b: &str) -> Ordering {

@@ -132,6 +132,11 @@ impl Schedule {
         Ok(stream)
     }
 
+    /// True if the chunk is in the cache.
+    pub(super) fn is_cached(&self, key: &ChunkKey) -> bool {
+        self.lock().cache.contains(key)
+    }
+
     /// Schedules a chunk that a client will probably request soon. A thread encodes it once no requested chunk waits.
     pub(super) fn encode_ahead(&self, key: ChunkKey) {
         let mut state = self.lock();

@@ -30,6 +30,6 @@ fn nothing_is_encoded_ahead_of_a_track_that_is_not_open() {
         pool.stats().0.ahead
     };
     assert_eq!((ahead(), catalog.is_open(&track)), (0, false));
-    catalog.open(&track).unwrap();
+    catalog.open(&track, &Arc::default()).unwrap();
     assert_eq!((ahead(), catalog.is_open(&track)), (1, true));
 }

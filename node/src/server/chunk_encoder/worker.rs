@@ -89,7 +89,7 @@ impl Worker {
             tracing::debug!("not encoded ahead: the track is still being opened");
             return Ok(None);
         }
-        let track = self.catalog.open(&request.rendition.track)?;
+        let track = self.catalog.open(&request.rendition.track, &Arc::default())?;
         let plan = negotiate::plan(&self.registry, &request.rendition, track.facts())?;
         let is_current = key.modified == Some(track.modified());
         let stored =
@@ -102,9 +102,9 @@ impl Worker {
         }
         tracing::debug!(ahead, "encoding");
         let is_abandoned = || self.schedule.abandon_if_unwanted(job);
-        let Some(ChunkEnd { bytes, silenced }) =
-            encode(&track, &plan, request.index, progress, is_abandoned)?
-        else {
+        let encoded = encode(&track, &plan, request.index, progress, is_abandoned);
+        let encoded = encoded.map_err(|error| self.catalog.unless_away(&request.rendition.track, error));
+        let Some(ChunkEnd { bytes, silenced }) = encoded? else {
             tracing::debug!("abandoned: no client waits for it any more");
             return Ok(None);
         };

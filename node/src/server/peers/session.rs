@@ -12,11 +12,11 @@ use media_protocol::{
 use serde::Serialize;
 use tokio::{
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{Instrument as _, Span};
 
-use super::activity::Activity;
+use super::{activity::Activity, connection_table::ConnectionGuard};
 use crate::{
     path_kind::path_kind,
     server::{
@@ -29,6 +29,9 @@ use crate::{
 /// Number of refusals that may be on their way at once, for each request that the limits allow. If there are more,
 /// the session accepts no further request. Tested by `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
+/// Time for which a session with that many answers waits for the peer to read one, then it closes the
+/// connection: the default time of a handshake. Same test.
+const FULL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Least time limit of a send. A large send has the time that it takes at [`MIN_SEND_RATE`], if that is longer. 90 s
 /// outlast a tunnel or a short sleep of the listener's machine. Tested by
 /// `a_send_may_take_90_s_or_as_long_as_at_64_kbit_s`.
@@ -46,12 +49,13 @@ fn send_timeout(bytes: u64) -> Duration {
 }
 
 /// Answers a peer's requests until the connection ends. Each answer is a task of its own, so answers do not wait for
-/// each other. Dropping the future aborts all answers.
+/// each other. Dropping the future aborts all answers. Notes each request in `guard`.
 pub(super) async fn run(
     service: Arc<Service>,
     limits: RequestLimits,
     caller: Caller,
     connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
     activity: Arc<Activity>,
 ) {
     let max_answers = limits.requests.saturating_mul(1 + REFUSALS_PER_REQUEST);
@@ -59,6 +63,7 @@ pub(super) async fn run(
         caller,
         service,
         connection: Arc::clone(&connection),
+        guard,
         activity,
         machine: ServerSession::new(limits),
         undecided: HashMap::new(),
@@ -73,6 +78,10 @@ pub(super) async fn run(
                 biased;
                 Some(ended) = session.answers.join_next_with_id() => session.end_answer(ended),
                 incoming = &mut next, if session.answers.len() < max_answers => break incoming,
+                () = sleep(FULL_TIMEOUT), if session.answers.len() >= max_answers => {
+                    connection.close("too many requests whose answers were not read");
+                    return;
+                }
             }
         };
         let Some(incoming) = incoming else { break };
@@ -85,6 +94,7 @@ struct Session {
     caller: Caller,
     service: Arc<Service>,
     connection: Arc<dyn Connection>,
+    guard: Arc<ConnectionGuard>,
     activity: Arc<Activity>,
     machine: ServerSession,
     /// Streams, by number, on whose request the state machine has not decided yet.
@@ -112,9 +122,11 @@ impl Session {
         match action {
             ServerAction::EncodeAhead(request) => service.encode_ahead(&caller, request),
             ServerAction::List { stream, list } => {
+                self.guard.note_request(false);
                 self.answer(stream, |stream| send_list(service, caller, stream, list));
             }
             ServerAction::Info { stream, mut get_info } => {
+                self.guard.note_request(get_info.then_chunk_at.is_some());
                 if get_info.path.kind == PathKind::Unknown {
                     get_info.path.kind = path_kind(self.connection.path_kind());
                 }
@@ -125,6 +137,7 @@ impl Session {
                 self.answer(stream, |stream| send_info(service, caller, connection, stream, get_info));
             }
             ServerAction::Chunk { stream, request, report_loss } => {
+                self.guard.note_request(true);
                 self.activity.note_chunk(&request.rendition.track);
                 // The request must come before the chunks that are encoded ahead, so it is made here and not in the task.
                 let connection = self.connection.as_ref();
@@ -212,7 +225,7 @@ struct OutgoingChunk {
 
 impl OutgoingChunk {
     fn request(
-        service: &Service,
+        service: &Arc<Service>,
         caller: &Caller,
         connection: &dyn Connection,
         request: &ChunkRequest,
@@ -303,13 +316,17 @@ async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, sync::Mutex};
 
     use media_plugin_sdk::transport::{BoxFuture, Path, PathKind, RecvStream, Result, SendStream};
     use tokio::task::yield_now;
 
     use super::{super::activity::ActivityTable, *};
-    use crate::{library::Catalog, plugins, server::config::ServerConfig};
+    use crate::{
+        library::Catalog,
+        plugins,
+        server::{config::ServerConfig, peers::connection_table::ConnectionTable},
+    };
 
     #[test]
     fn a_send_may_take_90_s_or_as_long_as_at_64_kbit_s() {
@@ -319,7 +336,10 @@ mod tests {
     }
 
     /// A peer that sends unknown requests without end and reads no answer.
-    struct Flood;
+    #[derive(Default)]
+    struct Flood {
+        closed: Mutex<Option<String>>,
+    }
 
     impl Connection for Flood {
         fn peer(&self) -> String {
@@ -348,7 +368,9 @@ mod tests {
             Box::pin(pending())
         }
 
-        fn close(&self, _: &str) {}
+        fn close(&self, reason: &str) {
+            *self.closed.lock().unwrap() = Some(reason.into());
+        }
     }
 
     struct Unread;
@@ -369,23 +391,30 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn refusals_that_nobody_reads_stop_further_requests() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::recall(&[folder.path().to_owned()], false, None).unwrap();
         let config = ServerConfig { encoders: 1, ..ServerConfig::default() };
         let service = Arc::new(Service::start(config, plugins::registry(), Arc::new(catalog)).unwrap());
         let limits = RequestLimits { requests: 2, encode_ahead: 0 };
-        let connection: Arc<dyn Connection> = Arc::new(Flood);
+        let flood = Arc::new(Flood::default());
+        let connection: Arc<dyn Connection> = flood.clone();
+        let guard = Arc::new(ConnectionTable::new(1)).insert(&connection, "a ticket").unwrap();
         let active = Arc::new(ActivityTable::default()).insert(&connection, "");
         let activity = Arc::clone(&active.activity);
         let caller = Caller::peer("flood");
-        let session = tokio::spawn(run(Arc::clone(&service), limits, caller, connection, activity));
+        let session = run(Arc::clone(&service), limits, caller, connection, Arc::new(guard), activity);
+        let session = tokio::spawn(session);
         for _ in 0..1000 {
             yield_now().await;
         }
         // 4 refusals beside each of the 2 requests.
         assert_eq!(service.counters().snapshot().requests.unknown, 10);
-        session.abort();
+        assert_eq!(*flood.closed.lock().unwrap(), None);
+        sleep(Duration::from_secs(10)).await;
+        session.await.unwrap();
+        let reason = "too many requests whose answers were not read";
+        assert_eq!(flood.closed.lock().unwrap().as_deref(), Some(reason));
     }
 }

@@ -8,6 +8,8 @@ use std::{
 
 use symphonia::core::io::MediaSource;
 
+use super::super::read_limits::note_read;
+
 /// Bytes in memory, or a range of the file.
 #[derive(Debug)]
 pub(super) enum Part {
@@ -62,6 +64,7 @@ impl Read for SplicedFile {
                         self.file.seek(SeekFrom::Start(from))?;
                     }
                     let read = self.file.read(&mut out[..wanted])?;
+                    note_read(read)?;
                     self.file_at = Some(from + read as u64);
                     read
                 }

@@ -225,15 +225,61 @@ fn a_library_that_goes_away_comes_back_from_what_is_known() {
     add(&music, "disk/a", 1.0);
     let catalog = Catalog::scan(std::slice::from_ref(&folder), false).unwrap();
     fs::rename(&folder, &aside).unwrap();
-    assert!(matches!(catalog.rescan(), Err(CatalogError::Unreadable { .. })));
-    assert_eq!(catalog.len(), 1, "a drive that is gone for a moment costs nothing");
+    assert!(catalog.rescan().unwrap());
+    assert_eq!((titles(&catalog), catalog.away()), (vec!["a".to_owned()], 1));
+    let [skipped] = &catalog.skipped()[..] else { panic!("{:?}", catalog.skipped()) };
+    assert!(skipped.to_string().ends_with("disk: its disk is away; its 1 files stay listed"), "{skipped}");
+    // A mount point without its disk.
     fs::create_dir(&folder).unwrap();
-    assert!(matches!(catalog.rescan(), Err(CatalogError::Empty { .. })));
-    assert_eq!((catalog.len(), page(&catalog).scanning), (0, None));
+    assert!(!catalog.rescan().unwrap(), "nothing has changed");
+    assert_eq!((catalog.len(), catalog.away(), page(&catalog).scanning), (1, 1, None));
     fs::remove_dir(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
     assert!(catalog.rescan().unwrap());
-    assert_eq!(titles(&catalog), ["a"]);
+    assert_eq!((titles(&catalog), catalog.away()), (vec!["a".to_owned()], 0));
+}
+
+#[test]
+fn a_disk_that_is_away_at_the_start_or_beside_others_is_remembered() {
+    let (music, cache) = (music(&["one/a", "two/bb", "two/ccc"]), tempfile::tempdir().unwrap());
+    let (one, two) = (music.path().join("one"), music.path().join("two"));
+    let recall = || Catalog::recall(&[one.clone(), two.clone()], false, Some(cache.path())).unwrap();
+    recall().rescan().unwrap();
+    // Only the mount point is there.
+    fs::rename(&one, music.path().join("aside")).unwrap();
+    fs::create_dir(&one).unwrap();
+    let catalog = recall();
+    assert!(catalog.rescan().unwrap());
+    assert_eq!((titles(&catalog), catalog.away()), (vec!["a".into(), "bb".into(), "ccc".into()], 1));
+    // A file that was deleted is forgotten.
+    fs::remove_file(two.join("bb.wav")).unwrap();
+    assert!(catalog.rescan().unwrap());
+    assert_eq!((titles(&catalog), catalog.away()), (vec!["a".into(), "ccc".into()], 1));
+}
+
+#[tokio::test]
+async fn a_track_whose_disk_is_away_is_waited_for() {
+    let music = music(&["disk/a"]);
+    let (folder, aside) = (music.path().join("disk"), music.path().join("aside"));
+    let rig = Rig::new(&music).await;
+    let listener = rig.listener().await;
+    let request = offering(&listener.track().await, &["pcm"]);
+    // The first chunk is in no cache.
+    let rendition = listener.get_info(&request).await.unwrap().rendition;
+    fs::rename(music.path(), music.path().with_extension("aside")).unwrap();
+    let busy = listener.chunk(&rendition, 0).await.unwrap_err();
+    assert_eq!((busy.code, busy.retry_after_ms), (ErrorCode::Busy, Some(2000)));
+    assert!(busy.message.contains("the disk with \"a\" is away"), "{busy}");
+    assert_eq!(code(listener.get_info(&request).await), ErrorCode::Busy);
+    rig.server.catalog().rescan().unwrap();
+    assert_eq!(listener.track().await.id, request.track);
+    assert_eq!(code(listener.get_info(&request).await), ErrorCode::Busy);
+    fs::rename(music.path().with_extension("aside"), music.path()).unwrap();
+    assert!(listener.chunk(&rendition, 0).await.is_ok());
+    assert!(listener.get_info(&request).await.is_ok());
+    // One that was deleted is not waited for.
+    fs::rename(&folder, &aside).unwrap();
+    assert_eq!(code(listener.get_info(&request).await), ErrorCode::UnknownTrack);
 }
 
 #[test]

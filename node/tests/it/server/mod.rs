@@ -1,5 +1,6 @@
 //! The server over the transport `memory`, with real files.
 
+mod bad_file;
 mod catalog;
 mod changes;
 mod chunks;

@@ -37,7 +37,9 @@ async fn a_full_node_turns_away_until_somebody_leaves() {
     let config = ServerConfig { max_peers: 1, ..ServerConfig::default() };
     let rig = Rig::with(&music, config, media_node::plugins::registry()).await;
     let first = rig.listener().await;
-    assert!(first.list(&List::default()).await.is_ok());
+    // A connection that plays keeps its place.
+    let rendition = first.rendition("pcm").await;
+    assert!(first.chunk(&rendition, 0).await.is_ok());
     let full = rig.connect(None).await.err();
     assert_eq!(full, Some(TransportError::Full { retry_after: TransportError::FULL_RETRY }));
     first.connection.close("bye");
@@ -45,6 +47,33 @@ async fn a_full_node_turns_away_until_somebody_leaves() {
         tokio::task::yield_now().await;
     }
     assert!(rig.listener().await.list(&List::default()).await.is_ok());
+}
+
+#[tokio::test]
+async fn many_identities_do_not_take_all_places() {
+    let music = Music::of(Kind::WavS16, 8_000, 1, 0.5);
+    let config = ServerConfig { max_peers: 8, ..ServerConfig::default() };
+    let rig = Rig::with(&music, config, media_node::plugins::registry()).await;
+    let playing = rig.listener().await;
+    let rendition = playing.rendition("pcm").await;
+    assert!(playing.chunk(&rendition, 0).await.is_ok());
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        silent.push(rig.listener().await);
+    }
+    // The first ones gave way to the others.
+    for listener in &silent[..53] {
+        listener.connection.closed().await;
+    }
+    let late = rig.listener().await;
+    assert!(late.list(&List::default()).await.is_ok());
+    assert_eq!(playing.chunk(&rendition, 0).await.map(|chunk| chunk.is_empty()), Ok(false));
+    for _ in 0..60 {
+        silent.push(rig.listener().await);
+    }
+    assert!(late.list(&List::default()).await.is_ok(), "who asked for something stays");
+    assert!(playing.chunk(&rendition, 0).await.is_ok());
+    assert_eq!(rig.server.stats().peers, 8);
 }
 
 #[tokio::test]

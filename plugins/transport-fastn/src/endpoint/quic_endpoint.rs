@@ -11,6 +11,7 @@ use iroh::{
 };
 use media_plugin_sdk::transport::{Result, TransportError};
 
+use super::name_resolver;
 use crate::{
     congestion,
     options::{Options, RelayChoice},
@@ -42,6 +43,7 @@ pub(super) async fn bind(options: &Options, key: &SecretKey) -> Result<QuicEndpo
     let builder = || -> Result<Builder> {
         Ok(with_relays(options)?
             .secret_key(key.clone())
+            .dns_resolver(name_resolver::resolver())
             .alpns(vec![ALPN.to_vec()])
             .transport_config(quic_config(options)?)
             .portmapper_config(PortmapperConfig::Disabled))

@@ -297,3 +297,23 @@ async fn an_answer_that_nobody_wants_any_more_is_not_sent_to_its_end() {
     }
     assert_eq!(reset(), 1);
 }
+
+#[tokio::test]
+async fn a_request_beside_250_silent_streams_is_answered() {
+    for silent in ["", "{\"Generic\":\"fastn-p2p\"}\n"] {
+        let server = node(1, json!({}), admit_all()).await;
+        let (_caller, connection) = caller(2, &server, 1).await;
+        greet(&connection).await;
+        let there = server.accept().await.unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..250 {
+            streams.push(say(&connection, silent).await);
+        }
+        let request = "{\"Generic\":\"fastn-p2p\"}\n{\"data\":{},\"protocol\":\"audio.list\"}\n";
+        let (_send, mut recv) = say(&connection, request).await;
+        // Within the time of a handshake.
+        let incoming = timeout(Duration::from_secs(5), there.accept()).await.unwrap().unwrap();
+        answer(incoming, "and back").await;
+        assert_eq!(rest(&mut recv).await, "ack\nand back");
+    }
+}

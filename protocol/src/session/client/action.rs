@@ -125,6 +125,9 @@ pub enum Failure {
     /// The codec failed, on the node or in the client, and the track has no other codec.
     #[error("{0}, and there is no other codec for it")]
     NoCodec(String),
+    /// The node sent too many damaged or incomplete copies of an answer, and the track has no other rendition.
+    #[error("{0}")]
+    Damaged(String),
     /// All retries within [`super::ClientConfig::give_up`] failed.
     #[error("the node is out of reach: {0}")]
     Unreachable(String),

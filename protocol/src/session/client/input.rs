@@ -72,8 +72,16 @@ pub enum ClientInput {
         /// The refusal.
         error: WireError,
     },
-    /// The stream or the connection failed, or the answer was damaged.
+    /// The stream or the connection failed, or ended before the answer did.
     Broken {
+        /// The request.
+        request: RequestId,
+        /// The reason in words.
+        reason: String,
+    },
+    /// The answer violates the protocol: a wrong hash, a wrong length, other framing. Transports deliver bytes
+    /// unchanged, so the node sent it like this.
+    Damaged {
         /// The request.
         request: RequestId,
         /// The reason in words.

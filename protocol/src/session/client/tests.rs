@@ -291,7 +291,8 @@ fn a_large_packet_may_come_slowly_and_must_not_come_by_drops() {
     for (bytes, seconds, abandoned) in [(1000, 7, None), (250, 1, None), (1, 1, Some(8)), (100, 1, Some(8))] {
         let mut rig = Rig::playing(&["a"]);
         rig.packets(1);
-        let silent = (1..60).find(|part| {
+        // Less than 3 minutes.
+        let silent = (1..170 / seconds).find(|part| {
             rig.now = Duration::from_secs(part * seconds);
             rig.partial_packet(part * bytes);
             let actions = rig.feed(ClientInput::Timeout);
@@ -368,7 +369,9 @@ fn waits_between_retries_double_from_100_to_500_ms() {
     };
     assert_eq!(waits(&mut rig, 6), [100, 200, 400, 500, 500, 500]);
     rig.header();
-    assert_eq!(waits(&mut rig, 2), [100, 200], "progress resets the wait");
+    assert_eq!(waits(&mut rig, 1), [500], "a header alone is no progress");
+    rig.packets(1);
+    assert_eq!(waits(&mut rig, 2), [100, 200], "a new packet resets the wait");
 }
 
 /// Neither a retry nor a long run of them overflows: 2^attempts is bounded.
@@ -579,4 +582,154 @@ fn the_first_chunk_is_abandoned_if_the_track_is_not_like_the_one_before() {
     let abandoned = actions.iter().position(|action| matches!(action, ClientAction::Abandon { .. }));
     let requested = actions.iter().position(|action| matches!(action, ClientAction::GetChunk { .. }));
     assert!(abandoned.is_some() && abandoned < requested, "{actions:?}");
+}
+
+impl Rig {
+    fn damage(&mut self) -> Vec<ClientAction> {
+        let request = self.request();
+        self.feed(ClientInput::Damaged { request, reason: "wrong hash".into() })
+    }
+}
+
+fn failure(actions: &[ClientAction]) -> Option<String> {
+    actions.iter().find_map(|action| match action {
+        ClientAction::Failed { error, .. } => Some(error.to_string()),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_third_damaged_copy_of_a_chunk_ends_its_rendition_and_then_the_track() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    let mut waits = Vec::new();
+    for _ in 0..2 {
+        rig.packets(150);
+        let failed_at = rig.now;
+        assert!(matches!(rig.damage()[..], [ClientAction::Retrying { .. }]));
+        rig.time_out();
+        waits.push((rig.now - failed_at).as_millis());
+    }
+    assert_eq!(waits, [100, 200], "packets that came before are no progress");
+    rig.packets(150);
+    let actions = rig.damage();
+    let reason = "the node sent chunk 0 damaged 3 times (wrong hash); this rendition is no longer used";
+    assert_eq!(requested(&actions), Some(("b", 0, reason)));
+    assert!(rig.client.failed_codecs().is_empty(), "the codec is not at fault");
+    for _ in 0..2 {
+        rig.header();
+        rig.damage();
+        rig.time_out();
+    }
+    let actions = rig.damage();
+    let expected = "the node sent chunk 0 damaged 3 times (wrong hash)";
+    assert_eq!(failure(&actions).as_deref(), Some(expected));
+    assert!(!rig.client.has_demand());
+}
+
+#[test]
+fn a_good_chunk_ends_the_count_of_damaged_copies() {
+    let mut rig = Rig::playing(&["a"]);
+    for _ in 0..2 {
+        for _ in 0..2 {
+            rig.damage();
+            rig.time_out();
+        }
+        rig.packets(1);
+        rig.chunk(ChunkEvent::End);
+    }
+    assert_eq!(rig.client.started.len(), 1);
+    assert!(!rig.client.has_demand(), "both chunks came");
+}
+
+#[test]
+fn the_third_damaged_info_ends_the_track() {
+    let mut rig = Rig::new(FixedRendition);
+    rig.play("t");
+    for _ in 0..2 {
+        rig.damage();
+        rig.time_out();
+    }
+    let failed = failure(&rig.damage());
+    assert_eq!(failed.as_deref(), Some("the node sent the track's info damaged 3 times (wrong hash)"));
+}
+
+#[test]
+fn copies_that_break_off_cost_at_most_8_chunks_bytes() {
+    let mut rig = Rig::playing(&["a"]);
+    let most = rig.client.started[0].1.rendition.max_chunk_bytes();
+    let failed = (1..100).find(|_| {
+        rig.header();
+        rig.chunk(ChunkEvent::Packet(vec![0; most / 2].into()));
+        let failed = failure(&rig.break_stream());
+        if failed.is_none() {
+            rig.time_out();
+        }
+        failed.is_some_and(|reason| reason.contains("but never all of it (gone)"))
+    });
+    assert_eq!(failed, Some(17));
+}
+
+#[test]
+fn an_answer_that_drips_is_abandoned_after_3_minutes() {
+    for give_up in [Duration::from_secs(180), Duration::from_millis(1)] {
+        let mut rig = Rig::playing(&["a"]);
+        rig.client.config.give_up = give_up;
+        rig.header();
+        let given_up = (1..1000).find_map(|packet| {
+            rig.now = Duration::from_secs(packet);
+            let actions = rig.feed(ClientInput::Timeout);
+            if let Some(reason) = failure(&actions) {
+                assert!(matches!(actions[0], ClientAction::Abandon { silent: false, .. }));
+                return Some((rig.now, reason));
+            }
+            rig.chunk(ChunkEvent::Packet(Bytes::from_static(b"x")));
+            None
+        });
+        let time = give_up.max(Duration::from_secs(60));
+        let reason = format!("the node is out of reach: chunk 0 is incomplete after {} s", time.as_secs());
+        assert_eq!(given_up, Some((time, reason)));
+    }
+}
+
+#[test]
+fn only_a_whole_chunk_ends_the_count_of_3_minutes() {
+    let mut rig = Rig::playing(&["a"]);
+    let given_up = (0..1000).find_map(|_| {
+        rig.packets(1);
+        rig.now += Duration::from_secs(1);
+        let failed = failure(&rig.break_stream());
+        match failed {
+            Some(_) => Some(rig.now),
+            None => {
+                rig.time_out();
+                None
+            }
+        }
+    });
+    let expected = Duration::from_secs(180)..Duration::from_secs(183);
+    assert!(given_up.is_some_and(|at| expected.contains(&at)), "{given_up:?}");
+}
+
+#[test]
+fn a_pause_does_not_count_against_the_node() {
+    let mut rig = Rig::playing(&["a"]);
+    rig.packets(1);
+    rig.feed(ClientInput::Pause);
+    rig.now = Duration::from_secs(1000);
+    assert!(rig.feed(ClientInput::Resume).is_empty());
+    rig.packets(2);
+    assert!(failure(&rig.feed(ClientInput::Timeout)).is_none());
+}
+
+#[test]
+fn a_busy_node_cannot_demand_a_retry_at_once() {
+    let mut rig = Rig::playing(&["a"]);
+    for expected in [100, 200] {
+        let request = rig.request();
+        let error = WireError::busy("no room", Duration::ZERO);
+        let failed_at = rig.now;
+        rig.feed(ClientInput::Refused { request, error });
+        rig.time_out();
+        assert_eq!((rig.now - failed_at).as_millis(), expected);
+    }
 }

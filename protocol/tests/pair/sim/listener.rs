@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use media_protocol::{
-    ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, TrackId,
+    ChunkIndex, ErrorCode, FrameIndex, Info, Position, Rendition, RenditionId, TrackId,
     session::client::{ClientAction, DecoderFailed, Failure, NextPlay, PlayId},
 };
 
@@ -29,6 +29,14 @@ pub(crate) struct Listener {
     pub(crate) rewinds: u32,
     /// Number of underruns.
     pub(crate) dips: u64,
+    /// Number of damaged copies since the last whole chunk.
+    pub(crate) damaged: u32,
+    /// Renditions of the track that the session no longer uses, because of damaged copies.
+    spoiled: Vec<RenditionId>,
+    /// Tells if the node may be out of reach.
+    pub(crate) is_hostile: bool,
+    /// Failures by damaged or missing answers.
+    pub(crate) failures: Vec<Failure>,
     track: Option<ExpectedTrack>,
     /// Tracks that must start before `follow`, each with `refetch` of its [`ClientAction::TrackStart`].
     refetch: VecDeque<(TrackId, bool)>,
@@ -138,17 +146,33 @@ impl Listener {
         assert!(self.cut.is_none(), "{output:?} after a track that ended early");
         match output {
             ClientAction::Clear { .. } => {
-                let Self { next, follow, last, ended, given_up, switches, rewinds, dips, .. } =
-                    std::mem::take(self);
-                *self =
-                    Self { next, follow, last, ended, given_up, switches, rewinds, dips, ..Self::default() };
+                let before = std::mem::take(self);
+                let Self { next, follow, last, ended, given_up, switches, rewinds, dips, .. } = before;
+                let Self { damaged, is_hostile, failures, .. } = before;
+                *self = Self {
+                    next,
+                    follow,
+                    last,
+                    ended,
+                    given_up,
+                    switches,
+                    rewinds,
+                    dips,
+                    damaged,
+                    is_hostile,
+                    failures,
+                    ..Self::default()
+                };
             }
             ClientAction::Rewind => self.rewind(),
             ClientAction::TrackStart { play, info, from, refetch } => self.begin(play, info, from, refetch),
             ClientAction::ChunkStart { index, from, rendition, .. } => {
                 self.start_chunk(index, from, rendition);
             }
-            ClientAction::Switched { from, to, .. } => {
+            ClientAction::Switched { from, to, reason } => {
+                if reason.ends_with("this rendition is no longer used") {
+                    self.spoiled.push(from.id.clone());
+                }
                 assert!(self.track.is_some(), "a switch without a track");
                 assert!(from.id != to.id && from.chunks == to.chunks);
                 self.switches += 1;
@@ -162,6 +186,7 @@ impl Listener {
                 assert_eq!(playing.at, index.first_frame(rendition.id.rate).0 + rendition.frames_in(*index));
                 playing.chunk = index.next();
                 playing.is_arriving = false;
+                self.damaged = 0;
             }
             ClientAction::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
@@ -178,7 +203,7 @@ impl Listener {
 
     /// Checks that the session gave a track up because each of its codecs has `failed`.
     pub(crate) fn give_up(&mut self, play: PlayId, track: &TrackId, error: &Failure, failed: &[String]) {
-        let has_failed = |it: &Rendition| failed.contains(&it.id.codec);
+        let has_failed = |it: &Rendition| failed.contains(&it.id.codec) || self.spoiled.contains(&it.id);
         match (self.cut.take(), error) {
             (Some(info), Failure::NoCodec(_)) => {
                 let chunks = info.rendition.chunks;
@@ -190,6 +215,14 @@ impl Listener {
                 self.expects(track);
                 self.next = None;
             }
+            (Some(info), Failure::Damaged(_)) if self.damaged >= 3 => {
+                assert_eq!(info.track.id, *track);
+                self.failures.push(error.clone());
+            }
+            (_, Failure::Unreachable(_)) if self.is_hostile => {
+                self.next = None;
+                self.failures.push(error.clone());
+            }
             (_, error) => panic!("{track} failed: {error}"),
         }
         self.follow = None;
@@ -200,6 +233,7 @@ impl Listener {
 
     fn begin(&mut self, play: PlayId, info: Arc<Info>, from: FrameIndex, again: bool) {
         assert!(self.track.is_none(), "a track begins before the last has ended");
+        self.spoiled.clear();
         self.expects(&info.track.id);
         assert_eq!(again, std::mem::take(&mut self.next_is_refetch), "{play:?} began before, or did not");
         let rate = info.rendition.id.rate;

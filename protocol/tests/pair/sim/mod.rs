@@ -1,4 +1,4 @@
-//! Client and server in virtual time, on a seeded network that delays, breaks, damages and swallows.
+//! Client and server in virtual time, on a seeded network that delays, breaks, damages and swallows. The node can be hostile.
 //! [`listener::Listener`] checks the audio that arrives, [`world::World`] the requests that leave.
 //!
 //! A test includes it with `#[path = "…/pair/sim/mod.rs"]`.

@@ -13,6 +13,10 @@ pub(crate) struct Node {
     pub(crate) infos: Vec<Info>,
     /// Failure of the codec at the next chunk, if any.
     pub(crate) fails: Option<Fails>,
+    /// Treatment of the next chunk by a hostile node.
+    pub(crate) spoils: Option<Spoils>,
+    /// Codec whose chunks a hostile node spoils; `None` for all of them.
+    pub(crate) spoils_codec: Option<String>,
     server: ServerSession,
 }
 
@@ -25,12 +29,31 @@ pub(crate) enum Fails {
     Gone,
 }
 
+/// Treatment of a chunk by a hostile node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoils {
+    /// The hash at the end is wrong.
+    Hash,
+    /// The header claims one frame more.
+    Length,
+    /// Other bytes stand in place of the end.
+    Framing,
+    /// The chunk is right, and its bytes drip.
+    Drip,
+}
+
 const LIMITS: RequestLimits = RequestLimits { requests: 2, encode_ahead: 1 };
 
 impl Node {
     pub(crate) fn new(random: &mut Random) -> Self {
         let infos = ["a", "b", "c"].map(|id| info(id, random));
-        Self { infos: infos.into(), fails: None, server: ServerSession::new(LIMITS) }
+        Self {
+            infos: infos.into(),
+            fails: None,
+            spoils: None,
+            spoils_codec: None,
+            server: ServerSession::new(LIMITS),
+        }
     }
 
     /// Starts the session of the client's next connection.
@@ -107,6 +130,17 @@ impl Node {
             writer.packet(&packet).unwrap();
         }
         let mut bytes = writer.take().to_vec();
+        let is_spoiled = self.spoils_codec.as_ref().is_none_or(|codec| *codec == rendition.id.codec);
+        match self.spoils.filter(|_| is_spoiled) {
+            Some(Spoils::Hash) => {
+                bytes.extend(writer.finish());
+                *bytes.last_mut().unwrap() ^= 1;
+                return bytes;
+            }
+            Some(Spoils::Length) => bytes[12] ^= 1,
+            Some(Spoils::Framing) => bytes.extend([0xee; 36]),
+            _ => {}
+        }
         match fails {
             None => bytes.extend(writer.finish()),
             Some(_) => bytes.extend(chunk::refusal(&WireError::new(ErrorCode::CodecFailed, "it failed"))),

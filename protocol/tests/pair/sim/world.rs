@@ -21,7 +21,7 @@ use self::fetch::Fetch;
 use super::{
     driver::{Driver, Fill, Watched},
     listener::Listener,
-    node::Node,
+    node::{Node, Spoils},
     random::Random,
 };
 
@@ -97,7 +97,10 @@ pub(crate) struct World {
     down_until: Duration,
     latency: Duration,
     jitter: u64,
-    failing_percent: u64,
+    /// Percentage of requests that fail on the network or at the node.
+    pub(crate) failing_percent: u64,
+    /// Percentage of chunks that a hostile node spoils, and its ways to do it.
+    pub(crate) spoils: (u64, &'static [Spoils]),
     /// Percentage of chunks at which the encoder fails.
     pub(crate) encoder_fails: u64,
     /// Permille of ticks at which the decoder fails.
@@ -143,6 +146,7 @@ impl World {
             latency: random.millis(300),
             jitter: random.below(200),
             failing_percent: random.pick(&[0, 5, 40]),
+            spoils: (0, &[]),
             encoder_fails: random.pick(&[0, 0, 2, 10]),
             decoder_fails: random.pick(&[0, 0, 2, 10]),
             album: random.pick(&[0, 0, 8]),
@@ -173,6 +177,16 @@ impl World {
             self.step();
         }
         panic!("the session has come to a halt: {:?}", self.client);
+    }
+
+    /// Returns the time.
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Returns the number of received bytes of packets.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.came
     }
 
     fn step(&mut self) {
@@ -285,6 +299,7 @@ impl World {
             ClientInput::Info { request, chunk_follows: false, .. }
             | ClientInput::Chunk { request, event: ChunkEvent::End }
             | ClientInput::Refused { request, .. }
+            | ClientInput::Damaged { request, .. }
             | ClientInput::Broken { request, .. } => Some(*request),
             _ => None,
         };

@@ -46,7 +46,10 @@ impl World {
             self.fetches.remove(&id);
             match error {
                 ChunkError::Refused(error) => self.feed(ClientInput::Refused { request: id, error }),
-                error => self.broken(id, &error.to_string()),
+                error => {
+                    self.listener.damaged += 1;
+                    self.feed(ClientInput::Damaged { request: id, reason: error.to_string() });
+                }
             }
         }
     }

@@ -4,10 +4,15 @@ use bytes::Bytes;
 use media_protocol::{ErrorCode, Protocol, WireError, session::client::RequestId};
 
 use super::{
-    super::node::{Fails, refusal},
+    super::node::{Fails, Spoils, refusal},
     Event, World,
     fetch::Fetch,
 };
+
+/// Bytes of a dripping node's pieces: a packet of the smallest rendition.
+const DROP: usize = 24;
+/// Time between two of them, shorter than the client's timeout.
+const DROP_INTERVAL: Duration = Duration::from_secs(7);
 
 impl World {
     pub(super) fn send(&mut self, id: RequestId, protocol: Protocol, data: String, fetch: Fetch) {
@@ -55,6 +60,8 @@ impl World {
             Fails::After(999),
         ]);
         self.node.fails = self.random.chance(self.encoder_fails).then_some(fails);
+        let (spoils, ways) = self.spoils;
+        self.node.spoils = (spoils > 0 && self.random.chance(spoils)).then(|| self.random.pick(ways));
         let (mut bytes, under_way) = self.node.answer(id.0, protocol, data);
         let fails = self.random.chance(self.failing_percent);
         let how = self.random.below(5);
@@ -68,10 +75,12 @@ impl World {
             if fails && how >= 2 { self.random.below(bytes.len() as u64) as usize } else { bytes.len() };
         let mut bytes = Bytes::from(bytes).slice(..arrives);
         let mut delay = self.delay();
+        let drips = self.node.spoils == Some(Spoils::Drip);
         while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(1 + self.random.below(400) as usize));
+            let most = if drips { DROP } else { 1 + self.random.below(400) as usize };
+            let piece = bytes.split_to(bytes.len().min(most));
             self.after(delay, Event::Piece { id, bytes: piece });
-            delay += self.random.millis(self.jitter);
+            delay += if drips { DROP_INTERVAL } else { self.random.millis(self.jitter) };
         }
         match how {
             2 if fails => return, // Silence: the client must time out.
