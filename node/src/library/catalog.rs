@@ -110,7 +110,7 @@ impl Catalog {
         // Files in the index of new folders need not be opened again.
         let recalled = folders.recall();
         let known = scanned.iter().chain(&recalled);
-        let FoundFiles { entries, skipped, away } = folders.find_files(known.clone())?;
+        let FoundFiles { entries, skipped, away } = folders.find_files(&known)?;
         let mut found = known_entries(&entries, known);
         let missing: Vec<_> = (0..found.len()).filter(|position| found[*position].is_none()).collect();
         let is_unchanged = missing.is_empty() && recalled.is_empty() && found.len() == scanned.len();

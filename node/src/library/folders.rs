@@ -81,7 +81,7 @@ impl Folders {
     /// [`CatalogError::Unreadable`] if one of the paths itself cannot be read, and no results of it are known.
     pub(super) fn find_files<'a>(
         &self,
-        known: impl Iterator<Item = &'a ScannedEntry> + Clone,
+        known: &(impl Iterator<Item = &'a ScannedEntry> + Clone),
     ) -> Result<FoundFiles, CatalogError> {
         let mut seen = HashSet::new();
         let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
