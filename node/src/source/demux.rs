@@ -25,9 +25,9 @@ use super::{
 const MAX_FAILURES: u32 = 64;
 
 /// Bytes that are read for one packet, at most. More of them are damage, and the end of what can be played from here
-/// on. Bounds the time in which an encoder thread looks for a packet. Test `junk_ends_the_packets_after_16_mb`.
+/// on. Bounds the time in which an encoder thread looks for a packet. No test fixes the value.
 const MAX_SCANNED: u64 = 16 << 20;
-/// The same for one seek in a container whose reader searches for packets. Same test.
+/// The same for one seek in a container whose reader searches for packets. No test fixes the value.
 const MAX_SEARCHED: u64 = 64 << 20;
 
 /// The packets of one track. After an error or the end it returns nothing more until the next seek.

@@ -82,7 +82,7 @@ fn a_node_that_is_killed_leaves_nothing_wrong() {
     let kept = count(&folder);
     let (again, figures, said) = play(&home, Node::start(&mut serve(&home, &track)), CHUNKS);
     assert!(again == fresh);
-    assert_eq!(said, "");
+    assert_eq!(said, "stopping\n");
     let disk = &figures["disk"];
     assert_eq!(disk["misses"], CHUNKS - kept, "{figures}");
     assert_eq!((&disk["hits"], &disk["damaged"]), (&kept.into(), &0.into()), "{figures}");

@@ -156,7 +156,8 @@ fn crowd() {
     }
     let admitted = kept.iter().filter(|(_, connection)| connection.is_ok()).count();
     writeln!(stderr(), "the crowd has come: {admitted}").unwrap();
-    runtime.block_on(tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new()))).unwrap().unwrap();
+    let end = async { tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new())).await };
+    runtime.block_on(end).unwrap().unwrap();
 }
 
 #[test]
@@ -176,8 +177,8 @@ fn a_crowd_behind_one_ticket_locks_nobody_out() {
     crowd.args(["netns", "exec", b]).arg(std::env::current_exe().unwrap());
     crowd.args(["--exact", "namespaces::crowd", "--nocapture"]).env(CROWD, &node.ticket);
     let mut crowd = crowd.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(crowd.stderr.take().unwrap()).lines();
-    let come = lines.map(Result::unwrap).find(|line| line.starts_with("the crowd has come: ")).unwrap();
+    let mut lines = BufReader::new(crowd.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let come = lines.by_ref().find(|line| line.starts_with("the crowd has come: ")).unwrap();
     assert_eq!(come, format!("the crowd has come: {IDENTITIES}"));
     // All places are taken now, by the listener and by silent connections.
     let listed = Running::start(&mut Cables::command(b, &home, &["ls", &node.ticket])).finish_with(0);
@@ -185,5 +186,6 @@ fn a_crowd_behind_one_ticket_locks_nobody_out() {
     playing.finish_with(0);
     assert!(Wav::read(&home.path("heard.wav")).samples == stored(Kind::FlacS16, &samples));
     drop(crowd.stdin.take());
-    assert!(crowd.wait().unwrap().success());
+    let said: Vec<_> = lines.collect();
+    assert!(crowd.wait().unwrap().success(), "{said:#?}");
 }

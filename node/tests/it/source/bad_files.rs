@@ -529,7 +529,8 @@ fn bytes_read() -> u64 {
     line.parse().unwrap()
 }
 
-/// A scan reads little of a file whose beginning is good, however much junk follows.
+/// A scan reads little of a file whose beginning is good, however much junk follows. It reads MP4, CAF and ADTS through once,
+/// since their boxes, chunks and frames can begin again behind the junk.
 #[cfg(target_os = "linux")]
 #[test]
 fn junk_behind_a_good_beginning_costs_few_bytes_in_a_scan() {
@@ -549,7 +550,8 @@ fn junk_behind_a_good_beginning_costs_few_bytes_in_a_scan() {
             let before = bytes_read();
             let scanned = scan(&path).is_ok();
             let bytes = bytes_read() - before;
-            if bytes > MOST {
+            let is_read_through = ["m4a", "mp4", "caf", "aac"].iter().any(|ending| name.ends_with(ending));
+            if bytes > if is_read_through { JUNK + MOST } else { MOST } {
                 slow.push(format!("{name}, {kept} bytes kept: {} kB read, {scanned}", bytes >> 10));
             }
         }
