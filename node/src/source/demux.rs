@@ -118,6 +118,11 @@ impl Demuxer {
                 if self.opener.id == FORMAT_ID_CAF {
                     *format = self.opener.open()?;
                 }
+                // Symphonia's reader of FLAC loses the last packet of a short file that it has read to the end before.
+                if self.opener.id == FORMAT_ID_FLAC && frame <= 0 {
+                    *format = self.opener.open()?;
+                    return Ok(());
+                }
                 let mut seek = || seek_back(format.as_mut(), self.track, self.clock, frame);
                 if !matches!(self.opener.id, FORMAT_ID_FLAC | FORMAT_ID_OGG) {
                     return seek();

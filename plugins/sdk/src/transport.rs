@@ -234,7 +234,7 @@ pub trait Transport: Send + Sync {
     /// Describes the transport. Always returns the same values.
     fn info(&self) -> TransportInfo;
 
-    /// Checks options without binding anything. `options` is that of [`Bind::options`]. The default accepts any options, and
+    /// Checks options without binding anything. `options` is that of [`BindOptions::options`]. The default accepts any options, and
     /// [`Transport::bind`] refuses wrong ones.
     ///
     /// # Errors
