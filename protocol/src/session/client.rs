@@ -17,6 +17,7 @@ mod action;
 mod in_flight;
 mod input;
 mod rate_choice;
+mod retries;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,10 @@ use std::{
     time::Duration,
 };
 
-use self::in_flight::{ChunkInFlight, TrackInFlight};
+use self::{
+    in_flight::{ChunkInFlight, TrackInFlight},
+    retries::Retries,
+};
 use crate::{
     ChunkIndex, ChunkRequest, ErrorCode, FrameIndex, GetInfo, Info, PathReport, Position, Rendition, TrackId,
     WireError, chunk::ChunkEvent,
@@ -50,7 +54,7 @@ pub struct ClientConfig {
     /// complete answer. Default: 3 minutes (tests
     /// `retries_go_on_until_the_node_is_given_up_after_3_minutes`,
     /// `only_a_whole_chunk_ends_the_count_of_3_minutes`). A request whose answer is incomplete stops the client
-    /// too, but not within the first minute (test `an_answer_that_drips_is_abandoned_after_3_minutes`).
+    /// too, but not within the first minute. Tested by `an_answer_that_drips_is_abandoned_after_3_minutes`.
     pub give_up: Duration,
 }
 
@@ -78,23 +82,6 @@ struct RequestInFlight {
     id: RequestId,
     /// Time of its last progress, or else of its sending.
     last_progress: Duration,
-}
-
-/// Count of failures since the last complete answer.
-#[derive(Debug, Default)]
-struct Retries {
-    /// Time of the next retry, after a failure.
-    at: Option<Duration>,
-    /// Failures since the last new packet.
-    attempts: u32,
-    /// Time of the first failure.
-    failing_since: Option<Duration>,
-    /// Time of the first request.
-    requesting_since: Option<Duration>,
-    /// Damaged copies of the answer.
-    damaged: u32,
-    /// Bytes of the chunk's packets in copies that failed or were abandoned.
-    wasted_bytes: u64,
 }
 
 /// A track to fetch from its start, once the present one is complete.
@@ -156,29 +143,15 @@ impl ClientSession {
     /// Greatest number of remembered tracks that were started. Tested by `the_last_64_started_tracks_are_remembered`. A buffer
     /// of a few seconds holds fewer.
     const MAX_STARTED: usize = 64;
-    /// First wait before a retry. The wait doubles with each attempt. Tested by
-    /// `waits_between_retries_double_from_100_to_500_ms`.
-    const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-    /// Longest wait before a retry. Tested by `waits_between_retries_double_from_100_to_500_ms`.
-    const MAX_BACKOFF: Duration = Duration::from_millis(500);
     /// Interval at which the session reconsiders the rendition of the chunk in flight while nothing arrives. Tested by
     /// `a_chunk_in_flight_is_reconsidered_every_200_ms`.
     const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
     /// Bytes of a partial packet that count as progress, about one datagram. Tested by
     /// `a_thousand_bytes_of_a_packet_are_progress`.
     const PROGRESS_BYTES: u64 = 1000;
-    /// Damaged copies of an answer after which the session does not request it again (test
-    /// `the_third_damaged_copy_of_a_chunk_ends_its_rendition_and_then_the_track`).
-    const MAX_DAMAGED: u32 = 3;
-    /// Bytes of failed copies of a chunk after which the session does not request it again in this rendition, in
-    /// multiples of [`Rendition::max_chunk_bytes`] (test `copies_that_break_off_cost_at_most_8_chunks_bytes`).
-    const MAX_WASTED_CHUNKS: u64 = 8;
-    /// Least time for a complete answer, for a short [`ClientConfig::give_up`] and a slow path (test
-    /// `an_answer_that_drips_is_abandoned_after_3_minutes`).
+    /// Least time for a complete answer, for a short [`ClientConfig::give_up`] and a slow path. Tested by
+    /// `an_answer_that_drips_is_abandoned_after_3_minutes`.
     const MIN_ANSWER_TIME: Duration = Duration::from_secs(60);
-    /// Longest wait that a busy node can demand (test `a_busy_node_is_asked_again_when_it_says`).
-    const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
-
     /// Returns a session that plays nothing yet.
     #[must_use]
     pub fn new(config: ClientConfig, rate_choice: Box<dyn RateChoice>) -> Self {
@@ -573,7 +546,6 @@ impl ClientSession {
         self.end_request();
         if error.code == ErrorCode::Busy {
             let demanded = error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
-            let demanded = demanded.map(|wait| wait.min(Self::MAX_RETRY_AFTER));
             return self.retry_copy(error.message, demanded);
         }
         let is_codec = matches!(error.code, ErrorCode::CodecFailed | ErrorCode::UnknownRendition);
@@ -600,7 +572,7 @@ impl ClientSession {
     fn on_damaged(&mut self, request: RequestId, reason: String) {
         if self.is_current(request) {
             self.end_request();
-            self.retries.damaged += 1;
+            self.retries.note_damaged();
             self.retry_copy(reason, None);
         }
     }
@@ -608,7 +580,13 @@ impl ClientSession {
     /// Retries after a copy of an answer that failed. After too many of them the session resumes in another rendition, or
     /// gives the track up if there is none.
     fn retry_copy(&mut self, reason: String, demanded: Option<Duration>) {
-        let Some(problem) = self.useless_copies(&reason) else { return self.retry(reason, demanded) };
+        let max_bytes = match &self.fetch {
+            Fetch::Chunk(chunk) => chunk.track.rendition.max_chunk_bytes() as u64,
+            _ => u64::MAX,
+        };
+        let Some(problem) = self.retries.problem(max_bytes, &self.answer_name(), &reason) else {
+            return self.retry(reason, demanded);
+        };
         let Fetch::Chunk(chunk) = &self.fetch else { return self.fail(Failure::Damaged(problem)) };
         let index = chunk.index;
         let resume_at = chunk.delivered_to();
@@ -618,29 +596,9 @@ impl ClientSession {
         if track.renditions.is_empty() || self.now >= self.give_up_at() {
             return self.fail(Failure::Damaged(problem));
         }
-        let Retries { failing_since, requesting_since, .. } = self.retries;
-        self.retries = Retries { failing_since, requesting_since, ..Retries::default() };
+        self.retries.forget_copies();
         let reason = format!("{problem}; this rendition is no longer used");
         self.resume_in_first(track, &failed, index, resume_at, reason);
-    }
-
-    /// Returns the reason not to request the present answer again, if there is one.
-    fn useless_copies(&self, reason: &str) -> Option<String> {
-        let max_wasted = match &self.fetch {
-            Fetch::Chunk(chunk) => {
-                Self::MAX_WASTED_CHUNKS.saturating_mul(chunk.track.rendition.max_chunk_bytes() as u64)
-            }
-            _ => u64::MAX,
-        };
-        let name = self.answer_name();
-        let Retries { damaged, wasted_bytes, .. } = self.retries;
-        if damaged >= Self::MAX_DAMAGED {
-            Some(format!("the node sent {name} damaged {damaged} times ({reason})"))
-        } else if wasted_bytes > max_wasted {
-            Some(format!("the node sent {wasted_bytes} bytes of {name}, but never all of it ({reason})"))
-        } else {
-            None
-        }
     }
 
     /// Forgets the request in flight, whose chunk is incomplete, and tells the rate choice how many bytes of
@@ -650,7 +608,7 @@ impl ClientSession {
         if let Fetch::Chunk(chunk) = &mut self.fetch {
             let bytes = std::mem::take(&mut chunk.bytes_received) + std::mem::take(&mut chunk.partial_bytes);
             if bytes > 0 {
-                self.retries.wasted_bytes = self.retries.wasted_bytes.saturating_add(bytes);
+                self.retries.note_wasted(bytes);
                 self.rate_choice.abandoned(bytes);
             }
         }
@@ -772,10 +730,7 @@ impl ClientSession {
         if self.now - since >= self.config.give_up || self.now >= self.give_up_at() {
             return self.fail(Failure::Unreachable(reason));
         }
-        let backoff = (Self::FIRST_BACKOFF * 2_u32.pow(self.retries.attempts.min(8))).min(Self::MAX_BACKOFF);
-        let after = demanded.unwrap_or_default().max(backoff);
-        self.retries.attempts += 1;
-        self.retries.at = Some(self.now + after);
+        let after = self.retries.schedule(self.now, demanded);
         self.actions.push_back(ClientAction::Retrying { reason, after });
     }
 
