@@ -19,7 +19,7 @@ const MAX_DEVICES: usize = 32;
 /// Longest name, in characters.
 const MAX_NAME: usize = 40;
 /// New devices in a row, and the time after which one more may ask. A hostile machine can make any number of identities;
-/// each costs a line of the log. Test `a_flood_of_identities_is_bounded_in_number_and_rate`.
+/// each costs a line of the log. Tested by `a_flood_of_identities_is_bounded_in_number_and_rate`.
 const BURST: u32 = 8;
 const REFILL: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthChar;
 
 /// Characters without width that may follow a visible one: accents, and the joiners of an emoji. More of them are
-/// dropped, since any number fits into one column. Test `marks_without_width_are_bounded`.
+/// dropped, since any number fits into one column. Tested by `marks_without_width_are_bounded`.
 const MAX_MARKS: u32 = 4;
 
 /// Cuts a text to `columns` columns of a terminal; `…` marks the cut. Replaces control characters, and characters that

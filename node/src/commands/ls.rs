@@ -47,14 +47,16 @@ async fn print_tracks(library: &dyn Provider, words: &str, as_json: bool) -> Res
 /// The form in which tracks are printed.
 enum ListFormat {
     Rows(Table),
-    /// One array, in the form that `serde_json` gives to a whole one. Whether a comma follows its last line is open.
+    /// One array, in the form that `serde_json` gives to a whole one.
     Json {
+        /// The line that is held back.
         last: String,
     },
 }
 
 impl ListFormat {
-    /// The lines of the next tracks.
+    /// Takes the next tracks. Returns the lines that can be printed now. JSON holds back the last line, since a comma follows it
+    /// only if there is another track.
     fn lines(&mut self, tracks: &[Track]) -> Result<Vec<String>, ExitError> {
         let last = match self {
             Self::Rows(table) => return Ok(table.lines(&tracks.iter().map(row).collect::<Vec<_>>())),

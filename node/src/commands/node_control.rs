@@ -75,7 +75,7 @@ pub(super) struct NodeControl<'a> {
     process: ProcessRecord,
     /// The configuration that is in effect.
     applied: Config,
-    /// Whether the command line names the paths to serve.
+    /// True if the command line names the paths to serve.
     has_paths: bool,
     rescans: watch::Sender<Rescans>,
 }

@@ -16,7 +16,7 @@ pub(super) struct StatsWriter<'a> {
     file: Option<&'a Path>,
     interval: Interval,
     server: &'a Server,
-    /// Whether the last write failed.
+    /// True if the last write failed.
     has_failed: bool,
 }
 

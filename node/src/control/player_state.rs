@@ -133,7 +133,7 @@ impl PlayerState {
         self.queue.tracks()
     }
 
-    /// Position in the track that is shown.
+    /// Position in the shown track. Its start position until it is audible.
     pub(super) fn position(&self) -> Position {
         let Some(shown) = self.queue.shown() else { return Position::START };
         let audible = self.position.filter(|(play, _)| *play == shown.play);

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// Longest request in bytes, its end included. Test `a_line_that_is_too_long_ends_the_connection`.
+/// Longest request in bytes, its end included. Tested by `a_line_that_is_too_long_ends_the_connection`.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
 /// Longest reply in bytes, its end included: the status of a node with 65535 peers has about 20 MB.
 pub(super) const MAX_REPLY: u64 = 64 * 1024 * 1024;

@@ -21,13 +21,13 @@ use super::{
     message::{Call, Reply, Request},
 };
 
-/// Connections at once; more are closed at once. A command uses one. Test `silent_connections_end_after_5_s`.
+/// Connections at once; more are closed at once. A command uses one. Tested by `silent_connections_end_after_5_s`.
 const MAX_CONNECTIONS: usize = 16;
 /// Requests that wait for the process, over all connections.
 const MAX_CALLS: usize = 16;
-/// Time for a request to arrive, and for a reply to be read. Test `silent_connections_end_after_5_s`.
+/// Time for a request to arrive, and for a reply to be read. Tested by `silent_connections_end_after_5_s`.
 const LINE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the process to answer. Test `a_process_that_does_not_answer_is_reported_after_30_s`.
+/// Time for the process to answer. Tested by `a_process_that_does_not_answer_is_reported_after_30_s`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after an error of `accept`, for example when the process has no file descriptor left.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);

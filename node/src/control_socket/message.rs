@@ -21,7 +21,7 @@ impl Request {
         Self { request: request.into(), data: Value::Null }
     }
 
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
     /// The reason, as one line that repeats nothing of the input.

@@ -11,7 +11,7 @@ use crate::source::{OpusStream, ReadLimits, Reader, Source, SourceError};
 /// about 300 kB. Tested by `a_hundred_tracks_in_turn_are_opened_once_and_few_readers_wait`.
 const MAX_IDLE: usize = 32;
 /// Number of times that an opening may read through the file: an MP3 is walked twice, an Opus file is read once more
-/// for its packets. Test of the limits: `source::read_limits`.
+/// for its packets. The tests of `source::read_limits` show that such limits hold.
 const MAX_PASSES: u64 = 4;
 /// Bytes that an opening may read beyond that, for the heads of 4096 links.
 const MAX_EXTRA_BYTES: u64 = 256 << 20;

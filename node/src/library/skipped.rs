@@ -23,11 +23,12 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// The node does not play this kind of file, named for a person: `WMA`, `AAC 5.1`, `an unknown kind of file`.
+    /// The node does not play this kind of file. The text names the kind for a person, as in `WMA`, `AAC 5.1`, or
+    /// `an unknown kind of file`.
     Unsupported(String),
-    /// The content is at fault, in words for a person. It stays so until the file changes.
+    /// The file's content is damaged; the text says how, for a person. The node tries again when the file changes.
     Damaged(String),
-    /// The file cannot be read at present, in words for a person.
+    /// The file cannot be read at present; the text says why, for a person.
     Unreadable(String),
 }
 

@@ -1,4 +1,5 @@
-//! Track ids: hashes of a file's content, the same at every start and on every node that has the same file.
+//! Track ids: hashes of a file's size and of three samples of its content, so the same at every start and on every node that
+//! has the file. Further copies in one library get ids that also depend on their order there.
 
 use std::{
     fs::File,

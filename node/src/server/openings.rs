@@ -17,7 +17,7 @@ use crate::library::OpenTrack;
 
 /// Time for which an opening that has begun continues although nobody waits for it. A client whose patience ends
 /// after some seconds repeats its request within one; without this time a large file on a slow disk would never be
-/// opened. Test `an_opening_that_nobody_waits_for_is_cancelled_after_5_s`.
+/// opened. Tested by `an_opening_that_nobody_waits_for_is_cancelled_after_5_s`.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Set to end an opening.

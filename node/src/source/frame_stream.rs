@@ -59,7 +59,7 @@ struct Checkpoint {
 }
 
 impl Checkpoints {
-    /// The checkpoints of the link `place` in the file at `path`, with these gaps.
+    /// Creates an empty set of checkpoints for the link `place` of the file at `path`. `gaps` are its damaged parts.
     pub(super) fn new(path: PathBuf, place: &LinkRange, gaps: Vec<Gap>, packet_frames: u64) -> Self {
         let range = place.range.clone();
         let first_packet = place.first_packet;

@@ -1,4 +1,5 @@
-//! A stream that the peer opened, up to its request. Reads both dialects of the wire.
+//! The opening lines of a stream that the peer opened, up to the line of its request, in the form of fastn v0.5 or of later
+//! versions.
 
 use std::time::Duration;
 

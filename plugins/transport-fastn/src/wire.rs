@@ -52,7 +52,7 @@ pub(crate) mod code {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Header {
     Handshake,
-    /// A request in the current dialect. The next line holds its protocol and data.
+    /// A request of a later version. The next line holds its protocol and data.
     Session,
     /// A request of fastn v0.5 with its protocol. The next line holds its input.
     Legacy(String),

@@ -26,7 +26,7 @@ pub struct TargetLevel {
     troubles: u64,
     /// Start of the present time without trouble: the last trouble, change or idle instant.
     quiet_since: Duration,
-    /// Instant of the last raise.
+    /// Instant of the last trouble that raised the level, or would have if the level were not at its maximum.
     raised: Option<Duration>,
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct ThreadState {
     sounding: bool,
     /// The play of the last [`Entry::Clear`].
     jump: Option<PlayId>,
-    /// The jump after which [`Event::Drained`] is due.
+    /// The jump to report with [`Event::Drained`], once everything since it has been heard.
     drain: Option<PlayId>,
     /// The jump of the last [`Event::Drained`].
     drained: Option<PlayId>,

@@ -11,7 +11,7 @@ use media_plugin_sdk::transport::{Connection, Path};
 /// connections of players that moved to another network. Tested by `one_peer_does_not_take_all_places`.
 const MAX_PER_PEER: usize = 16;
 /// Time after a chunk's request during which a connection counts as playing. A player with a full buffer
-/// requests a chunk every 3 seconds. Test `a_connection_that_plays_is_never_evicted`.
+/// requests a chunk every 3 seconds. Tested by `a_connection_that_plays_is_never_evicted`.
 const PLAYING: Duration = Duration::from_secs(60);
 
 /// The connections of all peers.

@@ -48,7 +48,7 @@ struct NewestPacket {
 }
 
 impl QueueBound {
-    /// Time that packets may wait in the queue, if the least round trip is not longer. Tested by
+    /// Packets may wait in the queue for this time, or for the least round trip if that is longer. Tested by
     /// `a_queue_lowers_the_bound_to_what_passes`.
     const MAX_QUEUE_DELAY: Duration = Duration::from_millis(100);
     /// Interval of the least round trip, which is kept for two intervals. BBR3 empties the path as often to

@@ -18,14 +18,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Lookups at once, after a name server has answered. See the test `lookups_take_turns_once_a_name_server_answers`.
+/// Lookups at once, after a name server has answered. Tested by `lookups_take_turns_once_a_name_server_answers`.
 const MAX_LOOKUPS: usize = 4;
 /// Time for a lookup. iroh abandons one after the same time.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Pause after the first lookup without an answer. It doubles with each further one. See the test
+/// Pause after the first lookup without an answer. It doubles with each further one. Tested by
 /// `lookups_without_an_answer_back_off`.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause. The same test.
+/// Longest pause. Tested by `lookups_without_an_answer_back_off`.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// Returns the system's resolver with these bounds.

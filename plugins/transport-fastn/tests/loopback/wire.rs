@@ -92,7 +92,7 @@ async fn a_refusal_tells_its_code() {
         drop(recv);
         assert_eq!(close_of(connection.closed().await), (REFUSED, code.into()));
     }
-    // The dialect of v0.5 has no line for a refusal, so only the close carries the code.
+    // The form of v0.5 has no line for a refusal, so only the close carries the code.
     let (_caller, connection) = caller(9, &server, 1).await;
     let _stream = say(&connection, "{\"Generic\":\"Echo\"}\n{}\n").await;
     assert_eq!(close_of(connection.closed().await), (REFUSED, "unauthorized".into()));
