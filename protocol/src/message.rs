@@ -277,14 +277,32 @@ pub struct Info {
 
 /// Request for one chunk, as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ChunkFields")]
 pub struct ChunkMessage {
     /// Name of the chunk.
     #[serde(flatten)]
     pub request: ChunkRequest,
     /// Requests the number of frames that are silence because the file is damaged. The node sends it as the loss part of the
     /// chunk's stream, unless it is 0.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub report_loss: bool,
+}
+
+/// The fields of a [`ChunkMessage`]. A node reads one for each chunk, and flattened fields would be copied before they are
+/// read.
+#[derive(Deserialize)]
+struct ChunkFields {
+    rendition: RenditionId,
+    index: ChunkIndex,
+    #[serde(default)]
+    report_loss: bool,
+}
+
+impl From<ChunkFields> for ChunkMessage {
+    fn from(fields: ChunkFields) -> Self {
+        let ChunkFields { rendition, index, report_loss } = fields;
+        Self { request: ChunkRequest { rendition, index }, report_loss }
+    }
 }
 
 /// Name of one chunk, by which a client requests it and a node remembers it.

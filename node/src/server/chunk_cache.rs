@@ -106,10 +106,9 @@ impl ChunkCache {
     }
 
     /// True if the chunk is in the cache. Does not mark it as used, and counts neither a hit nor a miss.
-    pub(super) fn contains(&self, key: &ChunkKey) -> bool {
-        let request = &key.request;
+    pub(super) fn contains(&self, request: &ChunkRequest, modified: Option<u64>) -> bool {
         let cached = self.costly.chunks.peek(request).or_else(|| self.bulk.chunks.peek(request));
-        cached.is_some_and(|(modified, _)| *modified == key.modified)
+        cached.is_some_and(|(cached, _)| *cached == modified)
     }
 
     /// Adds a chunk and evicts the oldest to make room: bulk chunks while they exceed their reserved part,
@@ -156,6 +155,10 @@ mod tests {
         cache.get(&key.request, key.modified)
     }
 
+    fn contains(cache: &ChunkCache, key: ChunkKey) -> bool {
+        cache.contains(&key.request, key.modified)
+    }
+
     #[test]
     fn the_least_recently_used_makes_room() {
         let mut cache = ChunkCache::new(2 * EACH);
@@ -163,7 +166,7 @@ mod tests {
         cache.insert(key(1), chunk(1), true);
         assert!(get(&mut cache, &key(0)).is_some());
         cache.insert(key(2), chunk(2), true);
-        assert!(!cache.contains(&key(1)));
+        assert!(!contains(&cache, key(1)));
         assert_eq!(get(&mut cache, &key(0)), Some(chunk(0)));
         assert_eq!(get(&mut cache, &key(1)), None);
         let stats = CacheStats { hits: 2, misses: 1, evictions: 1, chunks: 2, bytes: 2 * EACH };
@@ -189,7 +192,7 @@ mod tests {
         cache.insert(key(0), chunk(0), true);
         let larger = CachedChunk { bytes: vec![0; 1001].into(), silenced: 0 };
         cache.insert(key(1), larger, true);
-        assert!(cache.contains(&key(0)) && !cache.contains(&key(1)));
+        assert!(contains(&cache, key(0)) && !contains(&cache, key(1)));
         assert_eq!(cache.stats().evictions, 0);
     }
 
@@ -201,12 +204,12 @@ mod tests {
         assert_eq!((cache.stats().chunks, cache.stats().evictions), (8, 1));
         (100..106).for_each(|index| cache.insert(key(index), chunk(0), true));
         (10..99).for_each(|index| cache.insert(key(index), chunk(0), false));
-        assert!((100..106).all(|index| cache.contains(&key(index))));
-        assert!(cache.contains(&key(97)) && cache.contains(&key(98)));
+        assert!((100..106).all(|index| contains(&cache, key(index))));
+        assert!(contains(&cache, key(97)) && contains(&cache, key(98)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
         // A quarter is reserved for bulk chunks.
         (106..120).for_each(|index| cache.insert(key(index), chunk(0), true));
-        assert!(cache.contains(&key(98)) && !cache.contains(&key(113)) && cache.contains(&key(114)));
+        assert!(contains(&cache, key(98)) && !contains(&cache, key(113)) && contains(&cache, key(114)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
     }
 

@@ -65,7 +65,7 @@ impl ChunkEncoder {
 
     /// True if the chunk is in the cache in memory.
     pub(super) fn is_cached(&self, request: &ChunkRequest) -> bool {
-        self.worker.schedule.is_cached(&self.key(request.clone()))
+        self.worker.schedule.is_cached(request, self.worker.catalog.modified(&request.rendition.track))
     }
 
     /// Encodes a chunk that a client will probably request soon, once no requested chunk waits.

@@ -39,8 +39,8 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 #[global_allocator]
 static ALLOCATOR: Allocator<System> = Allocator::system();
 
-/// Most allocations for one chunk in a session: a task, the names of the request, a few futures, the check of the rights.
-const MOST: u64 = 32;
+/// Most allocations for one chunk in a session: a task, the names of the request, a few futures.
+const MOST: u64 = 24;
 
 /// A connection in memory: incoming streams on one side, sent bytes on the other.
 struct Wire {

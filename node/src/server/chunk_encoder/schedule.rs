@@ -133,14 +133,15 @@ impl Schedule {
     }
 
     /// True if the chunk is in the cache.
-    pub(super) fn is_cached(&self, key: &ChunkKey) -> bool {
-        self.lock().cache.contains(key)
+    pub(super) fn is_cached(&self, request: &ChunkRequest, modified: Option<u64>) -> bool {
+        self.lock().cache.contains(request, modified)
     }
 
     /// Schedules a chunk that a client will probably request soon. A thread encodes it once no requested chunk waits.
     pub(super) fn encode_ahead(&self, key: ChunkKey) {
         let mut state = self.lock();
-        let is_known = state.cache.contains(&key) || state.in_progress.contains_key(&key);
+        let is_known =
+            state.cache.contains(&key.request, key.modified) || state.in_progress.contains_key(&key);
         // Without a cache, the node could not keep the chunk until its request.
         if state.stopped || state.cache.is_off() || is_known {
             return;

@@ -30,7 +30,7 @@ use crate::{
 /// the session accepts no further request. Tested by `refusals_that_nobody_reads_stop_further_requests`.
 const REFUSALS_PER_REQUEST: usize = 4;
 /// Time for which a session with that many answers waits for the peer to read one, then it closes the
-/// connection: the default time of a handshake. Same test.
+/// connection: the default time of a handshake. Tested by `refusals_that_nobody_reads_stop_further_requests`.
 const FULL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Least time limit of a send. A large send has the time that it takes at [`MIN_SEND_RATE`], if that is longer. 90 s
 /// outlast a tunnel or a short sleep of the listener's machine. Tested by
@@ -106,8 +106,7 @@ struct Session {
 
 impl Session {
     fn request(&mut self, number: u64, incoming: Incoming) {
-        let Incoming { protocol, data, mut stream } = incoming;
-        stream.send = self.activity.counted(stream.send);
+        let Incoming { protocol, data, stream } = incoming;
         self.service.counters().request(&protocol);
         self.undecided.insert(number, stream);
         self.machine.handle(ServerInput::Request { stream: number, protocol, data });
@@ -152,11 +151,12 @@ impl Session {
     }
 
     /// Spawns the answer on a stream.
-    fn answer<F>(&mut self, number: u64, task: impl FnOnce(Stream) -> F)
+    fn answer<F>(&mut self, number: u64, task: impl FnOnce(AnswerStream) -> F)
     where
         F: Future<Output = Sent> + Send + 'static,
     {
         if let Some(stream) = self.undecided.remove(&number) {
+            let stream = AnswerStream { stream, activity: Arc::clone(&self.activity) };
             let task = self.answers.spawn(task(stream).in_current_span());
             self.stream_of.insert(task.id(), number);
         }
@@ -180,7 +180,7 @@ impl Session {
     }
 }
 
-async fn send_list(service: Arc<Service>, caller: Caller, stream: Stream, list: List) -> Sent {
+async fn send_list(service: Arc<Service>, caller: Caller, stream: AnswerStream, list: List) -> Sent {
     let page = service.list(&caller, list).await;
     let line = charged(&service, &caller, page);
     send_line(&service, stream, line.unwrap_or_else(|refusal| refusal)).await
@@ -191,7 +191,7 @@ async fn send_info(
     service: Arc<Service>,
     caller: Caller,
     connection: Arc<dyn Connection>,
-    mut stream: Stream,
+    mut stream: AnswerStream,
     request: GetInfo,
 ) -> Sent {
     let then_chunk_at = request.then_chunk_at;
@@ -207,10 +207,10 @@ async fn send_info(
         Ok(line) => line,
         Err(refusal) => return send_line(&service, stream, refusal).await,
     };
-    send(&service, &mut stream, line).await?;
+    stream.send(&service, line).await?;
     match following {
         Some(chunk) => chunk.send(service, stream).await,
-        None => stream.send.finish(),
+        None => stream.finish(),
     }
 }
 
@@ -238,7 +238,7 @@ impl OutgoingChunk {
         Self { counter: (answer.is_ok() && service.has_codec(codec)).then(counter), answer, span }
     }
 
-    async fn send(self, service: Arc<Service>, mut stream: Stream) -> Sent {
+    async fn send(self, service: Arc<Service>, mut stream: AnswerStream) -> Sent {
         let Self { answer, counter, span } = self;
         let sending = async {
             match answer {
@@ -246,7 +246,7 @@ impl OutgoingChunk {
                     let mut sent = 0;
                     while let Some(bytes) = chunk.next().await {
                         let length = bytes.len() as u64;
-                        send(&service, &mut stream, bytes).await?;
+                        stream.send(&service, bytes).await?;
                         sent += length;
                         if let Some(counter) = &counter {
                             counter.add(length);
@@ -254,9 +254,9 @@ impl OutgoingChunk {
                     }
                     tracing::debug!(bytes = sent, "sent");
                 }
-                Err(error) => send(&service, &mut stream, chunk::refusal(&error)).await?,
+                Err(error) => stream.send(&service, chunk::refusal(&error)).await?,
             }
-            stream.send.finish()
+            stream.finish()
         };
         sending.instrument(span).await
     }
@@ -264,20 +264,20 @@ impl OutgoingChunk {
 
 async fn send_refusal(
     service: Arc<Service>,
-    mut stream: Stream,
+    mut stream: AnswerStream,
     protocol: Option<Protocol>,
     error: WireError,
 ) -> Sent {
     if protocol == Some(Protocol::RequestChunk) {
-        send(&service, &mut stream, chunk::refusal(&error)).await?;
-        return stream.send.finish();
+        stream.send(&service, chunk::refusal(&error)).await?;
+        return stream.finish();
     }
     send_line(&service, stream, json_line::<()>(Err(error))).await
 }
 
-async fn send_line(service: &Service, mut stream: Stream, line: Bytes) -> Sent {
-    send(service, &mut stream, line).await?;
-    stream.send.finish()
+async fn send_line(service: &Service, mut stream: AnswerStream, line: Bytes) -> Sent {
+    stream.send(service, line).await?;
+    stream.finish()
 }
 
 /// The line of an answer, whose bytes count for the caller's quota. The error is the line of a refusal.
@@ -306,12 +306,25 @@ fn json_line<T: Serialize>(answer: Result<T, WireError>) -> Bytes {
     json.into()
 }
 
-async fn send(service: &Service, stream: &mut Stream, bytes: Bytes) -> Sent {
-    let length = bytes.len() as u64;
-    let sent = timeout(send_timeout(length), stream.send.send(bytes)).await;
-    sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer did not read for too long".into())))?;
-    service.counters().bytes_sent.add(length);
-    Ok(())
+/// A stream that takes an answer. Its bytes count for the connection and for the node.
+struct AnswerStream {
+    stream: Stream,
+    activity: Arc<Activity>,
+}
+
+impl AnswerStream {
+    async fn send(&mut self, service: &Service, bytes: Bytes) -> Sent {
+        let length = bytes.len() as u64;
+        let sent = timeout(send_timeout(length), self.stream.send.send(bytes)).await;
+        sent.unwrap_or_else(|_| Err(TransportError::Closed("the peer did not read for too long".into())))?;
+        service.counters().bytes_sent.add(length);
+        self.activity.note_sent(length);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Sent {
+        self.stream.send.finish()
+    }
 }
 
 #[cfg(test)]
