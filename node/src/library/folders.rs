@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     error::CatalogError,
-    index::Index,
+    index::{Index, IndexContent},
     root::Root,
     scan::{folder_walk::walk, natural_order::compare_paths},
     skipped::{SkipReason, Skipped},
@@ -72,7 +72,11 @@ impl Folders {
         if self.is_recalled.swap(true, Ordering::Relaxed) {
             return Vec::new();
         }
-        self.index.as_ref().map(Index::load).unwrap_or_default()
+        let Some(IndexContent { files, filled }) = self.index.as_ref().map(Index::load) else {
+            return Vec::new();
+        };
+        self.disks.iter().zip(filled).for_each(|(root, filled)| root.recall_filled(filled));
+        files
     }
 
     /// Walks through the folders. `known` are the results of earlier scans: those on a disk that is away are kept.
@@ -89,7 +93,7 @@ impl Folders {
             let mut skipped = Vec::new();
             let is_named_like_audio = |path: &Path| by_ending(path).is_some();
             let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
-            let is_away = found.as_ref().map_or(true, Vec::is_empty) && root.is_away();
+            let is_away = root.is_away() && found.as_ref().map_or(true, Vec::is_empty);
             let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };
             missing.extend(skipped.iter().map(|skipped| skipped.path.clone()));
             let mut entries = Vec::new();
@@ -101,7 +105,11 @@ impl Folders {
                     continue;
                 }
                 skipped.retain(|skipped| skipped.path != folder);
-                let reason = format!("its disk is away; its {} files stay listed", kept.len());
+                let stay = match kept.len() {
+                    1 => "its file stays".into(),
+                    count => format!("its {count} files stay"),
+                };
+                let reason = format!("its disk is away; {stay} listed");
                 skipped.push(Skipped { path: folder.clone(), reason: SkipReason::Unreadable(reason) });
                 all.away.push(folder);
                 entries.extend(kept);
@@ -132,7 +140,7 @@ impl Folders {
     /// Writes the index. A failure is only logged.
     pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) {
         if let Some(index) = &self.index
-            && let Err(error) = index.save(scanned)
+            && let Err(error) = index.save(scanned, self.disks.iter().map(Root::filled).collect())
         {
             tracing::warn!("cannot save the library's index, so the next start takes longer: {error}");
         }

@@ -15,12 +15,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::track_file::{ScannedEntry, SkippedFile, TrackFile, is_bounded_text};
+use super::{
+    root::FolderId,
+    track_file::{ScannedEntry, SkippedFile, TrackFile, is_bounded_text},
+};
 use crate::files;
 
 /// Version of the format and of the descriptions in it. The node ignores an index of another version. The version rises if a
 /// kind of file becomes supported, so that the node reads the files of that kind again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// Greatest number of indexes in the folder. The node removes the oldest ones. Tested by
@@ -31,10 +34,21 @@ const ENDING: &str = "index";
 /// Key derivation context of BLAKE3: keeps library names apart from other hashes.
 const CONTEXT: &str = "media-node 2026-01 library";
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Header {
     media_node_index: u32,
     library: String,
+    /// For each folder of the library, its identity when it last had files.
+    filled: Vec<Option<FolderId>>,
+}
+
+/// The content of an index.
+#[derive(Debug, Default)]
+pub(super) struct IndexContent {
+    /// The files of the last scan.
+    pub(super) files: Vec<ScannedEntry>,
+    /// For each folder of the library, its identity when it last had files.
+    pub(super) filled: Vec<Option<FolderId>>,
 }
 
 /// A line of a file.
@@ -67,16 +81,16 @@ impl Index {
         Self { folder: folder.to_owned(), library, roots: if follow_links { Vec::new() } else { roots } }
     }
 
-    /// The files of the last scan; empty without a usable index.
-    pub(super) fn load(&self) -> Vec<ScannedEntry> {
+    /// The results of the last scan; empty without a usable index.
+    pub(super) fn load(&self) -> IndexContent {
         match self.read() {
             Ok(bytes) => self.parse(&bytes).unwrap_or_else(|| {
                 tracing::debug!(file = %self.file().display(), "ignored the index: it is damaged, or belongs to another library or version");
-                Vec::new()
+                IndexContent::default()
             }),
             Err(error) => {
                 tracing::debug!(file = %self.file().display(), "cannot read the index: {error}");
-                Vec::new()
+                IndexContent::default()
             }
         }
     }
@@ -85,14 +99,18 @@ impl Index {
     ///
     /// # Errors
     /// The system's error, or an error if the index would be longer than [`MAX_BYTES`].
-    pub(super) fn save<'a>(&self, scanned: impl Iterator<Item = &'a ScannedEntry>) -> io::Result<()> {
+    pub(super) fn save<'a>(
+        &self,
+        scanned: impl Iterator<Item = &'a ScannedEntry>,
+        filled: Vec<Option<FolderId>>,
+    ) -> io::Result<()> {
         // A path that is not UTF-8 cannot be saved: the node reads such a file's headers at each start. A file that cannot be
         // read at present may be readable at the next start.
         let lines = scanned.filter(|entry| !entry.is_unreadable()).filter_map(|entry| match entry {
             ScannedEntry::Track(file) => serde_json::to_string(&**file).ok(),
             ScannedEntry::Skipped(file) => serde_json::to_string(&**file).ok(),
         });
-        let mut text = serde_json::to_string(&self.header())? + "\n";
+        let mut text = serde_json::to_string(&self.header(filled))? + "\n";
         for line in lines {
             text.push_str(&line);
             text.push('\n');
@@ -111,8 +129,8 @@ impl Index {
         self.folder.join(&self.library[..16]).with_extension(ENDING)
     }
 
-    fn header(&self) -> Header {
-        Header { media_node_index: VERSION, library: self.library.clone() }
+    fn header(&self, filled: Vec<Option<FolderId>>) -> Header {
+        Header { media_node_index: VERSION, library: self.library.clone(), filled }
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
@@ -122,7 +140,7 @@ impl Index {
     }
 
     /// Parses any bytes. Takes at most a small multiple of their length in memory.
-    fn parse(&self, bytes: &[u8]) -> Option<Vec<ScannedEntry>> {
+    fn parse(&self, bytes: &[u8]) -> Option<IndexContent> {
         let end = bytes.iter().rposition(|byte| *byte == b'\n')? + 1;
         let (text, hash) = bytes.split_at(end);
         if blake3::hash(text).to_hex().as_bytes() != hash {
@@ -130,10 +148,11 @@ impl Index {
         }
         let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let header: Header = serde_json::from_slice(lines.next()?).ok()?;
-        if header != self.header() {
+        if header.media_node_index != VERSION || header.library != self.library {
             return None;
         }
-        lines.map(|line| self.parse_line(line)).collect()
+        let files = lines.map(|line| self.parse_line(line)).collect::<Option<_>>()?;
+        Some(IndexContent { files, filled: header.filled })
     }
 
     fn parse_line(&self, line: &[u8]) -> Option<ScannedEntry> {

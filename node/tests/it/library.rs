@@ -97,11 +97,7 @@ fn the_next_start_takes_the_index_or_does_without() {
     // A track of the index without a file on disk is dropped.
     fs::remove_file(a).unwrap();
     assert_eq!(tracks(&home, &serve(&home)), named(&["b"]));
-    // An empty folder looks like the place of a disk that is away, so its known tracks stay listed.
     fs::remove_file(home.path("music/b.flac")).unwrap();
-    assert_eq!(tracks(&home, &serve(&home)), named(&["b"]));
-    // Without an index nothing is known.
-    fs::remove_dir_all(&index).unwrap();
     let done = home.run(&["serve", home.path("music").to_str().unwrap()]);
     done.refused(NOT_FOUND, &["no audio files found under"]);
 }
