@@ -155,7 +155,7 @@ mod tests {
         cache.get(&key.request, key.modified)
     }
 
-    fn contains(cache: &ChunkCache, key: ChunkKey) -> bool {
+    fn contains(cache: &ChunkCache, key: &ChunkKey) -> bool {
         cache.contains(&key.request, key.modified)
     }
 
@@ -166,7 +166,7 @@ mod tests {
         cache.insert(key(1), chunk(1), true);
         assert!(get(&mut cache, &key(0)).is_some());
         cache.insert(key(2), chunk(2), true);
-        assert!(!contains(&cache, key(1)));
+        assert!(!contains(&cache, &key(1)));
         assert_eq!(get(&mut cache, &key(0)), Some(chunk(0)));
         assert_eq!(get(&mut cache, &key(1)), None);
         let stats = CacheStats { hits: 2, misses: 1, evictions: 1, chunks: 2, bytes: 2 * EACH };
@@ -178,7 +178,7 @@ mod tests {
         let mut cache = ChunkCache::new(2 * EACH);
         cache.insert(key(0), chunk(0), true);
         let now = ChunkKey { modified: Some(1), ..key(0) };
-        assert!(!cache.contains(&now));
+        assert!(!contains(&cache, &now));
         assert_eq!(get(&mut cache, &now), None);
         assert_eq!(get(&mut cache, &ChunkKey { modified: None, ..key(0) }), None);
         cache.insert(now.clone(), chunk(1), true);
@@ -192,7 +192,7 @@ mod tests {
         cache.insert(key(0), chunk(0), true);
         let larger = CachedChunk { bytes: vec![0; 1001].into(), silenced: 0 };
         cache.insert(key(1), larger, true);
-        assert!(contains(&cache, key(0)) && !contains(&cache, key(1)));
+        assert!(contains(&cache, &key(0)) && !contains(&cache, &key(1)));
         assert_eq!(cache.stats().evictions, 0);
     }
 
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!((cache.stats().chunks, cache.stats().evictions), (8, 1));
         (100..106).for_each(|index| cache.insert(key(index), chunk(0), true));
         (10..99).for_each(|index| cache.insert(key(index), chunk(0), false));
-        assert!((100..106).all(|index| contains(&cache, key(index))));
-        assert!(contains(&cache, key(97)) && contains(&cache, key(98)));
+        assert!((100..106).all(|index| contains(&cache, &key(index))));
+        assert!(contains(&cache, &key(97)) && contains(&cache, &key(98)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
         // A quarter is reserved for bulk chunks.
         (106..120).for_each(|index| cache.insert(key(index), chunk(0), true));
-        assert!(contains(&cache, key(98)) && !contains(&cache, key(113)) && contains(&cache, key(114)));
+        assert!(contains(&cache, &key(98)) && !contains(&cache, &key(113)) && contains(&cache, &key(114)));
         assert_eq!(cache.stats().bytes, 8 * EACH);
     }
 
