@@ -227,7 +227,7 @@ schema! {
         /// Greatest number of connected peers; each takes about 150 kB of memory. Connections that do not play
         /// make room for further peers. If all play, the node tells further peers when to retry.
         max_peers: Number<1, 65535> = |_| Number::clamped(512);
-        /// Greatest number of requests that the node answers for one peer at the same time.
+        /// Greatest number of requests that the node answers on one connection at the same time.
         max_requests_per_peer: Number<1, 1024> = |_| Number::clamped(8);
         /// Number of chunks to encode in advance, after each requested one.
         encode_ahead: Number<0, 16> = |_| Number::clamped(1);

@@ -277,7 +277,7 @@ pub struct Info {
 
 /// Request for one chunk, as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "ChunkFields")]
+#[serde(from = "ChunkLine")]
 pub struct ChunkMessage {
     /// Name of the chunk.
     #[serde(flatten)]
@@ -288,19 +288,19 @@ pub struct ChunkMessage {
     pub report_loss: bool,
 }
 
-/// The fields of a [`ChunkMessage`]. A node reads one for each chunk, and flattened fields would be copied before they are
+/// The line of a [`ChunkMessage`], to read it. A node reads one for each chunk, and flattened fields would be copied before they are
 /// read.
 #[derive(Deserialize)]
-struct ChunkFields {
+struct ChunkLine {
     rendition: RenditionId,
     index: ChunkIndex,
     #[serde(default)]
     report_loss: bool,
 }
 
-impl From<ChunkFields> for ChunkMessage {
-    fn from(fields: ChunkFields) -> Self {
-        let ChunkFields { rendition, index, report_loss } = fields;
+impl From<ChunkLine> for ChunkMessage {
+    fn from(fields: ChunkLine) -> Self {
+        let ChunkLine { rendition, index, report_loss } = fields;
         Self { request: ChunkRequest { rendition, index }, report_loss }
     }
 }

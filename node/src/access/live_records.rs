@@ -72,7 +72,8 @@ impl LiveRecords {
     /// Counts bytes that are about to be sent.
     ///
     /// # Errors
-    /// `OverQuota` if they exceed the quota; then they do not count.
+    /// `Revoked` or `Expired` if the record has ended; `OverQuota` if the bytes exceed the rest of the quota. In each case the
+    /// bytes are not counted.
     pub(super) fn charge(&self, id: u64, bytes: u64) -> Result<(), AccessRefusal> {
         let now = self.seconds();
         let mut live = self.lock();

@@ -51,7 +51,7 @@ pub(super) enum CliCommand {
         #[arg(long, value_name = "FILE")]
         stats: Option<String>,
         /// Ids of the transports to listen on, separated by commas (see `plugins list`). Default: transport.use.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "ID[,ID...]")]
         transport: Option<String>,
     },
     /// Show the running node and its peers.
@@ -150,7 +150,7 @@ pub(super) enum CliCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TicketCommand {
-    /// Make a ticket and print it. It is shown this once.
+    /// Make a ticket and print it. The node does not show it again.
     New {
         #[command(flatten)]
         grant: GrantOptions,
@@ -180,13 +180,14 @@ pub(super) struct GrantOptions {
     /// Label of the device, as in `phone`.
     #[arg(long = "for", value_name = "LABEL")]
     pub(super) label: String,
-    /// Listener whose stars, counts and queue the device uses. Default: the label.
+    /// Listener name to store with the record. Default: the label. This version does not use it.
     #[arg(long, value_name = "NAME")]
     pub(super) listener: Option<String>,
-    /// Time until it expires: 90m, 12h, 30d, 2w. Default: never.
+    /// Time until the ticket or the admission expires: 90m, 12h, 30d, 2w. Default: never.
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub(super) expires: Option<Duration>,
-    /// Folder to limit it to, with all subfolders: a path below a served folder, or an absolute one. May be repeated.
+    /// Let the device see only the tracks in this folder and its subfolders: a path below a served folder, or an absolute path.
+    /// May be repeated.
     #[arg(long, value_name = "FOLDER")]
     pub(super) folder: Vec<String>,
     /// Permit lossy codecs only.
@@ -195,16 +196,16 @@ pub(super) struct GrantOptions {
     /// Highest bitrate, as in 96kbit.
     #[arg(long, value_name = "BITRATE")]
     pub(super) max: Option<Bitrate>,
-    /// Bytes to send to it, by the calendar in UTC: 5GB/month, 500MB/day.
+    /// Most bytes to send in a calendar day or month (UTC): 5GB/month, 500MB/day.
     #[arg(long, value_name = "SIZE/PERIOD", value_parser = parse_quota)]
     pub(super) quota: Option<Quota>,
-    /// Do not send the files' own bytes; encode them again.
+    /// Do not pass a file's own Opus packets through; encode the file again.
     #[arg(long)]
     pub(super) no_originals: bool,
-    /// Permit changes of tags, ratings and playlists.
+    /// Permit changes of tags, ratings and playlists. No request of this version needs this right.
     #[arg(long)]
     pub(super) edit: bool,
-    /// Permit control of this node's player.
+    /// Permit control of this node's player. No request of this version needs this right.
     #[arg(long)]
     pub(super) control: bool,
 }
@@ -291,7 +292,7 @@ pub(super) struct PlayOptions {
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<String>,
     /// Id of the transport to use. Default: the first one in the ticket that this program supports.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "ID")]
     pub(super) transport: Option<String>,
 }
 

@@ -37,10 +37,10 @@ pub(super) struct FoundFiles {
 }
 
 impl Folders {
-    /// Returns the folders without reading them.
+    /// Returns the folders. Reads only the first entry of each, to learn whether it has files.
     ///
     /// # Errors
-    /// [`CatalogError::Unreadable`] if a path does not exist or cannot be read.
+    /// [`CatalogError::Unreadable`] if the system cannot resolve a path, as when it does not exist.
     pub(super) fn new(
         paths: &[PathBuf],
         follow_links: bool,

@@ -173,7 +173,8 @@ impl Service {
         })
     }
 
-    /// Encodes a chunk that the caller will request soon, if it may and no request waits.
+    /// Queues a chunk that the caller will probably request soon, if the caller may request it. An encoder thread takes it once
+    /// no requested chunk waits.
     pub(super) fn encode_ahead(&self, caller: &Caller, request: ChunkRequest) {
         if self.permit_chunk(caller, &request.rendition).is_ok() {
             self.encoder.encode_ahead(request);

@@ -194,6 +194,6 @@ pub struct mn_codec {
     pub decoder_reset: Option<unsafe extern "C" fn(decoder: *mut c_void, error: *mut mn_error) -> mn_status>,
     /// Frees the decoder.
     pub decoder_free: Option<unsafe extern "C" fn(decoder: *mut c_void)>,
-    /// Returns the extension of the codec with this id, or NULL. The function itself may be NULL.
+    /// Returns the codec's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(codec: *mut c_void, id: mn_str) -> *const c_void>,
 }

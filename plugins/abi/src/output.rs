@@ -134,7 +134,7 @@ pub struct mn_output {
         Option<unsafe extern "C" fn(output: *mut c_void, done: *mut u32, error: *mut mn_error) -> mn_status>,
     /// Closes the output. Sound stops at once; a file keeps the frames written before.
     pub free: Option<unsafe extern "C" fn(output: *mut c_void)>,
-    /// Returns the extension of the output with this id, or NULL. The function itself may be NULL.
+    /// Returns the output's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(plugin: *mut c_void, id: mn_str) -> *const c_void>,
     /// Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`.
     /// NULL: the system reports none.

@@ -24,7 +24,7 @@ pub struct mn_host {
     /// Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it
     /// for every packet.
     pub log: Option<unsafe extern "C" fn(host: *const mn_host, level: u32, text: mn_str)>,
-    /// Returns the extension of the host with this id, as a pointer to the table that the extension defines,
+    /// Returns the host's extension that has this id, as a pointer to the table that the extension defines,
     /// or NULL.
     pub get_extension: Option<unsafe extern "C" fn(host: *const mn_host, id: mn_str) -> *const c_void>,
 }
@@ -58,7 +58,7 @@ pub struct mn_plugin {
     pub output_count: u32,
     /// sizeof(mn_output) as the plugin knows it.
     pub output_stride: u32,
-    /// Returns the extension of the library with this id, or NULL. The function itself may be NULL.
+    /// Returns the library's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
     pub get_extension: Option<unsafe extern "C" fn(id: mn_str) -> *const c_void>,
 }
 

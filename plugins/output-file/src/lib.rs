@@ -8,9 +8,10 @@
 //! Without that option the format is that of the source. Any other ending is refused.
 //!
 //! # Unfinished files
-//! A file is written as PATH with `.part` appended. [`Output::drain`](media_plugin_sdk::Output::drain) renames it to PATH
-//! and replaces an existing file. After a failed write, such as on a full disk, the output removes the `.part` file. A player
-//! that is stopped or killed before the end leaves the `.part` file. Its header covers at least all but the last second. The
+//! A file is written as PATH with `.part` appended. [`Output::drain`](media_plugin_sdk::Output::drain) renames it to PATH.
+//! It replaces an existing file only if `overwrite` is set. After a failed write, such as on a full disk, the output removes
+//! the `.part` file. A player that a person quits completes the file. A player that is killed or loses its node leaves the
+//! `.part` file. Its header covers at least all but the last second. The
 //! next output for that path replaces that file. Pipes, devices and symbolic links are written directly; if a link's target
 //! is a file, a failed write empties it.
 //!

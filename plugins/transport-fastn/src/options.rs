@@ -78,7 +78,8 @@ impl Options {
     /// Parses the table from a JSON object. Empty text stands for an empty table.
     ///
     /// # Errors
-    /// `BadArgument` names the option and the permitted values.
+    /// `BadArgument` for an unknown option or a wrong value. The message names the permitted values, and the option unless the
+    /// value has the wrong type.
     pub(crate) fn parse(json: &str) -> Result<Self> {
         let json = if json.trim().is_empty() { "{}" } else { json };
         let options: Self = serde_json::from_str(json).map_err(|e| bad(&e.to_string()))?;

@@ -34,8 +34,9 @@ const MAX_PATIENCE: Duration = Duration::from_secs(6);
 /// Most bytes within one stall timeout that still count as an idle connection: an answer to a ping has about 40 bytes, one
 /// to a probe about 120. Tested by `answers_to_pings_are_no_progress_and_two_starved_streams_end_a_connection`.
 const IDLE_BYTES: u64 = 1500;
-/// Number of stall timeouts that a stream may outlast while its connection carries other bytes. The next one abandons it. Each
-/// copy of a lost packet may have to wait in a full queue. Tested by `a_stream_behind_others_is_abandoned_after_16_timeouts`.
+/// Number of stall timeouts in a row for which the client waits for a stream while its connection carries other bytes. At the
+/// next one the client abandons the stream. The number is high because the node may send a lost packet several times, and each
+/// copy may wait in a full queue. Tested by `a_stream_behind_others_is_abandoned_after_16_timeouts`.
 const MAX_BLOCKED: u32 = 15;
 /// Time limit for a page of the catalog, and the time added per received byte: an answer at 8 kbit/s always gets through.
 /// Tested by `a_page_that_never_ends_is_given_up` and `a_page_has_a_millisecond_more_for_each_byte`.

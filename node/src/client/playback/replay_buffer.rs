@@ -6,7 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 /// the delay is known only between two writes.
 #[derive(Debug, Default)]
 pub(super) struct ReplayBuffer {
-    /// Interleaved samples. Grows only while the delay of the output reaches new maxima.
+    /// Interleaved samples. Allocates only if the delay of the output reaches a new maximum, or a write is longer than all
+    /// before.
     samples: VecDeque<f32>,
     /// Largest delay of the output so far, in frames.
     max_delay: usize,

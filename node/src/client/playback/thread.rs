@@ -1,7 +1,7 @@
 //! The playback thread: takes entries from the jitter buffer, decodes, joins and converts them, and writes to the output.
 //!
-//! It is clocked by the output's `write` and never waits for the network. It follows new orders between two writes, so within
-//! about 50 ms. It alone uses the decoder and the output.
+//! It is clocked by the output's `write` and never waits for the network. It follows new orders between two writes. A
+//! write blocks for at most 50 ms; opening an output for another format can take some seconds. It alone uses the decoder and the output.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

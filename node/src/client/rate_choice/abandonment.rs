@@ -27,7 +27,8 @@ const QUIET: f64 = 0.1;
 const PRIOR: f64 = 0.8;
 const PRIOR_IN_HASTE: f64 = 0.1;
 const CLEARLY: f64 = 1.5;
-/// Divisor of the hoped rate of a chunk. The result is the lowest rate that is expected of its replacement.
+/// Divisor of the hoped rate of a chunk. The lowest rate expected of its replacement is the quotient, or the measured rate if
+/// that is higher.
 const PESSIMISM: f64 = 4.0;
 /// Share of a rate that a replacement may use. The rest is a margin for error.
 const SHARE: f64 = 0.9;

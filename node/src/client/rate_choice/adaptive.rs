@@ -108,7 +108,7 @@ impl Adaptive {
         let is_usable =
             |rendition: &Rendition| limit.allows(rendition) && Self::fits(situation, rendition, throughput);
         let smallest = || all().min_by_key(|(_, rendition)| rendition.bitrate);
-        // `max_by_key` takes the last of equal renditions. The list is reversed, so that is the first of the offer.
+        // `max_by_key` takes the last of equal renditions. The list is reversed, so that is the first in the node's list.
         let usable = all().filter(|(_, rendition)| is_usable(rendition)).rev();
         let best = usable.max_by_key(|(_, rendition)| Self::quality(rendition));
         best.or_else(smallest).map(|(index, _)| index)
