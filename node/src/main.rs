@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     match media_node::commands::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("media-node: {}", media_node::ui::sanitize(&error.message));
+            media_node::commands::report(&error);
             ExitCode::from(error.exit as u8)
         }
     }

@@ -282,7 +282,9 @@ impl NodeBook {
         self.nodes.iter().map(|(name, node)| (name.as_str(), node))
     }
 
-    fn names(&self) -> Vec<String> {
+    /// All names, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
         self.nodes.keys().cloned().collect()
     }
 

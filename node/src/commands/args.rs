@@ -2,25 +2,33 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::ArgValueCandidates;
 use media_config::{Bitrate, Flag, Size};
 
+use super::completion::{codecs, keys, nodes, outputs, transports};
 use crate::access::{Quota, QuotaPeriod};
 
 /// Listen to your own music anywhere: serves your audio files to your other devices and plays them there, peer to peer
 /// and encrypted.
 #[derive(Debug, Parser)]
-#[command(name = "media-node", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "media-node", version = VERSION, max_term_width = 100, after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Configuration file to read in place of the default one.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
     /// Sets a configuration key for this run, as in --set buffer.target=5s. May be repeated.
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE", add = ArgValueCandidates::new(keys))]
     pub(super) set: Vec<String>,
     #[command(subcommand)]
     pub(super) command: CliCommand,
 }
+
+/// The version. The scripts that build packages add the commit and its date.
+pub(super) const VERSION: &str = match option_env!("MEDIA_NODE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,15 +51,16 @@ pub(super) enum CliCommand {
     /// Serve files and folders until Ctrl-C, and print the ticket that lets other devices in.
     Serve {
         /// Files and folders to serve. Default: library.paths of the configuration.
+        #[arg(value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
         /// File to write the ticket to, readable by you only.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         ticket_file: Option<PathBuf>,
         /// File to write statistics to as JSON, at the interval `server.stats_interval` (10 s by default) and at the end.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         stats: Option<String>,
         /// Ids of the transports to listen on, separated by commas (see `plugins list`). Default: transport.use.
-        #[arg(long, value_name = "ID[,ID...]")]
+        #[arg(long, value_name = "ID[,ID...]", add = ArgValueCandidates::new(transports))]
         transport: Option<String>,
     },
     /// Show the running node and its peers.
@@ -90,6 +99,7 @@ pub(super) enum CliCommand {
     /// Give a node another name.
     Rename {
         /// Name of the node, or the beginning of it.
+        #[arg(add = ArgValueCandidates::new(nodes))]
         name: String,
         /// New name of the node.
         new: String,
@@ -97,6 +107,7 @@ pub(super) enum CliCommand {
     /// Remove a node's name and ticket from this machine.
     Forget {
         /// Whole name of the node.
+        #[arg(add = ArgValueCandidates::new(nodes))]
         name: String,
     },
     /// Make, list and revoke tickets: each admits a device, with rights and bounds of its own.
@@ -113,7 +124,7 @@ pub(super) enum CliCommand {
     /// List the tracks of a node.
     Ls {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
-        #[arg(value_name = "NODE")]
+        #[arg(value_name = "NODE", add = ArgValueCandidates::new(nodes))]
         ticket: String,
         /// Words in the title, artist or album of the tracks to list. Default: all tracks.
         words: Vec<String>,
@@ -124,13 +135,19 @@ pub(super) enum CliCommand {
     /// Play tracks of a node.
     Play {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
-        #[arg(value_name = "NODE")]
+        #[arg(value_name = "NODE", add = ArgValueCandidates::new(nodes))]
         ticket: String,
         /// Tracks to play: numbers, ids, or words of a title, artist or album; quote words that belong together. Default: all
         /// tracks.
         tracks: Vec<String>,
         #[command(flatten)]
         options: PlayOptions,
+    },
+    /// Examine this machine's node: files, folders, plugins, sound, ports, relays and the local network. Prints no secret.
+    Doctor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List outputs and their devices.
     Devices {
@@ -146,6 +163,12 @@ pub(super) enum CliCommand {
     Config(ConfigCommand),
     /// Print this node's identity and the path of its key file.
     Id,
+    /// Write the manual pages into a folder. For packages.
+    #[command(hide = true)]
+    Man {
+        /// Folder to write to.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -279,20 +302,20 @@ pub(super) enum ConfigCommand {
 pub(super) struct PlayOptions {
     /// Codec to request: auto, lossless, data-saver, or a codec with an optional bitrate (pcm, opus, opus:64). Default:
     /// codec.prefer (auto).
-    #[arg(long, value_name = "CODEC[:KBIT]")]
+    #[arg(long, value_name = "CODEC[:KBIT]", add = ArgValueCandidates::new(codecs))]
     pub(super) codec: Option<String>,
     /// Output to play on: auto, cpal, cpal:DEVICE, file:PATH, stdout, null (no sound, in real time), null:fast (no sound, as
     /// fast as possible). Default: output.use (auto).
-    #[arg(long, value_name = "NAME[:TARGET]")]
+    #[arg(long, value_name = "NAME[:TARGET]", add = ArgValueCandidates::new(outputs))]
     pub(super) output: Option<String>,
     /// Start position in the first track, as seconds (90, 2.5) or clock time (1:30, 1:02:03).
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
     pub(super) start: f64,
     /// File to write statistics to as JSON, at the end.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) stats: Option<String>,
     /// Id of the transport to use. Default: the first one in the ticket that this program supports.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(transports))]
     pub(super) transport: Option<String>,
 }
 

@@ -59,14 +59,16 @@ fn warnings(config: &Config) -> Vec<String> {
         let missing = paths.iter().filter(|path| !path.exists());
         missing.map(move |path| format!("{}: {key}: there is no {}", config.origin(key), path.display()))
     });
-    let mut lines: Vec<_> = missing.collect();
-    if config.access.mode == AccessMode::List && config.access.allow.is_empty() {
-        let origin = config.origin("access.mode");
-        lines.push(format!(
-            "{origin}: access.mode is \"list\" and access.allow is empty, so the node admits nobody"
-        ));
-    }
-    lines
+    missing.chain(access_warning(config)).collect()
+}
+
+/// A line if the configuration admits nobody.
+pub(super) fn access_warning(config: &Config) -> Option<String> {
+    let admits_nobody = config.access.mode == AccessMode::List && config.access.allow.is_empty();
+    let origin = config.origin("access.mode");
+    admits_nobody.then(|| {
+        format!("{origin}: access.mode is \"list\" and access.allow is empty, so the node admits nobody")
+    })
 }
 
 /// Prints the path of the configuration file.

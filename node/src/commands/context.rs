@@ -51,6 +51,23 @@ impl Context {
     /// Loads the configuration, starts the log and collects the plugins. With `libraries`, also loads plugin libraries, which
     /// runs their code.
     pub(super) fn load(file: Option<&Path>, flags: Vec<Flag>, libraries: bool) -> Result<Self, ExitError> {
+        let context = Self::load_quietly(file, flags, libraries)?;
+        for problem in context.registry.problems() {
+            eprintln!("warning: {}", sanitize(&problem.to_string()));
+        }
+        let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
+        for line in unknown {
+            eprintln!("warning: {}", sanitize(&line));
+        }
+        Ok(context)
+    }
+
+    /// As [`Context::load`], without warnings of plugins.
+    pub(super) fn load_quietly(
+        file: Option<&Path>,
+        flags: Vec<Flag>,
+        libraries: bool,
+    ) -> Result<Self, ExitError> {
         let began = Instant::now();
         let mut sources = Sources::from_process(file).or_exit(Exit::Usage)?;
         sources.flags = flags;
@@ -58,16 +75,8 @@ impl Context {
         let log = Log::start(&config)?;
         let search_path = plugins::search_path(&config, &sources);
         let registry = if libraries { plugins::loaded(&config, &search_path) } else { plugins::registry() };
-        for problem in registry.problems() {
-            eprintln!("warning: {}", sanitize(&problem.to_string()));
-        }
         let config_file = sources.file.clone();
-        let context = Self { began, config, config_file, sources, log, search_path, registry };
-        let unknown = if libraries { context.unknown_plugins() } else { Vec::new() };
-        for line in unknown {
-            eprintln!("warning: {}", sanitize(&line));
-        }
-        Ok(context)
+        Ok(Self { began, config, config_file, sources, log, search_path, registry })
     }
 
     /// Runs the asynchronous part of a command on a new runtime.
@@ -124,9 +133,21 @@ impl Context {
         key: &Secret,
         admit: Admit,
     ) -> Result<Arc<dyn Endpoint>, ExitError> {
+        let options = self.config.plugin_options(PluginKind::Transport, &transport.info().id);
+        self.bind_with(transport, key, options, admit).await
+    }
+
+    /// As [`Context::bind`], with other options of the transport.
+    pub(super) async fn bind_with(
+        &self,
+        transport: &dyn Transport,
+        key: &Secret,
+        options: String,
+        admit: Admit,
+    ) -> Result<Arc<dyn Endpoint>, ExitError> {
         let bind = BindOptions {
             secret_key: key.0,
-            options: self.config.plugin_options(PluginKind::Transport, &transport.info().id),
+            options,
             name: self.config.node.name.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             protocols: Protocol::ALL.iter().map(|protocol| protocol.name().into()).collect(),

@@ -1,8 +1,19 @@
 //! The log on standard error, whose level can change while it is written.
 
-use media_config::Config;
-use tracing_subscriber::{EnvFilter, fmt};
+use std::fmt::Result as Written;
 
+use media_config::Config;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{Format, Writer},
+    },
+    registry::LookupSpan,
+};
+
+use super::stderr::Priority;
 use crate::exit::{Exit, ExitContext, ExitError};
 
 /// Sets a new filter of the log. Fails if the log is gone.
@@ -22,11 +33,12 @@ impl Log {
             Err(_) => (filter(config), false),
         };
         // A terminal that is closed takes no lines; that is no reason to panic. Colours would hide names from `grep`.
-        let builder = fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+        let builder = tracing_subscriber::fmt()
             .with_ansi(false)
-            .log_internal_errors(false);
+            .log_internal_errors(false)
+            .event_format(WithPriority(Format::default()))
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         // An error means that this process has a log already, as in a test that runs several commands.
@@ -45,6 +57,31 @@ impl Log {
     /// Takes the level of `log.level`, unless `MEDIA_NODE_LOG` has set a filter.
     pub(super) fn set_level(&self, config: &Config) -> Result<(), String> {
         self.set_filter.as_ref().map_or(Ok(()), |set_filter| set_filter(filter(config)))
+    }
+}
+
+/// The usual lines, each with the priority that the journal reads.
+struct WithPriority(Format);
+
+impl<S, N> FormatEvent<S, N> for WithPriority
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> Written {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => Priority::Error,
+            Level::WARN => Priority::Warning,
+            Level::INFO => Priority::Info,
+            Level::DEBUG | Level::TRACE => Priority::Debug,
+        };
+        writer.write_str(priority.prefix())?;
+        self.0.format_event(context, writer, event)
     }
 }
 

@@ -4,17 +4,20 @@ mod args;
 mod ask;
 mod bound_server;
 mod codec_choice;
+mod completion;
 mod config;
 mod connection;
 mod context;
 mod demo;
 mod devices;
 mod dialer;
+mod doctor;
 mod door;
 mod id;
 mod library_watch;
 mod log;
 mod ls;
+mod man;
 mod node_control;
 mod nodes;
 mod play;
@@ -22,6 +25,7 @@ mod plugins;
 mod reload;
 mod running;
 mod serve;
+mod service_manager;
 mod signals;
 mod stats_writer;
 mod status;
@@ -32,21 +36,32 @@ mod tracks;
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use media_config::Flag;
 
 use self::args::{Arguments, CliCommand, ConfigCommand, PluginsCommand};
 use self::context::Context;
 use crate::exit::{Exit, ExitError};
 
+/// Prints the error that ends the process.
+pub fn report(error: &ExitError) {
+    stderr::error(format_args!("media-node: {}", error.message));
+}
+
 /// Runs the command line of this process.
 ///
 /// # Errors
 /// The error of the command.
 pub fn run() -> Result<(), ExitError> {
+    // A shell that completes a command line calls the program with the variable COMPLETE. This answers it and ends the process.
+    CompleteEnv::with_factory(Arguments::command).complete();
     let arguments = Arguments::parse();
     if let CliCommand::Config(ConfigCommand::Path) = arguments.command {
         return config::path(arguments.config.as_deref());
+    }
+    if let CliCommand::Man { folder } = &arguments.command {
+        return man::write(folder);
     }
     // These two commands examine one plugin library. They do not load the configuration, which may name a broken library.
     match &arguments.command {
@@ -74,6 +89,9 @@ pub fn run() -> Result<(), ExitError> {
         }
         _ => Vec::new(),
     });
+    if let CliCommand::Doctor { json } = arguments.command {
+        return doctor::run(arguments.config.as_deref(), flags, json);
+    }
     // These commands use no plugin of a library, so they run none's code.
     let libraries = !matches!(
         arguments.command,
@@ -103,8 +121,8 @@ pub fn run() -> Result<(), ExitError> {
         }
         CliCommand::Devices { json } => devices::run(&context, json),
         CliCommand::Plugins(PluginsCommand::List { json }) => plugins::list(&context, json),
-        // `inspect` and `check` are handled above.
-        CliCommand::Plugins(_) => Ok(()),
+        // These are handled above.
+        CliCommand::Plugins(_) | CliCommand::Man { .. } | CliCommand::Doctor { .. } => Ok(()),
         CliCommand::Config(ConfigCommand::Show { json }) => config::show(&context, json),
         CliCommand::Config(_) => config::check(&context),
         CliCommand::Id => id::run(&context),

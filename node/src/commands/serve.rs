@@ -20,6 +20,7 @@ use super::{
     bound_server::BoundServer,
     library_watch::{follow, scan, warn_of_skipped},
     node_control::{NodeControl, open_socket},
+    service_manager::ServiceManager,
     signals::{Signal, Signals},
     stats_writer::StatsWriter,
     stderr::{note, warn},
@@ -73,7 +74,10 @@ pub(super) async fn run(
     let (_socket, mut calls) = open_socket(context, lock.as_mut()).unzip();
     let process = lock.as_ref().map_or_else(|| ProcessRecord::new(Role::Serve), |lock| lock.record().clone());
     let (mut control, rescans) = NodeControl::new(context, &server, process, has_paths);
+    let mut manager = ServiceManager::of_process();
     server.announce(&context.config.node.name, is_complete, ticket_file)?;
+    let status = format!("serving as {}", context.config.node.name);
+    manager.ready(&status);
     let mut follow = pin!(follow(catalog, (!is_complete).then_some(first_scan), rescans, warned));
     let mut serving = pin!(server.serve());
     let mut usage = pin!(write_usage(&server.access));
@@ -84,15 +88,21 @@ pub(super) async fn run(
             error = &mut follow => return Err(error),
             () = stats.write_when_due() => {}
             never = &mut usage => match never {},
+            () = manager.answer_watchdog() => {}
             call = next_call(&mut calls) => control.answer(call),
             signal = signals.next() => match signal {
                 Signal::Stop => break,
                 // The result is printed; a wrong configuration does not end the node.
-                Signal::Reload => drop(control.reload()),
+                Signal::Reload => {
+                    manager.reloading();
+                    drop(control.reload());
+                    manager.ready(&status);
+                }
             },
         }
     }
     note("stopping");
+    manager.stopping();
     server.stop().await;
     stats.write();
     server.access.flush().or_exit(Exit::Failed)

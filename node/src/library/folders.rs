@@ -36,6 +36,11 @@ pub(super) struct FoundFiles {
     pub(super) away: Vec<PathBuf>,
 }
 
+/// Tells if a file has the name of an audio file, also of an unsupported kind.
+pub(crate) fn is_named_like_audio(path: &Path) -> bool {
+    by_ending(path).is_some()
+}
+
 impl Folders {
     /// Returns the folders. Reads only the first entry of each, to learn whether it has files.
     ///
@@ -91,7 +96,6 @@ impl Folders {
         let mut all = FoundFiles { entries: Vec::new(), skipped: Vec::new(), away: Vec::new() };
         for (path, root) in self.paths.iter().zip(&self.disks) {
             let mut skipped = Vec::new();
-            let is_named_like_audio = |path: &Path| by_ending(path).is_some();
             let found = walk(path, self.follow_links, is_named_like_audio, &mut seen, &mut skipped);
             let is_away = root.is_away() && found.as_ref().map_or(true, Vec::is_empty);
             let mut missing = if is_away { vec![root.path.clone()] } else { Vec::new() };

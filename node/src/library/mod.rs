@@ -25,6 +25,7 @@ mod track_id;
 pub use catalog::Catalog;
 pub(crate) use catalog::unknown_track;
 pub use error::CatalogError;
+pub(crate) use folders::is_named_like_audio;
 pub(crate) use open_track::OpenTrack;
 pub use provider::{ChunkPackets, Provider, ProviderError};
 pub(crate) use scope::Scope;

@@ -10,6 +10,15 @@ use crate::control::Command;
 /// Change of the volume per key press, in percentage points.
 const VOLUME_STEP: i8 = 5;
 
+/// The keys with their meanings, for the manual.
+pub const KEYS: &[(&str, &str)] = &[
+    ("space", "Pause and resume."),
+    ("left, right", "Seek backward and forward by the time of playback.seek_step."),
+    ("up, down", "Volume up and down by 5 %."),
+    ("n, p", "Next and previous track."),
+    ("q, Esc, Ctrl-C", "Quit."),
+];
+
 /// Reads keys and sends their commands. Returns at the first key that is pressed after the end of the session.
 ///
 /// Blocks, and may wait for a key forever. So it needs a thread of its own.

@@ -10,7 +10,7 @@ mod view;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use self::{text::sanitize, view::View};
+pub use self::{keys::KEYS, text::sanitize, view::View};
 
 /// Shows the state of the player until the session ends. If standard input and standard error are terminals, draws a status
 /// line and reads keys. Otherwise writes one line for each notice.

@@ -22,5 +22,6 @@ mod killed;
 mod loaded;
 mod namespaces;
 mod plugins;
+mod shells;
 mod sound;
 mod terminal;

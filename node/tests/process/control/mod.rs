@@ -2,9 +2,11 @@
 
 #![cfg(all(unix, feature = "fastn"))]
 
+mod doctor;
 mod identities;
 mod local_network;
 mod luck;
+mod service;
 mod signals;
 mod socket;
 mod tickets;
