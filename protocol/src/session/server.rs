@@ -25,7 +25,7 @@ mod tests;
 /// Limits for the requests of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Greatest number of requests in progress. The session refuses more as busy. Default: 16 (specification).
+    /// Greatest number of requests in progress. The session refuses more as busy. Default: 8 (specification).
     pub requests: usize,
     /// Number of chunks to encode ahead, after each requested one. Default: 1. Tested by
     /// `one_chunk_is_encoded_ahead_by_default`.
@@ -34,7 +34,7 @@ pub struct RequestLimits {
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { requests: 16, encode_ahead: 1 }
+        Self { requests: 8, encode_ahead: 1 }
     }
 }
 
