@@ -25,6 +25,8 @@ mod program;
 #[path = "common/table.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]
 mod table;
+#[path = "../tests/common/tagged_flac.rs"]
+mod tagged_flac;
 
 use std::{
     fs,
@@ -39,6 +41,7 @@ use media_plugin_sdk::transport::{BindOptions, PeerAddress, refuse_all};
 use media_protocol::{List, Ticket};
 use program::{Home, Node};
 use table::{Goal, Row};
+use tagged_flac::TaggedFlac;
 
 /// Tracks of one artist: a full page for a search of one word.
 const PER_ARTIST: usize = List::MAX as usize;
@@ -120,7 +123,7 @@ fn pages(ticket: &str, count: usize, word: &str, figures: &mut Vec<Figure>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let node_link = runtime.block_on(node_link(&ticket.parse().unwrap()));
     let mut page = |what, offset: usize, search: &str| {
-        let list = List { offset: offset as u32, limit: List::MAX, search: search.into() };
+        let list = List { offset: offset as u32, limit: List::MAX, search: search.into(), detail: false };
         let ask = || runtime.block_on(client::list(&node_link, &list)).unwrap().tracks.len();
         let came = ask();
         let (what, time, number) = took(what, median(20, ask));
@@ -182,8 +185,8 @@ fn resident(what: &'static str, process: u32) -> Figure {
 /// Makes `count` tracks in folders by artist and album.
 fn make(music: &Path, workshop: &Path, count: usize) {
     let sound = fixtures::music(8_000, 1, 0.1);
-    let (head, frames) =
-        parts(&fs::read(fixtures::encode(workshop, Kind::FlacS16, 8_000, 1, &sound)).unwrap());
+    let flac =
+        TaggedFlac::new(&fs::read(fixtures::encode(workshop, Kind::FlacS16, 8_000, 1, &sound)).unwrap());
     for number in 0..count {
         let (artist, album) = (number / PER_ARTIST, number % PER_ARTIST / 12);
         let folder = music.join(format!("The artist-{artist}")).join(format!("Album {album} of many"));
@@ -196,32 +199,7 @@ fn make(music: &Path, workshop: &Path, count: usize) {
             format!("ARTIST=The artist-{artist}"),
             format!("ALBUM=Album {album} of many"),
         ];
-        let file = [&head, &comments(&tags)[..], &frames].concat();
+        let file = flac.with_tags(&tags);
         fs::write(folder.join(format!("{:02} {title}.flac", number % 12 + 1)), file).unwrap();
     }
-}
-
-/// Splits a FLAC file into its head, up to the end of STREAMINFO, and its frames (RFC 9639, section 8).
-fn parts(file: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let mut at = 4;
-    loop {
-        let block = u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
-        at += 4 + (block & 0xff_ffff) as usize;
-        if block >> 31 == 1 {
-            break;
-        }
-    }
-    let mut head = file[..4 + 4 + 34].to_vec();
-    head[4] = 0;
-    (head, file[at..].to_vec())
-}
-
-/// Makes the last metadata block: Vorbis comments.
-fn comments(tags: &[String]) -> Vec<u8> {
-    let text = |it: &str| [&(it.len() as u32).to_le_bytes(), it.as_bytes()].concat();
-    let mut body = [text("bench"), (tags.len() as u32).to_le_bytes().to_vec()].concat();
-    body.extend(tags.iter().flat_map(|it| text(it)));
-    let mut block = ((0x84 << 24) | body.len() as u32).to_be_bytes().to_vec();
-    block.append(&mut body);
-    block
 }

@@ -61,7 +61,10 @@ impl Node {
     async fn start(file: &std::path::Path) -> Self {
         let registry = plugins::registry();
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
-        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
+        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new(), detail: false }).tracks
+            [0]
+        .id
+        .clone();
         let server = Server::start(ServerConfig::default(), Arc::clone(&registry), catalog).unwrap();
         let access = Access { open: true, ..Access::default() };
         let endpoint = bind(&registry, 1, server.admit(access)).await;

@@ -15,6 +15,7 @@
 //! Pushing audio to a client, live sources, and clocks shared between players.
 
 pub mod chunk;
+mod detail;
 mod error;
 mod id;
 mod message;
@@ -29,6 +30,7 @@ pub const ACCESS_ENDED: &str = "access ended: ";
 /// Feature of a node that checks rights, names them in the handshake, and gives reasons for refusals.
 pub const FEATURE_RIGHTS: &str = "rights";
 
+pub use detail::{Date, DateError, Loudness, MusicBrainzIds, SortNames, TrackDetail, TrackTags};
 pub use error::{ErrorCode, WireError};
 pub use id::{IdError, RenditionId, TrackId};
 pub use message::{

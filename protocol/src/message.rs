@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChunkIndex, Position, Rendition, RenditionId, TrackId, WireError};
+use crate::{ChunkIndex, Position, Rendition, RenditionId, TrackDetail, TrackId, WireError};
 
 /// Protocol of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,9 +78,16 @@ pub struct List {
     pub offset: u32,
     /// Greatest number of tracks to send. A node never sends more than [`List::MAX`].
     pub limit: u32,
-    /// Words that title, artist, album or id must contain, in any case. At most [`List::MAX_SEARCH`] bytes.
+    /// Words that a track must have in its tags, or its whole id. At most [`List::MAX_SEARCH`] bytes.
     #[serde(default)]
     pub search: String,
+    /// Requests [`Track::detail`], and the matches of a search in order of relevance.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub detail: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl List {
@@ -92,7 +99,8 @@ impl List {
     pub const MAX_ANSWER: usize = 1024 * 1024;
 }
 
-/// A page of the library, in the order of the track numbers.
+/// A page of the library: in the order of the track numbers, or in order of relevance for a search with
+/// [`List::detail`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListPage {
     /// Number of all tracks that match.
@@ -123,6 +131,9 @@ pub struct Track {
     pub duration_ms: u64,
     /// Format of the file.
     pub source: TrackSource,
+    /// Further tags and facts, if the client asks for them with [`List::detail`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<TrackDetail>>,
 }
 
 /// Format of an audio file.

@@ -4,7 +4,7 @@
 
 use media_protocol::{
     Answer, ChunkIndex, ChunkMessage, ChunkRequest, ErrorCode, GetInfo, Info, List, ListPage, Rendition,
-    Route, Ticket, WireError,
+    Route, Ticket, TrackTags, WireError,
     chunk::{self, ChunkWriter},
     session::server,
 };
@@ -65,6 +65,8 @@ fn every_example_is_a_message() {
         "List",
         "Answer<ListPage>",
         "ListPage",
+        "List",
+        "Answer<ListPage>",
         "GetInfo",
         "Answer<Info>",
         "ChunkRequest",
@@ -161,6 +163,8 @@ fn limits_are_those_of_the_code() {
         List::MAX_ANSWER,
         List::MAX as usize,
         List::MAX_SEARCH,
+        TrackTags::MAX_TEXT,
+        TrackTags::MAX_VALUES,
         GetInfo::MAX_ANSWER,
         GetInfo::MAX_CODECS,
         GetInfo::MAX_RATES,

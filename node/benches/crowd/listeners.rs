@@ -138,7 +138,9 @@ impl Process {
         self.ticket = Some(ticket.parse().unwrap());
         let node_link = self.node_link().await;
         let page =
-            client::list(&node_link, &List { offset: 0, limit: 1, search: String::new() }).await.unwrap();
+            client::list(&node_link, &List { offset: 0, limit: 1, search: String::new(), detail: false })
+                .await
+                .unwrap();
         self.track = Some(page.tracks[0].clone());
         node_link.close().await;
     }

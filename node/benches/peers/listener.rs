@@ -75,7 +75,7 @@ impl Listener {
 
     /// The first page of the node's tracks.
     pub(crate) async fn tracks(&self) -> Vec<Track> {
-        let list = List { offset: 0, limit: List::MAX, search: String::new() };
+        let list = List { offset: 0, limit: List::MAX, search: String::new(), detail: false };
         self.ask::<ListPage>("audio.list", serde_json::to_string(&list).unwrap()).await.tracks
     }
 

@@ -21,6 +21,20 @@ impl RemoteLibrary {
     pub fn new(link: Arc<NodeLink>) -> Self {
         Self { link }
     }
+
+    async fn page(&self, request: List) -> provider::Result<ListPage> {
+        if request.search.len() > List::MAX_SEARCH {
+            let message = format!("the search is over {} bytes", List::MAX_SEARCH);
+            return Err(WireError::new(ErrorCode::BadRequest, message).into());
+        }
+        let page = fetch::list(&self.link, &request).await?;
+        let most = request.limit.min(List::MAX) as usize;
+        if page.tracks.len() > most {
+            let text = format!("a page of {} tracks, {most} at most", page.tracks.len());
+            return Err(ProviderError::BrokenAnswer(text));
+        }
+        Ok(page)
+    }
 }
 
 impl Provider for RemoteLibrary {
@@ -34,20 +48,18 @@ impl Provider for RemoteLibrary {
         offset: u32,
         limit: u32,
     ) -> BoxFuture<'a, provider::Result<ListPage>> {
-        Box::pin(async move {
-            if text.len() > List::MAX_SEARCH {
-                let message = format!("the search is over {} bytes", List::MAX_SEARCH);
-                return Err(WireError::new(ErrorCode::BadRequest, message).into());
-            }
-            let request = List { offset, limit, search: text.to_owned() };
-            let page = fetch::list(&self.link, &request).await?;
-            let most = limit.min(List::MAX) as usize;
-            if page.tracks.len() > most {
-                let text = format!("a page of {} tracks, {most} at most", page.tracks.len());
-                return Err(ProviderError::BrokenAnswer(text));
-            }
-            Ok(page)
-        })
+        let list = List { offset, limit, search: text.to_owned(), detail: false };
+        Box::pin(self.page(list))
+    }
+
+    fn search_detail<'a>(
+        &'a self,
+        text: &'a str,
+        offset: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, provider::Result<ListPage>> {
+        let list = List { offset, limit, search: text.to_owned(), detail: true };
+        Box::pin(self.page(list))
     }
 
     fn info<'a>(&'a self, request: &'a GetInfo) -> BoxFuture<'a, provider::Result<Info>> {

@@ -17,6 +17,7 @@ pub(super) fn info(rate: u32, channels: u16, frames: u64) -> Info {
         album: String::new(),
         duration_ms: frames * 1000 / u64::from(rate),
         source,
+        detail: None,
     };
     let rendition = Rendition {
         id: format!("0123456789abcdef.test.{rate}.{channels}.x").parse().unwrap(),

@@ -244,7 +244,7 @@ mod tests {
             let client = context(&folder.path().join(n.to_string()), keys);
             let connection = NodeConnection::open(&client, ticket).await.unwrap();
             assert_eq!(connection.transport, transport, "{keys:?}");
-            let found = tracks::find(&connection.library(), "").await.unwrap();
+            let found = tracks::all(&connection.library()).await.unwrap();
             assert_eq!(found.tracks.len(), 1, "over {transport}");
             connection.link.close().await;
         }

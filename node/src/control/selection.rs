@@ -67,6 +67,7 @@ mod tests {
                 album: String::new(),
                 duration_ms: 1000,
                 source: source.clone(),
+                detail: None,
             })
             .collect()
     }

@@ -8,6 +8,7 @@ use std::{
 use media_protocol::{ErrorCode, List, ListPage, Track, TrackId, WireError};
 
 use super::{
+    added_times::AddedTimes,
     error::CatalogError,
     folders::{Folders, FoundFiles},
     listing::Listing,
@@ -118,6 +119,8 @@ impl Catalog {
         if is_unchanged && !before.is_scanning() && before.len() > 0 && before.away() == away {
             return Ok(false);
         }
+        let times = AddedTimes::new(&scanned);
+        let added = |entry: &FileEntry| times.of(entry);
         let mut rest = missing.as_slice();
         let mut saved = found.len() - rest.len();
         loop {
@@ -134,7 +137,7 @@ impl Catalog {
             }
             let batch;
             (batch, rest) = rest.split_at(rest.len().min((known / 4).max(FIRST_BATCH)));
-            read_headers(&entries, batch, |position, entry| found[position] = Some(entry));
+            read_headers(&entries, batch, added, |position, entry| found[position] = Some(entry));
         }
         if self.is_empty() {
             // `scanned` and the index keep their entries, since the disk may come back.
@@ -144,6 +147,7 @@ impl Catalog {
             folders.save(found.iter().flatten());
         }
         *scanned = found.into_iter().flatten().collect();
+        self.listing().prepare();
         Ok(true)
     }
 

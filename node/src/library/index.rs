@@ -23,7 +23,7 @@ use crate::files;
 
 /// Version of the format and of the descriptions in it. The node ignores an index of another version. The version rises if a
 /// kind of file becomes supported, so that the node reads the files of that kind again.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Size limit of an index in bytes, about 700,000 tracks. A longer index is neither written nor read.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// Greatest number of indexes in the folder. The node removes the oldest ones. Tested by
@@ -55,7 +55,7 @@ pub(super) struct IndexContent {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Track(TrackFile),
+    Track(Box<TrackFile>),
     Skipped(SkippedFile),
 }
 
@@ -158,9 +158,8 @@ impl Index {
     fn parse_line(&self, line: &[u8]) -> Option<ScannedEntry> {
         let (entry, is_bounded) = match serde_json::from_slice(line).ok()? {
             Line::Track(file) => {
-                let texts = [&file.title, &file.artist, &file.album, &file.source.codec];
-                let is_bounded = texts.into_iter().all(|text| is_bounded_text(text));
-                (ScannedEntry::Track(Arc::new(file.with_search_text())), is_bounded)
+                let is_bounded = file.is_bounded();
+                (ScannedEntry::Track(Arc::new((*file).shrunk())), is_bounded)
             }
             Line::Skipped(file) => {
                 let is_bounded = is_bounded_text(file.reason.text());

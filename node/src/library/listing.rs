@@ -1,9 +1,16 @@
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use media_protocol::{List, ListPage, Track, TrackId};
 
 use super::{
+    album_index::AlbumIndex,
+    query::{Match, Query},
     scope::Scope,
+    search_index::SearchIndex,
     skipped::Skipped,
     track_file::{ScannedEntry, TrackFile},
     track_id::copy_id,
@@ -28,6 +35,10 @@ pub(super) struct Listing {
     folders: usize,
     /// True while a scan still reads headers of files that are not in `rows`.
     scanning: bool,
+    /// Made when first needed, since most listings of a long scan are never asked.
+    albums: OnceLock<AlbumIndex>,
+    /// As `albums`.
+    search: OnceLock<SearchIndex>,
 }
 
 #[derive(Debug)]
@@ -67,7 +78,8 @@ impl Listing {
         }
         let mut by_id: Vec<u32> = (0..).take(rows.len()).collect();
         by_id.sort_unstable_by_key(|position| rows.get(*position as usize).map(|row| row.id.as_str()));
-        Self { rows, by_id, skipped, folders, away, scanning }
+        let (albums, search) = (OnceLock::new(), OnceLock::new());
+        Self { rows, by_id, skipped, folders, away, scanning, albums, search }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,30 +110,79 @@ impl Listing {
     /// The requested page of the tracks in `scope`, cut to [`List::MAX`] tracks and [`List::MAX_ANSWER`] bytes. Tracks
     /// outside of the scope do not count.
     pub(super) fn page(&self, list: &List, scope: &Scope) -> ListPage {
-        let search = list.search.to_lowercase();
-        let words: Vec<_> = search.split_whitespace().collect();
-        let matching: Vec<_> =
-            (1..).zip(self.rows_in(scope)).filter(|(_, row)| row.matches(&words)).collect();
         let mut room = List::MAX_ANSWER - PAGE_OVERHEAD;
         let size = |track: &Track| serde_json::to_vec(track).map_or(usize::MAX, |json| json.len() + 1);
         let fits = |track: &Track| room.checked_sub(size(track)).map(|left| room = left).is_some();
-        let page = matching.iter().skip(list.offset as usize).take(list.limit.min(List::MAX) as usize);
-        let tracks = page.map(|(number, row)| row.track(*number)).take_while(fits).collect();
-        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        ListPage {
-            total: count(matching.len()),
-            tracks,
-            scanning: self.scanning.then(|| count(self.rows_in(scope).count())),
+        let numbering = self.numbering(scope);
+        let track = |position: u32| self.track(position, numbering.number(position)?, list.detail);
+        let (offset, limit) = (list.offset as usize, list.limit.min(List::MAX) as usize);
+        let query = Query::new(&list.search);
+        let (total, tracks) = if query.is_empty() {
+            let page = (0..numbering.len()).skip(offset).take(limit);
+            let page = page.filter_map(|index| numbering.position(index));
+            (numbering.len(), page.filter_map(track).take_while(fits).collect())
+        } else {
+            let matching = self.matching(&query, list, &numbering);
+            let page = matching.iter().skip(offset).take(limit);
+            (matching.len(), page.filter_map(|position| track(*position)).take_while(fits).collect())
+        };
+        ListPage { total: count(total), tracks, scanning: self.scanning.then(|| count(numbering.len())) }
+    }
+
+    /// Positions of the rows that match a search: in library order, or with details in order of relevance. A search for the
+    /// whole id of a track finds it.
+    fn matching(&self, query: &Query, list: &List, numbering: &Numbering) -> Vec<u32> {
+        let is_visible = |position: u32| numbering.number(position).is_some();
+        let mut found = self.search_index().find(query, is_visible);
+        if list.detail {
+            found.sort_by_key(|(_, fit)| *fit);
         }
+        let id = list.search.trim().parse().ok();
+        if let Some((position, _)) =
+            id.and_then(|id| self.row(&id)).filter(|(position, _)| is_visible(*position))
+        {
+            found.retain(|(other, _)| *other != position);
+            found.insert(0, (position, Match::Exact));
+        }
+        if !list.detail {
+            found.sort_unstable_by_key(|(position, _)| *position);
+        }
+        found.into_iter().map(|(position, _)| position).collect()
+    }
+
+    /// The track in a row under this number, as clients see it.
+    fn track(&self, position: u32, number: u32, with_detail: bool) -> Option<Track> {
+        let row = self.rows.get(position as usize)?;
+        let mut track = row.track(number);
+        if with_detail {
+            let albums = self.albums();
+            let (album, disc) = (albums.id(position as usize), albums.disc(position as usize));
+            track.detail = Some(Box::new(row.file.detail(album, disc)));
+        }
+        Some(track)
+    }
+
+    fn albums(&self) -> &AlbumIndex {
+        self.albums.get_or_init(|| AlbumIndex::new(self.rows.iter().map(|row| row.file.as_ref())))
+    }
+
+    fn search_index(&self) -> &SearchIndex {
+        self.search.get_or_init(|| {
+            let albums = self.albums();
+            let rows = self.rows.iter().enumerate();
+            SearchIndex::new(rows.map(|(position, row)| (row.file.as_ref(), albums.unnamed_artist(position))))
+        })
+    }
+
+    /// Makes what searches and albums need, so that no client waits for it.
+    pub(super) fn prepare(&self) {
+        self.search_index();
     }
 
     /// A track's file, and the track as clients of `scope` see it; `None` for a track outside of it.
     pub(super) fn find(&self, id: &TrackId, scope: &Scope) -> Option<(Arc<TrackFile>, Track)> {
         let (position, row) = self.row(id)?;
-        let number = match scope {
-            Scope::All => position + 1,
-            Scope::Folders(_) => (1..).zip(self.rows_in(scope)).find(|(_, other)| other.id == row.id)?.0,
-        };
+        let number = self.numbering(scope).number(position)?;
         Some((Arc::clone(&row.file), row.track(number)))
     }
 
@@ -130,8 +191,15 @@ impl Listing {
         self.row(id).is_some_and(|(_, row)| scope.contains(&row.file.entry.path))
     }
 
-    fn rows_in(&self, scope: &Scope) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| scope.contains(&row.file.entry.path))
+    fn numbering(&self, scope: &Scope) -> Numbering {
+        let is_visible = |row: &Row| scope.contains(&row.file.entry.path);
+        match scope {
+            Scope::All => Numbering::All(self.rows.len()),
+            Scope::Folders(_) => {
+                let rows = (0..).zip(&self.rows).filter(|(_, row)| is_visible(row));
+                Numbering::Some(rows.map(|(position, _)| position).collect())
+            }
+        }
     }
 
     /// A track's [`super::track_file::FileEntry::modified`].
@@ -149,38 +217,90 @@ impl Listing {
 }
 
 impl Row {
-    fn matches(&self, words: &[&str]) -> bool {
-        words.iter().all(|word| self.file.search_text.contains(word) || self.id.as_str().contains(word))
-    }
-
     fn track(&self, number: u32) -> Track {
         self.file.track(self.id.clone(), number)
     }
+}
+
+/// The numbers of the tracks that a caller sees.
+enum Numbering {
+    /// This many rows, all of them.
+    All(usize),
+    /// The rows at these positions, in order.
+    Some(Vec<u32>),
+}
+
+impl Numbering {
+    fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Some(positions) => positions.len(),
+        }
+    }
+
+    /// Position of the row that comes `index` rows behind the first.
+    fn position(&self, index: usize) -> Option<u32> {
+        match self {
+            Self::All(_) => u32::try_from(index).ok(),
+            Self::Some(positions) => positions.get(index).copied(),
+        }
+    }
+
+    /// Track number of the row at a position, from 1. `None` if the caller does not see it.
+    fn number(&self, position: u32) -> Option<u32> {
+        match self {
+            Self::All(_) => Some(position + 1),
+            Self::Some(positions) => positions.binary_search(&position).ok().map(|index| count(index + 1)),
+        }
+    }
+}
+
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
-    use media_protocol::{Answer, TrackSource};
+    use media_protocol::{Answer, MusicBrainzIds, SortNames, TrackTags};
 
     use super::*;
-    use crate::library::track_file::FileEntry;
+    use crate::library::{
+        test_support::track_file,
+        track_file::{FileEntry, bounded_tags},
+    };
 
-    /// A track with the longest texts, of 4 bytes each character.
+    /// A track with the longest texts, of 4 bytes each character, and as many as may be.
     fn longest(number: usize) -> ScannedEntry {
-        let text = "\u{1f3b5}".repeat(200);
-        let path = PathBuf::from(format!("/music/{number}.flac"));
-        let file = TrackFile {
-            entry: FileEntry { path, size: 1, modified: 1 },
-            id: format!("{number:016x}").parse().unwrap(),
-            title: text.clone(),
-            artist: text.clone(),
-            album: text,
-            duration_ms: 1,
-            source: TrackSource { codec: "flac".into(), rate: 44_100, channels: 2, bits: Some(16) },
-            search_text: Box::default(),
-        };
+        let text = || "\u{1f3b5}".repeat(200);
+        let list = || vec![text(); 99];
+        let mut file = track_file(&format!("/music/{number}.flac"), 1);
+        file.id = format!("{number:016x}").parse().unwrap();
+        (file.title, file.artist, file.album) = (text(), text(), text());
+        file.tags = bounded_tags(TrackTags {
+            artists: list(),
+            album_artists: list(),
+            genres: list(),
+            composers: list(),
+            sort: Some(Box::new(SortNames {
+                title: text(),
+                artist: text(),
+                album: text(),
+                album_artist: text(),
+                composer: text(),
+            })),
+            musicbrainz: Some(Box::new(MusicBrainzIds {
+                recording: text(),
+                track: text(),
+                album: text(),
+                release_group: text(),
+                artists: list(),
+                album_artists: list(),
+            })),
+            ..TrackTags::default()
+        });
+        assert!(file.is_bounded());
         ScannedEntry::Track(Arc::new(file))
     }
 
@@ -188,7 +308,14 @@ mod tests {
     fn a_page_of_the_longest_tracks_is_cut_to_one_answer() {
         let scanned: Vec<_> = (0..1000).map(longest).collect();
         let listing = Listing::new(scanned.iter(), Vec::new(), Vec::new(), true);
-        let page = |offset| listing.page(&List { offset, limit: u32::MAX, ..List::default() }, &Scope::All);
+        for detail in [false, true] {
+            every_page_fits(&listing, detail);
+        }
+    }
+
+    fn every_page_fits(listing: &Listing, detail: bool) {
+        let page =
+            |offset| listing.page(&List { offset, limit: u32::MAX, detail, ..List::default() }, &Scope::All);
         let mut joined = Vec::new();
         while joined.len() < 1000 {
             let page = page(u32::try_from(joined.len()).unwrap());
@@ -223,7 +350,8 @@ mod tests {
         assert_eq!(listed, [(1, format!("{:016x}", 1)), (2, format!("{:016x}", 3))]);
         assert_eq!((page.total, page.scanning), (2, Some(2)));
         let outside = page.tracks[0].id.to_string().replace('1', "2");
-        let search = |text: String| listing.page(&List { limit: 10, search: text, offset: 0 }, &scope).total;
+        let search =
+            |text: String| listing.page(&List { limit: 10, search: text, ..List::default() }, &scope).total;
         assert_eq!((search(outside.clone()), search(listed[0].1.clone())), (0, 1));
         for track in &page.tracks {
             assert!(listing.contains(&track.id, &scope));

@@ -59,13 +59,21 @@ pub trait Provider: Send + Sync {
     /// Any [`ProviderError`].
     fn list(&self, offset: u32, limit: u32) -> BoxFuture<'_, Result<ListPage>>;
 
-    /// Returns a page of the tracks that contain every word of `text` in title, artist, album or id, in any
-    /// letter case. Order and paging are those of [`Provider::list`]; [`ListPage::total`] counts the matches.
-    /// A text without words matches all tracks.
+    /// Returns a page of the tracks that have every word of `text` at the beginning of a word in their tags, or
+    /// whose id is `text`. Case, accents and punctuation make no difference. Order and paging are those of
+    /// [`Provider::list`]; [`ListPage::total`] counts the matches. A text without words matches all tracks.
     ///
     /// # Errors
     /// `BadRequest` for a text over [`media_protocol::List::MAX_SEARCH`] bytes; any [`ProviderError`].
     fn search<'a>(&'a self, text: &'a str, offset: u32, limit: u32) -> BoxFuture<'a, Result<ListPage>>;
+
+    /// As [`Provider::search`], with [`media_protocol::Track::detail`] and the best matches first. A node of an
+    /// earlier version sends tracks without details, in library order.
+    ///
+    /// # Errors
+    /// Those of [`Provider::search`].
+    fn search_detail<'a>(&'a self, text: &'a str, offset: u32, limit: u32)
+    -> BoxFuture<'a, Result<ListPage>>;
 
     /// Returns the track with its exact duration, and the rendition that suits the offered codecs and output.
     /// Opening a track may take seconds the first time. [`GetInfo::then_chunk_at`] is ignored: call

@@ -314,7 +314,17 @@ impl Provider for LocalLibrary {
         offset: u32,
         limit: u32,
     ) -> BoxFuture<'a, provider::Result<ListPage>> {
-        let list = List { offset, limit, search: text.to_owned() };
+        let list = List { offset, limit, search: text.to_owned(), detail: false };
+        Box::pin(async move { Ok(self.service.list(&self.caller, list).await?) })
+    }
+
+    fn search_detail<'a>(
+        &'a self,
+        text: &'a str,
+        offset: u32,
+        limit: u32,
+    ) -> BoxFuture<'a, provider::Result<ListPage>> {
+        let list = List { offset, limit, search: text.to_owned(), detail: true };
         Box::pin(async move { Ok(self.service.list(&self.caller, list).await?) })
     }
 
@@ -407,7 +417,7 @@ mod tests {
             yield_now().await;
         }
         for caller in ["0", "another"] {
-            let list = List { offset: 0, limit: 10, search: "a".into() };
+            let list = List { limit: 10, search: "a".into(), ..List::default() };
             assert!(service.list(&Caller::peer(caller), list).await.is_ok());
         }
         drop(shut);

@@ -4,7 +4,10 @@
 
 use std::{fs::File, io::Result};
 
-use super::layout::{id3v2_bytes, read_at};
+use super::{
+    layout::{id3v2_bytes, read_at},
+    tag_text::from_windows_1252,
+};
 
 /// Greatest number of ID3 frames that are read, which bounds the time for a damaged tag.
 const MAX_FRAMES: u32 = 256;
@@ -18,6 +21,11 @@ pub(super) struct Id3Texts {
     pub(super) artist: String,
     pub(super) album: String,
     pub(super) track: String,
+    pub(super) album_artist: String,
+    pub(super) genre: String,
+    pub(super) date: String,
+    pub(super) disc: String,
+    pub(super) compilation: String,
 }
 
 impl Id3Texts {
@@ -97,6 +105,11 @@ impl Id3Texts {
             b"TPE1" | b"TP1" => Some(&mut self.artist),
             b"TALB" | b"TAL" => Some(&mut self.album),
             b"TRCK" | b"TRK" => Some(&mut self.track),
+            b"TPE2" | b"TP2" => Some(&mut self.album_artist),
+            b"TCON" | b"TCO" => Some(&mut self.genre),
+            b"TDRC" | b"TYER" | b"TYE" => Some(&mut self.date),
+            b"TPOS" | b"TPA" => Some(&mut self.disc),
+            b"TCMP" | b"TCP" => Some(&mut self.compilation),
             _ => None,
         }
     }
@@ -114,6 +127,7 @@ impl Id3Texts {
         add(&mut self.title, field(3, 30));
         add(&mut self.artist, field(33, 30));
         add(&mut self.album, field(63, 30));
+        add(&mut self.date, field(93, 4));
         if tag[125] == 0 && tag[126] != 0 {
             add(&mut self.track, tag[126].to_string());
         }
@@ -154,17 +168,7 @@ fn utf16(text: &[u8], number: fn([u8; 2]) -> u16) -> String {
 
 /// Decodes a text that is declared as Latin-1. Programs write Windows-1252 in its place, which has more characters.
 fn windows_1252(text: &[u8]) -> String {
-    const HIGH: [char; 32] = [
-        '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}',
-        '\u{2c6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}',
-        '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}', '\u{2014}', '\u{2dc}',
-        '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
-    ];
-    let decode = |byte: &u8| match byte {
-        0x80..=0x9f => HIGH[usize::from(byte - 0x80)],
-        byte => char::from(*byte),
-    };
-    up_to_zero(text).iter().map(decode).collect()
+    up_to_zero(text).iter().map(|byte| from_windows_1252(char::from(*byte))).collect()
 }
 
 /// Undoes the unsynchronisation scheme: a zero behind 0xff is dropped.

@@ -15,6 +15,7 @@ mod chain;
 mod codecs;
 mod container;
 mod conversion;
+mod cover;
 mod demux;
 mod error;
 mod file_stamp;
@@ -39,6 +40,8 @@ mod reader;
 mod source_file;
 mod source_info;
 mod strip_artwork;
+mod tag_text;
+mod tag_values;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -54,7 +57,8 @@ pub use opus_packets::{OpusPackets, OpusStream};
 pub use read_limits::{ReadLimits, ReadStop};
 pub use reader::Reader;
 pub use source_info::SourceInfo;
-pub use tags::{Scanned, Tags, scan, tags};
+pub use tag_values::Tags;
+pub use tags::{Scanned, scan, tags};
 pub use window::Window;
 
 use source_file::SourceFile;

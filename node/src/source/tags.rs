@@ -12,6 +12,7 @@ use lofty::{
     probe::Probe,
 };
 use media_plugin_sdk::SampleType;
+use media_protocol::TrackTags;
 use symphonia::core::formats::well_known::{
     FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_MP3, FORMAT_ID_OGG,
 };
@@ -20,6 +21,7 @@ use super::{
     Result, SourceError,
     bounded_read::BoundedRead,
     chain, codecs,
+    cover::has_cover,
     file_stamp::open_file,
     flac_length,
     formats::Support,
@@ -29,23 +31,9 @@ use super::{
     mp4,
     mpeg_header::MpegHeader,
     strip_artwork::part_of_file,
+    tag_text::{clean, date, flag, number_of_total, track_number},
+    tag_values::{Tags, tags_of},
 };
-
-/// Tags of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags {
-    /// The title, trimmed. This and the other texts are `None` if absent or blank.
-    pub title: Option<String>,
-    /// The artist of the track.
-    pub artist: Option<String>,
-    /// The album.
-    pub album: Option<String>,
-    /// The number of the track on its album.
-    pub track: Option<u32>,
-    /// The length, if the headers give it and a quick check does not contradict them. `None` if only a read of the whole
-    /// file would tell it.
-    pub duration: Option<Duration>,
-}
 
 /// The result of scanning a file for the library, without opening it as a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +94,7 @@ pub fn scan(path: &Path) -> Result<Scanned> {
         None => forgiving_tags(&mut file).map_err(io)?,
     };
     scanned.tags.duration = duration;
+    scanned.tags.more.cover = has_cover(&mut file, &layout.range).map_err(io)?;
     Ok(scanned)
 }
 
@@ -284,34 +273,30 @@ fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<S
     Ok(Scanned { codec: name.into(), rate: format.rate, channels: format.channels, bits, tags })
 }
 
-fn tags_of(file: &TaggedFile) -> Tags {
-    // The main kind of tag of the format comes first, as ID3v2 before ID3v1.
-    let ordered = || file.primary_tag().into_iter().chain(file.tags());
-    let text = |key: ItemKey| ordered().find_map(|tag| tag.get_string(key).and_then(one_line));
-    Tags {
-        title: text(ItemKey::TrackTitle),
-        artist: text(ItemKey::TrackArtist),
-        album: text(ItemKey::AlbumTitle),
-        track: ordered().find_map(Accessor::track),
-        duration: None,
-    }
-}
-
 /// Tags of a file on which the strict reader fails.
 fn forgiving_tags(file: &mut File) -> std::io::Result<Tags> {
     let texts = Id3Texts::read(file)?;
+    let number = track_number(&texts.track);
+    let (disc, disc_total) = number_of_total(&texts.disc);
+    let list = |text: &str| clean(text).into_iter().collect();
+    let more = TrackTags {
+        artists: list(&texts.artist),
+        album_artists: list(&texts.album_artist),
+        genres: list(&texts.genre),
+        date: date(&texts.date),
+        disc,
+        disc_total,
+        side: number.side,
+        track: number.track,
+        track_total: number.total,
+        compilation: flag(&texts.compilation),
+        ..TrackTags::default()
+    };
     Ok(Tags {
-        title: one_line(&texts.title),
-        artist: one_line(&texts.artist),
-        album: one_line(&texts.album),
-        track: texts.track.split('/').next().and_then(|number| number.trim().parse().ok()),
+        title: clean(&texts.title),
+        artist: clean(&texts.artist),
+        album: clean(&texts.album),
         duration: None,
+        more,
     })
-}
-
-/// Replaces control characters and line breaks, since tags come from strangers and are printed on terminals. `None` if
-/// nothing is left.
-fn one_line(text: &str) -> Option<String> {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Some(clean.trim().to_owned()).filter(|text| !text.is_empty())
 }

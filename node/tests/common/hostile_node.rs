@@ -121,6 +121,7 @@ pub(crate) fn track(number: u32, title: &str) -> Track {
         album: String::new(),
         duration_ms: 6000,
         source: TrackSource { codec: "wav".into(), rate: RATE, channels: 2, bits: Some(16) },
+        detail: None,
     }
 }
 

@@ -72,7 +72,7 @@ fn a_whole_library_plays_in_both_codecs() {
         assert!(difference.abs() < 60.0, "{name}: {track}");
     }
     assert_eq!(listed[2]["title"], "Blue – Last");
-    let shown = home.ok(&["ls", &node.ticket, "émile"]).out;
+    let shown = home.ok(&["ls", &node.ticket, "--tracks", "émile"]).out;
     assert!(shown.lines().count() == 3 && !shown.contains('\u{1b}'), "{shown}");
 
     for codec in ["pcm", "opus"] {

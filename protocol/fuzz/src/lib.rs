@@ -326,8 +326,10 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     seeds.push(("messages", br#"{"code":"over_quota","message":"over quota until 2026-12-01"}"#.to_vec()));
     seeds.push(("messages", b"already_used".to_vec()));
     let mut conversation = Vec::new();
-    for (block, kind) in
-        include_str!("../../README.md").split("\n```json ").skip(1).zip(b"\0\x04\x04\x01\x04\x02\x02\x03")
+    for (block, kind) in include_str!("../../README.md")
+        .split("\n```json ")
+        .skip(1)
+        .zip(b"\0\x04\x04\0\x04\x01\x04\x02\x02\x03")
     {
         let json = block.split_once('\n').and_then(|(_, it)| it.split("\n```").next()).unwrap_or_default();
         conversation.push(*kind);

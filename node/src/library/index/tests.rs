@@ -1,23 +1,14 @@
-use media_protocol::TrackSource;
 use proptest::prelude::*;
 
-use super::{
-    super::{skipped::SkipReason, track_file::FileEntry},
-    *,
-};
+use super::{super::skipped::SkipReason, *};
+use crate::library::test_support::track_file;
 
 fn file(number: u64) -> TrackFile {
-    TrackFile {
-        entry: FileEntry { path: format!("/music/{number}.flac").into(), size: number, modified: 5 },
-        id: format!("id-{number}").parse().unwrap(),
-        title: format!("Title {number}"),
-        artist: String::new(),
-        album: "Album".into(),
-        duration_ms: 1000,
-        source: TrackSource { codec: "flac".into(), rate: 44_100, channels: 2, bits: Some(16) },
-        search_text: Box::default(),
-    }
-    .with_search_text()
+    let mut file = track_file(&format!("/music/{number}.flac"), number);
+    file.tags.artists = vec!["Artist".into()];
+    file.tags.date = "1977-03".parse().ok();
+    file.tags.side = Some('B');
+    file
 }
 
 fn index(folder: &Path, root: &str) -> Index {

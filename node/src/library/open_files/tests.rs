@@ -1,4 +1,4 @@
-use media_protocol::TrackSource;
+use media_protocol::{TrackSource, TrackTags};
 
 use super::*;
 
@@ -27,7 +27,8 @@ fn file_of(folder: &Path, number: u8, rate: u32, frames: u32) -> (TrackFile, Tra
         album: text(),
         duration_ms: 0,
         source,
-        search_text: text().into(),
+        added: 0,
+        tags: TrackTags::default(),
     };
     let track = file.track(file.id.clone(), 1);
     (file, track)

@@ -12,11 +12,12 @@ use std::{
 };
 
 use media_protocol::{IdError, TrackSource};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     library::{
         skipped::SkipReason,
-        track_file::{FileEntry, ScannedEntry, SkippedFile, TrackFile, bounded_text},
+        track_file::{FileEntry, ScannedEntry, SkippedFile, TrackFile, bounded_tags, bounded_text},
         track_id::content_id,
     },
     source::{self, Scanned, Source},
@@ -25,17 +26,23 @@ use crate::{
 /// Threads that read headers. They wait for the disk most of the time.
 const THREADS: usize = 4;
 
-/// Reads the headers of the `entries` at `positions`, and calls `take` with each position and its result.
+/// Reads the headers of the `entries` at `positions`, and calls `take` with each position and its result. `added` tells when
+/// an entry came into the library, in seconds since 1970.
 pub(in crate::library) fn read_headers(
     entries: &[FileEntry],
     positions: &[usize],
+    added: impl Fn(&FileEntry) -> u64 + Sync,
     mut take: impl FnMut(usize, ScannedEntry),
 ) {
     let next = AtomicUsize::new(0);
     let read_some = || {
         let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let own = turns.map_while(|turn| positions.get(turn));
-        own.filter_map(|position| Some((*position, scan_file(entries.get(*position)?)))).collect::<Vec<_>>()
+        own.filter_map(|position| {
+            let entry = entries.get(*position)?;
+            Some((*position, scan_file(entry, added(entry))))
+        })
+        .collect::<Vec<_>>()
     };
     thread::scope(|scope| {
         let others: Vec<_> = (1..THREADS.min(positions.len())).map(|_| scope.spawn(read_some)).collect();
@@ -45,10 +52,10 @@ pub(in crate::library) fn read_headers(
     });
 }
 
-fn scan_file(entry: &FileEntry) -> ScannedEntry {
+fn scan_file(entry: &FileEntry, added: u64) -> ScannedEntry {
     let headers = parse_headers(&entry.path);
     let described = headers.and_then(|headers| {
-        describe(entry, headers).map_err(|error| SkipReason::Unreadable(error.to_string()))
+        describe(entry, headers, added).map_err(|error| SkipReason::Unreadable(error.to_string()))
     });
     match described {
         Ok(file) => ScannedEntry::Track(Arc::new(file)),
@@ -90,9 +97,9 @@ pub(in crate::library) fn measure(file: &TrackFile) -> ScannedEntry {
     }
 }
 
-fn describe(entry: &FileEntry, headers: Scanned) -> Result<TrackFile, IdError> {
+fn describe(entry: &FileEntry, headers: Scanned, added: u64) -> Result<TrackFile, IdError> {
     let Scanned { tags, codec, rate, channels, bits } = headers;
-    let stem = || entry.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = || entry.path.file_stem().unwrap_or_default().to_string_lossy().nfc().collect();
     let file = TrackFile {
         entry: entry.clone(),
         id: content_id(entry)?,
@@ -101,7 +108,8 @@ fn describe(entry: &FileEntry, headers: Scanned) -> Result<TrackFile, IdError> {
         album: bounded_text(&tags.album.unwrap_or_default()),
         duration_ms: tags.duration.map_or(0, millis),
         source: TrackSource { codec, rate, channels, bits: bits.map(u32::from) },
-        search_text: Box::default(),
+        added,
+        tags: bounded_tags(tags.more),
     };
-    Ok(file.with_search_text())
+    Ok(file.shrunk())
 }

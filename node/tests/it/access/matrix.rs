@@ -56,7 +56,7 @@ impl Described {
 async fn check_lists(listener: &Listener, described: Described, tracks: &[Track]) {
     let covered: Vec<_> = tracks.iter().filter(|track| described.covers(track)).collect();
     let list = |search: &str| {
-        let list = List { offset: 0, limit: 100, search: search.into() };
+        let list = List { offset: 0, limit: 100, search: search.into(), detail: false };
         async move { listener.list(&list).await.unwrap() }
     };
     let ids = |tracks: &[Track]| tracks.iter().map(|track| track.id.clone()).collect::<Vec<_>>();

@@ -146,7 +146,10 @@ pub struct Tune {
 impl Tune {
     pub fn new(registry: Arc<Registry>, file: &Path, peer: String, token: Option<String>) -> Self {
         let catalog = Catalog::scan(&[file.into()], false).unwrap();
-        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new() }).tracks[0].id.clone();
+        let track = catalog.list(&List { offset: 0, limit: 1, search: String::new(), detail: false }).tracks
+            [0]
+        .id
+        .clone();
         Self { registry, track, peer, token }
     }
 

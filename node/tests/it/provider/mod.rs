@@ -26,6 +26,7 @@ macro_rules! provider_tests {
         provider_tests!($make;
             pages_join_to_the_whole_library,
             a_search_finds_all_words_and_is_paged,
+            details_come_on_request_with_the_best_matches_first,
             a_search_over_its_bound_is_refused,
             unknown_tracks_and_renditions_are_refused,
             an_offer_that_cannot_be_met_is_refused,

@@ -98,6 +98,19 @@ pub(super) async fn a_search_finds_all_words_and_is_paged(library: &dyn Provider
     assert_eq!(library.search("", 0, 9).await.unwrap(), library.list(0, 9).await.unwrap());
 }
 
+pub(super) async fn details_come_on_request_with_the_best_matches_first(library: &dyn Provider) {
+    let plain = library.search("sea", 0, 9).await.unwrap();
+    assert!(plain.tracks.iter().all(|track| track.detail.is_none()));
+    let found = library.search_detail("s", 0, 9).await.unwrap();
+    assert_eq!((found.total, titles(&found.tracks)), (3, vec!["Sea", "Blue Sky", "Red Sun"]));
+    let detail = found.tracks[0].detail.as_deref().unwrap();
+    assert!(detail.size > 1000 && detail.bitrate.is_some() && detail.album.is_empty());
+    let page = library.search_detail("s", 1, 1).await.unwrap();
+    assert_eq!((page.total, &page.tracks[..]), (3, &found.tracks[1..2]));
+    let whole = library.search_detail("", 0, List::MAX).await.unwrap();
+    assert_eq!(titles(&whole.tracks), titles(&library.list(0, List::MAX).await.unwrap().tracks));
+}
+
 pub(super) async fn a_search_over_its_bound_is_refused(library: &dyn Provider) {
     let longest = "a".repeat(List::MAX_SEARCH);
     assert_eq!(library.search(&longest, 0, 9).await.unwrap().total, 0);

@@ -120,7 +120,16 @@ fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
     let source = TrackSource { codec: "flac".into(), rate: RATE, channels: 2, bits: Some(16) };
     let text = String::new;
     let duration_ms = frames * 1000 / u64::from(RATE);
-    let track = Track { id, number: 1, title: text(), artist: text(), album: text(), duration_ms, source };
+    let track = Track {
+        id,
+        number: 1,
+        title: text(),
+        artist: text(),
+        album: text(),
+        duration_ms,
+        source,
+        detail: None,
+    };
     Info { track, rendition: all.remove(0), alternatives: all, reason: text() }
 }
 

@@ -309,7 +309,9 @@ fn a_listener_sees_a_growing_list_whose_numbers_stay() {
         pages
     });
     let whole = Vec::from_iter((0..2).flat_map(|it| {
-        catalog.list(&List { offset: it * List::MAX, limit: List::MAX, search: String::new() }).tracks
+        catalog
+            .list(&List { offset: it * List::MAX, limit: List::MAX, search: String::new(), detail: false })
+            .tracks
     }));
     assert_eq!((whole.len(), page(&catalog).scanning), (501, None));
     for page in pages {

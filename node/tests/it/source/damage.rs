@@ -143,7 +143,7 @@ fn tags_are_read() {
         let tags = tags(&path).unwrap();
         assert_eq!(tags.title.as_deref(), Some("Ein Lied"), "{ending}");
         assert_eq!(tags.artist.as_deref(), Some("Die Band"), "{ending}");
-        assert_eq!((tags.album.as_deref(), tags.track), (Some("A"), Some(7)), "{ending}");
+        assert_eq!((tags.album.as_deref(), tags.more.track), (Some("A"), Some(7)), "{ending}");
         let seconds = tags.duration.unwrap().as_secs_f64();
         assert!((1.4..1.6).contains(&seconds), "{ending}: {seconds}");
     }

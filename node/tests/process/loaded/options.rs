@@ -66,7 +66,7 @@ fn options_are_the_same_loaded_and_built_in() {
 /// compile here until it has been considered.
 #[test]
 fn the_wire_has_no_place_for_an_output_or_its_options() {
-    let _ = |List { offset: _, limit: _, search: _ }: List| {};
+    let _ = |List { offset: _, limit: _, search: _, detail: _ }: List| {};
     let _ = |GetInfo { track: _, codecs: _, output, path, then_chunk_at: _, report_loss: _ }: GetInfo| {
         // Formats of the listener's output, as numbers, so that the node can resample.
         let OutputOffer { rates, channels } = output;
@@ -78,7 +78,8 @@ fn the_wire_has_no_place_for_an_output_or_its_options() {
         let ChunkRequest { rendition: _, index: _ } = request;
     };
     let _ = |Info { track, rendition, alternatives: _, reason: _ }: Info| {
-        let Track { id: _, number: _, title: _, artist: _, album: _, duration_ms: _, source } = track;
+        let Track { id: _, number: _, title: _, artist: _, album: _, duration_ms: _, source, detail: _ } =
+            track;
         let TrackSource { codec: _, rate: _, channels: _, bits: _ } = source;
         let Rendition {
             id: RenditionId { track: _, codec: _, rate: _, channels: _, params: _ },

@@ -30,6 +30,7 @@ fn info(track: &str, codecs: &[&str]) -> Info {
             album: String::new(),
             duration_ms: 3125,
             source: TrackSource { codec: "wav".into(), rate: 48_000, channels: 2, bits: Some(16) },
+            detail: None,
         },
         rendition: renditions.next().unwrap(),
         alternatives: renditions.collect(),

@@ -96,7 +96,7 @@ fn a_list_is_bounded() {
     let ServerAction::List { list, .. } = answer(Protocol::List, r#"{"limit":100000,"colour":"red"}"#) else {
         panic!("refused")
     };
-    assert_eq!(list, List { offset: 0, limit: List::MAX, search: String::new() });
+    assert_eq!(list, List { offset: 0, limit: List::MAX, search: String::new(), detail: false });
     let search = |length| format!(r#"{{"limit":1,"search":"{}"}}"#, "a".repeat(length));
     assert!(matches!(answer(Protocol::List, &search(200)), ServerAction::List { .. }));
     refused(&answer(Protocol::List, &search(201)), ErrorCode::BadRequest);

@@ -187,6 +187,7 @@ fn info(id: &str, random: &mut Random) -> Info {
         album: String::new(),
         duration_ms: frames * 1000 / u64::from(rate),
         source: TrackSource { codec: "wav".into(), rate, channels: 2, bits: Some(16) },
+        detail: None,
     };
     Info { track, rendition, alternatives, reason: "the first one".into() }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::client::test_support::{net::Net, scripted_node::ScriptedNode};
 
-const ASKED: List = List { offset: 0, limit: 1, search: String::new() };
+const ASKED: List = List { offset: 0, limit: 1, search: String::new(), detail: false };
 
 /// Sends a request that gets no answer. Returns the time until it fails.
 async fn silent(link: &NodeLink) -> Duration {
