@@ -35,9 +35,10 @@ Examples:
   media-node demo                              play a bundled track
   media-node serve ~/Music                     serve a folder and print its ticket
   media-node add - as home                     store a ticket, pasted on standard input, as `home`
-  media-node ls home                           list the tracks of that node
-  media-node play home 'blue in green'         play the tracks that match all these words
-  media-node play home 3 --codec opus:64       play track 3 as Opus at 64 kbit/s
+  media-node ls home                           list the albums of that node
+  media-node ls home miles davis               list the albums of an artist
+  media-node play home 'kind of blue'          play an album, an artist or a track by its name
+  media-node play home 3 --codec opus:64       play line 3 of the list as Opus at 64 kbit/s
   media-node ticket new --for phone --expires 30d --folder Jazz
                                                make a ticket for one folder and a month";
 
@@ -121,13 +122,16 @@ pub(super) enum CliCommand {
         #[command(flatten)]
         grant: GrantOptions,
     },
-    /// List the tracks of a node.
+    /// List the albums of a node, or the artist, album or tracks that words name.
     Ls {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
         #[arg(value_name = "NODE", add = ArgValueCandidates::new(nodes))]
         ticket: String,
-        /// Words in the title, artist or album of the tracks to list. Default: all tracks.
+        /// Words of an artist, album or title, or of any other tag. Default: everything.
         words: Vec<String>,
+        /// Print a line for each track.
+        #[arg(long)]
+        tracks: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -137,8 +141,8 @@ pub(super) enum CliCommand {
         /// Name or ticket of the node, a file that contains the ticket, or - to read it from standard input.
         #[arg(value_name = "NODE", add = ArgValueCandidates::new(nodes))]
         ticket: String,
-        /// Tracks to play: numbers, ids, or words of a title, artist or album; quote words that belong together. Default: all
-        /// tracks.
+        /// What to play: the words of an artist, album or title, quoted if they belong together; a line number of the list that
+        /// `ls` printed last; or a track's id. Default: all tracks.
         tracks: Vec<String>,
         #[command(flatten)]
         options: PlayOptions,

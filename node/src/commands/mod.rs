@@ -22,6 +22,7 @@ mod node_control;
 mod nodes;
 mod play;
 mod plugins;
+mod printed_list;
 mod reload;
 mod running;
 mod serve;
@@ -42,6 +43,7 @@ use media_config::Flag;
 
 use self::args::{Arguments, CliCommand, ConfigCommand, PluginsCommand};
 use self::context::Context;
+use self::ls::ListForm;
 use crate::exit::{Exit, ExitError};
 
 /// Prints the error that ends the process.
@@ -113,8 +115,13 @@ pub fn run() -> Result<(), ExitError> {
         CliCommand::Forget { name } => nodes::forget(&context, &name),
         CliCommand::Ticket(command) => ticket::run(&context, command),
         CliCommand::Allow { identity, grant } => ticket::allow(&context, &identity, grant),
-        CliCommand::Ls { ticket, words, json } => {
-            context.block_on(ls::run(&context, &ticket, &words.join(" "), json))
+        CliCommand::Ls { ticket, words, tracks, json } => {
+            let form = match (json, tracks) {
+                (true, _) => ListForm::Json,
+                (false, true) => ListForm::Tracks,
+                (false, false) => ListForm::Albums,
+            };
+            context.block_on(ls::run(&context, &ticket, &words.join(" "), form))
         }
         CliCommand::Play { ticket, tracks, options } => {
             context.block_on(play::run(&context, &ticket, &tracks, &options))

@@ -6,7 +6,8 @@ use media_protocol::{Position, Track};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Context, args::PlayOptions, codec_choice::codec_choice, connection::NodeConnection, signals, tracks,
+    Context, args::PlayOptions, codec_choice::codec_choice, connection::NodeConnection,
+    printed_list::PrintedList, signals, tracks,
 };
 use crate::{
     client::{PauseMode, Setup},
@@ -25,7 +26,8 @@ pub(super) async fn run(
     let ticket = context.ticket(node_text)?;
     let prepared = prepare(context)?;
     let node = NodeConnection::open(context, &ticket).await?;
-    let tracks = tracks::select(&node.library(), selectors).await?;
+    let printed = PrintedList::load(context, &ticket);
+    let tracks = tracks::select(&node.library(), printed.as_ref(), selectors).await?;
     play(context, tracks, prepared, node, options.start).await.map(drop)
 }
 

@@ -19,11 +19,14 @@ mod ogg;
 mod program;
 #[path = "../common/rig.rs"]
 mod rig;
+#[path = "../common/tagged_flac.rs"]
+mod tagged_flac;
 
 mod access;
 mod away;
 mod bench_page;
 mod borders;
+mod browse;
 mod disk_cache;
 mod documentation;
 mod exact;
