@@ -186,7 +186,7 @@ impl NodeLink {
                 if let Some((_, code)) = reason.split_once(ACCESS_ENDED) {
                     let text = match code {
                         "expired" => "the ticket has expired",
-                        "revoked" => "the owner has revoked the ticket",
+                        "revoked" => "revoked by the owner",
                         other => other,
                     };
                     return WireError::new(ErrorCode::from(code), text);

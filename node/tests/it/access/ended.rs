@@ -54,7 +54,7 @@ async fn revocation_ends_a_playing_listener_and_no_other() {
     while phone.stats().failed.is_none() {
         yield_now().await;
     }
-    assert_eq!(phone.stats().failed.as_deref(), Some("the owner has revoked the ticket"));
+    assert_eq!(phone.stats().failed.as_deref(), Some("revoked by the owner"));
     let (code, reason) = refusal(guarded.rig.connect(Some(&tokens[0])).await);
     assert_eq!((code.as_str(), reason.as_str()), ("revoked", "revoked by the owner"));
     assert_eq!(tablet.stats().failed, None);
