@@ -33,6 +33,12 @@ pub struct Rendition {
     /// crossfade.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
+    /// Tells if one decoder can play the chunks one after another without a reset. It drops no frame but the
+    /// `lead_in` of its first chunk. With `lead_in` or `crossfade`, the first `frames_per_chunk / packet_frames`
+    /// packets of a chunk are its own, and the others are its tail. A decoder that plays on skips the tail. The last
+    /// chunk of a track has no tail.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joinable: bool,
 }
 
 /// Reason why a client refuses a rendition from a peer.
@@ -68,7 +74,25 @@ impl Rendition {
         let shared = u64::from(self.lead_in) + u64::from(self.crossfade);
         let whole = |frames: u64| frames.is_multiple_of(u64::from(self.packet_frames));
         let meet = !self.continuous || whole(shared) && whole(self.frames_per_chunk);
-        fits(meet, "chunks do not meet between packets")
+        fits(meet, "chunks do not meet between packets")?;
+        let joins = !self.joinable || !self.continuous && (!self.has_tail() || whole(self.frames_per_chunk));
+        fits(joins, "chunks cannot be joined")
+    }
+
+    /// True if joinable chunks have a tail. Their decoder then needs some milliseconds to become exact after a reset.
+    #[must_use]
+    pub fn has_tail(&self) -> bool {
+        self.joinable && (self.lead_in > 0 || self.crossfade > 0)
+    }
+
+    /// Number of packets of chunk `index` before its tail. [`u64::MAX`] if it has no tail.
+    #[must_use]
+    pub fn own_packets(&self, index: ChunkIndex) -> u64 {
+        if self.has_tail() && !self.is_last(index) {
+            self.frames_per_chunk / u64::from(self.packet_frames.max(1))
+        } else {
+            u64::MAX
+        }
     }
 
     /// Returns the chunk that contains an instant; `None` past the end.
@@ -128,6 +152,7 @@ mod tests {
             lead_in: 1272,
             crossfade: 240,
             continuous: false,
+            joinable: false,
         }
     }
 
@@ -135,7 +160,7 @@ mod tests {
     fn each_bad_field_is_refused() {
         assert_eq!(rendition().check(), Ok(()));
         type Spoil = fn(&mut Rendition);
-        let bad: [(&str, Spoil); 14] = [
+        let bad: [(&str, Spoil); 16] = [
             ("rate out of range", |it| it.id.rate = 0),
             ("rate out of range", |it| it.id.rate = 768_001),
             ("number of channels out of range", |it| it.id.channels = 0),
@@ -149,6 +174,15 @@ mod tests {
             ("lead-in over 1 s", |it| it.lead_in = 48_001),
             ("crossfade over 0.5 s", |it| it.crossfade = 24_001),
             ("chunks do not meet between packets", |it| it.continuous = true),
+            ("chunks cannot be joined", |it| {
+                it.joinable = true;
+                it.packet_frames = 1024;
+            }),
+            ("chunks cannot be joined", |it| {
+                it.joinable = true;
+                it.continuous = true;
+                it.crossfade = 648;
+            }),
             ("chunks do not meet between packets", |it| {
                 it.continuous = true;
                 it.packet_frames = 3840;
@@ -188,6 +222,19 @@ mod tests {
     fn chunks_of_one_stream_meet_between_packets() {
         let rendition = Rendition { continuous: true, crossfade: 648, ..rendition() };
         assert_eq!(rendition.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_own_packets_of_a_joinable_chunk_cover_its_three_seconds() {
+        let rendition = Rendition { joinable: true, ..rendition() };
+        assert_eq!(rendition.check(), Ok(()));
+        assert_eq!(rendition.own_packets(ChunkIndex(0)), 150);
+        assert_eq!(rendition.own_packets(ChunkIndex(1)), u64::MAX, "the last chunk has no tail");
+        let flac = Rendition { lead_in: 0, crossfade: 0, packet_frames: 4096, ..rendition.clone() };
+        assert_eq!(flac.check(), Ok(()));
+        assert_eq!(flac.own_packets(ChunkIndex(0)), u64::MAX, "without lookahead there is no tail");
+        let alone = Rendition { joinable: false, ..rendition };
+        assert_eq!(alone.own_packets(ChunkIndex(0)), u64::MAX);
     }
 
     #[test]

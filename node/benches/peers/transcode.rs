@@ -173,7 +173,7 @@ pub(crate) fn alone(files: &[String]) {
     let registry = plugins::registry();
     let codec = registry.codec("opus").unwrap();
     let format = AudioFormat { rate: 48_000, channels: 2 };
-    let encoding = codec.encoding(&Choice { format, params: "k96c10".into() }).unwrap();
+    let encoding = codec.encoding(&Choice { format, params: "k96c10-join".into() }).unwrap();
     let packet_samples = format.samples(encoding.packet_frames as usize);
     let mut packet = vec![0; encoding.max_packet_bytes as usize];
     let mut sum = Alone::default();

@@ -31,6 +31,7 @@ pub(super) fn info(rate: u32, channels: u16, frames: u64) -> Info {
         lead_in: 1_272,
         crossfade: 480,
         continuous: false,
+        joinable: false,
     };
     Info { track, rendition, alternatives: Vec::new(), reason: "it is a test".into() }
 }

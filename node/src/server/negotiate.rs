@@ -67,20 +67,21 @@ pub(super) fn choose(
 /// The plan for a rendition that a client names. It depends on the name and the track only.
 ///
 /// # Errors
-/// `UnknownRendition` if this node lacks the codec or cannot make the rendition.
+/// `UnknownRendition` if this node lacks the codec or cannot make the rendition; `CodecFailed` if the codec fails.
 pub(super) fn plan(
     registry: &Registry,
     id: &RenditionId,
     facts: SourceFacts,
 ) -> Result<RenditionPlan, WireError> {
-    let codec = registry.codec(&id.codec).map_err(|error| error.to_string());
+    let unknown = |why: String| WireError::new(ErrorCode::UnknownRendition, why);
+    let codec = registry.codec(&id.codec).map_err(|error| unknown(error.to_string()));
     let plan = codec.and_then(|codec| match is_passthrough(id) {
-        true => passthrough::named(codec, id, facts),
+        true => passthrough::named(codec, id, facts).map_err(unknown),
         false => RenditionPlan::new(codec, &choice_of(id), id.track.clone(), facts),
     });
     plan.map_err(|why| {
-        let message = format!("this node does not make {id}: {why}; ask get_info again");
-        WireError::new(ErrorCode::UnknownRendition, message)
+        let message = format!("this node does not make {id}: {}; ask get_info again", why.message);
+        WireError::new(why.code, message)
     })
 }
 
@@ -122,7 +123,10 @@ fn propose(
     let source = output_rate::for_output(facts.source, &output.rates);
     let choice = codec.propose(&source, &limits, options).map_err(|error| error.to_string());
     let plan = choice
-        .and_then(|choice| RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts))
+        .and_then(|choice| {
+            RenditionPlan::new(Arc::clone(&codec), &choice, track.id.clone(), facts)
+                .map_err(|why| why.message)
+        })
         .map_err(|why| format!("{} cannot carry it ({why})", offer.id))?;
     bounds.check(codec.as_ref(), plan.rendition.bitrate)?;
     Ok(plan)

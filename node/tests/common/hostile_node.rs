@@ -139,6 +139,7 @@ pub(crate) fn info(track: Track) -> Info {
         lead_in: 0,
         crossfade: 0,
         continuous: false,
+        joinable: false,
     };
     let (rendition, other) = (rendition(2), rendition(1));
     Info { rendition, alternatives: vec![other], reason: "the first one".into(), track }

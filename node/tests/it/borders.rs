@@ -35,7 +35,7 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
         );
         assert!(wav.samples == whole[frame * 2..], "from {start}");
     }
-    // Within 10 ms behind a border the previous chunk fades out.
+    // A decoder of Opus that starts at a border is exact but for rounding 20 ms later.
     let whole = played(&home, &node, "opus", &["--codec", "opus:64"]).samples;
     for (start, frame) in [("0:02.5", 120_000), ("3.25", 156_000), ("6.5", 312_000)] {
         let wav = played(
@@ -44,7 +44,25 @@ fn a_start_within_the_track_gives_what_playing_through_gives() {
             &format!("opus {}", start.replace(':', "-")),
             &["--codec", "opus:64", "--start", start],
         );
-        assert!(wav.samples == whole[frame * 2..], "from {start}");
+        let error =
+            wav.samples.iter().zip(&whole[frame * 2..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert_eq!(wav.samples.len(), whole.len() - frame * 2, "from {start}");
+        assert!(error < 1e-4, "from {start}: an error of {error}");
+    }
+    // At the border itself the decoder is not exact yet: it fades in over 5 ms, and is exact but for rounding after 60 ms.
+    for (start, frame) in [("0:03", 144_000), ("6", 288_000)] {
+        let name = format!("opus {}", start.replace(':', "-"));
+        let wav = played(&home, &node, &name, &["--codec", "opus:64", "--start", start]);
+        assert_eq!(wav.samples.len(), whole.len() - frame * 2, "from {start}");
+        let error_from = |at: usize| {
+            let pairs = wav.samples[at * 2..].iter().zip(&whole[(frame + at) * 2..]);
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let (early, late) = (error_from(960), error_from(3 * 960));
+        assert!(early < 0.01 && late < 1e-4, "from {start}: errors of {early} and {late}");
+        let loudest = |samples: &[f32]| samples.iter().fold(0.0_f32, |most, it| most.max(it.abs()));
+        let (first, rest) = (loudest(&wav.samples[..20]), loudest(&wav.samples[..9600]));
+        assert!(first < 0.1 * rest, "from {start}: it fades in");
     }
     // Behind the end there is nothing to play.
     home.ok(&["play", &node.ticket, "--start", "1:00", "--output", "null:fast", "--stats", "stats.json"]);

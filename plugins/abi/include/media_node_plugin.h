@@ -58,7 +58,7 @@
 #define MN_ABI_MAJOR 1
 
 // Minor version. A higher one only appends fields to structs.
-#define MN_ABI_MINOR 1
+#define MN_ABI_MINOR 2
 
 // Flag of the note: a panic aborts the process. The host refuses such a plugin.
 #define MN_NOTE_PANIC_ABORT 1
@@ -187,7 +187,13 @@ typedef struct mn_error {
 // lead_in, b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in +
 // lookahead frames that the decoder returns.
 //
-// The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
+// If `joinable` is 1, one decoder can play a track's chunks one after another without a reset. The encoder
+// then writes no packet for the lead-in, so the host drops only the first lookahead frames. With lookahead or
+// crossfade, the first (b - a) / packet_frames packets of a chunk are its own, and the others are its tail. A
+// decoder that plays on skips the tail.
+//
+// The plugin sets all fields of its version. The host presets each number of version 1.0 to UINT32_MAX, which
+// is out of range, and each later one to 0.
 typedef struct mn_encoding {
   // sizeof(mn_encoding) as the host knows it.
   uint32_t struct_size;
@@ -210,6 +216,9 @@ typedef struct mn_encoding {
   uint32_t config_len;
   // Configuration of the decoder. The host passes it to the client unchanged.
   uint8_t config[4096];
+  // 1: chunks are joinable. 0: a decoder is reset before each chunk. Since version 1.2; a plugin writes it only
+  // if `struct_size` includes it.
+  uint32_t joinable;
 } mn_encoding;
 
 // A codec. The argument `codec` of its functions is its `object`.

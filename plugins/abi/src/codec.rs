@@ -54,7 +54,13 @@ pub struct mn_choice {
 /// lead_in, b + lookahead + crossfade) to a new encoder and flushes it. It drops the first lead_in +
 /// lookahead frames that the decoder returns.
 ///
-/// The plugin sets all fields. The host presets each number to UINT32_MAX, which is out of range.
+/// If `joinable` is 1, one decoder can play a track's chunks one after another without a reset. The encoder
+/// then writes no packet for the lead-in, so the host drops only the first lookahead frames. With lookahead or
+/// crossfade, the first (b - a) / packet_frames packets of a chunk are its own, and the others are its tail. A
+/// decoder that plays on skips the tail.
+///
+/// The plugin sets all fields of its version. The host presets each number of version 1.0 to UINT32_MAX, which
+/// is out of range, and each later one to 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mn_encoding {
@@ -79,6 +85,9 @@ pub struct mn_encoding {
     pub config_len: u32,
     /// Configuration of the decoder. The host passes it to the client unchanged.
     pub config: [u8; 4096],
+    /// 1: chunks are joinable. 0: a decoder is reset before each chunk. Since version 1.2; a plugin writes it only
+    /// if `struct_size` includes it.
+    pub joinable: u32,
 }
 
 /// A codec. The argument `codec` of its functions is its `object`.

@@ -3,7 +3,7 @@ use std::ffi::c_char;
 /// Major version. Another major version is an incompatible ABI with another entry symbol.
 pub const MN_ABI_MAJOR: u16 = 1;
 /// Minor version. A higher one only appends fields to structs.
-pub const MN_ABI_MINOR: u16 = 1;
+pub const MN_ABI_MINOR: u16 = 2;
 /// Flag of the note: a panic aborts the process. The host refuses such a plugin.
 pub const MN_NOTE_PANIC_ABORT: u32 = 1;
 

@@ -60,7 +60,7 @@ mod compiled {
             mn_choice { struct_size, params_len, format, params }
             mn_encoding {
                 struct_size, bitrate, packet_frames, whole_packets, lead_in, lookahead, crossfade, max_packet_bytes,
-                config_len, config
+                config_len, config, joinable
             }
             mn_codec {
                 struct_size, flags, object, id, version, description, propose, encoding, encoder_new, encode, flush,

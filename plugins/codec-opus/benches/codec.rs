@@ -20,7 +20,7 @@ fn chunk(c: &mut Criterion) {
     let track = signal::coloured_noise(&SourceFormat { format, sample: SampleType::S16 }, 3 * CHUNK);
     let mut group = c.benchmark_group("opus");
     group.throughput(Throughput::Elements(CHUNK as u64)).sample_size(10);
-    for params in ["k24c10", "k96c0", "k96c5", "k96c10", "k192c10"] {
+    for params in ["k24c10-join", "k96c0-join", "k96c5-join", "k96c10-join", "k192c10-join"] {
         let encoding = Opus.encoding(&Choice { format, params: params.into() }).unwrap();
         let encode = || {
             let mut encoder = Opus.encoder(&encoding.choice).unwrap();

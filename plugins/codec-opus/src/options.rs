@@ -80,16 +80,16 @@ mod tests {
     #[test]
     fn options_become_parameters_and_those_come_back() {
         for (json, channels, limit, expected) in [
-            ("", 2, None, "k96c10"),
-            ("{}", 1, None, "k96c10"),
-            ("", 6, None, "k288c10"),
-            ("", 2, Some(64_000), "k64c10"),
-            ("", 1, Some(256_000), "k256c10"),
-            ("", 2, Some(u32::MAX), "k510c10"),
-            (r#"{"bitrate": 96000}"#, 2, Some(256_000), "k96c10"),
-            (r#"{"bitrate": 510000, "complexity": 0, "vbr": false}"#, 2, None, "k510c0-cbr"),
-            (r#"{"bitrate": 24999, "application": "voip"}"#, 1, Some(32_000), "k24c10-voip"),
-            (r#"{"vbr": false, "application": "voip"}"#, 2, Some(6_000), "k6c10-cbr-voip"),
+            ("", 2, None, "k96c10-join"),
+            ("{}", 1, None, "k96c10-join"),
+            ("", 6, None, "k288c10-join"),
+            ("", 2, Some(64_000), "k64c10-join"),
+            ("", 1, Some(256_000), "k256c10-join"),
+            ("", 2, Some(u32::MAX), "k510c10-join"),
+            (r#"{"bitrate": 96000}"#, 2, Some(256_000), "k96c10-join"),
+            (r#"{"bitrate": 510000, "complexity": 0, "vbr": false}"#, 2, None, "k510c0-join-cbr"),
+            (r#"{"bitrate": 24999, "application": "voip"}"#, 1, Some(32_000), "k24c10-join-voip"),
+            (r#"{"vbr": false, "application": "voip"}"#, 2, Some(6_000), "k6c10-join-cbr-voip"),
         ] {
             let text = params(json, channels, limit).unwrap();
             assert_eq!(text, expected);

@@ -19,7 +19,11 @@ pub(crate) const KBIT: RangeInclusive<u32> = 6..=510;
 /// Highest complexity of libopus.
 pub(crate) const MAX_COMPLEXITY: u8 = 10;
 
-/// Parameters that determine the packets' bytes. As text: `k96c10`, with `-cbr` and `-voip` appended if they apply.
+/// Word for the joinable scheme of chunks, which every rendition has. It is part of the text because it changes the bytes:
+/// `k96c10` named the chunks of an earlier scheme, which are refused.
+const JOINABLE: &str = "-join";
+
+/// Parameters that determine the packets' bytes. As text: `k96c10-join`, with `-cbr` and `-voip` appended if they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Params {
     /// Bitrate, in kbit/s, of all channels together.
@@ -38,7 +42,7 @@ impl Params {
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k{}c{}", self.kbit, self.complexity)?;
+        write!(f, "k{}c{}{JOINABLE}", self.kbit, self.complexity)?;
         if !self.vbr {
             f.write_str("-cbr")?;
         }
@@ -60,6 +64,7 @@ impl FromStr for Params {
             let mut params = Self { kbit, complexity, vbr: true, application: Application::Audio };
             for word in words {
                 match word {
+                    "join" => {}
                     "cbr" => params.vbr = false,
                     "voip" => params.application = Application::Voip,
                     _ => return None,
@@ -71,7 +76,9 @@ impl FromStr for Params {
         };
         parse().ok_or_else(|| {
             let text: String = text.chars().take(32).collect();
-            PluginError::BadArgument(format!("codec opus has no parameters {text:?}; an example is k96c10"))
+            PluginError::BadArgument(format!(
+                "codec opus has no parameters {text:?}; an example is k96c10-join"
+            ))
         })
     }
 }
@@ -82,9 +89,19 @@ mod tests {
 
     #[test]
     fn only_canonical_parameters_are_taken() {
-        for text in
-            ["", "k96", "96c10", "k096c10", "k96c11", "k5c10", "k96c10-cbr-cbr", "k96c10-audio", "k96c10-"]
-        {
+        for text in [
+            "",
+            "k96",
+            "96c10",
+            "k096c10-join",
+            "k96c11-join",
+            "k5c10-join",
+            "k96c10",
+            "k96c10-cbr-join",
+            "k96c10-join-cbr-cbr",
+            "k96c10-join-audio",
+            "k96c10-join-",
+        ] {
             assert!(text.parse::<Params>().is_err(), "{text}");
         }
     }

@@ -37,7 +37,7 @@ fn is_at_48_khz_and_within_the_limits() {
     let choice = Opus.propose(&source(96_000, 6), &limits, "").unwrap();
     assert_eq!(
         (choice.format, choice.params.as_str()),
-        (AudioFormat { rate: 48_000, channels: 6 }, "k40c10")
+        (AudioFormat { rate: 48_000, channels: 6 }, "k40c10-join")
     );
     let stereo = Limits { channels: Some(5), ..Limits::default() };
     assert_eq!(Opus.propose(&source(48_000, 6), &stereo, "").unwrap().format.channels, 2);
@@ -48,7 +48,7 @@ fn is_at_48_khz_and_within_the_limits() {
 
 #[test]
 fn channels_stay_where_they_are() {
-    let choice = Choice { format: AudioFormat { rate: 48_000, channels: 6 }, params: "k400c5".into() };
+    let choice = Choice { format: AudioFormat { rate: 48_000, channels: 6 }, params: "k400c5-join".into() };
     let encoding = Opus.encoding(&choice).unwrap();
     let heard = SourceFormat { format: choice.format, sample: SampleType::S16 };
     let track = signal::coloured_noise(&heard, 48_000);
@@ -64,14 +64,14 @@ fn channels_stay_where_they_are() {
 fn a_chunk_is_about_as_large_as_its_bitrate_says() {
     for kbit in [24, 96, 256] {
         let choice =
-            Choice { format: AudioFormat { rate: 48_000, channels: 2 }, params: format!("k{kbit}c10") };
+            Choice { format: AudioFormat { rate: 48_000, channels: 2 }, params: format!("k{kbit}c10-join") };
         let encoding = Opus.encoding(&choice).unwrap();
         let heard = SourceFormat { format: choice.format, sample: SampleType::S16 };
         let track = signal::coloured_noise(&heard, 150_000);
         let mut encoder = Opus.encoder(&choice).unwrap();
         let packets = chunks::encode(encoder.as_mut(), &encoding, &track, 0, 144_000).unwrap();
-        // 20 ms of lead-in, 3 s, 6.5 ms of lookahead, 20 ms of crossfade.
-        assert_eq!(packets.len(), 153);
+        // 3 s, and one packet for 6.5 ms of lookahead and 13.3 ms of crossfade.
+        assert_eq!(packets.len(), 151);
         let bytes: usize = packets.iter().map(Vec::len).sum();
         let nominal = kbit * 3_000 / 8;
         assert!(
@@ -88,7 +88,7 @@ proptest! {
         channels in prop_oneof![Just(1_u16), Just(2), Just(6)],
     ) {
         let format = AudioFormat { rate: 48_000, channels };
-        let config = Opus.encoding(&Choice { format, params: "k96c10".into() }).unwrap().config;
+        let config = Opus.encoding(&Choice { format, params: "k96c10-join".into() }).unwrap().config;
         let mut decoder = Opus.decoder(format, &config).unwrap();
         let mut pcm = vec![0.0; format.samples(5_760)];
         for packet in packets {

@@ -76,6 +76,7 @@ impl Codec for Pcm {
             lookahead: 0,
             crossfade: 0,
             max_packet_bytes: u32::try_from(packet_frames * frame_bytes).unwrap_or(u32::MAX),
+            joinable: true,
         })
     }
 

@@ -64,12 +64,81 @@ pub fn decode(decoder: &mut dyn Decoder, encoding: &Encoding, packets: &[Vec<u8>
         let frames = decoder.decode(packet, &mut buffer)?;
         pcm.extend_from_slice(&buffer[..frames * channels]);
     }
-    let early = (encoding.lead_in + encoding.lookahead) as usize * channels;
+    let early = encoding.dropped_frames() as usize * channels;
     pcm.drain(..early.min(pcm.len()));
     Ok(pcm)
 }
 
-/// Encodes and decodes a whole track in chunks of `chunk` frames, each with a new encoder and decoder, and joins them.
+/// Encodes a whole track in chunks of `chunk` frames, each with a new encoder.
+///
+/// # Errors
+/// The encoder's.
+pub fn encode_track(
+    codec: &dyn Codec,
+    encoding: &Encoding,
+    track: &[f32],
+    chunk: usize,
+) -> Result<Vec<Vec<Vec<u8>>>> {
+    let frames = track.len() / usize::from(encoding.choice.format.channels);
+    let starts = (0..frames).step_by(chunk);
+    let one = |start: usize| {
+        let mut encoder = codec.encoder(&encoding.choice)?;
+        encode(encoder.as_mut(), encoding, track, start, (start + chunk).min(frames))
+    };
+    starts.map(one).collect()
+}
+
+/// Plays a track of `frames` frames in joinable chunks through one decoder, which skips their tails. `chunk` is the number of
+/// frames in a chunk; with tails it is a multiple of [`Encoding::packet_frames`]. Returns the samples.
+///
+/// # Errors
+/// The decoder's.
+pub fn play_through(
+    codec: &dyn Codec,
+    encoding: &Encoding,
+    chunks: &[Vec<Vec<u8>>],
+    frames: usize,
+    chunk: usize,
+) -> Result<Vec<f32>> {
+    let has_tail = encoding.lookahead > 0 || encoding.crossfade > 0;
+    let own = if has_tail { chunk / encoding.packet_frames as usize } else { usize::MAX };
+    let (last, others) = chunks.split_last().map_or((&[][..], &[][..]), |(last, others)| (last, others));
+    let packets = others.iter().flat_map(|chunk| chunk.iter().take(own)).chain(last).cloned();
+    let mut decoder = codec.decoder(encoding.choice.format, &encoding.config)?;
+    let mut pcm = decode(decoder.as_mut(), encoding, &packets.collect::<Vec<_>>())?;
+    pcm.truncate(frames * usize::from(encoding.choice.format.channels));
+    Ok(pcm)
+}
+
+/// Decodes a track of `frames` frames, each chunk with a new decoder, and crossfades the chunks. Returns the samples.
+///
+/// # Errors
+/// The decoder's.
+pub fn crossfade_chunks(
+    codec: &dyn Codec,
+    encoding: &Encoding,
+    chunks: &[Vec<Vec<u8>>],
+    frames: usize,
+    chunk: usize,
+) -> Result<Vec<f32>> {
+    let format = encoding.choice.format;
+    let channels = usize::from(format.channels);
+    let mut joined = Vec::<f32>::new();
+    let mut tail = Vec::new();
+    for (index, packets) in chunks.iter().enumerate() {
+        let own_frames = frames.saturating_sub(index * chunk).min(chunk);
+        let mut decoder = codec.decoder(format, &encoding.config)?;
+        let mut pcm = decode(decoder.as_mut(), encoding, packets)?;
+        let spare = pcm.split_off((own_frames * channels).min(pcm.len()));
+        crossfade(&mut pcm, &tail, channels);
+        joined.append(&mut pcm);
+        tail = spare;
+        tail.truncate(encoding.crossfade as usize * channels);
+    }
+    Ok(joined)
+}
+
+/// Encodes and decodes a whole track in chunks of `chunk` frames, each with a new encoder and decoder, and crossfades them.
 /// Returns the samples and the number of bytes in all packets.
 ///
 /// # Errors
@@ -80,25 +149,10 @@ pub fn round_trip(
     track: &[f32],
     chunk: usize,
 ) -> Result<(Vec<f32>, usize)> {
-    let format = encoding.choice.format;
-    let channels = usize::from(format.channels);
-    let frames = track.len() / channels;
-    let mut joined = Vec::<f32>::new();
-    let mut tail = Vec::new();
-    let mut bytes = 0;
-    for start in (0..frames).step_by(chunk) {
-        let end = (start + chunk).min(frames);
-        let packets = encode(codec.encoder(&encoding.choice)?.as_mut(), encoding, track, start, end)?;
-        bytes += packets.iter().map(Vec::len).sum::<usize>();
-        let mut decoder = codec.decoder(format, &encoding.config)?;
-        let mut pcm = decode(decoder.as_mut(), encoding, &packets)?;
-        let spare = pcm.split_off(((end - start) * channels).min(pcm.len()));
-        crossfade(&mut pcm, &tail, channels);
-        joined.append(&mut pcm);
-        tail = spare;
-        tail.truncate(encoding.crossfade as usize * channels);
-    }
-    Ok((joined, bytes))
+    let chunks = encode_track(codec, encoding, track, chunk)?;
+    let bytes = chunks.iter().flatten().map(Vec::len).sum();
+    let frames = track.len() / usize::from(encoding.choice.format.channels);
+    Ok((crossfade_chunks(codec, encoding, &chunks, frames, chunk)?, bytes))
 }
 
 /// Fades linearly from `tail`, the frames after the end of the previous chunk, into the start of `pcm`.

@@ -17,6 +17,7 @@ enum Fault {
     NotANumber,
     Panicking,
     Credulous,
+    Unjoinable,
 }
 
 /// Codec that stores samples as `f32`, with one fault.
@@ -44,10 +45,11 @@ impl Codec for Floats {
             config: Vec::new(),
             packet_frames: 100,
             whole_packets: false,
-            lead_in: 10,
+            lead_in: if self.0 == Fault::Unjoinable { 0 } else { 10 },
             lookahead: 20 * u32::from(self.0 == Fault::Late),
             crossfade: 0,
             max_packet_bytes: 400,
+            joinable: self.0 == Fault::Unjoinable,
         })
     }
     fn encoder(&self, choice: &Choice) -> Result<Box<dyn Encoder>> {
@@ -59,7 +61,8 @@ impl Codec for Floats {
     }
 }
 
-struct Coder(Fault, u8);
+/// The number counts packets.
+struct Coder(Fault, u32);
 
 impl Encoder for Coder {
     fn encode(&mut self, pcm: &[f32], packet: &mut [u8]) -> Result<usize> {
@@ -69,8 +72,8 @@ impl Encoder for Coder {
             *b = x.to_le_bytes();
         }
         if self.0 == Fault::Forgetful {
-            packet[0] = self.1;
-            self.1 = self.1.wrapping_add(1);
+            packet[0] = self.1 as u8;
+            self.1 += 1;
         }
         Ok(need)
     }
@@ -87,6 +90,7 @@ impl Decoder for Coder {
         }
         assert!(self.0 != Fault::Panicking || packet.len().is_multiple_of(4), "odd");
         let pcm = pcm.get_mut(..need).ok_or(PluginError::NoSpace { have, need })?;
+        self.1 += 1;
         for (b, x) in packet.as_chunks().0.iter().zip(pcm) {
             *x = f32::from_le_bytes(*b);
             if !x.is_finite() && self.0 != Fault::NotANumber {
@@ -95,10 +99,15 @@ impl Decoder for Coder {
             if self.0 == Fault::Inexact {
                 *x += 1e-4;
             }
+            // More packets than a chunk of the suite has.
+            if self.0 == Fault::Unjoinable && self.1 > 480 {
+                *x = 0.0;
+            }
         }
         Ok(need)
     }
     fn reset(&mut self) -> Result<()> {
+        self.1 = 0;
         Ok(())
     }
 }
@@ -115,6 +124,7 @@ fn each_fault_is_named() {
         (Fault::Overflowing, 20.0, "a buffer that is too small gives NoSpace"),
         (Fault::NotANumber, 20.0, "damaged packets are refused or decode to finite samples"),
         (Fault::Panicking, 20.0, "damaged packets are refused or decode to finite samples"),
+        (Fault::Unjoinable, 20.0, "one decoder plays joinable chunks one after another"),
         (Fault::Credulous, 20.0, "unknown parameters and configurations are refused"),
     ] {
         let case = Case { source, limits: Limits::default(), options: "", min_snr };

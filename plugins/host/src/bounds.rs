@@ -81,7 +81,29 @@ pub(crate) fn check_encoding(encoding: &Encoding, requested: &Choice) -> Result<
     sizes
         .iter()
         .try_for_each(|&(what, value, low, high)| check_range(what, value, low, high))
+        .and_then(|()| check_joinable(encoding))
         .map_err(PluginError::Failed)
+}
+
+/// Checks that the packets of a joinable encoding begin at the border of a chunk, and that those of a chunk with a tail end at
+/// the next border.
+fn check_joinable(encoding: &Encoding) -> Checked<()> {
+    let packet = encoding.packet_frames;
+    if !encoding.joinable {
+        return Ok(());
+    }
+    if !encoding.lead_in.is_multiple_of(packet) {
+        return Err(format!("a joinable encoding needs a lead-in that is a multiple of {packet} frames"));
+    }
+    let has_tail = encoding.lookahead > 0 || encoding.crossfade > 0;
+    let chunk = encoding.choice.format.rate.saturating_mul(3);
+    if has_tail && !(encoding.whole_packets && chunk.is_multiple_of(packet)) {
+        return Err(format!(
+            "a joinable encoding with lookahead or crossfade needs whole packets and chunks of 3 s that are a multiple of \
+             {packet} frames"
+        ));
+    }
+    Ok(())
 }
 
 /// Checks the length that a plugin returned against the capacity of the host's buffer.

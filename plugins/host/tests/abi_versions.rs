@@ -59,7 +59,9 @@ fn later_header() -> String {
         }
     }
     assert_eq!(later.matches("appended;").count(), 14);
-    later.replace("#define MN_ABI_MINOR 1", "#define MN_ABI_MINOR 2")
+    let minor = format!("#define MN_ABI_MINOR {MN_ABI_MINOR}");
+    assert!(later.contains(&minor));
+    later.replace(&minor, &format!("#define MN_ABI_MINOR {}", MN_ABI_MINOR + 1))
 }
 
 #[test]

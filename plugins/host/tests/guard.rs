@@ -40,6 +40,7 @@ impl Bad {
             lookahead: 0,
             crossfade: 0,
             max_packet_bytes: 8,
+            joinable: false,
         };
         Self { id, version, params: "", encoding }
     }
@@ -213,6 +214,23 @@ fn sizes_and_words_out_of_bounds_are_refused() {
     assert!(codec.encoder(&Choice { format: silent, ..choice }).is_err());
     assert!(codec.decoder(STEREO, &[0; 4096]).is_ok());
     assert!(codec.decoder(STEREO, &[0; 4097]).is_err());
+}
+
+#[test]
+fn a_joinable_encoding_begins_and_ends_its_packets_at_borders() {
+    let choice = Choice { format: STEREO, params: "k96".into() };
+    let outcome = |lead_in, lookahead, packet_frames, whole_packets| {
+        let mut plugin = Bad::new("bad", "1");
+        let encoding = Encoding { lead_in, lookahead, packet_frames, whole_packets, ..plugin.encoding };
+        plugin.encoding = Encoding { joinable: true, ..encoding };
+        codec(plugin).encoding(&choice)
+    };
+    assert!(outcome(0, 0, 4_096, false).is_ok(), "without a tail packets may have any length");
+    assert!(outcome(7_680, 312, 960, true).is_ok());
+    for refused in [outcome(7_681, 312, 960, true), outcome(0, 312, 960, false), outcome(0, 312, 1_024, true)]
+    {
+        assert!(matches!(refused, Err(PluginError::Failed(_))), "{refused:?}");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct Limits {
 pub struct Choice {
     /// Format of the encoder's input and of the decoder's output. The host converts the source to it.
     pub format: AudioFormat,
-    /// Parameters of the codec in a canonical form of its own, such as `s16` or `k96c10`: 0 to 32 characters
+    /// Parameters of the codec in a canonical form of its own, such as `s16` or `k96c10-join`: 0 to 32 characters
     /// of `[a-z0-9-]`.
     pub params: String,
 }
@@ -51,6 +51,19 @@ pub struct Choice {
 /// decoder returns these frames delayed by `lookahead`. The host drops the first `lead_in + lookahead` of
 /// them, plays the next b − a, and crossfades the `crossfade` frames after those into the next chunk. The
 /// last chunk of a track has no crossfade.
+///
+/// # Joinable chunks
+///
+/// If [`Encoding::joinable`] is set, one decoder can play a track's chunks one after another without a reset.
+/// The encoder writes no packet for the lead-in, so the host drops only the first `lookahead` frames. `lead_in`
+/// is a multiple of `packet_frames`.
+///
+/// With lookahead or crossfade, a chunk has a tail. The first (b − a) / `packet_frames` packets are then its own,
+/// and the tail is the rest. A decoder that plays on decodes the own packets of each chunk and skips its tail. A
+/// decoder that stops after the chunk, or changes to another rendition there, decodes the tail too. The frames of
+/// a chunk must then be a multiple of `packet_frames`, and `whole_packets` must be set.
+///
+/// A codec without lead-in, lookahead and crossfade, whose decoder keeps no state between packets, is joinable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoding {
     /// The choice that these properties belong to.
@@ -72,6 +85,18 @@ pub struct Encoding {
     pub crossfade: u32,
     /// Size limit of a packet in bytes, 1 to 1,048,576.
     pub max_packet_bytes: u32,
+    /// True if one decoder can play the chunks one after another without a reset; see above.
+    #[serde(default)]
+    pub joinable: bool,
+}
+
+impl Encoding {
+    /// Number of decoded frames that the host drops at the start of a chunk that a new decoder decodes.
+    #[must_use]
+    pub fn dropped_frames(&self) -> u32 {
+        let lead_in = if self.joinable { 0 } else { self.lead_in };
+        lead_in.saturating_add(self.lookahead)
+    }
 }
 
 /// A codec: encodes PCM into packets and decodes them.

@@ -1,6 +1,9 @@
 //! Joins decoded chunks into one continuous track. Drops each chunk's lead-in, crossfades from the tail of the chunk before,
-//! and keeps exactly the frames that the chunk covers. Chunks of one continuous stream are joined without a crossfade: the
-//! frames that the decoder gave beyond the end of a chunk are the start of the next one.
+//! and keeps exactly the frames that the chunk covers.
+//!
+//! A decoder that plays on needs no crossfade. Chunks of one continuous stream overlap: the frames that the decoder gave
+//! beyond the end of a chunk are the start of the next one. Joinable chunks follow each other: the decoder gives the last
+//! frames of a chunk, its `lead_in`, with the first packet of the next one.
 
 use media_protocol::{ChunkIndex, Rendition};
 
@@ -10,9 +13,10 @@ pub(crate) struct ChunkJoiner {
     lead_in: usize,
     crossfade: usize,
     continuous: bool,
+    joinable: bool,
     /// Frames of the present chunk to drop before it begins.
     to_drop: usize,
-    /// Frames of the present chunk that are still missing.
+    /// Frames that are still missing up to the end of the present chunk. Includes those of the joinable chunk before.
     missing: usize,
     /// Crossfade from the tail of the chunk before, at most `crossfade` frames.
     fade: Crossfade,
@@ -33,6 +37,7 @@ impl ChunkJoiner {
             lead_in: rendition.lead_in as usize,
             crossfade,
             continuous: rendition.continuous,
+            joinable: rendition.joinable,
             to_drop: 0,
             missing: 0,
             fade: Crossfade::default(),
@@ -42,9 +47,14 @@ impl ChunkJoiner {
         }
     }
 
-    /// True if chunk `index` continues the stream of the chunk before. Its decoder must then not be reset.
+    /// True if the decoder can play on with chunk `index`. It must then not be reset.
     pub(crate) fn continues_with(&self, index: ChunkIndex) -> bool {
-        self.continuous && self.is_complete && self.present.and_then(ChunkIndex::next) == Some(index)
+        (self.continuous || self.joinable) && self.is_complete && self.is_next(index)
+    }
+
+    /// True if chunk `index` follows the present one.
+    pub(crate) fn is_next(&self, index: ChunkIndex) -> bool {
+        self.present.and_then(ChunkIndex::next) == Some(index)
     }
 
     /// Begins chunk `index` of `frames` frames. If the chunk continues the stream of the one before, appends its first frames,
@@ -52,11 +62,17 @@ impl ChunkJoiner {
     pub(crate) fn start(&mut self, index: ChunkIndex, frames: u64, out: &mut Vec<f32>) -> usize {
         let tail = self.take_tail();
         let continues = self.continues_with(index);
-        let follows = self.present.and_then(ChunkIndex::next) == Some(index);
+        let follows = self.is_next(index);
+        let pending = self.missing;
         self.present = Some(index);
         self.is_complete = false;
         self.missing = usize::try_from(frames).unwrap_or(usize::MAX);
         self.fade = Crossfade::default();
+        if continues && self.joinable {
+            self.missing = self.missing.saturating_add(pending);
+            self.to_drop = 0;
+            return 0;
+        }
         if continues {
             self.to_drop = 0;
             self.push(&tail, out);
@@ -69,7 +85,7 @@ impl ChunkJoiner {
         0
     }
 
-    /// Frames of the present chunk that are still missing.
+    /// Frames that are still missing up to the end of the present chunk.
     pub(crate) fn missing(&self) -> u64 {
         self.missing as u64
     }
@@ -87,6 +103,13 @@ impl ChunkJoiner {
         self.missing -= kept.len() / self.channels;
         let room = (self.crossfade * self.channels).saturating_sub(self.next_tail.len());
         self.next_tail.extend_from_slice(&rest[..rest.len().min(room)]);
+    }
+
+    /// Ends a joinable chunk behind its own packets. Its last frames come with the next chunk or with its tail. Returns false
+    /// if other frames are missing too, so that no decoder can play on.
+    pub(crate) fn end_before_tail(&mut self) -> bool {
+        self.is_complete = self.missing == self.lead_in;
+        self.is_complete
     }
 
     /// Ends the chunk. Missing frames become silence, so that no frame shifts. Returns their number.

@@ -43,6 +43,10 @@ pub(crate) struct TrackDecoder {
     skip: u64,
     /// Frames at the start of the present chunk that were decoded with the chunk before.
     already_decoded: usize,
+    /// Packets of the present chunk before its tail that are still to come.
+    own_packets: u64,
+    /// Tail of the present chunk. The decoder needs it only if it does not play on with the next chunk.
+    tail: Vec<Vec<u8>>,
     /// Output of the decoder for one packet.
     decoded: Vec<f32>,
     /// Output of the joiner.
@@ -67,6 +71,9 @@ impl TrackDecoder {
     /// Number of consecutive damaged packets after which the decoder has failed.
     /// Tested by `a_damaged_packet_becomes_silence_of_its_length`.
     const MAX_DAMAGED: u32 = 5;
+    /// Fraction of a second over which a joinable chunk fades in after a seek: 5 ms. Tested by
+    /// `a_seek_to_the_border_of_a_joinable_chunk_fades_in`.
+    const FADE_IN_PER_SECOND: u32 = 200;
 
     /// Creates a decoder for a track from frame `from` on, into the output's present format.
     pub(crate) fn new(
@@ -91,6 +98,8 @@ impl TrackDecoder {
             fade: Crossfade::default(),
             skip: 0,
             already_decoded: 0,
+            own_packets: 0,
+            tail: Vec::new(),
             decoded: vec![0.0; format.samples(rendition.packet_frames as usize)],
             joined: Vec::new(),
             consecutive_damaged: 0,
@@ -128,10 +137,16 @@ impl TrackDecoder {
     ) -> Result<(), TrackError> {
         self.insert_silence(output);
         let switched = rendition.id != self.rendition.id;
+        let plays_on = !switched && self.decoder.is_some() && self.joiner.continues_with(index);
+        let follows = self.joiner.is_next(index);
+        if !plays_on {
+            self.decode_tail(output);
+        }
+        self.tail.clear();
         let rate = rendition.id.rate;
         let from = self.from.frame(rate).max(from).max(index.first_frame(rate));
         let decoder = match self.decoder.take().filter(|_| !switched) {
-            Some(decoder) if self.joiner.continues_with(index) => Ok(decoder),
+            Some(decoder) if plays_on => Ok(decoder),
             Some(mut decoder) => decoder.reset().map(|()| decoder),
             None => decoder(&self.registry, &rendition),
         };
@@ -143,9 +158,39 @@ impl TrackDecoder {
         self.index = index;
         self.skip = from.0 - index.first_frame(rate).0;
         self.audible = self.rendition.frames_in(index).saturating_sub(self.skip);
+        self.own_packets = self.rendition.own_packets(index);
+        if !plays_on && !follows && index.0 > 0 && self.skip < u64::from(self.rendition.packet_frames) {
+            self.fade_in(output);
+        }
         self.already_decoded = self.joiner.start(index, self.rendition.frames_in(index), &mut self.joined);
         self.deliver(output);
         Ok(())
+    }
+
+    /// Decodes the tail of the present chunk, which completes the chunk and gives the frames that fade into the next one.
+    /// Silence replaces the tail if it cannot be decoded.
+    fn decode_tail(&mut self, output: &mut OutputWriter) {
+        let tail = std::mem::take(&mut self.tail);
+        if tail.is_empty() {
+            return;
+        }
+        let channels = usize::from(self.rendition.id.channels);
+        for packet in tail {
+            let Some(decoder) = &mut self.decoder else { break };
+            let Ok(frames) = decoder.decode(&packet, &mut self.decoded) else { break };
+            self.joiner.push(&self.decoded[..frames * channels], &mut self.joined);
+        }
+        self.joiner.end(&mut self.joined);
+        self.deliver(output);
+    }
+
+    /// Fades in from silence if a decoder that starts at this border is not exact at once.
+    fn fade_in(&mut self, output: &OutputWriter) {
+        if self.rendition.has_tail() {
+            let frames = (output.rate() / Self::FADE_IN_PER_SECOND) as usize;
+            let silence = vec![0.0; output.format().samples(frames)];
+            self.fade = Crossfade::new(silence, usize::from(output.format().channels));
+        }
     }
 
     /// Continues in another rendition. The old rendition's audio behind the chunk border fades into the new rendition.
@@ -177,6 +222,11 @@ impl TrackDecoder {
             return Ok(());
         }
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        if self.own_packets == 0 {
+            self.tail.push(packet.to_vec());
+            return Ok(());
+        }
+        self.own_packets -= 1;
         let mut result = decoder.decode(packet, &mut self.decoded);
         if let Err(PluginError::NoSpace { need, .. }) = result
             && (self.decoded.len()..=Self::MAX_FRAMES * channels).contains(&need)
@@ -200,8 +250,9 @@ impl TrackDecoder {
             }
             Err(error) => {
                 let first = self.index.first_frame(self.rendition.id.rate).0;
-                let kept = self.rendition.frames_in(self.index) - self.joiner.missing();
-                let at = FrameIndex(first + kept + self.skip);
+                // The missing frames of a joinable chunk can begin in the chunk before.
+                let end = first + self.rendition.frames_in(self.index);
+                let at = FrameIndex(end.saturating_sub(self.joiner.missing()) + self.skip);
                 let rendition = Arc::clone(&self.rendition);
                 Err(self.failed(&rendition, at, &error))
             }
@@ -211,6 +262,7 @@ impl TrackDecoder {
     /// Drops the decoder. `at` is the first frame that it did not decode.
     fn failed(&mut self, rendition: &Arc<Rendition>, at: FrameIndex, error: &PluginError) -> TrackError {
         self.decoder = None;
+        self.tail.clear();
         self.consecutive_damaged = 0;
         self.pending_silence = 0;
         let rendition = Arc::clone(rendition);
@@ -238,6 +290,10 @@ impl TrackDecoder {
     pub(crate) fn end_chunk(&mut self, silenced: u32, output: &mut OutputWriter) -> Result<(), TrackError> {
         self.insert_silence(output);
         self.loss.node += self.time(u64::from(silenced).min(self.audible));
+        if self.own_packets == 0 && self.joiner.end_before_tail() {
+            return Ok(());
+        }
+        self.tail.clear();
         self.joiner.end(&mut self.joined);
         self.deliver(output);
         Ok(())
@@ -245,6 +301,7 @@ impl TrackDecoder {
 
     /// Ends the track. Always `Ok`; the type matches [`TrackDecoder::decode`].
     pub(crate) fn end(&mut self, output: &mut OutputWriter) -> Result<(), TrackError> {
+        self.decode_tail(output);
         self.ended = true;
         output.fill(|out| self.converter.flush(out));
         Ok(())

@@ -161,6 +161,7 @@ mod tests {
             lookahead: 312,
             crossfade: 480,
             max_packet_bytes: 4000,
+            joinable: false,
         };
         assert_eq!(encoder_input(&encoding, 144_000, 144_000, false), 143_040..143_040 + 152 * 960);
         assert_eq!(encoder_input(&encoding, 0, 1000, true), -960..-960 + 3 * 960);

@@ -57,6 +57,7 @@ impl PacketCut {
             lookahead: 0,
             crossfade: self.tail,
             max_packet_bytes: OpusStream::MAX_PACKET as u32,
+            joinable: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, SampleType, SourceFormat};
-use media_protocol::{Rendition, RenditionId, TrackId, chunk_count, frames_per_chunk};
+use media_plugin_sdk::{AudioFormat, Choice, Codec, Encoding, Limits, PluginError, SampleType, SourceFormat};
+use media_protocol::{ErrorCode, Rendition, RenditionId, TrackId, WireError, chunk_count, frames_per_chunk};
 
 use super::packet_cut::PacketCut;
 use crate::{library::SourceFacts, source::Window};
@@ -33,18 +33,24 @@ impl RenditionPlan {
     /// The plan for `choice` of `codec`.
     ///
     /// # Errors
-    /// The reason, in words for a person.
+    /// `CodecFailed` if the plugin panics or reports a failure, or else `UnknownRendition`. The message is the reason.
     pub(super) fn new(
         codec: Arc<dyn Codec>,
         choice: &Choice,
         track: TrackId,
         facts: SourceFacts,
-    ) -> Result<Self, String> {
-        check(codec.as_ref(), choice.format, facts.source)?;
-        let encoding = codec.encoding(choice).map_err(|error| error.to_string())?;
+    ) -> Result<Self, WireError> {
+        let unknown = |why: String| WireError::new(ErrorCode::UnknownRendition, why);
+        check(codec.as_ref(), choice.format, facts.source).map_err(unknown)?;
+        let encoding = codec.encoding(choice).map_err(|error| match error {
+            PluginError::Panicked(_) | PluginError::Failed(_) => {
+                WireError::new(ErrorCode::CodecFailed, error.to_string())
+            }
+            _ => unknown(error.to_string()),
+        })?;
         let lossless = codec.info().lossless && is_exact(codec.as_ref(), &encoding, facts.source);
-        let rendition = describe(codec.as_ref(), &encoding, lossless, track, facts)?;
-        rendition.check().map_err(|error| error.to_string())?;
+        let rendition = describe(codec.as_ref(), &encoding, lossless, track, facts).map_err(unknown)?;
+        rendition.check().map_err(|error| unknown(error.to_string()))?;
         Ok(Self { codec, encoding, rendition, passthrough: None })
     }
 
@@ -80,9 +86,10 @@ pub(super) fn describe(
         chunks: chunk_count(frames, rate).ok_or("it is too long")?,
         frames_per_chunk: frames_per_chunk(rate),
         packet_frames: encoding.packet_frames,
-        lead_in: encoding.lead_in.saturating_add(encoding.lookahead),
+        lead_in: encoding.dropped_frames(),
         crossfade: encoding.crossfade,
         continuous: false,
+        joinable: encoding.joinable,
     })
 }
 

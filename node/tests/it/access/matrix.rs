@@ -163,7 +163,7 @@ async fn a_chunk_behind_an_info_is_of_a_permitted_rendition() {
         let has_chunk = bytes.len() > line + 1;
         assert_eq!(has_chunk, track.title != "secret");
         let text = String::from_utf8_lossy(&bytes[..line]);
-        assert!(!has_chunk || text.contains(".k64c10"), "{text}");
+        assert!(!has_chunk || text.contains(".k64c10-join"), "{text}");
     }
     let nowhere = Track { id: "0123456789abcdef".parse().unwrap(), ..tracks[0].clone() };
     assert_eq!(code(listener.get_info(&offers(&nowhere)).await), ErrorCode::UnknownTrack);

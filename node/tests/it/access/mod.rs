@@ -121,8 +121,8 @@ impl RenditionKind {
         match (rendition.id.codec.as_str(), rendition.id.params.as_str()) {
             ("pcm", _) => Self::Pcm,
             ("opus", "copy") => Self::Passthrough,
-            ("opus", "k128c10") => Self::Opus128,
-            ("opus", "k64c10") => Self::Opus64,
+            ("opus", "k128c10-join") => Self::Opus128,
+            ("opus", "k64c10-join") => Self::Opus64,
             other => panic!("{other:?}"),
         }
     }
@@ -144,7 +144,7 @@ pub(super) async fn renditions(owner: &Listener, track: &Track) -> Vec<Rendition
         // A passthrough takes the place of these encoded renditions, which other grants get.
         let params = rendition.id.params.clone();
         if params == "copy" {
-            for (params, bitrate) in [("k128c10", 128_000), ("k64c10", 64_000)] {
+            for (params, bitrate) in [("k128c10-join", 128_000), ("k64c10-join", 64_000)] {
                 let mut encoded = rendition.clone();
                 encoded.id.params = params.into();
                 encoded.bitrate = bitrate;

@@ -26,7 +26,19 @@ fn message(known: Known) -> impl Strategy<Value = (String, String)> {
         codec,
         select(vec![8000_u32, 44_100, 48_000]),
         1..3_u16,
-        select(vec!["s16", "s24", "f32", "copy", "k6c10", "k64c10", "k65c10", "k128c10", "k64c1", "", "l5"]),
+        select(vec![
+            "s16",
+            "s24",
+            "f32",
+            "copy",
+            "k6c10-join",
+            "k64c10-join",
+            "k65c10-join",
+            "k128c10-join",
+            "k64c1-join",
+            "",
+            "l5",
+        ]),
     );
     let built = built.prop_map(|(track, codec, rate, channels, params)| {
         format!("{track}.{codec}.{rate}.{channels}.{params}")

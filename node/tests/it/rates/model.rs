@@ -112,6 +112,7 @@ fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
         lead_in: 0,
         crossfade: 0,
         continuous: false,
+        joinable: false,
     };
     let ladder = [96, 160, 128, 64, 48, 32, 24, 16, 12].map(|kbit| rendition(kbit * 1000, PACKET, false));
     let mut all: Vec<_> = ladder.into_iter().collect();

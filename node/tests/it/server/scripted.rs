@@ -108,6 +108,7 @@ impl Codec for Scripted {
             lookahead: 0,
             crossfade: 0,
             max_packet_bytes: 10,
+            joinable: false,
         })
     }
 

@@ -92,6 +92,7 @@ fn the_wire_has_no_place_for_an_output_or_its_options() {
             packet_frames: _,
             lead_in: _,
             crossfade: _,
+            joinable: _,
             continuous: _,
         } = rendition;
     };

@@ -42,6 +42,7 @@ pub fn check_seeded(codec: Arc<dyn Codec>, case: &Case<'_>, seed: u64) -> Result
     let suite = Suite { track, second, codec, encoding };
     suite.check_lookahead()?;
     suite.check_round_trip(case.min_snr)?;
+    suite.check_joinable(case.min_snr)?;
     let packets = suite.check_same_bytes()?;
     let pcm = suite.check_same_samples(&packets)?;
     suite.check_no_space(&packets[0])?;
@@ -101,6 +102,25 @@ impl Suite {
         let is_as_declared = !self.codec.info().lossless || copy == self.track;
         let observed = format!("it differs from the encoded track, at {snr:.1} dB");
         require(is_as_declared, "a codec that declares itself lossless decodes exactly", observed)
+    }
+
+    /// Plays the joinable chunks of the track through one decoder.
+    fn check_joinable(&self, min_snr: f64) -> Result<(), Failure> {
+        if !self.encoding.joinable {
+            return Ok(());
+        }
+        let rule = "one decoder plays joinable chunks one after another";
+        let (codec, frames) = (self.codec.as_ref(), self.track.len() / self.channels());
+        let chunks =
+            chunks::encode_track(codec, &self.encoding, &self.track, self.second).breaks("encodes chunks")?;
+        let played =
+            chunks::play_through(codec, &self.encoding, &chunks, frames, self.second).breaks(rule)?;
+        let (decoded, encoded) = (played.len(), self.track.len());
+        let observed = format!("{encoded} samples were encoded, {decoded} decoded");
+        require(decoded == encoded, rule, observed)?;
+        let snr = signal::snr(&self.track, &played);
+        let is_exact = !self.codec.info().lossless || played == self.track;
+        require(is_exact && snr >= min_snr, rule, format!("the decoded track has {snr:.1} dB"))
     }
 
     /// Compares the second chunk, decoded, with the track at offsets of up to 400 frames. It must be most similar at the

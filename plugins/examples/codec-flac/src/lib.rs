@@ -83,6 +83,7 @@ impl Codec for Flac {
             lookahead: 0,
             crossfade: 0,
             max_packet_bytes: info.max_packet_bytes(),
+            joinable: true,
         })
     }
 

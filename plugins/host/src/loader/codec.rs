@@ -116,6 +116,8 @@ impl Codec for LoadedCodec {
             max_packet_bytes: UNSET,
             config_len: UNSET,
             config: [0; 4096],
+            // Plugins of version 1.0 and 1.1 do not set it.
+            joinable: 0,
         };
         let table = &self.table;
         let requested = abi_choice(choice);
@@ -137,6 +139,7 @@ impl Codec for LoadedCodec {
             lookahead: encoding.lookahead,
             crossfade: encoding.crossfade,
             max_packet_bytes: encoding.max_packet_bytes,
+            joinable: flag("joinable", encoding.joinable)?,
         })
     }
 

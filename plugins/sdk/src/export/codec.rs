@@ -1,4 +1,4 @@
-use std::ffi::c_void;
+use std::{ffi::c_void, mem::offset_of};
 
 use media_plugin_abi::{
     MN_CODEC_LOSSLESS, MN_NO_LIMIT, mn_choice, mn_codec, mn_encoding, mn_error, mn_format, mn_limits,
@@ -103,7 +103,8 @@ unsafe extern "C" fn encoding(
     out: *mut mn_encoding,
     error: *mut mn_error,
 ) -> mn_status {
-    // SAFETY: see above. All fields written are of version 1.0.
+    // SAFETY: see above. The fields written are of version 1.0, but for `joinable`, which the size of the host's struct
+    // is checked for.
     unsafe {
         status(error, || {
             let choice = self::choice(choice)?;
@@ -126,6 +127,14 @@ unsafe extern "C" fn encoding(
             let field = (&raw mut (*out).config).cast::<u8>();
             field.copy_from_nonoverlapping(config.as_ptr(), config.len());
             (*out).config_len = number(encoding.config.len());
+            let end_of_joinable = offset_of!(mn_encoding, joinable) + size_of::<u32>();
+            if (*out).struct_size as usize >= end_of_joinable {
+                (*out).joinable = encoding.joinable.into();
+            } else if encoding.joinable {
+                return Err(PluginError::Unsupported(
+                    "this codec needs a node with joinable chunks (plugin interface 1.2)".into(),
+                ));
+            }
             Ok(())
         })
     }

@@ -211,5 +211,6 @@ fn rendition(id: &str, rate: u32, frames: u64) -> Rendition {
         lead_in: 0,
         crossfade: 0,
         continuous: false,
+        joinable: false,
     }
 }

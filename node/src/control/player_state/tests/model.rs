@@ -57,6 +57,7 @@ pub(super) fn info(index: usize) -> Info {
         lead_in: 0,
         crossfade: 0,
         continuous: false,
+        joinable: false,
     };
     let track = tracks(index + 1).remove(index);
     Info { track, rendition, alternatives: Vec::new(), reason: String::new() }

@@ -28,6 +28,7 @@ fn rendition() -> Rendition {
         lead_in: 1272,
         crossfade: 240,
         continuous: false,
+        joinable: false,
     }
 }
 
