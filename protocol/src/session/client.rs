@@ -12,11 +12,15 @@
 //! - A codec that failed, on the node or in the client, is not requested again. The track resumes in another
 //!   codec from the frame where it failed, and all that was fetched beyond that frame is fetched again in the
 //!   same order.
+//! - A rendition that the node does not know is no failure of its codec: the node may have been updated since it
+//!   described the track. The client negotiates the track again first. The codec counts as failed if the node
+//!   then refuses a rendition before the next whole chunk.
 
 mod action;
 mod in_flight;
 mod input;
 mod rate_choice;
+mod refused_chunk;
 mod retries;
 #[cfg(test)]
 mod tests;
@@ -30,6 +34,7 @@ use std::{
 
 use self::{
     in_flight::{ChunkInFlight, TrackInFlight},
+    refused_chunk::RefusedChunk,
     retries::Retries,
 };
 use crate::{
@@ -72,7 +77,14 @@ impl Default for ClientConfig {
 #[derive(Debug, Clone)]
 enum Fetch {
     Nothing,
-    Info { play: PlayId, track: TrackId, at: Position, refetch: bool },
+    Info {
+        play: PlayId,
+        track: TrackId,
+        at: Position,
+        refetch: bool,
+    },
+    /// The info of a track that has started, to resume it in a rendition that the node makes.
+    NewInfo(RefusedChunk),
     Chunk(ChunkInFlight),
 }
 
@@ -331,6 +343,10 @@ impl ClientSession {
             Fetch::Info { track, at, .. } => {
                 ClientAction::GetInfo { request, track: track.clone(), at: *at, then_chunk }
             }
+            Fetch::NewInfo(refused) => {
+                let (track, at) = (refused.track.id.clone(), refused.position());
+                ClientAction::GetInfo { request, track, at, then_chunk: false }
+            }
             Fetch::Chunk(chunk) => {
                 chunk.restart(self.now);
                 let rendition = Arc::clone(&chunk.track.rendition);
@@ -442,22 +458,27 @@ impl ClientSession {
             return;
         }
         self.request = None;
-        let Fetch::Info { play, track, at, refetch } = &self.fetch else { return };
-        let play = *play;
-        let track = track.clone();
-        let at = *at;
-        let refetch = *refetch;
+        let fetch = self.fetch.clone();
+        let track = match &fetch {
+            Fetch::Info { track, .. } => track,
+            Fetch::NewInfo(refused) => &refused.track.id,
+            Fetch::Nothing | Fetch::Chunk(_) => return,
+        };
         if let Err(error) = info.rendition.check() {
             return self.fail(error.into());
         }
-        if info.track.id != track || info.rendition.id.track != track {
+        if info.track.id != *track || info.rendition.id.track != *track {
             let error = WireError::new(ErrorCode::Internal, "the node answered for another track");
             return self.fail(error.into());
         }
         self.retries = Retries::default();
         let info = Arc::new(info);
         self.remember(Arc::clone(&info));
-        self.start_track(play, &info, at, refetch);
+        match fetch {
+            Fetch::Info { play, at, refetch, .. } => self.start_track(play, &info, at, refetch),
+            Fetch::NewInfo(refused) => self.resume_renegotiated(&refused, &info),
+            Fetch::Nothing | Fetch::Chunk(_) => return,
+        }
         if let Fetch::Chunk(chunk) = &mut self.fetch
             && chunk_follows
         {
@@ -530,6 +551,7 @@ impl ClientSession {
                 self.retries = Retries::default();
                 self.actions.push_back(ClientAction::ChunkEnd { silenced: chunk.silenced });
                 self.rate_choice.delivered(chunk.delivery(self.now));
+                chunk.track.renegotiated = false;
                 let next = chunk.index.next().filter(|_| !chunk.track.rendition.is_last(chunk.index));
                 match next {
                     Some(index) => *chunk = ChunkInFlight::new(chunk.track.clone(), index),
@@ -548,8 +570,14 @@ impl ClientSession {
             let demanded = error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
             return self.retry_copy(error.message, demanded);
         }
-        let is_codec = matches!(error.code, ErrorCode::CodecFailed | ErrorCode::UnknownRendition);
+        let is_unknown = error.code == ErrorCode::UnknownRendition;
+        let is_codec = is_unknown || error.code == ErrorCode::CodecFailed;
         match &self.fetch {
+            Fetch::Chunk(chunk) if is_unknown && !chunk.track.renegotiated => {
+                self.fetch = Fetch::NewInfo(RefusedChunk::new(chunk, &error));
+                // The node may have changed since it sent any of them.
+                self.infos.clear();
+            }
             Fetch::Chunk(chunk) if is_codec => {
                 let index = chunk.index;
                 let resume_at = chunk.delivered_to();
@@ -696,6 +724,26 @@ impl ClientSession {
         self.resume_in_first(track, failed, index, resume_at, reason);
     }
 
+    /// Resumes a refused chunk in a rendition of the track's new info.
+    fn resume_renegotiated(&mut self, refused: &RefusedChunk, info: &Info) {
+        let chunk = refused.renegotiated(info, &self.failed_codecs);
+        let (from, to) = (Arc::clone(&refused.track.rendition), Arc::clone(&chunk.track.rendition));
+        let track = TrackInFlight { renegotiated: false, ..chunk.track.clone() };
+        if let Some((_, started)) = self.started.back_mut() {
+            *started = track.clone();
+        }
+        self.previous.track = Some(track);
+        // The file can be shorter now.
+        let is_past_end = chunk.index.0 >= to.chunks;
+        self.fetch = Fetch::Chunk(chunk);
+        if to.id != from.id {
+            self.actions.push_back(ClientAction::Switched { from, to, reason: refused.reason.clone() });
+        }
+        if is_past_end {
+            self.end_track();
+        }
+    }
+
     /// Resumes chunk `index` at `resume_at` in the first rendition of `track`. They stand in the order of the client's offers.
     fn resume_in_first(
         &mut self,
@@ -749,15 +797,15 @@ impl ClientSession {
 
     /// Gives up the track that the session fetches.
     fn fail(&mut self, error: Failure) {
-        match std::mem::replace(&mut self.fetch, Fetch::Nothing) {
-            Fetch::Nothing => {}
-            Fetch::Info { play, track, .. } => self.give_up(play, track, error),
-            Fetch::Chunk(chunk) => {
-                self.actions.push_back(ClientAction::TrackEnd);
-                if let Some((play, _)) = self.started.pop_back() {
-                    self.give_up(play, chunk.track.id, error);
-                }
-            }
+        let started = match std::mem::replace(&mut self.fetch, Fetch::Nothing) {
+            Fetch::Nothing => return,
+            Fetch::Info { play, track, .. } => return self.give_up(play, track, error),
+            Fetch::NewInfo(refused) => refused.track.id,
+            Fetch::Chunk(chunk) => chunk.track.id,
+        };
+        self.actions.push_back(ClientAction::TrackEnd);
+        if let Some((play, _)) = self.started.pop_back() {
+            self.give_up(play, started, error);
         }
     }
 

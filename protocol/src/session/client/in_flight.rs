@@ -18,6 +18,8 @@ pub(super) struct TrackInFlight {
     pub(super) rendition: Arc<Rendition>,
     /// Reason for that rendition: the node's, or the one of the last switch.
     pub(super) reason: Arc<str>,
+    /// True from a renegotiation of the track until its next whole chunk.
+    pub(super) renegotiated: bool,
 }
 
 /// A chunk that the client requests now or next.
@@ -49,16 +51,26 @@ pub(super) struct ChunkInFlight {
 }
 
 impl TrackInFlight {
-    /// Returns the track without renditions that are invalid, of a failed codec, or with other chunk borders.
+    /// Returns the track in the rendition that the node chose, without renditions that are invalid, of a failed codec, or with
+    /// other chunk borders.
     pub(super) fn new(info: &Info, failed_codecs: &[String]) -> Self {
-        let rendition = Arc::new(info.rendition.clone());
+        Self::starting_in(&info.rendition, info, failed_codecs)
+    }
+
+    /// As [`TrackInFlight::new`], in another valid rendition of `info`.
+    pub(super) fn starting_in(rendition: &Rendition, info: &Info, failed_codecs: &[String]) -> Self {
+        let rendition = Arc::new(rendition.clone());
         let fits = |other: &&Rendition| {
             let is_same = other.id.track == info.track.id && other.chunks == rendition.chunks;
             other.check().is_ok() && is_same && !failed_codecs.contains(&other.id.codec)
         };
-        let others = info.alternatives.iter().filter(fits).cloned().map(Arc::new);
-        let renditions = std::iter::once(Arc::clone(&rendition)).chain(others).collect();
-        Self { id: info.track.id.clone(), renditions, rendition, reason: info.reason.as_str().into() }
+        let shared = |other: &Rendition| {
+            if other.id == rendition.id { Arc::clone(&rendition) } else { Arc::new(other.clone()) }
+        };
+        let all = std::iter::once(&info.rendition).chain(&info.alternatives);
+        let renditions = all.filter(|other| other.id == rendition.id || fits(other)).map(shared).collect();
+        let reason = info.reason.as_str().into();
+        Self { id: info.track.id.clone(), renditions, rendition, reason, renegotiated: false }
     }
 
     pub(super) fn situation<'a>(

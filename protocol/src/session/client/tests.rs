@@ -19,6 +19,7 @@ fn info(track: &str, codecs: &[&str]) -> Info {
         lead_in: 0,
         crossfade: 0,
         continuous: false,
+        joinable: false,
     };
     let mut renditions = codecs.iter().map(rendition);
     Info {
@@ -454,6 +455,10 @@ fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
     for code in [ErrorCode::CodecFailed, ErrorCode::UnknownRendition] {
         let mut rig = Rig::playing(&["a", "b", "c"]);
         rig.packets(7);
+        if code == ErrorCode::UnknownRendition {
+            rig.refuse(code);
+            rig.answer(info("t", &["a", "b", "c"]), false);
+        }
         let actions = rig.refuse(code);
         let reason = "a failed on the node (it broke); it is no longer used";
         assert_eq!(requested(&actions), Some(("b", 0, reason)));
@@ -473,6 +478,70 @@ fn the_node_s_codec_fails_and_the_next_one_goes_on_in_mid_chunk() {
         assert_eq!(error.to_string(), "c failed on the node (it broke), and there is no other codec for it");
         assert_eq!(rig.client.failed_codecs(), ["c", "b", "a"]);
     }
+}
+
+/// Info of a track in one codec with other parameters, as from an updated node.
+fn updated_info(track: &str, codec: &str) -> Info {
+    let mut info = info(track, &[codec]);
+    info.rendition.id = format!("{track}.{codec}.48000.2.y").parse().unwrap();
+    info
+}
+
+#[test]
+fn an_unknown_rendition_is_negotiated_again_before_its_codec_is_dropped() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.packets(7);
+    let actions = rig.refuse(ErrorCode::UnknownRendition);
+    assert_eq!(requested_info(&actions), Some(("t", false)), "{actions:?}");
+    let [ClientAction::GetInfo { at, .. }] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!(at, Position::of_frame(FrameIndex(6720), 48_000));
+    let actions = rig.answer(updated_info("t", "a"), false);
+    let reason = "the node no longer makes t.a.48000.2.x (it broke)";
+    assert_eq!(requested(&actions), Some(("a", 0, reason)));
+    let started = rig.header();
+    let [ClientAction::ChunkStart { from: FrameIndex(6720), rendition, .. }] = &started[..] else {
+        panic!("{started:?}")
+    };
+    assert_eq!(rendition.id.params, "y");
+    assert!(rig.client.failed_codecs().is_empty());
+    // The track is negotiated once a chunk, so a node that refuses what it has just offered cannot hold the client.
+    rig.chunk(ChunkEvent::End);
+    assert_eq!(requested_info(&rig.refuse(ErrorCode::UnknownRendition)), Some(("t", false)));
+    rig.answer(updated_info("t", "a"), false);
+    assert!(failure(&rig.refuse(ErrorCode::UnknownRendition)).is_some());
+    assert_eq!(rig.client.failed_codecs(), ["a"]);
+}
+
+#[test]
+fn a_renegotiated_track_keeps_its_codec_and_bitrate_if_the_node_still_has_them() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.refuse(ErrorCode::CodecFailed);
+    assert_eq!(rig.client.failed_codecs(), ["a"]);
+    rig.refuse(ErrorCode::UnknownRendition);
+    let actions = rig.answer(info("t", &["c", "b"]), false);
+    assert_eq!(requested(&actions).map(|(codec, ..)| codec), Some("b"), "{actions:?}");
+    // A decoder that fails later falls back to a rendition of the new info.
+    let actions = rig.decoder_fails(0, "b", 100);
+    assert_eq!(requested(&actions).map(|(codec, ..)| codec), Some("c"), "{actions:?}");
+}
+
+#[test]
+fn a_new_negotiation_can_end_the_track() {
+    let mut rig = Rig::playing(&["a", "b"]);
+    rig.refuse(ErrorCode::UnknownRendition);
+    let actions = rig.refuse(ErrorCode::UnknownTrack);
+    assert!(matches!(actions[..], [ClientAction::TrackEnd, ClientAction::Failed { .. }]), "{actions:?}");
+    assert!(!rig.client.has_demand() && rig.client.started.is_empty());
+    // The file has become shorter.
+    let mut rig = Rig::playing(&["a"]);
+    rig.packets(150);
+    rig.chunk(ChunkEvent::End);
+    rig.refuse(ErrorCode::UnknownRendition);
+    let mut shorter = updated_info("t", "a");
+    (shorter.rendition.frames, shorter.rendition.chunks) = (100_000, 1);
+    let actions = rig.answer(shorter, false);
+    assert!(matches!(actions[..], [ClientAction::Switched { .. }, ClientAction::TrackEnd]), "{actions:?}");
+    assert!(!rig.client.has_demand());
 }
 
 #[test]

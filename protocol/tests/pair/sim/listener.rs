@@ -42,6 +42,8 @@ pub(crate) struct Listener {
     refetch: VecDeque<(TrackId, bool)>,
     /// The same flag for `next`.
     next_is_refetch: bool,
+    /// Tells if the node did not know the rendition of the present chunk. The session must negotiate the track again.
+    pub(crate) is_unknown: bool,
     /// Track that ended early. The reason must follow.
     cut: Option<Arc<Info>>,
     /// Received entries that are not decoded yet.
@@ -129,6 +131,10 @@ impl Listener {
     /// Checks the track of a `get_info`. If no person chose it, it must be a track to refetch, or the one
     /// that follows.
     pub(crate) fn expects(&mut self, track: &TrackId) {
+        if self.is_unknown && self.track.is_some() {
+            assert_eq!(self.track.as_ref().map(|it| &it.info.track.id), Some(track));
+            return;
+        }
         if self.next.is_none() {
             let follow = || {
                 let NextPlay { play, track } = self.follow.take()?;
@@ -190,6 +196,7 @@ impl Listener {
             }
             ClientAction::TrackEnd => {
                 let playing = self.track.take().expect("a track to end");
+                self.is_unknown = false;
                 if playing.is_arriving || playing.at != playing.rendition.frames {
                     self.cut = Some(playing.info);
                 } else {
@@ -257,6 +264,7 @@ impl Listener {
         let begun = begun.chain(self.next.take().map(|(track, _)| (track, self.next_is_refetch)));
         self.refetch = begun.chain(self.refetch.iter().cloned()).collect();
         self.next_is_refetch = false;
+        self.is_unknown = false;
         self.queue.clear();
         self.held = Duration::ZERO;
         self.played = Duration::ZERO;
@@ -289,6 +297,7 @@ impl Listener {
         playing.at = first;
         playing.rendition = rendition;
         playing.is_arriving = true;
+        self.is_unknown = false;
     }
 
     fn packet(&mut self, mut packet: Bytes) {

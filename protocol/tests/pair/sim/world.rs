@@ -308,6 +308,9 @@ impl World {
             self.count_partial();
         }
         match &input {
+            ClientInput::Refused { error, .. } if error.code == ErrorCode::UnknownRendition => {
+                self.listener.is_unknown = true;
+            }
             ClientInput::Chunk { request, event: ChunkEvent::Packet(packet) }
                 if self.under_way == Some(*request) =>
             {
