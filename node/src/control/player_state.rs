@@ -215,12 +215,19 @@ impl PlayerState {
                 self.follow(play, next);
             }
             Event::Began { play, info, rendition, reason } => {
-                let Some(pass) = self.queue.heard(play) else { return };
+                let line = text::now_playing_line(&info, &rendition, &reason);
+                let Some(pass) = self.queue.heard(play) else {
+                    // The position of the next track can be known before this event of a very short one.
+                    if self.queue.has_passed(play) {
+                        self.info(line);
+                    }
+                    return;
+                };
                 let length = Duration::from_millis(info.track.duration_ms);
                 if Duration::from(pass.start) > length {
                     self.warn(text::starts_past_the_end(&info.track));
                 }
-                self.info(text::now_playing_line(&info, &rendition, &reason));
+                self.info(line);
             }
             Event::Switched { play, to, reason } => {
                 if self.queue.pass(play).is_some() {

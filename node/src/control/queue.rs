@@ -110,6 +110,11 @@ impl Queue {
         Some(before)
     }
 
+    /// True if a pass belongs to the current series and has ended.
+    pub(super) fn has_passed(&self, play: PlayId) -> bool {
+        self.series.0 <= play.0 && self.passes.front().is_some_and(|first| play.0 < first.play.0)
+    }
+
     /// True if a pass plays the last track.
     pub(super) fn is_last(&self, play: PlayId) -> bool {
         self.pass(play).is_some_and(|pass| pass.index + 1 == self.tracks.len())

@@ -305,3 +305,16 @@ proptest! {
         model.run_to_the_end();
     }
 }
+
+#[test]
+fn a_track_that_ends_before_its_event_comes_is_shown_and_one_of_before_a_jump_is_not() {
+    let mut state = state(3);
+    event(&mut state, Event::Fetching(PlayId(0)));
+    event(&mut state, Event::Fetching(PlayId(1)));
+    state.handle(Duration::ZERO, Input::Progress { play: PlayId(1), position: Position::START });
+    let actions = event(&mut state, began(0, 0));
+    assert!(matches!(lines(&actions)[..], [line] if line.starts_with("playing 1")), "{actions:?}");
+    assert!(lines(&event(&mut state, began(1, 1)))[0].starts_with("playing 2"));
+    command(&mut state, Command::Previous);
+    assert_eq!(event(&mut state, began(2, 2)), []);
+}
