@@ -3,9 +3,10 @@
 
 use std::{fs::File, io::Result, ops::Range};
 
-use symphonia::core::formats::well_known::{FORMAT_ID_MP3, FORMAT_ID_OGG};
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3, FORMAT_ID_OGG};
 
 use super::{
+    adts::AdtsWalk,
     layout::{Layout, read_at, tag_bytes},
     mpeg_header::{MPEG_HEAD, MpegHeader},
     read_buffer::ReadBuffer,
@@ -34,6 +35,8 @@ pub(super) struct LinkRange {
     pub(super) packets: Option<u64>,
     /// Byte position of the first packet.
     pub(super) first_packet: u64,
+    /// Bytes of a packet that its reader does not return: the header of ADTS.
+    pub(super) packet_overhead: u64,
     /// Damaged bytes between packets, in order.
     pub(super) gaps: Vec<Gap>,
 }
@@ -49,7 +52,7 @@ pub(super) struct Gap {
 impl LinkRange {
     /// A link whose packets were not counted.
     fn uncounted(range: Range<u64>) -> Self {
-        Self { first_packet: range.start, range, packets: None, gaps: Vec::new() }
+        Self { first_packet: range.start, packet_overhead: 0, range, packets: None, gaps: Vec::new() }
     }
 }
 
@@ -61,6 +64,7 @@ pub(super) fn links(file: &mut File, layout: &Layout) -> Result<Vec<LinkRange>> 
     let id = layout.format.support.map(|support| support.id);
     let starts = match id {
         Some(FORMAT_ID_MP3) => return mpeg_links(file, &layout.range),
+        Some(FORMAT_ID_ADTS) => return Ok(vec![adts_link(file, &layout.range)?]),
         Some(FORMAT_ID_OGG) => ogg_link_starts(file, &layout.range)?,
         _ => vec![layout.range.start],
     };
@@ -310,19 +314,10 @@ impl MpegWalk<'_> {
     fn close(&mut self, end: u64) {
         if self.packets > 0 && self.links.len() < MAX_LINKS {
             let mut gaps = std::mem::take(&mut self.gaps);
-            let mut left = MAX_LOST_PACKETS;
-            for gap in &mut gaps {
-                let bytes = gap.bytes.end - gap.bytes.start;
-                let rounded = bytes
-                    .saturating_mul(self.packets)
-                    .saturating_add(self.audio_bytes / 2)
-                    .checked_div(self.audio_bytes);
-                gap.packets = rounded.unwrap_or(0).min(left);
-                left -= gap.packets;
-            }
+            count_lost_packets(&mut gaps, self.packets, self.audio_bytes);
             let range = self.start..end;
             let (first_packet, packets) = (self.first_packet, Some(self.packets));
-            self.links.push(LinkRange { range, packets, first_packet, gaps });
+            self.links.push(LinkRange { range, packets, first_packet, packet_overhead: 0, gaps });
         }
         self.start = end;
         self.packets = 0;
@@ -330,6 +325,45 @@ impl MpegWalk<'_> {
         self.gaps.clear();
         self.stream = None;
     }
+}
+
+/// Sets the number of packets that were in each gap, by the mean length of the `packets` packets in `audio_bytes` bytes.
+fn count_lost_packets(gaps: &mut [Gap], packets: u64, audio_bytes: u64) {
+    let mut left = MAX_LOST_PACKETS;
+    for gap in gaps {
+        let bytes = gap.bytes.end - gap.bytes.start;
+        let rounded = bytes.saturating_mul(packets).saturating_add(audio_bytes / 2).checked_div(audio_bytes);
+        gap.packets = rounded.unwrap_or(0).min(left);
+        left -= gap.packets;
+    }
+}
+
+/// AAC in ADTS, which is one link, with the damage between its frames. Visits all frames.
+fn adts_link(file: &mut File, range: &Range<u64>) -> Result<LinkRange> {
+    let Some(mut walk) = AdtsWalk::new(file, range)? else { return Ok(LinkRange::uncounted(range.clone())) };
+    let mut link = LinkRange::uncounted(range.clone());
+    let (mut packets, mut audio_bytes, mut end) = (0, 0, None);
+    while let Some(frame) = walk.next(file)? {
+        match end {
+            None => {
+                link.first_packet = frame.bytes.start;
+                link.packet_overhead = frame.header_bytes;
+            }
+            Some(end) if end < frame.bytes.start && link.gaps.len() < MAX_GAPS => {
+                let tag = walk.tag_at(file, end)?.unwrap_or(0);
+                if end + tag < frame.bytes.start {
+                    link.gaps.push(Gap { bytes: end + tag..frame.bytes.start, packets: 0 });
+                }
+            }
+            Some(_) => {}
+        }
+        packets += 1;
+        audio_bytes += frame.bytes.end - frame.bytes.start;
+        end = Some(frame.bytes.end);
+    }
+    count_lost_packets(&mut link.gaps, packets, audio_bytes);
+    link.packets = Some(packets);
+    Ok(link)
 }
 
 #[cfg(test)]

@@ -131,10 +131,16 @@ impl Demuxer {
                 sought.unwrap_or_else(|_| Err(Error::IoError(ErrorKind::UnexpectedEof.into())))
             }
             Packets::Rounded(format, timeline) => {
-                if !guarded(|| timeline.seek(format.as_mut(), self.track, frame))? {
-                    *format = self.opener.open()?;
+                let sought = guarded(|| timeline.seek(format.as_mut(), self.track, frame));
+                if matches!(sought, Ok(true)) {
+                    return Ok(());
                 }
-                Ok(())
+                *format = self.opener.open()?;
+                match sought {
+                    Ok(_) => Ok(()),
+                    // Without an index, as in a live recording, Symphonia seeks forward only.
+                    Err(_) => guarded(|| timeline.seek(format.as_mut(), self.track, frame)).map(drop),
+                }
             }
         }
     }

@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use symphonia::core::errors::Error as Symphonia;
 
+use crate::files::{TOO_MANY_OPEN_FILES, is_out_of_descriptors};
+
 /// The result of a source call.
 pub type Result<T> = std::result::Result<T, SourceError>;
 
@@ -16,6 +18,12 @@ pub enum SourceError {
         path: PathBuf,
         /// The system's error.
         cause: std::io::Error,
+    },
+    /// The process has no file descriptor left. A later try may succeed.
+    #[error("cannot open {path}: {TOO_MANY_OPEN_FILES}", path = .path.display())]
+    TooManyOpenFiles {
+        /// The file.
+        path: PathBuf,
     },
     /// The kind of file is not supported.
     #[error("{path} is {kind}, which is not supported; convert it to FLAC, MP3, Ogg, M4A, WAV or AIFF", path = .path.display())]
@@ -69,7 +77,8 @@ impl SourceError {
     }
 
     pub(super) fn io(path: &Path, cause: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), cause }
+        let path = path.to_owned();
+        if is_out_of_descriptors(&cause) { Self::TooManyOpenFiles { path } } else { Self::Io { path, cause } }
     }
 
     /// The error of a call that opens a file. Symphonia reports the end of the data as an I/O error, which means here
@@ -80,7 +89,7 @@ impl SourceError {
             Symphonia::IoError(cause) if is_end(&cause) => {
                 Self::Damaged { path, cause: "it ends within its headers".into() }
             }
-            Symphonia::IoError(cause) => Self::Io { path, cause },
+            Symphonia::IoError(cause) => Self::io(&path, cause),
             Symphonia::Unsupported(message) => {
                 Self::Unsupported { path, kind: format!("a file with something unknown in it ({message})") }
             }

@@ -201,6 +201,9 @@ pub(super) struct Codec {
     pub(super) needs_new_decoder: bool,
     /// True if the number of channels may change from packet to packet. The node then makes a new decoder at each change.
     pub(super) may_change_channels: bool,
+    /// True if the decoder returns frames for the first packet that come before those of the packet, since it has nothing to
+    /// overlap them with.
+    pub(super) has_long_start: bool,
     /// Frames to decode and drop before the first wanted one, at this rate.
     pre_roll: fn(u32) -> u32,
 }
@@ -220,6 +223,7 @@ const INDEPENDENT: Codec = Codec {
     converges: true,
     needs_new_decoder: false,
     may_change_channels: false,
+    has_long_start: false,
     pre_roll: |_| 0,
 };
 
@@ -288,6 +292,7 @@ const CODECS: &[Codec] = &[
         name: "vorbis",
         ids: &[CODEC_ID_VORBIS],
         is_lossy: true,
+        has_long_start: true,
         // The window of a long block, 8192 at most, overlaps one packet.
         pre_roll: |_| 8192,
         ..INDEPENDENT

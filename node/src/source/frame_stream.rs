@@ -22,7 +22,7 @@ use symphonia::{
         },
         io::{MediaSourceStream, ReadBytes},
     },
-    default::formats::{AdtsReader, MpaReader},
+    default::formats::MpaReader,
 };
 
 use super::{
@@ -42,6 +42,8 @@ pub(super) struct Checkpoints {
     range: Range<u64>,
     /// Byte position of the first packet.
     first_packet: u64,
+    /// Bytes of a packet that its reader does not return.
+    packet_overhead: u64,
     /// Damaged bytes between packets. Silence takes the place of the packets that were there.
     gaps: Vec<Gap>,
     /// Frames in a packet.
@@ -62,9 +64,9 @@ impl Checkpoints {
     /// Creates an empty set of checkpoints for the link `place` of the file at `path`. `gaps` are its damaged parts.
     pub(super) fn new(path: PathBuf, place: &LinkRange, gaps: Vec<Gap>, packet_frames: u64) -> Self {
         let range = place.range.clone();
-        let first_packet = place.first_packet;
+        let (first_packet, packet_overhead) = (place.first_packet, place.packet_overhead);
         let (known, walk) = Default::default();
-        Self { path, range, first_packet, gaps, packet_frames, known, walk }
+        Self { path, range, first_packet, packet_overhead, gaps, packet_frames, known, walk }
     }
 
     /// Frames of a stretch.
@@ -247,15 +249,6 @@ impl FrameStream {
         }
     }
 
-    fn reader(&self, stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>> {
-        let options = FormatOptions::default();
-        Ok(if self.is_adts {
-            Box::new(AdtsReader::try_new(stream, options)?)
-        } else {
-            Box::new(MpaReader::try_new(stream, options)?)
-        })
-    }
-
     /// Returns the next packet, or `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<TimedPacket>> {
         if let Some(packet) = self.pending.take() {
@@ -267,7 +260,7 @@ impl FrameStream {
         let Some(format) = &mut self.format else { return Ok(None) };
         let Some(packet) = format.next_packet()? else { return Ok(None) };
         self.pass_gaps();
-        self.next_byte += packet.data.len() as u64;
+        self.next_byte += packet.data.len() as u64 + self.checkpoints.packet_overhead;
         let mut packet = TimedPacket::new(packet, self.clock);
         packet.start = packet.start.saturating_add(self.shift);
         // Symphonia subtracts the trimmed frames twice in the first and last packets of an MP3.
@@ -279,9 +272,15 @@ impl FrameStream {
 
     fn next_stretch(&mut self) -> Result<()> {
         let Some(format) = self.format.take() else { return Ok(()) };
-        let stream = format.into_inner();
-        let checkpoint = Checkpoint { frame: self.end, byte: self.base + stream.pos() };
-        self.format = match self.reader(stream) {
+        let (byte, format) = if self.is_adts {
+            let rest = self.next_byte..self.checkpoints.range.end;
+            (rest.start, container::open(File::open(&self.checkpoints.path)?, FORMAT_ID_ADTS, &rest))
+        } else {
+            let stream = format.into_inner();
+            (self.base + stream.pos(), open_mp3(stream))
+        };
+        let checkpoint = Checkpoint { frame: self.end, byte };
+        self.format = match format {
             Ok(format) => Some(format),
             // Only tags follow the last packet.
             Err(Error::IoError(_) | Error::DecodeError(_) | Error::Unsupported(_)) => None,
@@ -293,6 +292,10 @@ impl FrameStream {
         self.enter(self.stretch + 1, checkpoint);
         Ok(())
     }
+}
+
+fn open_mp3(stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>> {
+    Ok(Box::new(MpaReader::try_new(stream, FormatOptions::default())?))
 }
 
 #[cfg(test)]
@@ -312,7 +315,7 @@ mod tests {
             byte: number as u64 * u64::from(STRETCH) * 417,
         };
         let range = 0..FRAMES as u64 * 417;
-        let place = LinkRange { range, packets: None, first_packet: 0, gaps: Vec::new() };
+        let place = LinkRange { range, packets: None, first_packet: 0, packet_overhead: 0, gaps: Vec::new() };
         let checkpoints = Checkpoints::new(file.path().to_owned(), &place, Vec::new(), 1152);
         let clock = Clock::new(44_100, None).unwrap();
         checkpoints.learn(1, stretch(1));

@@ -35,7 +35,7 @@ use super::{
     flac_length,
     formats::{self, Codec, Length, Support},
     frame_stream::Checkpoints,
-    mp4,
+    matroska, mp4,
     packet::Clock,
 };
 
@@ -139,12 +139,26 @@ impl Link {
             Some(edit) => edit.apply(end, table_end),
             None => (self.origin, end),
         };
+        let (start, end) = self.without_matroska_trim(start, end)?;
         self.origin = start;
         self.frames = u64::try_from(end.saturating_sub(start)).unwrap_or(0);
         if self.frames == 0 {
             return Err(SourceError::Empty { path: self.path.clone() });
         }
         Ok(())
+    }
+
+    /// Start and end of the presented part of a Matroska track, whose packets start at `start` and end at `end`. Both as they
+    /// are in other containers.
+    fn without_matroska_trim(&self, start: i64, end: i64) -> Result<(i64, i64)> {
+        if self.support.id != FORMAT_ID_MKV {
+            return Ok((start, end));
+        }
+        let io = |error| SourceError::io(&self.path, error);
+        let mut file = File::open(&self.path).map_err(io)?;
+        let outline = matroska::Outline::read(&mut file, &self.range, self.track).map_err(io)?;
+        let start = outline.delay_frames(self.format.rate).unwrap_or(start);
+        Ok((start, end.saturating_sub(outline.padding_frames(self.format.rate))))
     }
 
     /// Position behind the last frame according to the headers (in a FLAC, also to its last FLAC frame). `None` if they are
@@ -334,7 +348,8 @@ pub(super) fn audio_format(path: &Path, params: &AudioCodecParameters) -> Result
 fn encoder_delay(track: &Track, params: &AudioCodecParameters, container: &dyn FormatReader) -> i64 {
     match container.format_info().format {
         FORMAT_ID_OGG => {}
-        // The pre-skip of the identification header (RFC 7845, section 5.1). Matroska repeats it as `CodecDelay`.
+        // The pre-skip of the identification header (RFC 7845, section 5.1). Matroska repeats it as `CodecDelay`, which counts
+        // more.
         FORMAT_ID_MKV if params.codec == CODEC_ID_OPUS => {
             let head = params.extra_data.as_deref().unwrap_or_default();
             let pre_skip = head.get(10..).and_then(|rest| rest.first_chunk());

@@ -242,11 +242,14 @@ impl LinkReader {
 
     /// Position of the decoded block's first frame. If the block of a lossy codec is shorter than its packet, the decoder left
     /// out the beginning of the packet, since that overlaps with a packet it has not seen. A short block of a lossless codec
-    /// lacks its end.
+    /// lacks its end. Of a codec with a long start, a longer block also has frames from before the packet.
     fn place(&self, timed: &TimedPacket, expected: i64) -> i64 {
         let decoded = (self.block.len() / self.channels()) as u64;
-        let missing = if self.link.codec.is_lossy { timed.frames.saturating_sub(decoded) } else { 0 };
-        let start = timed.start.saturating_add(signed(missing)).saturating_sub(self.link.origin);
+        let mut missing = if self.link.codec.is_lossy { signed(timed.frames) - signed(decoded) } else { 0 };
+        if !self.link.codec.has_long_start {
+            missing = missing.max(0);
+        }
+        let start = timed.start.saturating_add(missing).saturating_sub(self.link.origin);
         if start.abs_diff(expected) <= self.link.slack { expected } else { start }
     }
 

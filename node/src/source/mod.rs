@@ -5,11 +5,12 @@
 //! through a [`Window`], which also converts rate and channels. [`scan`] reads the tags for the library without decoding.
 //!
 //! # Damage
-//! A packet that cannot be decoded becomes silence of its length. If the data ends before the length that the headers
+//! A packet that cannot be decoded becomes silence of its length, and so does a link of a chained Ogg that cannot be opened. If the data ends before the length that the headers
 //! give, silence follows up to that length; plain PCM ends with its data. So a position always means the same instant.
 //! Only a damaged beginning, or a file that cannot be read, is an error.
 
 mod aac;
+mod adts;
 mod bounded_read;
 mod chain;
 mod codecs;
@@ -26,6 +27,7 @@ mod id3;
 mod layout;
 mod link;
 mod link_reader;
+mod matroska;
 mod mp3_header_walk;
 mod mp4;
 mod mpeg_header;
@@ -98,12 +100,11 @@ impl Source {
     }
 
     /// The file's Opus packets, if they can be sent unchanged. Reads through the whole file.
-    #[must_use]
-    pub fn opus_stream(&self) -> Option<OpusStream> {
-        match self.file.links.as_slice() {
-            [only] => OpusStream::find(&only.link),
-            _ => None,
-        }
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn opus_stream(&self) -> Result<Option<OpusStream>> {
+        self.file.only_link().map_or(Ok(None), |link| OpusStream::find(link))
     }
 
     /// A reader of the packets of `stream`, which [`Source::opus_stream`] returned, from packet number `first` on.
@@ -111,9 +112,9 @@ impl Source {
     /// # Errors
     /// `Io` if the file is gone or cannot be read, `Changed` or `Damaged` if it was modified.
     pub fn opus_packets(&self, stream: OpusStream, first: u64) -> Result<OpusPackets> {
-        let placed =
-            self.file.links.first().ok_or_else(|| SourceError::Empty { path: self.file.path.clone() })?;
-        OpusPackets::new(Arc::clone(&placed.link), stream, first)
+        let link =
+            self.file.only_link().ok_or_else(|| SourceError::Empty { path: self.file.path.clone() })?;
+        OpusPackets::new(Arc::clone(link), stream, first)
     }
 
     /// Learns the seek points of an MP3 in advance. Reads through the file once, unless [`Source::open`] has done so. Returns
@@ -122,8 +123,8 @@ impl Source {
     /// # Errors
     /// `Io` if the file is gone or cannot be read, `Changed` if it was modified.
     pub fn build_seek_index(&self) -> Result<()> {
-        for placed in &self.file.links {
-            let built = placed.link.demuxer()?.build_seek_index();
+        for link in self.file.links.iter().filter_map(|placed| placed.link.as_ref()) {
+            let built = link.demuxer()?.build_seek_index();
             built.map_err(|error| SourceError::symphonia(&self.file.path, error))?;
         }
         Ok(())

@@ -20,6 +20,10 @@ const KBIT: [[u16; 15]; 5] = [
     [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
 ];
 
+/// Frames per second of AAC, by rate index.
+const ADTS_RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
+
 /// The header of a frame of MPEG audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MpegHeader {
@@ -103,8 +107,8 @@ fn kbit_row(is_mpeg1: bool, layer: u32) -> usize {
 /// The header of a frame of AAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AdtsHeader {
-    /// Profile, rate and channels, which are the same in all frames of a stream.
-    stream: (u8, u8, u8),
+    /// Profile, rate, channels, and the flag for a checksum, which are the same in all frames of a stream.
+    stream: (u8, u8, u8, bool),
     /// Bytes of the frame, with the header.
     pub(super) bytes: u32,
 }
@@ -119,8 +123,31 @@ impl AdtsHeader {
         }
         let bytes = u32::from(head[3] & 3) << 11 | u32::from(head[4]) << 3 | u32::from(head[5] >> 5);
         let channels = (head[2] & 1) << 2 | head[3] >> 6;
-        let header = Self { stream: (head[2] >> 6, rate_index, channels), bytes };
-        (bytes > ADTS_HEAD as u32).then_some(header)
+        let has_checksum = head[1] & 1 == 0;
+        let header = Self { stream: (head[2] >> 6, rate_index, channels, has_checksum), bytes };
+        (u64::from(bytes) > header.header_bytes()).then_some(header)
+    }
+
+    /// Bytes of the header, with the checksum.
+    pub(super) fn header_bytes(&self) -> u64 {
+        ADTS_HEAD as u64 + if self.stream.3 { 2 } else { 0 }
+    }
+
+    /// Frames per second.
+    pub(super) fn rate(&self) -> u32 {
+        ADTS_RATES[usize::from(self.stream.1)]
+    }
+
+    /// The channel configuration (ISO/IEC 14496-3, table 1.19).
+    pub(super) fn channel_config(&self) -> u8 {
+        self.stream.2
+    }
+
+    /// The `AudioSpecificConfig` of the stream: object type, rate index and channel configuration (ISO/IEC 14496-3, section
+    /// 1.6.2.1).
+    pub(super) fn config(&self) -> [u8; 2] {
+        let (profile, rate_index, channels, _) = self.stream;
+        [(profile + 1) << 3 | rate_index >> 1, rate_index << 7 | channels << 3]
     }
 
     /// True if both can be frames of one stream, since they have the same profile, rate and channels.
@@ -153,7 +180,7 @@ mod tests {
             assert_eq!(MpegHeader::parse(bad), None);
         }
         let aac = AdtsHeader::parse(&[0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc]).unwrap();
-        assert_eq!(aac.bytes, 371);
+        assert_eq!((aac.bytes, aac.header_bytes(), aac.rate(), aac.config()), (371, 7, 44_100, [0x12, 0x10]));
     }
 
     proptest! {

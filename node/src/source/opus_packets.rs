@@ -32,12 +32,31 @@ impl OpusStream {
 
     /// Reads the whole file. `None` if the packets without their container would sound different, or if they cannot be cut
     /// into chunks: with gain, more than two channels, packets of different lengths, or gaps.
-    pub(super) fn find(link: &Link) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(super) fn find(link: &Link) -> Result<Option<Self>> {
         if !is_plain(link) {
-            return None;
+            return Ok(None);
         }
-        let mut demuxer = link.demuxer().ok()?;
-        let first = demuxer.next().ok()??;
+        let mut demuxer = link.demuxer()?;
+        let mut failure = None;
+        let next = || {
+            demuxer.next().unwrap_or_else(|error| {
+                failure = Some(error);
+                None
+            })
+        };
+        let found = Self::of_packets(link, next);
+        match failure {
+            Some(error) => Err(SourceError::io(&link.path, error)),
+            None => Ok(found),
+        }
+    }
+
+    /// The stream of these packets, which are all of `link`.
+    fn of_packets(link: &Link, mut next_packet: impl FnMut() -> Option<TimedPacket>) -> Option<Self> {
+        let first = next_packet()?;
         let (start, packet_frames) = (first.start, frames_in(&first.packet.data)?);
         let silent_packet = silent_packet(&first.packet.data)?;
         let (mut packets, mut bytes, mut end, mut next) = (0u64, 0u64, start, Some(first));
@@ -53,7 +72,7 @@ impl OpusStream {
             packets += 1;
             bytes += packet.data.len() as u64;
             end = end.checked_add_unsigned(frames)?;
-            next = demuxer.next().ok()?;
+            next = next_packet();
         }
         let skip = u32::try_from(link.origin.checked_sub(start)?).ok().filter(|skip| *skip <= RATE)?;
         // If the container trims a packet or more at the end, the positions of the packets on the last page are ambiguous.

@@ -24,7 +24,8 @@ pub struct Reader {
     file: Arc<SourceFile>,
     /// Index of the current link.
     index: usize,
-    current: LinkReader,
+    /// Reader of the current link; `None` if the link cannot be opened.
+    current: Option<LinkReader>,
     /// Conversion of the current link, from the position on, to the track's format. `None` if the formats are equal.
     conversion: Option<Conversion>,
     /// The next frame to return.
@@ -40,7 +41,8 @@ pub struct Reader {
 impl Reader {
     pub(super) fn new(file: Arc<SourceFile>) -> Result<Self> {
         let first = file.links.first().ok_or_else(|| SourceError::Empty { path: file.path.clone() })?;
-        let current = LinkReader::new(Arc::clone(&first.link))?;
+        let current = open_link(first)?;
+        let damaged_before = u64::from(current.is_none());
         let watched = 0..file.info.frames;
         let mut reader = Self {
             file,
@@ -48,7 +50,7 @@ impl Reader {
             current,
             conversion: None,
             position: 0,
-            damaged_before: 0,
+            damaged_before,
             watched,
             silenced_before: 0,
         };
@@ -75,10 +77,10 @@ impl Reader {
     }
 
     /// Number of packets that became silence because they cannot be decoded. A gap, and the missing end of a file that
-    /// was cut, count as one packet. A packet that is read twice counts twice.
+    /// was cut, count as one packet, and so does a link that cannot be opened. A packet that is read twice counts twice.
     #[must_use]
     pub fn damaged(&self) -> u64 {
-        self.damaged_before + self.current.damaged()
+        self.damaged_before + self.current.as_ref().map_or(0, LinkReader::damaged)
     }
 
     /// Counts the silence within the frames `range` from now on.
@@ -97,19 +99,23 @@ impl Reader {
 
     /// Silent frames of the current link, at the track's rate.
     fn silenced_in_current(&self) -> u64 {
-        let own = self.placed().link.format.rate;
-        converted_frames(self.current.silenced(), own, self.file.info.format.rate)
+        let Some(current) = &self.current else { return 0 };
+        converted_frames(current.silenced(), current.format().rate, self.file.info.format.rate)
     }
 
     /// Lets the current link count the silence within its part of the watched frames.
     fn watch_current(&mut self) {
-        let placed = self.placed();
-        let local = |frame: u64| {
-            let frames = frame.saturating_sub(placed.start);
-            converted_frames(frames, self.file.info.format.rate, placed.link.format.rate)
-        };
-        let range = local(self.watched.start)..local(self.watched.end);
-        self.current.watch_silence(range);
+        let (start, rate) = (self.placed().start, self.file.info.format.rate);
+        let Some(current) = &mut self.current else { return };
+        let own = current.format().rate;
+        let local = |frame: u64| converted_frames(frame.saturating_sub(start), rate, own);
+        current.watch_silence(local(self.watched.start)..local(self.watched.end));
+    }
+
+    /// Counts `count` frames of silence from the position on.
+    fn count_silence(&mut self, count: u64) {
+        let end = self.position.saturating_add(count).min(self.watched.end);
+        self.silenced_before += end.saturating_sub(self.position.max(self.watched.start));
     }
 
     /// Moves to `frame`, or to the end if that comes first. A seek to the current position costs nothing, except with
@@ -142,9 +148,13 @@ impl Reader {
             }
             let count = (wanted - done).min(usize::try_from(end - self.position).unwrap_or(usize::MAX));
             let part = &mut out[done * channels..(done + count) * channels];
-            let frames = match &mut self.conversion {
-                Some(conversion) => conversion.read(&mut self.current, part)?,
-                None => self.current.read(part)?,
+            let frames = match (&mut self.current, &mut self.conversion) {
+                (Some(current), Some(conversion)) => conversion.read(current, part)?,
+                (Some(current), None) => current.read(part)?,
+                (None, _) => {
+                    self.count_silence(count as u64);
+                    0
+                }
             };
             // A link always returns as many frames as were measured. If it did not, silence keeps this loop finite.
             part[frames * channels..].fill(0.0);
@@ -164,20 +174,22 @@ impl Reader {
         let format = self.file.info.format;
         let local = frame.saturating_sub(placed.start);
         if index != self.index {
-            let next = LinkReader::new(Arc::clone(&placed.link))?;
-            self.damaged_before += self.current.damaged();
+            let next = open_link(&placed)?;
+            self.damaged_before = self.damaged() + u64::from(next.is_none());
             self.silenced_before += self.silenced_in_current();
             self.current = next;
             self.index = index;
             self.watch_current();
         }
         self.position = frame;
-        if placed.link.format == format {
-            self.conversion = None;
-            return self.current.seek(local);
+        self.conversion = None;
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let own = current.format();
+        if own == format {
+            return current.seek(local);
         }
         let range = signed(local)..signed(placed.frames);
-        let conversion = Conversion::new(placed.link.format, format, range);
+        let conversion = Conversion::new(own, format, range);
         let cause = |cause| SourceError::Convert { path: self.file.path.clone(), cause };
         self.conversion = Some(conversion.map_err(cause)?);
         Ok(())
@@ -199,7 +211,7 @@ impl FrameReader for Reader {
 
     /// True if only silence is left of the track because the file was cut.
     fn is_cut_short(&self) -> bool {
-        self.index + 1 == self.file.links.len() && self.current.is_cut_short()
+        self.index + 1 == self.file.links.len() && self.current.as_ref().is_some_and(LinkReader::is_cut_short)
     }
 }
 
@@ -211,6 +223,11 @@ impl std::fmt::Debug for Reader {
             .field("damaged", &self.damaged())
             .finish_non_exhaustive()
     }
+}
+
+/// A reader of a link; `None` if the link cannot be opened.
+fn open_link(placed: &PlacedLink) -> Result<Option<LinkReader>> {
+    placed.link.as_ref().map(|link| LinkReader::new(Arc::clone(link))).transpose()
 }
 
 fn signed(frames: u64) -> i64 {

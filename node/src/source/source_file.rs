@@ -7,6 +7,7 @@ use std::{
 };
 
 use media_plugin_sdk::{AudioFormat, SampleType};
+use symphonia::core::formats::well_known::FORMAT_ID_OGG;
 
 use super::{
     Result, SourceError, SourceInfo, chain,
@@ -28,7 +29,8 @@ pub(super) struct SourceFile {
 /// A link with its place in the track.
 #[derive(Clone)]
 pub(super) struct PlacedLink {
-    pub(super) link: Arc<Link>,
+    /// `None` for a link that cannot be opened. Silence takes its place.
+    pub(super) link: Option<Arc<Link>>,
     /// The link's first frame in the track.
     pub(super) start: u64,
     /// The link's length at the track's rate.
@@ -43,8 +45,8 @@ impl PlacedLink {
 }
 
 impl SourceFile {
-    /// Opens the file at `path` and measures its length. The first link determines the track's rate and channels. Leaves out
-    /// links that cannot be opened. Fails if none can.
+    /// Opens the file at `path` and measures its length. The first link that can be opened determines the track's rate and
+    /// channels. Fails if none can.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (mut file, stamp) = open_file(path)?;
         let io = |error| SourceError::io(path, error);
@@ -52,21 +54,36 @@ impl SourceFile {
         let layout = layout.ok_or_else(|| SourceError::unsupported(path, "an unknown kind of file"))?;
         let support =
             layout.format.support.ok_or_else(|| SourceError::unsupported(path, layout.format.name))?;
-        let mut links: Vec<PlacedLink> = Vec::new();
+        let mut opened = Vec::new();
         let mut first_error = None;
         for place in chain::links(&mut file, &layout).map_err(io)? {
-            match Link::open(path, stamp, support, &place) {
-                Ok(link) => place_link(&mut links, link),
+            let link = match Link::open(path, stamp, support, &place) {
+                Ok(link) => Some(Arc::new(link)),
+                Err(error @ SourceError::TooManyOpenFiles { .. }) => return Err(error),
                 Err(error) => {
                     first_error.get_or_insert(error);
+                    None
                 }
+            };
+            // The walk through an MP3 can take junk for a link.
+            if link.is_some() || support.id == FORMAT_ID_OGG {
+                opened.push((place.range.end.saturating_sub(place.range.start), link));
             }
         }
-        let (Some(first), Some(last)) = (links.first(), links.last()) else {
+        let Some(first) = opened.iter().find_map(|(_, link)| link.clone()) else {
             return Err(first_error.unwrap_or_else(|| SourceError::Empty { path: path.into() }));
         };
-        let info = info(&links, &first.link, last.end(), stamp);
+        let links = place_links(opened, first.format.rate);
+        let info = info(&links, &first, stamp);
         Ok(Self { path: path.to_owned(), info, links, stamp })
+    }
+
+    /// The only link of the file; `None` if there are several.
+    pub(super) fn only_link(&self) -> Option<&Arc<Link>> {
+        match self.links.as_slice() {
+            [only] => only.link.as_ref(),
+            _ => None,
+        }
     }
 
     /// True if the file is unchanged since it was opened.
@@ -80,18 +97,36 @@ impl SourceFile {
     }
 }
 
-/// Appends a link at the end of the track.
-fn place_link(links: &mut Vec<PlacedLink>, link: Link) {
-    let rate = links.first().map_or(link.format.rate, |first| first.link.format.rate);
-    let start = links.last().map_or(0, PlacedLink::end);
-    let frames = converted_frames(link.frames, link.format.rate, rate);
-    links.push(PlacedLink { link: Arc::new(link), start, frames });
+/// Places links, each with its bytes, one after another in a track of `rate` Hz. A link that could not be opened is as long as
+/// its bytes are on average in the others.
+fn place_links(opened: Vec<(u64, Option<Arc<Link>>)>, rate: u32) -> Vec<PlacedLink> {
+    let frames_of = |link: &Arc<Link>| converted_frames(link.frames, link.format.rate, rate);
+    let (mut all_bytes, mut all_frames) = (0u64, 0u64);
+    for (bytes, link) in &opened {
+        if let Some(link) = link {
+            all_bytes = all_bytes.saturating_add(*bytes);
+            all_frames = all_frames.saturating_add(frames_of(link));
+        }
+    }
+    let mut links: Vec<PlacedLink> = Vec::with_capacity(opened.len());
+    for (bytes, link) in opened {
+        let start = links.last().map_or(0, PlacedLink::end);
+        let estimate = || u128::from(bytes) * u128::from(all_frames) / u128::from(all_bytes.max(1));
+        let frames = match &link {
+            Some(link) => frames_of(link),
+            None => u64::try_from(estimate()).unwrap_or(u64::MAX),
+        };
+        links.push(PlacedLink { link, start, frames });
+    }
+    links
 }
 
-fn info(links: &[PlacedLink], first: &Link, frames: u64, stamp: FileStamp) -> SourceInfo {
+fn info(links: &[PlacedLink], first: &Link, stamp: FileStamp) -> SourceInfo {
     let format: AudioFormat = first.format;
-    let is_converted = links.iter().any(|placed| placed.link.format != format);
-    let same_sample = links.iter().all(|placed| placed.link.sample == first.sample);
+    let opened = || links.iter().filter_map(|placed| placed.link.as_ref());
+    let is_converted = opened().any(|link| link.format != format);
+    let same_sample = opened().all(|link| link.sample == first.sample);
+    let frames = links.last().map_or(0, PlacedLink::end);
     let bits = u128::from(stamp.bytes) * 8 * u128::from(format.rate);
     SourceInfo {
         format,
@@ -100,6 +135,6 @@ fn info(links: &[PlacedLink], first: &Link, frames: u64, stamp: FileStamp) -> So
         codec: first.codec.name.into(),
         container: first.container.into(),
         bitrate: u32::try_from(bits / u128::from(frames.max(1))).ok(),
-        lossy: links.iter().any(|placed| placed.link.codec.is_lossy),
+        lossy: opened().any(|link| link.codec.is_lossy),
     }
 }

@@ -13,8 +13,11 @@ use lofty::{
 };
 use media_plugin_sdk::SampleType;
 use media_protocol::TrackTags;
-use symphonia::core::formats::well_known::{
-    FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_MP3, FORMAT_ID_OGG,
+use symphonia::core::{
+    formats::well_known::{
+        FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORMAT_ID_MP3, FORMAT_ID_OGG,
+    },
+    meta::{MetadataRevision, Tag},
 };
 
 use super::{
@@ -28,7 +31,7 @@ use super::{
     id3::Id3Texts,
     layout::{Layout, read_at},
     link::{self, Opened},
-    mp4,
+    matroska, mp4,
     mpeg_header::MpegHeader,
     strip_artwork::part_of_file,
     tag_text::{clean, date, flag, number_of_total, track_number},
@@ -70,7 +73,7 @@ pub fn scan(path: &Path) -> Result<Scanned> {
     let layout = Layout::find(&mut file).map_err(io)?;
     let layout = layout.ok_or_else(|| SourceError::unsupported(path, "an unknown kind of file"))?;
     let support = layout.format.support.ok_or_else(|| SourceError::unsupported(path, layout.format.name))?;
-    let tagged = read_with_lofty(path, support, &layout.range);
+    let tagged = read_with_lofty(path, support, &layout.range).map_err(io)?;
     let mut scanned = match (support.id, &tagged) {
         (FORMAT_ID_MP3, _) => scan_mpeg(&mut file, &layout.range).map_err(io)?,
         (FORMAT_ID_FLAC | FORMAT_ID_OGG, Some(tagged)) => scan_by_lofty(tagged),
@@ -91,6 +94,10 @@ pub fn scan(path: &Path) -> Result<Scanned> {
     let duration = scanned.tags.duration;
     scanned.tags = match &tagged {
         Some(tagged) => tags_of(tagged),
+        None if support.id == FORMAT_ID_MKV => {
+            let title = matroska::Outline::read_title(&mut file, &layout.range).map_err(io)?;
+            Tags { title: title.as_deref().and_then(clean).or(scanned.tags.title), ..scanned.tags }
+        }
         None => forgiving_tags(&mut file).map_err(io)?,
     };
     scanned.tags.duration = duration;
@@ -104,22 +111,25 @@ const MAX_TAG_BYTES: u64 = 8 << 20;
 
 /// Reads the file's tags with the strict reader. If it fails on a FLAC, it reads the FLAC again without the tags around it. A
 /// panic in the reader counts as a failure.
-fn read_with_lofty(path: &Path, support: Support, range: &Range<u64>) -> Option<TaggedFile> {
+///
+/// # Errors
+/// If the file cannot be opened.
+fn read_with_lofty(path: &Path, support: Support, range: &Range<u64>) -> std::io::Result<Option<TaggedFile>> {
     let options = ParseOptions::new().read_cover_art(false);
-    let whole = || {
-        let file = BoundedRead::new(File::open(path).ok()?, MAX_TAG_BYTES);
+    let whole = |file| {
+        let file = BoundedRead::new(file, MAX_TAG_BYTES);
         let probe = Probe::new(BufReader::new(file)).options(options);
         probe.guess_file_type().ok()?.read().ok()
     };
-    let part = || {
-        let part = BoundedRead::new(part_of_file(File::open(path).ok()?, range), MAX_TAG_BYTES);
+    let part = |file| {
+        let part = BoundedRead::new(part_of_file(file, range), MAX_TAG_BYTES);
         Probe::with_file_type(BufReader::new(part), FileType::Flac).options(options).read().ok()
     };
-    let read = || match whole() {
-        None if support.id == FORMAT_ID_FLAC => part(),
-        whole => whole,
+    let read = || match whole(File::open(path)?) {
+        None if support.id == FORMAT_ID_FLAC => Ok(part(File::open(path)?)),
+        whole => Ok(whole),
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok().flatten()
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or(Ok(None))
 }
 
 /// Facts from the headers that the tag reader has read. `None` if they are not FLAC, Opus or Vorbis, or have no rate.
@@ -241,7 +251,7 @@ fn trimmed_frames(head: &[u8], first: &MpegHeader) -> u64 {
 
 /// Facts about any other container, which is opened as for playing.
 fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<Scanned> {
-    let Opened { track, params, codec, container } = link::open_container(path, support.id, range)?;
+    let Opened { track, params, codec, mut container } = link::open_container(path, support.id, range)?;
     let format = link::audio_format(path, &params)?;
     let is_fragmented = support.id == FORMAT_ID_ISOMP4
         && mp4::Outline::read(path, format.rate).is_ok_and(|outline| outline.is_fragmented);
@@ -269,8 +279,43 @@ fn scan_container(path: &Path, support: Support, range: &Range<u64>) -> Result<S
         "isomp4" => "mp4",
         _ => codec.name,
     };
-    let tags = Tags { duration: seconds.map(Duration::from_secs_f64), ..Tags::default() };
+    let mut tags = container.metadata().skip_to_latest().map_or_else(Tags::default, tags_of_matroska);
+    tags.duration = seconds.map(Duration::from_secs_f64);
     Ok(Scanned { codec: name.into(), rate: format.rate, channels: format.channels, bits, tags })
+}
+
+/// Tags that Symphonia reads of Matroska. A name there has a target before it, as in `TRACK@ARTIST`. Programs that know no
+/// targets give their tags none, which stands for `ALBUM`.
+fn tags_of_matroska(revision: &MetadataRevision) -> Tags {
+    let find = |target: &str, name: &str| {
+        let is_wanted = |tag: &&Tag| match tag.raw.key.rsplit_once('@') {
+            Some((found, key)) => found == target && key.eq_ignore_ascii_case(name),
+            None => target.is_empty() && tag.raw.key.eq_ignore_ascii_case(name),
+        };
+        let tag = revision.media.tags.iter().find(is_wanted)?;
+        clean(&tag.raw.value.to_string())
+    };
+    let of_track = |name| ["TRACK", "SONG", "", "ALBUM"].iter().find_map(|target| find(target, name));
+    let artist = of_track("ARTIST");
+    let number = track_number(&of_track("PART_NUMBER").unwrap_or_default());
+    let album_artist = find("ALBUM", "ARTIST").filter(|_| find("TRACK", "ARTIST").is_some());
+    let more = TrackTags {
+        artists: artist.iter().cloned().collect(),
+        album_artists: album_artist.into_iter().collect(),
+        genres: of_track("GENRE").into_iter().collect(),
+        date: of_track("DATE_RELEASED").or_else(|| of_track("DATE")).and_then(|text| date(&text)),
+        side: number.side,
+        track: number.track,
+        track_total: number.total,
+        ..TrackTags::default()
+    };
+    Tags {
+        title: ["TRACK", "SONG", ""].iter().find_map(|target| find(target, "TITLE")),
+        artist,
+        album: of_track("ALBUM").or_else(|| find("ALBUM", "TITLE")),
+        duration: None,
+        more,
+    }
 }
 
 /// Tags of a file on which the strict reader fails.

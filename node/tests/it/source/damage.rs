@@ -25,7 +25,7 @@ fn exhaust(path: &Path) -> Result<u64, SourceError> {
     }
     reader.seek(source.info().frames / 2)?;
     reader.read(&mut piece)?;
-    if let Some(stream) = source.opus_stream() {
+    if let Some(stream) = source.opus_stream()? {
         let mut packets = source.opus_packets(stream, stream.packets / 2)?;
         while packets.next_packet()?.is_some() {}
     }
@@ -102,6 +102,75 @@ fn silence_takes_the_place_of_damage() {
         let last = whole.len() * 5 / 6;
         assert!(damaged[last..] == whole[last..], "{kind:?}: the last sixth is in its place");
     }
+}
+
+/// Reads a whole track. Returns the samples and the number of silent frames that are counted.
+fn read_with_loss(path: &Path) -> (Vec<f32>, u64) {
+    let mut reader = Source::open(path).unwrap().reader().unwrap();
+    let samples = read_all(&mut reader);
+    (samples, reader.silenced())
+}
+
+#[test]
+fn lost_packets_of_adts_are_silence_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = encode(dir.path(), Kind::Adts, 44_100, 2, &music(44_100, 2, 30.0));
+    let (whole, silenced) = read_with_loss(&path);
+    assert_eq!(silenced, 0);
+    let bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    for lost in [3000, 40_000] {
+        let mut damaged = bytes.clone();
+        damaged[middle..middle + lost].fill(0x55);
+        fs::write(&path, &damaged).unwrap();
+        let (heard, silenced) = read_with_loss(&path);
+        let expected = (lost as f64 / bytes.len() as f64 * whole.len() as f64 / 2.0) as u64;
+        assert!(silenced.abs_diff(expected) <= 3 * 1024, "{silenced} of about {expected} frames are silence");
+        assert!(heard.len().abs_diff(whole.len()) <= 3 * 2048, "{} {}", heard.len(), whole.len());
+        let (third, tail) = (whole.len() / 3, whole.len() / 4);
+        assert!(
+            heard[..third] == whole[..third] && heard[heard.len() - tail..] == whole[whole.len() - tail..]
+        );
+        let source = Source::open(&path).unwrap();
+        let mut reader = source.reader().unwrap();
+        for frame in [heard.len() / 2 * 3 / 4, heard.len() / 4, 0] {
+            reader.seek(frame as u64).unwrap();
+            assert!(super::read(&mut reader, 3000) == heard[frame * 2..frame * 2 + 6000], "seek to {frame}");
+        }
+    }
+    // A tag between frames is no damage.
+    let frame = bytes.windows(2).skip(middle).position(|head| head == [0xff, 0xf1]).unwrap() + middle;
+    let tag = b"ID3\x04\0\0\0\0\0\x0aten bytes!";
+    fs::write(&path, [&bytes[..frame], tag, &bytes[frame..]].concat()).unwrap();
+    assert!(read_with_loss(&path) == (whole, 0));
+}
+
+#[test]
+fn a_link_that_cannot_be_opened_is_silence_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = encode(dir.path(), Kind::Vorbis, 44_100, 2, &music(44_100, 2, 5.0));
+    let (one, _) = read_with_loss(&path);
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    let header = bad.windows(7).position(|name| name == b"\x01vorbis").unwrap();
+    bad[header..header + 30].fill(0);
+    for (links, bad_at) in [([&good, &bad, &good], 1), ([&bad, &good, &good], 0), ([&good, &good, &bad], 2)] {
+        fs::write(&path, links.map(Vec::as_slice).concat()).unwrap();
+        let (heard, silenced) = read_with_loss(&path);
+        assert_eq!((heard.len(), silenced), (3 * one.len(), one.len() as u64 / 2), "{bad_at}");
+        for (index, part) in heard.chunks(one.len()).enumerate() {
+            let is_right =
+                if index == bad_at { part.iter().all(|sample| *sample == 0.0) } else { part == one };
+            assert!(is_right, "link {index} of {bad_at}");
+        }
+        let mut reader = Source::open(&path).unwrap().reader().unwrap();
+        reader.watch_silence(0..1000);
+        reader.seek((one.len() / 2 * bad_at) as u64).unwrap();
+        let part = super::read(&mut reader, 3000);
+        assert!(part.len() == 6000 && reader.silenced() == if bad_at == 0 { 1000 } else { 0 });
+    }
+    fs::write(&path, &bad).unwrap();
+    assert!(Source::open(&path).is_err());
 }
 
 #[test]

@@ -102,6 +102,70 @@ fn fragments_are_read_to_the_last() {
     }
 }
 
+/// Byte ranges of the top-level boxes of an MP4, with their kinds.
+fn boxes(bytes: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
+    let mut boxes = Vec::new();
+    let mut at = 0;
+    while let Some(head) = bytes.get(at..at + 8) {
+        let size = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        boxes.push((String::from_utf8_lossy(&head[4..]).into_owned(), at..at + size));
+        at += size;
+    }
+    boxes
+}
+
+/// A recording of a stream lacks some fragments.
+#[test]
+fn fragments_are_heard_at_their_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = encode(dir.path(), Kind::Aac, 44_100, 2, &music(44_100, 2, 8.0));
+    let path = dir.path().join("fragments.m4a");
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-i"]).arg(&plain).args(["-c", "copy", "-frag_duration", "1000000"]);
+    let flags = "frag_keyframe+empty_moov+default_base_moof";
+    assert!(ffmpeg.args(["-movflags", flags]).arg(&path).status().unwrap().success());
+    let read_with_loss = || {
+        let mut reader = Source::open(&path).unwrap().reader().unwrap();
+        (read_all(&mut reader), reader.silenced())
+    };
+    let (whole, silenced) = read_with_loss();
+    assert_eq!(silenced, 0);
+    let bytes = std::fs::read(&path).unwrap();
+    let fragments: Vec<_> = boxes(&bytes)
+        .windows(2)
+        .filter(|two| two[0].0 == "moof" && two[1].0 == "mdat")
+        .map(|two| two[0].1.start..two[1].1.end)
+        .collect();
+    assert!(fragments.len() >= 7, "{}", fragments.len());
+    let lost = fragments[3].clone();
+    std::fs::write(&path, [&bytes[..lost.start], &bytes[lost.end..]].concat()).unwrap();
+    let (heard, silenced) = read_with_loss();
+    assert_eq!(heard.len(), whole.len());
+    assert!(silenced.abs_diff(44_100) <= 2 * 1024, "{silenced} frames are silence");
+    let part = |seconds: f64| (seconds * 44_100.0) as usize * 2;
+    for range in [0..part(2.9), part(4.2)..whole.len()] {
+        assert!(heard[range.clone()] == whole[range.clone()], "{range:?}");
+    }
+    assert!(heard[part(3.2)..part(3.9)].iter().all(|sample| *sample == 0.0));
+    let mut reader = Source::open(&path).unwrap().reader().unwrap();
+    for seconds in [6.0, 3.5, 1.0, 4.5] {
+        reader.seek(part(seconds) as u64 / 2).unwrap();
+        let sought = super::read(&mut reader, 3000);
+        assert!(sought == heard[part(seconds)..part(seconds) + 6000], "seek to {seconds} s");
+    }
+    // The same stream as it was recorded an hour later: each time is greater.
+    let mut later = bytes.clone();
+    for at in (0..later.len() - 20).filter(|at| &bytes[*at..at + 4] == b"tfdt") {
+        let is_long = later[at + 4] == 1;
+        let place = if is_long { at + 12..at + 16 } else { at + 8..at + 12 };
+        let time = u32::from_be_bytes(later[place.clone()].try_into().unwrap());
+        later[place].copy_from_slice(&(time + 3600 * 44_100).to_be_bytes());
+    }
+    assert!(later != bytes);
+    std::fs::write(&path, later).unwrap();
+    assert!(read_with_loss() == (whole, 0));
+}
+
 #[test]
 fn surround_comes_in_the_wave_order() {
     let dir = tempfile::tempdir().unwrap();
