@@ -61,6 +61,23 @@ pub fn lock(file: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+/// Advice to the owner of a process that has no file descriptor left.
+pub const TOO_MANY_OPEN_FILES: &str =
+    "too many open files: raise the limit with `ulimit -n 4096`, or `LimitNOFILE=4096` in a systemd unit";
+
+/// Returns true if a call failed because this process, or the whole system, has no file descriptor left.
+#[must_use]
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // Linux, macOS and the BSDs have the same numbers: ENFILE and EMFILE.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// The reason why a socket could not accept a connection, with advice if the process has no file descriptor left.
+#[must_use]
+pub fn accept_problem(error: &io::Error) -> String {
+    if is_out_of_descriptors(error) { TOO_MANY_OPEN_FILES.into() } else { error.to_string() }
+}
+
 /// Metadata of a file; `None` if there is no file.
 ///
 /// # Errors

@@ -129,6 +129,9 @@ pub struct Track {
     pub album: String,
     /// Duration in milliseconds; 0 if the node does not know it yet.
     pub duration_ms: u64,
+    /// True if the disk with the file is away. The node answers `busy` for such a track until the disk is back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
     /// Format of the file.
     pub source: TrackSource,
     /// Further tags and facts, if the client asks for them with [`List::detail`].

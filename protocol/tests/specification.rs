@@ -39,10 +39,14 @@ fn comes_back<T: Serialize + DeserializeOwned>(example: &str) -> T {
 #[test]
 fn every_example_is_a_message() {
     let mut seen = Vec::new();
+    let mut away = Vec::new();
     for (name, example) in examples() {
         match name {
             "List" => drop(comes_back::<List>(example)),
-            "Answer<ListPage>" => drop(comes_back::<Answer<ListPage>>(example)),
+            "Answer<ListPage>" => match comes_back::<Answer<ListPage>>(example) {
+                Answer::Ok(page) => away.extend(page.tracks.iter().map(|track| track.away)),
+                Answer::Error(error) => panic!("{error}"),
+            },
             "ListPage" => assert_eq!(comes_back::<ListPage>(example).scanning, Some(1200)),
             "GetInfo" => drop(comes_back::<GetInfo>(example)),
             "Answer<Info>" => match comes_back::<Answer<Info>>(example) {
@@ -74,6 +78,7 @@ fn every_example_is_a_message() {
         "Answer<Info>",
     ];
     assert_eq!(seen, all);
+    assert!(away.starts_with(&[false, true]), "an absent field is false");
 }
 
 /// Adds an unknown field to every object, except to an answer, which has only `ok` or `error`.

@@ -16,6 +16,7 @@ pub(super) fn info(rate: u32, channels: u16, frames: u64) -> Info {
         artist: String::new(),
         album: String::new(),
         duration_ms: frames * 1000 / u64::from(rate),
+        away: false,
         source,
         detail: None,
     };

@@ -150,7 +150,7 @@ fn track_row((number, track): (usize, &Track)) -> Vec<String> {
         sanitize(&track.artist),
         sanitize(&track.title),
         sanitize(&track.album),
-        length(track.duration_ms),
+        length_of(track),
         sanitize(&track.source.to_string()),
     ]
 }
@@ -226,6 +226,12 @@ impl Table {
     }
 }
 
+/// The length of a track, with a word if its disk is away.
+fn length_of(track: &Track) -> String {
+    let length = length(track.duration_ms);
+    if track.away { length + " away" } else { length }
+}
+
 /// Formats a length as `M:SS` or `H:MM:SS`, rounded up. `?` if the node does not know it.
 fn length(duration_ms: u64) -> String {
     let seconds = duration_ms.div_ceil(1000);
@@ -251,6 +257,7 @@ mod tests {
             artist: String::new(),
             album: String::new(),
             duration_ms: 61_000,
+            away: false,
             source: TrackSource { codec: "flac".into(), rate: 44_100, channels: 2, bits: Some(16) },
             detail: None,
         }
@@ -276,5 +283,13 @@ mod tests {
     fn a_length_is_rounded_up_and_an_unknown_one_is_a_question_mark() {
         let lengths = [0, 1, 1000, 59_001, 3_600_000, 3_661_000].map(length);
         assert_eq!(lengths, ["?", "0:01", "0:01", "1:00", "1:00:00", "1:01:01"]);
+    }
+
+    #[test]
+    fn a_track_whose_disk_is_away_is_marked() {
+        let away = Track { away: true, ..track(1) };
+        assert_eq!((length_of(&away), length_of(&track(1))), ("1:01 away".into(), "1:01".into()));
+        let lines = |track: &Track| serde_json::to_string(track).unwrap();
+        assert!(lines(&away).contains(r#""away":true"#) && !lines(&track(1)).contains("away"));
     }
 }

@@ -66,6 +66,7 @@ mod tests {
                 artist: if number < 3 { "Miles Davis".into() } else { String::new() },
                 album: String::new(),
                 duration_ms: 1000,
+                away: false,
                 source: source.clone(),
                 detail: None,
             })

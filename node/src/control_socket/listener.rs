@@ -20,6 +20,7 @@ use super::{
     lines::next_line,
     message::{Call, Reply, Request},
 };
+use crate::files::accept_problem;
 
 /// Connections at once; more are closed at once. A command uses one. Tested by `silent_connections_end_after_5_s`.
 const MAX_CONNECTIONS: usize = 16;
@@ -74,7 +75,7 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!("the control socket takes no connection: {error}");
+                tracing::warn!("the control socket takes no connection: {}", accept_problem(&error));
                 sleep(ACCEPT_RETRY).await;
                 continue;
             }

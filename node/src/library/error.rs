@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use media_protocol::{ErrorCode, WireError};
 
@@ -33,17 +33,26 @@ fn endings() -> String {
     endings.join(", ")
 }
 
-/// The refusal for a file that cannot be read. The node's log names the file; a peer learns the track's title
-/// only.
+/// Time after which a client may request a track again that the node could not open for lack of file descriptors. Tested
+/// by `a_node_without_a_descriptor_is_busy_and_goes_on`.
+const DESCRIPTOR_RETRY: Duration = Duration::from_secs(2);
+
+/// The refusal for a file that cannot be read: `Busy` if only a file descriptor is missing. The node's log names the file; a
+/// peer learns the track's title only.
 pub(super) fn unreadable(title: &str, error: &SourceError) -> WireError {
     tracing::warn!("{error}");
-    WireError::new(ErrorCode::Unreadable, format!("cannot read {title:?}: {}", reason(error)))
+    let message = format!("cannot read {title:?}: {}", reason(error));
+    match error {
+        SourceError::TooManyOpenFiles { .. } => WireError::busy(message, DESCRIPTOR_RETRY),
+        _ => WireError::new(ErrorCode::Unreadable, message),
+    }
 }
 
 /// The reason of a [`SourceError`], without the file's path.
 pub(super) fn reason(error: &SourceError) -> String {
     match error {
         SourceError::Io { cause, .. } => cause.to_string(),
+        SourceError::TooManyOpenFiles { .. } => "the node has too many open files".into(),
         SourceError::Unsupported { kind, .. } => format!("not a supported audio file ({kind})"),
         SourceError::Damaged { cause, .. } => format!("the file is damaged ({cause})"),
         SourceError::Empty { .. } => "the file holds no audio".into(),

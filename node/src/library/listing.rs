@@ -218,7 +218,7 @@ impl Listing {
 
 impl Row {
     fn track(&self, number: u32) -> Track {
-        self.file.track(self.id.clone(), number)
+        Track { away: self.is_away, ..self.file.track(self.id.clone(), number) }
     }
 }
 

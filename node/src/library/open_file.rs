@@ -46,7 +46,7 @@ impl OpenFile {
         };
         let open = || {
             let source = Source::open(path)?;
-            Ok(Self { opus: source.opus_stream(), source, idle: Arc::clone(idle) })
+            Ok(Self { opus: source.opus_stream()?, source, idle: Arc::clone(idle) })
         };
         let stopped = |stop| Err(SourceError::Stopped { path: path.to_owned(), stop });
         limits.run(open).unwrap_or_else(stopped)
@@ -90,6 +90,11 @@ impl IdleReaders {
             readers.pop_front();
         }
         readers.push_back((Arc::downgrade(file), reader));
+    }
+
+    /// Closes all idle readers. Returns true if there were any, so that file descriptors are free again.
+    pub(super) fn close(&self) -> bool {
+        !std::mem::take(&mut *self.lock()).is_empty()
     }
 
     #[cfg(test)]

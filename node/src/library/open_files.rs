@@ -33,7 +33,9 @@ struct FailedOpening {
 impl FailedOpening {
     fn new(file: &TrackFile, error: &SourceError) -> Self {
         let is_lasting = match error {
-            SourceError::Io { .. } | SourceError::Changed { .. } => false,
+            SourceError::Io { .. } | SourceError::TooManyOpenFiles { .. } | SourceError::Changed { .. } => {
+                false
+            }
             SourceError::Stopped { stop, .. } => matches!(stop, ReadStop::Bytes(_)),
             _ => true,
         };
@@ -104,7 +106,11 @@ impl OpenFiles {
         file: &TrackFile,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Arc<OpenFile>, FailedOpening> {
-        let opened = OpenFile::open(&file.entry.path, &self.idle, cancelled).map(Arc::new);
+        let open = || OpenFile::open(&file.entry.path, &self.idle, cancelled).map(Arc::new);
+        let mut opened = open();
+        if matches!(opened, Err(SourceError::TooManyOpenFiles { .. })) && self.idle.close() {
+            opened = open();
+        }
         if let Ok(opened) = &opened
             && opened.is_long()
         {

@@ -59,7 +59,13 @@ impl OpenTrack {
         let frame = Window::frames(first, rate, self.file.source.info().format.rate);
         match self.file.idle.take(&self.file, frame) {
             Some(reader) => Ok(reader),
-            None => self.file.source.reader().map_err(|error| self.unreadable(&error)),
+            None => match self.file.source.reader() {
+                Err(SourceError::TooManyOpenFiles { .. }) if self.file.idle.close() => {
+                    self.file.source.reader()
+                }
+                reader => reader,
+            }
+            .map_err(|error| self.unreadable(&error)),
         }
     }
 
@@ -113,8 +119,11 @@ impl OpenTrack {
         WireError::new(ErrorCode::Unreadable, message)
     }
 
-    /// The refusal for a file that cannot be read.
+    /// The refusal for a file that cannot be read. Frees file descriptors for the next try if they have run out.
     pub(crate) fn unreadable(&self, error: &SourceError) -> WireError {
+        if matches!(error, SourceError::TooManyOpenFiles { .. }) {
+            self.file.idle.close();
+        }
         unreadable(&self.track.title, error)
     }
 }

@@ -37,7 +37,9 @@ impl SkipReason {
     pub(super) fn of(error: &SourceError) -> Self {
         match error {
             SourceError::Unsupported { kind, .. } => Self::Unsupported(kind.clone()),
-            SourceError::Io { .. } | SourceError::Changed { .. } => Self::Unreadable(reason(error)),
+            SourceError::Io { .. } | SourceError::TooManyOpenFiles { .. } | SourceError::Changed { .. } => {
+                Self::Unreadable(reason(error))
+            }
             _ => Self::Damaged(reason(error)),
         }
     }

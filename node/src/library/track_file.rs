@@ -126,6 +126,7 @@ impl TrackFile {
             artist: self.artist.clone(),
             album: self.album.clone(),
             duration_ms: self.duration_ms,
+            away: false,
             source: self.source.clone(),
             detail: None,
         }

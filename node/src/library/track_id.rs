@@ -9,6 +9,7 @@ use std::{
 use media_protocol::{IdError, TrackId};
 
 use super::track_file::FileEntry;
+use crate::files::is_out_of_descriptors;
 
 /// Length of an id in hexadecimal digits: 64 bits, enough for a billion files without a collision. Tested by
 /// `ids_are_the_same_for_ever`.
@@ -19,8 +20,11 @@ const SAMPLE: u64 = 4096;
 const CONTEXT: &str = "media-node 2026-01 track id";
 
 /// The id of a file's content.
-pub(super) fn content_id(file: &FileEntry) -> Result<TrackId, IdError> {
-    hashed_id(fingerprint(file).as_bytes(), 0)
+///
+/// # Errors
+/// Only if the process has no file descriptor left.
+pub(super) fn content_id(file: &FileEntry) -> io::Result<TrackId> {
+    hashed_id(fingerprint(file)?.as_bytes(), 0).map_err(io::Error::other)
 }
 
 /// The id of a file of which `copies_before` other copies come earlier in the library.
@@ -34,7 +38,7 @@ pub(super) fn copy_id(first: &TrackId, copies_before: u64) -> TrackId {
 
 /// Hashes a file's size, and [`SAMPLE`] bytes at its beginning, middle and end, which hold tags and audio. To hash
 /// whole files would make the first start with a large library take minutes.
-fn fingerprint(file: &FileEntry) -> blake3::Hash {
+fn fingerprint(file: &FileEntry) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     hasher.update(&file.size.to_le_bytes());
     let mut add_samples = || -> io::Result<()> {
@@ -45,9 +49,11 @@ fn fingerprint(file: &FileEntry) -> blake3::Hash {
         }
         Ok(())
     };
-    // An error is harmless: the scan has skipped such a file already, or the node refuses it when a client plays it.
-    let _ = add_samples();
-    hasher.finalize()
+    match add_samples() {
+        Err(error) if is_out_of_descriptors(&error) => Err(error),
+        // Another error is harmless: the scan has skipped such a file already, or the node refuses it when a client plays it.
+        _ => Ok(hasher.finalize()),
+    }
 }
 
 fn hashed_id(content: &[u8], copies_before: u64) -> Result<TrackId, IdError> {

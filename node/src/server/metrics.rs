@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use super::stats::ServerStats;
+use crate::files::accept_problem;
 
 /// Greatest number of connections at once. Further ones wait in the system's queue. One scraper uses one.
 const MAX_CONNECTIONS: usize = 4;
@@ -156,7 +157,7 @@ pub(super) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!("metrics: {error}");
+                tracing::warn!("the address of the metrics takes no connection: {}", accept_problem(&error));
                 sleep(ACCEPT_RETRY).await;
             }
         }

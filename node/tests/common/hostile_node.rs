@@ -120,6 +120,7 @@ pub(crate) fn track(number: u32, title: &str) -> Track {
         artist: String::new(),
         album: String::new(),
         duration_ms: 6000,
+        away: false,
         source: TrackSource { codec: "wav".into(), rate: RATE, channels: 2, bits: Some(16) },
         detail: None,
     }

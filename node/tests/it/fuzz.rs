@@ -52,7 +52,7 @@ fn read_file(path: &Path) -> Result<(), SourceError> {
         reader.seek(frame)?;
         assert!(reader.read(&mut piece)? > 0);
     }
-    if let Some(stream) = source.opus_stream() {
+    if let Some(stream) = source.opus_stream()? {
         let mut packets = source.opus_packets(stream, stream.packets / 2)?;
         while packets.next_packet()?.is_some() {}
     }

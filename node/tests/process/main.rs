@@ -18,6 +18,7 @@ mod program;
 mod allocations;
 mod control;
 mod crash;
+mod descriptors;
 mod killed;
 mod loaded;
 mod namespaces;

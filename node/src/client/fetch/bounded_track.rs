@@ -65,6 +65,7 @@ mod tests {
             artist: "x".repeat(680_000),
             album: "a\nb".into(),
             duration_ms: 1,
+            away: false,
             source: TrackSource { codec: "y".repeat(9999), rate: 44_100, channels: 2, bits: None },
             detail: Some(Box::new(TrackDetail {
                 album: "z".repeat(9999),

@@ -17,6 +17,7 @@ impl OldLibrary {
             artist: String::new(),
             album: String::new(),
             duration_ms: 1000,
+            away: false,
             source: source.clone(),
             detail: None,
         };
@@ -132,6 +133,7 @@ impl Endless {
             artist: String::new(),
             album: String::new(),
             duration_ms: 1,
+            away: false,
             source: TrackSource { codec: "wav".into(), rate: 44_100, channels: 2, bits: Some(16) },
             detail: None,
         }

@@ -1,6 +1,7 @@
 //! Reading of audio headers and tags, on a few threads.
 
 use std::{
+    io,
     panic::catch_unwind,
     path::Path,
     sync::{
@@ -11,23 +12,25 @@ use std::{
     time::Duration,
 };
 
-use media_protocol::{IdError, TrackSource};
+use media_protocol::TrackSource;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
+    files::{TOO_MANY_OPEN_FILES, is_out_of_descriptors},
     library::{
         skipped::SkipReason,
         track_file::{FileEntry, ScannedEntry, SkippedFile, TrackFile, bounded_tags, bounded_text},
         track_id::content_id,
     },
-    source::{self, Scanned, Source},
+    source::{self, Scanned, Source, SourceError},
 };
 
 /// Threads that read headers. They wait for the disk most of the time.
 const THREADS: usize = 4;
 
 /// Reads the headers of the `entries` at `positions`, and calls `take` with each position and its result. `added` tells when
-/// an entry came into the library, in seconds since 1970.
+/// an entry came into the library, in seconds since 1970. Leaves out files that cannot be opened because the process has no
+/// file descriptor left; the next scan reads them.
 pub(in crate::library) fn read_headers(
     entries: &[FileEntry],
     positions: &[usize],
@@ -35,12 +38,17 @@ pub(in crate::library) fn read_headers(
     mut take: impl FnMut(usize, ScannedEntry),
 ) {
     let next = AtomicUsize::new(0);
+    let mut taken = 0;
+    let mut take = |position, scanned| {
+        taken += 1;
+        take(position, scanned);
+    };
     let read_some = || {
         let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let own = turns.map_while(|turn| positions.get(turn));
         own.filter_map(|position| {
             let entry = entries.get(*position)?;
-            Some((*position, scan_file(entry, added(entry))))
+            Some((*position, scan_file(entry, added(entry))?))
         })
         .collect::<Vec<_>>()
     };
@@ -50,16 +58,24 @@ pub(in crate::library) fn read_headers(
         let rest = others.into_iter().flat_map(|thread| thread.join().unwrap_or_default());
         rest.for_each(|(position, scanned)| take(position, scanned));
     });
+    let left_out = positions.len() - taken;
+    if left_out > 0 {
+        tracing::warn!("cannot open {left_out} files of the library: {TOO_MANY_OPEN_FILES}");
+    }
 }
 
-fn scan_file(entry: &FileEntry, added: u64) -> ScannedEntry {
-    let headers = parse_headers(&entry.path);
-    let described = headers.and_then(|headers| {
-        describe(entry, headers, added).map_err(|error| SkipReason::Unreadable(error.to_string()))
-    });
-    match described {
-        Ok(file) => ScannedEntry::Track(Arc::new(file)),
-        Err(reason) => skipped(entry, reason),
+/// The result for one file; `None` if the process has no file descriptor left.
+fn scan_file(entry: &FileEntry, added: u64) -> Option<ScannedEntry> {
+    let headers = match parse_headers(&entry.path) {
+        Ok(Ok(headers)) => headers,
+        Ok(Err(SourceError::TooManyOpenFiles { .. })) => return None,
+        Ok(Err(error)) => return Some(skipped(entry, SkipReason::of(&error))),
+        Err(reason) => return Some(skipped(entry, reason)),
+    };
+    match describe(entry, headers, added) {
+        Ok(file) => Some(ScannedEntry::Track(Arc::new(file))),
+        Err(error) if is_out_of_descriptors(&error) => None,
+        Err(error) => Some(skipped(entry, SkipReason::Unreadable(error.to_string()))),
     }
 }
 
@@ -70,11 +86,9 @@ fn skipped(entry: &FileEntry, reason: SkipReason) -> ScannedEntry {
 }
 
 /// Parses one file. If the parser panics on a damaged file, only this file fails.
-fn parse_headers(path: &Path) -> Result<Scanned, SkipReason> {
-    match catch_unwind(|| source::scan(path)) {
-        Ok(scanned) => scanned.map_err(|error| SkipReason::of(&error)),
-        Err(_) => Err(SkipReason::Damaged("the file's headers are damaged".into())),
-    }
+fn parse_headers(path: &Path) -> Result<source::Result<Scanned>, SkipReason> {
+    catch_unwind(|| source::scan(path))
+        .map_err(|_| SkipReason::Damaged("the file's headers are damaged".into()))
 }
 
 /// Whole milliseconds, at least 1: 0 stands for an unknown length.
@@ -97,7 +111,7 @@ pub(in crate::library) fn measure(file: &TrackFile) -> ScannedEntry {
     }
 }
 
-fn describe(entry: &FileEntry, headers: Scanned, added: u64) -> Result<TrackFile, IdError> {
+fn describe(entry: &FileEntry, headers: Scanned, added: u64) -> io::Result<TrackFile> {
     let Scanned { tags, codec, rate, channels, bits } = headers;
     let stem = || entry.path.file_stem().unwrap_or_default().to_string_lossy().nfc().collect();
     let file = TrackFile {

@@ -128,6 +128,7 @@ fn info(trace: &Trace, id: TrackId, length: u64) -> Info {
         artist: text(),
         album: text(),
         duration_ms,
+        away: false,
         source,
         detail: None,
     };

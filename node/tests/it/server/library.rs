@@ -272,7 +272,8 @@ async fn a_track_whose_disk_is_away_is_waited_for() {
     assert!(busy.message.contains("the disk with \"a\" is away"), "{busy}");
     assert_eq!(code(listener.get_info(&request).await), ErrorCode::Busy);
     rig.server.catalog().rescan().unwrap();
-    assert_eq!(listener.track().await.id, request.track);
+    let listed = listener.track().await;
+    assert_eq!((listed.id, listed.away), (request.track.clone(), true));
     assert_eq!(code(listener.get_info(&request).await), ErrorCode::Busy);
     fs::rename(music.path().with_extension("aside"), music.path()).unwrap();
     assert!(listener.chunk(&rendition, 0).await.is_ok());

@@ -78,8 +78,17 @@ fn the_wire_has_no_place_for_an_output_or_its_options() {
         let ChunkRequest { rendition: _, index: _ } = request;
     };
     let _ = |Info { track, rendition, alternatives: _, reason: _ }: Info| {
-        let Track { id: _, number: _, title: _, artist: _, album: _, duration_ms: _, source, detail: _ } =
-            track;
+        let Track {
+            id: _,
+            number: _,
+            title: _,
+            artist: _,
+            album: _,
+            duration_ms: _,
+            away: _,
+            source,
+            detail: _,
+        } = track;
         let TrackSource { codec: _, rate: _, channels: _, bits: _ } = source;
         let Rendition {
             id: RenditionId { track: _, codec: _, rate: _, channels: _, params: _ },

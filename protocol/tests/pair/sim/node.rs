@@ -186,6 +186,7 @@ fn info(id: &str, random: &mut Random) -> Info {
         artist: String::new(),
         album: String::new(),
         duration_ms: frames * 1000 / u64::from(rate),
+        away: false,
         source: TrackSource { codec: "wav".into(), rate, channels: 2, bits: Some(16) },
         detail: None,
     };

@@ -71,6 +71,7 @@ pub(super) fn tracks(count: usize) -> Vec<Track> {
         artist: String::new(),
         album: String::new(),
         duration_ms: 3125,
+        away: false,
         source: TrackSource { codec: "wav".into(), rate: 48_000, channels: 2, bits: Some(16) },
         detail: None,
     };
