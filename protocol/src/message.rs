@@ -207,7 +207,7 @@ pub struct CodecOffer {
 /// Formats that the client's output accepts. An empty list or an absent number means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputOffer {
-    /// Preferred rates, in frames per second, at most [`GetInfo::MAX_RATES`]. The client resamples other rates.
+    /// Preferred rates, in frames per second. At most [`GetInfo::MAX_RATES`] entries. The client resamples other rates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<u32>,
     /// Greatest number of channels.

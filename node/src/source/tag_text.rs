@@ -127,7 +127,7 @@ pub(super) fn peak(text: &str) -> Option<u32> {
     (0.0..=100.0).contains(&peak).then(|| (peak * 1e6).round() as u32)
 }
 
-/// Returns whether a line of lyrics begins with its time, as in `[01:02.50]`.
+/// Returns whether any of the first 50 lines of lyrics begins with a time stamp, as in `[01:02.50]`.
 pub(super) fn has_times(lyrics: &str) -> bool {
     let is_timed = |line: &str| {
         let time =

@@ -52,11 +52,11 @@ const NEAR_RTT: Duration = Duration::from_millis(1);
 const NEAR_WINDOW_PACKETS: u64 = 120;
 const _: () = assert!(NEAR_WINDOW_PACKETS < 128);
 
-/// Factor on BBR3's pacing rate, with which the pacer saves 40 ms of sending time in place of 10. Tested by
+/// Factor on BBR3's pacing rate. It lets the pacer keep up to 40 ms of unused sending time for later, in place of 10 ms. Tested by
 /// `late_turns_do_not_wear_the_rate_down` and `the_pacing_rate_is_four_times_bbrs_except_after_a_pause`.
 ///
-/// It is not applied in the first round trip after a pause. No acknowledgement frees space on the path by
-/// then, so a whole window sent at once would overrun a short queue. Tested by
+/// The controller does not apply it in the first round trip after a pause, or after [`PathGrowth`] has opened the window. No
+/// acknowledgement frees space on the path by then, so a whole window sent at once would overrun a short queue. Tested by
 /// `after_a_pause_a_window_does_not_overrun_a_short_queue`.
 const PACING_GAIN: u64 = 4;
 

@@ -205,7 +205,7 @@ impl FormatReader for Mp4Reader {
         let Some(run) = self.times.find(&mut self.file, ticks, Run::bases)? else {
             return seek_error(SeekErrorKind::OutOfRange);
         };
-        // A run that contains a tick has packets of at least one tick.
+        // A run whose packets have no length covers no tick, so `find` never returns it. `max` only rules out a division by zero.
         let within = (ticks - run.base) / u64::from(run.value.max(1));
         let packet = u32::try_from(run.first + within).ok().filter(|packet| *packet < self.packets);
         let start = i64::try_from(run.base + within * u64::from(run.value)).ok();
