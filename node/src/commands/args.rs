@@ -2,12 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::ArgValueCandidates;
 use media_config::{Bitrate, Flag, Size};
 
 use super::completion::{codecs, keys, nodes, outputs, transports};
-use crate::access::{Quota, QuotaPeriod};
+use crate::{
+    access::{Quota, QuotaPeriod},
+    control::Repeat,
+    ui::parse_clock_time,
+};
 
 /// Listen to your own music anywhere: serves your audio files to your other devices and plays them there, peer to peer
 /// and encrypted.
@@ -313,8 +317,17 @@ pub(super) struct PlayOptions {
     #[arg(long, value_name = "NAME[:TARGET]", add = ArgValueCandidates::new(outputs))]
     pub(super) output: Option<String>,
     /// Start position in the first track, as seconds (90, 2.5) or clock time (1:30, 1:02:03).
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_clock_time)]
     pub(super) start: f64,
+    /// Play in a random order.
+    #[arg(long)]
+    pub(super) shuffle: bool,
+    /// Repeat one track, or all.
+    #[arg(long, value_name = "TRACKS")]
+    repeat: Option<RepeatOption>,
+    /// Volume in percent, 0 to 100. Default: playback.volume (100).
+    #[arg(long, value_name = "PERCENT")]
+    volume: Option<String>,
     /// File to write statistics to as JSON, at the end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) stats: Option<String>,
@@ -323,7 +336,25 @@ pub(super) struct PlayOptions {
     pub(super) transport: Option<String>,
 }
 
+/// Value of `--repeat`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RepeatOption {
+    /// The current track.
+    One,
+    /// All tracks.
+    All,
+}
+
 impl PlayOptions {
+    /// The tracks to repeat.
+    pub(super) fn repeat(&self) -> Repeat {
+        match self.repeat {
+            None => Repeat::Off,
+            Some(RepeatOption::One) => Repeat::One,
+            Some(RepeatOption::All) => Repeat::All,
+        }
+    }
+
     /// The configuration keys that these options set.
     pub(super) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();
@@ -337,6 +368,7 @@ impl PlayOptions {
             ("--output", "output.use", &self.output),
             ("--stats", "stats.file", &self.stats),
             ("--transport", "transport.use", &self.transport),
+            ("--volume", "playback.volume", &self.volume),
         ];
         for (flag, key, text) in texts {
             flags.extend(text.as_ref().map(|text| Flag::new(flag, key, text)));
@@ -371,40 +403,9 @@ fn parse_quota(text: &str) -> Result<Quota, String> {
     Ok(Quota { bytes, period: period.ok_or_else(error)? })
 }
 
-/// Parses a position in a track, such as `90`, `1:30`, `1:02:03` or `2.5`. Returns seconds.
-fn parse_time(text: &str) -> Result<f64, String> {
-    let error = || format!("{text:?} is not a time; write seconds, M:SS or H:MM:SS");
-    let parts: Vec<_> = text.split(':').collect();
-    let (last, whole) = parts.split_last().ok_or_else(error)?;
-    if whole.len() > 2 {
-        return Err(error());
-    }
-    let seconds: f64 = last.parse().map_err(|_| error())?;
-    if !(0.0..1e9).contains(&seconds) || (!whole.is_empty() && seconds >= 60.0) {
-        return Err(error());
-    }
-    let minutes = whole.iter().try_fold(0_u32, |sum, part| {
-        let part = part.parse::<u32>().ok().filter(|part| *part < 6000)?;
-        sum.checked_mul(60)?.checked_add(part)
-    });
-    Ok(f64::from(minutes.ok_or_else(error)?) * 60.0 + seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn start_takes_clock_times() {
-        for (text, seconds) in
-            [("0", 0.0), ("90", 90.0), ("1:30", 90.0), ("1:02:03", 3723.0), ("2.5", 2.5), ("0:01.25", 1.25)]
-        {
-            assert_eq!(parse_time(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "x", "-1", "1:60", "1:2:3:4", "1:", "nan", "inf", "99999:00", "1:-1"] {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn spans_and_quotas_have_a_unit() {

@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, options: &PlayOptions) -> Result<(), 
         server.first_ticket().ok_or_else(|| ExitError::new(Exit::Failed, "the demo has no ticket"))?;
     let node = NodeConnection::open_as(context, &ticket, ProcessIdentity::of(client_key)).await?;
     let tracks = tracks::all(&node.library()).await?.tracks;
-    let stats = play::play(context, tracks, prepared, node, options.start).await;
+    let stats = play::play(context, tracks, prepared, node, options).await;
     server.server.stop();
     let _ = serving.await;
     let stats = stats?;

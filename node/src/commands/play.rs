@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     client::{PauseMode, Setup},
-    control::{Channels, Command, Notice, Outcome, PlaySession, Snapshot, Stats},
+    control::{Channels, Command, FirstOrder, Notice, Outcome, PlaySession, Snapshot, Stats},
     exit::{Exit, ExitContext, ExitError},
     ui::{self, View},
 };
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let node = NodeConnection::open(context, &ticket).await?;
     let printed = PrintedList::load(context, &ticket);
     let tracks = tracks::select(&node.library(), printed.as_ref(), selectors).await?;
-    play(context, tracks, prepared, node, options.start).await.map(drop)
+    play(context, tracks, prepared, node, options).await.map(drop)
 }
 
 /// Configuration of the player, and a notice about the output if there is one.
@@ -72,7 +72,7 @@ pub(super) async fn play(
     tracks: Vec<Track>,
     Prepared { setup, notice }: Prepared,
     node: NodeConnection,
-    start_seconds: f64,
+    options: &PlayOptions,
 ) -> Result<Stats, ExitError> {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
     let (snapshot_sender, snapshots) = watch::channel(Snapshot::default());
@@ -83,14 +83,14 @@ pub(super) async fn play(
     let seek_step = context.config.playback.seek_step.get();
     let view = View { commands: command_sender.clone(), snapshots, notices, seek_step };
     let channels = Channels { commands, snapshots: snapshot_sender, notices: notice_sender };
-    let session = PlaySession::start(tracks, setup, node.link, node.transport, channels);
+    let session = PlaySession::start(tracks, setup, node.link, node.transport, channels, order(options)?);
     let session = session.context(Exit::Failed, "starting the player")?;
     let view = tokio::spawn(ui::run(view));
     tokio::spawn(async move {
         signals::stop().await;
         let _ = command_sender.send(Command::Quit).await;
     });
-    let (outcome, stats) = session.run(Position::START.moved(start_seconds)).await;
+    let (outcome, stats) = session.run(Position::START.moved(options.start)).await;
     // Waits until the view has shown all notices. An error means that the terminal is gone, which is no failure.
     let _ = view.await;
     if let Some(file) = &context.config.stats.file {
@@ -108,4 +108,10 @@ pub(super) async fn play(
         Outcome::Output(reason) => Err(ExitError::new(Exit::Output, reason)),
         Outcome::Incomplete(reason) | Outcome::Failed(reason) => Err(ExitError::new(Exit::Failed, reason)),
     }
+}
+
+/// The order that the options ask for, with a random seed.
+fn order(options: &PlayOptions) -> Result<FirstOrder, ExitError> {
+    let seed = getrandom::u64().context(Exit::Failed, "reading random bytes")?;
+    Ok(FirstOrder { shuffle: options.shuffle, repeat: options.repeat(), seed })
 }

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::Repeat;
+
 /// A request to the player, from a key, another program or another device.
 ///
 /// The JSON form is stable: an object with the field `command` and the fields of the variant, as in
@@ -24,17 +26,38 @@ pub enum Command {
         /// Seconds; negative values go back.
         seconds: f64,
     },
-    /// Sets the volume.
+    /// Jumps to a position in the current track, as a share of its length.
+    SeekToPercent {
+        /// 0 to 100; larger values count as 100.
+        percent: u8,
+    },
+    /// Sets the volume. Ends muting.
     SetVolume {
         /// 0 to 100; larger values count as 100.
         percent: u8,
     },
-    /// Changes the volume.
+    /// Changes the volume. Ends muting.
     ChangeVolume {
         /// Percentage points; negative values make it quieter.
         percent: i8,
     },
-    /// Plays the next track. Does nothing on the last track.
+    /// Silences the sound while the player goes on, or ends that.
+    ToggleMute,
+    /// Plays the queue in a random order, or in its own.
+    SetShuffle {
+        /// True for a random order.
+        on: bool,
+    },
+    /// Switches between a random order and that of the queue.
+    ToggleShuffle,
+    /// Sets the tracks to repeat.
+    SetRepeat {
+        /// The tracks.
+        repeat: Repeat,
+    },
+    /// Goes to the next of: no repetition, all tracks, this track.
+    CycleRepeat,
+    /// Plays the next track. Does nothing on the last track, unless the queue is repeated.
     Next,
     /// Plays the current track from its start, or the previous track if the current one began less than 3 s ago.
     Previous,
@@ -62,6 +85,12 @@ mod tests {
             (Command::SeekBy { seconds: -10.0 }, r#"{"command":"seek_by","seconds":-10.0}"#),
             (Command::SetVolume { percent: 80 }, r#"{"command":"set_volume","percent":80}"#),
             (Command::ChangeVolume { percent: -5 }, r#"{"command":"change_volume","percent":-5}"#),
+            (Command::SeekToPercent { percent: 50 }, r#"{"command":"seek_to_percent","percent":50}"#),
+            (Command::ToggleMute, r#"{"command":"toggle_mute"}"#),
+            (Command::SetShuffle { on: true }, r#"{"command":"set_shuffle","on":true}"#),
+            (Command::ToggleShuffle, r#"{"command":"toggle_shuffle"}"#),
+            (Command::SetRepeat { repeat: Repeat::All }, r#"{"command":"set_repeat","repeat":"all"}"#),
+            (Command::CycleRepeat, r#"{"command":"cycle_repeat"}"#),
             (Command::Next, r#"{"command":"next"}"#),
             (Command::Previous, r#"{"command":"previous"}"#),
             (Command::GoTo { index: 3 }, r#"{"command":"go_to","index":3}"#),

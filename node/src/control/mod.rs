@@ -5,6 +5,7 @@
 
 mod command;
 mod outcome;
+mod play_order;
 mod play_session;
 mod player_state;
 mod queue;
@@ -15,7 +16,8 @@ mod text;
 
 pub use command::Command;
 pub use outcome::Outcome;
-pub use play_session::{Channels, PlaySession};
+pub use play_order::Repeat;
+pub use play_session::{Channels, FirstOrder, PlaySession};
 pub use selection::{NoSuchTrack, select};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

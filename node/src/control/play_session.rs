@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Notice, Outcome, Snapshot, Stats,
+    Command, Notice, Outcome, Repeat, Snapshot, Stats,
     player_state::{Action, Input, PlayerState},
     stats::{LevelTimes, PathChange, Silenced, Switch, Target, ms},
     text,
@@ -27,6 +27,17 @@ pub struct Channels {
     pub notices: mpsc::Sender<Notice>,
 }
 
+/// The order in which a session begins to play its tracks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FirstOrder {
+    /// True for a random order.
+    pub shuffle: bool,
+    /// The tracks to repeat.
+    pub repeat: Repeat,
+    /// Seed of the random orders.
+    pub seed: u64,
+}
+
 /// A player of a list of tracks from one node, driven by commands.
 pub struct PlaySession {
     state: PlayerState,
@@ -38,6 +49,7 @@ pub struct PlaySession {
     transport: String,
     /// Instant from which the times in the statistics count, and those that [`PlayerState`] gets.
     began: Instant,
+    order: FirstOrder,
 }
 
 /// Interval at which the session publishes a snapshot with the present position and buffer level.
@@ -54,19 +66,20 @@ impl PlaySession {
         link: Arc<NodeLink>,
         transport: String,
         channels: Channels,
+        order: FirstOrder,
     ) -> std::io::Result<Self> {
         let began = setup.began;
         let volume = (setup.volume * 100.0).round() as u8;
         let is_lossless = setup.codec == CodecChoice::Lossless;
-        let state = PlayerState::new(tracks, volume, setup.target, is_lossless);
+        let state = PlayerState::new(tracks, volume, setup.target, is_lossless, order.seed);
         let (player, events) = Player::start(setup, Arc::clone(&link))?;
-        Ok(Self { state, player, events, link, channels, transport, began })
+        Ok(Self { state, player, events, link, channels, transport, began, order })
     }
 
     /// Plays the list until its end or [`Command::Quit`]. The first track begins at `start`.
     pub async fn run(mut self, start: Position) -> (Outcome, Stats) {
         let mut refresh = tokio::time::interval(REFRESH);
-        let actions = self.state.start(start);
+        let actions = self.state.start(start, self.order.shuffle, self.order.repeat);
         let mut outcome = self.carry_out(actions);
         while outcome.is_none() {
             let timeout = self.state.timeout().map(|at| TokioInstant::from_std(self.began + at));
@@ -119,6 +132,7 @@ impl PlaySession {
                 Action::Follow { after, play, index } => {
                     self.player.follow(after, track(index).map(|track| NextPlay { play, track }));
                 }
+                Action::EndAfter(play) => self.player.follow(play, None),
                 Action::Pause(paused) => self.player.pause(paused),
                 Action::Volume(percent) => self.player.volume(f32::from(percent) / 100.0),
                 Action::Drain(jump) => self.player.drain(jump),
@@ -165,6 +179,9 @@ impl PlaySession {
             path: self.link.path().kind.to_string(),
             underruns: progress.underruns,
             volume: self.state.volume(),
+            muted: self.state.is_muted(),
+            shuffle: self.state.is_shuffled(),
+            repeat: self.state.repeat(),
             paused: self.state.is_paused(),
             waiting: self.state.waiting().into(),
         }

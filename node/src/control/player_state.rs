@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, time::Duration};
 use media_protocol::{Position, Track, session::client::PlayId};
 
 use super::{
-    Command, Notice, Outcome,
-    queue::{FailedPass, Pass, Queue},
+    Command, Notice, Outcome, Repeat,
+    queue::{FailedPass, Pass, Queue, Reordered},
     text,
 };
 use crate::client::{AudioLoss, Event, UnderrunCause};
@@ -29,6 +29,8 @@ pub(super) enum Action {
     Play { play: PlayId, index: usize, start: Position },
     /// Play a track after another.
     Follow { after: PlayId, play: PlayId, index: usize },
+    /// Play nothing after a track.
+    EndAfter(PlayId),
     /// Pause or resume.
     Pause(bool),
     /// Set the volume, in percent.
@@ -55,6 +57,11 @@ pub(super) struct PlayerState {
     lossless: bool,
     /// In percent.
     volume: u8,
+    muted: bool,
+    /// Length of the audible pass's track, as the node told it.
+    length: Option<(PlayId, Duration)>,
+    /// The series that the player was asked to drain last.
+    draining: Option<PlayId>,
     position: Option<(PlayId, Position)>,
     paused_since: Option<Duration>,
     paused_time: Duration,
@@ -77,11 +84,15 @@ const RESTART_AFTER: Duration = Duration::from_secs(3);
 const DROPOUT_DELAY: Duration = Duration::from_millis(250);
 
 impl PlayerState {
-    pub(super) fn new(tracks: Vec<Track>, volume: u8, target: Duration, lossless: bool) -> Self {
+    /// A state before its start. `seed` determines the random orders.
+    pub(super) fn new(tracks: Vec<Track>, volume: u8, target: Duration, lossless: bool, seed: u64) -> Self {
         Self {
-            queue: Queue::new(tracks),
+            queue: Queue::new(tracks, seed),
             lossless,
             volume,
+            muted: false,
+            length: None,
+            draining: None,
             position: None,
             paused_since: None,
             paused_time: Duration::ZERO,
@@ -94,9 +105,13 @@ impl PlayerState {
         }
     }
 
-    /// Plays the first track from a position.
-    pub(super) fn start(&mut self, start: Position) -> Vec<Action> {
-        self.jump(0, start);
+    /// Plays the first track from a position. A random order has any track first.
+    pub(super) fn start(&mut self, start: Position, shuffled: bool, repeat: Repeat) -> Vec<Action> {
+        if shuffled {
+            self.queue.shuffle(true);
+        }
+        self.queue.repeat(repeat);
+        self.jump(Some(self.queue.order().first()), start);
         std::mem::take(&mut self.actions)
     }
 
@@ -145,6 +160,18 @@ impl PlayerState {
         self.volume
     }
 
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(super) fn is_shuffled(&self) -> bool {
+        self.queue.order().is_shuffled()
+    }
+
+    pub(super) fn repeat(&self) -> Repeat {
+        self.queue.order().repeat
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.paused_since.is_some()
     }
@@ -171,31 +198,92 @@ impl PlayerState {
             Command::Play => self.pause(now, false),
             Command::Pause => self.pause(now, true),
             Command::Toggle => self.pause(now, !self.is_paused()),
-            Command::SeekTo { seconds } => self.jump(index, Position::START.moved(seconds.max(0.0))),
-            Command::SeekBy { seconds } => self.jump(index, position.moved(seconds)),
+            Command::SeekTo { seconds } => self.jump(Some(index), Position::START.moved(seconds.max(0.0))),
+            Command::SeekBy { seconds } => self.jump(Some(index), position.moved(seconds)),
+            Command::SeekToPercent { percent } => self.seek_to_percent(index, percent),
             Command::SetVolume { percent } => self.set_volume(percent),
             Command::ChangeVolume { percent } => {
                 self.set_volume(self.volume.saturating_add_signed(percent));
             }
-            Command::Next => self.jump(index + 1, Position::START),
+            Command::ToggleMute => {
+                self.muted = !self.muted;
+                self.actions.push(Action::Volume(if self.muted { 0 } else { self.volume }));
+            }
+            Command::SetShuffle { on } => self.set_shuffle(on),
+            Command::ToggleShuffle => self.set_shuffle(!self.is_shuffled()),
+            Command::SetRepeat { repeat } => self.set_repeat(repeat),
+            Command::CycleRepeat => self.set_repeat(self.repeat().following()),
+            Command::Next => self.jump(self.queue.order().next(index), Position::START),
             Command::Previous => {
                 let has_just_begun = Duration::from(position) < RESTART_AFTER;
-                self.jump(index.saturating_sub(usize::from(has_just_begun)), Position::START);
+                let previous = self.queue.order().previous(index).filter(|_| has_just_begun);
+                self.jump(previous.or(Some(index)), Position::START);
             }
-            Command::GoTo { index } => self.jump(index, Position::START),
+            Command::GoTo { index } => self.jump(Some(index), Position::START),
             Command::Quit => self.actions.push(Action::Finish(Outcome::Quit)),
         }
     }
 
-    fn jump(&mut self, index: usize, start: Position) {
-        if let Some(Pass { play, index, start, .. }) = self.queue.jump(index, start) {
-            self.actions.push(Action::Play { play, index, start });
+    fn jump(&mut self, index: Option<usize>, start: Position) {
+        let pass = index.and_then(|index| self.queue.jump(index, start));
+        self.actions.extend(pass.map(|Pass { play, index, start, .. }| Action::Play { play, index, start }));
+    }
+
+    fn seek_to_percent(&mut self, index: usize, percent: u8) {
+        let Some(length) = self.shown_length() else {
+            return self.warn("cannot seek: the length of this track is not known yet");
+        };
+        let seconds = length.as_secs_f64() * f64::from(percent.min(100)) / 100.0;
+        self.jump(Some(index), Position::START.moved(seconds));
+    }
+
+    /// Length of the shown track. `None` until it is known.
+    fn shown_length(&self) -> Option<Duration> {
+        let shown = self.queue.shown()?;
+        let listed = self.queue.track(shown.index).map(|track| Duration::from_millis(track.duration_ms));
+        let told = self.length.filter(|(play, _)| *play == shown.play).map(|(_, length)| length);
+        told.or(listed).filter(|length| !length.is_zero())
+    }
+
+    /// Also ends muting.
+    fn set_volume(&mut self, percent: u8) {
+        self.volume = percent.min(100);
+        self.muted = false;
+        self.actions.push(Action::Volume(self.volume));
+    }
+
+    fn set_shuffle(&mut self, on: bool) {
+        let change = self.queue.shuffle(on);
+        self.reorder(change);
+        self.info(if on { "shuffle on" } else { "shuffle off" });
+    }
+
+    fn set_repeat(&mut self, repeat: Repeat) {
+        let change = self.queue.repeat(repeat);
+        self.reorder(change);
+        self.info(match repeat {
+            Repeat::Off => "repeat off",
+            Repeat::One => "repeating this track",
+            Repeat::All => "repeating all tracks",
+        });
+    }
+
+    /// Tells the player about another successor. A series that is draining ends as it is.
+    fn reorder(&mut self, change: Option<Reordered>) {
+        let Some(Reordered { after, next }) = change else { return };
+        if self.draining == Some(self.queue.series()) {
+            return;
+        }
+        match next {
+            Some(_) => self.follow(after, next),
+            None => self.actions.push(Action::EndAfter(after)),
         }
     }
 
-    fn set_volume(&mut self, percent: u8) {
-        self.volume = percent.min(100);
-        self.actions.push(Action::Volume(self.volume));
+    fn drain(&mut self) {
+        let series = self.queue.series();
+        self.draining = Some(series);
+        self.actions.push(Action::Drain(series));
     }
 
     fn pause(&mut self, now: Duration, paused: bool) {
@@ -224,6 +312,7 @@ impl PlayerState {
                     return;
                 };
                 let length = Duration::from_millis(info.track.duration_ms);
+                self.length = Some((play, length));
                 if Duration::from(pass.start) > length {
                     self.warn(text::starts_past_the_end(&info.track));
                 }
@@ -245,7 +334,7 @@ impl PlayerState {
             Event::AudioLost { play, loss } => self.on_loss(play, loss),
             Event::Ended(play) => {
                 if self.queue.is_last(play) {
-                    self.actions.push(Action::Drain(self.queue.series()));
+                    self.drain();
                 }
             }
             Event::Drained(series) => {
@@ -301,7 +390,7 @@ impl PlayerState {
         self.failures.insert(pass.index, format!("cannot play {name}: {reason}"));
         match next {
             Some(_) => self.follow(play, next),
-            None => self.actions.push(Action::Drain(self.queue.series())),
+            None => self.drain(),
         }
     }
 

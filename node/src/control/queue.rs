@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 
 use media_protocol::{Position, Track, session::client::PlayId};
 
+use super::play_order::{PlayOrder, Repeat};
+
 /// One track as it passes through the player, from the request to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pass {
@@ -17,6 +19,15 @@ pub(super) struct Pass {
     pub(super) heard: bool,
     /// True once it has failed, at its start or later.
     pub(super) failed: bool,
+    /// True once a later pass has taken its place, after a change of the order. The player may have begun to fetch it by then.
+    pub(super) replaced: bool,
+}
+
+impl Pass {
+    /// True if the player has been told to make this pass and has not begun it.
+    fn is_pending(&self) -> bool {
+        !self.fetching && !self.failed && !self.replaced
+    }
 }
 
 /// The tracks to play, and the passes that the player was told to make.
@@ -26,7 +37,9 @@ pub(super) struct Pass {
 #[derive(Debug)]
 pub(super) struct Queue {
     tracks: Vec<Track>,
-    /// Passes of the current series that have not ended, the oldest first. At most one follows the pass that the player fetches.
+    order: PlayOrder,
+    /// Passes of the current series that have not ended, the oldest first. At most one that is not replaced follows the pass
+    /// that the player fetches.
     passes: VecDeque<Pass>,
     /// Id of the first pass of the current series.
     series: PlayId,
@@ -34,6 +47,15 @@ pub(super) struct Queue {
     next: PlayId,
     /// Id of the pass that is shown: the audible one, or the first to become audible.
     shown: Option<PlayId>,
+}
+
+/// The consequence of a change of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reordered {
+    /// The pass that the player began to fetch last, or that failed last.
+    pub(super) after: PlayId,
+    /// The pass that now follows it; `None` if none does.
+    pub(super) next: Option<Pass>,
 }
 
 /// The consequence of a failed pass.
@@ -45,8 +67,45 @@ pub(super) struct FailedPass {
 }
 
 impl Queue {
-    pub(super) fn new(tracks: Vec<Track>) -> Self {
-        Self { tracks, passes: VecDeque::new(), series: PlayId(0), next: PlayId(0), shown: None }
+    /// A queue in the order of its tracks. `seed` determines all random orders.
+    pub(super) fn new(tracks: Vec<Track>, seed: u64) -> Self {
+        let order = PlayOrder::new(tracks.len(), seed);
+        Self { tracks, order, passes: VecDeque::new(), series: PlayId(0), next: PlayId(0), shown: None }
+    }
+
+    pub(super) fn order(&self) -> &PlayOrder {
+        &self.order
+    }
+
+    /// Takes a random order that begins with the shown track, or the order of the tracks. See [`Queue::reordered`].
+    pub(super) fn shuffle(&mut self, is_shuffled: bool) -> Option<Reordered> {
+        let first = self.shown().map(|pass| pass.index);
+        self.order.shuffle(is_shuffled, first);
+        self.reordered()
+    }
+
+    /// Sets the tracks to repeat. See [`Queue::reordered`].
+    pub(super) fn repeat(&mut self, repeat: Repeat) -> Option<Reordered> {
+        self.order.repeat = repeat;
+        self.reordered()
+    }
+
+    /// Gives the pass that the player began last another successor, if the order asks for one.
+    ///
+    /// The player may have begun to fetch the former successor meanwhile. It then ignores the new one, and
+    /// [`Queue::fetching`] is called with the former.
+    fn reordered(&mut self) -> Option<Reordered> {
+        let last = self.passes.iter().rfind(|pass| pass.fetching || pass.failed).copied()?;
+        let pending = self.passes.iter().find(|pass| pass.is_pending()).copied();
+        let next = self.order.after(last.index);
+        if next == pending.map(|pass| pass.index) {
+            return None;
+        }
+        for pass in self.passes.iter_mut().filter(|pass| pass.is_pending()) {
+            pass.replaced = true;
+        }
+        let next = next.map(|index| self.append(index, Position::START));
+        Some(Reordered { after: last.play, next })
     }
 
     pub(super) fn tracks(&self) -> &[Track] {
@@ -84,7 +143,15 @@ impl Queue {
     }
 
     fn append(&mut self, index: usize, start: Position) -> Pass {
-        let pass = Pass { play: self.next, index, start, fetching: false, heard: false, failed: false };
+        let pass = Pass {
+            play: self.next,
+            index,
+            start,
+            fetching: false,
+            heard: false,
+            failed: false,
+            replaced: false,
+        };
         self.next.0 += 1;
         self.passes.push_back(pass);
         pass
@@ -93,11 +160,16 @@ impl Queue {
     /// Notes that the player has begun to fetch a pass. Returns the pass that is to follow it, if that is new.
     pub(super) fn fetching(&mut self, play: PlayId) -> Option<Pass> {
         let place = self.place(play)?;
+        if self.passes[place].replaced {
+            // The player began this pass before it learned of the one that was to take its place.
+            self.passes.truncate(place + 1);
+        }
         let is_last = place + 1 == self.passes.len();
         let pass = &mut self.passes[place];
+        pass.replaced = false;
         let is_new = !std::mem::replace(&mut pass.fetching, true);
-        let index = pass.index + 1;
-        (is_new && is_last && index < self.tracks.len()).then(|| self.append(index, Position::START))
+        let next = self.order.after(self.passes[place].index).filter(|_| is_new && is_last)?;
+        Some(self.append(next, Position::START))
     }
 
     /// Notes that a pass has become audible. Returns the pass as it was before; `None` if it is unknown.
@@ -115,9 +187,10 @@ impl Queue {
         self.series.0 <= play.0 && self.passes.front().is_some_and(|first| play.0 < first.play.0)
     }
 
-    /// True if a pass plays the last track.
+    /// True if no pass follows this one.
     pub(super) fn is_last(&self, play: PlayId) -> bool {
-        self.pass(play).is_some_and(|pass| pass.index + 1 == self.tracks.len())
+        let follows = |pass: &Pass| pass.fetching || !pass.replaced;
+        self.place(play).is_some_and(|place| !self.passes.iter().skip(place + 1).any(follows))
     }
 
     /// Marks a pass as failed. The player has dropped all later passes and waits for a new order. Returns the failed pass and
@@ -129,7 +202,9 @@ impl Queue {
         let place = self.place(play)?;
         self.passes[place].failed = true;
         let pass = self.passes[place];
-        let after = (place + 1..self.passes.len()).find(|after| !self.passes[*after].failed);
+        self.order.failed(pass.index);
+        let is_next = |pass: &Pass| !pass.failed && !pass.replaced;
+        let after = (place + 1..self.passes.len()).find(|after| is_next(&self.passes[*after]));
         let next = match after.map(|after| (after, self.passes[after])) {
             Some((after, pending)) if !pending.fetching => {
                 self.passes.truncate(after + 1);
@@ -140,8 +215,9 @@ impl Queue {
                 Some(self.append(dropped.index, Position::START))
             }
             None => {
-                let index = self.passes.back().map_or(pass.index, |last| last.index) + 1;
-                (index < self.tracks.len()).then(|| self.append(index, Position::START))
+                let last =
+                    self.passes.iter().rfind(|pass| !pass.replaced).map_or(pass.index, |last| last.index);
+                self.order.after(last).map(|index| self.append(index, Position::START))
             }
         };
         if let Some(next) = next

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Repeat;
+
 /// State of the player at one instant, with everything that a view needs.
 ///
 /// In JSON, durations are whole milliseconds in fields that end in `_ms`.
@@ -33,8 +35,17 @@ pub struct Snapshot {
     pub path: String,
     /// Number of dropouts since the start.
     pub underruns: u64,
-    /// Volume in percent, 0 to 100.
+    /// Volume in percent, 0 to 100. Muting does not change it.
     pub volume: u8,
+    /// True while the sound is muted.
+    #[serde(default)]
+    pub muted: bool,
+    /// True if the order is random.
+    #[serde(default)]
+    pub shuffle: bool,
+    /// The tracks that the player repeats.
+    #[serde(default)]
+    pub repeat: Repeat,
     /// True while the player is paused.
     pub paused: bool,
     /// Words for the thing that the player waits for, as in `for the node`. Empty if it does not wait.
@@ -76,13 +87,16 @@ mod tests {
             path: "relayed".into(),
             underruns: 2,
             volume: 80,
+            muted: false,
+            shuffle: true,
+            repeat: Repeat::One,
             paused: true,
             waiting: "for the node".into(),
         };
         let json = concat!(
             r#"{"index":1,"count":10,"title":"Miles Davis – So What","position_ms":83500,"length_ms":562000,"#,
             r#""buffered_ms":1500,"target_ms":3000,"codec":"opus 96k","reason":"relayed path","path":"relayed","#,
-            r#""underruns":2,"volume":80,"paused":true,"waiting":"for the node"}"#,
+            r#""underruns":2,"volume":80,"muted":false,"shuffle":true,"repeat":"one","paused":true,"waiting":"for the node"}"#,
         );
         assert_eq!(serde_json::to_string(&snapshot).unwrap(), json);
         assert_eq!(serde_json::from_str::<Snapshot>(json).unwrap(), snapshot);

@@ -2,6 +2,7 @@
 //!
 //! It writes only to standard error, since standard output may carry audio.
 
+mod clock_time;
 mod keys;
 mod status_line;
 mod terminal;
@@ -10,7 +11,7 @@ mod view;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use self::{keys::KEYS, text::sanitize, view::View};
+pub use self::{clock_time::parse_clock_time, keys::KEYS, text::sanitize, view::View};
 
 /// Shows the state of the player until the session ends. If standard input and standard error are terminals, draws a status
 /// line and reads keys. Otherwise writes one line for each notice.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::text::sanitize;
-use crate::control::Snapshot;
+use crate::control::{Repeat, Snapshot};
 
 /// Cells of the buffer gauge. The gauge is full at the target level.
 const GAUGE: usize = 8;
@@ -26,6 +26,7 @@ enum Part {
     Codec,
     Path,
     Underruns,
+    Order,
     Volume,
     Waiting,
     Reason,
@@ -33,8 +34,16 @@ enum Part {
 
 /// Parts that are left out if the terminal is too narrow, in this order. After that, the title is cut. State, position and
 /// waiting always stay.
-const OPTIONAL: [Part; 7] =
-    [Part::Reason, Part::Gauge, Part::Underruns, Part::Path, Part::Buffered, Part::Codec, Part::Volume];
+const OPTIONAL: [Part; 8] = [
+    Part::Reason,
+    Part::Gauge,
+    Part::Underruns,
+    Part::Path,
+    Part::Buffered,
+    Part::Codec,
+    Part::Order,
+    Part::Volume,
+];
 /// Parts that are left out to make room for a new reason for the codec, in this order.
 const BELOW_NEWS: [Part; 4] = [Part::Gauge, Part::Underruns, Part::Path, Part::Buffered];
 
@@ -103,7 +112,11 @@ fn join(parts: &Parts) -> String {
 /// All parts that are not empty, each with the space before it.
 fn parts(snapshot: &Snapshot) -> Parts {
     let text = |text: &str| if text.is_empty() { String::new() } else { format!("  {}", sanitize(text)) };
-    let volume = if snapshot.volume == 100 { String::new() } else { format!("  vol {}%", snapshot.volume) };
+    let volume = match snapshot.volume {
+        _ if snapshot.muted => "  muted".into(),
+        100 => String::new(),
+        volume => format!("  vol {volume}%"),
+    };
     let waiting = if snapshot.waiting.is_empty() { "" } else { "waiting " };
     let parts = [
         (Part::State, state(snapshot)),
@@ -114,6 +127,7 @@ fn parts(snapshot: &Snapshot) -> Parts {
         (Part::Codec, text(&snapshot.codec)),
         (Part::Path, text(&snapshot.path)),
         (Part::Underruns, count(snapshot.underruns, "dropout")),
+        (Part::Order, order(snapshot)),
         (Part::Volume, volume),
         (Part::Waiting, text(&format!("{waiting}{}", snapshot.waiting))),
         (Part::Reason, reason(snapshot)),
@@ -125,6 +139,16 @@ fn parts(snapshot: &Snapshot) -> Parts {
 fn state(Snapshot { index, count, paused, .. }: &Snapshot) -> String {
     let state = if *paused { "⏸" } else { "▶" };
     if *count > 1 { format!("{state} {}/{count} ", index + 1) } else { format!("{state} ") }
+}
+
+/// Words for an order other than that of the queue.
+fn order(Snapshot { shuffle, repeat, .. }: &Snapshot) -> String {
+    let repeat = match repeat {
+        Repeat::Off => "",
+        Repeat::One => "  repeat one",
+        Repeat::All => "  repeat all",
+    };
+    format!("{}{repeat}", if *shuffle { "  shuffle" } else { "" })
 }
 
 fn gauge(Snapshot { buffered, target, .. }: &Snapshot) -> String {
@@ -189,6 +213,9 @@ mod tests {
             path: "LAN".into(),
             underruns: 0,
             volume: 80,
+            muted: false,
+            shuffle: false,
+            repeat: Repeat::Off,
             paused: false,
             waiting: String::new(),
         }
@@ -207,6 +234,12 @@ mod tests {
         let line = draw(&snapshot(), 120);
         let expected = "▶ 2/10 Miles Davis – So What  1:23/1:02:03  [████····]  1.5 s  opus 96k  LAN  0 dropouts  vol 80%";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn order_and_muting_are_named() {
+        let snapshot = Snapshot { shuffle: true, repeat: Repeat::All, muted: true, ..snapshot() };
+        assert!(draw(&snapshot, 120).ends_with("0 dropouts  shuffle  repeat all  muted"));
     }
 
     #[test]

@@ -12,9 +12,17 @@ use crossterm::{
     style::Print,
     terminal::{self, Clear, ClearType},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{keys, status_line::StatusLine, text::line, view::View};
+use super::{
+    keys::{self, KEYS, KeyAction},
+    status_line::StatusLine,
+    text::line,
+    view::View,
+};
+
+/// Capacity of the queue from the thread that reads keys. It waits while the queue is full.
+const KEY_ACTIONS: usize = 16;
 
 /// Guard of the terminal's raw mode. Dropping it restores the former mode.
 struct RawMode;
@@ -53,19 +61,25 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
     let _raw = RawMode::enter()?;
     let (commands, seek_step) = (view.commands.clone(), view.seek_step);
     let (ended, mut keys_ended) = oneshot::channel();
+    let (key_sender, mut key_actions) = mpsc::channel(KEY_ACTIONS);
     tokio::task::spawn_blocking(move || {
-        let _ = ended.send(keys::read(&commands, seek_step));
+        let _ = ended.send(keys::read(&commands, &key_sender, seek_step));
         drop(commands);
     });
     drop(view.commands);
     let mut status = StatusLine::new(Instant::now());
+    let mut prompt = None;
     loop {
         tokio::select! {
             notice = view.notices.recv() => match notice {
-                Some(notice) => {
-                    queue!(io::stderr(), Print("\r"), Clear(ClearType::UntilNewLine), Print(line(&notice)), Print("\r\n"))?;
-                }
+                Some(notice) => print_above(&line(&notice))?,
                 None => break,
+            },
+            Some(action) = key_actions.recv() => match action {
+                KeyAction::Prompt(text) => prompt = text,
+                KeyAction::Line(line) => print_above(&line)?,
+                KeyAction::Help => KEYS.iter().try_for_each(|(key, meaning)| print_above(&format!("{key:<15} {meaning}")))?,
+                KeyAction::Command(_) => {}
             },
             changed = view.snapshots.changed() => if changed.is_err() { break },
         }
@@ -75,12 +89,21 @@ pub(super) async fn run(mut view: View) -> io::Result<()> {
             _ => 80,
         };
         // The last column stays free. Some terminals wrap a line that fills it.
-        let line = status.draw(&view.snapshots.borrow_and_update(), width.saturating_sub(1), Instant::now());
+        let width = width.saturating_sub(1);
+        let line = match &prompt {
+            Some(typed) => format!("go to: {typed}_").chars().take(width).collect(),
+            None => status.draw(&view.snapshots.borrow_and_update(), width, Instant::now()),
+        };
         queue!(io::stderr(), Print("\r"), Print(line), Clear(ClearType::UntilNewLine))?;
         io::stderr().flush()?;
     }
     // The thread that reads keys may still wait for one. It ends with the process.
     keys_ended.try_recv().unwrap_or(Ok(()))
+}
+
+/// Prints a line in place of the status line, which is drawn again below it.
+fn print_above(line: &str) -> io::Result<()> {
+    queue!(io::stderr(), Print("\r"), Clear(ClearType::UntilNewLine), Print(line), Print("\r\n"))
 }
 
 #[cfg(all(test, unix))]

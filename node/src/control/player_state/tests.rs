@@ -11,8 +11,8 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn state(count: usize) -> PlayerState {
-    let mut state = PlayerState::new(tracks(count), 100, Duration::from_secs(3), false);
-    state.start(Position::START);
+    let mut state = PlayerState::new(tracks(count), 100, Duration::from_secs(3), false, 1);
+    state.start(Position::START, false, Repeat::Off);
     state
 }
 
@@ -215,6 +215,62 @@ fn commands_out_of_range_do_nothing() {
 }
 
 #[test]
+fn muting_keeps_the_volume_until_a_change_of_it() {
+    let mut state = state(1);
+    command(&mut state, Command::SetVolume { percent: 60 });
+    assert_eq!(command(&mut state, Command::ToggleMute), [Action::Volume(0)]);
+    assert_eq!((state.volume(), state.is_muted()), (60, true));
+    assert_eq!(command(&mut state, Command::ToggleMute), [Action::Volume(60)]);
+    command(&mut state, Command::ToggleMute);
+    assert_eq!(command(&mut state, Command::ChangeVolume { percent: 5 }), [Action::Volume(65)]);
+    assert!(!state.is_muted());
+}
+
+#[test]
+fn a_percentage_is_of_the_length_that_the_node_tells() {
+    let mut tracks = tracks(1);
+    tracks[0].duration_ms = 0;
+    let mut state = PlayerState::new(tracks, 100, Duration::ZERO, false, 1);
+    state.start(Position::START, false, Repeat::Off);
+    let actions = command(&mut state, Command::SeekToPercent { percent: 40 });
+    assert_eq!(lines(&actions), ["cannot seek: the length of this track is not known yet"]);
+    event(&mut state, began(0, 0));
+    let start = Position::START.moved(3.125 * 0.4);
+    let actions = command(&mut state, Command::SeekToPercent { percent: 40 });
+    assert_eq!(actions, [Action::Play { play: PlayId(1), index: 0, start }]);
+}
+
+#[test]
+fn repeating_takes_effect_on_the_track_that_plays() {
+    let mut state = state(2);
+    event(&mut state, Event::Fetching(PlayId(0)));
+    event(&mut state, began(0, 0));
+    let one = command(&mut state, Command::SetRepeat { repeat: Repeat::One });
+    assert_eq!(without_notices(one), [follow(0, 2, 0)]);
+    let all = command(&mut state, Command::SetRepeat { repeat: Repeat::All });
+    assert_eq!(without_notices(all), [follow(0, 3, 1)]);
+    assert_eq!(event(&mut state, Event::Fetching(PlayId(3))), [follow(3, 4, 0)]);
+    let off = command(&mut state, Command::SetRepeat { repeat: Repeat::Off });
+    assert_eq!(without_notices(off), [Action::EndAfter(PlayId(3))]);
+    event(&mut state, began(3, 1));
+    assert_eq!(event(&mut state, Event::Ended(PlayId(3))), [Action::Drain(PlayId(0))]);
+    let late = command(&mut state, Command::SetRepeat { repeat: Repeat::All });
+    assert_eq!(without_notices(late), [], "the list is at its end");
+}
+
+/// The player may have begun the former successor when the new one is ordered.
+#[test]
+fn a_replaced_successor_that_the_player_has_begun_stays() {
+    let mut state = state(2);
+    event(&mut state, Event::Fetching(PlayId(0)));
+    event(&mut state, began(0, 0));
+    command(&mut state, Command::SetRepeat { repeat: Repeat::One });
+    assert_eq!(event(&mut state, Event::Fetching(PlayId(1))), [follow(1, 3, 1)]);
+    event(&mut state, began(1, 1));
+    assert_eq!(state.shown().unwrap().index, 1);
+}
+
+#[test]
 fn pauses_are_idempotent_and_timed() {
     let mut state = state(1);
     let mut at = |seconds, command| state.handle(Duration::from_secs(seconds), Input::Command(command));
@@ -246,8 +302,8 @@ fn a_dropout_and_the_larger_buffer_make_one_line() {
 
 #[test]
 fn a_start_past_the_end_is_a_warning() {
-    let mut state = PlayerState::new(tracks(1), 100, Duration::ZERO, false);
-    state.start(Position::START.moved(100.0));
+    let mut state = PlayerState::new(tracks(1), 100, Duration::ZERO, false, 1);
+    state.start(Position::START.moved(100.0), false, Repeat::Off);
     let actions = event(&mut state, began(0, 0));
     assert_eq!(
         lines(&actions)[0],
@@ -273,6 +329,8 @@ fn step(count: usize) -> impl Strategy<Value = Step> {
         2 => seconds.prop_map(|seconds| Command::SeekBy { seconds }),
         1 => (0.0..4.0).prop_map(|seconds| Command::SeekTo { seconds }),
         1 => Just(Command::Toggle),
+        2 => any::<bool>().prop_map(|on| Command::SetShuffle { on }),
+        2 => Just(Command::CycleRepeat),
     ];
     prop_oneof![
         1 => command.prop_map(Step::Command),

@@ -15,6 +15,7 @@ use screen::{Screen, seconds};
 const LEFT: &str = "\u{1b}[D";
 const RIGHT: &str = "\u{1b}[C";
 const DOWN: &str = "\u{1b}[B";
+const PAGE_DOWN: &str = "\u{1b}[6~";
 const ESC: &str = "\u{1b}";
 const CONTROL_C: &str = "\u{3}";
 
@@ -139,6 +140,33 @@ fn every_key_does_what_it_should() {
     screen.shows("▶ 2/3 two  0:1", &[]);
     screen.press("p");
     screen.shows("▶ 2/3 two  0:0", &[]);
+    screen.press("q");
+    screen.ends();
+}
+
+#[test]
+fn keys_for_places_order_and_sound() {
+    let home = Home::new();
+    let host = Host::serve(&tracks(&home, &["one", "two"]));
+    let arguments = ["play", &host.ticket, "--output", "null", "--volume", "60", "--repeat", "one"];
+    let mut screen = Screen::start(&home, &arguments);
+    screen.shows("▶ 1/2 one  0:0", &["repeat one  vol 60%"]);
+    screen.press("5");
+    screen.shows("▶ 1/2 one  0:3", &[]);
+    screen.press("g0:4");
+    screen.shows("go to: 0:4_", &[]);
+    screen.press("0\r");
+    screen.shows("▶ 1/2 one  0:4", &[]);
+    screen.press(PAGE_DOWN);
+    screen.shows("▶ 1/2 one  0:0", &[]);
+    screen.press("m");
+    screen.shows("▶ 1/2 one  0:0", &["repeat one  muted"]);
+    screen.press("r");
+    screen.shows("repeat off", &[]);
+    screen.press("s");
+    screen.shows("▶ 1/2 one  0:0", &["dropouts  shuffle  muted"]);
+    screen.press("?");
+    screen.shows("PgUp, PgDn", &["1 min"]);
     screen.press("q");
     screen.ends();
 }
