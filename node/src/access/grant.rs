@@ -62,7 +62,7 @@ impl Grant {
         &self.label
     }
 
-    /// Listener whose stars, counts, positions and queue the peer uses.
+    /// Listener name of the record. Nothing in this version reads it.
     #[must_use]
     pub fn listener(&self) -> &str {
         &self.listener

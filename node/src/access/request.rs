@@ -42,7 +42,7 @@ pub enum AccessRequest {
 pub struct NewAccess {
     /// Label, as in `phone`. No other valid record may have it.
     pub label: String,
-    /// Listener whose stars, counts and queue the device uses. Default: the label.
+    /// Listener name to store with the record. This version only stores and shows it. Default: the label.
     #[serde(default)]
     pub listener: Option<String>,
     /// Identity to admit. `None` makes a ticket.
@@ -126,7 +126,7 @@ impl fmt::Debug for AccessAnswer {
 pub struct AccessEntry {
     /// Label.
     pub label: String,
-    /// Listener whose stars, counts and queue the device uses.
+    /// Listener name. This version only stores and shows it.
     pub listener: String,
     /// The allowed identity; absent for a ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -168,12 +168,12 @@ fn reason(Snapshot { codec, reason, .. }: &Snapshot) -> String {
     if words.is_empty() { String::new() } else { format!("  ({})", sanitize(words)) }
 }
 
-/// Formats a time as `1:02:03`, or as `2:03` under an hour.
 /// The length of a track; `?` until it is known.
 fn length(time: Duration) -> String {
     if time.is_zero() { "?".into() } else { clock(time) }
 }
 
+/// Formats a time as `1:02:03`, or as `2:03` under an hour.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

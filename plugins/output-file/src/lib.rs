@@ -5,7 +5,7 @@
 //! # Formats
 //! The ending of a path decides: `.wav` and `.wave` are WAV, or RF64 beyond 4 GiB. `.raw` and `.pcm` are interleaved
 //! little-endian samples without a header, in the format of the option `format`: `s16`, `s24` (packed, 3 bytes) or `f32`.
-//! Without that option the format is that of the source. Any other ending is refused.
+//! Without that option the format is that of the first track. Any other ending is refused.
 //!
 //! # Unfinished files
 //! A file is written as PATH with `.part` appended. [`Output::drain`](media_plugin_sdk::Output::drain) renames it to PATH.

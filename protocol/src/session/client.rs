@@ -772,7 +772,8 @@ impl ClientSession {
         }
     }
 
-    /// Schedules a retry after the backoff, or after the wait that the node demanded if that is longer.
+    /// Schedules a retry after the backoff, or after the wait that the node demanded (at most 30 s) if that is longer. Fails the
+    /// track if the retries have lasted too long.
     fn retry(&mut self, reason: String, demanded: Option<Duration>) {
         let since = *self.retries.failing_since.get_or_insert(self.now);
         if self.now - since >= self.config.give_up || self.now >= self.give_up_at() {
