@@ -297,7 +297,7 @@ typedef struct mn_codec {
   mn_status (*decoder_reset)(void *decoder, struct mn_error *error);
   // Frees the decoder.
   void (*decoder_free)(void *decoder);
-  // Returns the extension of the codec with this id, or NULL. The function itself may be NULL.
+  // Returns the codec's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
   const void *(*get_extension)(void *codec, struct mn_str id);
 } mn_codec;
 
@@ -401,7 +401,7 @@ typedef struct mn_output {
   mn_status (*drain)(void *output, uint32_t *done, struct mn_error *error);
   // Closes the output. Sound stops at once; a file keeps the frames written before.
   void (*free)(void *output);
-  // Returns the extension of the output with this id, or NULL. The function itself may be NULL.
+  // Returns the output's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
   const void *(*get_extension)(void *plugin, struct mn_str id);
   // Since 1.1. Sets `count` to the number of underruns that the sound system has reported since `open`.
   // NULL: the system reports none.
@@ -435,7 +435,7 @@ typedef struct mn_plugin {
   uint32_t output_count;
   // sizeof(mn_output) as the plugin knows it.
   uint32_t output_stride;
-  // Returns the extension of the library with this id, or NULL. The function itself may be NULL.
+  // Returns the library's extension that has this id, or NULL if there is none. The function pointer itself may be NULL.
   const void *(*get_extension)(struct mn_str id);
 } mn_plugin;
 
@@ -450,7 +450,7 @@ typedef struct mn_host {
   // Writes one line to the node's log. Any thread may call it. It may lock, so a plugin must not call it
   // for every packet.
   void (*log)(const struct mn_host *host, uint32_t level, struct mn_str text);
-  // Returns the extension of the host with this id, as a pointer to the table that the extension defines,
+  // Returns the host's extension that has this id, as a pointer to the table that the extension defines,
   // or NULL.
   const void *(*get_extension)(const struct mn_host *host, struct mn_str id);
 } mn_host;
