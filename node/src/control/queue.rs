@@ -90,12 +90,16 @@ impl Queue {
         self.reordered()
     }
 
-    /// Gives the pass that the player began last another successor, if the order asks for one.
+    /// Gives the pass that the player began last another successor, if the order asks for one and the pass has not failed.
     ///
     /// The player may have begun to fetch the former successor meanwhile. It then ignores the new one, and
     /// [`Queue::fetching`] is called with the former.
     fn reordered(&mut self) -> Option<Reordered> {
         let last = self.passes.iter().rfind(|pass| pass.fetching || pass.failed).copied()?;
+        if last.failed {
+            // The player waits for the successor that it was told of. The order counts from that one on.
+            return None;
+        }
         let pending = self.passes.iter().find(|pass| pass.is_pending()).copied();
         let next = self.order.after(last.index);
         if next == pending.map(|pass| pass.index) {

@@ -376,3 +376,13 @@ fn a_track_that_ends_before_its_event_comes_is_shown_and_one_of_before_a_jump_is
     command(&mut state, Command::Previous);
     assert_eq!(event(&mut state, began(2, 2)), []);
 }
+
+#[test]
+fn another_order_keeps_the_track_that_follows_a_failed_one() {
+    let mut state = state(2);
+    assert_eq!(without_notices(event(&mut state, failed(0))), [follow(0, 1, 1)]);
+    for command_of in [Command::SetShuffle { on: true }, Command::SetRepeat { repeat: Repeat::One }] {
+        assert_eq!(without_notices(command(&mut state, command_of)), []);
+    }
+    assert_eq!(state.shown().map(|pass| pass.index), Some(1));
+}
