@@ -194,7 +194,7 @@ async fn a_node_that_answers_for_ever_is_given_10_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_for_the_player_is_cut_at_16_mb() {
+async fn a_list_for_the_player_is_cut_at_14_mb() {
     let library = Endless { delay: Duration::ZERO, title: "a".repeat(200), tracks: 500, scanning: None };
     let found = find(&library, "").await.unwrap();
     let taken: usize = found.tracks.iter().map(bytes).sum();
