@@ -56,7 +56,16 @@ pub fn lock(file: &Path) -> io::Result<File> {
     }
     let mut lock_file = file.to_path_buf();
     lock_file.as_mut_os_string().push(".lock");
-    let lock = File::create(&lock_file)?;
+    // Whoever can open the file can hold the lock for ever, so only its owner may.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(&lock_file)?;
+    #[cfg(unix)]
+    if is_exposed(&lock.metadata()?) {
+        lock.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
     lock.lock()?;
     Ok(lock)
 }
@@ -129,6 +138,21 @@ mod tests {
         write(&file, "whole", false).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "whole");
         assert!(!remains.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_other_user_can_hold_a_lock() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let lock_file = folder.path().join("state.lock");
+        let mode = || fs::metadata(&lock_file).unwrap().permissions().mode() & 0o777;
+        drop(lock(&folder.path().join("state")).unwrap());
+        assert_eq!(mode(), 0o600);
+        // Earlier versions made it readable.
+        fs::set_permissions(&lock_file, fs::Permissions::from_mode(0o644)).unwrap();
+        drop(lock(&folder.path().join("state")).unwrap());
+        assert_eq!(mode(), 0o600);
     }
 
     #[cfg(unix)]

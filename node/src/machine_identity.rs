@@ -69,8 +69,9 @@ pub fn node_lock(key_file: &Path) -> PathBuf {
     beside(key_file, ".serve.lock")
 }
 
+/// A file beside the key. A link to the key leads to the same files.
 fn beside(key_file: &Path, ending: &str) -> PathBuf {
-    let mut path = key_file.to_path_buf();
+    let mut path = key_file.canonicalize().unwrap_or_else(|_| key_file.to_path_buf());
     path.as_mut_os_string().push(ending);
     path
 }
@@ -94,5 +95,15 @@ mod tests {
         assert!(!lasting.contains(&node.0), "the node's own key stays with `serve`");
         running.remove(2);
         assert_eq!(take().key.0, lasting[2]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_key_leads_to_the_same_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let [key, link] = ["key", "link"].map(|name| folder.path().join(name));
+        std::fs::write(&key, "").unwrap();
+        std::os::unix::fs::symlink(&key, &link).unwrap();
+        assert_eq!(node_lock(&link), node_lock(&key));
     }
 }

@@ -30,6 +30,13 @@ pub enum AccessRefusal {
 }
 
 impl AccessRefusal {
+    /// True if the node knows the peer, and its record has ended or is used up. Such a peer gets in by no other rule, since that
+    /// could give it more than its record did.
+    #[must_use]
+    pub const fn is_of_known_peer(&self) -> bool {
+        matches!(self, Self::Expired(_) | Self::Revoked | Self::OverQuota(_))
+    }
+
     /// The code on the wire.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -7,7 +7,7 @@ use media_protocol::Ticket;
 
 use super::{
     Context,
-    dialer::{Dialer, is_unknown_there},
+    dialer::{Dialer, is_unknown_there, tells_an_end},
 };
 use crate::{
     client::{NodeLink, RemoteLibrary},
@@ -68,9 +68,12 @@ impl NodeConnection {
         let mut connected = dialer.connect(&endpoint, dialer.token.clone()).await;
         if matches!(connected, Err(TransportError::Refused(_)))
             && let Some(proof) = dialer.prove(&device, &identity.key, dialer.token.as_deref())
-            && let Ok(proven) = dialer.connect(&endpoint, Some(proof)).await
         {
-            connected = Ok(proven);
+            match dialer.connect(&endpoint, Some(proof)).await {
+                Err(error) if !tells_an_end(&error) => {}
+                // The node knows this device: it lets it in, or says why not any more.
+                proven => connected = proven,
+            }
         }
         if connected.as_ref().is_err_and(is_unknown_there)
             && ProcessRecord::of_holder(&node_lock(&context.config.node.key)).is_none()

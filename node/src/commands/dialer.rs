@@ -91,6 +91,13 @@ pub(super) fn is_unknown_there(error: &TransportError) -> bool {
     matches!(code, ErrorCode::Unauthorized | ErrorCode::InvalidToken)
 }
 
+/// Tells if the node knows this client, whose right has ended or is used up.
+pub(super) fn tells_an_end(error: &TransportError) -> bool {
+    let TransportError::Refused(refusal) = error else { return false };
+    let code = ErrorCode::from(refusal.code.as_str());
+    matches!(code, ErrorCode::Expired | ErrorCode::Revoked | ErrorCode::OverQuota)
+}
+
 /// Advice for a client that was refused.
 fn next_step(error: &TransportError, device: &str) -> String {
     let TransportError::Refused(refusal) = error else { return String::new() };

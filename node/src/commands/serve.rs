@@ -55,6 +55,8 @@ pub(super) async fn run(
     let mut signals = Signals::of_node();
     let key = context.key()?;
     let mut lock = lock_node(context)?;
+    // From here on, commands change the running node. Those that come before it is ready wait for it.
+    let (_socket, mut calls) = open_socket(context, lock.as_mut()).unzip();
     let transports = context.transports()?;
     let first_scan_until = Instant::now() + FIRST_SCAN_WAIT;
     let library = &context.config.library;
@@ -71,7 +73,6 @@ pub(super) async fn run(
         scanned.or_exit(Exit::Failed)?.or_exit(Exit::NotFound)?;
         warn_of_skipped(&catalog, &mut warned);
     }
-    let (_socket, mut calls) = open_socket(context, lock.as_mut()).unzip();
     let process = lock.as_ref().map_or_else(|| ProcessRecord::new(Role::Serve), |lock| lock.record().clone());
     let (mut control, rescans) = NodeControl::new(context, &server, process, has_paths);
     let mut manager = ServiceManager::of_process();

@@ -23,7 +23,10 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
 /// [`ControlError::NotRunning`] if no process listens there, and the others of [`ControlError`].
 pub fn request(socket: &Path, request: &Request) -> Result<Value, ControlError> {
     let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning,
+        // No process can listen at a path that is too long for a socket (`InvalidInput`).
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput => {
+            ControlError::NotRunning
+        }
         _ => ControlError::Io(error),
     })?;
     stream.set_read_timeout(Some(REPLY_TIMEOUT))?;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::files::accept_problem;
 
-/// Connections at once; more are closed at once. A command uses one. Tested by `silent_connections_end_after_5_s`.
+/// Connections at once; more wait for a place. A command uses one. Tested by `silent_connections_end_after_5_s`.
 const MAX_CONNECTIONS: usize = 16;
 /// Requests that wait for the process, over all connections.
 const MAX_CALLS: usize = 16;
@@ -72,6 +72,8 @@ impl Drop for ControlSocket {
 async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        // The semaphore is never closed. Without a place, further connections wait in the system's queue.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -80,7 +82,6 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
                 continue;
             }
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
         match stream.peer_cred() {
             Ok(peer) if is_owner(peer.uid()) => {
                 tokio::spawn(converse(stream, calls.clone(), slot));

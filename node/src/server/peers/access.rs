@@ -72,6 +72,9 @@ impl Access {
             (None, Some(_)) if self.capability.is_some() => AccessRefusal::InvalidToken,
             (None, _) => AccessRefusal::Unauthorized,
         };
+        if refusal.is_of_known_peer() {
+            return Err(refusal);
+        }
         if self.open || self.ids.contains(peer) {
             return Ok(unbounded(peer, Rights::LISTENER));
         }
@@ -150,6 +153,13 @@ mod tests {
             ("friend".into(), "stranger".into())
         );
         assert_eq!(outcome(&by_ticket, "friend", None), "-unauthorized");
+        // The end of a record gives its device nothing that the record withheld.
+        let revoke = AccessRequest::Revoke { label: "guest".into() };
+        assert!(by_ticket.book.as_ref().unwrap().handle(revoke, &[]).is_ok());
+        let listed = Access { ids: ["guest-id".into()].into(), ..list.clone() };
+        for mode in [&by_ticket, &listed, &open] {
+            assert_eq!(outcome(mode, "guest-id", None), "-revoked");
+        }
         let welcome = by_ticket.admit("me", None).unwrap().welcome;
         assert_eq!(welcome.rights, ["listen", "originals", "edit", "control"]);
         assert_eq!(

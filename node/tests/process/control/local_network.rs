@@ -67,6 +67,8 @@ fn a_device_asks_and_the_owner_allows_it() {
     assert!(there.ok(&["nodes", "--asking"]).err.contains("no device asks"));
     assert!(ok(&cables.b, &here, &["ask", "studio", "as", "home"]).contains("allowed already"));
     let known = ok(&cables.b, &here, &["nodes"]);
+    there.ok(&["ticket", "revoke", "guest"]);
+    run(&cables.b, &here, &["ls", "home"]).refused(UNREACHABLE, &["revoked by the owner"]);
     for words in ["home", "LAN", "version", "on this network"] {
         assert!(known.contains(words), "no {words:?} in {known}");
     }

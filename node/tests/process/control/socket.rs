@@ -132,3 +132,19 @@ fn without_a_node_tickets_change_in_the_stored_state() {
     let listed = home.ok(&["ticket", "list"]).out;
     assert!(listed.contains("phone") && !listed.contains("guest"), "{listed}");
 }
+
+#[test]
+fn many_commands_at_once_wait_for_their_turn() {
+    let (home, _node) = serving(1.0);
+    let commands: Vec<_> = (0..24)
+        .map(|number| {
+            let label = format!("device-{number}");
+            Running::start(&mut home.command(&["ticket", "new", "--for", &label]))
+        })
+        .collect();
+    for command in commands {
+        command.finish_with(0);
+    }
+    let listed = home.ok(&["ticket", "list"]).out;
+    assert_eq!(listed.lines().filter(|line| line.contains("device-")).count(), 24, "{listed}");
+}
