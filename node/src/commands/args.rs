@@ -120,7 +120,7 @@ pub(super) enum CliCommand {
     Ticket(TicketCommand),
     /// Admit a device by its identity, without a ticket. `media-node ticket revoke LABEL` ends that.
     Allow {
-        /// Identity of the device: the line that `media-node id` prints there.
+        /// Identity of the device: `media-node id` prints it there.
         #[arg(value_name = "ID52")]
         identity: String,
         #[command(flatten)]

@@ -18,8 +18,8 @@ const RATE: u32 = 48_000;
 /// Frames of the longest packet: 120 ms.
 const MAX_FRAMES: usize = 5760;
 
-/// For each channel of the WAVE order, its place in the order of Vorbis, in which Opus stores channels (RFC 7845, section
-/// 5.1.1.2). One row for each number of channels.
+/// Opus stores channels in the order of Vorbis (RFC 7845, section 5.1.1.2). Each row is for one number of channels, and gives
+/// for each channel of the WAVE order its place in the Vorbis order.
 const VORBIS_PLACES: [&[usize]; 8] = [
     &[0],
     &[0, 1],

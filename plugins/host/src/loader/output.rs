@@ -222,7 +222,7 @@ impl Output for LoadedOutput {
         if self.table.xruns.is_none() {
             return count;
         }
-        // SAFETY: a live instance of this table; it has one user, so no other call runs.
+        // SAFETY: the table has made `self.instance`, which lives. It has one user, so no other call runs.
         let outcome = unsafe { call!(self.table, xruns(self.instance, &raw mut count)) };
         outcome.map_or(0, |()| count)
     }
