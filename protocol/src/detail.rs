@@ -103,19 +103,19 @@ impl TrackTags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SortNames {
-    /// Of the title.
+    /// Sort name of the title.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// Of the artist.
+    /// Sort name of the artist.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub artist: String,
-    /// Of the album.
+    /// Sort name of the album.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub album: String,
-    /// Of the album's artist.
+    /// Sort name of the album's artist.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub album_artist: String,
-    /// Of the composer.
+    /// Sort name of the composer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub composer: String,
 }
@@ -149,22 +149,22 @@ pub struct Loudness {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MusicBrainzIds {
-    /// Of the recording.
+    /// Id of the recording.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub recording: String,
-    /// Of the track on this release.
+    /// Id of the track on this release.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub track: String,
-    /// Of the release.
+    /// Id of the release.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub album: String,
-    /// Of the release group.
+    /// Id of the release group.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub release_group: String,
-    /// Of the artists.
+    /// Ids of the artists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artists: Vec<String>,
-    /// Of the album's artists.
+    /// Ids of the album's artists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub album_artists: Vec<String>,
 }

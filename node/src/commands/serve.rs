@@ -55,7 +55,7 @@ pub(super) async fn run(
     let mut signals = Signals::of_node();
     let key = context.key()?;
     let mut lock = lock_node(context)?;
-    // From here on, commands change the running node. Those that come before it is ready wait for it.
+    // Opens the control socket first, so that a command during the start waits for the node and changes it.
     let (_socket, mut calls) = open_socket(context, lock.as_mut()).unzip();
     let transports = context.transports()?;
     let first_scan_until = Instant::now() + FIRST_SCAN_WAIT;

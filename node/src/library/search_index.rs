@@ -11,7 +11,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct SearchIndex {
     text: String,
-    /// Where each row begins, and the end of the last one.
+    /// Offset in `text` of the beginning of each row, and of the end of the last one.
     starts: Vec<u32>,
 }
 
